@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * api.h
+ *	  What the SQL functions share.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_API_H
+#define GUARD_API_H
+
+#include "nodes/pg_list.h"
+
+/*
+ * Targets of an object given by a person: an index, or a table for all of its
+ * indexes.  Raises an error for anything else.  Each is judged as if it were
+ * dropped by name.
+ */
+extern List *guard_api_targets(Oid object);
+
+/*
+ * May the current user see what guard knows of this table's indexes?  Its
+ * owner may, and members of pg_read_all_stats.
+ */
+extern bool guard_api_may_see(Oid table);
+
+/* Statement texts are shown to members of pg_read_all_stats only. */
+extern bool guard_api_may_see_texts(void);
+
+#endif							/* GUARD_API_H */

@@ -1,0 +1,93 @@
+/*-------------------------------------------------------------------------
+ *
+ * status_funcs.c
+ *	  The view guard.status: what works here, what does not, and since when
+ *	  guard knows what it knows.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "pgstat.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "evidence/evidence.h"
+#include "evidence/statements.h"
+#include "guc.h"
+#include "planner/capture.h"
+#include "policy/report.h"
+
+PG_FUNCTION_INFO_V1(guard_sql_status);
+
+static void
+put(ReturnSetInfo *rsinfo, const char *item, const char *state)
+{
+	Datum		values[2] = {CStringGetTextDatum(item), CStringGetTextDatum(state)};
+	bool		nulls[2] = {0};
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static char *
+since_words(TimestampTz since)
+{
+	return psprintf("since %s (%d days)", guard_report_moment(since),
+					(int) ((GetCurrentTimestamp() - since) / USECS_PER_DAY));
+}
+
+static void
+put_capture(ReturnSetInfo *rsinfo, TimestampTz since)
+{
+	GuardCaptureStatus status;
+
+	guard_capture_status(&status);
+	if (!status.available)
+	{
+		put(rsinfo, "capture", "not available: guard is not in shared_preload_libraries");
+		return;
+	}
+	if (!guard_guc_capture)
+		put(rsinfo, "capture", "off (guard.capture)");
+	else if (since == 0)
+		put(rsinfo, "capture", "incomplete: some sessions are not captured");
+	else
+		put(rsinfo, "capture", since_words(since));
+	put(rsinfo, "captured indexes and tables",
+		status.overflow_since == 0 ?
+		psprintf("%d of %d", status.relations_used, status.relations_max) :
+		psprintf("full: %d of %d, some are unknown since %s (guard.max_indexes)",
+				 status.relations_used, status.relations_max,
+				 guard_report_moment(status.overflow_since)));
+	put(rsinfo, "captured statements",
+		psprintf("%d of %d, " INT64_FORMAT " evicted", status.statements_used,
+				 status.statements_max, status.statements_evicted));
+	put(rsinfo, "captured services",
+		psprintf("%d of %d", status.services_used, status.services_max));
+}
+
+Datum
+guard_sql_status(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	GuardServer *server;
+	const char *missing;
+
+	InitMaterializedSRF(fcinfo, 0);
+	server = guard_server_read();
+	put(rsinfo, "mode", GetConfigOption("guard.mode", false, false));
+	put(rsinfo, "counters", !pgstat_track_counts ? "off (track_counts)" :
+		since_words(server->counters_since));
+	put_capture(rsinfo, server->capture_since);
+	missing = guard_statements_missing();
+	put(rsinfo, "pg_stat_statements", missing == NULL ? "available" :
+		psprintf("not available: %s", missing));
+	put(rsinfo, "standbys", server->standbys == NULL ? "none attached" :
+		psprintf("reads not included: %s", server->standbys));
+	return (Datum) 0;
+}

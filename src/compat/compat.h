@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  The one place of guard that asks which PostgreSQL this is.
+ *
+ * guard is written for the newest server; this file teaches the older ones
+ * the newer names.  Every entry names the version that brought the change
+ * and can be deleted when the versions before it are no longer supported.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_COMPAT_H
+#define GUARD_COMPAT_H
+
+#include "catalog/pg_publication.h"
+#include "executor/executor.h"
+#include "pgstat.h"
+#include "utils/acl.h"
+
+/*
+ * 16 replaced the per-catalog ownership checks by one (afbfc02983f8).
+ */
+#if PG_VERSION_NUM < 160000
+extern bool guard_compat_ownercheck(Oid classid, Oid objectid, Oid roleid);
+#define object_ownercheck(classid, objectid, roleid) \
+	guard_compat_ownercheck(classid, objectid, roleid)
+#endif
+
+/*
+ * 16 moved the query identifiers from utils/ to nodes/ (9ba37b2cb6a1).
+ */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/queryjumble.h"
+#else
+#include "utils/queryjumble.h"
+#endif
+
+/*
+ * How often EXPLAIN ANALYZE says that a node was executed; 1 where it counts
+ * nothing.
+ */
+static inline int64
+guard_compat_executions(PlanState *node)
+{
+	return node->instrument && node->instrument->nloops > 1 ?
+		(int64) node->instrument->nloops : 1;
+}
+
+/*
+ * 16 dates the last scan of every index and table (c037471832e1).  0 where the
+ * server does not know.
+ */
+#if PG_VERSION_NUM >= 160000
+#define guard_compat_lastscan(tabentry) ((tabentry)->lastscan)
+#else
+#define guard_compat_lastscan(tabentry) ((TimestampTz) 0)
+#endif
+
+/*
+ * 19 lets FOR ALL TABLES name exceptions, and therefore renamed the look-up of
+ * the publications that include a table (4 March 2026: "Allow table exclusions
+ * in publications via EXCEPT TABLE").
+ */
+#if PG_VERSION_NUM < 190000
+#define GetRelationIncludedPublications(relid)	GetRelationPublications(relid)
+#define GetRelationExcludedPublications(relid)	NIL
+#endif
+
+#endif							/* GUARD_COMPAT_H */

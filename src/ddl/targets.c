@@ -1,0 +1,272 @@
+/*-------------------------------------------------------------------------
+ *
+ * targets.c
+ *	  Which indexes would this statement remove?
+ *
+ * The door of the room: which statements are looked at, which indexes guard
+ * judges at all, and what a target consists of.  The statements themselves
+ * are read in targets_drop.c and targets_alter.c.
+ *
+ * Everything here reads catalogs without a lock on what they describe.  A
+ * concurrent change can make an answer stale, never an error: an object that
+ * has vanished gives no target.  The backstop looks again under the lock.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/index.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "commands/extension.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "ddl/roots.h"
+#include "ddl/targets.h"
+#include "store/store.h"
+
+static GuardTargets *collect_drop(DropStmt *stmt);
+static GuardTargets *collect_alter(AlterTableStmt *stmt);
+static bool is_eligible_table(Oid table);
+static bool is_exempt_member(Oid table);
+static List *add_targets_of_table(List *targets, Oid table, GuardRoute route,
+								  const char *through, bool attached_too);
+static List *read_index_oids(Oid table);
+
+GuardTargets *
+guard_targets_collect(Node *parsetree)
+{
+	if (parsetree == NULL)
+		return NULL;
+
+	switch (nodeTag(parsetree))
+	{
+		case T_DropStmt:
+			return collect_drop((DropStmt *) parsetree);
+		case T_AlterTableStmt:
+			return collect_alter((AlterTableStmt *) parsetree);
+		default:
+			return NULL;
+	}
+}
+
+bool
+guard_targets_eligible(Oid index)
+{
+	Oid			table;
+
+	if (index < FirstNormalObjectId)
+		return false;
+	table = IndexGetRelation(index, true);
+	return OidIsValid(table) && is_eligible_table(table);
+}
+
+GuardTarget *
+guard_targets_make(Oid index, GuardRoute route, const char *through)
+{
+	GuardTarget *target;
+
+	if (!guard_targets_eligible(index))
+		return NULL;
+
+	target = palloc0(sizeof(GuardTarget));
+	target->index = index;
+	target->table = IndexGetRelation(index, true);
+	target->route = route;
+	target->through = through != NULL ? pstrdup(through) : NULL;
+	target->table_goes = route == GUARD_ROUTE_TABLE;
+	target->members = guard_targets_leaves(index);
+	return target;
+}
+
+List *
+guard_targets_leaves(Oid index)
+{
+	List	   *leaves = NIL;
+	List	   *agenda = list_make1_oid(index);
+	ListCell   *lc;
+
+	/* the agenda grows meanwhile, see follow_agenda() */
+	foreach(lc, agenda)
+	{
+		Oid			current = lfirst_oid(lc);
+		char		relkind = get_rel_relkind(current);
+
+		if (relkind == RELKIND_INDEX)
+			leaves = lappend_oid(leaves, current);
+		else if (relkind == RELKIND_PARTITIONED_INDEX)
+			agenda = list_concat(agenda, guard_roots_children(current));
+	}
+	list_free(agenda);
+
+	return leaves;
+}
+
+List *
+guard_targets_of_table(Oid table, GuardRoute route, bool recurse)
+{
+	List	   *targets = NIL;
+	List	   *agenda = list_make1_oid(table);
+	char	   *name = route == GUARD_ROUTE_INDEX ? NULL : get_rel_name(table);
+	ListCell   *lc;
+
+	if (!recurse)
+		return add_targets_of_table(NIL, table, route, name, true);
+
+	/* the agenda grows meanwhile, see follow_agenda() */
+	foreach(lc, agenda)
+	{
+		Oid			current = lfirst_oid(lc);
+
+		targets = add_targets_of_table(targets, current, route, name,
+									   current == table);
+		if (get_rel_relkind(current) == RELKIND_PARTITIONED_TABLE)
+			agenda = list_concat(agenda, guard_roots_children(current));
+	}
+	list_free(agenda);
+
+	return targets;
+}
+
+/*
+ * Names are looked up without a lock, which is what makes the server read its
+ * invalidation messages otherwise; without them, a name could still mean what
+ * it meant when the transaction began (cf. RemoveRelations).
+ */
+static GuardTargets *
+collect_drop(DropStmt *stmt)
+{
+	GuardTargets *result;
+
+	if (!guard_targets_drop_known(stmt))
+		return NULL;
+
+	AcceptInvalidationMessages();
+	result = palloc0(sizeof(GuardTargets));
+	result->concurrent = stmt->concurrent;
+	result->targets = guard_roots_targets(guard_targets_drop_roots(stmt),
+										  stmt->behavior == DROP_CASCADE);
+	return result;
+}
+
+/*
+ * One walk serves all subcommands.  If only some of them say CASCADE, the walk
+ * sees too much where PostgreSQL refuses the others anyway.
+ */
+static GuardTargets *
+collect_alter(AlterTableStmt *stmt)
+{
+	GuardTargets *result;
+
+	if (!guard_targets_alter_known(stmt))
+		return NULL;
+
+	AcceptInvalidationMessages();
+	result = palloc0(sizeof(GuardTargets));
+	result->adds = guard_targets_alter_adds(stmt);
+	result->targets = guard_roots_targets(guard_targets_alter_roots(stmt),
+										  guard_targets_alter_cascades(stmt));
+	return result;
+}
+
+/*
+ * The information_schema, too, has OIDs below FirstNormalObjectId.
+ */
+static bool
+is_eligible_table(Oid table)
+{
+	HeapTuple	tuple;
+	Form_pg_class form;
+	bool		eligible;
+
+	if (table < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	eligible = form->relpersistence != RELPERSISTENCE_TEMP &&
+		!IsToastClass(form) &&
+		!IsCatalogNamespace(form->relnamespace);
+	ReleaseSysCache(tuple);
+
+	return eligible && !is_exempt_member(table);
+}
+
+/*
+ * guard does not judge its own tables, nor how the author of an extension
+ * rearranges his in an update script.
+ */
+static bool
+is_exempt_member(Oid table)
+{
+	Oid			extension = getExtensionOfObject(RelationRelationId, table);
+
+	if (!OidIsValid(extension))
+		return false;
+	return extension == guard_store_extension() ||
+		(creating_extension && extension == CurrentExtensionObject);
+}
+
+/*
+ * Append a target for each eligible index of one table; those attached to an
+ * index of its parent only on demand.
+ */
+static List *
+add_targets_of_table(List *targets, Oid table, GuardRoute route,
+					 const char *through, bool attached_too)
+{
+	ListCell   *lc;
+
+	foreach(lc, read_index_oids(table))
+	{
+		Oid			index = lfirst_oid(lc);
+		GuardTarget *target;
+
+		if (!attached_too && get_rel_relispartition(index))
+			continue;
+		target = guard_targets_make(index, route, through);
+		if (target != NULL)
+			targets = lappend(targets, target);
+	}
+	return targets;
+}
+
+/*
+ * RelationGetIndexList() would need the table to be open, and so locked.
+ */
+static List *
+read_index_oids(Oid table)
+{
+	List	   *indexes = NIL;
+	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_index_indrelid,
+				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
+	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true,
+							  NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		indexes = lappend_oid(indexes,
+							  ((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
+	systable_endscan(scan);
+	table_close(pg_index, AccessShareLock);
+
+	return indexes;
+}

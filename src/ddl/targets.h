@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * targets.h
+ *	  Which indexes would this statement remove?
+ *
+ * A target is an index that a statement would take away, with the route it
+ * would go.  Targets are found from the parse tree before the statement has
+ * taken any lock, and without waiting for one (PG-INTERNALS 1.4, 1.5): names
+ * are resolved with NoLock, the rest is read from the catalogs.  What cannot
+ * be told that way is left to the object_access backstop.
+ *
+ * A partitioned index is one target; its partitions' indexes are its members
+ * and are judged one by one.  An index never is a target twice, and never a
+ * target and a member; where a statement reaches it by several ways, what the
+ * statement names wins over what goes along.
+ *
+ * Left to the backstop: DROP SCHEMA, OWNED, TYPE, EXTENSION and their like;
+ * ALTER TYPE ... DROP ATTRIBUTE ... CASCADE, which drops a column of typed
+ * tables; ALTER TABLE ... MERGE and SPLIT PARTITIONS.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_TARGETS_H
+#define GUARD_TARGETS_H
+
+#include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+
+typedef enum GuardRoute
+{
+	GUARD_ROUTE_INDEX,			/* DROP INDEX names it */
+	GUARD_ROUTE_CONSTRAINT,		/* DROP CONSTRAINT names its constraint */
+	GUARD_ROUTE_COLUMN,			/* goes with a dropped column */
+	GUARD_ROUTE_TABLE,			/* goes with a table or materialized view that
+								 * is named, or with a partition or
+								 * inheritance child of one */
+	GUARD_ROUTE_CASCADE			/* goes with something that CASCADE takes
+								 * along: a generated column, a dependent
+								 * materialized view */
+} GuardRoute;
+
+typedef struct GuardTarget
+{
+	Oid			index;
+	Oid			table;			/* its table (pg_index.indrelid) */
+	GuardRoute	route;
+	char	   *through;		/* what the statement names and what takes it
+								 * along: a constraint, column or relation,
+								 * without schema; NULL for DROP INDEX */
+	bool		table_goes;		/* its table goes as well: always for a TABLE
+								 * route, for another route known only where
+								 * guard_targets_collect found the target */
+	List	   *members;		/* OIDs of the leaf indexes that go with a
+								 * partitioned index (NIL when it has none),
+								 * else only itself */
+} GuardTarget;
+
+typedef struct GuardTargets
+{
+	List	   *targets;		/* of GuardTarget * */
+	bool		concurrent;		/* DROP INDEX CONCURRENTLY */
+	bool		adds;			/* the same ALTER TABLE adds an index, alone,
+								 * with a constraint or with a column: a
+								 * replacement may come with it */
+} GuardTargets;
+
+/*
+ * The targets of a statement, in the current memory context; NULL when it is
+ * not of a kind that is resolved here.  The tree may be raw or analyzed, and
+ * is not changed.
+ *
+ * A statement that PostgreSQL itself will refuse has no targets, not even for
+ * those of its names that it could have dropped: an object that does not
+ * exist without IF EXISTS, is of the wrong kind, belongs to another role or to
+ * something that stays.  PostgreSQL's own error follows, and guard tells
+ * nothing to somebody who could not drop the index anyway (PG-INTERNALS 1.5).
+ * Not looked for is whether RESTRICT will refuse.
+ *
+ * Takes no lock on anything but the system catalogs that it reads.  May raise
+ * only what PostgreSQL would raise for the names itself: no right to use a
+ * schema, another database's name.
+ */
+extern GuardTargets *guard_targets_collect(Node *parsetree);
+
+/*
+ * Is this index one that guard judges at all?  No: indexes of temporary,
+ * toast and catalog relations, of guard's own tables, and of members of the
+ * extension whose script is running.  False also when it has vanished.  For
+ * indexes of either kind, 'i' and 'I'.
+ */
+extern bool guard_targets_eligible(Oid index);
+
+/* A target for one index, with its members; NULL when not eligible. */
+extern GuardTarget *guard_targets_make(Oid index, GuardRoute route,
+									   const char *through);
+
+/* Leaf indexes below a partitioned index; for another index, itself. */
+extern List *guard_targets_leaves(Oid index);
+
+/*
+ * Every eligible index of a table as targets; with recurse, also the indexes
+ * that only its partitions have, at any depth.  (A partition's index that is
+ * attached to one of the table's is a member of that one's target.  When the
+ * table is a partition itself, its own attached indexes are listed.)  For
+ * guard.check on a table and guard.indexes.
+ */
+extern List *guard_targets_of_table(Oid table, GuardRoute route, bool recurse);
+
+#endif							/* GUARD_TARGETS_H */

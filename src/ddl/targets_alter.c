@@ -1,0 +1,415 @@
+/*-------------------------------------------------------------------------
+ *
+ * targets_alter.c
+ *	  What do the subcommands of an ALTER TABLE drop?
+ *
+ * DROP CONSTRAINT and DROP COLUMN, alone or among other subcommands.  What
+ * decides whether the statement is refused is taken from tablecmds.c:
+ * RangeVarCallbackForAlterRelation, ATExecDropConstraint and
+ * ATExecDropColumn, without their locks.
+ *
+ * PostgreSQL executes all drops of a statement before anything else, so the
+ * other subcommands cannot change what the dropped names mean.
+ *
+ * DROP CONSTRAINT is not followed to inheritance children: only CHECK and NOT
+ * NULL constraints are inherited, which have no index.  A partition's
+ * constraint hangs on its parent's in pg_depend.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "ddl/roots.h"
+
+/* How many parents of an inheritance child lose the column. */
+typedef struct ChildTable
+{
+	Oid			table;			/* hash key */
+	int			losing_parents;
+} ChildTable;
+
+static Oid	find_table(AlterTableStmt *stmt);
+static bool is_alterable(AlterTableStmt *stmt, Form_pg_class form);
+static bool add_constraint(List **roots, Oid table, AlterTableCmd *cmd);
+static bool is_inherited_constraint(Oid constraint);
+static bool add_column(List **roots, Oid table, AlterTableCmd *cmd,
+					   bool recurse);
+static bool add_columns_below(List **roots, Oid table, const char *column);
+static bool may_stay_alone(Oid table);
+static bool is_typed(Oid table);
+static bool owns_table(Oid table);
+static List *find_losing_children(HTAB *children, Oid table,
+								  const char *column);
+static bool add_column_root(List **roots, Oid table, const char *column);
+static bool read_column(Oid table, const char *column,
+						FormData_pg_attribute *att);
+static bool adds_index(AlterTableCmd *cmd);
+static bool constraint_has_index(Node *node);
+
+bool
+guard_targets_alter_known(AlterTableStmt *stmt)
+{
+	return stmt->objtype == OBJECT_TABLE ||
+		stmt->objtype == OBJECT_FOREIGN_TABLE;
+}
+
+/*
+ * Constraints come first, so that an index that a named constraint and a
+ * dropped column both take along goes as the constraint's.
+ */
+List *
+guard_targets_alter_roots(AlterTableStmt *stmt)
+{
+	List	   *roots = NIL;
+	Oid			table;
+	ListCell   *lc;
+
+	table = find_table(stmt);
+	if (!OidIsValid(table))
+		return NIL;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_DropConstraint &&
+			!add_constraint(&roots, table, cmd))
+			return NIL;
+	}
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_DropColumn &&
+			!add_column(&roots, table, cmd, stmt->relation->inh))
+			return NIL;
+	}
+	return roots;
+}
+
+bool
+guard_targets_alter_adds(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		if (adds_index(lfirst_node(AlterTableCmd, lc)))
+			return true;
+	}
+	return false;
+}
+
+bool
+guard_targets_alter_cascades(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if ((cmd->subtype == AT_DropConstraint ||
+			 cmd->subtype == AT_DropColumn) &&
+			cmd->behavior == DROP_CASCADE)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The table that the statement alters; InvalidOid when there is none, or none
+ * that the current user may alter this way.
+ */
+static Oid
+find_table(AlterTableStmt *stmt)
+{
+	Oid			relid;
+	HeapTuple	tuple;
+
+	relid = RangeVarGetRelidExtended(stmt->relation, NoLock, RVR_MISSING_OK,
+									 NULL, NULL);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	if (!is_alterable(stmt, (Form_pg_class) GETSTRUCT(tuple)))
+		relid = InvalidOid;
+	ReleaseSysCache(tuple);
+
+	return relid;
+}
+
+/*
+ * ALTER TABLE works on foreign tables, too, and these can have inheritance
+ * children with indexes.  Views have no constraints and drop no columns.
+ */
+static bool
+is_alterable(AlterTableStmt *stmt, Form_pg_class form)
+{
+	switch (form->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+			if (stmt->objtype != OBJECT_TABLE)
+				return false;
+			break;
+		case RELKIND_FOREIGN_TABLE:
+			break;
+		default:
+			return false;
+	}
+	return has_privs_of_role(GetUserId(), form->relowner);
+}
+
+/*
+ * Append the constraint that the subcommand drops.  Returns false when
+ * PostgreSQL will refuse it.
+ */
+static bool
+add_constraint(List **roots, Oid table, AlterTableCmd *cmd)
+{
+	Oid			constraint;
+
+	constraint = get_relation_constraint_oid(table, cmd->name, true);
+	if (!OidIsValid(constraint))
+		return cmd->missing_ok;
+	if (is_inherited_constraint(constraint))
+		return false;
+
+	*roots = lappend(*roots,
+					 guard_roots_make(ConstraintRelationId, constraint, 0,
+									  GUARD_ROUTE_CONSTRAINT, cmd->name));
+	return true;
+}
+
+/* True also for one that has vanished: nothing to be dropped either way. */
+static bool
+is_inherited_constraint(Oid constraint)
+{
+	HeapTuple	tuple;
+	bool		inherited;
+
+	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	inherited = ((Form_pg_constraint) GETSTRUCT(tuple))->coninhcount > 0;
+	ReleaseSysCache(tuple);
+
+	return inherited;
+}
+
+/*
+ * Append the column that the subcommand drops, with the children's columns
+ * that go with it.  Returns false when PostgreSQL will refuse it: an inherited
+ * column, a typed table, a partitioned table without its partitions.
+ */
+static bool
+add_column(List **roots, Oid table, AlterTableCmd *cmd, bool recurse)
+{
+	FormData_pg_attribute att;
+
+	if (is_typed(table))
+		return false;
+	if (!read_column(table, cmd->name, &att))
+		return cmd->missing_ok;
+	if (att.attnum <= 0 || att.attinhcount > 0)
+		return false;
+
+	if (recurse)
+		return add_columns_below(roots, table, cmd->name);
+	return may_stay_alone(table) && add_column_root(roots, table, cmd->name);
+}
+
+/*
+ * Append the column of a table and of all its descendants that have it from
+ * nowhere else: a child keeps a column that it defines itself, or inherits
+ * from a parent that keeps it.  Parents are counted down one by one, as
+ * ATExecDropColumn does with attinhcount, so that a child of two tables that
+ * both lose the column loses it, too.
+ */
+static bool
+add_columns_below(List **roots, Oid table, const char *column)
+{
+	List	   *agenda = list_make1_oid(table);
+	HASHCTL		ctl;
+	HTAB	   *children;
+	ListCell   *lc;
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(ChildTable);
+	ctl.hcxt = CurrentMemoryContext;
+	children = hash_create("guard inheritance children", 32, &ctl,
+						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	/* the agenda grows meanwhile, see follow_agenda() */
+	foreach(lc, agenda)
+	{
+		Oid			current = lfirst_oid(lc);
+
+		/* the owner of a parent need not own the children */
+		if (!owns_table(current) || !add_column_root(roots, current, column))
+			return false;
+		agenda = list_concat(agenda,
+							 find_losing_children(children, current, column));
+	}
+	hash_destroy(children);
+	list_free(agenda);
+
+	return true;
+}
+
+/*
+ * Count the loss of a table's column in its children; returns those that
+ * thereby lose their own.
+ */
+static List *
+find_losing_children(HTAB *children, Oid table, const char *column)
+{
+	List	   *losing = NIL;
+	ListCell   *lc;
+
+	foreach(lc, guard_roots_children(table))
+	{
+		Oid			child = lfirst_oid(lc);
+		FormData_pg_attribute att;
+		bool		found;
+		ChildTable *entry = hash_search(children, &child, HASH_ENTER, &found);
+
+		if (!found)
+			entry->losing_parents = 0;
+		entry->losing_parents++;
+
+		if (read_column(child, column, &att) && !att.attislocal &&
+			att.attinhcount == entry->losing_parents)
+			losing = lappend_oid(losing, child);
+	}
+	return losing;
+}
+
+/* ONLY is refused for a partitioned table that has partitions. */
+static bool
+may_stay_alone(Oid table)
+{
+	return get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE ||
+		guard_roots_children(table) == NIL;
+}
+
+/* A table made by CREATE TABLE ... OF, whose columns are its type's? */
+static bool
+is_typed(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	bool		typed;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	typed = OidIsValid(((Form_pg_class) GETSTRUCT(tuple))->reloftype);
+	ReleaseSysCache(tuple);
+
+	return typed;
+}
+
+/*
+ * Owners are compared directly, because object_ownercheck() raises an error
+ * for a table that has vanished.
+ */
+static bool
+owns_table(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	bool		owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	owner = has_privs_of_role(GetUserId(),
+							  ((Form_pg_class) GETSTRUCT(tuple))->relowner);
+	ReleaseSysCache(tuple);
+
+	return owner;
+}
+
+/* Returns false when the column has vanished meanwhile. */
+static bool
+add_column_root(List **roots, Oid table, const char *column)
+{
+	FormData_pg_attribute att;
+
+	if (!read_column(table, column, &att))
+		return false;
+	*roots = lappend(*roots,
+					 guard_roots_make(RelationRelationId, table, att.attnum,
+									  GUARD_ROUTE_COLUMN, column));
+	return true;
+}
+
+/* The fixed part of a column's pg_attribute row; false when there is none. */
+static bool
+read_column(Oid table, const char *column, FormData_pg_attribute *att)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(table, column);
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	memcpy(att, GETSTRUCT(tuple), ATTRIBUTE_FIXED_PART_SIZE);
+	ReleaseSysCache(tuple);
+
+	return true;
+}
+
+/*
+ * Adding a column or a constraint counts only where an index comes with it;
+ * after parse analysis that is a subcommand of its own.
+ */
+static bool
+adds_index(AlterTableCmd *cmd)
+{
+	ListCell   *lc;
+
+	switch (cmd->subtype)
+	{
+		case AT_AddIndex:
+		case AT_AddIndexConstraint:
+			return true;
+		case AT_AddConstraint:
+			return constraint_has_index(cmd->def);
+		case AT_AddColumn:
+			foreach(lc, castNode(ColumnDef, cmd->def)->constraints)
+			{
+				if (constraint_has_index((Node *) lfirst(lc)))
+					return true;
+			}
+			return false;
+		default:
+			return false;
+	}
+}
+
+static bool
+constraint_has_index(Node *node)
+{
+	if (!IsA(node, Constraint))
+		return false;
+
+	switch (((Constraint *) node)->contype)
+	{
+		case CONSTR_PRIMARY:
+		case CONSTR_UNIQUE:
+		case CONSTR_EXCLUSION:
+			return true;
+		default:
+			return false;
+	}
+}

@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * evidence.c
+ *	  Everything known of one index, put together.
+ *
+ * The order matters a little: roles and origin help to read the counters, and
+ * moves silence facts that have been collected before.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "evidence/evidence.h"
+#include "store/store.h"
+
+#define KB_PER_BLOCK	(BLCKSZ / 1024)
+
+/*
+ * The catalog's idea of a table's size.  It speaks of the last VACUUM or
+ * ANALYZE, so it may call a table large, never small; -1 and 0 are unknown.
+ */
+static int64
+estimated_kb(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	int64		kb = -1;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		int32		pages = ((Form_pg_class) GETSTRUCT(tuple))->relpages;
+
+		if (pages > 0)
+			kb = (int64) pages * KB_PER_BLOCK;
+		ReleaseSysCache(tuple);
+	}
+	return kb;
+}
+
+/*
+ * The size of the table now, if its lock is free (finding 11).
+ */
+static void
+collect_size(GuardEvidence *evidence)
+{
+	Oid			table = evidence->shape->table;
+	Relation	rel;
+
+	evidence->table_kb = estimated_kb(table);
+	if (!ConditionalLockRelationOid(table, AccessShareLock))
+		return;
+	rel = try_relation_open(table, NoLock);
+	if (rel != NULL)
+	{
+		if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
+		{
+			evidence->heap_known = true;
+			evidence->heap_blocks = RelationGetNumberOfBlocks(rel);
+			evidence->table_kb = (int64) evidence->heap_blocks * KB_PER_BLOCK;
+		}
+		else
+		{
+			/* a partitioned table without partitions holds nothing */
+			evidence->heap_known = true;
+		}
+		relation_close(rel, NoLock);
+	}
+	UnlockRelationOid(table, AccessShareLock);
+}
+
+GuardEvidence *
+guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
+					   const GuardServer *server)
+{
+	GuardEvidence *evidence = palloc0(sizeof(GuardEvidence));
+
+	evidence->index = leaf;
+	evidence->route = target->route;
+	evidence->whole_table = target->route == GUARD_ROUTE_TABLE;
+	evidence->named = target->route == GUARD_ROUTE_INDEX ||
+		target->route == GUARD_ROUTE_CONSTRAINT;
+	evidence->as_of = GetCurrentTimestamp();
+	evidence->server = server;
+	evidence->shape = guard_shape_read(leaf);
+	if (evidence->shape == NULL)
+		return NULL;
+
+	guard_roles_collect(evidence->shape, &evidence->roles);
+	guard_origin_collect(evidence);
+	guard_usage_collect(evidence);
+	guard_inherited_collect(evidence);
+	guard_moved_collect(evidence);
+	guard_usage_collect_aim(evidence);
+	guard_protection_collect(evidence);
+	collect_size(evidence);
+	guard_replacement_find(evidence->shape, evidence->shape->table,
+						   lappend_oid(list_copy(fellows), leaf),
+						   evidence->last_arbiter != 0,
+						   &evidence->replacement);
+	return evidence;
+}
+
+void
+guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
+{
+	guard_inherited_record(old, successor);
+	guard_origin_rebuilt(old->index, successor);
+}
+
+/*
+ * A relation is gone for good.  Its OID may come back for something else.
+ */
+void
+guard_evidence_forget(Oid relation)
+{
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(relation)};
+
+	guard_store_execute("DELETE FROM guard.index_origin WHERE index_oid OPERATOR(pg_catalog.=) $1",
+						1, types, values, NULL);
+	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
+						1, types, values, NULL);
+	guard_store_execute("DELETE FROM guard.moved_table WHERE table_oid OPERATOR(pg_catalog.=) $1",
+						1, types, values, NULL);
+	guard_store_execute("DELETE FROM guard.protection"
+						" WHERE COALESCE(index_oid, table_oid) OPERATOR(pg_catalog.=) $1",
+						1, types, values, NULL);
+}

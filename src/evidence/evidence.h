@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * evidence.h
+ *	  What is known of an index: dated, sourced observations.
+ *
+ * A fact is one observation.  It says whether use was seen, and its third
+ * value matters most: UNKNOWN is never NOT_SEEN.  Statistics reset yesterday,
+ * a table that could not be read, a server that counts nothing are unknown,
+ * and note says so in words.
+ *
+ * Evidence is everything known of one index at one moment, in one memory
+ * context.  Verdict, message, audit row and guard.check() all render this one
+ * struct, so they cannot disagree.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_EVIDENCE_H
+#define GUARD_EVIDENCE_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "storage/block.h"
+
+#include "ddl/targets.h"
+#include "evidence/replacement.h"
+#include "evidence/roles.h"
+#include "evidence/shape.h"
+
+typedef enum GuardSeen
+{
+	GUARD_SEEN_UNKNOWN,
+	GUARD_SEEN_NOT,
+	GUARD_SEEN_USED
+} GuardSeen;
+
+/*
+ * One observation of use.  Times are 0 where they are not known; a use that
+ * cannot be dated (last = 0) happened at some time after "since".
+ */
+typedef struct GuardFact
+{
+	const char *source;			/* "capture", "counters", "table capture", "table
+								 * counters" or "inherited" */
+	GuardSeen	seen;
+	TimestampTz since;			/* observed since, without a break */
+	TimestampTz first;
+	TimestampTz last;
+	int64		count;			/* uses, or scans for counters */
+	double		rate;			/* uses per second over the last minute */
+	int64		pause;			/* longest pause between two uses in
+								 * microseconds; -1 when not known */
+	int			statements;		/* distinct statements; 0 when not known */
+	char	   *who;			/* services, in words; NULL when not known */
+	bool		moved_away;		/* this use spoke for a table that has been
+								 * moved out of the way since: it no longer
+								 * counts */
+	char	   *note;			/* why unknown, or where it comes from */
+} GuardFact;
+
+/* How a table was moved out of the way. */
+typedef struct GuardMove
+{
+	bool		moved;
+	TimestampTz at;
+	char	   *old_schema;
+	char	   *old_name;
+	bool		detached;		/* it was a partition or child until then */
+	bool		served;			/* another table bears its old name, with an
+								 * index that serves in place of this one */
+	char	   *heir_table;		/* that table's name, served or not; NULL when
+								 * nothing bears the old name */
+} GuardMove;
+
+/* A person's "not this one". */
+typedef struct GuardProtection
+{
+	bool		found;
+	bool		inherited;		/* registered for a parent table or index */
+	char	   *reason;
+	char	   *protected_by;
+	TimestampTz protected_at;
+} GuardProtection;
+
+typedef struct GuardEvidence
+{
+	Oid			index;			/* the index judged: a leaf */
+	GuardRoute	route;
+	bool		whole_table;	/* its table goes, too */
+	bool		named;			/* the statement names it or its constraint */
+	GuardShape *shape;
+	GuardRoles	roles;
+	List	   *facts;			/* of GuardFact * */
+	TimestampTz as_of;			/* when all this was true */
+
+	TimestampTz created_at;		/* guard saw it being created; 0: did not */
+	GuardMove	move;
+	GuardProtection protection;
+	GuardReplacement replacement;
+
+	TimestampTz last_arbiter;	/* named ON CONFLICT arbiter, by others */
+	TimestampTz last_write;		/* rows written to its table, by others */
+	bool		aimed_at;		/* statements aim at this partition clearly
+								 * more than at its siblings */
+
+	bool		heap_known;		/* heap_blocks is its size now */
+	BlockNumber heap_blocks;
+	int64		table_kb;		/* size, from the catalog's estimate where the
+								 * heap could not be looked at; -1 unknown */
+	const struct GuardServer *server;
+} GuardEvidence;
+
+/* What is known of the server as a whole, read once per question asked. */
+typedef struct GuardServer
+{
+	TimestampTz counters_since; /* statistics unbroken since; 0 unknown */
+	TimestampTz capture_since;	/* this database watched by capture, unbroken,
+								 * since; 0: it is not */
+	int			free_connections;
+	char	   *standbys;		/* attached standbys whose reads are not known;
+								 * NULL when there is none */
+} GuardServer;
+
+extern GuardServer *guard_server_read(void);
+
+/*
+ * Everything known of one leaf index, in the current memory context; NULL
+ * when it has vanished.  "fellows" are OIDs of indexes that go together with
+ * it and cannot be its replacement.  Waits for no lock.
+ */
+extern GuardEvidence *guard_evidence_collect(const GuardTarget *target,
+											 Oid leaf, List *fellows,
+											 const GuardServer *server);
+
+/* ---- the kinds of evidence, one file each; called by evidence.c ---- */
+
+extern void guard_usage_collect(GuardEvidence *evidence);
+extern void guard_usage_collect_aim(GuardEvidence *evidence);
+extern void guard_inherited_collect(GuardEvidence *evidence);
+extern void guard_moved_collect(GuardEvidence *evidence);
+extern void guard_origin_collect(GuardEvidence *evidence);
+extern void guard_protection_collect(GuardEvidence *evidence);
+
+/* ---- book-keeping about tables and indexes, called by hooks ---- */
+
+/* guard saw these indexes being created */
+extern void guard_origin_record(List *indexes);
+extern void guard_origin_rebuilt(Oid old, Oid successor);
+
+/*
+ * A table is about to be renamed, moved to another schema or detached.  The
+ * first call remembers what it is called; the second, after the statement,
+ * writes that down.
+ */
+typedef struct GuardPendingMove GuardPendingMove;
+extern GuardPendingMove *guard_moved_prepare(Node *parsetree);
+extern void guard_moved_record(GuardPendingMove *move);
+
+/* "heir" serves in place of an index that was used, from now on */
+extern void guard_inherited_record(const GuardEvidence *gone, Oid heir);
+
+/* the index was rebuilt under a new OID: what was known of it goes along */
+extern void guard_evidence_rebuilt(const GuardEvidence *old, Oid successor);
+
+/*
+ * Registrations.  An index, or a table for all of its indexes; raises errors
+ * of its own where the object cannot be registered.  The caller has checked
+ * the rights.
+ */
+extern void guard_protection_add(Oid relation, const char *reason);
+extern bool guard_protection_remove(Oid relation);
+
+/* bring registrations up to date with new names and OIDs (3.9) */
+extern void guard_protection_refresh(void);
+
+/* an index or table is gone for good: forget what was noted of it */
+extern void guard_evidence_forget(Oid relation);
+
+#endif							/* GUARD_EVIDENCE_H */

@@ -1,0 +1,151 @@
+/*-------------------------------------------------------------------------
+ *
+ * inherited.c
+ *	  The heir inherits: use of an index that another one took over.
+ *
+ * Of two twins the planner uses one, and the other looks idle.  Dropping the
+ * used one is right, since the idle one serves in its place – but then the
+ * idle one must not look idle any more, or dropping twin after twin removes
+ * both (finding 2 of the design review).  So what was known of the dropped
+ * index is written down for its replacement, and counts as the replacement's
+ * own until it would have stopped counting anyway.
+ *
+ * It is kept in a table, not in shared memory: it must be undone with the
+ * transaction, and outlive a restart.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/index.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "evidence/evidence.h"
+#include "guc.h"
+#include "store/store.h"
+
+/* guard.inherited_use */
+#define INHERITED_INDEX_OID		1
+#define INHERITED_TABLE_OID		2
+#define INHERITED_FROM_INDEX	3
+#define INHERITED_FIRST_USE		4
+#define INHERITED_LAST_USE		5
+#define INHERITED_USES			6
+#define INHERITED_PAUSE			7
+#define INHERITED_SERVICES		8
+#define INHERITED_AT			9
+#define INHERITED_SINCE			10
+
+/*
+ * When the last use was.  One without a date happened at the latest when it
+ * was inherited, and stops counting when that is long ago.
+ */
+static void
+read_last_use(HeapTuple tuple, TupleDesc desc, GuardFact *fact)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, INHERITED_LAST_USE, desc, &isnull);
+	TimestampTz at;
+
+	if (!isnull)
+	{
+		fact->last = DatumGetTimestampTz(value);
+		return;
+	}
+	at = DatumGetTimestampTz(heap_getattr(tuple, INHERITED_AT, desc, &isnull));
+	if (GetCurrentTimestamp() - at >= (int64) guard_guc_lookback * USECS_PER_SEC)
+		fact->last = at;
+	value = heap_getattr(tuple, INHERITED_SINCE, desc, &isnull);
+	if (!isnull)
+		fact->since = DatumGetTimestampTz(value);
+}
+
+static bool
+read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	GuardEvidence *evidence = arg;
+	GuardFact  *fact;
+	bool		isnull;
+	Datum		value;
+
+	if (DatumGetObjectId(heap_getattr(tuple, INHERITED_TABLE_OID, desc,
+									  &isnull)) != evidence->shape->table)
+		return true;
+
+	fact = palloc0(sizeof(GuardFact));
+	fact->source = "inherited";
+	fact->seen = GUARD_SEEN_USED;
+	value = heap_getattr(tuple, INHERITED_FROM_INDEX, desc, &isnull);
+	fact->note = psprintf("from index %s, which it replaced",
+						  TextDatumGetCString(value));
+	value = heap_getattr(tuple, INHERITED_FIRST_USE, desc, &isnull);
+	if (!isnull)
+		fact->first = DatumGetTimestampTz(value);
+	read_last_use(tuple, desc, fact);
+	fact->count = DatumGetInt64(heap_getattr(tuple, INHERITED_USES, desc,
+											 &isnull));
+	value = heap_getattr(tuple, INHERITED_PAUSE, desc, &isnull);
+	fact->pause = isnull ? -1 : DatumGetInt64(value);
+	value = heap_getattr(tuple, INHERITED_SERVICES, desc, &isnull);
+	if (!isnull)
+		fact->who = TextDatumGetCString(value);
+	evidence->facts = lappend(evidence->facts, fact);
+	return true;
+}
+
+void
+guard_inherited_collect(GuardEvidence *evidence)
+{
+	(void) guard_store_scan("inherited_use", "inherited_use_index_oid_idx",
+							INHERITED_INDEX_OID, evidence->index,
+							read_inherited, evidence);
+}
+
+/*
+ * Write one row for each use that was known of the dropped index, what it had
+ * itself inherited included.
+ */
+void
+guard_inherited_record(const GuardEvidence *gone, Oid heir)
+{
+	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
+	Oid			table = IndexGetRelation(heir, true);
+	char	   *name;
+	ListCell   *lc;
+
+	if (!OidIsValid(table))
+		return;
+	name = quote_qualified_identifier(gone->shape->schema, gone->shape->name);
+	foreach(lc, gone->facts)
+	{
+		GuardFact  *fact = lfirst(lc);
+		Datum		values[9];
+		char		nulls[10] = "         ";
+
+		if (fact->seen != GUARD_SEEN_USED || fact->moved_away)
+			continue;
+		values[0] = ObjectIdGetDatum(heir);
+		values[1] = ObjectIdGetDatum(table);
+		values[2] = CStringGetTextDatum(name);
+		values[3] = TimestampTzGetDatum(fact->first);
+		values[4] = TimestampTzGetDatum(fact->last);
+		values[5] = Int64GetDatum(fact->count);
+		values[6] = Int64GetDatum(fact->pause);
+		values[7] = fact->who != NULL ? CStringGetTextDatum(fact->who) : (Datum) 0;
+		values[8] = TimestampTzGetDatum(fact->since);
+		nulls[3] = fact->first == 0 ? 'n' : ' ';
+		nulls[4] = fact->last == 0 ? 'n' : ' ';
+		nulls[8] = fact->since == 0 ? 'n' : ' ';
+		nulls[6] = fact->pause < 0 ? 'n' : ' ';
+		nulls[7] = fact->who == NULL ? 'n' : ' ';
+		guard_store_execute("INSERT INTO guard.inherited_use"
+							" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9)",
+							9, types, values, nulls);
+	}
+}

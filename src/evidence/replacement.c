@@ -1,0 +1,204 @@
+/*-------------------------------------------------------------------------
+ *
+ * replacement.c
+ *	  Is there another index that serves in place of one that goes?
+ *
+ * The candidates are all indexes of one table, found by a scan of pg_index;
+ * the table is not opened (see shape.c).  Structure is judged by
+ * shape_match.c.  Here it is asked whether queries may use a candidate now.
+ *
+ * Valid is not enough.  An index that was built without CONCURRENTLY over
+ * rows with broken HOT chains has indcheckxmin set, and is passed over by
+ * every snapshot that could see an older version of such a row: by all new
+ * queries of all sessions, until the last transaction that is older than the
+ * index has ended (finding 6 of the design review).  One idle transaction
+ * with an XID, in whatever database, is enough.
+ *
+ * Among several candidates the choice should fall on the one that the planner
+ * will use, because it inherits the evidence: the one with fewest keys, and
+ * among equals the youngest, for the planner looks at indexes youngest first
+ * and keeps the first of equal cost.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/pg_index.h"
+#include "storage/procarray.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "evidence/replacement.h"
+
+static List *list_indexes(Oid table);
+static void consider(GuardReplacement *result, int *nkeys,
+					 const GuardShape *shape, GuardMatch match);
+static void check_usable(GuardReplacement *candidate, const GuardShape *shape);
+static TransactionId oldest_other_xid(void);
+static bool is_better(const GuardReplacement *candidate, int candidate_nkeys,
+					  const GuardReplacement *best, int best_nkeys);
+
+/*
+ * The best replacement for "gone" among the indexes of "table"; match is NONE
+ * when there is none.  The index itself never counts, nor do those in
+ * "excluded".  Takes no lock but conditional ones, waits for nothing, and
+ * allocates in the current memory context.  Not to be called in parallel
+ * mode, where no new snapshot can be had.
+ */
+void
+guard_replacement_find(const GuardShape *gone, Oid table, List *excluded,
+					   bool need_unique, GuardReplacement *result)
+{
+	int			nkeys = 0;
+	ListCell   *lc;
+
+	memset(result, 0, sizeof(GuardReplacement));
+
+	foreach(lc, list_indexes(table))
+	{
+		Oid			index = lfirst_oid(lc);
+		GuardShape *shape;
+		GuardMatch	match;
+
+		if (index == gone->index || list_member_oid(excluded, index))
+			continue;
+
+		shape = guard_shape_read(index);
+		if (shape == NULL)
+			continue;			/* dropped meanwhile */
+
+		match = guard_shape_match(gone, shape, need_unique);
+		if (match != GUARD_MATCH_NONE)
+			consider(result, &nkeys, shape, match);
+	}
+}
+
+/* OIDs of all indexes of a table, in whatever state; NIL when it vanished. */
+static List *
+list_indexes(Oid table)
+{
+	Relation	rel = table_open(IndexRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *indexes = NIL;
+
+	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(table));
+	scan = systable_beginscan(rel, IndexIndrelidIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		indexes = lappend_oid(indexes,
+							  ((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return indexes;
+}
+
+/*
+ * Let an index that serves take the place of the best one so far, which has
+ * *nkeys keys, if it is better.
+ */
+static void
+consider(GuardReplacement *result, int *nkeys, const GuardShape *shape,
+		 GuardMatch match)
+{
+	GuardReplacement candidate;
+
+	memset(&candidate, 0, sizeof(candidate));
+	candidate.match = match;
+	candidate.index = shape->index;
+	candidate.schema = shape->schema;
+	candidate.name = shape->name;
+	check_usable(&candidate, shape);
+
+	if (is_better(&candidate, shape->nkeys, result, *nkeys))
+	{
+		*result = candidate;
+		*nkeys = shape->nkeys;
+	}
+}
+
+/*
+ * May queries use this index?  Asked as of the moment when our own
+ * transaction has ended: an index that it has made itself is usable if nothing
+ * older than us is still running.
+ *
+ * XIDs of subtransactions are compared as they stand.  So does the planner.
+ */
+static void
+check_usable(GuardReplacement *candidate, const GuardShape *shape)
+{
+	TransactionId oldest;
+
+	if (!shape->valid || !shape->ready || !shape->live)
+	{
+		candidate->why_not = "is not valid";
+		return;
+	}
+
+	if (shape->checkxmin)
+	{
+		oldest = oldest_other_xid();
+		if (!TransactionIdPrecedes(shape->xmin, oldest))
+		{
+			candidate->why_not = "is not visible to older transactions yet";
+			candidate->blocking_pid = BackendXidGetPid(oldest);
+			return;
+		}
+	}
+
+	candidate->usable = true;
+}
+
+/*
+ * The oldest XID that is running in another session, of any database; that is
+ * what TransactionXmin becomes in sessions that take a snapshot after we have
+ * ended.  If none is running, the next XID to be assigned.
+ */
+static TransactionId
+oldest_other_xid(void)
+{
+	Snapshot	snapshot = GetLatestSnapshot();
+	TransactionId oldest = snapshot->xmax;
+
+	/* a standby keeps no list of top-level XIDs, but has no XID itself */
+	if (snapshot->takenDuringRecovery)
+		return snapshot->xmin;
+
+	/* our own XID is not in this array */
+	for (uint32 i = 0; i < snapshot->xcnt; i++)
+	{
+		if (TransactionIdPrecedes(snapshot->xip[i], oldest))
+			oldest = snapshot->xip[i];
+	}
+
+	return oldest;
+}
+
+/*
+ * Usable before not usable, twin before serving, fewer keys before more,
+ * younger before older.
+ */
+static bool
+is_better(const GuardReplacement *candidate, int candidate_nkeys,
+		  const GuardReplacement *best, int best_nkeys)
+{
+	if (best->match == GUARD_MATCH_NONE)
+		return true;
+	if (candidate->usable != best->usable)
+		return candidate->usable;
+	if (candidate->match != best->match)
+		return candidate->match > best->match;
+	if (candidate_nkeys != best_nkeys)
+		return candidate_nkeys < best_nkeys;
+
+	return candidate->index > best->index;
+}

@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * replacement.h
+ *	  Is there another index that serves in place of one that goes?
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_REPLACEMENT_H
+#define GUARD_REPLACEMENT_H
+
+#include "evidence/shape.h"
+
+typedef struct GuardReplacement
+{
+	GuardMatch	match;			/* NONE: nothing serves */
+	Oid			index;
+	char	   *schema;
+	char	   *name;
+	bool		usable;			/* false: it exists, but queries may not use it
+								 * yet */
+	const char *why_not;		/* when not usable: "is not valid", "is not
+								 * visible to older transactions yet" */
+	int			blocking_pid;	/* indcheckxmin: a backend whose transaction is
+								 * older than the index; 0 when unknown */
+} GuardReplacement;
+
+/*
+ * The best replacement for "gone" among the indexes of "table" (which may be
+ * another table than it was on): usable twins first, then usable ones that
+ * serve, then those not usable now.  "excluded" lists index OIDs that must
+ * not count (fellow targets; hidden ones).  Waits for no lock, allocates in
+ * the current memory context.
+ */
+extern void guard_replacement_find(const GuardShape *gone, Oid table,
+								   List *excluded, bool need_unique,
+								   GuardReplacement *result);
+
+#endif							/* GUARD_REPLACEMENT_H */

@@ -1,0 +1,362 @@
+/*-------------------------------------------------------------------------
+ *
+ * roles.c
+ *	  What an index is good for besides being scanned.
+ *
+ * The question is always what would fail, or become slow, that no scan
+ * counter shows: the replica identity without which UPDATE fails on a
+ * published table, the support that a foreign key needs when a referenced row
+ * is deleted, the index that CLUSTER goes by.
+ *
+ * PostgreSQL's own answers to these questions hang on open relations.  Opening
+ * one means a lock, so here they are read from the system catalogs.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/catalog.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_subscription_rel.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "compat/compat.h"
+#include "evidence/roles.h"
+
+static bool is_replica_identity(const GuardShape *shape, char relreplident);
+static bool is_publishable(Oid table, Form_pg_class form);
+static bool publishes_changes(List *relations);
+static bool publication_has_changes(Oid publication);
+static bool has_row(Oid catalog, Oid catalog_index, AttrNumber attribute,
+					List *relations);
+static Oid	find_parent(Oid table);
+static bool supports_foreign_key(const GuardShape *shape);
+static bool supports_constraint(const GuardShape *shape, HeapTuple tuple);
+static int	find_column(const AttrNumber *columns, int ncolumns,
+						AttrNumber column);
+static bool in_family(Oid operator, Oid opfamily);
+static bool holds_all_values(const GuardShape *shape, int nkeys);
+static Node *make_not_null(Oid table, AttrNumber column);
+
+/*
+ * The roles of an index.  Every false stands for "no" as well as for "has
+ * vanished meanwhile".
+ */
+void
+guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(shape->table));
+	Form_pg_class form;
+	List	   *relations;
+	Oid			parent;
+
+	memset(roles, 0, sizeof(GuardRoles));
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+
+	roles->primary = shape->primary;
+	roles->unique = shape->unique;
+	roles->exclusion = shape->exclusion;
+	roles->constraint = OidIsValid(shape->constraint);
+	roles->replica_identity = is_replica_identity(shape, form->relreplident);
+	roles->clustered = shape->clustered;
+	roles->fk_support = supports_foreign_key(shape);
+
+	/* the table and all that it is a partition of */
+	relations = list_make1_oid(shape->table);
+	if (form->relispartition)
+		relations = list_concat(relations,
+								get_partition_ancestors(shape->table));
+
+	roles->published_for_update_or_delete =
+		is_publishable(shape->table, form) && publishes_changes(relations);
+	roles->subscribed = has_row(SubscriptionRelRelationId,
+								SubscriptionRelSrrelidSrsubidIndexId,
+								Anum_pg_subscription_rel_srrelid,
+								relations);
+
+	parent = find_parent(shape->table);
+	roles->is_partition = form->relispartition;
+	roles->is_inheritance_child = OidIsValid(parent) && !form->relispartition;
+	roles->partition_parent = form->relispartition ? parent : InvalidOid;
+
+	ReleaseSysCache(tuple);
+}
+
+/*
+ * Do UPDATE and DELETE log the old row by this index?  The same conditions as
+ * in RelationGetIndexList().
+ */
+static bool
+is_replica_identity(const GuardShape *shape, char relreplident)
+{
+	if (!shape->valid || !shape->unique || shape->deferrable ||
+		shape->has_predicate)
+		return false;
+
+	return (relreplident == REPLICA_IDENTITY_INDEX && shape->replident) ||
+		(relreplident == REPLICA_IDENTITY_DEFAULT && shape->primary);
+}
+
+/* Can this table be published?  The same conditions as is_publishable_class. */
+static bool
+is_publishable(Oid table, Form_pg_class form)
+{
+	return (form->relkind == RELKIND_RELATION ||
+			form->relkind == RELKIND_PARTITIONED_TABLE) &&
+		form->relpersistence == RELPERSISTENCE_PERMANENT &&
+		!IsCatalogRelationOid(table) &&
+		table >= FirstNormalObjectId;
+}
+
+/*
+ * Does any publication send UPDATE or DELETE for a table, given along with all
+ * that it is a partition of, itself first and the topmost last: because it is
+ * FOR ALL TABLES, or for the schema of one of them, or for one of them?
+ */
+static bool
+publishes_changes(List *relations)
+{
+	List	   *publications;
+	ListCell   *lc;
+
+	/* an exception is made for the topmost table only */
+	publications =
+		list_difference_oid(GetAllTablesPublications(),
+							GetRelationExcludedPublications(llast_oid(relations)));
+
+	foreach(lc, relations)
+	{
+		Oid			relation = lfirst_oid(lc);
+
+		publications = list_concat(publications,
+								   GetRelationIncludedPublications(relation));
+		publications = list_concat(publications,
+								   GetSchemaPublications(get_rel_namespace(relation)));
+	}
+
+	foreach(lc, publications)
+	{
+		if (publication_has_changes(lfirst_oid(lc)))
+			return true;
+	}
+
+	return false;
+}
+
+/* Does this publication send UPDATE or DELETE?  False when it has vanished. */
+static bool
+publication_has_changes(Oid publication)
+{
+	HeapTuple	tuple = SearchSysCache1(PUBLICATIONOID,
+										ObjectIdGetDatum(publication));
+	Form_pg_publication form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+
+	form = (Form_pg_publication) GETSTRUCT(tuple);
+	result = form->pubupdate || form->pubdelete;
+	ReleaseSysCache(tuple);
+
+	return result;
+}
+
+/*
+ * Has a system catalog a row for one of these relations, in an attribute that
+ * is the first of the given catalog index?
+ */
+static bool
+has_row(Oid catalog, Oid catalog_index, AttrNumber attribute, List *relations)
+{
+	Relation	rel = table_open(catalog, AccessShareLock);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, relations)
+	{
+		ScanKeyData key;
+		SysScanDesc scan;
+
+		ScanKeyInit(&key, attribute, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(lfirst_oid(lc)));
+		scan = systable_beginscan(rel, catalog_index, true, NULL, 1, &key);
+		found = found || HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+	}
+	table_close(rel, AccessShareLock);
+
+	return found;
+}
+
+/*
+ * The table that a partition belongs to, or the first of those that an
+ * inheritance child inherits from; InvalidOid when there is none.
+ */
+static Oid
+find_parent(Oid table)
+{
+	Relation	rel = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			parent = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(table));
+	scan = systable_beginscan(rel, InheritsRelidSeqnoIndexId, true, NULL, 1,
+							  &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return parent;
+}
+
+/*
+ * Would a DELETE or a key UPDATE on a referenced table find the referencing
+ * rows by this index?  Counted as scans if it happens; but rare, and terrible
+ * without the index.
+ */
+static bool
+supports_foreign_key(const GuardShape *shape)
+{
+	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(shape->table));
+	scan = systable_beginscan(rel, ConstraintRelidTypidNameIndexId, true, NULL,
+							  1, &key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN)
+			found = supports_constraint(shape, tuple);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return found;
+}
+
+/*
+ * The same for one foreign key: its columns must be the leading keys of the
+ * index, in any order, and the operators that compare them with the referenced
+ * key must be known to the index.
+ */
+static bool
+supports_constraint(const GuardShape *shape, HeapTuple tuple)
+{
+	int			ncolumns;
+	AttrNumber	columns[INDEX_MAX_KEYS];
+	AttrNumber	referenced[INDEX_MAX_KEYS];
+	Oid			operators[INDEX_MAX_KEYS];
+	bool		seen[INDEX_MAX_KEYS] = {false};
+
+	DeconstructFkConstraintRow(tuple, &ncolumns, columns, referenced,
+							   operators, NULL, NULL, NULL, NULL);
+	if (shape->nkeys < ncolumns)
+		return false;
+
+	for (int i = 0; i < ncolumns; i++)
+	{
+		const GuardShapeKey *key = &shape->keys[i];
+		int			column = find_column(columns, ncolumns, key->attnum);
+
+		if (column < 0 || seen[column] ||
+			!in_family(operators[column], key->opfamily))
+			return false;
+		seen[column] = true;
+	}
+
+	return holds_all_values(shape, ncolumns);
+}
+
+/* Position of a column, -1 when it is not there (an expression never is). */
+static int
+find_column(const AttrNumber *columns, int ncolumns, AttrNumber column)
+{
+	for (int i = 0; i < ncolumns; i++)
+	{
+		if (columns[i] == column)
+			return i;
+	}
+
+	return -1;
+}
+
+/*
+ * Can an index with this operator family search by "referenced operator
+ * referencing"?  The index holds the right-hand side.
+ */
+static bool
+in_family(Oid operator, Oid opfamily)
+{
+	Oid			commutator = get_commutator(operator);
+
+	return OidIsValid(commutator) && op_in_opfamily(commutator, opfamily);
+}
+
+/*
+ * Has the index an entry for every row whose leading keys are not null?  Those
+ * are the rows that a foreign key looks for.
+ */
+static bool
+holds_all_values(const GuardShape *shape, int nkeys)
+{
+	List	   *not_null = NIL;
+
+	if (!shape->has_predicate)
+		return true;
+
+	for (int i = 0; i < nkeys; i++)
+		not_null = lappend(not_null,
+						   make_not_null(shape->table, shape->keys[i].attnum));
+
+	return predicate_implied_by(shape->predicate, not_null, false);
+}
+
+/* "column IS NOT NULL"; of a column that has vanished, nothing is implied. */
+static Node *
+make_not_null(Oid table, AttrNumber column)
+{
+	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table),
+										Int16GetDatum(column));
+	Form_pg_attribute form;
+	NullTest   *test;
+
+	if (!HeapTupleIsValid(tuple))
+		return makeBoolConst(true, false);
+
+	form = (Form_pg_attribute) GETSTRUCT(tuple);
+	test = makeNode(NullTest);
+	test->arg = (Expr *) makeVar(1, column, form->atttypid, form->atttypmod,
+								 form->attcollation, 0);
+	test->nulltesttype = IS_NOT_NULL;
+	test->location = -1;
+	ReleaseSysCache(tuple);
+
+	return (Node *) test;
+}

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * roles.h
+ *	  What an index is good for besides being scanned.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_ROLES_H
+#define GUARD_ROLES_H
+
+#include "evidence/shape.h"
+
+typedef struct GuardRoles
+{
+	/* of the index */
+	bool		primary;		/* primary key */
+	bool		unique;			/* enforces uniqueness (also primary) */
+	bool		exclusion;		/* enforces an exclusion constraint */
+	bool		constraint;		/* belongs to a constraint */
+	bool		replica_identity;	/* it identifies rows for replication, as
+									 * chosen or as the primary key */
+	bool		clustered;		/* CLUSTER goes by it */
+	bool		fk_support;		/* a foreign key of its table finds the
+								 * referencing rows by it */
+
+	/* of its table */
+	bool		published_for_update_or_delete; /* itself or through a
+												 * partition ancestor: without
+												 * a replica identity, UPDATE
+												 * or DELETE would fail */
+	bool		subscribed;		/* rows arrive by logical replication, directly
+								 * or through a partition ancestor */
+	bool		is_partition;
+	bool		is_inheritance_child;	/* of a table that is not partitioned */
+	Oid			partition_parent;	/* InvalidOid unless is_partition */
+} GuardRoles;
+
+/*
+ * The roles of an index.  Reads system catalogs only, takes no lock on user
+ * relations; what has vanished meanwhile plays no role.
+ */
+extern void guard_roles_collect(const GuardShape *shape, GuardRoles *roles);
+
+#endif							/* GUARD_ROLES_H */

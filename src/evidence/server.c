@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * server.c
+ *	  Since when does this server know what it knows, and who else reads?
+ *
+ * Counters lie quietly.  A crash loses them all and leaves
+ * pg_stat_database.stats_reset NULL, as in a database never reset
+ * (PG-INTERNALS 2.3); what does change is the reset time of the cluster-wide
+ * statistics.  Those can also be reset one by one, so the earliest of them is
+ * the time before which nothing was counted, and the database's own reset, if
+ * it is later, wins.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "storage/procarray.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "evidence/evidence.h"
+#include "planner/capture.h"
+#include "store/store.h"
+
+/* guard.installation */
+#define INSTALLATION_AT		1
+
+/*
+ * Since when the server's cumulative statistics are unbroken.
+ */
+static TimestampTz
+counters_since(void)
+{
+	TimestampTz since = pgstat_fetch_stat_archiver()->stat_reset_timestamp;
+	PgStat_StatDBEntry *db = pgstat_fetch_stat_dbentry(MyDatabaseId);
+
+	since = Min(since, pgstat_fetch_stat_bgwriter()->stat_reset_timestamp);
+	since = Min(since, pgstat_fetch_stat_wal()->stat_reset_timestamp);
+	if (db != NULL && db->stat_reset_timestamp > since)
+		since = db->stat_reset_timestamp;
+	return since;
+}
+
+static bool
+read_installed_at(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, INSTALLATION_AT, desc, &isnull);
+
+	if (!isnull)
+		*(TimestampTz *) arg = DatumGetTimestampTz(value);
+	return false;
+}
+
+/*
+ * Capture does nothing in a database without guard, so it has watched this one
+ * only since the extension was installed.
+ */
+static TimestampTz
+capture_since(void)
+{
+	GuardCaptureStatus status;
+	TimestampTz installed_at = 0;
+
+	guard_capture_status(&status);
+	if (!status.available || status.since == 0)
+		return 0;
+	if (!guard_store_scan("installation", NULL, 0, InvalidOid,
+						  read_installed_at, &installed_at) ||
+		installed_at == 0)
+		return 0;
+	return Max(status.since, installed_at);
+}
+
+/*
+ * Is any walsender at work?  Looked at without its lock: whoever attaches this
+ * moment may be missed, as he may be a moment later.
+ */
+static bool
+any_walsender(void)
+{
+	for (int i = 0; i < max_wal_senders; i++)
+	{
+		if (WalSndCtl->walsnds[i].pid != 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Names of the attached standbys, NULL when there is none.  Backups and
+ * archive receivers read no index; neither do logical walsenders, which are
+ * known by their database.
+ */
+static char *
+attached_standbys(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *result = NULL;
+
+	if (!any_walsender())
+		return NULL;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT pg_catalog.string_agg(DISTINCT '\"' OPERATOR(pg_catalog.||) w.application_name OPERATOR(pg_catalog.||) '\"', ', ')"
+					" FROM pg_catalog.pg_stat_get_activity(NULL) a"
+					" JOIN pg_catalog.pg_stat_get_wal_senders() s ON s.pid OPERATOR(pg_catalog.=) a.pid,"
+					" LATERAL (SELECT a.application_name) w"
+					" WHERE a.datid IS NULL AND s.state OPERATOR(pg_catalog.<>) 'backup'"
+					" AND w.application_name OPERATOR(pg_catalog.<>) 'pg_receivewal'",
+					true, 1) == SPI_OK_SELECT && SPI_processed == 1)
+	{
+		char	   *value = SPI_getvalue(SPI_tuptable->vals[0],
+										 SPI_tuptable->tupdesc, 1);
+
+		if (value != NULL)
+			result = MemoryContextStrdup(context, value);
+	}
+	SPI_finish();
+	return result;
+}
+
+/*
+ * What is known of the server as a whole, in the current memory context.
+ */
+GuardServer *
+guard_server_read(void)
+{
+	GuardServer *server = palloc0(sizeof(GuardServer));
+
+	server->counters_since = counters_since();
+	server->capture_since = capture_since();
+	server->free_connections = MaxConnections - CountDBBackends(InvalidOid);
+	server->standbys = attached_standbys();
+	return server;
+}

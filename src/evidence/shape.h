@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * shape.h
+ *	  The structure of an index, by names, comparable after it is gone.
+ *
+ * A transaction is judged by what it leaves behind, so guard must recognise
+ * the successor of an index whose table meanwhile changed column numbers,
+ * column types, or was replaced altogether (finding 15 of the design review:
+ * dropping and re-adding column "a" turns indkey 1 into 3 and int4_ops into
+ * int8_ops).  A shape therefore keeps names, operator families and deparsed
+ * text; node trees serve only while the table is the same.
+ *
+ * Reading a shape never waits for a lock.  Deparsing needs an
+ * AccessShareLock on the table, which is taken conditionally; where it cannot
+ * be had, the texts are NULL and the trees decide.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_SHAPE_H
+#define GUARD_SHAPE_H
+
+#include "access/attnum.h"
+#include "nodes/pg_list.h"
+
+typedef struct GuardShapeKey
+{
+	AttrNumber	attnum;			/* 0 for an expression */
+	char	   *column;			/* column name; NULL for an expression */
+	Node	   *expression;		/* NULL for a column */
+	char	   *expression_text;	/* deparsed for comparison, casts that nobody
+									 * wrote left out; NULL when it could not
+									 * be */
+	Oid			type;			/* of the column or expression */
+	Oid			opfamily;
+	Oid			opclass;
+	Oid			opclass_input;	/* the operator class's own input type */
+	bool		default_opclass;	/* the default one of its type */
+	char	   *opclass_options;	/* text of attoptions, NULL when none */
+	Oid			collation;
+	bool		default_collation;	/* the column's own */
+	int16		option;			/* INDOPTION_DESC, INDOPTION_NULLS_FIRST */
+	Oid			exclusion_operator; /* InvalidOid unless exclusion */
+} GuardShapeKey;
+
+typedef struct GuardShape
+{
+	Oid			index;
+	Oid			table;
+	char	   *schema;			/* of the table, which is that of the index */
+	char	   *table_name;
+	char	   *name;
+	Oid			am;
+	bool		partitioned;	/* relkind 'I' */
+	bool		unique;
+	bool		nulls_not_distinct;
+	bool		primary;
+	bool		exclusion;		/* also a temporal key, WITHOUT OVERLAPS */
+	bool		deferrable;
+	bool		initially_deferred;
+	bool		replident;		/* indisreplident */
+	bool		clustered;
+	Oid			constraint;		/* pg_constraint OID, or InvalidOid */
+	char	   *constraint_name;
+	bool		valid;
+	bool		ready;
+	bool		live;
+	bool		checkxmin;
+	TransactionId xmin;			/* of the pg_index row, see checkxmin */
+	double		tuples;			/* pg_class.reltuples; 0 and -1 are unknown */
+	int			nkeys;
+	GuardShapeKey *keys;
+	List	   *included;		/* names (char *) of INCLUDE columns */
+	List	   *predicate;		/* implicit-AND list of Nodes; NIL when none */
+	char	   *predicate_text; /* deparsed as expression_text; NULL when none
+								 * or not readable */
+	bool		has_predicate;
+	char	   *storage_options;	/* WITH (…) text, NULL when none */
+	int			pages_per_range;	/* BRIN; else 0 */
+	char	   *definition;		/* CREATE INDEX or ALTER TABLE … ADD CONSTRAINT
+								 * statement, with schema; NULL when not
+								 * readable */
+} GuardShape;
+
+/* How well another index serves in place of the first. */
+typedef enum GuardMatch
+{
+	GUARD_MATCH_NONE,
+	GUARD_MATCH_SERVES,			/* answers every scan the first one answers */
+	GUARD_MATCH_TWIN			/* the same in everything but name and storage
+								 * parameters */
+} GuardMatch;
+
+/*
+ * The shape of an index, in the current memory context; NULL when it has
+ * vanished.
+ */
+extern GuardShape *guard_shape_read(Oid index);
+
+/*
+ * A deep copy into the current memory context.
+ */
+extern GuardShape *guard_shape_copy(const GuardShape *shape);
+
+/*
+ * Does "other" serve in place of "gone"?  Pure catalog arithmetic on the two
+ * shapes: it asks neither whether "other" is valid nor whether queries may use
+ * it now.  With need_unique, only an index that also enforces the same
+ * uniqueness on the same columns will do.
+ */
+extern GuardMatch guard_shape_match(const GuardShape *gone,
+									const GuardShape *other,
+									bool need_unique);
+
+/*
+ * Does "other" enforce all the uniqueness that "gone" enforces, whether or
+ * not it serves the same scans?  Enough for an ON CONFLICT arbiter.  True when
+ * "gone" enforces nothing.
+ */
+extern bool guard_shape_enforces(const GuardShape *gone,
+								 const GuardShape *other);
+
+/* shape_text.c, called by shape.c only: fills in the texts */
+extern void guard_shape_text_fill(GuardShape *shape, Node *predicate,
+								  bool locked);
+
+#endif							/* GUARD_SHAPE_H */

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements.h
+ *	  The statements that use an index, joined to pg_stat_statements.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_STATEMENTS_H
+#define GUARD_STATEMENTS_H
+
+#include "lib/stringinfo.h"
+
+#include "planner/capture.h"
+
+typedef struct GuardStatement
+{
+	GuardCapturedStatement captured;
+	bool		joined;			/* pg_stat_statements knows it */
+	int64		calls;			/* since pg_stat_statements' reset */
+	double		mean_time;		/* milliseconds */
+	char	   *query;			/* NULL when not asked for or not known */
+} GuardStatement;
+
+/*
+ * Is pg_stat_statements here, and of a version that is understood?  NULL when
+ * it is, else why not, in words.
+ */
+extern const char *guard_statements_missing(void);
+
+/*
+ * The statements that used any of these relations, most frequent first, as a
+ * list of GuardStatement * in the current memory context.  Read with the
+ * rights of the extension's owner: whether texts may be shown to whoever asks
+ * is for the caller to decide.
+ */
+extern List *guard_statements_collect(List *relations, bool texts);
+
+/* For the server log: append the texts of the busiest statements. */
+extern void guard_statements_append_texts(StringInfo buf, List *relations,
+										  const char *index, int limit);
+
+#endif							/* GUARD_STATEMENTS_H */

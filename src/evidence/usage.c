@@ -1,0 +1,335 @@
+/*-------------------------------------------------------------------------
+ *
+ * usage.c
+ *	  Use of an index as capture and the server's counters saw it.
+ *
+ * Capture knows who used an index, and when.  The counters know neither (15)
+ * or only when (16 and later), but they also count what no executor hook
+ * sees: logical replication's apply workers and, since 19, foreign key checks
+ * (PG-INTERNALS 2.8, 4.2).  They also count what is no use at all: planning
+ * alone reads the ends of an index (2.6), and so does CLUSTER (2.1).
+ *
+ * So where capture has watched for as long as the counters have counted, it
+ * is believed, and the counters matter only when they grew by
+ * guard.min_scans or more without any statement to explain it.  Elsewhere the
+ * same threshold separates use from noise, and what lies below it is unknown.
+ *
+ * When a whole table goes, the table's own scans and writes are use of each
+ * of its indexes.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "lib/stringinfo.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "compat/compat.h"
+#include "evidence/evidence.h"
+#include "guc.h"
+#include "planner/capture.h"
+
+/* How many services a message names before it says "and N others". */
+#define SERVICES_NAMED	3
+
+/* A partition is aimed at when it draws this many times its siblings' share. */
+#define AIMED_FACTOR	2
+#define AIMED_ENOUGH	20
+
+static GuardFact *
+add_fact(GuardEvidence *evidence, const char *source)
+{
+	GuardFact  *fact = palloc0(sizeof(GuardFact));
+
+	fact->source = source;
+	fact->pause = -1;
+	evidence->facts = lappend(evidence->facts, fact);
+	return fact;
+}
+
+static int
+by_count(const ListCell *a, const ListCell *b)
+{
+	int64		ca = ((GuardCapturedService *) lfirst(a))->count;
+	int64		cb = ((GuardCapturedService *) lfirst(b))->count;
+
+	return ca < cb ? 1 : ca > cb ? -1 : 0;
+}
+
+/*
+ * The services that used a relation, in words: "auth", "auth and push",
+ * "auth, push, mail and 2 others".  Versions of one service are named once.
+ * NULL when none but this session is known.
+ */
+static char *
+name_services(Oid relation)
+{
+	List	   *services = guard_capture_services(relation);
+	const char *names[SERVICES_NAMED];
+	int			nnames = 0;
+	int			others = 0;
+	StringInfoData buf;
+	ListCell   *lc;
+
+	list_sort(services, by_count);
+	foreach(lc, services)
+	{
+		GuardCapturedService *service = lfirst(lc);
+		bool		known = service->mine;
+
+		for (int i = 0; i < nnames && !known; i++)
+			known = strcmp(names[i], service->service) == 0;
+		if (known)
+			continue;
+		if (nnames < SERVICES_NAMED)
+			names[nnames++] = service->service;
+		else
+			others++;
+	}
+	if (nnames == 0)
+		return NULL;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < nnames; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&buf, i == nnames - 1 && others == 0 ?
+								   " and " : ", ");
+		appendStringInfoString(&buf, names[i]);
+	}
+	if (others > 0)
+		appendStringInfo(&buf, " and %d %s", others,
+						 others == 1 ? "other" : "others");
+	return buf.data;
+}
+
+/*
+ * What capture saw of one relation.  Returns whether it saw anything at all,
+ * be it only this session's own use or an EXPLAIN ANALYZE.
+ */
+static bool
+collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
+				 TimestampTz capture_since)
+{
+	GuardCaptureStatus status;
+	GuardCapturedUse use;
+	GuardFact  *fact;
+	bool		found;
+
+	guard_capture_status(&status);
+	if (!status.available)
+		return false;
+
+	fact = add_fact(evidence, source);
+	fact->since = capture_since;
+	found = guard_capture_lookup(relation, &use);
+	if (found && use.last != 0)
+	{
+		fact->seen = GUARD_SEEN_USED;
+		fact->first = use.first;
+		fact->last = use.last;
+		fact->count = use.count;
+		fact->rate = use.rate;
+		fact->pause = use.longest_pause;
+		fact->statements = use.statements;
+		fact->who = name_services(relation);
+	}
+	else if (capture_since == 0)
+		fact->note = "not every session is captured";
+	else if (!found && status.overflow_since != 0)
+		fact->note = "guard.max_indexes is too small: not every index is captured";
+	else
+		fact->seen = GUARD_SEEN_NOT;
+
+	if (found)
+	{
+		evidence->last_arbiter = Max(evidence->last_arbiter, use.last_arbiter);
+		evidence->last_write = Max(evidence->last_write, use.last_write);
+	}
+	return found;
+}
+
+/*
+ * What the server counted for one relation.  "explained" says that capture has
+ * watched for as long, and has statements to explain the scans.
+ */
+static void
+collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
+				TimestampTz capture_since, bool captured)
+{
+	PgStat_StatTabEntry *tab;
+	GuardFact  *fact = add_fact(evidence, source);
+	bool		covered;
+	TimestampTz last;
+
+	fact->since = evidence->server->counters_since;
+	if (!pgstat_track_counts)
+	{
+		fact->note = "track_counts is off";
+		return;
+	}
+	tab = pgstat_fetch_stat_tabentry(relation);
+	fact->count = tab != NULL ? tab->numscans : 0;
+	last = tab != NULL ? guard_compat_lastscan(tab) : 0;
+
+	if (fact->count == 0)
+	{
+		fact->seen = GUARD_SEEN_NOT;
+		return;
+	}
+	/*
+	 * An apply worker passes by the executor, so on a subscriber a few
+	 * captured statements explain nothing.
+	 */
+	covered = capture_since != 0 && !evidence->roles.subscribed &&
+		(capture_since <= fact->since ||
+		 (evidence->created_at != 0 && capture_since <= evidence->created_at));
+	if (covered && (captured || fact->count < guard_guc_min_scans))
+	{
+		fact->seen = GUARD_SEEN_NOT;
+		fact->note = captured ? "explained by captured statements"
+			: "too few scans to be more than planning";
+		return;
+	}
+	if (fact->count < guard_guc_min_scans)
+	{
+		fact->note = "too few scans to tell use from planning";
+		return;
+	}
+	fact->seen = GUARD_SEEN_USED;
+
+	/*
+	 * The server keeps the date of the last scan only, and that one may have
+	 * been this session's, or a planner's.  If capture was already watching
+	 * then and saw nobody else, what it does explain hides when the others
+	 * came: some time before capture began.
+	 */
+	if (last != 0 && captured && capture_since != 0 && last >= capture_since)
+		fact->last = capture_since;
+	else
+		fact->last = last;
+}
+
+/*
+ * Add up the aimed uses of a table: its own and those of its indexes.
+ */
+static void
+aimed_uses(Oid table, int64 *count, TimestampTz *last)
+{
+	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
+	GuardCapturedUse use;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	*count = 0;
+	*last = 0;
+	if (guard_capture_lookup(table, &use))
+	{
+		*count += use.aimed_count;
+		*last = Max(*last, use.last_aimed);
+	}
+
+	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(table));
+	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true, NULL,
+							  1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		if (guard_capture_lookup(((Form_pg_index) GETSTRUCT(tuple))->indexrelid,
+								 &use))
+		{
+			*count += use.aimed_count;
+			*last = Max(*last, use.last_aimed);
+		}
+	}
+	systable_endscan(scan);
+	table_close(pg_index, AccessShareLock);
+}
+
+/*
+ * Does this partition draw clearly more statements than its siblings do, and
+ * still?  Statements that visit it along with the others are not counted.
+ */
+static bool
+aimed_at(GuardEvidence *evidence)
+{
+	Oid			table = evidence->shape->table;
+	List	   *siblings;
+	int64		mine;
+	TimestampTz last;
+	int64		others = 0;
+	int			nothers = 0;
+	ListCell   *lc;
+
+	aimed_uses(table, &mine, &last);
+	if (mine < AIMED_ENOUGH ||
+		evidence->as_of - last >= (int64) guard_guc_quiet_period * USECS_PER_SEC)
+		return false;
+
+	/* Detached: there are no siblings any more to compare it with. */
+	if (!OidIsValid(evidence->roles.partition_parent))
+		return evidence->move.moved && last > evidence->move.at;
+
+	siblings = find_inheritance_children(evidence->roles.partition_parent,
+										 NoLock);
+	foreach(lc, siblings)
+	{
+		int64		count;
+
+		if (lfirst_oid(lc) == table)
+			continue;
+		aimed_uses(lfirst_oid(lc), &count, &last);
+		others += count;
+		nothers++;
+	}
+	return nothers == 0 || mine > AIMED_FACTOR * others / nothers;
+}
+
+/*
+ * All that is known of the use of an index and, when its table goes, of the
+ * table.
+ */
+void
+guard_usage_collect(GuardEvidence *evidence)
+{
+	TimestampTz capture_since = evidence->server->capture_since;
+	Oid			table = evidence->shape->table;
+	bool		captured;
+
+	captured = collect_captured(evidence, evidence->index, "capture",
+								capture_since);
+	collect_counted(evidence, evidence->index, "counters", capture_since,
+					captured);
+	if (!evidence->whole_table)
+		return;
+
+	captured = collect_captured(evidence, table, "table capture",
+								capture_since);
+	collect_counted(evidence, table, "table counters", capture_since, captured);
+}
+
+/*
+ * Do statements aim at this partition?  Asked once its roles and moves are
+ * known.
+ */
+void
+guard_usage_collect_aim(GuardEvidence *evidence)
+{
+	if (evidence->whole_table &&
+		(evidence->roles.is_partition || evidence->roles.is_inheritance_child ||
+		 evidence->move.detached))
+		evidence->aimed_at = aimed_at(evidence);
+}

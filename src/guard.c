@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.c
+ *	  Keeps people from dropping an index that live traffic still needs.
+ *
+ * The library can be loaded in two ways.  In shared_preload_libraries it also
+ * records which statements use which indexes.  Without, the first DDL of a
+ * session loads it through the extension's event trigger, and drops are judged
+ * by what the server counts.
+ *
+ * The map of the source is in README.md beside this file.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "guc.h"
+#include "hooks/frame.h"
+#include "planner/capture.h"
+#include "store/store.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	guard_guc_define();
+	guard_store_init();
+	guard_capture_init();
+	guard_capture_set_present(guard_store_present);
+	guard_transaction_init();
+	guard_utility_init();
+	guard_object_access_init();
+}

@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  Every guard.* setting: name, unit, range, who may set it.
+ *
+ * Whatever weakens protection is PGC_SUSET, so that a migration role cannot
+ * simply switch its guard off, while ALTER ROLE … SET by a superuser, and
+ * GRANT SET ON PARAMETER, still give standing exemptions.  Times take every
+ * unit from seconds to days.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "guc.h"
+#include "planner/capture.h"
+
+#define SECS_PER_DAY_INT	86400
+
+int			guard_guc_mode = GUARD_MODE_ENFORCE;
+int			guard_guc_unknown_action = GUARD_UNKNOWN_AUTO;
+int			guard_guc_lookback = 35 * SECS_PER_DAY_INT;
+int			guard_guc_quiet_period = SECS_PER_DAY_INT;
+int			guard_guc_min_evidence_age = 7 * SECS_PER_DAY_INT;
+int			guard_guc_min_scans = 50;
+int			guard_guc_rebuild_limit = 256 * 1024;
+bool		guard_guc_capture = true;
+int			guard_guc_max_indexes = 10000;
+int			guard_guc_max_statements = 5000;
+
+static const struct config_enum_entry mode_options[] = {
+	{"off", GUARD_MODE_OFF, false},
+	{"observe", GUARD_MODE_OBSERVE, false},
+	{"enforce", GUARD_MODE_ENFORCE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry unknown_options[] = {
+	{"auto", GUARD_UNKNOWN_AUTO, false},
+	{"allow", GUARD_UNKNOWN_ALLOW, false},
+	{"block", GUARD_UNKNOWN_BLOCK, false},
+	{NULL, 0, false}
+};
+
+static void
+assign_mode(int newval, void *extra)
+{
+	guard_capture_switched(newval != GUARD_MODE_OFF && guard_guc_capture);
+}
+
+static void
+assign_capture(bool newval, void *extra)
+{
+	guard_capture_switched(newval && guard_guc_mode != GUARD_MODE_OFF);
+}
+
+static void
+define_judgement(void)
+{
+	DefineCustomEnumVariable("guard.mode",
+							 "Whether drops of indexes are judged.",
+							 "off: nothing is judged or captured; observe: judged and "
+							 "reported, never refused; enforce: a drop that would be "
+							 "missed is refused.",
+							 &guard_guc_mode, GUARD_MODE_ENFORCE, mode_options,
+							 PGC_SUSET, 0, NULL, assign_mode, NULL);
+	DefineCustomEnumVariable("guard.unknown_action",
+							 "What happens to a drop when too little is known of the index.",
+							 "auto: refused where the table is larger than "
+							 "guard.rebuild_limit, otherwise allowed with a warning.",
+							 &guard_guc_unknown_action, GUARD_UNKNOWN_AUTO,
+							 unknown_options, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.lookback",
+							"How long a use keeps an index, unless it ended earlier.",
+							NULL, &guard_guc_lookback,
+							35 * SECS_PER_DAY_INT, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.quiet_period",
+							"How long an index must be quiet before its use can have ended.",
+							NULL, &guard_guc_quiet_period,
+							SECS_PER_DAY_INT, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.min_evidence_age",
+							"How long an index must have been observed before nothing seen means cold.",
+							NULL, &guard_guc_min_evidence_age,
+							7 * SECS_PER_DAY_INT, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.min_scans",
+							"Scans counted by the server that no captured statement explains, below which they mean nothing.",
+							"Planning and EXPLAIN alone raise an index's counter.",
+							&guard_guc_min_scans, 50, 1, INT_MAX,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.rebuild_limit",
+							"Table size above which an index takes too long to rebuild to wait for COMMIT, or to drop in the dark.",
+							NULL, &guard_guc_rebuild_limit,
+							256 * 1024, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+static void
+define_capture(void)
+{
+	DefineCustomBoolVariable("guard.capture",
+							 "Whether executed statements are recorded for the indexes they use.",
+							 NULL, &guard_guc_capture, true,
+							 PGC_SIGHUP, 0, NULL, assign_capture, NULL);
+
+	/*
+	 * Shared memory is sized when the server starts, so where guard is not
+	 * preloaded these two mean nothing, and defining them then would be an
+	 * error.
+	 */
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	DefineCustomIntVariable("guard.max_indexes",
+							"Number of indexes and tables whose use can be recorded.",
+							NULL, &guard_guc_max_indexes, 10000, 100, 10000000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.max_statements",
+							"Number of pairs of index and statement that can be recorded.",
+							NULL, &guard_guc_max_statements, 5000, 100, 10000000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+/*
+ * Define all settings; called once, from _PG_init.
+ */
+void
+guard_guc_define(void)
+{
+	define_judgement();
+	define_capture();
+
+	/* Nobody else may invent guard.* settings that look like ours (10.4). */
+	MarkGUCPrefixReserved("guard");
+}

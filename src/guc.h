@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.h
+ *	  Every guard.* setting, readable by every room.
+ *
+ * Times are in seconds, sizes in kilobytes, as their GUC unit flags say.  A
+ * setting that weakens protection is PGC_SUSET: a guard that anyone may
+ * switch off guards nothing (PG-INTERNALS 10.2, 10.4).
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_GUC_H
+#define GUARD_GUC_H
+
+typedef enum GuardMode
+{
+	GUARD_MODE_OFF,				/* nothing is judged, nothing captured */
+	GUARD_MODE_OBSERVE,			/* judged, never refused */
+	GUARD_MODE_ENFORCE
+} GuardMode;
+
+typedef enum GuardUnknownAction
+{
+	GUARD_UNKNOWN_AUTO,			/* block where the way back is long */
+	GUARD_UNKNOWN_ALLOW,
+	GUARD_UNKNOWN_BLOCK
+} GuardUnknownAction;
+
+extern int	guard_guc_mode;
+extern int	guard_guc_unknown_action;
+extern int	guard_guc_lookback;			/* seconds */
+extern int	guard_guc_quiet_period; 	/* seconds */
+extern int	guard_guc_min_evidence_age; /* seconds */
+extern int	guard_guc_min_scans;		/* scans */
+extern int	guard_guc_rebuild_limit;	/* kilobytes */
+extern bool guard_guc_capture;			/* sighup */
+extern int	guard_guc_max_indexes;		/* slots, postmaster */
+extern int	guard_guc_max_statements;	/* slots, postmaster */
+
+extern void guard_guc_define(void);
+
+#endif							/* GUARD_GUC_H */

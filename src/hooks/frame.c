@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * frame.c
+ *	  The stack of running DDL statements.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+
+#include "hooks/frame.h"
+
+static GuardFrame *top_frame = NULL;
+
+GuardFrame *
+guard_frame_top(void)
+{
+	return top_frame;
+}
+
+GuardFrame *
+guard_frame_push(CommandTag tag, bool by_trigger)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
+												  "guard statement",
+												  ALLOCSET_SMALL_SIZES);
+	GuardFrame *frame = MemoryContextAllocZero(context, sizeof(GuardFrame));
+
+	frame->context = context;
+	frame->tag = tag;
+	frame->by_trigger = by_trigger;
+	frame->subid = GetCurrentSubTransactionId();
+	frame->outer = top_frame;
+	top_frame = frame;
+	return frame;
+}
+
+/*
+ * Pop a frame, and whatever was left above it by an error.
+ */
+void
+guard_frame_pop(GuardFrame *frame)
+{
+	GuardFrame *popped;
+
+	do
+	{
+		popped = top_frame;
+		Assert(popped != NULL);
+		top_frame = popped->outer;
+		if (!popped->kept)
+			MemoryContextDelete(popped->context);
+	} while (popped != frame);
+}
+
+void
+guard_frame_pop_aborted(SubTransactionId subid)
+{
+	while (top_frame != NULL && top_frame->by_trigger &&
+		   top_frame->subid >= subid)
+		guard_frame_pop(top_frame);
+}

@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * frame.h
+ *	  What guard knows of one running DDL statement.
+ *
+ * A statement enters through one of two doors, the ProcessUtility hook or the
+ * ddl_command_start event trigger, and meets the object_access backstop on
+ * its way.  The frame is what they share: it makes the second door a no-op and
+ * tells the backstop what has been judged already.  Frames form a stack, since
+ * statements nest (event triggers, functions, REFRESH CONCURRENTLY).
+ *
+ * A frame lives in a memory context of its own under TopMemoryContext, not in
+ * the transaction: DROP INDEX CONCURRENTLY commits twice before its end, where
+ * the frame is needed for the audit row.  Where something of it must last
+ * until COMMIT, its context passes to the transaction.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_FRAME_H
+#define GUARD_FRAME_H
+
+#include "nodes/parsenodes.h"
+#include "tcop/cmdtag.h"
+
+#include "audit/audit.h"
+#include "evidence/evidence.h"
+#include "policy/check.h"
+
+/* An index about to go that nobody had resolved beforehand. */
+typedef struct GuardPending
+{
+	Oid			table;
+	GuardJudgement *alone;		/* judged as an index that goes */
+	GuardJudgement *with_table; /* judged as if its table went, too */
+	bool		table_goes;
+	GuardDropped *dropped;
+} GuardPending;
+
+/* An index that PostgreSQL itself replaces by a new one of the same name. */
+typedef struct GuardRebuilt
+{
+	char	   *name;
+	Oid			table;
+	GuardJudgement *judgement;
+} GuardRebuilt;
+
+typedef struct GuardFrame
+{
+	struct GuardFrame *outer;
+	MemoryContext context;
+	CommandTag	tag;
+	char	   *statement;		/* its text, NULL when not known */
+	SubTransactionId subid;
+	bool		by_trigger;		/* opened by the event trigger: nobody will
+								 * close it but its successor */
+	bool		own;			/* it is its own transaction */
+	bool		concurrent;
+	bool		kept;			/* the context has passed to the transaction */
+	List	   *judgements;		/* of GuardJudgement *: resolved beforehand */
+	List	   *dropped;		/* of GuardDropped * */
+	List	   *gone;			/* OIDs of tables that went */
+	List	   *pending;		/* of GuardPending * */
+	List	   *rebuilt;		/* of GuardRebuilt * */
+	List	   *created;		/* OIDs of relations created */
+	bool		renames;
+	GuardPendingMove *move;
+} GuardFrame;
+
+extern GuardFrame *guard_frame_top(void);
+extern GuardFrame *guard_frame_push(CommandTag tag, bool by_trigger);
+extern void guard_frame_pop(GuardFrame *frame);
+
+/* an error ended what event triggers had opened since that subtransaction */
+extern void guard_frame_pop_aborted(SubTransactionId subid);
+
+/* how many statements are inside the ProcessUtility hook now */
+extern int	guard_utility_depth(void);
+
+/* ---- statement.c: the life of a statement, whichever door it came through */
+
+/* before it has taken any lock; refuses by ERROR */
+extern void guard_statement_start(GuardFrame *frame, Node *parsetree,
+								  const char *text);
+
+/*
+ * After it is done: what the backstop saw is judged, book-keeping is written.
+ * Without may_refuse (in sql_drop, where an error would leave a dead index,
+ * PG-INTERNALS 1.2) what is pending waits for COMMIT.
+ */
+extern void guard_statement_end(GuardFrame *frame, bool may_refuse);
+
+/*
+ * Frames that an event trigger opened are closed by nobody: finish them now,
+ * leaving what is pending to COMMIT.  "committing" spares one that commits
+ * inside.
+ */
+extern void guard_statement_close_left_open(bool committing);
+
+/* the backstop: an index is being removed, INTERNAL or not */
+extern void guard_statement_drops_index(Oid index, bool internal, bool concurrent);
+extern void guard_statement_drops_table(Oid table);
+extern void guard_statement_creates(Oid relation);
+
+/* ---- transaction.c: what must be made up for before COMMIT ---- */
+
+extern void guard_transaction_init(void);
+extern void guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement);
+extern void guard_transaction_forget_captured(GuardFrame *frame);
+extern void guard_transaction_keep(GuardFrame *frame);
+
+/* indexes already dropped by this transaction */
+extern List *guard_transaction_fellows(void);
+
+/* ---- installation, called by guard.c ---- */
+
+extern void guard_utility_init(void);
+extern void guard_object_access_init(void);
+
+#endif							/* GUARD_FRAME_H */

@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * object_access.c
+ *	  The backstop: every index that is really removed passes here.
+ *
+ * OAT_DROP comes after the locks, but it is the one place that sees every
+ * route (PG-INTERNALS 1.1).  What PostgreSQL itself replaces comes marked
+ * INTERNAL and is never refused, which would break ALTER TYPE, REINDEX
+ * CONCURRENTLY and the end of sessions.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/dependency.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
+#include "utils/lsyscache.h"
+
+#include "guc.h"
+#include "hooks/frame.h"
+#include "planner/capture.h"
+#include "policy/report.h"
+#include "store/store.h"
+
+static object_access_hook_type prev_object_access = NULL;
+
+/*
+ * guard.mode is off: nothing is judged, but a drop leaves its line in the log.
+ */
+static void
+log_unjudged(void *arg)
+{
+	Oid			index = *(Oid *) arg;
+	GuardShape *shape;
+
+	if (!guard_targets_eligible(index))
+		return;
+	shape = guard_shape_read(index);
+	if (shape != NULL)
+		guard_audit_log_unjudged(guard_report_name(shape), shape->definition);
+}
+
+static void
+drop_relation(Oid relation, int dropflags)
+{
+	char		relkind = get_rel_relkind(relation);
+	bool		internal = (dropflags & PERFORM_DELETION_INTERNAL) != 0;
+
+	if (relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX)
+	{
+		if (guard_guc_mode != GUARD_MODE_OFF)
+			guard_statement_drops_index(relation, internal,
+										(dropflags & PERFORM_DELETION_CONCURRENTLY) != 0);
+		else if (!internal)
+			(void) guard_store_try("log a drop", log_unjudged, &relation);
+	}
+	else if (guard_guc_mode != GUARD_MODE_OFF && !internal &&
+			 (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
+			  relkind == RELKIND_PARTITIONED_TABLE))
+		guard_statement_drops_table(relation);
+}
+
+static void
+object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
+			  void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, classId, objectId, subId, arg);
+
+	if (access == OAT_DROP && classId == DatabaseRelationId)
+		guard_capture_forget_database(objectId);
+	if (classId != RelationRelationId || subId != 0 ||
+		(access != OAT_DROP && access != OAT_POST_CREATE))
+		return;
+	if (!guard_store_present())
+		return;
+	if (access == OAT_DROP)
+		drop_relation(objectId, ((ObjectAccessDrop *) arg)->dropflags);
+	else if (guard_guc_mode != GUARD_MODE_OFF)
+		guard_statement_creates(objectId);
+}
+
+void
+guard_object_access_init(void)
+{
+	prev_object_access = object_access_hook;
+	object_access_hook = object_access;
+}

@@ -1,0 +1,319 @@
+/*-------------------------------------------------------------------------
+ *
+ * transaction.c
+ *	  A transaction is judged by what it leaves behind.
+ *
+ * Two thirds of all index replacements in migrations drop first and create
+ * afterwards.  So inside a transaction a drop that would be refused by itself
+ * is remembered, with its evidence and its structure by names, and judged
+ * again just before COMMIT or PREPARE TRANSACTION: is there a replacement now?
+ * If not, an error there undoes everything.
+ *
+ * Transaction callbacks run last registered first, and postgres_fdw commits
+ * its remote transaction in one.  To refuse before anybody has committed
+ * elsewhere, guard moves its callback to the head of the list whenever it
+ * remembers something (finding 4 of the design review).
+ *
+ * What is remembered belongs to a subtransaction: ROLLBACK TO forgets it, an
+ * ended savepoint passes it on.  Memory is that of the frames, whose contexts
+ * are moved below one context that ends with the transaction.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "guc.h"
+#include "hooks/frame.h"
+#include "planner/capture.h"
+#include "policy/report.h"
+#include "store/store.h"
+
+typedef struct Remembered
+{
+	SubTransactionId subid;
+	GuardJudgement *judgement;
+} Remembered;
+
+/* A relation that is gone once this transaction commits. */
+typedef struct Gone
+{
+	SubTransactionId subid;
+	Oid			relation;
+} Gone;
+
+static MemoryContext transaction_context = NULL;
+static List *remembered = NIL;
+static List *gone = NIL;
+
+/* COMMIT has begun: our callback is running, and cannot be moved any more. */
+static bool committing = false;
+
+static void at_xact(XactEvent event, void *arg);
+
+static MemoryContext
+get_context(void)
+{
+	if (transaction_context == NULL)
+		transaction_context = AllocSetContextCreate(TopMemoryContext,
+													"guard transaction",
+													ALLOCSET_SMALL_SIZES);
+	return transaction_context;
+}
+
+/*
+ * The frame's memory must last until the transaction ends.
+ */
+void
+guard_transaction_keep(GuardFrame *frame)
+{
+	if (frame->kept)
+		return;
+	MemoryContextSetParent(frame->context, get_context());
+	frame->kept = true;
+}
+
+void
+guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement)
+{
+	MemoryContext old = MemoryContextSwitchTo(get_context());
+	Remembered *entry = palloc(sizeof(Remembered));
+
+	/* CONCURRENTLY commits inside: nothing may wait for it to do so. */
+	Assert(!frame->concurrent);
+
+	entry->subid = GetCurrentSubTransactionId();
+	entry->judgement = judgement;
+	remembered = lappend(remembered, entry);
+	MemoryContextSwitchTo(old);
+	guard_transaction_keep(frame);
+
+	if (!committing)
+	{
+		UnregisterXactCallback(at_xact, NULL);
+		RegisterXactCallback(at_xact, NULL);
+	}
+}
+
+/*
+ * Once this transaction has committed, capture may forget what the statement
+ * removed.
+ */
+void
+guard_transaction_forget_captured(GuardFrame *frame)
+{
+	MemoryContext old = MemoryContextSwitchTo(get_context());
+	ListCell   *lc;
+
+	foreach(lc, frame->dropped)
+	{
+		Gone	   *entry = palloc(sizeof(Gone));
+
+		entry->subid = GetCurrentSubTransactionId();
+		entry->relation = ((GuardDropped *) lfirst(lc))->index;
+		gone = lappend(gone, entry);
+	}
+	foreach(lc, frame->gone)
+	{
+		Gone	   *entry = palloc(sizeof(Gone));
+
+		entry->subid = GetCurrentSubTransactionId();
+		entry->relation = lfirst_oid(lc);
+		gone = lappend(gone, entry);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+List *
+guard_transaction_fellows(void)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, gone)
+		result = lappend_oid(result, ((Gone *) lfirst(lc))->relation);
+	return result;
+}
+
+/* A replacement that serves from now on. */
+typedef struct Heir
+{
+	const GuardEvidence *gone;
+	Oid			index;
+} Heir;
+
+static void
+record_heir(void *arg)
+{
+	Heir	   *heir = arg;
+
+	guard_inherited_record(heir->gone, heir->index);
+}
+
+/*
+ * Judge one remembered drop by what is there now.  What serves in its place
+ * inherits its evidence.
+ */
+static bool
+made_up(Remembered *entry, char **why)
+{
+	ListCell   *lc;
+
+	foreach(lc, entry->judgement->verdicts)
+	{
+		const GuardVerdict *verdict = lfirst(lc);
+		GuardReplacement replacement;
+		Heir		heir;
+
+		if (verdict->decision != GUARD_BLOCK &&
+			verdict->reason != GUARD_REASON_REPLACED)
+			continue;
+		if (!guard_check_made_up(verdict, NIL, &replacement))
+		{
+			*why = guard_report_not_usable(&replacement);
+			return false;
+		}
+		heir.gone = verdict->evidence;
+		heir.index = replacement.index;
+		if (OidIsValid(heir.index))
+			(void) guard_store_try("write down an heir", record_heir, &heir);
+	}
+	return true;
+}
+
+/*
+ * Just before COMMIT or PREPARE TRANSACTION.
+ */
+static void
+judge_transaction(void)
+{
+	List	   *missing = NIL;
+	char	   *why = NULL;
+	ListCell   *lc;
+
+	/* The mode may have been changed meanwhile: it is read again (finding 15). */
+	if (remembered == NIL || guard_guc_mode == GUARD_MODE_OFF ||
+		!guard_store_present())
+		return;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, remembered)
+	{
+		Remembered *entry = lfirst(lc);
+		MemoryContext old = MemoryContextSwitchTo(get_context());
+
+		if (!made_up(entry, &why))
+			missing = lappend(missing, entry->judgement);
+		MemoryContextSwitchTo(old);
+	}
+	PopActiveSnapshot();
+	if (missing != NIL)
+		guard_report_refuse(missing, GUARD_AT_COMMIT, why);
+}
+
+/*
+ * The transaction is over.  Frames that an event trigger opened are, too.
+ */
+static void
+clean_up(bool committed)
+{
+	ListCell   *lc;
+
+	if (committed)
+	{
+		foreach(lc, gone)
+			guard_capture_forget(((Gone *) lfirst(lc))->relation);
+	}
+	committing = false;
+	remembered = NIL;
+	gone = NIL;
+	if (transaction_context != NULL)
+	{
+		GuardFrame *frame;
+
+		/* A frame still open keeps its memory: CONCURRENTLY, procedures. */
+		for (frame = guard_frame_top(); frame != NULL; frame = frame->outer)
+		{
+			if (frame->kept)
+			{
+				MemoryContextSetParent(frame->context, TopMemoryContext);
+				frame->kept = false;
+			}
+		}
+		MemoryContextDelete(transaction_context);
+		transaction_context = NULL;
+	}
+}
+
+static void
+at_xact(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			committing = true;
+			guard_statement_close_left_open(true);
+			judge_transaction();
+			break;
+		case XACT_EVENT_COMMIT:
+			clean_up(true);
+			break;
+		case XACT_EVENT_ABORT:
+			guard_frame_pop_aborted(TopSubTransactionId);
+			clean_up(false);
+			break;
+		case XACT_EVENT_PREPARE:
+			clean_up(false);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+at_subxact(SubXactEvent event, SubTransactionId mySubid,
+		   SubTransactionId parentSubid, void *arg)
+{
+	ListCell   *lc;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		guard_frame_pop_aborted(mySubid);
+	foreach(lc, remembered)
+	{
+		Remembered *entry = lfirst(lc);
+
+		if (entry->subid != mySubid)
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			entry->subid = parentSubid;
+		else
+			remembered = foreach_delete_current(remembered, lc);
+	}
+	foreach(lc, gone)
+	{
+		Gone	   *entry = lfirst(lc);
+
+		if (entry->subid != mySubid)
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			entry->subid = parentSubid;
+		else
+			gone = foreach_delete_current(gone, lc);
+	}
+}
+
+void
+guard_transaction_init(void)
+{
+	RegisterXactCallback(at_xact, NULL);
+	RegisterSubXactCallback(at_subxact, NULL);
+}

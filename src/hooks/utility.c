@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * utility.c
+ *	  The door for statements: ProcessUtility.
+ *
+ * It covers what the event trigger does not: sessions in which event triggers
+ * are off (PG-INTERNALS 1.9), REINDEX on servers before 17, and the moment
+ * after the statement.  It only routes.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "tcop/utility.h"
+
+#include "guc.h"
+#include "hooks/frame.h"
+#include "planner/capture.h"
+#include "store/store.h"
+
+static ProcessUtility_hook_type prev_ProcessUtility = NULL;
+static int	depth = 0;
+
+int
+guard_utility_depth(void)
+{
+	return depth;
+}
+
+/*
+ * Can this statement concern an index?  DDL as PostgreSQL classifies it, and
+ * REINDEX, which it does not.
+ */
+static bool
+concerns_us(Node *parsetree)
+{
+	if (guard_guc_mode == GUARD_MODE_OFF)
+		return false;
+	return (IsA(parsetree, ReindexStmt) ||
+			GetCommandLogLevel(parsetree) == LOGSTMT_DDL) &&
+		guard_store_present();
+}
+
+/*
+ * The text of this statement alone, out of a string that may hold several.
+ */
+static char *
+statement_text(PlannedStmt *pstmt, const char *queryString)
+{
+	int			len = pstmt->stmt_len;
+
+	if (queryString == NULL || pstmt->stmt_location < 0)
+		return queryString != NULL ? pstrdup(queryString) : NULL;
+	if (len <= 0)
+		return pstrdup(queryString + pstmt->stmt_location);
+	return pnstrdup(queryString + pstmt->stmt_location, len);
+}
+
+static void
+call_next(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+		  ProcessUtilityContext context, ParamListInfo params,
+		  QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (prev_ProcessUtility)
+		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
+							queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+								params, queryEnv, dest, qc);
+}
+
+/*
+ * EXPLAIN ANALYZE executes, but is no use of an index.
+ */
+static void
+run_explain(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+			ProcessUtilityContext context, ParamListInfo params,
+			QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	guard_capture_enter_explain();
+	PG_TRY();
+	{
+		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+				  dest, qc);
+	}
+	PG_FINALLY();
+	{
+		guard_capture_leave_explain();
+	}
+	PG_END_TRY();
+}
+
+static void
+run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+		ProcessUtilityContext context, ParamListInfo params,
+		QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	GuardFrame *frame;
+
+	if (depth == 0)
+		guard_statement_close_left_open(false);
+	frame = guard_frame_push(CreateCommandTag(pstmt->utilityStmt), false);
+	depth++;
+	PG_TRY();
+	{
+		guard_statement_start(frame, pstmt->utilityStmt,
+							  statement_text(pstmt, queryString));
+		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+				  dest, qc);
+		guard_statement_end(frame, true);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+		guard_frame_pop(frame);
+	}
+	PG_END_TRY();
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *queryEnv, DestReceiver *dest,
+				QueryCompletion *qc)
+{
+	if (IsA(pstmt->utilityStmt, ExplainStmt))
+		run_explain(pstmt, queryString, readOnlyTree, context, params,
+					queryEnv, dest, qc);
+	else if (concerns_us(pstmt->utilityStmt))
+		run_ddl(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+				dest, qc);
+	else
+		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+				  dest, qc);
+}
+
+void
+guard_utility_init(void)
+{
+	prev_ProcessUtility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}

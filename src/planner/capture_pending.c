@@ -1,0 +1,529 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture_pending.c
+ *	  What this session has used: not yet published, and published so far.
+ *
+ * Every execution is noted here first, in memory of our own, so that the
+ * usual statement costs a hash look-up and a few additions.  It reaches the
+ * shared tables at the end of a statement:
+ *
+ *	at once		when the pair (relation, queryid) is new to this session, or
+ *				new under the present service, or its published last use is
+ *				ten seconds old.  A session may idle for hours after any
+ *				statement, and the use it made must be known meanwhile
+ *				(finding 3 of the design review).  What stays untold is
+ *				therefore only how often something is used that was used
+ *				within the last ten seconds anyway.
+ *	batched		otherwise, once a second.
+ *
+ * What cannot be published because somebody holds a flag or the lock stays
+ * pending; the next statement tries again, and so does the end of the session.
+ *
+ * The memory is allocated once, at the first use, and is one fixed array each
+ * for pairs and for the session's own tally.  Pairs stay in the array after
+ * they have been published, for otherwise every use would look new; the least
+ * recent ones make room.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "planner/capture_pending.h"
+
+/*
+ * Places for pairs and for relations, powers of two.  An entry is searched in
+ * WINDOW places beginning with that of its hash, all of which are looked at:
+ * so entries can be taken out without leaving tombstones.
+ */
+#define PAIR_BITS		9
+#define PAIRS			(1 << PAIR_BITS)
+#define OWN_BITS		8
+#define OWNS			(1 << OWN_BITS)
+#define WINDOW			8
+
+/* 2^32 divided by the golden ratio: spreads neighbouring OIDs */
+#define HASH_MULTIPLIER	((uint32) 0x9E3779B1)
+
+/* Counts are told once a second; a use when the last told is this old. */
+#define FLUSH_INTERVAL	USECS_PER_SEC
+#define STALE_AFTER		(10 * USECS_PER_SEC)
+
+/* At the end of the session: this many tries, a millisecond apart. */
+#define LAST_TRIES		20
+
+typedef struct PendingPair
+{
+	GuardUseBatch batch;		/* relation InvalidOid: free place */
+	TimestampTz published;		/* last published use, 0 = never */
+	uint32		generation;		/* of the service it was published under */
+	uint32		statement;		/* last statement that used it ... */
+	uint8		flags;			/* ... and how */
+	bool		known;			/* has a record in the shared tables */
+	bool		dirty;			/* in the list of those to publish */
+	bool		orphan;			/* pending under a service that is no more */
+} PendingPair;
+
+typedef struct PendingState
+{
+	PendingPair pairs[PAIRS];
+	GuardOwnUse owns[OWNS];
+	int			ndirty;
+	int16		dirty[PAIRS];
+} PendingState;
+
+static PendingState *state = NULL;
+
+static uint64 session = 0;
+static GuardService service;	/* for whom this session works */
+static uint32 generation = 0;	/* counts the changes of service */
+
+/* the statement at hand */
+static TimestampTz now;
+static int64 queryid;
+static Oid	userid;
+static uint32 statement = 0;
+static bool urgent = false;		/* something must be published at its end */
+static TimestampTz last_flush = 0;
+
+static bool prepare_session(void);
+static void follow_service(void);
+static void flush_at_exit(int code, Datum arg);
+static PendingPair *find_pair(Oid relation);
+static PendingPair *new_pair(Oid relation);
+static PendingPair *choose_place(uint32 place);
+static void note_dirty(PendingPair *pair);
+static void publish_whole(PendingPair *pair);
+static bool publish_pair(PendingPair *pair);
+static void add_own(const GuardUseBatch *batch);
+
+/*
+ * Has at least "interval" passed between two times?  Also when the clock was
+ * set back: rather too often than never again.
+ */
+static inline bool
+has_passed(TimestampTz since, TimestampTz at, int64 interval)
+{
+	return (uint64) (at - since) >= (uint64) interval;
+}
+
+/* ----------------------------------------------------------------
+ *		One statement
+ * ----------------------------------------------------------------
+ */
+
+bool
+guard_pending_begin(TimestampTz at, int64 id)
+{
+	if (unlikely(state == NULL) && !prepare_session())
+		return false;
+	now = at;
+	queryid = id;
+	userid = GetUserId();
+	statement++;
+	follow_service();
+	return true;
+}
+
+/*
+ * The statement used a relation.  However often it says so, it is one use.
+ */
+void
+guard_pending_use(Oid relation, int flags)
+{
+	PendingPair *pair = find_pair(relation);
+	GuardUseBatch *batch;
+	int			news = flags;
+
+	if (unlikely(pair == NULL))
+		return;
+
+	/* A batch must not span the time for which the session was idle. */
+	if (pair->batch.count > 0 &&
+		unlikely(has_passed(pair->batch.first, now, STALE_AFTER)))
+		publish_whole(pair);
+
+	batch = &pair->batch;
+	if (pair->statement == statement && batch->count > 0)
+		news &= ~pair->flags;
+	else
+	{
+		pair->statement = statement;
+		pair->flags = 0;
+		if (batch->count++ == 0)
+			batch->first = now;
+		else
+			batch->longest = Max(batch->longest, now - batch->last);
+		batch->last = now;
+		batch->userid = userid;
+	}
+	pair->flags |= flags;
+	if (news & GUARD_USE_AIMED)
+		batch->aimed++;
+	if (news & GUARD_USE_ARBITER)
+		batch->arbiters++;
+	if (news & GUARD_USE_WRITE)
+		batch->writes++;
+
+	note_dirty(pair);
+	if (pair->generation != generation ||
+		has_passed(pair->published, now, STALE_AFTER))
+		urgent = true;
+}
+
+/*
+ * The statement would have used a relation, but was run by EXPLAIN ANALYZE.
+ */
+void
+guard_pending_excuse(Oid relation, int64 executions)
+{
+	PendingPair *pair = find_pair(relation);
+
+	if (pair == NULL)
+		return;
+	pair->batch.excused += executions;
+	note_dirty(pair);
+}
+
+void
+guard_pending_end(void)
+{
+	if (urgent ||
+		(state->ndirty > 0 && has_passed(last_flush, now, FLUSH_INTERVAL)))
+		guard_pending_flush(false);
+}
+
+/* ----------------------------------------------------------------
+ *		The session
+ * ----------------------------------------------------------------
+ */
+
+uint64
+guard_pending_session(void)
+{
+	/* pid and start together are unique; 0 is reserved for "nobody". */
+	if (session == 0)
+		session = hash_bytes_uint32_extended((uint32) MyProcPid,
+											 (uint64) MyStartTimestamp) | 1;
+	return session;
+}
+
+/*
+ * Allocate our memory, once.  Without it the session is not captured, which
+ * is a loss to be told.
+ */
+static bool
+prepare_session(void)
+{
+	state = MemoryContextAllocExtended(TopMemoryContext, sizeof(PendingState),
+									   MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+	if (state == NULL)
+	{
+		guard_table_note_loss();
+		return false;
+	}
+	(void) guard_pending_session();
+	before_shmem_exit(flush_at_exit, (Datum) 0);
+	return true;
+}
+
+/*
+ * Notice a change of service.  What was done under the old name is published
+ * under it; what cannot be published now will be told as somebody's.
+ */
+static void
+follow_service(void)
+{
+	GuardService next;
+
+	if (likely(!guard_service_changed(&service, &next)))
+		return;
+	guard_pending_flush(false);
+	for (int i = 0; i < state->ndirty; i++)
+		state->pairs[state->dirty[i]].orphan = true;
+	service = next;
+	generation++;
+}
+
+static void
+flush_at_exit(int code, Datum arg)
+{
+	guard_pending_flush(true);
+}
+
+/* ----------------------------------------------------------------
+ *		Pairs
+ * ----------------------------------------------------------------
+ */
+
+static inline uint32
+pair_place(Oid relation)
+{
+	/* queryids are hashes already, OIDs are not */
+	return (relation * HASH_MULTIPLIER + (uint32) queryid) >>
+		(32 - PAIR_BITS);
+}
+
+/*
+ * The entry for a relation and the statement at hand, or NULL if no place can
+ * be had for it.
+ */
+static PendingPair *
+find_pair(Oid relation)
+{
+	uint32		place = pair_place(relation);
+
+	for (uint32 i = 0; i < WINDOW; i++)
+	{
+		PendingPair *pair = &state->pairs[(place + i) & (PAIRS - 1)];
+
+		if (pair->batch.relation == relation && pair->batch.queryid == queryid)
+			return pair;
+	}
+	return new_pair(relation);
+}
+
+static PendingPair *
+new_pair(Oid relation)
+{
+	uint32		place = pair_place(relation);
+	PendingPair *pair = choose_place(place);
+
+	if (pair == NULL)
+	{
+		guard_pending_flush(false);
+		pair = choose_place(place);
+	}
+	if (pair == NULL)
+	{
+		/* Eight others wait here, and nothing can be published. */
+		guard_table_note_loss();
+		return NULL;
+	}
+	memset(pair, 0, sizeof(*pair));
+	pair->batch.relation = relation;
+	pair->batch.queryid = queryid;
+	pair->generation = generation;
+	return pair;
+}
+
+/*
+ * A place that is free, or that of the least recent entry of which nothing is
+ * pending; NULL if there is none.
+ */
+static PendingPair *
+choose_place(uint32 place)
+{
+	PendingPair *victim = NULL;
+
+	for (uint32 i = 0; i < WINDOW; i++)
+	{
+		PendingPair *pair = &state->pairs[(place + i) & (PAIRS - 1)];
+
+		if (!OidIsValid(pair->batch.relation))
+			return pair;
+		if (!pair->dirty && (!victim || pair->published < victim->published))
+			victim = pair;
+	}
+	return victim;
+}
+
+static inline void
+note_dirty(PendingPair *pair)
+{
+	if (pair->dirty)
+		return;
+	pair->dirty = true;
+	state->dirty[state->ndirty++] = (int16) (pair - state->pairs);
+}
+
+/* ----------------------------------------------------------------
+ *		Publishing
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Publish an entry before something new is added to it.  If that fails, the
+ * new use joins the old batch, and its pause appears longer than it was: an
+ * error on the safe side.
+ */
+static void
+publish_whole(PendingPair *pair)
+{
+	if (!publish_pair(pair))
+		return;
+	for (int i = 0; i < state->ndirty; i++)
+	{
+		if (&state->pairs[state->dirty[i]] == pair)
+		{
+			state->dirty[i] = state->dirty[--state->ndirty];
+			break;
+		}
+	}
+}
+
+/*
+ * Publish the batch of an entry, which is then no longer dirty, but still in
+ * the list.  False: it stays as it is.
+ */
+static bool
+publish_pair(PendingPair *pair)
+{
+	GuardUseBatch *batch = &pair->batch;
+	Oid			relation = batch->relation;
+	int64		id = batch->queryid;
+
+	switch (guard_table_publish(batch, pair->orphan ? NULL : &service,
+								session, !pair->known))
+	{
+		case GUARD_PUBLISH_BUSY:
+			return false;
+		case GUARD_PUBLISHED:
+			add_own(batch);
+			if (batch->count > 0)
+				pair->published = batch->last;
+			pair->known = true;
+			pair->generation = generation;
+			break;
+		case GUARD_PUBLISH_FULL:
+
+			/* Do not ask again with the very next statement. */
+			pair->published = batch->last;
+			pair->generation = generation;
+			break;
+		case GUARD_PUBLISH_GONE:
+
+			/* Dropped; should it be used again, it was not. */
+			pair->published = 0;
+			pair->known = false;
+			break;
+	}
+	memset(batch, 0, sizeof(*batch));
+	batch->relation = relation;
+	batch->queryid = id;
+	pair->dirty = false;
+	pair->orphan = false;
+	return true;
+}
+
+void
+guard_pending_flush(bool patient)
+{
+	int			left = 0;
+
+	if (state == NULL)
+		return;
+
+	for (int try = 0; try < (patient ? LAST_TRIES : 1); try++)
+	{
+		if (try > 0)
+			pg_usleep(1000L);
+		left = 0;
+		for (int i = 0; i < state->ndirty; i++)
+		{
+			int16		place = state->dirty[i];
+
+			if (!publish_pair(&state->pairs[place]))
+				state->dirty[left++] = place;
+		}
+		state->ndirty = left;
+		if (left == 0)
+			break;
+	}
+	urgent = left > 0;
+	last_flush = now;
+}
+
+/* ----------------------------------------------------------------
+ *		This session's own tally
+ * ----------------------------------------------------------------
+ */
+
+static GuardOwnUse *
+find_own(Oid relation, bool create)
+{
+	uint32		place = (relation * HASH_MULTIPLIER) >> (32 - OWN_BITS);
+	GuardOwnUse *victim = NULL;
+
+	for (uint32 i = 0; i < WINDOW; i++)
+	{
+		GuardOwnUse *own = &state->owns[(place + i) & (OWNS - 1)];
+
+		if (own->relation == relation)
+			return own;
+		/* A free place was last used in the year 2000. */
+		if (!victim || own->last < victim->last)
+			victim = own;
+	}
+	if (!create)
+		return NULL;
+	memset(victim, 0, sizeof(*victim));
+	victim->relation = relation;
+	return victim;
+}
+
+/*
+ * Remember what we published.  A session that uses very many relations loses
+ * count of some, whose uses then pass for others' uses; when others used them
+ * last does not depend on this.
+ */
+static void
+add_own(const GuardUseBatch *batch)
+{
+	GuardOwnUse *own;
+
+	if (batch->count == 0)
+		return;
+	own = find_own(batch->relation, true);
+	own->count += batch->count;
+	own->aimed_count += batch->aimed;
+	own->write_count += batch->writes;
+	own->last = batch->last;
+	guard_rate_add(&own->rate, batch->last, batch->count);
+}
+
+/*
+ * What this session has published of a relation; NULL: nothing it remembers.
+ */
+const GuardOwnUse *
+guard_pending_own(Oid relation)
+{
+	return state ? find_own(relation, false) : NULL;
+}
+
+/*
+ * The relation is gone.
+ */
+void
+guard_pending_forget(Oid relation)
+{
+	GuardOwnUse *own;
+	int			left = 0;
+
+	if (state == NULL)
+		return;
+	own = find_own(relation, false);
+	if (own)
+		memset(own, 0, sizeof(*own));
+
+	for (int i = 0; i < state->ndirty; i++)
+	{
+		int16		place = state->dirty[i];
+
+		if (state->pairs[place].batch.relation != relation)
+			state->dirty[left++] = place;
+	}
+	state->ndirty = left;
+	for (int i = 0; i < PAIRS; i++)
+	{
+		if (state->pairs[i].batch.relation == relation)
+			memset(&state->pairs[i], 0, sizeof(PendingPair));
+	}
+}

@@ -1,0 +1,267 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *	  May this index go?  The one function behind every door.
+ *
+ * A partitioned index is judged leaf by leaf, and the worst verdict wins: an
+ * index build half done leaves the parent invalid and its attached children
+ * in full use (finding 5 of the design review).
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "utils/lsyscache.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+
+#include "guc.h"
+#include "policy/check.h"
+
+/*
+ * How fast an index is rebuilt: a cautious figure for one backend on ordinary
+ * storage, and what even the smallest rebuild costs with its locks.
+ */
+#define REBUILD_KB_PER_SEC	(50 * 1024)
+#define REBUILD_MIN_SECS	0.2
+
+static GuardPolicy
+current_policy(TimestampTz now)
+{
+	GuardPolicy policy;
+
+	policy.now = now;
+	policy.lookback = (int64) guard_guc_lookback * USECS_PER_SEC;
+	policy.quiet_period = (int64) guard_guc_quiet_period * USECS_PER_SEC;
+	policy.min_evidence_age = (int64) guard_guc_min_evidence_age * USECS_PER_SEC;
+	policy.rebuild_limit = guard_guc_rebuild_limit;
+	policy.unknown_action = guard_guc_unknown_action;
+	return policy;
+}
+
+/*
+ * How bad is a verdict?  Of several for one target the worst one speaks.
+ */
+static int
+badness(const GuardVerdict *verdict)
+{
+	if (verdict->decision == GUARD_BLOCK)
+		return verdict->wait ? 4 : 5;
+	if (verdict->warning)
+		return 3;
+	if (verdict->reason == GUARD_REASON_REPLACED)
+		return 2;
+	return verdict->notice ? 1 : 0;
+}
+
+/*
+ * The worst of the members' verdicts, and what they sum up to.
+ */
+static void
+sum_up(GuardJudgement *judgement)
+{
+	const GuardVerdict *worst = NULL;
+	ListCell   *lc;
+
+	foreach(lc, judgement->verdicts)
+	{
+		const GuardVerdict *verdict = lfirst(lc);
+
+		if (worst == NULL || badness(verdict) > badness(worst) ||
+			(badness(verdict) == badness(worst) && verdict->use != NULL &&
+			 worst->use != NULL && verdict->use->last > worst->use->last))
+			worst = verdict;
+	}
+	judgement->verdict = *worst;
+	foreach(lc, judgement->verdicts)
+	{
+		const GuardVerdict *verdict = lfirst(lc);
+
+		if (verdict->use == NULL || verdict->reason != worst->reason)
+			continue;
+		judgement->rate += verdict->use->rate;
+		judgement->count += verdict->use->count;
+	}
+}
+
+static GuardJudgement *
+judge(GuardTarget *target, List *fellows, const GuardServer *server)
+{
+	GuardJudgement *judgement = palloc0(sizeof(GuardJudgement));
+	List	   *members = target->members;
+	ListCell   *lc;
+
+	/* A partitioned index without partitions is judged by itself. */
+	if (members == NIL)
+		members = list_make1_oid(target->index);
+	judgement->target = target;
+	foreach(lc, members)
+	{
+		GuardEvidence *evidence = guard_evidence_collect(target, lfirst_oid(lc),
+														 fellows, server);
+		GuardVerdict *verdict;
+		GuardPolicy policy;
+
+		if (evidence == NULL)
+			continue;
+		policy = current_policy(evidence->as_of);
+		verdict = palloc(sizeof(GuardVerdict));
+		*verdict = guard_verdict_decide(evidence, &policy);
+		judgement->verdicts = lappend(judgement->verdicts, verdict);
+		if (evidence->index == target->index)
+			judgement->shape = evidence->shape;
+	}
+	if (judgement->shape == NULL)
+		judgement->shape = guard_shape_read(target->index);
+	if (judgement->verdicts == NIL || judgement->shape == NULL)
+		return NULL;
+	sum_up(judgement);
+	return judgement;
+}
+
+List *
+guard_check_targets(List *targets, List *fellows)
+{
+	List	   *all = list_copy(fellows);
+	List	   *judgements = NIL;
+	GuardServer *server;
+	ListCell   *lc;
+
+	if (targets == NIL)
+		return NIL;
+	server = guard_server_read();
+	foreach(lc, targets)
+	{
+		GuardTarget *target = lfirst(lc);
+
+		all = lappend_oid(all, target->index);
+		all = list_concat(all, target->members);
+	}
+	foreach(lc, targets)
+	{
+		GuardJudgement *judgement = judge(lfirst(lc), all, server);
+
+		if (judgement != NULL)
+			judgements = lappend(judgements, judgement);
+	}
+	return judgements;
+}
+
+/* ---- what a transaction leaves behind ---- */
+
+static bool
+table_exists(Oid table)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table));
+}
+
+/*
+ * The table that now bears the name that the index's table had.
+ */
+static Oid
+table_now(const GuardShape *shape)
+{
+	Oid			nsp = get_namespace_oid(shape->schema, true);
+	Oid			table = OidIsValid(nsp) ?
+		get_relname_relid(shape->table_name, nsp) : InvalidOid;
+	char		relkind = OidIsValid(table) ? get_rel_relkind(table) : '\0';
+
+	return relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
+		relkind == RELKIND_PARTITIONED_TABLE ? table : InvalidOid;
+}
+
+/*
+ * Does a table that is published for UPDATE or DELETE have an identity again?
+ */
+static bool
+has_identity(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	char		replident;
+	Relation	rel;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	replident = ((Form_pg_class) GETSTRUCT(tuple))->relreplident;
+	ReleaseSysCache(tuple);
+	if (replident == REPLICA_IDENTITY_FULL)
+		return true;
+	if (replident == REPLICA_IDENTITY_NOTHING)
+		return false;
+
+	/* Our own transaction dropped an index of it: it holds the lock. */
+	rel = RelationIdGetRelation(table);
+	if (rel == NULL)
+		return true;
+	result = OidIsValid(RelationGetReplicaIndex(rel));
+	RelationClose(rel);
+	return result;
+}
+
+static void
+find_on(const GuardVerdict *verdict, Oid table, List *fellows,
+		GuardReplacement *replacement)
+{
+	guard_replacement_find(verdict->evidence->shape, table, fellows,
+						   verdict->needs_unique, replacement);
+}
+
+bool
+guard_check_made_up(const GuardVerdict *verdict, List *fellows,
+					GuardReplacement *replacement)
+{
+	const GuardShape *shape = verdict->evidence->shape;
+	bool		kept = table_exists(shape->table);
+	Oid			successor = table_now(shape);
+
+	memset(replacement, 0, sizeof(*replacement));
+
+	/* Dropping the table afterwards was judged as dropping a table. */
+	if (!kept && !OidIsValid(successor))
+		return !verdict->evidence->whole_table;
+	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
+		return has_identity(kept ? shape->table : successor);
+
+	if (kept)
+	{
+		find_on(verdict, shape->table, fellows, replacement);
+		if (replacement->match != GUARD_MATCH_NONE && replacement->usable)
+			return true;
+	}
+	if (OidIsValid(successor) && successor != shape->table)
+		find_on(verdict, successor, fellows, replacement);
+	return replacement->match != GUARD_MATCH_NONE && replacement->usable;
+}
+
+bool
+guard_check_cannot_wait(const GuardJudgement *judgement, const char **why)
+{
+	const GuardEvidence *evidence = judgement->verdict.evidence;
+	double		seconds;
+
+	*why = NULL;
+	if (!judgement->verdict.wait)
+		return true;
+	if (evidence->whole_table)
+		return false;
+	if (evidence->table_kb > guard_guc_rebuild_limit)
+	{
+		*why = "Its table is larger than guard.rebuild_limit: the traffic would wait too long for a replacement built in this transaction.";
+		return true;
+	}
+	seconds = Max(REBUILD_MIN_SECS,
+				  (double) Max(evidence->table_kb, 0) / REBUILD_KB_PER_SEC);
+	if (judgement->rate * seconds > evidence->server->free_connections)
+	{
+		*why = "While this transaction builds a replacement, the waiting traffic would use up all free connections.";
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.h
+ *	  May this index go?  The one function behind every door.
+ *
+ * Event trigger, backstop, COMMIT and the SQL functions all ask here, so they
+ * cannot give different answers.  Nothing here refuses anything: a door does.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_CHECK_H
+#define GUARD_CHECK_H
+
+#include "policy/verdict.h"
+
+/* The verdict on one target, with all that led to it. */
+typedef struct GuardJudgement
+{
+	GuardTarget *target;
+	GuardShape *shape;			/* of the target itself, which may be the
+								 * parent of what was judged */
+	GuardVerdict verdict;		/* the worst of its members */
+	List	   *verdicts;		/* of GuardVerdict *, one for each member */
+	double		rate;			/* sums over members with the same reason */
+	int64		count;
+} GuardJudgement;
+
+/*
+ * Judge targets that go together: none of them can be another's replacement,
+ * nor can any index in "fellows".  Returns a list of GuardJudgement * in the
+ * current memory context, without those that have vanished.
+ */
+extern List *guard_check_targets(List *targets, List *fellows);
+
+/*
+ * What the transaction leaves behind: is this index, now gone, made up for?
+ * "verdict" is one member's verdict; the replacement found goes to
+ * "replacement".  True also when nobody misses it any more, because its whole
+ * table went afterwards.
+ */
+extern bool guard_check_made_up(const GuardVerdict *verdict, List *fellows,
+								GuardReplacement *replacement);
+
+/*
+ * A transaction that drops a hot index and replaces it before COMMIT keeps
+ * the traffic waiting meanwhile.  Is that too long?
+ */
+extern bool guard_check_cannot_wait(const GuardJudgement *judgement,
+									const char **why);
+
+#endif							/* GUARD_CHECK_H */

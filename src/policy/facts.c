@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts.c
+ *	  The evidence behind a verdict as JSON.
+ *
+ * What is not known is left out, never written as zero or false.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+#include "policy/report.h"
+
+/*
+ * Begin a member of an object; a comma before all but the first.
+ */
+static void
+put_key(StringInfo buf, const char *key)
+{
+	char		last = buf->data[buf->len - 1];
+
+	if (last != '{' && last != '[')
+		appendStringInfoChar(buf, ',');
+	escape_json(buf, key);
+	appendStringInfoChar(buf, ':');
+}
+
+static void
+put_text(StringInfo buf, const char *key, const char *value)
+{
+	if (value == NULL)
+		return;
+	put_key(buf, key);
+	escape_json(buf, value);
+}
+
+static void
+put_bool(StringInfo buf, const char *key, bool value)
+{
+	if (!value)
+		return;
+	put_key(buf, key);
+	appendStringInfoString(buf, "true");
+}
+
+static void
+put_int(StringInfo buf, const char *key, int64 value)
+{
+	put_key(buf, key);
+	appendStringInfo(buf, INT64_FORMAT, value);
+}
+
+static void
+put_time(StringInfo buf, const char *key, TimestampTz value)
+{
+	char		text[MAXDATELEN + 1];
+	Datum		datum = TimestampTzGetDatum(value);
+
+	if (value == 0)
+		return;
+	put_key(buf, key);
+	appendStringInfo(buf, "\"%s\"",
+					 JsonEncodeDateTime(text, datum, TIMESTAMPTZOID, NULL));
+}
+
+static void
+put_use(StringInfo buf, const GuardFact *fact)
+{
+	static const char *const seen[] = {
+		[GUARD_SEEN_UNKNOWN] = "unknown",
+		[GUARD_SEEN_NOT] = "not seen",
+		[GUARD_SEEN_USED] = "used"
+	};
+
+	if (buf->data[buf->len - 1] != '[')
+		appendStringInfoChar(buf, ',');
+	appendStringInfoChar(buf, '{');
+	put_text(buf, "source", fact->source);
+	put_text(buf, "seen", seen[fact->seen]);
+	put_time(buf, "since", fact->since);
+	put_time(buf, "first", fact->first);
+	put_time(buf, "last", fact->last);
+	if (fact->seen == GUARD_SEEN_USED)
+		put_int(buf, "count", fact->count);
+	if (fact->rate > 0)
+	{
+		put_key(buf, "per_second");
+		appendStringInfo(buf, "%.3f", fact->rate);
+	}
+	if (fact->pause > 0)
+	{
+		put_key(buf, "longest_pause_seconds");
+		appendStringInfo(buf, "%.3f", fact->pause / (double) USECS_PER_SEC);
+	}
+	if (fact->statements > 0)
+		put_int(buf, "statements", fact->statements);
+	put_text(buf, "services", fact->who);
+	put_bool(buf, "moved_away", fact->moved_away);
+	put_text(buf, "note", fact->note);
+	appendStringInfoChar(buf, '}');
+}
+
+static void
+put_roles(StringInfo buf, const GuardEvidence *evidence)
+{
+	put_key(buf, "roles");
+	appendStringInfoChar(buf, '{');
+	put_bool(buf, "primary_key", evidence->shape->primary);
+	put_bool(buf, "unique", evidence->shape->unique);
+	put_bool(buf, "exclusion", evidence->shape->exclusion);
+	put_bool(buf, "clustered", evidence->shape->clustered);
+	put_bool(buf, "replica_identity", evidence->roles.replica_identity);
+	put_bool(buf, "published", evidence->roles.published_for_update_or_delete);
+	put_bool(buf, "subscribed", evidence->roles.subscribed);
+	put_bool(buf, "foreign_key", evidence->roles.fk_support);
+	put_bool(buf, "partition", evidence->roles.is_partition);
+	put_time(buf, "arbiter_last", evidence->last_arbiter);
+	appendStringInfoChar(buf, '}');
+}
+
+static void
+put_replacement(StringInfo buf, const GuardReplacement *replacement)
+{
+	if (replacement->match == GUARD_MATCH_NONE)
+		return;
+	put_key(buf, "replacement");
+	appendStringInfoChar(buf, '{');
+	put_text(buf, "index", quote_qualified_identifier(replacement->schema,
+													  replacement->name));
+	put_bool(buf, "twin", replacement->match == GUARD_MATCH_TWIN);
+	put_bool(buf, "usable", replacement->usable);
+	if (!replacement->usable)
+		put_text(buf, "why_not", replacement->why_not);
+	appendStringInfoChar(buf, '}');
+}
+
+/*
+ * The evidence of the decisive member as one JSON object, in the current
+ * memory context.
+ */
+char *
+guard_report_facts(const GuardJudgement *judgement)
+{
+	const GuardEvidence *evidence = judgement->verdict.evidence;
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	put_time(&buf, "as_of", evidence->as_of);
+	put_key(&buf, "uses");
+	appendStringInfoChar(&buf, '[');
+	foreach(lc, evidence->facts)
+		put_use(&buf, lfirst(lc));
+	appendStringInfoChar(&buf, ']');
+	put_roles(&buf, evidence);
+	put_replacement(&buf, &evidence->replacement);
+	put_time(&buf, "created_at", evidence->created_at);
+	if (evidence->table_kb >= 0)
+		put_int(&buf, "table_kb", evidence->table_kb);
+	if (evidence->heap_known)
+		put_int(&buf, "table_blocks", evidence->heap_blocks);
+	if (evidence->move.moved)
+	{
+		put_time(&buf, "moved_at", evidence->move.at);
+		put_text(&buf, "moved_from", psprintf("%s.%s", evidence->move.old_schema,
+											  evidence->move.old_name));
+	}
+	if (list_length(judgement->verdicts) > 1)
+	{
+		put_text(&buf, "member", guard_report_name(evidence->shape));
+		put_int(&buf, "members", list_length(judgement->verdicts));
+	}
+	if (evidence->protection.found)
+		put_text(&buf, "protected", evidence->protection.reason);
+	put_text(&buf, "standbys_not_included", evidence->server->standbys);
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}

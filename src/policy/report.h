@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.h
+ *	  A verdict in words: error, warning, log line, facts.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_REPORT_H
+#define GUARD_REPORT_H
+
+#include "policy/check.h"
+
+/* Why a statement that would be refused is not refused here. */
+typedef enum GuardOccasion
+{
+	GUARD_AT_STATEMENT,
+	GUARD_AT_COMMIT				/* the transaction left no replacement */
+} GuardOccasion;
+
+/*
+ * One clause: what the verdict rests on, for instance "auth uses it 412 times
+ * a second, last 0.3 s ago".  In the current memory context.
+ */
+extern char *guard_report_sentence(const GuardJudgement *judgement);
+
+/* "2026-11-23 05:55:16 +00" */
+extern char *guard_report_moment(TimestampTz at);
+
+/* "public.users_email_idx", quoted where needed */
+extern char *guard_report_name(const GuardShape *shape);
+
+/* The evidence, in full sentences, for the client. */
+extern char *guard_report_detail(const GuardJudgement *judgement);
+
+/* The evidence as a JSON object, NULL facts left out. */
+extern char *guard_report_facts(const GuardJudgement *judgement);
+
+/*
+ * Refuse: ERROR naming all of these judgements, SQLSTATE 55006, with the
+ * statements that use the indexes in the server log only.  In observe mode a
+ * WARNING and a log line instead, and it returns.  "why" is an additional
+ * sentence or NULL.
+ */
+extern void guard_report_refuse(List *judgements, GuardOccasion occasion,
+								const char *why);
+
+/* At COMMIT a replacement is there, but not usable yet: say so. */
+extern char *guard_report_not_usable(const GuardReplacement *replacement);
+
+/* NOTICE or WARNING for a drop that goes through, where it helps. */
+extern void guard_report_allowed(const GuardJudgement *judgement);
+
+/* NOTICE: the transaction must make up for this before COMMIT. */
+extern void guard_report_remembered(const GuardJudgement *judgement);
+
+#endif							/* GUARD_REPORT_H */

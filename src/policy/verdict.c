@@ -1,0 +1,325 @@
+/*-------------------------------------------------------------------------
+ *
+ * verdict.c
+ *	  From evidence to verdict: the rules, and nothing else.
+ *
+ * This file is pure.  It reads no catalog, no clock and no setting but those
+ * in its arguments, allocates nothing and raises nothing, so every rule can be
+ * tested by a table of cases.  The rules are those of the design, section 5,
+ * in its order; the first that matches wins.
+ *
+ * One deviation is deliberate: replica_identity stands before the exact twin.
+ * A twin of a replica identity is not itself the identity: UPDATE and DELETE
+ * on the published table would fail in spite of it.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "policy/verdict.h"
+
+/*
+ * With this many uses or more, the longest pause between them says something
+ * about the next one.
+ */
+#define ENOUGH_USES		20
+
+/* A heap of this many blocks is scanned as fast as its index is. */
+#define HARMLESS_BLOCKS	8
+
+/* A partition that took rows this recently is not one for retention. */
+#define WRITTEN_LATELY	(INT64CONST(5) * 60 * USECS_PER_SEC)
+
+static const char *const reason_names[] = {
+	[GUARD_REASON_PROTECTED] = "protected",
+	[GUARD_REASON_INVALID] = "invalid",
+	[GUARD_REASON_PARTITION] = "partition",
+	[GUARD_REASON_REPLACED] = "replaced",
+	[GUARD_REASON_REPLICA_IDENTITY] = "replica_identity",
+	[GUARD_REASON_ARBITER] = "arbiter",
+	[GUARD_REASON_HARMLESS] = "harmless",
+	[GUARD_REASON_HOT] = "hot",
+	[GUARD_REASON_STOPPED] = "stopped",
+	[GUARD_REASON_CONSTRAINT] = "constraint",
+	[GUARD_REASON_COLD] = "cold",
+	[GUARD_REASON_UNKNOWN] = "unknown"
+};
+
+const char *
+guard_verdict_reason_name(GuardReason reason)
+{
+	return reason_names[reason];
+}
+
+/*
+ * Has this use ended?  It has when nothing happened for the quiet period and
+ * for one and a half times the longest pause known between uses: the
+ * month-end report, whose pauses are 31 days, keeps its index for 46.  With
+ * few uses, or no knowledge of pauses, nothing but the look-back ends it.
+ */
+static bool
+use_ended(const GuardFact *fact, const GuardPolicy *policy)
+{
+	int64		quiet = policy->now - fact->last;
+
+	if (quiet < policy->quiet_period)
+		return false;
+	if (fact->count < ENOUGH_USES || fact->pause < 0)
+		return false;
+	return quiet >= fact->pause + fact->pause / 2;
+}
+
+bool
+guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
+{
+	if (fact->seen != GUARD_SEEN_USED || fact->moved_away)
+		return false;
+
+	/* Use that cannot be dated may have been a second ago. */
+	if (fact->last == 0)
+		return true;
+	if (policy->now - fact->last >= policy->lookback)
+		return false;
+	return !use_ended(fact, policy);
+}
+
+/*
+ * Of two uses that count, which one makes the better message?  What capture
+ * saw says who and how often; a dated use says when.
+ */
+static bool
+tells_more(const GuardFact *a, const GuardFact *b)
+{
+	if (b == NULL)
+		return true;
+	if ((a->who != NULL) != (b->who != NULL))
+		return a->who != NULL;
+	if ((a->last != 0) != (b->last != 0))
+		return a->last != 0;
+	if (a->last != b->last)
+		return a->last > b->last;
+	return a->count > b->count;
+}
+
+/*
+ * The use that counts and tells most, or NULL; with "ended", the latest of
+ * those that do not count any more.
+ */
+static const GuardFact *
+find_use(const GuardEvidence *evidence, const GuardPolicy *policy, bool ended)
+{
+	const GuardFact *best = NULL;
+	ListCell   *lc;
+
+	foreach(lc, evidence->facts)
+	{
+		const GuardFact *fact = (const GuardFact *) lfirst(lc);
+
+		if (fact->seen != GUARD_SEEN_USED ||
+			guard_verdict_use_counts(fact, policy) == ended)
+			continue;
+		if (tells_more(fact, best))
+			best = fact;
+	}
+	return best;
+}
+
+/*
+ * For how long has the index been observed by a source that saw nothing?
+ * Zero when a source that should know cannot tell: its silence means nothing.
+ */
+static int64
+observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
+				bool *since_creation)
+{
+	int64		longest = 0;
+	ListCell   *lc;
+
+	*since_creation = false;
+	foreach(lc, evidence->facts)
+	{
+		const GuardFact *fact = (const GuardFact *) lfirst(lc);
+
+		if (fact->seen != GUARD_SEEN_NOT || fact->since == 0)
+			continue;
+		longest = Max(longest, policy->now - fact->since);
+		if (evidence->created_at != 0 && fact->since <= evidence->created_at)
+			*since_creation = true;
+	}
+	return longest;
+}
+
+/*
+ * Retention: a partition goes, data and all, and nobody is at work on it.
+ */
+static bool
+partition_leaves(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	if (!evidence->whole_table)
+		return false;
+	if (!evidence->roles.is_partition && !evidence->roles.is_inheritance_child &&
+		!(evidence->move.moved && evidence->move.detached))
+		return false;
+
+	/* Rows taken before a DETACH came through the parent, and cannot again. */
+	if (evidence->last_write != 0 &&
+		policy->now - evidence->last_write < WRITTEN_LATELY &&
+		!(evidence->move.moved && evidence->last_write <= evidence->move.at))
+		return false;
+	return !evidence->aimed_at;
+}
+
+/*
+ * Would statements name this index as their ON CONFLICT arbiter?
+ */
+static bool
+arbitrates(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	return !evidence->whole_table &&
+		evidence->last_arbiter != 0 &&
+		policy->now - evidence->last_arbiter < policy->lookback &&
+		find_use(evidence, policy, false) != NULL;
+}
+
+static GuardVerdict
+make(GuardDecision decision, GuardReason reason, const GuardEvidence *evidence)
+{
+	GuardVerdict verdict = {0};
+
+	verdict.decision = decision;
+	verdict.reason = reason;
+	verdict.evidence = evidence;
+
+	/* A person's word holds whatever the transaction does later. */
+	verdict.wait = decision == GUARD_BLOCK && reason != GUARD_REASON_PROTECTED;
+	return verdict;
+}
+
+/*
+ * Too little is known, or it enforces something: the setting decides.  A
+ * refusal must rest on something seen, so "auto" refuses only where the way
+ * back would be long.
+ */
+static GuardVerdict
+decide_unknown(GuardReason reason, const GuardEvidence *evidence,
+			   const GuardPolicy *policy)
+{
+	GuardVerdict verdict;
+	bool		block;
+
+	switch (policy->unknown_action)
+	{
+		case GUARD_UNKNOWN_BLOCK:
+			block = true;
+			break;
+		case GUARD_UNKNOWN_ALLOW:
+			block = false;
+			break;
+		default:
+			block = evidence->table_kb > policy->rebuild_limit;
+			break;
+	}
+	verdict = make(block ? GUARD_BLOCK : GUARD_ALLOW, reason, evidence);
+	verdict.warning = !block;
+	return verdict;
+}
+
+/*
+ * The rules that look at what the index is for, not at how it is used.
+ * Returns false when none of them matches.
+ */
+static bool
+decide_by_role(const GuardEvidence *evidence, const GuardPolicy *policy,
+			   GuardVerdict *verdict)
+{
+	bool		partition = partition_leaves(evidence, policy);
+	bool		usable = evidence->replacement.match != GUARD_MATCH_NONE &&
+		evidence->replacement.usable;
+	bool		arbiter = arbitrates(evidence, policy);
+
+	if (evidence->protection.found &&
+		!(partition && evidence->protection.inherited))
+		*verdict = make(GUARD_BLOCK, GUARD_REASON_PROTECTED, evidence);
+	else if (!evidence->shape->valid)
+		*verdict = make(GUARD_ALLOW, GUARD_REASON_INVALID, evidence);
+	else if (partition)
+		*verdict = make(GUARD_ALLOW, GUARD_REASON_PARTITION, evidence);
+	else if (!evidence->whole_table && evidence->roles.replica_identity &&
+			 evidence->roles.published_for_update_or_delete)
+		*verdict = make(GUARD_BLOCK, GUARD_REASON_REPLICA_IDENTITY, evidence);
+	else if (!evidence->whole_table && usable)
+		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence);
+	else if (arbiter)
+		*verdict = make(GUARD_BLOCK, GUARD_REASON_ARBITER, evidence);
+	else
+		return false;
+
+	verdict->needs_unique = arbiter;
+	if (verdict->reason == GUARD_REASON_REPLACED ||
+		verdict->reason == GUARD_REASON_ARBITER)
+		verdict->use = find_use(evidence, policy, false);
+	verdict->notice = verdict->reason == GUARD_REASON_REPLACED;
+	return true;
+}
+
+/*
+ * The rules that look at its use.
+ */
+static GuardVerdict
+decide_by_use(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	const GuardFact *use;
+	GuardVerdict verdict;
+	bool		since_creation;
+	int64		observed;
+	bool		enforces;
+
+	use = find_use(evidence, policy, false);
+	if (use != NULL)
+	{
+		verdict = make(GUARD_BLOCK, GUARD_REASON_HOT, evidence);
+		verdict.use = use;
+		return verdict;
+	}
+	use = find_use(evidence, policy, true);
+	if (use != NULL)
+	{
+		verdict = make(GUARD_ALLOW, GUARD_REASON_STOPPED, evidence);
+		verdict.use = use;
+		verdict.notice = true;
+		return verdict;
+	}
+
+	/*
+	 * Unused as far as can be seen.  A unique index still refuses duplicates;
+	 * who drops it by name knows, who drops a column or a function may not.
+	 */
+	enforces = evidence->shape->unique || evidence->shape->exclusion;
+	if (enforces && !evidence->named && !evidence->whole_table)
+		return decide_unknown(GUARD_REASON_CONSTRAINT, evidence, policy);
+
+	observed = observed_unused(evidence, policy, &since_creation);
+	if (since_creation || (observed > 0 && observed >= policy->min_evidence_age))
+		verdict = make(GUARD_ALLOW,
+					   enforces && evidence->named ?
+					   GUARD_REASON_CONSTRAINT : GUARD_REASON_COLD, evidence);
+	else
+		verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, policy);
+	verdict.observed = observed;
+	return verdict;
+}
+
+GuardVerdict
+guard_verdict_decide(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	GuardVerdict verdict;
+
+	if (decide_by_role(evidence, policy, &verdict))
+		return verdict;
+	if (evidence->heap_known && evidence->heap_blocks <= HARMLESS_BLOCKS)
+		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence);
+	return decide_by_use(evidence, policy);
+}

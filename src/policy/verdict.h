@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * verdict.h
+ *	  From evidence to verdict: the rules, and nothing else.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_VERDICT_H
+#define GUARD_VERDICT_H
+
+#include "evidence/evidence.h"
+
+typedef enum GuardDecision
+{
+	GUARD_ALLOW,
+	GUARD_BLOCK
+} GuardDecision;
+
+/* One lower-case code each; guard_verdict_reason_name() spells them. */
+typedef enum GuardReason
+{
+	GUARD_REASON_PROTECTED,
+	GUARD_REASON_INVALID,
+	GUARD_REASON_PARTITION,
+	GUARD_REASON_REPLACED,
+	GUARD_REASON_REPLICA_IDENTITY,
+	GUARD_REASON_ARBITER,
+	GUARD_REASON_HARMLESS,
+	GUARD_REASON_HOT,
+	GUARD_REASON_STOPPED,
+	GUARD_REASON_CONSTRAINT,
+	GUARD_REASON_COLD,
+	GUARD_REASON_UNKNOWN
+} GuardReason;
+
+/* The settings and the clock, passed in: verdict.c looks at nothing else. */
+typedef struct GuardPolicy
+{
+	TimestampTz now;
+	int64		lookback;		/* microseconds */
+	int64		quiet_period;	/* microseconds */
+	int64		min_evidence_age;	/* microseconds */
+	int64		rebuild_limit;	/* kilobytes */
+	int			unknown_action; /* GuardUnknownAction */
+} GuardPolicy;
+
+typedef struct GuardVerdict
+{
+	GuardDecision decision;
+	GuardReason reason;
+	bool		wait;			/* BLOCK: the transaction may still replace the
+								 * index before it commits */
+	bool		needs_unique;	/* only an index enforcing the same uniqueness
+								 * can replace it */
+	bool		notice;			/* ALLOW: worth a NOTICE */
+	bool		warning;		/* ALLOW: worth a WARNING, for it is unknown */
+	const GuardFact *use;		/* the use that decided; NULL when none did */
+	int64		observed;		/* microseconds of evidence behind cold and
+								 * unknown */
+	const GuardEvidence *evidence;
+} GuardVerdict;
+
+extern GuardVerdict guard_verdict_decide(const GuardEvidence *evidence,
+										 const GuardPolicy *policy);
+extern const char *guard_verdict_reason_name(GuardReason reason);
+
+/* Does this use still count?  (Design section 5, "a use stops counting".) */
+extern bool guard_verdict_use_counts(const GuardFact *fact,
+									 const GuardPolicy *policy);
+
+#endif							/* GUARD_VERDICT_H */

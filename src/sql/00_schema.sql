@@ -1,0 +1,18 @@
+\echo Use "CREATE EXTENSION guard" to load this file. \quit
+
+-- A schema called guard exists in some applications.  It is made here, so an
+-- existing one is refused rather than moved into.
+DO $$
+BEGIN
+	IF EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'guard') THEN
+		RAISE EXCEPTION 'schema "guard" already exists and does not belong to the extension'
+			USING ERRCODE = 'duplicate_schema',
+				  HINT = 'Rename or drop that schema first.';
+	END IF;
+END
+$$;
+
+CREATE SCHEMA guard;
+COMMENT ON SCHEMA guard IS
+'Keeps people from dropping an index that live traffic still needs.';
+GRANT USAGE ON SCHEMA guard TO PUBLIC;

@@ -1,0 +1,88 @@
+-- guard's own tables.  Nobody but their owner writes them; guard itself does
+-- so as the owner of the extension.  Columns are read by number in C: new ones
+-- go to the end.
+
+CREATE TABLE guard.installation (
+	installed_at	timestamptz NOT NULL
+);
+INSERT INTO guard.installation VALUES (pg_catalog.clock_timestamp());
+COMMENT ON TABLE guard.installation IS
+'Since when guard has been in this database.';
+
+-- Dumped by pg_dump: names lead back to the index where OIDs do not.
+CREATE TABLE guard.protection (
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	index_name		name,
+	reason			text NOT NULL,
+	protected_by	name NOT NULL,
+	protected_at	timestamptz NOT NULL,
+	database_oid	oid NOT NULL,
+	system_identifier bigint NOT NULL,
+	table_oid		oid NOT NULL,
+	index_oid		oid,
+	UNIQUE NULLS NOT DISTINCT (table_schema, table_name, index_name)
+);
+COMMENT ON TABLE guard.protection IS
+'What guard.protect() registered: an index, or a table (index_name null) for all of its indexes.';
+SELECT pg_catalog.pg_extension_config_dump('guard.protection', '');
+
+CREATE TABLE guard.index_origin (
+	index_oid	oid NOT NULL,
+	table_oid	oid NOT NULL,
+	created_at	timestamptz NOT NULL,
+	created_by	name NOT NULL
+);
+CREATE INDEX index_origin_index_oid_idx ON guard.index_origin (index_oid);
+COMMENT ON TABLE guard.index_origin IS
+'Indexes that guard saw being created.';
+
+CREATE TABLE guard.inherited_use (
+	index_oid		oid NOT NULL,
+	table_oid		oid NOT NULL,
+	from_index		text NOT NULL,
+	first_use		timestamptz,
+	last_use		timestamptz,
+	uses			bigint NOT NULL,
+	longest_pause	bigint,
+	services		text,
+	inherited_at	timestamptz NOT NULL,
+	observed_since	timestamptz
+);
+CREATE INDEX inherited_use_index_oid_idx ON guard.inherited_use (index_oid);
+COMMENT ON TABLE guard.inherited_use IS
+'Use of a dropped index that counts for the one that serves in its place; longest_pause in microseconds.';
+
+CREATE TABLE guard.moved_table (
+	table_oid	oid NOT NULL,
+	old_schema	name NOT NULL,
+	old_name	name NOT NULL,
+	moved_at	timestamptz NOT NULL,
+	detached	boolean NOT NULL,
+	relations	oid[] NOT NULL,
+	scans		bigint[] NOT NULL
+);
+CREATE INDEX moved_table_table_oid_idx ON guard.moved_table (table_oid);
+COMMENT ON TABLE guard.moved_table IS
+'Tables that were renamed, moved to another schema or detached, with the scans that they and their indexes had then.';
+
+CREATE TABLE guard.audit_log (
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at				timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	"session_user"	name NOT NULL DEFAULT session_user,
+	application		text DEFAULT pg_catalog.current_setting('application_name'),
+	client			inet DEFAULT pg_catalog.inet_client_addr(),
+	command			text,
+	statement		text,
+	index_name		text NOT NULL,
+	table_name		text NOT NULL,
+	definition		text,
+	verdict			text NOT NULL,
+	reason			text,
+	detail			text,
+	facts			jsonb
+);
+CREATE INDEX audit_log_at_idx ON guard.audit_log (at);
+COMMENT ON TABLE guard.audit_log IS
+'Every index that was dropped, with the verdict on it and the statement that brings it back.';
+GRANT SELECT ON guard.audit_log TO pg_read_all_stats;

@@ -1,0 +1,69 @@
+-- Asking.  These functions see to it themselves that nobody learns more than
+-- PostgreSQL would tell him, so everybody may call them.
+
+CREATE FUNCTION guard.check(object regclass,
+	OUT index regclass, OUT verdict text, OUT reason text, OUT detail text,
+	OUT facts jsonb)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_check';
+COMMENT ON FUNCTION guard.check(regclass) IS
+'What would happen if the index, or each index of the table, were dropped by name now. Changes nothing, waits for no lock. NULL gives no row. Raises 42501 for anybody but the owner of the table and members of pg_read_all_stats, 42809 for what is not an index or a table.';
+
+CREATE FUNCTION guard.index_statements(index regclass,
+	OUT queryid bigint, OUT query text, OUT uses bigint,
+	OUT calls_per_second double precision, OUT mean_time double precision,
+	OUT services text[], OUT last_use timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_index_statements';
+COMMENT ON FUNCTION guard.index_statements(regclass) IS
+'The captured statements that use an index, most frequent first. mean_time in milliseconds and query come from pg_stat_statements and are null without it; query is null for anybody but members of pg_read_all_stats. services are those of the index. Waits for no lock. Raises 42501 and 42809 as guard.check does.';
+
+CREATE FUNCTION guard.indexes(
+	OUT table_schema text, OUT table_name text, OUT index_name text,
+	OUT verdict text, OUT reason text, OUT detail text,
+	OUT last_use timestamptz, OUT scans_per_day double precision,
+	OUT size_bytes bigint, OUT services text, OUT protected boolean,
+	OUT index regclass)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_indexes';
+COMMENT ON FUNCTION guard.indexes() IS
+'See the view guard.indexes.';
+
+CREATE VIEW guard.indexes AS SELECT * FROM guard.indexes();
+COMMENT ON VIEW guard.indexes IS
+'Every index that the caller may ask about, with the verdict if it were dropped by name now. last_use is null where it is not known, size_bytes where the index is locked.';
+GRANT SELECT ON guard.indexes TO PUBLIC;
+
+CREATE FUNCTION guard.status(OUT item text, OUT state text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_status';
+COMMENT ON FUNCTION guard.status() IS
+'See the view guard.status.';
+
+CREATE VIEW guard.status AS SELECT * FROM guard.status();
+COMMENT ON VIEW guard.status IS
+'What works here, what is missing, and since when guard knows what it knows.';
+GRANT SELECT ON guard.status TO PUBLIC;
+
+CREATE FUNCTION guard.last_drops(since interval DEFAULT '1 day',
+	OUT at timestamptz, OUT index_name text, OUT table_name text,
+	OUT "session_user" name, OUT verdict text, OUT reason text,
+	OUT definition text)
+RETURNS SETOF record
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT a.at, a.index_name, a.table_name, a."session_user", a.verdict,
+		   a.reason, a.definition
+	  FROM guard.audit_log a
+	 WHERE a.at >= clock_timestamp() - since
+	 ORDER BY a.at DESC, a.id DESC;
+END;
+COMMENT ON FUNCTION guard.last_drops(interval) IS
+'Indexes dropped lately, newest first, with the statement that brings each one back: the first thing to look at when latency jumps. For members of pg_read_all_stats.';
+REVOKE ALL ON FUNCTION guard.last_drops(interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.last_drops(interval) TO pg_read_all_stats;

@@ -1,0 +1,251 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *	  guard's own tables, and the one way to run guard's own SQL.
+ *
+ * Every hook asks first whether guard is installed in this database, some of
+ * them once per statement, so the answer is cached.  pg_extension has no
+ * system cache whose invalidation could be listened to (before 19), but the
+ * extension cannot come or go without its event triggers, and pg_event_trigger
+ * has one: a change there in any session drops the cached answer.
+ *
+ * A schema called guard proves nothing, since any role with CREATE on the
+ * database could have made it: only what is a member of the extension counts
+ * (PG-INTERNALS 10.4).
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+
+#include "store/store.h"
+
+static bool cache_valid = false;
+static Oid	cached_extension = InvalidOid;
+static Oid	cached_owner = InvalidOid;
+
+static void
+forget_cached(Datum arg, int cacheid, uint32 hashvalue)
+{
+	cache_valid = false;
+}
+
+void
+guard_store_init(void)
+{
+	CacheRegisterSyscacheCallback(EVENTTRIGGEROID, forget_cached, (Datum) 0);
+}
+
+/*
+ * Read OID and owner of the extension from pg_extension.
+ */
+static void
+load_cached(void)
+{
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	/* Set first: an invalidation that arrives meanwhile must not be lost. */
+	cache_valid = true;
+	cached_extension = InvalidOid;
+	cached_owner = InvalidOid;
+
+	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum("guard"));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
+
+		cached_extension = form->oid;
+		cached_owner = form->extowner;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+Oid
+guard_store_extension(void)
+{
+	if (!cache_valid)
+		load_cached();
+	return cached_extension;
+}
+
+Oid
+guard_store_owner(void)
+{
+	if (!OidIsValid(guard_store_extension()))
+		elog(ERROR, "extension guard is not installed");
+	return cached_owner;
+}
+
+bool
+guard_store_present(void)
+{
+	if (IsBinaryUpgrade || !IsTransactionState() || !OidIsValid(MyDatabaseId))
+		return false;
+	if (!OidIsValid(guard_store_extension()))
+		return false;
+
+	/* While our own script runs, our tables are not all there. */
+	return !(creating_extension && CurrentExtensionObject == cached_extension);
+}
+
+Oid
+guard_store_table(const char *name)
+{
+	Oid			nsp = get_namespace_oid("guard", true);
+	Oid			relid;
+
+	if (!OidIsValid(nsp) || !OidIsValid(guard_store_extension()))
+		return InvalidOid;
+	relid = get_relname_relid(name, nsp);
+	if (OidIsValid(relid) &&
+		getExtensionOfObject(RelationRelationId, relid) != cached_extension)
+		return InvalidOid;
+	return relid;
+}
+
+bool
+guard_store_scan(const char *table, const char *index, int attnum, Oid key,
+				 guard_store_row row, void *arg)
+{
+	Oid			relid = guard_store_table(table);
+	Oid			indexid = InvalidOid;
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData skey;
+	HeapTuple	tuple;
+
+	/*
+	 * Conditionally: somebody's LOCK TABLE on one of our tables must not
+	 * freeze every DDL of the database.
+	 */
+	if (!OidIsValid(relid) ||
+		!ConditionalLockRelationOid(relid, AccessShareLock))
+		return false;
+	rel = try_relation_open(relid, NoLock);
+	if (rel == NULL)
+	{
+		UnlockRelationOid(relid, AccessShareLock);
+		return false;
+	}
+
+	if (index != NULL)
+		indexid = get_relname_relid(index, RelationGetNamespace(rel));
+	if (attnum != 0)
+		ScanKeyInit(&skey, attnum, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(key));
+	scan = systable_beginscan(rel, indexid, OidIsValid(indexid), NULL,
+							  attnum != 0 ? 1 : 0, &skey);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		if (!row(tuple, RelationGetDescr(rel), arg))
+			break;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return true;
+}
+
+uint64
+guard_store_execute(const char *sql, int nargs, Oid *types, Datum *values,
+					const char *nulls)
+{
+	Oid			save_userid;
+	int			save_sec_context;
+	int			save_nestlevel;
+	int			rc;
+	uint64		processed;
+
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(guard_store_owner(),
+						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	save_nestlevel = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	rc = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_with_args failed: %s",
+			 SPI_result_code_string(rc));
+	processed = SPI_processed;
+	SPI_finish();
+
+	AtEOXact_GUC(true, save_nestlevel);
+	SetUserIdAndSecContext(save_userid, save_sec_context);
+	return processed;
+}
+
+bool
+guard_store_try(const char *what, guard_store_work work, void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(arg);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+
+		/* A cancel request is the user's, not a failure of our book-keeping. */
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(error);
+		ereport(LOG_SERVER_ONLY,
+				(errcode(error->sqlerrcode),
+				 errmsg("guard could not %s: %s", what, error->message)));
+		FreeErrorData(error);
+		ok = false;
+	}
+	PG_END_TRY();
+	return ok;
+}

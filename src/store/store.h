@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.h
+ *	  guard's own tables, and the one way to run guard's own SQL.
+ *
+ * Reading is done with catalog-style scans: no ACL, no search_path, no
+ * planner (PG-INTERNALS 10.1), and never behind a lock (finding 11).  Writing
+ * is done through SPI as the owner of the extension, with a pinned
+ * search_path.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_STORE_H
+#define GUARD_STORE_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+
+/* Called by guard.c at start. */
+extern void guard_store_init(void);
+
+/*
+ * OID of the extension in this database, InvalidOid where guard is not
+ * installed (or is being installed just now).  Cached; needs a transaction.
+ */
+extern Oid	guard_store_extension(void);
+
+/* Owner of the extension, whose rights guard's own SQL runs with. */
+extern Oid	guard_store_owner(void);
+
+/* Is guard here, and should it act?  False during binary upgrade, too. */
+extern bool guard_store_present(void);
+
+/* OID of a table or view of schema guard, InvalidOid when there is none. */
+extern Oid	guard_store_table(const char *name);
+
+/*
+ * Call "row" for each row of guard.<table> whose OID column "attnum" equals
+ * "key" (all rows when attnum is 0), until it returns false.  "index" names an
+ * index of the table that begins with that column, or is NULL.
+ *
+ * Returns false, having read nothing, when the table is locked by somebody
+ * else or gone: the caller then does not know.
+ */
+typedef bool (*guard_store_row) (HeapTuple tuple, TupleDesc desc, void *arg);
+extern bool guard_store_scan(const char *table, const char *index,
+							 int attnum, Oid key,
+							 guard_store_row row, void *arg);
+
+/*
+ * Run one statement as the owner of the extension; returns the number of rows
+ * processed.  The text is fixed, values travel as parameters.
+ */
+extern uint64 guard_store_execute(const char *sql, int nargs, Oid *types,
+								  Datum *values, const char *nulls);
+
+/*
+ * Call "work" in a subtransaction and swallow what it raises, leaving a line
+ * in the server log: book-keeping must never stop somebody's statement.
+ * Returns whether it succeeded.
+ */
+typedef void (*guard_store_work) (void *arg);
+extern bool guard_store_try(const char *what, guard_store_work work, void *arg);
+
+#endif							/* GUARD_STORE_H */
