@@ -52,18 +52,28 @@ guard_audit_dropped(const GuardDropped *dropped, const char *command,
 					const char *statement)
 {
 	const GuardJudgement *judgement = dropped->judgement;
-	bool		refused = judgement != NULL &&
+	bool		observed = guard_guc_mode == GUARD_MODE_OBSERVE;
+	bool		missed = judgement != NULL &&
 		judgement->verdict.decision == GUARD_BLOCK;
 	const char *verdict = judgement == NULL ? "unjudged" :
-		!refused ? "allow" : guard_guc_mode == GUARD_MODE_OBSERVE ? "observe" :
-		"allow";
+		missed && observed ? "observe" : "allow";
 	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 	TEXTOID, TEXTOID, JSONBOID};
 	Datum		values[9];
 	char		nulls[10] = "         ";
 	char	   *sentence = judgement ? guard_report_sentence(judgement) : NULL;
-	const char *reason = judgement ?
-		guard_verdict_reason_name(judgement->verdict.reason) : NULL;
+	const char *reason;
+
+	/*
+	 * A drop that would be refused by itself gets here only in a transaction
+	 * that must replace the index, and its row stays only if it has.
+	 */
+	if (judgement == NULL)
+		reason = NULL;
+	else if (missed && !observed)
+		reason = guard_verdict_reason_name(GUARD_REASON_REPLACED);
+	else
+		reason = guard_verdict_reason_name(judgement->verdict.reason);
 
 	values[0] = text_or_null(command, &nulls[0]);
 	values[1] = text_or_null(cut_statement(statement), &nulls[1]);
@@ -87,8 +97,9 @@ guard_audit_dropped(const GuardDropped *dropped, const char *command,
 						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 						9, types, values, nulls);
 	ereport(LOG_SERVER_ONLY,
-			(errmsg("index %s dropped: verdict %s, reason %s", dropped->name,
-					verdict, reason ? reason : "none"),
+			(errmsg("index %s dropped: verdict %s, reason %s%s", dropped->name,
+					verdict, reason ? reason : "none",
+					missed && !observed ? " (or COMMIT will be refused)" : ""),
 			 sentence ? errdetail_internal("%s", sentence) : 0,
 			 dropped->definition ?
 			 errhint("To bring it back: %s", dropped->definition) : 0));

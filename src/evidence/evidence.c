@@ -111,11 +111,20 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	return evidence;
 }
 
+/*
+ * The old OID is gone.  What was noted of it moves to the new one; a
+ * registration finds it by name (see protection.c).
+ */
 void
 guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
 {
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(old->index)};
+
 	guard_inherited_record(old, successor);
 	guard_origin_rebuilt(old->index, successor);
+	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
+						1, types, values, NULL);
 }
 
 /*

@@ -23,6 +23,7 @@
 #include "catalog/index.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "evidence/evidence.h"
@@ -81,8 +82,8 @@ read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
 	fact->source = "inherited";
 	fact->seen = GUARD_SEEN_USED;
 	value = heap_getattr(tuple, INHERITED_FROM_INDEX, desc, &isnull);
-	fact->note = psprintf("from index %s, which it replaced",
-						  TextDatumGetCString(value));
+	fact->note = isnull ? "before it was rebuilt" :
+		psprintf("as index %s, which it replaced", TextDatumGetCString(value));
 	value = heap_getattr(tuple, INHERITED_FIRST_USE, desc, &isnull);
 	if (!isnull)
 		fact->first = DatumGetTimestampTz(value);
@@ -107,45 +108,84 @@ guard_inherited_collect(GuardEvidence *evidence)
 }
 
 /*
- * Write one row for each use that was known of the dropped index, what it had
- * itself inherited included.
+ * Merge the uses of the dropped index that are dated, or that are not, into
+ * one fact.  Capture and counters saw the same scans, so counts are not added
+ * up.  Returns whether there was any.
+ */
+static bool
+merge_uses(const GuardEvidence *gone, bool dated, GuardFact *merged)
+{
+	bool		found = false;
+	ListCell   *lc;
+
+	memset(merged, 0, sizeof(*merged));
+	merged->pause = -1;
+	foreach(lc, gone->facts)
+	{
+		GuardFact  *fact = lfirst(lc);
+
+		if (fact->seen != GUARD_SEEN_USED || fact->moved_away ||
+			(fact->last != 0) != dated)
+			continue;
+		found = true;
+		merged->last = Max(merged->last, fact->last);
+		merged->count = Max(merged->count, fact->count);
+		merged->pause = Max(merged->pause, fact->pause);
+		if (fact->first != 0 && (merged->first == 0 || fact->first < merged->first))
+			merged->first = fact->first;
+		if (fact->since != 0 && (merged->since == 0 || fact->since < merged->since))
+			merged->since = fact->since;
+		if (merged->who == NULL)
+			merged->who = fact->who;
+	}
+	return found;
+}
+
+static void
+write_row(Oid heir, const char *from, const GuardFact *use)
+{
+	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
+	Datum		values[9];
+	char		nulls[10] = "         ";
+
+	values[0] = ObjectIdGetDatum(heir);
+	values[1] = ObjectIdGetDatum(IndexGetRelation(heir, false));
+	values[2] = from != NULL ? CStringGetTextDatum(from) : (Datum) 0;
+	values[3] = TimestampTzGetDatum(use->first);
+	values[4] = TimestampTzGetDatum(use->last);
+	values[5] = Int64GetDatum(use->count);
+	values[6] = Int64GetDatum(use->pause);
+	values[7] = use->who != NULL ? CStringGetTextDatum(use->who) : (Datum) 0;
+	values[8] = TimestampTzGetDatum(use->since);
+	nulls[2] = from == NULL ? 'n' : ' ';
+	nulls[3] = use->first == 0 ? 'n' : ' ';
+	nulls[4] = use->last == 0 ? 'n' : ' ';
+	nulls[6] = use->pause < 0 ? 'n' : ' ';
+	nulls[7] = use->who == NULL ? 'n' : ' ';
+	nulls[8] = use->since == 0 ? 'n' : ' ';
+	guard_store_execute("INSERT INTO guard.inherited_use"
+						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9)",
+						9, types, values, nulls);
+}
+
+/*
+ * Write down what was known of the use of a dropped index, what it had itself
+ * inherited included.
  */
 void
 guard_inherited_record(const GuardEvidence *gone, Oid heir)
 {
-	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
-	Oid			table = IndexGetRelation(heir, true);
-	char	   *name;
-	ListCell   *lc;
+	char	   *heir_name = get_rel_name(heir);
+	char	   *from = NULL;
+	GuardFact	merged;
 
-	if (!OidIsValid(table))
+	if (heir_name == NULL)
 		return;
-	name = quote_qualified_identifier(gone->shape->schema, gone->shape->name);
-	foreach(lc, gone->facts)
-	{
-		GuardFact  *fact = lfirst(lc);
-		Datum		values[9];
-		char		nulls[10] = "         ";
-
-		if (fact->seen != GUARD_SEEN_USED || fact->moved_away)
-			continue;
-		values[0] = ObjectIdGetDatum(heir);
-		values[1] = ObjectIdGetDatum(table);
-		values[2] = CStringGetTextDatum(name);
-		values[3] = TimestampTzGetDatum(fact->first);
-		values[4] = TimestampTzGetDatum(fact->last);
-		values[5] = Int64GetDatum(fact->count);
-		values[6] = Int64GetDatum(fact->pause);
-		values[7] = fact->who != NULL ? CStringGetTextDatum(fact->who) : (Datum) 0;
-		values[8] = TimestampTzGetDatum(fact->since);
-		nulls[3] = fact->first == 0 ? 'n' : ' ';
-		nulls[4] = fact->last == 0 ? 'n' : ' ';
-		nulls[8] = fact->since == 0 ? 'n' : ' ';
-		nulls[6] = fact->pause < 0 ? 'n' : ' ';
-		nulls[7] = fact->who == NULL ? 'n' : ' ';
-		guard_store_execute("INSERT INTO guard.inherited_use"
-							" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9)",
-							9, types, values, nulls);
-	}
+	if (strcmp(heir_name, gone->shape->name) != 0)
+		from = quote_qualified_identifier(gone->shape->schema, gone->shape->name);
+	if (merge_uses(gone, true, &merged))
+		write_row(heir, from, &merged);
+	if (merge_uses(gone, false, &merged))
+		write_row(heir, from, &merged);
 }

@@ -199,8 +199,9 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 	if (covered && (captured || fact->count < guard_guc_min_scans))
 	{
 		fact->seen = GUARD_SEEN_NOT;
-		fact->note = captured ? "explained by captured statements"
-			: "too few scans to be more than planning";
+		fact->note = captured ?
+			"nothing that captured statements do not explain" :
+			"too few scans to be more than planning";
 		return;
 	}
 	if (fact->count < guard_guc_min_scans)

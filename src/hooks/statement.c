@@ -343,7 +343,10 @@ note_rebuilt(void *arg)
 	len = strlen(rebuilt->name) - strlen(REINDEX_OLD_SUFFIX);
 	if (frame->tag == CMDTAG_REINDEX && len > 0 &&
 		strcmp(rebuilt->name + len, REINDEX_OLD_SUFFIX) == 0)
+	{
 		rebuilt->name[len] = '\0';
+		rebuilt->judgement->verdict.evidence->shape->name = rebuilt->name;
+	}
 	frame->rebuilt = lappend(frame->rebuilt, rebuilt);
 }
 

@@ -64,7 +64,7 @@ is_blank(const char *s)
 }
 
 /*
- * Cut pgbouncer's suffix, " - host:port" or " - unix(pid):port".
+ * Cut pgbouncer's suffix, " - host:port" or " - unix(pid):port", and "@host".
  */
 static void
 cut_host(char *name)
@@ -78,6 +78,8 @@ cut_host(char *name)
 		port[1 + strspn(port + 1, "0123456789")] == '\0' &&
 		strchr(dash + 3, ' ') == NULL)
 		*dash = '\0';
+	if (name[0] != '\0')
+		name[1 + strcspn(name + 1, "@")] = '\0';
 }
 
 /*

@@ -28,6 +28,9 @@
 /* How many other indexes a primary message names before it counts them. */
 #define NAMED_IN_PRIMARY	5
 
+/* How many of several refused indexes the client gets the evidence of. */
+#define DETAILED_FOR_CLIENT	5
+
 /* How many statements of each index the server log shows. */
 #define STATEMENTS_LOGGED	5
 
@@ -81,8 +84,10 @@ guard_report_moment(TimestampTz at)
 static char *
 how_often(double rate, int64 count)
 {
-	if (rate >= 0.95)
+	if (rate >= 1.5)
 		return psprintf("%.0f times a second", rate);
+	if (rate >= 0.95)
+		return pstrdup("once a second");
 	if (rate * SECS_PER_MINUTE >= 1.95)
 		return psprintf("%.0f times a minute", rate * SECS_PER_MINUTE);
 	if (count == 1)
@@ -220,13 +225,13 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 				appendStringInfoString(buf, ", before its table was moved away");
 			break;
 		case GUARD_SEEN_NOT:
-			appendStringInfoString(buf, "no use seen");
+			appendStringInfoString(buf, fact->note ? fact->note : "no use seen");
 			break;
 		case GUARD_SEEN_UNKNOWN:
 			appendStringInfo(buf, "unknown (%s)", fact->note ? fact->note : "");
 			break;
 	}
-	if (fact->since != 0)
+	if (fact->since != 0 && (fact->seen != GUARD_SEEN_USED || fact->last != 0))
 		appendStringInfo(buf, "; observed since %s",
 						 guard_report_moment(fact->since));
 	appendStringInfoChar(buf, '.');
@@ -322,10 +327,16 @@ primary_message(List *judgements)
 	return buf.data;
 }
 
+/*
+ * The evidence for each index: the first few for the client, all of them for
+ * the server log.
+ */
 static char *
-detail_message(List *judgements, GuardOccasion occasion, const char *why)
+detail_message(List *judgements, GuardOccasion occasion, const char *why,
+			   int limit)
 {
 	StringInfoData buf;
+	int			n = 0;
 	ListCell   *lc;
 
 	initStringInfo(&buf);
@@ -333,11 +344,17 @@ detail_message(List *judgements, GuardOccasion occasion, const char *why)
 	{
 		const GuardJudgement *judgement = lfirst(lc);
 
-		if (lc != list_head(judgements))
-			appendStringInfo(&buf, "\nIndex \"%s\": %s. ",
-							 guard_report_name(judgement->shape),
-							 guard_report_sentence(judgement));
+		if (n == limit)
+		{
+			appendStringInfo(&buf, "\nFor %d more see the server log.",
+							 list_length(judgements) - n);
+			break;
+		}
+		if (n > 0)
+			appendStringInfo(&buf, "\nIndex \"%s\": ",
+							 guard_report_name(judgement->shape));
 		appendStringInfoString(&buf, guard_report_detail(judgement));
+		n++;
 	}
 	if (occasion == GUARD_AT_COMMIT)
 		appendStringInfoString(&buf, "\nThe transaction leaves nothing that serves in its place.");
@@ -386,13 +403,13 @@ hint_message(const GuardJudgement *judgement)
  * For the server log only: which statements use the refused indexes.
  */
 static char *
-log_detail(List *judgements, const char *client_detail)
+log_detail(List *judgements, const char *detail)
 {
 	StringInfoData buf;
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	appendStringInfoString(&buf, client_detail);
+	appendStringInfoString(&buf, detail);
 	foreach(lc, judgements)
 	{
 		const GuardJudgement *judgement = lfirst(lc);
@@ -409,7 +426,10 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 {
 	const GuardJudgement *first = linitial(judgements);
 	char	   *primary = primary_message(judgements);
-	char	   *detail = detail_message(judgements, occasion, why);
+	char	   *detail = detail_message(judgements, occasion, why,
+										DETAILED_FOR_CLIENT);
+	char	   *log = log_detail(judgements,
+								 detail_message(judgements, occasion, why, -1));
 	char	   *hint = hint_message(first);
 	const char *reason = guard_verdict_reason_name(first->verdict.reason);
 
@@ -418,7 +438,7 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg_internal("%s", primary),
 				 errdetail_internal("%s", detail),
-				 errdetail_log("%s\nReason: %s.", log_detail(judgements, detail), reason),
+				 errdetail_log("%s\nReason: %s.", log, reason),
 				 errhint("%s", hint)));
 
 	ereport(WARNING,
@@ -428,7 +448,7 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 			 errhint("%s", hint)));
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("guard.mode is observe, otherwise: %s", primary),
-			 errdetail_internal("%s\nReason: %s.", log_detail(judgements, detail), reason),
+			 errdetail_internal("%s\nReason: %s.", log, reason),
 			 errhint("%s", hint)));
 }
 

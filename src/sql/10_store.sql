@@ -40,7 +40,7 @@ COMMENT ON TABLE guard.index_origin IS
 CREATE TABLE guard.inherited_use (
 	index_oid		oid NOT NULL,
 	table_oid		oid NOT NULL,
-	from_index		text NOT NULL,
+	from_index		text,
 	first_use		timestamptz,
 	last_use		timestamptz,
 	uses			bigint NOT NULL,
