@@ -88,6 +88,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	evidence->index = leaf;
 	evidence->route = target->route;
 	evidence->whole_table = target->route == GUARD_ROUTE_TABLE;
+	evidence->parent_goes = evidence->whole_table && leaf != target->index;
 	evidence->named = target->route == GUARD_ROUTE_INDEX ||
 		target->route == GUARD_ROUTE_CONSTRAINT;
 	evidence->as_of = GetCurrentTimestamp();
@@ -95,6 +96,9 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	evidence->shape = guard_shape_read(leaf);
 	if (evidence->shape == NULL)
 		return NULL;
+	if (evidence->whole_table && target->through != NULL &&
+		strcmp(target->through, evidence->shape->table_name) != 0)
+		evidence->parent_goes = true;
 
 	guard_roles_collect(evidence->shape, &evidence->roles);
 	guard_origin_collect(evidence);

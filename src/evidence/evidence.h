@@ -71,6 +71,7 @@ typedef struct GuardMove
 								 * index that serves in place of this one */
 	char	   *heir_table;		/* that table's name, served or not; NULL when
 								 * nothing bears the old name */
+	Oid			heir_index;		/* the index that serves */
 } GuardMove;
 
 /* A person's "not this one". */
@@ -88,6 +89,7 @@ typedef struct GuardEvidence
 	Oid			index;			/* the index judged: a leaf */
 	GuardRoute	route;
 	bool		whole_table;	/* its table goes, too */
+	bool		parent_goes;	/* and so does the table it is a partition of */
 	bool		named;			/* the statement names it or its constraint */
 	GuardShape *shape;
 	GuardRoles	roles;
@@ -100,7 +102,9 @@ typedef struct GuardEvidence
 	GuardReplacement replacement;
 
 	TimestampTz last_arbiter;	/* named ON CONFLICT arbiter, by others */
-	TimestampTz last_write;		/* rows written to its table, by others */
+	TimestampTz last_write;		/* rows written to its table, by others; 0 when
+								 * it is a partition that is written no more
+								 * than its siblings are */
 	bool		aimed_at;		/* statements aim at this partition clearly
 								 * more than at its siblings */
 
@@ -157,7 +161,10 @@ typedef struct GuardPendingMove GuardPendingMove;
 extern GuardPendingMove *guard_moved_prepare(Node *parsetree);
 extern void guard_moved_record(GuardPendingMove *move);
 
-/* "heir" serves in place of an index that was used, from now on */
+/*
+ * "heir" serves in place of an index that was used, from now on.  What spoke
+ * for its table before that was moved away is the heir's, too.
+ */
 extern void guard_inherited_record(const GuardEvidence *gone, Oid heir);
 
 /* the index was rebuilt under a new OID: what was known of it goes along */

@@ -124,7 +124,7 @@ merge_uses(const GuardEvidence *gone, bool dated, GuardFact *merged)
 	{
 		GuardFact  *fact = lfirst(lc);
 
-		if (fact->seen != GUARD_SEEN_USED || fact->moved_away ||
+		if (fact->seen != GUARD_SEEN_USED || strncmp(fact->source, "table", 5) == 0 ||
 			(fact->last != 0) != dated)
 			continue;
 		found = true;

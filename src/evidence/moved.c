@@ -190,6 +190,7 @@ guard_moved_collect(GuardEvidence *evidence)
 		guard_replacement_find(evidence->shape, search.heir, NIL, false,
 							   &successor);
 		move->served = successor.match != GUARD_MATCH_NONE && successor.usable;
+		move->heir_index = successor.index;
 	}
 
 	quiet = evidence->as_of - move->at >=

@@ -479,10 +479,12 @@ has_name(List *names, const char *name)
  *
  * - if statistics say that it has at most MAX_ENTRIES_RATIO times the entries,
  *   "(email) WHERE deleted IS NULL" where few are deleted.  A queue cannot
- *   look like that.  (An ORDER BY … LIMIT could still meet all of the surplus
- *   first; the twofold bound keeps that a matter of degree.)
+ *   look like that.  Not if it has INCLUDE columns, though: it was built for
+ *   index-only scans, and those cannot check "deleted" in the wider index.
  *
- * Without statistics the answer is no.
+ * Two risks remain in the second case and are taken: an ORDER BY … LIMIT may
+ * meet all of the surplus first, and index-only scans of the key alone become
+ * plain ones.  Without statistics the answer is no.
  */
 static GuardMatch
 match_predicate(const GuardShape *gone, const GuardShape *other)
@@ -491,7 +493,8 @@ match_predicate(const GuardShape *gone, const GuardShape *other)
 		return GUARD_MATCH_TWIN;
 
 	if (covers_rows(gone, other) &&
-		(bounds_leading_key(gone) || few_more_entries(gone, other)))
+		(bounds_leading_key(gone) ||
+		 (gone->included == NIL && few_more_entries(gone, other))))
 		return GUARD_MATCH_SERVES;
 
 	return GUARD_MATCH_NONE;

@@ -48,6 +48,9 @@
 #define AIMED_FACTOR	2
 #define AIMED_ENOUGH	20
 
+/* This many statements that write to it make it current whatever the others. */
+#define WRITTEN_OFTEN	20
+
 static GuardFact *
 add_fact(GuardEvidence *evidence, const char *source)
 {
@@ -323,14 +326,45 @@ guard_usage_collect(GuardEvidence *evidence)
 }
 
 /*
- * Do statements aim at this partition?  Asked once its roles and moves are
- * known.
+ * Is it written no more than its siblings are?  A bulk load that touched them
+ * all, or the rows of an hour ago, do not make a partition the current one:
+ * being written last does, or being written often.
+ */
+static bool
+written_like_siblings(GuardEvidence *evidence)
+{
+	GuardCapturedUse use;
+	ListCell   *lc;
+
+	if (!guard_capture_lookup(evidence->shape->table, &use) ||
+		use.write_count >= WRITTEN_OFTEN)
+		return false;
+	foreach(lc, find_inheritance_children(evidence->roles.partition_parent,
+										  NoLock))
+	{
+		GuardCapturedUse sibling;
+
+		if (lfirst_oid(lc) != evidence->shape->table &&
+			guard_capture_lookup(lfirst_oid(lc), &sibling) &&
+			sibling.last_write >= use.last_write)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is this partition the one that statements aim at, or that rows arrive in?
+ * Asked once its roles and moves are known.
  */
 void
 guard_usage_collect_aim(GuardEvidence *evidence)
 {
-	if (evidence->whole_table &&
-		(evidence->roles.is_partition || evidence->roles.is_inheritance_child ||
-		 evidence->move.detached))
-		evidence->aimed_at = aimed_at(evidence);
+	if (!evidence->whole_table ||
+		(!evidence->roles.is_partition && !evidence->roles.is_inheritance_child &&
+		 !evidence->move.detached))
+		return;
+	evidence->aimed_at = aimed_at(evidence);
+	if (OidIsValid(evidence->roles.partition_parent) &&
+		written_like_siblings(evidence))
+		evidence->last_write = 0;
 }

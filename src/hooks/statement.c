@@ -425,6 +425,21 @@ guard_statement_creates(Oid relation)
 /* ---- the end ---- */
 
 /*
+ * Did the table go of which this one was a partition?  The parent of an
+ * inheritance child is not known here; where other tables went with it, it is
+ * not retention.
+ */
+static bool
+parent_went(GuardFrame *frame, GuardJudgement *judgement)
+{
+	const GuardRoles *roles = &judgement->verdict.evidence->roles;
+
+	if (roles->is_inheritance_child)
+		return list_length(frame->gone) > 1;
+	return list_member_oid(frame->gone, roles->partition_parent);
+}
+
+/*
  * Judge what the backstop found.
  */
 static void
@@ -439,6 +454,8 @@ judge_pending(GuardFrame *frame, bool may_refuse)
 		GuardJudgement *judgement = pending->table_goes ? pending->with_table :
 			pending->alone;
 
+		if (pending->table_goes && parent_went(frame, judgement))
+			guard_check_parent_goes(judgement);
 		pending->dropped->judgement = judgement;
 		if (may_refuse || judgement->verdict.decision == GUARD_ALLOW)
 			judgements = lappend(judgements, judgement);
@@ -474,6 +491,30 @@ record_rebuilt(GuardFrame *frame)
 	frame->rebuilt = NIL;
 }
 
+/*
+ * What was known of the dropped index passes to the one that serves now: its
+ * replacement, or the like of it on the table that bears its table's old name.
+ * What waits for COMMIT has its replacement found there.
+ */
+static void
+record_heirs(GuardFrame *frame, const GuardDropped *dropped)
+{
+	ListCell   *lc;
+
+	foreach(lc, dropped->judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+		GuardEvidence *evidence = verdict->evidence;
+
+		if (evidence->index != dropped->index)
+			continue;
+		if (frame->concurrent && verdict->reason == GUARD_REASON_REPLACED)
+			guard_inherited_record(evidence, evidence->replacement.index);
+		else if (verdict->reason == GUARD_REASON_STOPPED && evidence->move.served)
+			guard_inherited_record(evidence, evidence->move.heir_index);
+	}
+}
+
 static void
 record_dropped(GuardFrame *frame)
 {
@@ -482,20 +523,9 @@ record_dropped(GuardFrame *frame)
 	foreach(lc, frame->dropped)
 	{
 		GuardDropped *dropped = lfirst(lc);
-		ListCell   *lv;
 
-		/* What waits for COMMIT has its heir found there. */
-		if (frame->concurrent && dropped->judgement != NULL)
-		{
-			foreach(lv, dropped->judgement->verdicts)
-			{
-				GuardVerdict *verdict = lfirst(lv);
-
-				if (verdict->reason == GUARD_REASON_REPLACED)
-					guard_inherited_record(verdict->evidence,
-										   verdict->evidence->replacement.index);
-			}
-		}
+		if (dropped->judgement != NULL)
+			record_heirs(frame, dropped);
 		guard_audit_dropped(dropped, GetCommandTagName(frame->tag),
 							frame->statement);
 		guard_evidence_forget(dropped->index);

@@ -79,6 +79,8 @@ sum_up(GuardJudgement *judgement)
 			worst = verdict;
 	}
 	judgement->verdict = *worst;
+	judgement->rate = 0;
+	judgement->count = 0;
 	foreach(lc, judgement->verdicts)
 	{
 		const GuardVerdict *verdict = lfirst(lc);
@@ -151,6 +153,22 @@ guard_check_targets(List *targets, List *fellows)
 			judgements = lappend(judgements, judgement);
 	}
 	return judgements;
+}
+
+void
+guard_check_parent_goes(GuardJudgement *judgement)
+{
+	ListCell   *lc;
+
+	foreach(lc, judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+		GuardPolicy policy = current_policy(verdict->evidence->as_of);
+
+		verdict->evidence->parent_goes = true;
+		*verdict = guard_verdict_decide(verdict->evidence, &policy);
+	}
+	sum_up(judgement);
 }
 
 /* ---- what a transaction leaves behind ---- */

@@ -35,6 +35,12 @@ typedef struct GuardJudgement
 extern List *guard_check_targets(List *targets, List *fellows);
 
 /*
+ * It has turned out that the table whose partition goes, goes as well: decide
+ * again, from the same evidence.
+ */
+extern void guard_check_parent_goes(GuardJudgement *judgement);
+
+/*
  * What the transaction leaves behind: is this index, now gone, made up for?
  * "verdict" is one member's verdict; the replacement found goes to
  * "replacement".  True also when nobody misses it any more, because its whole

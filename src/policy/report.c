@@ -131,14 +131,23 @@ hot_clause(const GuardJudgement *judgement)
 {
 	const GuardVerdict *verdict = &judgement->verdict;
 	const GuardEvidence *evidence = verdict->evidence;
+	char	   *clause;
 
-	if (evidence->whole_table && evidence->last_write != 0 &&
+	if (evidence->whole_table && !evidence->parent_goes &&
+		evidence->last_write != 0 &&
 		(evidence->roles.is_partition || evidence->roles.is_inheritance_child) &&
 		verdict->use->last <= evidence->last_write)
 		return psprintf("rows were written to it %s ago",
 						span(evidence->as_of - evidence->last_write));
-	return use_clause(verdict->use, judgement->rate, judgement->count,
-					  evidence->as_of);
+	clause = use_clause(verdict->use, judgement->rate, judgement->count,
+						evidence->as_of);
+
+	/* The successor of a table that was swapped out lacks this index. */
+	if (evidence->move.moved && evidence->move.heir_table != NULL &&
+		!evidence->move.served)
+		clause = psprintf("%s, and table \"%s\", which bears its old name now, has no index like it",
+						  clause, evidence->move.heir_table);
+	return clause;
 }
 
 /*
@@ -185,6 +194,10 @@ guard_report_sentence(const GuardJudgement *judgement)
 		case GUARD_REASON_HOT:
 			return hot_clause(judgement);
 		case GUARD_REASON_STOPPED:
+			if (verdict->use->moved_away)
+				return pstrdup(evidence->move.detached ?
+							   "its use ended when its table was detached" :
+							   "its use passed to another table with its table's name");
 			return use_clause(verdict->use, 0, judgement->count, evidence->as_of);
 		case GUARD_REASON_CONSTRAINT:
 			return evidence->named ?
@@ -274,10 +287,6 @@ guard_report_detail(const GuardJudgement *judgement)
 		appendStringInfo(&buf, " This is partition index %s, one of %d.",
 						 guard_report_name(evidence->shape),
 						 list_length(judgement->verdicts));
-	if (evidence->move.moved && evidence->move.heir_table != NULL &&
-		!evidence->move.served && judgement->verdict.decision == GUARD_BLOCK)
-		appendStringInfo(&buf, " Table \"%s\", which bears its table's old name now, has no index like it.",
-						 evidence->move.heir_table);
 	if (evidence->server->standbys != NULL)
 		appendStringInfo(&buf, " Not included: reads on standby %s.",
 						 evidence->server->standbys);
@@ -298,8 +307,9 @@ primary_message(List *judgements)
 	initStringInfo(&buf);
 	if (evidence->whole_table)
 		appendStringInfo(&buf, "cannot drop %s \"%s\" with index \"%s\": %s",
-						 evidence->roles.is_partition ? "partition" : "table",
-						 table_name(evidence->shape),
+						 evidence->roles.is_partition && !evidence->parent_goes ?
+						 "partition" : "table",
+						 table_name(first->shape),
 						 guard_report_name(first->shape),
 						 guard_report_sentence(first));
 	else

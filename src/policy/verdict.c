@@ -158,7 +158,7 @@ observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
 static bool
 partition_leaves(const GuardEvidence *evidence, const GuardPolicy *policy)
 {
-	if (!evidence->whole_table)
+	if (!evidence->whole_table || evidence->parent_goes)
 		return false;
 	if (!evidence->roles.is_partition && !evidence->roles.is_inheritance_child &&
 		!(evidence->move.moved && evidence->move.detached))
@@ -185,7 +185,7 @@ arbitrates(const GuardEvidence *evidence, const GuardPolicy *policy)
 }
 
 static GuardVerdict
-make(GuardDecision decision, GuardReason reason, const GuardEvidence *evidence)
+make(GuardDecision decision, GuardReason reason, GuardEvidence *evidence)
 {
 	GuardVerdict verdict = {0};
 
@@ -204,7 +204,7 @@ make(GuardDecision decision, GuardReason reason, const GuardEvidence *evidence)
  * back would be long.
  */
 static GuardVerdict
-decide_unknown(GuardReason reason, const GuardEvidence *evidence,
+decide_unknown(GuardReason reason, GuardEvidence *evidence,
 			   const GuardPolicy *policy)
 {
 	GuardVerdict verdict;
@@ -232,7 +232,7 @@ decide_unknown(GuardReason reason, const GuardEvidence *evidence,
  * Returns false when none of them matches.
  */
 static bool
-decide_by_role(const GuardEvidence *evidence, const GuardPolicy *policy,
+decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
 			   GuardVerdict *verdict)
 {
 	bool		partition = partition_leaves(evidence, policy);
@@ -269,7 +269,7 @@ decide_by_role(const GuardEvidence *evidence, const GuardPolicy *policy,
  * The rules that look at its use.
  */
 static GuardVerdict
-decide_by_use(const GuardEvidence *evidence, const GuardPolicy *policy)
+decide_by_use(GuardEvidence *evidence, const GuardPolicy *policy)
 {
 	const GuardFact *use;
 	GuardVerdict verdict;
@@ -289,7 +289,7 @@ decide_by_use(const GuardEvidence *evidence, const GuardPolicy *policy)
 	{
 		verdict = make(GUARD_ALLOW, GUARD_REASON_STOPPED, evidence);
 		verdict.use = use;
-		verdict.notice = true;
+		verdict.notice = !use->moved_away;
 		return verdict;
 	}
 
@@ -313,7 +313,7 @@ decide_by_use(const GuardEvidence *evidence, const GuardPolicy *policy)
 }
 
 GuardVerdict
-guard_verdict_decide(const GuardEvidence *evidence, const GuardPolicy *policy)
+guard_verdict_decide(GuardEvidence *evidence, const GuardPolicy *policy)
 {
 	GuardVerdict verdict;
 

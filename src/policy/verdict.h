@@ -59,10 +59,10 @@ typedef struct GuardVerdict
 	const GuardFact *use;		/* the use that decided; NULL when none did */
 	int64		observed;		/* microseconds of evidence behind cold and
 								 * unknown */
-	const GuardEvidence *evidence;
+	GuardEvidence *evidence;
 } GuardVerdict;
 
-extern GuardVerdict guard_verdict_decide(const GuardEvidence *evidence,
+extern GuardVerdict guard_verdict_decide(GuardEvidence *evidence,
 										 const GuardPolicy *policy);
 extern const char *guard_verdict_reason_name(GuardReason reason);
 
