@@ -47,7 +47,8 @@
 typedef struct SeenObject
 {
 	ObjectAddress object;
-	bool		member;			/* an index partition whose parent index goes
+	bool		is_root;
+	bool		is_member;		/* an index partition whose parent index goes
 								 * as well */
 } SeenObject;
 
@@ -79,6 +80,7 @@ static void follow_dependents(Walk *walk, const Step *step);
 static SeenObject *reach(Walk *walk, const ObjectAddress *object,
 						 const GuardRoot *root, GuardRoute route);
 static bool is_seen(Walk *walk, const ObjectAddress *object);
+static bool is_root(Walk *walk, const ObjectAddress *object);
 static bool is_relation(const ObjectAddress *object);
 static bool is_running_extension(Form_pg_depend row);
 static SysScanDesc scan_owners(Walk *walk, const ObjectAddress *object);
@@ -176,7 +178,7 @@ begin_walk(Walk *walk, List *roots, bool cascade)
 	{
 		GuardRoot  *root = (GuardRoot *) lfirst(lc);
 
-		(void) reach(walk, &root->object, root, root->route);
+		reach(walk, &root->object, root, root->route)->is_root = true;
 	}
 }
 
@@ -209,7 +211,7 @@ end_walk(Walk *walk)
 
 /*
  * Will PostgreSQL accept the roots for what they are?  To be asked after the
- * walk: an attached index may be named together with its parent's parent.
+ * walk.
  */
 static bool
 roots_stand_alone(Walk *walk, List *roots)
@@ -227,8 +229,13 @@ roots_stand_alone(Walk *walk, List *roots)
 /*
  * A root that is an internal part of something (the index of a constraint, a
  * column of the partition key) or a member of an extension can be dropped
- * only together with it.  An index or a constraint of a partition has two
- * owners, the parent's one and the partition; one of them must go.
+ * only if that is a root, too.  That the walk came to it is not enough: from
+ * 17 on, the row type of an extension's table is a member as well, and leads
+ * from the table to the extension.
+ *
+ * An index or a constraint of a partition has two owners, the parent's one
+ * and the partition.  One of them must go, but need not be named: an attached
+ * index may be dropped together with its parent's parent.
  */
 static bool
 root_stands_alone(Walk *walk, const GuardRoot *root)
@@ -250,7 +257,7 @@ root_stands_alone(Walk *walk, const GuardRoot *root)
 		{
 			case DEPENDENCY_INTERNAL:
 			case DEPENDENCY_EXTENSION:
-				if (!is_running_extension(row) && !is_seen(walk, &owner))
+				if (!is_running_extension(row) && !is_root(walk, &owner))
 					stands_alone = false;
 				break;
 			case DEPENDENCY_PARTITION_PRI:
@@ -282,7 +289,7 @@ make_targets(Walk *walk)
 		Step	   *step = (Step *) lfirst(lc);
 		GuardTarget *target;
 
-		if (!is_relation(&step->seen->object) || step->seen->member)
+		if (!is_relation(&step->seen->object) || step->seen->is_member)
 			continue;
 		target = make_target(walk, step);
 		if (target != NULL)
@@ -392,7 +399,7 @@ follow_dependents(Walk *walk, const Step *step)
 
 		seen = reach(walk, &dependent, step->root, route);
 		if (row->deptype == DEPENDENCY_PARTITION_PRI)
-			seen->member = true;
+			seen->is_member = true;
 	}
 	systable_endscan(scan);
 }
@@ -411,7 +418,8 @@ reach(Walk *walk, const ObjectAddress *object,
 	{
 		Step	   *step = palloc(sizeof(Step));
 
-		seen->member = false;
+		seen->is_root = false;
+		seen->is_member = false;
 		step->seen = seen;
 		step->root = root;
 		step->route = route;
@@ -433,6 +441,15 @@ is_seen(Walk *walk, const ObjectAddress *object)
 
 	ObjectAddressSet(whole, object->classId, object->objectId);
 	return hash_search(walk->seen, &whole, HASH_FIND, NULL) != NULL;
+}
+
+/* Does the statement name this object? */
+static bool
+is_root(Walk *walk, const ObjectAddress *object)
+{
+	SeenObject *seen = hash_search(walk->seen, object, HASH_FIND, NULL);
+
+	return seen != NULL && seen->is_root;
 }
 
 /* A whole relation, not a column of one? */

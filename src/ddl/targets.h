@@ -14,9 +14,9 @@
  * target and a member; where a statement reaches it by several ways, what the
  * statement names wins over what goes along.
  *
- * Left to the backstop: DROP SCHEMA, OWNED, TYPE, EXTENSION and their like;
- * ALTER TYPE ... DROP ATTRIBUTE ... CASCADE, which drops a column of typed
- * tables; ALTER TABLE ... MERGE and SPLIT PARTITIONS.
+ * Left to the backstop: DROP SCHEMA, OWNED, TYPE, EXTENSION and their like,
+ * and ALTER TYPE ... DROP ATTRIBUTE ... CASCADE, which drops a column of typed
+ * tables.
  *
  * Copyright (c) 2026, the guard authors
  *

@@ -149,7 +149,7 @@ static bool
 may_drop(Form_pg_class form)
 {
 	HeapTuple	tuple;
-	bool		owner;
+	Oid			schema_owner;
 
 	if (has_privs_of_role(GetUserId(), form->relowner))
 		return true;
@@ -158,9 +158,8 @@ may_drop(Form_pg_class form)
 							ObjectIdGetDatum(form->relnamespace));
 	if (!HeapTupleIsValid(tuple))
 		return false;
-	owner = has_privs_of_role(GetUserId(),
-							  ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner);
+	schema_owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
 	ReleaseSysCache(tuple);
 
-	return owner;
+	return has_privs_of_role(GetUserId(), schema_owner);
 }

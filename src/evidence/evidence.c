@@ -87,7 +87,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 
 	evidence->index = leaf;
 	evidence->route = target->route;
-	evidence->whole_table = target->route == GUARD_ROUTE_TABLE;
+	evidence->whole_table = target->table_goes;
 	evidence->parent_goes = evidence->whole_table && leaf != target->index;
 	evidence->named = target->route == GUARD_ROUTE_INDEX ||
 		target->route == GUARD_ROUTE_CONSTRAINT;

@@ -29,8 +29,10 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "access/xlog.h"
 #include "catalog/pg_index.h"
-#include "storage/procarray.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -41,7 +43,7 @@ static List *list_indexes(Oid table);
 static void consider(GuardReplacement *result, int *nkeys,
 					 const GuardShape *shape, GuardMatch match);
 static void check_usable(GuardReplacement *candidate, const GuardShape *shape);
-static TransactionId oldest_other_xid(void);
+static bool precedes_all_others(TransactionId xid, int *pid);
 static bool is_better(const GuardReplacement *candidate, int candidate_nkeys,
 					  const GuardReplacement *best, int best_nkeys);
 
@@ -49,8 +51,7 @@ static bool is_better(const GuardReplacement *candidate, int candidate_nkeys,
  * The best replacement for "gone" among the indexes of "table"; match is NONE
  * when there is none.  The index itself never counts, nor do those in
  * "excluded".  Takes no lock but conditional ones, waits for nothing, and
- * allocates in the current memory context.  Not to be called in parallel
- * mode, where no new snapshot can be had.
+ * allocates in the current memory context.
  */
 void
 guard_replacement_find(const GuardShape *gone, Oid table, List *excluded,
@@ -129,58 +130,66 @@ consider(GuardReplacement *result, int *nkeys, const GuardShape *shape,
 /*
  * May queries use this index?  Asked as of the moment when our own
  * transaction has ended: an index that it has made itself is usable if nothing
- * older than us is still running.
+ * older is running elsewhere.
  *
  * XIDs of subtransactions are compared as they stand.  So does the planner.
  */
 static void
 check_usable(GuardReplacement *candidate, const GuardShape *shape)
 {
-	TransactionId oldest;
-
 	if (!shape->valid || !shape->ready || !shape->live)
-	{
 		candidate->why_not = "is not valid";
-		return;
-	}
-
-	if (shape->checkxmin)
-	{
-		oldest = oldest_other_xid();
-		if (!TransactionIdPrecedes(shape->xmin, oldest))
-		{
-			candidate->why_not = "is not visible to older transactions yet";
-			candidate->blocking_pid = BackendXidGetPid(oldest);
-			return;
-		}
-	}
-
-	candidate->usable = true;
+	else if (shape->checkxmin &&
+			 !precedes_all_others(shape->xmin, &candidate->blocking_pid))
+		candidate->why_not = "is not visible to older transactions yet";
+	else
+		candidate->usable = true;
 }
 
 /*
- * The oldest XID that is running in another session, of any database; that is
- * what TransactionXmin becomes in sessions that take a snapshot after we have
- * ended.  If none is running, the next XID to be assigned.
+ * Is this XID older than every XID that is running in another session, of any
+ * database?  That is what the planner will compare it with, in snapshots taken
+ * after our transaction has ended.  If not, *pid receives the backend with the
+ * oldest one; 0 if that is a prepared transaction.
+ *
+ * A snapshot of our own could not tell: it does not list what is younger than
+ * our own XID, but a subtransaction of ours may be younger still.  Hence we
+ * look at the array of processes, with the same exceptions as
+ * GetSnapshotData().  On a standby, which has no XIDs of its own, the current
+ * snapshot is good enough.
  */
-static TransactionId
-oldest_other_xid(void)
+static bool
+precedes_all_others(TransactionId xid, int *pid)
 {
-	Snapshot	snapshot = GetLatestSnapshot();
-	TransactionId oldest = snapshot->xmax;
+	TransactionId oldest = InvalidTransactionId;
 
-	/* a standby keeps no list of top-level XIDs, but has no XID itself */
-	if (snapshot->takenDuringRecovery)
-		return snapshot->xmin;
+	*pid = 0;
+	if (RecoveryInProgress())
+		return TransactionIdPrecedes(xid, TransactionXmin);
 
-	/* our own XID is not in this array */
-	for (uint32 i = 0; i < snapshot->xcnt; i++)
+	LWLockAcquire(ProcArrayLock, LW_SHARED);
+	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
 	{
-		if (TransactionIdPrecedes(snapshot->xip[i], oldest))
-			oldest = snapshot->xip[i];
-	}
+		PGPROC	   *proc = &ProcGlobal->allProcs[i];
 
-	return oldest;
+		if (proc == MyProc || !TransactionIdIsNormal(proc->xid) ||
+			(proc->statusFlags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM)))
+			continue;
+
+		if (!TransactionIdIsValid(oldest) ||
+			TransactionIdPrecedes(proc->xid, oldest))
+		{
+			oldest = proc->xid;
+			*pid = proc->pid;
+		}
+	}
+	LWLockRelease(ProcArrayLock);
+
+	if (TransactionIdIsValid(oldest) && !TransactionIdPrecedes(xid, oldest))
+		return false;
+
+	*pid = 0;
+	return true;
 }
 
 /*

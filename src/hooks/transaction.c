@@ -166,15 +166,16 @@ made_up(Remembered *entry, char **why)
 
 	foreach(lc, entry->judgement->verdicts)
 	{
-		const GuardVerdict *verdict = lfirst(lc);
+		GuardVerdict *verdict = lfirst(lc);
 		GuardReplacement replacement;
 		Heir		heir;
 
 		if (verdict->decision != GUARD_BLOCK &&
 			verdict->reason != GUARD_REASON_REPLACED)
 			continue;
-		if (!guard_check_made_up(verdict, NIL, &replacement))
+		if (!guard_check_made_up(verdict, &replacement))
 		{
+			guard_check_sum_up(entry->judgement);
 			*why = guard_report_not_usable(&replacement);
 			return false;
 		}
@@ -212,9 +213,9 @@ judge_transaction(void)
 			missing = lappend(missing, entry->judgement);
 		MemoryContextSwitchTo(old);
 	}
-	PopActiveSnapshot();
 	if (missing != NIL)
 		guard_report_refuse(missing, GUARD_AT_COMMIT, why);
+	PopActiveSnapshot();
 }
 
 /*

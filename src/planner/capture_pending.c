@@ -90,6 +90,7 @@ static TimestampTz now;
 static int64 queryid;
 static Oid	userid;
 static uint32 statement = 0;
+static bool in_statement = false;	/* between its begin and its end */
 static bool urgent = false;		/* something must be published at its end */
 static TimestampTz last_flush = 0;
 
@@ -128,6 +129,7 @@ guard_pending_begin(TimestampTz at, int64 id)
 	queryid = id;
 	userid = GetUserId();
 	statement++;
+	in_statement = true;
 	follow_service();
 	return true;
 }
@@ -198,6 +200,7 @@ guard_pending_end(void)
 	if (urgent ||
 		(state->ndirty > 0 && has_passed(last_flush, now, FLUSH_INTERVAL)))
 		guard_pending_flush(false);
+	in_statement = false;
 }
 
 /* ----------------------------------------------------------------
@@ -379,9 +382,13 @@ publish_pair(PendingPair *pair)
 	GuardUseBatch *batch = &pair->batch;
 	Oid			relation = batch->relation;
 	int64		id = batch->queryid;
+	bool		create;
+
+	/* What the present statement used is locked by it, and so is not gone. */
+	create = !pair->known || (in_statement && pair->statement == statement);
 
 	switch (guard_table_publish(batch, pair->orphan ? NULL : &service,
-								session, !pair->known))
+								session, create))
 	{
 		case GUARD_PUBLISH_BUSY:
 			return false;

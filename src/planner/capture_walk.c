@@ -129,30 +129,50 @@ walk_bitmap(PlanState *node, int flags, WalkState *walk)
  */
 
 /*
- * Has a member of an Append been executed?  Judged by the first scan in it.
+ * Is a scan that may have begun one of a child, and not of the parent itself?
  */
 static bool
-is_reached(PlanState *node)
+scans_child(ScanState *node, bool begun, Oid parent)
+{
+	return begun && node->ss_currentRelation &&
+		RelationGetRelid(node->ss_currentRelation) != parent;
+}
+
+/*
+ * Has a member of an Append been executed?  Judged by the first scan in it.
+ * An inheritance parent is visited always, for it may have rows of its own,
+ * so its scan says nothing of its children.
+ */
+static bool
+is_reached(PlanState *node, bool workers, Oid parent)
 {
 	while (node)
 	{
 		switch (nodeTag(node))
 		{
 			case T_IndexScanState:
-				return ((IndexScanState *) node)->iss_ScanDesc != NULL;
+				return scans_child((ScanState *) node, workers ||
+								   ((IndexScanState *) node)->iss_ScanDesc,
+								   parent);
 			case T_IndexOnlyScanState:
-				return ((IndexOnlyScanState *) node)->ioss_ScanDesc != NULL;
+				return scans_child((ScanState *) node, workers ||
+								   ((IndexOnlyScanState *) node)->ioss_ScanDesc,
+								   parent);
 			case T_BitmapHeapScanState:
-				return ((BitmapHeapScanState *) node)->initialized;
+				return scans_child((ScanState *) node, workers ||
+								   ((BitmapHeapScanState *) node)->initialized,
+								   parent);
 			case T_SeqScanState:
 			case T_SampleScanState:
 			case T_TidScanState:
 			case T_TidRangeScanState:
-				return ((ScanState *) node)->ss_currentScanDesc != NULL;
+				return scans_child((ScanState *) node, workers ||
+								   ((ScanState *) node)->ss_currentScanDesc,
+								   parent);
 			case T_AppendState:
-				return ((AppendState *) node)->as_begun;
+				return workers || ((AppendState *) node)->as_begun;
 			case T_MergeAppendState:
-				return ((MergeAppendState *) node)->ms_initialized;
+				return workers || ((MergeAppendState *) node)->ms_initialized;
 			case T_SubqueryScanState:
 				node = ((SubqueryScanState *) node)->subplan;
 				break;
@@ -165,43 +185,47 @@ is_reached(PlanState *node)
 }
 
 /*
- * Do the members of an Append stand for the children of one table?  Those of a
- * UNION ALL do not.
+ * The table whose children the members of an Append stand for; InvalidOid for
+ * a UNION ALL, whose members are nobody's children.
  */
-static bool
-has_siblings(Bitmapset *apprelids, EState *estate)
+static Oid
+common_parent(Bitmapset *apprelids, EState *estate)
 {
 	int			rti = bms_next_member(apprelids, -1);
+	RangeTblEntry *rte;
 
-	return rti > 0 && exec_rt_fetch(rti, estate)->rtekind == RTE_RELATION;
+	if (rti <= 0)
+		return InvalidOid;
+	rte = exec_rt_fetch(rti, estate);
+	return rte->rtekind == RTE_RELATION ? rte->relid : InvalidOid;
 }
 
 /*
  * Walk the members of an Append or its like.  "valid" are those that run-time
- * pruning left when it last looked, NULL if it did not.
+ * pruning left when it last looked, NULL if it did not; nobody executed the
+ * others unless it was the leader.
  */
 static void
-walk_members(PlanState **members, int nmembers, bool siblings,
+walk_members(PlanState **members, int nmembers, Oid parent,
 			 Bitmapset *valid, int flags, WalkState *walk)
 {
+	int			workers = flags & WALK_WORKERS;
 	int			reached = 0;
 
-	for (int i = 0; i < nmembers && siblings && reached < 2; i++)
+	flags &= ~WALK_WORKERS;
+	for (int i = 0; i < nmembers && OidIsValid(parent) && reached < 2; i++)
 	{
-		if (is_reached(members[i]) ||
-			((flags & WALK_WORKERS) && (!valid || bms_is_member(i, valid))))
+		if (is_reached(members[i],
+					   workers && (!valid || bms_is_member(i, valid)), parent))
 			reached++;
 	}
 	if (reached > 1)
 		flags &= ~WALK_AIMED;
 
 	for (int i = 0; i < nmembers; i++)
-	{
-		int			pruned = (valid && !bms_is_member(i, valid)) ?
-			WALK_WORKERS : 0;
-
-		walk_node(members[i], flags & ~pruned, walk);
-	}
+		walk_node(members[i],
+				  flags | (!valid || bms_is_member(i, valid) ? workers : 0),
+				  walk);
 }
 
 static void
@@ -210,7 +234,7 @@ walk_append(AppendState *node, int flags, WalkState *walk)
 	Append	   *plan = (Append *) node->ps.plan;
 
 	walk_members(node->appendplans, node->as_nplans,
-				 has_siblings(plan->apprelids, walk->estate),
+				 common_parent(plan->apprelids, walk->estate),
 				 node->as_prune_state ? node->as_valid_subplans : NULL,
 				 flags, walk);
 }
@@ -221,7 +245,7 @@ walk_merge_append(MergeAppendState *node, int flags, WalkState *walk)
 	MergeAppend *plan = (MergeAppend *) node->ps.plan;
 
 	walk_members(node->mergeplans, node->ms_nplans,
-				 has_siblings(plan->apprelids, walk->estate),
+				 common_parent(plan->apprelids, walk->estate),
 				 node->ms_prune_state ? node->ms_valid_subplans : NULL,
 				 flags, walk);
 }
@@ -233,11 +257,12 @@ walk_merge_append(MergeAppendState *node, int flags, WalkState *walk)
 static void
 walk_custom(CustomScanState *node, int flags, WalkState *walk)
 {
+	bool		workers = (flags & WALK_WORKERS) != 0;
 	int			reached = 0;
 	ListCell   *lc;
 
 	foreach(lc, node->custom_ps)
-		reached += is_reached((PlanState *) lfirst(lc)) ? 1 : 0;
+		reached += is_reached((PlanState *) lfirst(lc), workers, InvalidOid);
 	if (reached > 1)
 		flags &= ~WALK_AIMED;
 	foreach(lc, node->custom_ps)

@@ -63,8 +63,8 @@ badness(const GuardVerdict *verdict)
 /*
  * The worst of the members' verdicts, and what they sum up to.
  */
-static void
-sum_up(GuardJudgement *judgement)
+void
+guard_check_sum_up(GuardJudgement *judgement)
 {
 	const GuardVerdict *worst = NULL;
 	ListCell   *lc;
@@ -123,7 +123,7 @@ judge(GuardTarget *target, List *fellows, const GuardServer *server)
 		judgement->shape = guard_shape_read(target->index);
 	if (judgement->verdicts == NIL || judgement->shape == NULL)
 		return NULL;
-	sum_up(judgement);
+	guard_check_sum_up(judgement);
 	return judgement;
 }
 
@@ -168,7 +168,7 @@ guard_check_parent_goes(GuardJudgement *judgement)
 		verdict->evidence->parent_goes = true;
 		*verdict = guard_verdict_decide(verdict->evidence, &policy);
 	}
-	sum_up(judgement);
+	guard_check_sum_up(judgement);
 }
 
 /* ---- what a transaction leaves behind ---- */
@@ -223,39 +223,54 @@ has_identity(Oid table)
 	return result;
 }
 
-static void
-find_on(const GuardVerdict *verdict, Oid table, List *fellows,
-		GuardReplacement *replacement)
+/*
+ * Look for a replacement on the table itself and on the one that now bears its
+ * name.  Returns whether one serves.
+ */
+static bool
+find_replacement(const GuardVerdict *verdict, Oid table, Oid successor,
+				 GuardReplacement *replacement)
 {
-	guard_replacement_find(verdict->evidence->shape, table, fellows,
-						   verdict->needs_unique, replacement);
-}
-
-bool
-guard_check_made_up(const GuardVerdict *verdict, List *fellows,
-					GuardReplacement *replacement)
-{
-	const GuardShape *shape = verdict->evidence->shape;
-	bool		kept = table_exists(shape->table);
-	Oid			successor = table_now(shape);
-
-	memset(replacement, 0, sizeof(*replacement));
-
-	/* Dropping the table afterwards was judged as dropping a table. */
-	if (!kept && !OidIsValid(successor))
-		return !verdict->evidence->whole_table;
-	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
-		return has_identity(kept ? shape->table : successor);
-
-	if (kept)
+	if (OidIsValid(table))
 	{
-		find_on(verdict, shape->table, fellows, replacement);
+		guard_replacement_find(verdict->evidence->shape, table, NIL,
+							   verdict->needs_unique, replacement);
 		if (replacement->match != GUARD_MATCH_NONE && replacement->usable)
 			return true;
 	}
-	if (OidIsValid(successor) && successor != shape->table)
-		find_on(verdict, successor, fellows, replacement);
+	if (OidIsValid(successor) && successor != table)
+		guard_replacement_find(verdict->evidence->shape, successor, NIL,
+							   verdict->needs_unique, replacement);
 	return replacement->match != GUARD_MATCH_NONE && replacement->usable;
+}
+
+bool
+guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
+{
+	GuardEvidence *evidence = verdict->evidence;
+	Oid			table = evidence->shape->table;
+	Oid			successor = table_now(evidence->shape);
+	GuardPolicy policy;
+
+	memset(replacement, 0, sizeof(*replacement));
+	if (!table_exists(table))
+		table = InvalidOid;
+
+	/* Dropping the table afterwards was judged as dropping a table. */
+	if (!OidIsValid(table) && !OidIsValid(successor))
+		return !evidence->whole_table;
+	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
+		return has_identity(OidIsValid(table) ? table : successor);
+	if (find_replacement(verdict, table, successor, replacement))
+		return true;
+	if (verdict->reason != GUARD_REASON_REPLACED)
+		return false;
+
+	/* What it leaned on is gone as well: would it have been let go alone? */
+	evidence->replacement.match = GUARD_MATCH_NONE;
+	policy = current_policy(evidence->as_of);
+	*verdict = guard_verdict_decide(evidence, &policy);
+	return verdict->decision == GUARD_ALLOW;
 }
 
 bool

@@ -43,11 +43,15 @@ extern void guard_check_parent_goes(GuardJudgement *judgement);
 /*
  * What the transaction leaves behind: is this index, now gone, made up for?
  * "verdict" is one member's verdict; the replacement found goes to
- * "replacement".  True also when nobody misses it any more, because its whole
- * table went afterwards.
+ * "replacement".  True also when nobody misses it: because its whole table
+ * went afterwards, or because it was let go for the sake of a replacement and
+ * could have gone without.  Otherwise the verdict says why it is missed.
  */
-extern bool guard_check_made_up(const GuardVerdict *verdict, List *fellows,
+extern bool guard_check_made_up(GuardVerdict *verdict,
 								GuardReplacement *replacement);
+
+/* Sum up again, after verdicts of members have changed. */
+extern void guard_check_sum_up(GuardJudgement *judgement);
 
 /*
  * A transaction that drops a hot index and replaces it before COMMIT keeps

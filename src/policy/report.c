@@ -496,7 +496,7 @@ guard_report_allowed(const GuardJudgement *judgement)
 				(errmsg("dropping index \"%s\" without knowing whether it is used: %s",
 						name, sentence)));
 	}
-	else if (verdict->reason == GUARD_REASON_STOPPED)
+	else if (verdict->notice && verdict->reason == GUARD_REASON_STOPPED)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is no longer in use: %s", name, sentence)));
 	else if (verdict->notice && verdict->use != NULL)
