@@ -1,0 +1,103 @@
+# guard: build, install and test.  What people type most:
+#
+#   make check                   build here and run every test; installs what is missing, touches no server of yours
+#   make check-all               the same on every supported PostgreSQL; VERSIONS='17 18' for some of them
+#   make && sudo make install    build and install into the server that PG_CONFIG (default: pg_config in PATH) belongs to
+#   make installcheck            run the tests against what is installed, each kind on a private server (not as root)
+#
+# One test:  make installcheck REGRESS=drop_index ISOLATION= TAP_TESTS=
+#            make installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/001_restart.pl
+#            make installcheck REGRESS= ISOLATION= PGTAP_TESTS=test/pgtap/verdict.sql
+# and the same words after "make check" or "make check-all VERSIONS=18".
+#
+# WERROR=1 turns warnings into errors.  All of our own test runs set it; a build of yours must not fail because a newer
+# compiler has learnt a new warning.
+
+ifneq (,$(filter check check-all,$(MAKECMDGOALS)))
+
+# These two need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
+.PHONY: check check-all
+check:
+	@unset MAKEFLAGS MFLAGS MAKELEVEL; exec test/run $(MAKEOVERRIDES)
+check-all:
+	@unset MAKEFLAGS MFLAGS MAKELEVEL; exec test/matrix $(MAKEOVERRIDES)
+
+# "make clean check"
+$(filter-out check check-all,$(MAKECMDGOALS)):
+	@$(MAKE) --no-print-directory $@
+
+else
+
+EXTENSION = guard
+MODULE_big = guard
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.control)
+
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+
+# The install script: its parts, in the order in which they run.
+SQL_PARTS = $(sort $(wildcard src/sql/[0-9]*.sql))
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+DATA = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
+
+# PostgreSQL's headers and every callback that it asks for have unused parameters.  The rest of -Wextra they pass.
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -MMD -MP
+
+# Tests.  Each kind makes its own private server with test/guard.conf and removes it again.
+TEMP_CONFIG = $(CURDIR)/test/guard.conf
+SERVER_OPTS = --temp-config=$(TEMP_CONFIG) --no-locale --encoding=UTF8
+REGRESS := $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS_OPTS = --temp-instance=$(CURDIR)/tmp_check_regress $(SERVER_OPTS)
+ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --temp-instance=$(CURDIR)/tmp_check_iso $(SERVER_OPTS) --inputdir=$(srcdir)/test/isolation
+# Who names one Perl test on the command line does not want the pgTAP ones, nor the other way round; TAP_TESTS= wants neither.
+named = $(if $(findstring command,$(origin $1)),$($1))
+PROVE_TESTS := $(if $(call named,PGTAP_TESTS),,$(sort $(wildcard test/t/*.pl)))
+PGTAP_TESTS := $(if $(call named,PROVE_TESTS),,$(sort $(wildcard test/pgtap/*.sql)))
+TAP_TESTS := $(if $(PROVE_TESTS),1)
+ifeq ($(origin TAP_TESTS):$(TAP_TESTS),command line:)
+PGTAP_TESTS :=
+endif
+override PROVE_FLAGS += -I $(CURDIR)/test/perl
+# PostgreSQL::Test::Cluster adds this file to the configuration of every server it makes.
+installcheck: export TEMP_CONFIG := $(TEMP_CONFIG)
+
+EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for-* tmp_check_regress tmp_check_pgtap
+
+PG_CONFIG ?= pg_config
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs))
+ifeq (,$(PGXS))
+$(error $(PG_CONFIG) leads to no server headers: install postgresql-server-dev-NN or set PG_CONFIG; "make check" installs what it needs)
+endif
+# Headers are followed by -MMD above: PGXS's own way (--enable-depend, not in every packaged server) confuses files of the
+# same name in two folders.
+override autodepend =
+# Bitcode only serves JIT inlining: without the clang and LLVM that this PostgreSQL was built with, do without it.
+LLVM_TOOLS := $(shell sed -n 's/^CLANG *= *//p; s,^LLVM_BINPATH *= *\(.*\),\1/llvm-lto,p' $(dir $(PGXS))../Makefile.global)
+ifneq (2,$(words $(shell for tool in $(LLVM_TOOLS); do command -v $$tool; done)))
+override with_llvm = no
+endif
+include $(PGXS)
+
+$(DATA_built): $(SQL_PARTS) guard.control Makefile
+	cat $(SQL_PARTS) > $@
+
+# Objects of one PostgreSQL version are worthless for another: PG_CONFIG=... on the same folder builds everything anew.
+BUILT_FOR = .built-for-$(subst $() ,-,$(VERSION))
+$(OBJS): $(BUILT_FOR)
+$(BUILT_FOR):
+	@rm -f .built-for-*; touch $@
+-include $(OBJS:.o=.d)
+$(OBJS:.o=.bc): %.bc: %.o
+
+# pgTAP scripts come before the others only because PGXS owns the recipe of installcheck.
+.PHONY: installcheck-pgtap
+installcheck: installcheck-pgtap
+installcheck-pgtap:
+	$(if $(PGTAP_TESTS),PATH="$(bindir):$$PATH" test/prove_sql $(CURDIR)/tmp_check_pgtap $(TEMP_CONFIG) $(PGTAP_TESTS))
+
+# For scripts: make -s print-REGRESS
+print-%:
+	@echo '$($*)'
+
+endif
