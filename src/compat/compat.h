@@ -16,6 +16,7 @@
 
 #include "catalog/pg_publication.h"
 #include "executor/executor.h"
+#include "executor/instrument.h"
 #include "pgstat.h"
 #include "utils/acl.h"
 
@@ -29,12 +30,24 @@ extern bool guard_compat_ownercheck(Oid classid, Oid objectid, Oid roleid);
 #endif
 
 /*
- * 16 moved the query identifiers from utils/ to nodes/ (9ba37b2cb6a1).
+ * 16 moved the query identifiers from utils/ to nodes/ ("Move queryjumble.c
+ * code to src/backend/nodes/", January 2023).
  */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/queryjumble.h"
 #else
 #include "utils/queryjumble.h"
+#endif
+
+/*
+ * 19 gives ShmemInitHash one size instead of two (9ebe1c4f2c7c).
+ */
+#if PG_VERSION_NUM >= 190000
+#define guard_compat_shmem_hash(name, size, info, flags) \
+	ShmemInitHash(name, size, info, flags)
+#else
+#define guard_compat_shmem_hash(name, size, info, flags) \
+	ShmemInitHash(name, size, size, info, flags)
 #endif
 
 /*

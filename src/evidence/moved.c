@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
@@ -172,11 +173,12 @@ before_move(GuardFact *fact, MoveSearch *search)
 void
 guard_moved_collect(GuardEvidence *evidence)
 {
-	MoveSearch	search = {evidence};
+	MoveSearch	search = {0};
 	GuardMove  *move = &evidence->move;
 	bool		quiet;
 	ListCell   *lc;
 
+	search.evidence = evidence;
 	(void) guard_store_scan("moved_table", "moved_table_table_oid_idx",
 							MOVED_TABLE_OID, evidence->shape->table,
 							choose_move, &search);

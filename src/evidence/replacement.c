@@ -29,10 +29,11 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "access/twophase.h"
 #include "access/xlog.h"
 #include "catalog/pg_index.h"
-#include "storage/lwlock.h"
 #include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -154,42 +155,48 @@ check_usable(GuardReplacement *candidate, const GuardShape *shape)
  *
  * A snapshot of our own could not tell: it does not list what is younger than
  * our own XID, but a subtransaction of ours may be younger still.  Hence we
- * look at the array of processes, with the same exceptions as
- * GetSnapshotData().  On a standby, which has no XIDs of its own, the current
- * snapshot is good enough.
+ * look through the processes, with the same exceptions as GetSnapshotData().
+ * No lock is needed: an XID that matters is older than the one asked about, so
+ * it is there already and can only go away.  On a standby, which has no XIDs
+ * of its own, the current snapshot is good enough.
  */
 static bool
 precedes_all_others(TransactionId xid, int *pid)
 {
 	TransactionId oldest = InvalidTransactionId;
+	int			nprocs;
 
 	*pid = 0;
 	if (RecoveryInProgress())
 		return TransactionIdPrecedes(xid, TransactionXmin);
 
-	LWLockAcquire(ProcArrayLock, LW_SHARED);
-	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
+	/* entries of prepared transactions stand behind those that are counted */
+	nprocs = ProcGlobal->allProcCount + max_prepared_xacts;
+
+	for (int i = 0; i < nprocs; i++)
 	{
 		PGPROC	   *proc = &ProcGlobal->allProcs[i];
+		TransactionId other = proc->xid;
 
-		if (proc == MyProc || !TransactionIdIsNormal(proc->xid) ||
-			(proc->statusFlags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM)))
+		if (proc == MyProc ||
+			(proc->statusFlags & (PROC_IN_LOGICAL_DECODING | PROC_IN_VACUUM)) ||
+			!TransactionIdIsNormal(other) ||
+			TransactionIdPrecedes(xid, other))
+			continue;
+
+		/* the entry of a finished prepared transaction keeps its XID */
+		if (!TransactionIdIsInProgress(other))
 			continue;
 
 		if (!TransactionIdIsValid(oldest) ||
-			TransactionIdPrecedes(proc->xid, oldest))
+			TransactionIdPrecedes(other, oldest))
 		{
-			oldest = proc->xid;
+			oldest = other;
 			*pid = proc->pid;
 		}
 	}
-	LWLockRelease(ProcArrayLock);
 
-	if (TransactionIdIsValid(oldest) && !TransactionIdPrecedes(xid, oldest))
-		return false;
-
-	*pid = 0;
-	return true;
+	return !TransactionIdIsValid(oldest);
 }
 
 /*

@@ -37,6 +37,7 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "compat/compat.h"
 #include "guc.h"
 #include "planner/capture_sets.h"
 #include "planner/capture_table.h"
@@ -104,10 +105,10 @@ guard_table_attach(void)
 
 	info.keysize = sizeof(GuardRelationKey);
 	info.entrysize = sizeof(GuardRelationRecord);
-	relations = ShmemInitHash("guard relations",
-							  guard_guc_max_indexes, guard_guc_max_indexes,
-							  &info,
-							  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	relations = guard_compat_shmem_hash("guard relations",
+										guard_guc_max_indexes, &info,
+										HASH_ELEM | HASH_BLOBS |
+										HASH_FIXED_SIZE);
 	guard_sets_attach();
 	LWLockRelease(AddinShmemInitLock);
 }
