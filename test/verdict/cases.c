@@ -1,0 +1,221 @@
+/*-------------------------------------------------------------------------
+ *
+ * cases.c
+ *	  The rules of the verdict, case by case.
+ *
+ * A program of its own, linked with verdict.c and nothing else: that this is
+ * possible is what "pure" means.  Every case is an index as guard may meet it,
+ * and the verdict that the design, section 5, gives.  Prints TAP.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "policy/verdict.h"
+
+/* The server's own printf is not linked either. */
+#undef printf
+
+#define MINUTE	(INT64CONST(60) * USECS_PER_SEC)
+#define HOUR	(60 * MINUTE)
+#define DAY		(24 * HOUR)
+#define NOW		(10000 * DAY)
+#define AGO(t)	(NOW - (t))
+#define MAX_FACTS	3
+
+typedef struct Case
+{
+	const char *name;
+	GuardEvidence evidence;
+	GuardShape	shape;
+	GuardFact	facts[MAX_FACTS];
+	int			unknown_action; /* GuardUnknownAction */
+	GuardDecision decision;
+	GuardReason reason;
+	bool		warning;
+	bool		cannot_wait;
+} Case;
+
+#define USED(ago, n, longest) \
+	{.source = "capture", .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
+	 .first = AGO(90 * DAY), .last = AGO(ago), .count = (n), .pause = (longest)}
+#define UNDATED(n) \
+	{.source = "counters", .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
+	 .count = (n), .pause = -1}
+#define MOVED(ago) \
+	{.source = "capture", .seen = GUARD_SEEN_USED, .last = AGO(ago), \
+	 .count = 1000, .pause = MINUTE, .moved_away = true}
+#define NOT_SEEN(days) \
+	{.source = "counters", .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1}
+#define UNKNOWN \
+	{.source = "counters", .seen = GUARD_SEEN_UNKNOWN, .since = AGO(100 * DAY), .pause = -1}
+
+#define BIG		.heap_known = true, .heap_blocks = 1000, .table_kb = 8000
+#define HUGE	.heap_known = true, .heap_blocks = 100000, .table_kb = 800000
+#define VALID	.valid = true, .ready = true, .live = true
+#define HOT		USED(MINUTE, 1000, MINUTE)
+#define TWIN	.replacement = {.match = GUARD_MATCH_TWIN, .usable = true}
+#define SERVES	.replacement = {.match = GUARD_MATCH_SERVES, .usable = true}
+#define ALLOW(why)	.decision = GUARD_ALLOW, .reason = GUARD_REASON_##why
+#define BLOCK(why)	.decision = GUARD_BLOCK, .reason = GUARD_REASON_##why
+
+static Case cases[] = {
+	/* 2: protected */
+	{"protected", {BIG, .protection = {.found = true}}, {VALID}, {NOT_SEEN(100)}, BLOCK(PROTECTED), .cannot_wait = true},
+	{"protected, a twin stays", {BIG, TWIN, .protection = {.found = true}}, {VALID}, {NOT_SEEN(100)}, BLOCK(PROTECTED), .cannot_wait = true},
+	{"protected and invalid", {BIG, .protection = {.found = true}}, {.live = true}, {{0}}, BLOCK(PROTECTED), .cannot_wait = true},
+	{"protected on a tiny table", {.heap_known = true, .protection = {.found = true}}, {VALID}, {{0}}, BLOCK(PROTECTED), .cannot_wait = true},
+	{"parent protected, its partition goes alone", {BIG, .whole_table = true, .roles = {.is_partition = true}, .protection = {.found = true, .inherited = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
+	{"partition itself protected, and goes alone", {BIG, .whole_table = true, .roles = {.is_partition = true}, .protection = {.found = true}}, {VALID}, {HOT}, BLOCK(PROTECTED), .cannot_wait = true},
+	{"parent protected, only the partition's index goes", {BIG, .roles = {.is_partition = true}, .protection = {.found = true, .inherited = true}}, {VALID}, {NOT_SEEN(100)}, BLOCK(PROTECTED), .cannot_wait = true},
+
+	/* 3: invalid */
+	{"invalid, counters say hot", {BIG}, {.ready = true, .live = true}, {HOT}, ALLOW(INVALID)},
+
+	/* 4: partition */
+	{"partition goes, swept by scans of all", {BIG, .whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
+	{"inheritance child goes", {BIG, .whole_table = true, .roles = {.is_inheritance_child = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
+	{"partition that took rows a minute ago", {BIG, .whole_table = true, .roles = {.is_partition = true}, .last_write = AGO(MINUTE)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"partition that took rows an hour ago", {BIG, .whole_table = true, .roles = {.is_partition = true}, .last_write = AGO(HOUR)}, {VALID}, {HOT}, ALLOW(PARTITION)},
+	{"partition that statements aim at", {BIG, .whole_table = true, .roles = {.is_partition = true}, .aimed_at = true}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"partition goes together with its parent", {BIG, .whole_table = true, .parent_goes = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"detached, then dropped", {BIG, .whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(PARTITION)},
+	{"written until it was detached", {BIG, .whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(MINUTE)}, .last_write = AGO(2 * MINUTE)}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(PARTITION)},
+	{"written after it was detached", {BIG, .whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(2 * MINUTE)}, .last_write = AGO(MINUTE)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"only the index of a partition goes", {BIG, .roles = {.is_partition = true}}, {VALID}, {HOT}, BLOCK(HOT)},
+
+	/* 7 before 5: replica identity */
+	{"identity of a published table", {BIG, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(REPLICA_IDENTITY)},
+	{"identity of a published table, twin stays", {BIG, TWIN, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(REPLICA_IDENTITY)},
+	{"identity of a table nobody publishes", {BIG, .named = true, .roles = {.replica_identity = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
+	{"identity goes with its whole table", {BIG, .whole_table = true, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(COLD)},
+
+	/* 5 and 8: replaced */
+	{"hot, a twin stays", {BIG, TWIN}, {VALID}, {HOT}, ALLOW(REPLACED)},
+	{"hot, another one serves", {BIG, SERVES}, {VALID}, {HOT}, ALLOW(REPLACED)},
+	{"hot, the replacement is not usable yet", {BIG, .replacement = {.match = GUARD_MATCH_TWIN}}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, a twin stays, but the whole table goes", {BIG, TWIN, .whole_table = true}, {VALID}, {HOT}, BLOCK(HOT)},
+
+	/* 7: arbiter */
+	{"arbiter of live upserts", {BIG, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
+	{"arbiter on a tiny table", {.heap_known = true, .heap_blocks = 1, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
+	{"arbiter beyond the look-back", {BIG, .named = true, .last_arbiter = AGO(40 * DAY)}, {VALID, .unique = true}, {USED(40 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"arbiter whose upserts have ended", {BIG, .named = true, .last_arbiter = AGO(2 * DAY)}, {VALID, .unique = true}, {USED(2 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"arbiter, but a unique twin stays", {BIG, TWIN, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, ALLOW(REPLACED)},
+
+	/* 9: harmless */
+	{"hot on a table of 8 blocks", {.heap_known = true, .heap_blocks = 8}, {VALID}, {HOT}, ALLOW(HARMLESS)},
+	{"hot on a table of 9 blocks", {.heap_known = true, .heap_blocks = 9}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, size not known", {.table_kb = -1}, {VALID}, {HOT}, BLOCK(HOT)},
+
+	/* 10: hot */
+	{"used a minute ago", {BIG}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"used once, 34 days ago", {BIG}, {VALID}, {USED(34 * DAY, 1, 0)}, BLOCK(HOT)},
+	{"used at no known time", {BIG}, {VALID}, {UNDATED(5000)}, BLOCK(HOT)},
+	{"unseen by one source, hot by another", {BIG}, {VALID}, {NOT_SEEN(300), HOT}, BLOCK(HOT)},
+	{"hot, whatever unknown_action says", {BIG}, {VALID}, {HOT}, .unknown_action = GUARD_UNKNOWN_ALLOW, BLOCK(HOT)},
+	{"quiet for half a day", {BIG}, {VALID}, {USED(12 * HOUR, 1000, MINUTE)}, BLOCK(HOT)},
+	{"monthly report, 20 days ago", {BIG}, {VALID}, {USED(20 * DAY, 24, 31 * DAY)}, BLOCK(HOT)},
+	{"19 uses, quiet for a week", {BIG}, {VALID}, {USED(7 * DAY, 19, MINUTE)}, BLOCK(HOT)},
+	{"many scans, pauses not known, quiet for a week", {BIG}, {VALID}, {USED(7 * DAY, 5000, -1)}, BLOCK(HOT)},
+	{"pause of 20 h, quiet for 29 h", {BIG}, {VALID}, {USED(29 * HOUR, 1000, 20 * HOUR)}, BLOCK(HOT)},
+
+	/* 11: stopped */
+	{"code out, a day later the drop", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"exactly one quiet period ago", {BIG}, {VALID}, {USED(DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"20 uses, quiet for a week", {BIG}, {VALID}, {USED(7 * DAY, 20, MINUTE)}, ALLOW(STOPPED)},
+	{"pause of 20 h, quiet for 30 h", {BIG}, {VALID}, {USED(30 * HOUR, 1000, 20 * HOUR)}, ALLOW(STOPPED)},
+	{"used once, 35 days ago", {BIG}, {VALID}, {USED(35 * DAY, 1, 0)}, ALLOW(STOPPED)},
+	{"use that moved away with its table's name", {BIG, .whole_table = true, .move = {.moved = true, .served = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(STOPPED)},
+	{"one use ended, another counts", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE), HOT}, BLOCK(HOT)},
+
+	/* 12: constraint */
+	{"unused unique index goes with a column", {BIG, .route = GUARD_ROUTE_COLUMN}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT), .warning = true},
+	{"the same on a large table", {HUGE, .route = GUARD_ROUTE_COLUMN}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(CONSTRAINT)},
+	{"the same, unknown_action = block", {BIG, .route = GUARD_ROUTE_COLUMN}, {VALID, .unique = true}, {NOT_SEEN(100)}, .unknown_action = GUARD_UNKNOWN_BLOCK, BLOCK(CONSTRAINT)},
+	{"exclusion constraint goes by cascade", {HUGE, .route = GUARD_ROUTE_CASCADE}, {VALID, .exclusion = true}, {NOT_SEEN(100)}, BLOCK(CONSTRAINT)},
+	{"unused unique constraint, dropped by name", {HUGE, .named = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
+	{"unused unique index goes with its table", {HUGE, .whole_table = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(COLD)},
+	{"used unique constraint, dropped by name", {BIG, .named = true}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
+
+	/* 13: cold */
+	{"nothing seen for a month", {HUGE}, {VALID}, {NOT_SEEN(30)}, ALLOW(COLD)},
+	{"nothing seen for exactly a week", {HUGE}, {VALID}, {NOT_SEEN(7)}, ALLOW(COLD)},
+	{"created an hour ago, never used", {HUGE, .created_at = AGO(HOUR)}, {VALID}, {NOT_SEEN(1)}, ALLOW(COLD)},
+	{"one source knows for a month, another is silent", {HUGE}, {VALID}, {NOT_SEEN(30), UNKNOWN}, ALLOW(COLD)},
+
+	/* 14: unknown is never unused */
+	{"nothing seen for a day", {BIG}, {VALID}, {NOT_SEEN(1)}, ALLOW(UNKNOWN), .warning = true},
+	{"nothing seen for a day, large table", {HUGE}, {VALID}, {NOT_SEEN(1)}, BLOCK(UNKNOWN)},
+	{"the same, unknown_action = allow", {HUGE}, {VALID}, {NOT_SEEN(1)}, .unknown_action = GUARD_UNKNOWN_ALLOW, ALLOW(UNKNOWN), .warning = true},
+	{"nothing seen for a day, unknown_action = block", {BIG}, {VALID}, {NOT_SEEN(1)}, .unknown_action = GUARD_UNKNOWN_BLOCK, BLOCK(UNKNOWN)},
+	{"created before the statistics were lost", {HUGE, .created_at = AGO(2 * DAY)}, {VALID}, {NOT_SEEN(1)}, BLOCK(UNKNOWN)},
+	{"too few scans to tell", {HUGE}, {VALID}, {UNKNOWN}, BLOCK(UNKNOWN)},
+	{"no evidence at all", {HUGE}, {VALID}, {{0}}, BLOCK(UNKNOWN)},
+	{"size and use not known", {.table_kb = -1}, {VALID}, {UNKNOWN}, ALLOW(UNKNOWN), .warning = true},
+};
+
+/*
+ * A List of the case's facts; the server's list functions are not linked.
+ */
+static List *
+fact_list(Case *c)
+{
+	static List list;
+	static ListCell cells[MAX_FACTS];
+
+	list.type = T_List;
+	list.length = 0;
+	list.elements = cells;
+	for (int i = 0; i < MAX_FACTS && c->facts[i].source != NULL; i++)
+		cells[list.length++].ptr_value = &c->facts[i];
+	return list.length > 0 ? &list : NIL;
+}
+
+static bool
+holds(Case *c)
+{
+	GuardPolicy policy = {
+		.now = NOW,
+		.lookback = 35 * DAY,
+		.quiet_period = DAY,
+		.min_evidence_age = 7 * DAY,
+		.rebuild_limit = 256 * 1024,
+		.unknown_action = c->unknown_action
+	};
+	GuardVerdict verdict;
+
+	c->evidence.shape = &c->shape;
+	c->evidence.as_of = NOW;
+	c->evidence.facts = fact_list(c);
+	verdict = guard_verdict_decide(&c->evidence, &policy);
+	if (verdict.decision == c->decision && verdict.reason == c->reason &&
+		verdict.warning == c->warning &&
+		verdict.wait == (c->decision == GUARD_BLOCK && !c->cannot_wait))
+		return true;
+	printf("# got %s, %s%s%s\n",
+		   verdict.decision == GUARD_ALLOW ? "allow" : "block",
+		   guard_verdict_reason_name(verdict.reason),
+		   verdict.warning ? ", with a warning" : "",
+		   verdict.wait ? ", may wait" : "");
+	return false;
+}
+
+int
+main(void)
+{
+	int			failed = 0;
+
+	printf("1..%d\n", (int) lengthof(cases));
+	for (int i = 0; i < (int) lengthof(cases); i++)
+	{
+		bool		ok = holds(&cases[i]);
+
+		printf("%sok %d - %s\n", ok ? "" : "not ", i + 1, cases[i].name);
+		failed += !ok;
+	}
+	return failed > 0;
+}
