@@ -155,21 +155,21 @@ guard_sql_check(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid			object = PG_GETARG_OID(0);
+	GuardServer *server;
 	ListCell   *lc;
 
 	require_sight(object);
 	InitMaterializedSRF(fcinfo, 0);
+	server = guard_server_read();
 	foreach(lc, guard_api_targets(object))
 	{
-		List	   *judgements = guard_check_targets(list_make1(lfirst(lc)), NIL);
-		GuardJudgement *judgement;
+		GuardJudgement *judgement = guard_check_alone(lfirst(lc), server);
 		Datum		values[CHECK_COLUMNS];
 		bool		nulls[CHECK_COLUMNS] = {0};
 		char	   *detail;
 
-		if (judgements == NIL)
+		if (judgement == NULL)
 			continue;
-		judgement = linitial(judgements);
 		detail = psprintf("%s. %s", guard_report_sentence(judgement),
 						  guard_report_detail(judgement));
 		values[0] = ObjectIdGetDatum(judgement->target->index);
@@ -309,9 +309,11 @@ guard_sql_indexes(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext context;
+	GuardServer *server;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
+	server = guard_server_read();
 	context = AllocSetContextCreate(CurrentMemoryContext, "guard check",
 									ALLOCSET_DEFAULT_SIZES);
 	foreach(lc, all_indexes())
@@ -319,17 +321,14 @@ guard_sql_indexes(PG_FUNCTION_ARGS)
 		Oid			index = lfirst_oid(lc);
 		MemoryContext old = MemoryContextSwitchTo(context);
 		GuardTarget *target;
-		List	   *judgements;
+		GuardJudgement *judgement;
 
 		CHECK_FOR_INTERRUPTS();
 		if (!get_rel_relispartition(index) &&
 			(target = target_by_name(index)) != NULL &&
-			guard_api_may_see(target->table))
-		{
-			judgements = guard_check_targets(list_make1(target), NIL);
-			if (judgements != NIL)
-				put_index(rsinfo, linitial(judgements));
-		}
+			guard_api_may_see(target->table) &&
+			(judgement = guard_check_alone(target, server)) != NULL)
+			put_index(rsinfo, judgement);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}

@@ -17,6 +17,7 @@
 #include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "executor/instrument.h"
+#include "nodes/nodeFuncs.h"
 #include "pgstat.h"
 #include "utils/acl.h"
 
@@ -79,6 +80,23 @@ guard_compat_executions(PlanState *node)
 #if PG_VERSION_NUM < 190000
 #define GetRelationIncludedPublications(relid)	GetRelationPublications(relid)
 #define GetRelationExcludedPublications(relid)	NIL
+#endif
+
+/*
+ * 16 gave the callbacks of the tree walkers a prototype ("Revise tree-walk
+ * APIs to improve spec compliance & silence warnings", September 2022).  What
+ * was there before, "()", means no arguments to compilers that default to C23.
+ * The cast by way of void (*) (void) is the one that no compiler warns about.
+ */
+#if PG_VERSION_NUM < 160000
+#define expression_tree_walker(node, walker, context) \
+	(expression_tree_walker) (node, \
+							  (bool (*) ()) (void (*) (void)) (walker), \
+							  context)
+#define expression_tree_mutator(node, mutator, context) \
+	(expression_tree_mutator) (node, \
+							   (Node *(*) ()) (void (*) (void)) (mutator), \
+							   context)
 #endif
 
 #endif							/* GUARD_COMPAT_H */

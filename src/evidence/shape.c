@@ -45,7 +45,6 @@
 #include "catalog/pg_opclass.h"
 #include "commands/defrem.h"
 #include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
@@ -53,6 +52,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat/compat.h"
 #include "evidence/shape.h"
 
 static GuardShape *read_catalogs(Oid index, Node **predicate);

@@ -30,13 +30,13 @@
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
-#include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
+#include "compat/compat.h"
 #include "evidence/shape.h"
 
 static int	pin_settings(void);

@@ -265,16 +265,14 @@ note_execution(QueryDesc *queryDesc)
 	/* EXPLAIN executes nothing; workers' nodes are in the leader's plan. */
 	if (queryDesc->planstate == NULL ||
 		(queryDesc->estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) ||
-		IsParallelWorker() || !guard_table_attached() ||
-		!is_present || !is_present())
+		IsParallelWorker() || !is_present || !is_present())
 		return;
 
 	if (unlikely(queryid == 0))
 		queryid = find_nameless(queryDesc);
-	if (!guard_pending_begin(Max(GetCurrentStatementStartTimestamp(),
-								 GetCurrentTransactionStartTimestamp()),
-							 queryid))
-		return;
+	guard_pending_begin(Max(GetCurrentStatementStartTimestamp(),
+							GetCurrentTransactionStartTimestamp()),
+						queryid);
 	guard_walk_execution(queryDesc, explain_depth > 0);
 	guard_pending_end();
 }

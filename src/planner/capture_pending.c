@@ -19,10 +19,11 @@
  * What cannot be published because somebody holds a flag or the lock stays
  * pending; the next statement tries again, and so does the end of the session.
  *
- * The memory is allocated once, at the first use, and is one fixed array each
- * for pairs and for the session's own tally.  Pairs stay in the array after
- * they have been published, for otherwise every use would look new; the least
- * recent ones make room.
+ * The memory is two fixed arrays, for pairs and for the session's own tally,
+ * static so that there is nothing to allocate and no way to fail: some 64 kB,
+ * which a process that executes nothing never touches.  Pairs stay in the
+ * array after they have been published, for otherwise every use would look
+ * new; the least recent ones make room.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -33,7 +34,6 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "planner/capture_pending.h"
@@ -71,15 +71,10 @@ typedef struct PendingPair
 	bool		orphan;			/* pending under a service that is no more */
 } PendingPair;
 
-typedef struct PendingState
-{
-	PendingPair pairs[PAIRS];
-	GuardOwnUse owns[OWNS];
-	int			ndirty;
-	int16		dirty[PAIRS];
-} PendingState;
-
-static PendingState *state = NULL;
+static PendingPair pairs[PAIRS];
+static int	ndirty = 0;
+static int16 dirty[PAIRS];		/* places of the pairs to publish */
+static GuardOwnUse owns[OWNS];
 
 static uint64 session = 0;
 static GuardService service;	/* for whom this session works */
@@ -88,13 +83,12 @@ static uint32 generation = 0;	/* counts the changes of service */
 /* the statement at hand */
 static TimestampTz now;
 static int64 queryid;
-static Oid	userid;
 static uint32 statement = 0;
 static bool in_statement = false;	/* between its begin and its end */
 static bool urgent = false;		/* something must be published at its end */
 static TimestampTz last_flush = 0;
 
-static bool prepare_session(void);
+static void prepare_session(void);
 static void follow_service(void);
 static void flush_at_exit(int code, Datum arg);
 static PendingPair *find_pair(Oid relation);
@@ -120,18 +114,16 @@ has_passed(TimestampTz since, TimestampTz at, int64 interval)
  * ----------------------------------------------------------------
  */
 
-bool
+void
 guard_pending_begin(TimestampTz at, int64 id)
 {
-	if (unlikely(state == NULL) && !prepare_session())
-		return false;
+	if (unlikely(session == 0))
+		prepare_session();
 	now = at;
 	queryid = id;
-	userid = GetUserId();
 	statement++;
 	in_statement = true;
 	follow_service();
-	return true;
 }
 
 /*
@@ -160,11 +152,13 @@ guard_pending_use(Oid relation, int flags)
 		pair->statement = statement;
 		pair->flags = 0;
 		if (batch->count++ == 0)
+		{
 			batch->first = now;
+			batch->userid = GetUserId();
+		}
 		else
 			batch->longest = Max(batch->longest, now - batch->last);
 		batch->last = now;
-		batch->userid = userid;
 	}
 	pair->flags |= flags;
 	if (news & GUARD_USE_AIMED)
@@ -198,7 +192,7 @@ void
 guard_pending_end(void)
 {
 	if (urgent ||
-		(state->ndirty > 0 && has_passed(last_flush, now, FLUSH_INTERVAL)))
+		(ndirty > 0 && has_passed(last_flush, now, FLUSH_INTERVAL)))
 		guard_pending_flush(false);
 	in_statement = false;
 }
@@ -211,30 +205,21 @@ guard_pending_end(void)
 uint64
 guard_pending_session(void)
 {
-	/* pid and start together are unique; 0 is reserved for "nobody". */
 	if (session == 0)
-		session = hash_bytes_uint32_extended((uint32) MyProcPid,
-											 (uint64) MyStartTimestamp) | 1;
+		prepare_session();
 	return session;
 }
 
 /*
- * Allocate our memory, once.  Without it the session is not captured, which
- * is a loss to be told.
+ * Once per session, which pid and start time together tell from all others; 0
+ * is reserved for "nobody".
  */
-static bool
+static void
 prepare_session(void)
 {
-	state = MemoryContextAllocExtended(TopMemoryContext, sizeof(PendingState),
-									   MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
-	if (state == NULL)
-	{
-		guard_table_note_loss();
-		return false;
-	}
-	(void) guard_pending_session();
+	session = hash_bytes_uint32_extended((uint32) MyProcPid,
+										 (uint64) MyStartTimestamp) | 1;
 	before_shmem_exit(flush_at_exit, (Datum) 0);
-	return true;
 }
 
 /*
@@ -249,8 +234,8 @@ follow_service(void)
 	if (likely(!guard_service_changed(&service, &next)))
 		return;
 	guard_pending_flush(false);
-	for (int i = 0; i < state->ndirty; i++)
-		state->pairs[state->dirty[i]].orphan = true;
+	for (int i = 0; i < ndirty; i++)
+		pairs[dirty[i]].orphan = true;
 	service = next;
 	generation++;
 }
@@ -285,7 +270,7 @@ find_pair(Oid relation)
 
 	for (uint32 i = 0; i < WINDOW; i++)
 	{
-		PendingPair *pair = &state->pairs[(place + i) & (PAIRS - 1)];
+		PendingPair *pair = &pairs[(place + i) & (PAIRS - 1)];
 
 		if (pair->batch.relation == relation && pair->batch.queryid == queryid)
 			return pair;
@@ -328,7 +313,7 @@ choose_place(uint32 place)
 
 	for (uint32 i = 0; i < WINDOW; i++)
 	{
-		PendingPair *pair = &state->pairs[(place + i) & (PAIRS - 1)];
+		PendingPair *pair = &pairs[(place + i) & (PAIRS - 1)];
 
 		if (!OidIsValid(pair->batch.relation))
 			return pair;
@@ -344,7 +329,7 @@ note_dirty(PendingPair *pair)
 	if (pair->dirty)
 		return;
 	pair->dirty = true;
-	state->dirty[state->ndirty++] = (int16) (pair - state->pairs);
+	dirty[ndirty++] = (int16) (pair - pairs);
 }
 
 /* ----------------------------------------------------------------
@@ -362,11 +347,11 @@ publish_whole(PendingPair *pair)
 {
 	if (!publish_pair(pair))
 		return;
-	for (int i = 0; i < state->ndirty; i++)
+	for (int i = 0; i < ndirty; i++)
 	{
-		if (&state->pairs[state->dirty[i]] == pair)
+		if (&pairs[dirty[i]] == pair)
 		{
-			state->dirty[i] = state->dirty[--state->ndirty];
+			dirty[i] = dirty[--ndirty];
 			break;
 		}
 	}
@@ -425,22 +410,19 @@ guard_pending_flush(bool patient)
 {
 	int			left = 0;
 
-	if (state == NULL)
-		return;
-
 	for (int try = 0; try < (patient ? LAST_TRIES : 1); try++)
 	{
 		if (try > 0)
 			pg_usleep(1000L);
 		left = 0;
-		for (int i = 0; i < state->ndirty; i++)
+		for (int i = 0; i < ndirty; i++)
 		{
-			int16		place = state->dirty[i];
+			int16		place = dirty[i];
 
-			if (!publish_pair(&state->pairs[place]))
-				state->dirty[left++] = place;
+			if (!publish_pair(&pairs[place]))
+				dirty[left++] = place;
 		}
-		state->ndirty = left;
+		ndirty = left;
 		if (left == 0)
 			break;
 	}
@@ -461,7 +443,7 @@ find_own(Oid relation, bool create)
 
 	for (uint32 i = 0; i < WINDOW; i++)
 	{
-		GuardOwnUse *own = &state->owns[(place + i) & (OWNS - 1)];
+		GuardOwnUse *own = &owns[(place + i) & (OWNS - 1)];
 
 		if (own->relation == relation)
 			return own;
@@ -502,7 +484,7 @@ add_own(const GuardUseBatch *batch)
 const GuardOwnUse *
 guard_pending_own(Oid relation)
 {
-	return state ? find_own(relation, false) : NULL;
+	return find_own(relation, false);
 }
 
 /*
@@ -514,23 +496,21 @@ guard_pending_forget(Oid relation)
 	GuardOwnUse *own;
 	int			left = 0;
 
-	if (state == NULL)
-		return;
 	own = find_own(relation, false);
 	if (own)
 		memset(own, 0, sizeof(*own));
 
-	for (int i = 0; i < state->ndirty; i++)
+	for (int i = 0; i < ndirty; i++)
 	{
-		int16		place = state->dirty[i];
+		int16		place = dirty[i];
 
-		if (state->pairs[place].batch.relation != relation)
-			state->dirty[left++] = place;
+		if (pairs[place].batch.relation != relation)
+			dirty[left++] = place;
 	}
-	state->ndirty = left;
+	ndirty = left;
 	for (int i = 0; i < PAIRS; i++)
 	{
-		if (state->pairs[i].batch.relation == relation)
-			memset(&state->pairs[i], 0, sizeof(PendingPair));
+		if (pairs[i].batch.relation == relation)
+			memset(&pairs[i], 0, sizeof(PendingPair));
 	}
 }

@@ -30,9 +30,9 @@ typedef struct GuardOwnUse
 
 /*
  * One executed statement: begin, any number of uses, end.  "now" is the time
- * of all of them.  begin returns false if there is no memory to note anything.
+ * of all of them.
  */
-extern bool guard_pending_begin(TimestampTz now, int64 queryid);
+extern void guard_pending_begin(TimestampTz now, int64 queryid);
 extern void guard_pending_use(Oid relation, int flags);
 extern void guard_pending_excuse(Oid relation, int64 executions);
 extern void guard_pending_end(void);

@@ -32,7 +32,7 @@
 typedef struct GuardUseBatch
 {
 	Oid			relation;
-	Oid			userid;			/* role that executed the last of them */
+	Oid			userid;			/* role that executed the first of them */
 	int64		queryid;		/* 0 where the server gave none */
 	TimestampTz first;
 	TimestampTz last;

@@ -155,6 +155,13 @@ guard_check_targets(List *targets, List *fellows)
 	return judgements;
 }
 
+GuardJudgement *
+guard_check_alone(GuardTarget *target, const GuardServer *server)
+{
+	return judge(target, list_concat(list_make1_oid(target->index),
+									 target->members), server);
+}
+
 void
 guard_check_parent_goes(GuardJudgement *judgement)
 {

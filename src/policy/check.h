@@ -35,6 +35,13 @@ typedef struct GuardJudgement
 extern List *guard_check_targets(List *targets, List *fellows);
 
 /*
+ * Judge one target by itself, for somebody who asks about many: the server is
+ * read once, by guard_server_read().  NULL when it has vanished.
+ */
+extern GuardJudgement *guard_check_alone(GuardTarget *target,
+										 const GuardServer *server);
+
+/*
  * It has turned out that the table whose partition goes, goes as well: decide
  * again, from the same evidence.
  */

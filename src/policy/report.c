@@ -162,6 +162,24 @@ observed_clause(const GuardVerdict *verdict)
 					span(verdict->observed));
 }
 
+/*
+ * Nothing was seen, here.
+ */
+static char *
+cold_clause(const GuardVerdict *verdict)
+{
+	const GuardEvidence *evidence = verdict->evidence;
+	char	   *clause = evidence->created_at != 0 ?
+		psprintf("not used since it was created %s ago",
+				 span(evidence->as_of - evidence->created_at)) :
+		psprintf("no use was seen for %s", span(verdict->observed));
+
+	if (evidence->server->standbys != NULL)
+		clause = psprintf("%s; reads on standby %s are not included", clause,
+						  evidence->server->standbys);
+	return clause;
+}
+
 char *
 guard_report_sentence(const GuardJudgement *judgement)
 {
@@ -204,10 +222,7 @@ guard_report_sentence(const GuardJudgement *judgement)
 				pstrdup("no query uses it; what it enforces goes with it") :
 				pstrdup("no use was seen, but it enforces uniqueness");
 		case GUARD_REASON_COLD:
-			return evidence->created_at != 0 ?
-				psprintf("not used since it was created %s ago",
-						 span(evidence->as_of - evidence->created_at)) :
-				psprintf("no use was seen for %s", span(verdict->observed));
+			return cold_clause(verdict);
 		case GUARD_REASON_UNKNOWN:
 			return observed_clause(verdict);
 	}
@@ -287,7 +302,8 @@ guard_report_detail(const GuardJudgement *judgement)
 		appendStringInfo(&buf, " This is partition index %s, one of %d.",
 						 guard_report_name(evidence->shape),
 						 list_length(judgement->verdicts));
-	if (evidence->server->standbys != NULL)
+	if (evidence->server->standbys != NULL &&
+		judgement->verdict.reason != GUARD_REASON_COLD)
 		appendStringInfo(&buf, " Not included: reads on standby %s.",
 						 evidence->server->standbys);
 	return buf.data;
@@ -502,6 +518,10 @@ guard_report_allowed(const GuardJudgement *judgement)
 	else if (verdict->notice && verdict->use != NULL)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is replaced: %s", name, sentence)));
+	else if (verdict->reason == GUARD_REASON_COLD &&
+			 verdict->evidence->server->standbys != NULL)
+		ereport(NOTICE,
+				(errmsg("index \"%s\" is not in use here: %s", name, sentence)));
 }
 
 void
