@@ -562,6 +562,14 @@ write_books(void *arg)
 		guard_protection_refresh();
 }
 
+static bool
+has_news(const GuardFrame *frame)
+{
+	return frame->dropped != NIL || frame->gone != NIL ||
+		frame->created != NIL || frame->rebuilt != NIL ||
+		frame->move != NULL || frame->renames;
+}
+
 void
 guard_statement_end(GuardFrame *frame, bool may_refuse)
 {
@@ -570,8 +578,8 @@ guard_statement_end(GuardFrame *frame, bool may_refuse)
 	if (frame->pending != NIL)
 		judge_pending(frame, may_refuse);
 
-	if (frame->dropped != NIL || frame->gone != NIL || frame->created != NIL ||
-		frame->rebuilt != NIL || frame->move != NULL || frame->renames)
+	/* DROP EXTENSION guard leaves no books to write. */
+	if (has_news(frame) && guard_store_present())
 	{
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
