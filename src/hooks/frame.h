@@ -110,6 +110,9 @@ extern void guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgem
 extern void guard_transaction_forget_captured(GuardFrame *frame);
 extern void guard_transaction_keep(GuardFrame *frame);
 
+/* a statement has ended: see that ours is still the first callback at COMMIT */
+extern void guard_transaction_go_first(void);
+
 /* indexes already dropped by this transaction */
 extern List *guard_transaction_fellows(void);
 

@@ -10,9 +10,12 @@
  * If not, an error there undoes everything.
  *
  * Transaction callbacks run last registered first, and postgres_fdw commits
- * its remote transaction in one.  To refuse before anybody has committed
- * elsewhere, guard moves its callback to the head of the list whenever it
- * remembers something (finding 4 of the design review).
+ * its remote transaction in one, which it registers when a session first uses
+ * it.  To refuse before anybody has committed elsewhere, guard keeps a callback
+ * at the head of the list: from the first remembered drop of a session on, it
+ * is moved there after every statement that follows one in its transaction
+ * (finding 4 of the design review).  Moving a callback while callbacks run
+ * could make the server pass over it, so another one stays where it is.
  *
  * What is remembered belongs to a subtransaction: ROLLBACK TO forgets it, an
  * ended savepoint passes it on.  Memory is that of the frames, whose contexts
@@ -25,6 +28,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "executor/executor.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -51,10 +55,14 @@ static MemoryContext transaction_context = NULL;
 static List *remembered = NIL;
 static List *gone = NIL;
 
-/* COMMIT has begun: our callback is running, and cannot be moved any more. */
+/* COMMIT has begun: what is remembered is being judged, or has been. */
 static bool committing = false;
 
-static void at_xact(XactEvent event, void *arg);
+static bool watching_executor = false;
+static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
+
+static void at_xact_first(XactEvent event, void *arg);
+static void watch_executor(void);
 
 static MemoryContext
 get_context(void)
@@ -93,11 +101,44 @@ guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement)
 	MemoryContextSwitchTo(old);
 	guard_transaction_keep(frame);
 
-	if (!committing)
-	{
-		UnregisterXactCallback(at_xact, NULL);
-		RegisterXactCallback(at_xact, NULL);
-	}
+	watch_executor();
+	guard_transaction_go_first();
+}
+
+/*
+ * A statement has ended; somebody may have registered a callback meanwhile.
+ */
+void
+guard_transaction_go_first(void)
+{
+	if (likely(remembered == NIL) || committing)
+		return;
+	UnregisterXactCallback(at_xact_first, NULL);
+	RegisterXactCallback(at_xact_first, NULL);
+}
+
+static void
+end_executor(QueryDesc *queryDesc)
+{
+	if (prev_ExecutorEnd)
+		prev_ExecutorEnd(queryDesc);
+	else
+		standard_ExecutorEnd(queryDesc);
+	guard_transaction_go_first();
+}
+
+/*
+ * Only a session that drops something in use needs to know when its statements
+ * end: the others do without this hook.
+ */
+static void
+watch_executor(void)
+{
+	if (watching_executor)
+		return;
+	prev_ExecutorEnd = ExecutorEnd_hook;
+	ExecutorEnd_hook = end_executor;
+	watching_executor = true;
 }
 
 /*
@@ -252,6 +293,28 @@ clean_up(bool committed)
 	}
 }
 
+/*
+ * COMMIT or PREPARE TRANSACTION begins; whichever callback hears of it first
+ * does the work.
+ */
+static void
+before_commit(void)
+{
+	if (committing)
+		return;
+	committing = true;
+	guard_statement_close_left_open(true);
+	judge_transaction();
+}
+
+/* the one at the head of the list */
+static void
+at_xact_first(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		before_commit();
+}
+
 static void
 at_xact(XactEvent event, void *arg)
 {
@@ -259,9 +322,7 @@ at_xact(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			committing = true;
-			guard_statement_close_left_open(true);
-			judge_transaction();
+			before_commit();
 			break;
 		case XACT_EVENT_COMMIT:
 			clean_up(true);
