@@ -100,16 +100,23 @@ any_walsender(void)
 /*
  * Names of the attached standbys, NULL when there is none.  Backups and
  * archive receivers read no index; neither do logical walsenders, which are
- * known by their database.
+ * known by their database.  Whoever asks, it is read with the rights of the
+ * extension's owner: a role that may not see other sessions must not take an
+ * index for cold on that account.
  */
 static char *
 attached_standbys(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 	char	   *result = NULL;
+	Oid			save_userid;
+	int			save_sec_context;
 
 	if (!any_walsender())
 		return NULL;
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	SetUserIdAndSecContext(guard_store_owner(),
+						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute("SELECT pg_catalog.string_agg(DISTINCT '\"' OPERATOR(pg_catalog.||) w.application_name OPERATOR(pg_catalog.||) '\"', ', ')"
@@ -127,6 +134,7 @@ attached_standbys(void)
 			result = MemoryContextStrdup(context, value);
 	}
 	SPI_finish();
+	SetUserIdAndSecContext(save_userid, save_sec_context);
 	return result;
 }
 

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "tcop/utility.h"
 
@@ -32,7 +33,8 @@ guard_utility_depth(void)
 
 /*
  * Can this statement concern an index?  DDL as PostgreSQL classifies it, and
- * REINDEX, which it does not.
+ * REINDEX, which it does not.  In a read-only transaction, and on a standby,
+ * PostgreSQL itself refuses all DDL.
  */
 static bool
 concerns_us(Node *parsetree)
@@ -40,7 +42,7 @@ concerns_us(Node *parsetree)
 	if (guard_guc_mode == GUARD_MODE_OFF)
 		return false;
 	return (IsA(parsetree, ReindexStmt) ||
-			GetCommandLogLevel(parsetree) == LOGSTMT_DDL) &&
+			(!XactReadOnly && GetCommandLogLevel(parsetree) == LOGSTMT_DDL)) &&
 		guard_store_present();
 }
 
