@@ -1,0 +1,109 @@
+# A crash takes the counters and the capture with it.  What was not seen since is unknown then, never "unused"; a clean restart
+# keeps what the server counted.
+
+use strict;
+use warnings FATAL => 'all';
+use GuardTest;
+use Test::More;
+
+my $node = guard_server('main', conf => "restart_after_crash = on\n");
+my $version = version_of($node);
+my $s = session($node);
+my $user;
+
+make_table($s, $_) foreach qw(few many idle);
+$s->ok("SELECT guard.protect('idle_a_idx', 'written down')");
+
+sub scan
+{
+	my ($times) = @_;
+
+	$user = session($node, 'auth');
+	$user->ok('SELECT c FROM few WHERE a = 42');
+	$user->ok("SELECT c FROM many WHERE a = $_") foreach 1 .. $times;
+	$user->ok('SELECT pg_stat_force_next_flush()');
+	wait_until($s, "SELECT idx_scan >= $times FROM pg_stat_user_indexes WHERE indexrelname = 'many_a_idx'");
+}
+
+# After each kind of end, in new sessions.
+sub again
+{
+	$_->close foreach grep { $_ } $s, $user;
+	undef $user;
+	$s = session($node);
+}
+
+scan(60);
+is(verdict($s, "${_}_a_idx"), 'block hot', "$_: hot before anything happens") foreach qw(few many);
+
+# ---- a clean restart: capture is gone, the counters are not
+
+again();
+$node->restart;
+$s = session($node);
+is(verdict($s, 'many_a_idx'), 'block hot', 'clean restart: the counters are enough');
+my $when = $version >= 16 ? qr/, last .* ago/ : qr/ at some time since \d{4}-/;
+refused($s->query('DROP INDEX many_a_idx'), qr/cannot drop index "public.many_a_idx": it was scanned \d+ times$when/,
+	'clean restart: and date it as far as this version can');
+is(verdict($s, 'few_a_idx'), 'allow unknown', 'clean restart: too few scans are unknown, not unused');
+
+# ---- an immediate shutdown
+
+sub all_unknown
+{
+	my ($what) = @_;
+
+	is(verdict($s, "${_}_a_idx"), 'allow unknown', "$what: $_ is unknown, not unused") foreach qw(few many);
+	is(verdict($s, 'idle_a_idx'), 'block protected', "$what: a registration is still there");
+	like($s->value("SELECT detail FROM guard.check('many_a_idx')"), qr/only for the last/, "$what: and says for how long it has looked");
+	is( $s->value(
+			"SELECT bool_and((f ->> 'since')::timestamptz > (SELECT installed_at FROM guard.installation))
+			   FROM guard.check('many_a_idx'), LATERAL jsonb_array_elements(facts -> 'uses') f"),
+		't', "$what: nothing claims to have been observed since before");
+
+	# Who drops in the dark is told so, and where the way back is long he is stopped.
+	my $r = $s->query('BEGIN; DROP INDEX many_a_idx; ROLLBACK');
+	is(scalar(grep { $_->{S} eq 'WARNING' && $_->{M} =~ /many_a_idx" without knowing whether it is used/ } @{ $r->{notices} }),
+		1, "$what: a drop in the dark gives a warning");
+	$s->ok('SET guard.rebuild_limit = 0');
+	refused($s->query('DROP INDEX many_a_idx'), qr/cannot drop index "public.many_a_idx": no use was seen, but only for/,
+		"$what: where the way back is long it is refused");
+	$s->ok('RESET guard.rebuild_limit');
+
+	# Use afterwards is as good evidence as ever.
+	$user = use_index($node, 'few');
+	is(verdict($s, 'few_a_idx'), 'block hot', "$what: new use is seen");
+}
+
+again();
+$node->stop('immediate');
+$node->start;
+$s = session($node);
+all_unknown('immediate shutdown');
+
+# ---- a backend is killed, and the server restarts by itself
+
+scan(60);
+is(verdict($s, 'many_a_idx'), 'block hot', 'hot again');
+my $victim = session($node, 'victim');
+my $started = $s->value('SELECT pg_postmaster_start_time()');
+kill 'KILL', $victim->pid;
+$node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = \'victim\'');
+undef $user;
+$s = session($node);
+is($s->value('SELECT pg_postmaster_start_time()'), $started, 'the server itself has not restarted');
+all_unknown('crash of a backend');
+
+# ---- statistics that were reset, with and without a witness
+
+scan(60);
+$s->ok('SELECT pg_stat_reset()');
+wait_until($s, "SELECT idx_scan = 0 FROM pg_stat_user_indexes WHERE indexrelname = 'many_a_idx'");
+is(verdict($s, 'many_a_idx'), 'block hot', 'pg_stat_reset(): capture has seen it all the same');
+make_table($s, 'young');
+is(verdict($s, 'young_a_idx'), 'allow cold', 'an index that guard saw being created, never used since');
+$s->ok('SELECT pg_stat_reset()');
+is(verdict($s, 'young_a_idx'), 'allow cold', 'pg_stat_reset(): capture has watched it since');
+
+$node->stop;
+done_testing();
