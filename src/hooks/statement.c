@@ -188,6 +188,12 @@ act_on(GuardFrame *frame, List *judgements, bool can_wait)
 	MemoryContextSwitchTo(old);
 }
 
+static void
+refresh_registrations(void *arg)
+{
+	guard_protection_refresh();
+}
+
 void
 guard_statement_start(GuardFrame *frame, Node *parsetree, const char *text)
 {
@@ -199,6 +205,14 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *text)
 	frame->renames = IsA(parsetree, RenameStmt) ||
 		IsA(parsetree, AlterObjectSchemaStmt) || IsA(parsetree, AlterTableStmt);
 	frame->move = guard_moved_prepare(parsetree);
+
+	/*
+	 * A registration that came by restore or upgrade leads to its index by
+	 * name alone.  Before the name goes, it must learn the OID.
+	 */
+	if (frame->renames)
+		(void) guard_store_try("bring registrations up to date",
+							   refresh_registrations, NULL);
 
 	if (run_judging(frame, do_collect, &job) && job.targets != NULL)
 	{

@@ -15,13 +15,16 @@ our @EXPORT = qw(guard_server session make_table use_index wait_until
   refused passed failed index_state verdict has_extension version_of);
 
 # A server with guard in database postgres.  Options: conf (lines for postgresql.conf), preload (shared_preload_libraries; ''
-# for none), streaming (allows standbys), start and extension (0: not yet).
+# for none), streaming (allows standbys), initdb (a system identifier of its own), start and extension (0: not yet).
 sub guard_server
 {
 	my ($name, %options) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(allows_streaming => $options{streaming} // 0);
+	# A copied template would give every server the same system identifier.
+	$node->init(
+		allows_streaming => $options{streaming} // 0,
+		force_initdb => $options{initdb} // 0);
 	# Statements are not logged, so that what a test finds in the log was said by guard.
 	$node->append_conf('postgresql.conf', "log_statement = none\n");
 	$node->append_conf('postgresql.conf',

@@ -1,0 +1,143 @@
+# Registrations are part of a dump, by name, and hold where it is restored.  Nothing else of guard's is: books and evidence
+# belong to the server that wrote them.  Restores that drop first need guard switched off, and can do that by PGOPTIONS.
+
+use strict;
+use warnings FATAL => 'all';
+use GuardTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = guard_server('main');
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $s = session($node);
+local $ENV{PGHOST} = $node->host;
+local $ENV{PGPORT} = $node->port;
+
+make_table($s, $_) foreach qw(t whole idle);
+$s->ok('CREATE TABLE "Quoted" AS SELECT * FROM idle');
+$s->ok('CREATE TABLE parted (a int, day int) PARTITION BY LIST (day)');
+$s->ok("CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1)");
+$s->ok('INSERT INTO parted SELECT g, 1 FROM generate_series(1, 5000) g');
+$s->ok('CREATE INDEX parted_a_idx ON parted (a)');
+$s->ok('CREATE INDEX "Mixed; name" ON "Quoted" (b)');
+$s->ok("SELECT guard.protect('t_a_idx', 'an index')");
+$s->ok("SELECT guard.protect('whole', 'a table')");
+$s->ok("SELECT guard.protect('parted_a_idx', 'a partitioned index')");
+$s->ok("SELECT guard.protect('\"Mixed; name\"', 'a name that needs quotes')");
+$s->ok('CREATE INDEX dropped ON t (c); DROP INDEX dropped');
+my $auth = use_index($node, 't');
+
+my %protected = (
+	't_a_idx' => 'an index',
+	'whole_a_idx' => 'a table',
+	'parted_a_idx' => 'a partitioned index',
+	'"Mixed; name"' => 'a name that needs quotes',);
+
+sub all_hold
+{
+	my ($where, $session) = @_;
+
+	refused($session->query("DROP INDEX $_"), qr/: \w+ protected it: $protected{$_}$/, "$where: $_")
+	  foreach sort keys %protected;
+	refused($session->query('DROP TABLE parted_1'), qr/parted_1_a_idx/, "$where: a partition, by its own name")
+	  if $session->value("SELECT count(*) FROM guard.protection WHERE table_name = 'parted_1'");
+}
+all_hold('original', $s);
+
+# ---- into another database of the server: same OIDs of nothing
+
+command_ok([ 'pg_dump', '-f', "$dir/plain.sql", 'postgres' ], 'pg_dump');
+my $dump = slurp_file("$dir/plain.sql");
+like($dump, qr/^COPY guard\.protection /m, 'the dump has the registrations');
+is_deeply([ $dump =~ /^COPY guard\.(\w+)/mg ], ['protection'], 'and nothing else of guard\'s tables');
+unlike($dump, qr/guard_sql_|CREATE EVENT TRIGGER/, 'guard itself comes by CREATE EXTENSION');
+
+$s->ok('CREATE DATABASE other');
+command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql", 'other' ], 'psql restores it');
+my $other = session($node, dbname => 'other');
+all_hold('restored', $other);
+is($other->value('SELECT count(*) FROM guard.audit_log'), 0, 'its audit log is empty');
+is(verdict($other, 'idle_a_idx'), 'allow cold', 'an unused index that was created by the restore is cold');
+
+# Found by name first, the registration follows its index from then on.
+passed($other->query('ALTER INDEX t_a_idx RENAME TO renamed; ALTER TABLE t RENAME TO renamed_t'), 'renaming after the restore');
+refused($other->query('DROP INDEX renamed'), qr/protected it: an index/, 'restored, then renamed');
+$other->ok('CREATE SCHEMA app; ALTER TABLE renamed_t SET SCHEMA app');
+refused($other->query('DROP INDEX app.renamed'), qr/protected it: an index/, 'restored, renamed, then moved');
+$other->ok('REINDEX INDEX CONCURRENTLY app.renamed');
+refused($other->query('DROP INDEX app.renamed'), qr/protected it: an index/, 'and rebuilt under a new OID');
+$other->ok('ALTER TABLE app.renamed_t ALTER a TYPE bigint');
+refused($other->query('DROP INDEX app.renamed'), qr/protected it: an index/, 'and once more');
+$other->ok('CREATE TABLE t (a int); CREATE INDEX t_a_idx ON t (a)');
+passed($other->query('DROP INDEX t_a_idx'), 'a stranger that bears the old name now is not protected');
+$other->close;
+
+# ---- custom format, several jobs
+
+$s->ok('CREATE DATABASE parallel');
+command_ok([ 'pg_dump', '-Fd', '-f', "$dir/dir", 'postgres' ], 'pg_dump, directory format');
+command_ok([ 'pg_restore', '-j', '3', '-d', 'parallel', "$dir/dir" ], 'pg_restore with several jobs');
+my $parallel = session($node, dbname => 'parallel');
+all_hold('pg_restore -j', $parallel);
+$parallel->close;
+
+# ---- over what is there: the drops of --clean come before that of the extension
+
+command_ok([ 'pg_dump', '--clean', '-f', "$dir/clean.sql", 'postgres' ], 'pg_dump --clean');
+my @psql = ('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/clean.sql", 'postgres');
+command_fails_like(\@psql, qr/ERROR: .*cannot drop index .* protected it/, 'restoring it over the original is refused');
+is(index_state($s, 't_a_idx'), 'valid ready live', 'and nothing is dropped');
+{
+	local $ENV{PGOPTIONS} = '-c guard.mode=off';
+	command_ok(\@psql, "with PGOPTIONS='-c guard.mode=off' it goes through");
+}
+$s->close;
+$s = session($node);
+all_hold('restored with --clean', $s);
+is($s->value('SELECT count(*) FROM t'), 1000, 'the rows are there');
+
+# One transaction: every table is dropped and made anew, which is judged as a whole.
+$s->ok('SELECT guard.unprotect(o) FROM unnest(ARRAY[\'t_a_idx\', \'whole\', \'parted_a_idx\', \'"Mixed; name"\']::regclass[]) o');
+$auth->close;
+$auth = use_index($node, 't');
+command_ok([ 'pg_dump', '--clean', '--if-exists', '-t', 't', '-f', "$dir/one.sql", 'postgres' ], 'pg_dump of one table');
+command_ok([ 'psql', '-Xq1', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/one.sql", 'postgres' ],
+	'a table in use, restored in one transaction, passes');
+is(index_state($s, 't_a_idx'), 'valid ready live', 'and its index is there');
+refused($s->query('DROP INDEX t_a_idx'), qr/auth used it/, 'as needed as before');
+
+# ---- pg_upgrade, from this version to itself: OIDs stay, names and OIDs lead to the same index afterwards
+
+$s->ok("SELECT guard.protect('t_a_idx', 'an index')");
+$s->ok("SELECT guard.protect('whole', 'a table')");
+$s->ok("SELECT guard.protect('parted_a_idx', 'a partitioned index')");
+$s->ok("SELECT guard.protect('\"Mixed; name\"', 'a name that needs quotes')");
+$_->close foreach $s, $auth;
+$node->safe_psql('postgres', 'DROP DATABASE other');
+$node->safe_psql('postgres', 'DROP DATABASE parallel');
+$node->stop;
+my $new = guard_server('new', start => 0, initdb => 1);
+my $bindir = $node->config_data('--bindir');
+{
+	# pg_upgrade starts servers in its current folder
+	chdir $dir or die "chdir: $!";
+	command_ok(
+		[
+			'pg_upgrade', '--no-sync', '-b', $bindir, '-B', $bindir, '-d', $node->data_dir, '-D', $new->data_dir,
+			'-s', $new->host, '-p', $node->port, '-P', $new->port
+		],
+		'pg_upgrade');
+}
+$new->start;
+$s = session($new);
+all_hold('upgraded', $s);
+passed($s->query('ALTER INDEX t_a_idx RENAME TO renamed'), 'renaming after the upgrade');
+refused($s->query('DROP INDEX renamed'), qr/protected it: an index/, 'upgraded, then renamed');
+make_table($s, 'young');
+$auth = use_index($new, 'young');
+is(verdict($s, 'young_a_idx'), 'block hot', 'capture works after the upgrade');
+is(verdict($s, 'whole_a_idx'), 'block protected', 'nothing is lost');
+
+$new->stop;
+done_testing();
