@@ -137,6 +137,9 @@ is_on(void)
 	return guard_guc_mode != GUARD_MODE_OFF && guard_guc_capture;
 }
 
+/*
+ * The opposite of count_off(); also called when the session ends.
+ */
 static void
 count_on(int code, Datum arg)
 {
@@ -257,6 +260,9 @@ find_nameless(QueryDesc *queryDesc)
 	return 0;
 }
 
+/*
+ * Note what an execution used, now that it has come to its end.
+ */
 static void
 note_execution(QueryDesc *queryDesc)
 {
@@ -296,6 +302,10 @@ capture_ExecutorEnd(QueryDesc *queryDesc)
  * ----------------------------------------------------------------
  */
 
+/*
+ * See capture.h for all of these.  Where guard is not preloaded, nothing is
+ * available and nothing is known.
+ */
 void
 guard_capture_status(GuardCaptureStatus *status)
 {

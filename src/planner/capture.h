@@ -29,6 +29,11 @@
  * here raises an error while a user's statement runs, waits for a lock, or
  * allocates memory after start-up.
  *
+ * A use bears the time at which its statement began (or its transaction, in a
+ * procedure that commits), and is told at the latest with the next statement
+ * of its session: at once where nothing was told for ten seconds, otherwise
+ * once a second.  Counts may therefore lag behind, times by ten seconds.
+ *
  * Copyright (c) 2026, the guard authors
  *
  *-------------------------------------------------------------------------
@@ -134,7 +139,14 @@ extern void guard_capture_switched(bool on);
 typedef bool (*guard_capture_present_type) (void);
 extern void guard_capture_set_present(guard_capture_present_type present);
 
-/* called by evidence and api */
+/*
+ * Called by evidence and api.
+ *
+ * Lookup returns false where there is no record.  That means "not used" only
+ * if status says so: available, since set, overflow_since not set.  The lists
+ * are of palloc'd structs.  They leave out what was lost: an empty list of
+ * services, or other_services > 0, does not mean that nobody else used it.
+ */
 extern void guard_capture_status(GuardCaptureStatus *status);
 extern bool guard_capture_lookup(Oid relation, GuardCapturedUse *use);
 extern List *guard_capture_relations(void); /* of GuardCapturedUse *, this

@@ -8,8 +8,8 @@
  * shared tables at the end of a statement:
  *
  *	at once		when the pair (relation, queryid) is new to this session, or
- *				new under the present service, or its published last use is
- *				ten seconds old.  A session may idle for hours after any
+ *				new under the present service, or its published last use
+ *				is ten seconds old.  A session may idle for hours after any
  *				statement, and the use it made must be known meanwhile
  *				(finding 3 of the design review).  What stays untold is
  *				therefore only how often something is used that was used
@@ -114,6 +114,9 @@ has_passed(TimestampTz since, TimestampTz at, int64 interval)
  * ----------------------------------------------------------------
  */
 
+/*
+ * A statement has ended; what follows, up to guard_pending_end(), is of it.
+ */
 void
 guard_pending_begin(TimestampTz at, int64 id)
 {
@@ -188,6 +191,9 @@ guard_pending_excuse(Oid relation, int64 executions)
 	note_dirty(pair);
 }
 
+/*
+ * That was all of the statement: publish what must or may be published now.
+ */
 void
 guard_pending_end(void)
 {
@@ -278,6 +284,9 @@ find_pair(Oid relation)
 	return new_pair(relation);
 }
 
+/*
+ * An empty entry for a relation and the statement at hand; NULL as above.
+ */
 static PendingPair *
 new_pair(Oid relation)
 {
@@ -405,6 +414,10 @@ publish_pair(PendingPair *pair)
 	return true;
 }
 
+/*
+ * Publish everything that is pending, or as much as can be had without
+ * waiting; what remains is tried again at the end of the next statement.
+ */
 void
 guard_pending_flush(bool patient)
 {
@@ -435,6 +448,10 @@ guard_pending_flush(bool patient)
  * ----------------------------------------------------------------
  */
 
+/*
+ * The tally of a relation.  With "create" there always is one, if need be at
+ * the cost of the least recent one; otherwise NULL where there is none.
+ */
 static GuardOwnUse *
 find_own(Oid relation, bool create)
 {

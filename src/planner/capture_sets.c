@@ -275,6 +275,9 @@ take_service_slot(ServiceSet *set, const GuardRelationKey *key,
 	return passing;
 }
 
+/*
+ * Add a batch to the slot of its service, or to *others.
+ */
 static void
 add_service(ServiceSet *set, const GuardRelationKey *key,
 			const GuardUseBatch *batch, const GuardService *service,
@@ -372,6 +375,10 @@ guard_table_count_statements(Oid relation)
 	return count;
 }
 
+/*
+ * The statements of a relation of this database, palloc'd; NIL also if they
+ * could not be read.
+ */
 List *
 guard_table_statements(Oid relation)
 {
@@ -399,6 +406,9 @@ guard_table_statements(Oid relation)
 	return result;
 }
 
+/*
+ * The same for its services; "session" is whose own they may be.
+ */
 List *
 guard_table_services(Oid relation, uint64 session)
 {

@@ -155,6 +155,9 @@ guard_flag_wait(pg_atomic_flag *busy)
 	return false;
 }
 
+/*
+ * A session used something.
+ */
 static void
 note_last(GuardLastTwo *two, uint64 session, TimestampTz at)
 {
@@ -185,13 +188,16 @@ bucket_number(TimestampTz at)
 	return at / (GUARD_RATE_BUCKET_SECS * USECS_PER_SEC);
 }
 
+/*
+ * Count uses in the bucket of their time, unless that has left the ring.
+ */
 void
 guard_rate_add(GuardRate *rate, TimestampTz at, uint32 n)
 {
 	int64		bucket = bucket_number(at);
 
 	if (bucket <= rate->newest - GUARD_RATE_BUCKETS)
-		return;					/* older than the ring */
+		return;
 
 	if (bucket >= rate->newest + GUARD_RATE_BUCKETS)
 	{
@@ -477,6 +483,9 @@ guard_table_forget(Oid relation)
 	guard_sets_forget(&key);
 }
 
+/*
+ * Forget a whole database, not necessarily this one.
+ */
 void
 guard_table_forget_database(Oid database)
 {
@@ -494,6 +503,9 @@ guard_table_forget_database(Oid database)
 	guard_sets_forget_database(database);
 }
 
+/*
+ * Fill in *status, which is all zero.
+ */
 void
 guard_table_status(GuardCaptureStatus *status)
 {

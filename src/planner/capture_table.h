@@ -115,7 +115,8 @@ extern void guard_table_forget_database(Oid database);
 extern void guard_table_status(GuardCaptureStatus *status);
 
 /* The two small structures, used for a session's own tally as well. */
-extern TimestampTz guard_last_by_others(const GuardLastTwo *two, uint64 session);
+extern TimestampTz guard_last_by_others(const GuardLastTwo *two,
+										uint64 session);
 extern void guard_rate_add(GuardRate *rate, TimestampTz at, uint32 n);
 extern int64 guard_rate_sum(const GuardRate *rate, TimestampTz now);
 

@@ -274,6 +274,9 @@ walk_custom(CustomScanState *node, int flags, WalkState *walk)
  * ----------------------------------------------------------------
  */
 
+/*
+ * How to go on below a Gather.
+ */
 static int
 with_workers(int launched, int flags, WalkState *walk)
 {
@@ -327,12 +330,14 @@ walk_node(PlanState *node, int flags, WalkState *walk)
 				walk_custom((CustomScanState *) node, flags, walk);
 				break;
 			case T_GatherState:
-				flags = with_workers(((GatherState *) node)->nworkers_launched,
-									 flags, walk);
+				flags =
+					with_workers(((GatherState *) node)->nworkers_launched,
+								 flags, walk);
 				break;
 			case T_GatherMergeState:
-				flags = with_workers(((GatherMergeState *) node)->nworkers_launched,
-									 flags, walk);
+				flags =
+					with_workers(((GatherMergeState *) node)->nworkers_launched,
+								 flags, walk);
 				break;
 			case T_SubqueryScanState:
 				node = ((SubqueryScanState *) node)->subplan;
@@ -369,6 +374,9 @@ is_changed(Relation rel)
 		 stat->trans->tuples_deleted > 0);
 }
 
+/*
+ * A relation that the statement opened to change it.
+ */
 static void
 note_target(ResultRelInfo *target, int flags)
 {
@@ -385,6 +393,9 @@ note_target(ResultRelInfo *target, int flags)
 		guard_pending_use(lfirst_oid(lc), flags | GUARD_USE_ARBITER);
 }
 
+/*
+ * All of them, of all ModifyTable nodes there may be.
+ */
 static void
 note_targets(EState *estate)
 {

@@ -238,6 +238,9 @@ fold_words(char *name)
 	*to = '\0';
 }
 
+/*
+ * Does a name say only which driver connected?
+ */
 static bool
 is_driver(const char *name)
 {
@@ -249,6 +252,10 @@ is_driver(const char *name)
 	return false;
 }
 
+/*
+ * Fold a name into a service and its version, "fallback" standing for what
+ * is folded to nothing.
+ */
 void
 guard_service_fold(const char *name, const char *fallback,
 				   GuardService *service)
