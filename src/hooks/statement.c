@@ -40,19 +40,35 @@
 
 /* ---- judging ---- */
 
+static void do_collect(void *arg);
+
 /*
- * guard itself failed: the drop is refused, and the error says how to get on.
- * Called with the error still on the stack.
+ * Is this an error that PostgreSQL itself would have raised just as well?  The
+ * names in a statement may be of a schema that one may not use, or of another
+ * database.
+ */
+static bool
+is_postgres_own(const ErrorData *error, guard_store_work work)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		(work == do_collect &&
+		 (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
+		  error->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED));
+}
+
+/*
+ * guard itself failed in this piece of work: the drop is refused, and the error
+ * says how to get on.  Called with the error still on the stack.
  */
 static void
-fail_closed(MemoryContext context)
+fail_closed(MemoryContext context, guard_store_work work)
 {
 	ErrorData  *error;
 
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+	if (is_postgres_own(error, work))
 		PG_RE_THROW();
 	FlushErrorState();
 	ereport(ERROR,
@@ -79,7 +95,7 @@ run_judging(GuardFrame *frame, guard_store_work work, void *arg)
 	}
 	PG_CATCH();
 	{
-		fail_closed(frame->context);
+		fail_closed(frame->context, work);
 	}
 	PG_END_TRY();
 	return true;
