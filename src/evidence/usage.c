@@ -166,6 +166,18 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 }
 
 /*
+ * Was there no room to capture a relation that capture does not know?
+ */
+static bool
+may_have_overflowed(bool captured)
+{
+	GuardCaptureStatus status;
+
+	guard_capture_status(&status);
+	return !captured && status.overflow_since != 0;
+}
+
+/*
  * What the server counted for one relation.  "explained" says that capture has
  * watched for as long, and has statements to explain the scans.
  */
@@ -198,6 +210,7 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 	 * captured statements explain nothing.
 	 */
 	covered = capture_since != 0 && !evidence->roles.subscribed &&
+		!may_have_overflowed(captured) &&
 		(capture_since <= fact->since ||
 		 (evidence->created_at != 0 && capture_since <= evidence->created_at));
 	if (covered && (captured || fact->count < guard_guc_min_scans))
