@@ -1,0 +1,113 @@
+# Other libraries that hook the same places do their work beside guard, loaded before it or after it.  Those that are not
+# installed are skipped by name.
+
+use strict;
+use warnings FATAL => 'all';
+use GuardTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = guard_server('main', preload => 'guard');
+my $version = version_of($node);
+my $library_dir = $node->config_data('--pkglibdir');
+
+# name of the library, its settings, and what shows that it has done its own work
+my @companions = (
+	{
+		name => 'pg_stat_statements',
+		create => 1,
+		works => sub {
+			$_[0]->value(q{SELECT sum(calls) > 0 FROM pg_stat_statements WHERE query LIKE 'SELECT c FROM t WHERE a%'}) eq 't';
+		},
+	},
+	{
+		name => 'auto_explain',
+		conf => "auto_explain.log_min_duration = 0\nauto_explain.log_analyze = on\nauto_explain.log_nested_statements = on\n",
+		works => sub { $_[1] =~ /duration: .* plan:\n\s*Query Text: SELECT c FROM t WHERE a = 42\n.*Scan.*t_a_idx.*actual/s },
+	},
+	{
+		name => 'pgaudit',
+		create => 1,
+		conf => "pgaudit.log = 'ddl, read'\n",
+		works => sub { $_[1] =~ /AUDIT: SESSION,.*,DDL,DROP INDEX,INDEX,public.idle_a_idx,/ },
+	},
+	{
+		name => 'pg_hint_plan',
+		create => 1,
+		works => sub {
+			join(' ', map { $_->[0] } @{ $_[0]->ok('/*+ SeqScan(t) */ EXPLAIN SELECT c FROM t WHERE a = 42')->{rows} }) =~ /Seq Scan on t/;
+		},
+	},
+	{
+		name => 'plpgsql_check',
+		create => 1,
+		works => sub { $_[0]->value("SELECT count(*) FROM plpgsql_check_function('broken()')") > 0 },
+	},
+	{
+		name => 'hypopg',
+		create => 1,
+		works => sub { $_[0]->value("SELECT indexname LIKE '%btree_t_b' FROM hypopg_create_index('CREATE INDEX ON t (b)')") eq 't' },
+	},);
+
+sub check_one
+{
+	my ($companion, $libraries, @create) = @_;
+	my $name = $companion->{name};
+
+	$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'$libraries'");
+	$node->restart;
+	my $from = -s $node->logfile;
+	my $s = session($node);
+	$s->ok("CREATE EXTENSION $_") foreach @create;
+	$s->ok("SET guard.mode = 'off'");
+	$s->ok('DROP TABLE IF EXISTS t, idle; DROP FUNCTION IF EXISTS broken');
+	$s->ok('RESET guard.mode');
+	make_table($s, $_) foreach qw(t idle);
+	$s->ok(q{CREATE FUNCTION broken() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT x FROM nowhere); END'});
+
+	my $auth = use_index($node, 't');
+	refused($s->query('DROP INDEX t_a_idx'), qr/auth use[sd] it/, "$libraries: refuses");
+	refused($s->query('DROP INDEX CONCURRENTLY t_a_idx'), qr/auth use[sd] it/, "$libraries: refuses CONCURRENTLY");
+	is(index_state($s, 't_a_idx'), 'valid ready live', "$libraries: the index is as it was");
+	refused($s->query('BEGIN; DROP INDEX t_a_idx; COMMIT'), qr/auth use[sd] it/, "$libraries: refuses at COMMIT");
+	passed($s->query('BEGIN; DROP INDEX t_a_idx; CREATE INDEX t_a_idx ON t (a); COMMIT'), "$libraries: lets a replacement pass");
+	my $r = $s->query('DROP INDEX idle_a_idx');
+	passed($r, "$libraries: lets an idle index go");
+	is(scalar(grep { $_->{M} =~ /idle_a_idx/ } @{ $r->{notices} }), 0, "$libraries: without a word");
+	is($s->value("SELECT count(*) FROM guard.last_drops('1 h') WHERE index_name = 'public.idle_a_idx' AND at > pg_postmaster_start_time()"),
+		1, "$libraries: one row in the audit log");
+	$auth->ok('EXPLAIN ANALYZE SELECT b FROM t WHERE a = 42');
+	ok($companion->{works}->($s, slurp_file($node->logfile, $from)), "$libraries: $name does its work");
+	like($s->value("SELECT state FROM guard.status WHERE item = 'capture'"), qr/^since/, "$libraries: captures");
+
+	# Some refuse to work when they are not loaded any more.
+	$s->ok("DROP EXTENSION $_") foreach @create;
+	$_->close foreach $auth, $s;
+}
+
+$node->append_conf('postgresql.conf', $_->{conf}) foreach grep { $_->{conf} } @companions;
+
+my @installed;
+foreach my $companion (@companions)
+{
+  SKIP:
+	{
+		my $name = $companion->{name};
+
+		skip "$name is not installed", 1 unless -e "$library_dir/$name.so";
+		push @installed, $companion;
+		check_one($companion, $_, $companion->{create} ? $name : ()) foreach "$name, guard", "guard, $name";
+	}
+}
+
+# All of them at once, guard first and guard last.
+foreach my $at (0, scalar @installed)
+{
+	my @all = map { $_->{name} } @installed;
+
+	splice @all, $at, 0, 'guard';
+	check_one({ name => 'everything', works => sub { 1 } }, join(', ', @all), map { $_->{name} } grep { $_->{create} } @installed);
+}
+
+$node->stop;
+done_testing();
