@@ -98,10 +98,29 @@ extern void guard_statement_end(GuardFrame *frame, bool may_refuse);
  */
 extern void guard_statement_close_left_open(bool committing);
 
-/* the backstop: an index is being removed, INTERNAL or not */
-extern void guard_statement_drops_index(Oid index, bool internal, bool concurrent);
-extern void guard_statement_drops_table(Oid table);
-extern void guard_statement_creates(Oid relation);
+/* Judge targets in the frame's memory; an error in it refuses the drop. */
+extern List *guard_statement_judge(GuardFrame *frame, List *targets);
+
+/*
+ * Refuse what cannot wait, remember what the transaction may still make up
+ * for, say what is worth saying about the rest.
+ */
+extern void guard_statement_act_on(GuardFrame *frame, List *judgements,
+								   bool can_wait);
+
+/* ---- backstop.c: what a statement really removes */
+
+/* an index is being removed, INTERNAL or not */
+extern void guard_backstop_drops_index(Oid index, bool internal, bool concurrent);
+extern void guard_backstop_drops_table(Oid table);
+extern void guard_backstop_creates(Oid relation);
+
+/* judge what nobody had resolved; see guard_statement_end() */
+extern void guard_backstop_judge(GuardFrame *frame, bool may_refuse);
+
+/* ---- books.c */
+
+extern void guard_books_write(GuardFrame *frame);
 
 /* ---- transaction.c: what must be made up for before COMMIT ---- */
 

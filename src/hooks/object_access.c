@@ -53,7 +53,7 @@ drop_relation(Oid relation, int dropflags)
 	if (relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX)
 	{
 		if (guard_guc_mode != GUARD_MODE_OFF)
-			guard_statement_drops_index(relation, internal,
+			guard_backstop_drops_index(relation, internal,
 										(dropflags & PERFORM_DELETION_CONCURRENTLY) != 0);
 		else if (!internal)
 			(void) guard_store_try("log a drop", log_unjudged, &relation);
@@ -61,7 +61,7 @@ drop_relation(Oid relation, int dropflags)
 	else if (guard_guc_mode != GUARD_MODE_OFF && !internal &&
 			 (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
 			  relkind == RELKIND_PARTITIONED_TABLE))
-		guard_statement_drops_table(relation);
+		guard_backstop_drops_table(relation);
 }
 
 static void
@@ -81,7 +81,7 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 	if (access == OAT_DROP)
 		drop_relation(objectId, ((ObjectAccessDrop *) arg)->dropflags);
 	else if (guard_guc_mode != GUARD_MODE_OFF)
-		guard_statement_creates(objectId);
+		guard_backstop_creates(objectId);
 }
 
 void

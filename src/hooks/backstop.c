@@ -1,0 +1,300 @@
+/*-------------------------------------------------------------------------
+ *
+ * backstop.c
+ *	  What a statement really removes, seen while it does so.
+ *
+ * An index judged on its own account passes.  One that leaned on a
+ * replacement, or of which too little was known, is judged anew, now that its
+ * table is locked.  One that nobody resolved beforehand waits for the end of
+ * the statement, when it has become clear whether its whole table went.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "hooks/frame.h"
+#include "policy/report.h"
+#include "store/store.h"
+
+/* What PostgreSQL appends to the old index's name in REINDEX CONCURRENTLY. */
+#define REINDEX_OLD_SUFFIX	"_ccold"
+
+/*
+ * A drop that no DDL statement caused: an extension's C function called
+ * performDeletion by itself.  Its frame ends with the transaction.
+ */
+static GuardFrame *
+current_frame(void)
+{
+	GuardFrame *frame = guard_frame_top();
+
+	if (frame == NULL)
+	{
+		frame = guard_frame_push(CMDTAG_UNKNOWN, true);
+		frame->own = false;
+	}
+	return frame;
+}
+
+static GuardJudgement *
+find_judgement(GuardFrame *frame, Oid index)
+{
+	ListCell   *lc;
+
+	foreach(lc, frame->judgements)
+	{
+		GuardJudgement *judgement = lfirst(lc);
+
+		if (judgement->target->index == index ||
+			list_member_oid(judgement->target->members, index))
+			return judgement;
+	}
+	return NULL;
+}
+
+/*
+ * Names and definition of an index that is going, for the books.  Its table is
+ * locked by now, so the definition can be read.
+ */
+static GuardDropped *
+note_dropped(GuardFrame *frame, Oid index)
+{
+	GuardShape *shape = guard_shape_read(index);
+	GuardDropped *dropped;
+
+	if (shape == NULL)
+		return NULL;
+	dropped = palloc0(sizeof(GuardDropped));
+	dropped->index = index;
+	dropped->table = shape->table;
+	dropped->name = guard_report_name(shape);
+	dropped->table_name = quote_qualified_identifier(shape->schema,
+													 shape->table_name);
+	dropped->definition = shape->definition;
+	frame->dropped = lappend(frame->dropped, dropped);
+	return dropped;
+}
+
+static GuardJudgement *
+judge_one(GuardFrame *frame, Oid index, GuardRoute route)
+{
+	GuardTarget *target = guard_targets_make(index, route, NULL);
+	List	   *judgements;
+
+	if (target == NULL)
+		return NULL;
+	judgements = guard_statement_judge(frame, list_make1(target));
+	return judgements != NIL ? linitial(judgements) : NULL;
+}
+
+/*
+ * An index that was judged beforehand: does the verdict still stand?  One that
+ * leaned on another index, or on ignorance, is asked for again now that the
+ * table is locked.
+ */
+static void
+recheck(GuardFrame *frame, GuardJudgement *judgement, Oid index)
+{
+	GuardJudgement *again;
+
+	if (judgement->verdict.decision != GUARD_ALLOW ||
+		(judgement->verdict.reason != GUARD_REASON_REPLACED &&
+		 !judgement->verdict.warning))
+		return;
+
+	/* Replaced, and not CONCURRENTLY: COMMIT will ask what is left. */
+	if (judgement->verdict.reason == GUARD_REASON_REPLACED && !frame->concurrent)
+		return;
+	again = judge_one(frame, index, judgement->target->route);
+	if (again != NULL && again->verdict.decision == GUARD_BLOCK)
+		guard_statement_act_on(frame, list_make1(again), !frame->own && !frame->concurrent);
+}
+
+/*
+ * An index that nobody resolved beforehand.  Whether its table goes as well is
+ * known only later, so both questions are answered while the catalogs can
+ * still be read.
+ */
+static void
+add_pending(GuardFrame *frame, GuardDropped *dropped)
+{
+	GuardPending *pending = palloc0(sizeof(GuardPending));
+
+	pending->table = dropped->table;
+	pending->dropped = dropped;
+	pending->alone = judge_one(frame, dropped->index, GUARD_ROUTE_CASCADE);
+	pending->with_table = judge_one(frame, dropped->index, GUARD_ROUTE_TABLE);
+	if (pending->alone != NULL && pending->with_table != NULL)
+		frame->pending = lappend(frame->pending, pending);
+}
+
+/*
+ * CONCURRENTLY, and nobody resolved it: this is the last moment at which an
+ * error leaves the index as it was.
+ */
+static void
+judge_now(GuardFrame *frame, GuardDropped *dropped)
+{
+	GuardJudgement *judgement = judge_one(frame, dropped->index,
+										  GUARD_ROUTE_INDEX);
+
+	frame->concurrent = true;
+	dropped->judgement = judgement;
+	if (judgement != NULL)
+		guard_statement_act_on(frame, list_make1(judgement), false);
+}
+
+/*
+ * PostgreSQL replaces an index by a new one of the same name.
+ */
+static void
+note_rebuilt(void *arg)
+{
+	GuardFrame *frame = guard_frame_top();
+	Oid			index = *(Oid *) arg;
+	GuardRebuilt *rebuilt;
+	GuardTarget *target = guard_targets_make(index, GUARD_ROUTE_CASCADE, NULL);
+	List	   *judgements;
+	int			len;
+
+	if (target == NULL)
+		return;
+	judgements = guard_check_targets(list_make1(target), NIL);
+	if (judgements == NIL)
+		return;
+	rebuilt = palloc0(sizeof(GuardRebuilt));
+	rebuilt->name = get_rel_name(index);
+	rebuilt->table = target->table;
+	rebuilt->judgement = linitial(judgements);
+	len = strlen(rebuilt->name) - strlen(REINDEX_OLD_SUFFIX);
+	if (frame->tag == CMDTAG_REINDEX && len > 0 &&
+		strcmp(rebuilt->name + len, REINDEX_OLD_SUFFIX) == 0)
+	{
+		rebuilt->name[len] = '\0';
+		rebuilt->judgement->verdict.evidence->shape->name = rebuilt->name;
+	}
+	frame->rebuilt = lappend(frame->rebuilt, rebuilt);
+}
+
+void
+guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
+{
+	GuardFrame *frame = guard_frame_top();
+	MemoryContext old;
+	GuardDropped *dropped;
+	GuardJudgement *judgement;
+
+	if (internal)
+	{
+		/* PostgreSQL's own replacing: never refused, but the heir inherits. */
+		if (frame == NULL || !guard_targets_eligible(index))
+			return;
+		old = MemoryContextSwitchTo(frame->context);
+		(void) guard_store_try("note that an index is being rebuilt",
+							   note_rebuilt, &index);
+		MemoryContextSwitchTo(old);
+		return;
+	}
+
+	if (!guard_targets_eligible(index))
+		return;
+	frame = current_frame();
+	old = MemoryContextSwitchTo(frame->context);
+	judgement = find_judgement(frame, index);
+	dropped = note_dropped(frame, index);
+	if (dropped == NULL)
+		;
+	else if (judgement != NULL)
+	{
+		dropped->judgement = judgement;
+		recheck(frame, judgement, index);
+	}
+	else if (concurrent)
+		judge_now(frame, dropped);
+	else if (get_rel_relkind(index) != RELKIND_PARTITIONED_INDEX)
+		add_pending(frame, dropped);
+	MemoryContextSwitchTo(old);
+}
+
+void
+guard_backstop_drops_table(Oid table)
+{
+	GuardFrame *frame = guard_frame_top();
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (frame == NULL)
+		return;
+	old = MemoryContextSwitchTo(frame->context);
+	frame->gone = lappend_oid(frame->gone, table);
+	MemoryContextSwitchTo(old);
+	foreach(lc, frame->pending)
+	{
+		GuardPending *pending = lfirst(lc);
+
+		if (pending->table == table)
+			pending->table_goes = true;
+	}
+}
+
+void
+guard_backstop_creates(Oid relation)
+{
+	GuardFrame *frame = guard_frame_top();
+	MemoryContext old;
+
+	if (frame == NULL)
+		return;
+	old = MemoryContextSwitchTo(frame->context);
+	frame->created = lappend_oid(frame->created, relation);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Did the table go of which this one was a partition?  The parent of an
+ * inheritance child is not known here; where other tables went with it, it is
+ * not retention.
+ */
+static bool
+parent_went(GuardFrame *frame, GuardJudgement *judgement)
+{
+	const GuardRoles *roles = &judgement->verdict.evidence->roles;
+
+	if (roles->is_inheritance_child)
+		return list_length(frame->gone) > 1;
+	return list_member_oid(frame->gone, roles->partition_parent);
+}
+
+/*
+ * Judge what the backstop found.
+ */
+void
+guard_backstop_judge(GuardFrame *frame, bool may_refuse)
+{
+	List	   *judgements = NIL;
+	ListCell   *lc;
+
+	foreach(lc, frame->pending)
+	{
+		GuardPending *pending = lfirst(lc);
+		GuardJudgement *judgement = pending->table_goes ? pending->with_table :
+			pending->alone;
+
+		if (pending->table_goes && parent_went(frame, judgement))
+			guard_check_parent_goes(judgement);
+		pending->dropped->judgement = judgement;
+		if (may_refuse || judgement->verdict.decision == GUARD_ALLOW)
+			judgements = lappend(judgements, judgement);
+		else
+			guard_transaction_remember(frame, judgement);
+	}
+	frame->pending = NIL;
+	guard_statement_act_on(frame, judgements, !frame->own);
+}

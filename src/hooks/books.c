@@ -1,0 +1,146 @@
+/*-------------------------------------------------------------------------
+ *
+ * books.c
+ *	  What is written down when a statement is done.
+ *
+ * Indexes that went, with the statement that brings them back; who inherits
+ * their evidence; indexes that were created or rebuilt; tables that were
+ * moved.  Nobody's statement fails because of a book: an error here is undone
+ * and becomes a line in the server log.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "hooks/frame.h"
+#include "store/store.h"
+
+/*
+ * An index that was rebuilt under a new OID: what was known of it goes along.
+ */
+static void
+record_rebuilt(GuardFrame *frame)
+{
+	ListCell   *lc;
+
+	foreach(lc, frame->rebuilt)
+	{
+		GuardRebuilt *rebuilt = lfirst(lc);
+		const GuardEvidence *evidence = rebuilt->judgement->verdict.evidence;
+		Oid			successor = get_relname_relid(rebuilt->name,
+												  get_rel_namespace(rebuilt->table));
+
+		if (OidIsValid(successor) && successor != evidence->index &&
+			IndexGetRelation(successor, true) == rebuilt->table)
+		{
+			guard_evidence_rebuilt(evidence, successor);
+			frame->created = list_delete_oid(frame->created, successor);
+		}
+	}
+	frame->rebuilt = NIL;
+}
+
+/*
+ * What was known of the dropped index passes to the one that serves now: its
+ * replacement, or the like of it on the table that bears its table's old name.
+ * What waits for COMMIT has its replacement found there.
+ */
+static void
+record_heirs(GuardFrame *frame, const GuardDropped *dropped)
+{
+	ListCell   *lc;
+
+	foreach(lc, dropped->judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+		GuardEvidence *evidence = verdict->evidence;
+
+		if (evidence->index != dropped->index)
+			continue;
+		if (frame->concurrent && verdict->reason == GUARD_REASON_REPLACED)
+			guard_inherited_record(evidence, evidence->replacement.index);
+		else if (verdict->reason == GUARD_REASON_STOPPED && evidence->move.served)
+			guard_inherited_record(evidence, evidence->move.heir_index);
+	}
+}
+
+static void
+record_dropped(GuardFrame *frame)
+{
+	ListCell   *lc;
+
+	foreach(lc, frame->dropped)
+	{
+		GuardDropped *dropped = lfirst(lc);
+
+		if (dropped->judgement != NULL)
+			record_heirs(frame, dropped);
+		guard_audit_dropped(dropped, GetCommandTagName(frame->tag),
+							frame->statement);
+		guard_evidence_forget(dropped->index);
+	}
+	foreach(lc, frame->gone)
+		guard_evidence_forget(lfirst_oid(lc));
+}
+
+static void
+record_created(GuardFrame *frame)
+{
+	List	   *indexes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, frame->created)
+	{
+		if (guard_targets_eligible(lfirst_oid(lc)))
+			indexes = lappend_oid(indexes, lfirst_oid(lc));
+	}
+	guard_origin_record(indexes);
+}
+
+static void
+write_books(void *arg)
+{
+	GuardFrame *frame = arg;
+
+	record_rebuilt(frame);
+	record_dropped(frame);
+	record_created(frame);
+	if (frame->move != NULL)
+		guard_moved_record(frame->move);
+	if (frame->renames)
+		guard_protection_refresh();
+}
+
+/* Is there anything to write? */
+static bool
+has_news(const GuardFrame *frame)
+{
+	return frame->dropped != NIL || frame->gone != NIL ||
+		frame->created != NIL || frame->rebuilt != NIL ||
+		frame->move != NULL || frame->renames;
+}
+
+void
+guard_books_write(GuardFrame *frame)
+{
+	/* DROP EXTENSION guard leaves no books to write. */
+	if (has_news(frame) && guard_store_present())
+	{
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		(void) guard_store_try("write its books", write_books, frame);
+		PopActiveSnapshot();
+		guard_transaction_forget_captured(frame);
+	}
+	frame->dropped = frame->gone = frame->created = NIL;
+	frame->rebuilt = NIL;
+	frame->move = NULL;
+	frame->renames = false;
+}
