@@ -244,8 +244,7 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 	switch (fact->seen)
 	{
 		case GUARD_SEEN_USED:
-			appendStringInfoString(buf, use_clause(fact, fact->rate, fact->count,
-												   now));
+			appendStringInfoString(buf, use_clause(fact, 0, fact->count, now));
 			if (fact->statements > 0)
 				appendStringInfo(buf, ", by %d %s", fact->statements,
 								 fact->statements == 1 ? "statement" : "statements");
