@@ -33,6 +33,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -43,6 +44,12 @@
 #include "utils/syscache.h"
 
 #include "store/store.h"
+
+/*
+ * How long book-keeping waits for a lock that somebody holds on our tables, in
+ * milliseconds.  Meanwhile the user's statement holds locks of its own.
+ */
+#define MAX_LOCK_WAIT	100
 
 static bool cache_valid = false;
 static Oid	cached_extension = InvalidOid;
@@ -209,6 +216,21 @@ guard_store_execute(const char *sql, int nargs, Oid *types, Datum *values,
 	return processed;
 }
 
+/*
+ * Until the subtransaction ends.
+ */
+static void
+limit_lock_waits(void)
+{
+	char		limit[16];
+
+	if (LockTimeout > 0 && LockTimeout <= MAX_LOCK_WAIT)
+		return;
+	snprintf(limit, sizeof(limit), "%d", MAX_LOCK_WAIT);
+	(void) set_config_option("lock_timeout", limit, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
 bool
 guard_store_try(const char *what, guard_store_work work, void *arg)
 {
@@ -220,6 +242,7 @@ guard_store_try(const char *what, guard_store_work work, void *arg)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
+		limit_lock_waits();
 		work(arg);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);

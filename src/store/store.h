@@ -58,7 +58,8 @@ extern uint64 guard_store_execute(const char *sql, int nargs, Oid *types,
 
 /*
  * Call "work" in a subtransaction and swallow what it raises, leaving a line
- * in the server log: book-keeping must never stop somebody's statement.
+ * in the server log: book-keeping must never stop somebody's statement, nor
+ * keep it waiting.
  * Returns whether it succeeded.
  */
 typedef void (*guard_store_work) (void *arg);
