@@ -47,6 +47,22 @@ cut_statement(const char *statement)
 	return psprintf("%.*s […]", len, statement);
 }
 
+/*
+ * The line comes first, so that it is there even if the row cannot be written.
+ */
+static void
+log_dropped(const GuardDropped *dropped, const char *verdict,
+			const char *reason, const char *sentence, bool pending)
+{
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("index %s dropped: verdict %s, reason %s%s", dropped->name,
+					verdict, reason ? reason : "none",
+					pending ? " (or COMMIT will be refused)" : ""),
+			 sentence ? errdetail_internal("%s", sentence) : 0,
+			 dropped->definition ?
+			 errhint("To bring it back: %s", dropped->definition) : 0));
+}
+
 void
 guard_audit_dropped(const GuardDropped *dropped, const char *command,
 					const char *statement)
@@ -74,6 +90,7 @@ guard_audit_dropped(const GuardDropped *dropped, const char *command,
 		reason = guard_verdict_reason_name(GUARD_REASON_REPLACED);
 	else
 		reason = guard_verdict_reason_name(judgement->verdict.reason);
+	log_dropped(dropped, verdict, reason, sentence, missed && !observed);
 
 	values[0] = text_or_null(command, &nulls[0]);
 	values[1] = text_or_null(cut_statement(statement), &nulls[1]);
@@ -96,13 +113,6 @@ guard_audit_dropped(const GuardDropped *dropped, const char *command,
 						" verdict, reason, detail, facts)"
 						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 						9, types, values, nulls);
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("index %s dropped: verdict %s, reason %s%s", dropped->name,
-					verdict, reason ? reason : "none",
-					missed && !observed ? " (or COMMIT will be refused)" : ""),
-			 sentence ? errdetail_internal("%s", sentence) : 0,
-			 dropped->definition ?
-			 errhint("To bring it back: %s", dropped->definition) : 0));
 }
 
 void

@@ -80,10 +80,10 @@ record_dropped(GuardFrame *frame)
 	{
 		GuardDropped *dropped = lfirst(lc);
 
-		if (dropped->judgement != NULL)
-			record_heirs(frame, dropped);
 		guard_audit_dropped(dropped, GetCommandTagName(frame->tag),
 							frame->statement);
+		if (dropped->judgement != NULL)
+			record_heirs(frame, dropped);
 		guard_evidence_forget(dropped->index);
 	}
 	foreach(lc, frame->gone)
