@@ -47,6 +47,8 @@ typedef struct GuardFact
 	TimestampTz since;			/* observed since, without a break */
 	TimestampTz first;
 	TimestampTz last;
+	TimestampTz inherited_at;	/* it was another index's until then; 0: it was
+								 * always this one's */
 	int64		count;			/* uses, or scans for counters */
 	double		rate;			/* uses per second over the last minute */
 	int64		pause;			/* longest pause between two uses in

@@ -41,6 +41,7 @@
 #define INHERITED_SERVICES		8
 #define INHERITED_AT			9
 #define INHERITED_SINCE			10
+#define INHERITED_ARBITER		11
 
 /*
  * When the last use was.  One without a date happened at the latest when it
@@ -51,16 +52,15 @@ read_last_use(HeapTuple tuple, TupleDesc desc, GuardFact *fact)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, INHERITED_LAST_USE, desc, &isnull);
-	TimestampTz at;
 
 	if (!isnull)
 	{
 		fact->last = DatumGetTimestampTz(value);
 		return;
 	}
-	at = DatumGetTimestampTz(heap_getattr(tuple, INHERITED_AT, desc, &isnull));
-	if (GetCurrentTimestamp() - at >= (int64) guard_guc_lookback * USECS_PER_SEC)
-		fact->last = at;
+	if (GetCurrentTimestamp() - fact->inherited_at >=
+		(int64) guard_guc_lookback * USECS_PER_SEC)
+		fact->last = fact->inherited_at;
 	value = heap_getattr(tuple, INHERITED_SINCE, desc, &isnull);
 	if (!isnull)
 		fact->since = DatumGetTimestampTz(value);
@@ -87,6 +87,8 @@ read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
 	value = heap_getattr(tuple, INHERITED_FIRST_USE, desc, &isnull);
 	if (!isnull)
 		fact->first = DatumGetTimestampTz(value);
+	fact->inherited_at =
+		DatumGetTimestampTz(heap_getattr(tuple, INHERITED_AT, desc, &isnull));
 	read_last_use(tuple, desc, fact);
 	fact->count = DatumGetInt64(heap_getattr(tuple, INHERITED_USES, desc,
 											 &isnull));
@@ -95,14 +97,22 @@ read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
 	value = heap_getattr(tuple, INHERITED_SERVICES, desc, &isnull);
 	if (!isnull)
 		fact->who = TextDatumGetCString(value);
+	value = heap_getattr(tuple, INHERITED_ARBITER, desc, &isnull);
+	if (!isnull)
+		evidence->last_arbiter = Max(evidence->last_arbiter,
+									 DatumGetTimestampTz(value));
 	evidence->facts = lappend(evidence->facts, fact);
 	return true;
 }
 
+/*
+ * Not to know whether an idle index is a hot one's heir is not to be able to
+ * judge.
+ */
 void
 guard_inherited_collect(GuardEvidence *evidence)
 {
-	(void) guard_store_scan("inherited_use", "inherited_use_index_oid_idx",
+	guard_store_scan_surely("inherited_use", "inherited_use_index_oid_idx",
 							INHERITED_INDEX_OID, evidence->index,
 							read_inherited, evidence);
 }
@@ -142,12 +152,13 @@ merge_uses(const GuardEvidence *gone, bool dated, GuardFact *merged)
 }
 
 static void
-write_row(Oid heir, const char *from, const GuardFact *use)
+write_row(Oid heir, const char *from, const GuardFact *use,
+		  TimestampTz last_arbiter)
 {
 	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
-	Datum		values[9];
-	char		nulls[10] = "         ";
+	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum		values[10];
+	char		nulls[11] = "          ";
 
 	values[0] = ObjectIdGetDatum(heir);
 	values[1] = ObjectIdGetDatum(IndexGetRelation(heir, false));
@@ -158,15 +169,17 @@ write_row(Oid heir, const char *from, const GuardFact *use)
 	values[6] = Int64GetDatum(use->pause);
 	values[7] = use->who != NULL ? CStringGetTextDatum(use->who) : (Datum) 0;
 	values[8] = TimestampTzGetDatum(use->since);
+	values[9] = TimestampTzGetDatum(last_arbiter);
 	nulls[2] = from == NULL ? 'n' : ' ';
 	nulls[3] = use->first == 0 ? 'n' : ' ';
 	nulls[4] = use->last == 0 ? 'n' : ' ';
 	nulls[6] = use->pause < 0 ? 'n' : ' ';
 	nulls[7] = use->who == NULL ? 'n' : ' ';
 	nulls[8] = use->since == 0 ? 'n' : ' ';
+	nulls[9] = last_arbiter == 0 ? 'n' : ' ';
 	guard_store_execute("INSERT INTO guard.inherited_use"
-						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9)",
-						9, types, values, nulls);
+						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9, $10)",
+						10, types, values, nulls);
 }
 
 /*
@@ -185,7 +198,7 @@ guard_inherited_record(const GuardEvidence *gone, Oid heir)
 	if (strcmp(heir_name, gone->shape->name) != 0)
 		from = quote_qualified_identifier(gone->shape->schema, gone->shape->name);
 	if (merge_uses(gone, true, &merged))
-		write_row(heir, from, &merged);
+		write_row(heir, from, &merged, gone->last_arbiter);
 	if (merge_uses(gone, false, &merged))
-		write_row(heir, from, &merged);
+		write_row(heir, from, &merged, gone->last_arbiter);
 }

@@ -62,14 +62,16 @@ struct GuardPendingMove
 	bool		detach;
 };
 
-/* What reading guard.moved_table is about. */
-typedef struct MoveSearch
+/* A row of guard.moved_table. */
+typedef struct NotedMove
 {
-	GuardEvidence *evidence;
-	Oid			heir;			/* bears the old name of the chosen move */
+	TimestampTz at;
+	char	   *old_schema;
+	char	   *old_name;
+	bool		detached;
 	ArrayType  *relations;
 	ArrayType  *scans;
-} MoveSearch;
+} NotedMove;
 
 /* ---- reading ---- */
 
@@ -89,55 +91,45 @@ get_value(HeapTuple tuple, int attnum, TupleDesc desc)
 	return heap_getattr(tuple, attnum, desc, &isnull);
 }
 
-/*
- * Of several moves the latest whose old name somebody else bears now is the
- * one that matters, else the latest.
- */
 static bool
-choose_move(HeapTuple tuple, TupleDesc desc, void *arg)
+read_move(HeapTuple tuple, TupleDesc desc, void *arg)
 {
-	MoveSearch *search = arg;
-	GuardMove  *move = &search->evidence->move;
-	TimestampTz at = DatumGetTimestampTz(get_value(tuple, MOVED_AT, desc));
-	char	   *schema = NameStr(*DatumGetName(get_value(tuple, MOVED_OLD_SCHEMA, desc)));
-	char	   *name = NameStr(*DatumGetName(get_value(tuple, MOVED_OLD_NAME, desc)));
-	Oid			heir = table_by_name(schema, name);
+	List	  **moves = arg;
+	NotedMove  *move = palloc(sizeof(NotedMove));
 
-	if (heir == search->evidence->shape->table)
-		heir = InvalidOid;
-	if (move->moved)
-	{
-		if (OidIsValid(search->heir) && !OidIsValid(heir))
-			return true;
-		if (OidIsValid(search->heir) == OidIsValid(heir) && at < move->at)
-			return true;
-	}
-
-	search->heir = heir;
-	search->relations = DatumGetArrayTypePCopy(get_value(tuple, MOVED_RELATIONS, desc));
-	search->scans = DatumGetArrayTypePCopy(get_value(tuple, MOVED_SCANS, desc));
-	move->moved = true;
-	move->at = at;
-	move->old_schema = pstrdup(schema);
-	move->old_name = pstrdup(name);
-	move->detached |= DatumGetBool(get_value(tuple, MOVED_DETACHED, desc));
+	move->at = DatumGetTimestampTz(get_value(tuple, MOVED_AT, desc));
+	move->old_schema = pstrdup(NameStr(*DatumGetName(get_value(tuple, MOVED_OLD_SCHEMA, desc))));
+	move->old_name = pstrdup(NameStr(*DatumGetName(get_value(tuple, MOVED_OLD_NAME, desc))));
+	move->detached = DatumGetBool(get_value(tuple, MOVED_DETACHED, desc));
+	move->relations = DatumGetArrayTypePCopy(get_value(tuple, MOVED_RELATIONS, desc));
+	move->scans = DatumGetArrayTypePCopy(get_value(tuple, MOVED_SCANS, desc));
+	*moves = lappend(*moves, move);
 	return true;
+}
+
+static int
+by_time(const ListCell *a, const ListCell *b)
+{
+	TimestampTz ta = ((NotedMove *) lfirst(a))->at;
+	TimestampTz tb = ((NotedMove *) lfirst(b))->at;
+
+	return ta < tb ? -1 : ta > tb ? 1 : 0;
 }
 
 /*
  * The scans that a relation had when it was moved; 0 when it was not noted.
  */
 static int64
-scans_at_move(MoveSearch *search, Oid relation)
+scans_at_move(const NotedMove *move, Oid relation)
 {
 	Datum	   *oids;
 	Datum	   *scans;
 	int			noids;
 	int			nscans;
 
-	deconstruct_array(search->relations, OIDOID, sizeof(Oid), true,
+	deconstruct_array(move->relations, OIDOID, sizeof(Oid), true,
 					  TYPALIGN_INT, &oids, NULL, &noids);
-	deconstruct_array(search->scans, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+	deconstruct_array(move->scans, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
 					  TYPALIGN_DOUBLE, &scans, NULL, &nscans);
 	for (int i = 0; i < Min(noids, nscans); i++)
 	{
@@ -147,65 +139,124 @@ scans_at_move(MoveSearch *search, Oid relation)
 	return 0;
 }
 
+static bool
+is_of_table(const GuardFact *fact)
+{
+	return strncmp(fact->source, "table", 5) == 0;
+}
+
 /*
- * Did this use happen before the move, as far as its source can tell?
+ * Did this use happen before the move, as far as its source can tell?  An
+ * inherited one has been this table's only since it was inherited.
  */
 static bool
-before_move(GuardFact *fact, MoveSearch *search)
+before_move(const GuardFact *fact, const NotedMove *move,
+			const GuardEvidence *evidence)
 {
-	GuardEvidence *evidence = search->evidence;
-	bool		counted = strstr(fact->source, "counters") != NULL;
-	bool		of_table = strncmp(fact->source, "table", 5) == 0;
+	TimestampTz last = Max(fact->last, fact->inherited_at);
 
-	if (fact->last != 0 && fact->last <= evidence->move.at)
+	if (last != 0 && last <= move->at)
 		return true;
-	if (!counted)
+	if (strstr(fact->source, "counters") == NULL)
 		return false;
-	return fact->count - scans_at_move(search, of_table ?
+	return fact->count - scans_at_move(move, is_of_table(fact) ?
 									   evidence->shape->table : evidence->index)
 		< guard_guc_min_scans;
 }
 
 /*
+ * Whoever has been moved several times had several names.  A use was the use
+ * of the name that the table bore then, which is the one that it lost in the
+ * first move afterwards; -1 when there is none, or that is its name now.
+ */
+static int
+find_move(const GuardFact *fact, List *moves, const GuardEvidence *evidence)
+{
+	for (int i = 0; i < list_length(moves); i++)
+	{
+		const NotedMove *move = list_nth(moves, i);
+
+		if (!before_move(fact, move, evidence))
+			continue;
+		if (!move->detached &&
+			table_by_name(move->old_schema, move->old_name) == evidence->shape->table)
+			return -1;
+		return i;
+	}
+	return -1;
+}
+
+/*
+ * One move in the words of the evidence.  A DETACH that came later ended what
+ * came before this move as well.
+ */
+static void
+describe_move(GuardEvidence *evidence, List *moves, int which,
+			  GuardMove *result)
+{
+	const NotedMove *move = list_nth(moves, which);
+	Oid			heir = table_by_name(move->old_schema, move->old_name);
+	GuardReplacement successor;
+
+	memset(result, 0, sizeof(*result));
+	result->moved = true;
+	result->at = move->at;
+	result->old_schema = move->old_schema;
+	result->old_name = move->old_name;
+	for (int i = which; i < list_length(moves); i++)
+		result->detached |= ((NotedMove *) list_nth(moves, i))->detached;
+	if (!OidIsValid(heir) || heir == evidence->shape->table)
+		return;
+
+	result->heir_table = psprintf("%s.%s", move->old_schema, move->old_name);
+	guard_replacement_find(evidence->shape, heir, NIL, false, &successor);
+	result->served = successor.match != GUARD_MATCH_NONE && successor.usable;
+	result->heir_index = successor.index;
+}
+
+/*
  * Mark the facts that stopped speaking for this index because its table was
- * moved out of the way.
+ * moved out of the way.  Of several moves the evidence names the latest that
+ * ended a use, else the latest.
  */
 void
 guard_moved_collect(GuardEvidence *evidence)
 {
-	MoveSearch	search = {0};
-	GuardMove  *move = &evidence->move;
-	bool		quiet;
+	List	   *moves = NIL;
+	int			named = -1;
 	ListCell   *lc;
 
-	search.evidence = evidence;
 	(void) guard_store_scan("moved_table", "moved_table_table_oid_idx",
 							MOVED_TABLE_OID, evidence->shape->table,
-							choose_move, &search);
-	if (!move->moved)
+							read_move, &moves);
+	if (moves == NIL)
 		return;
-	if (OidIsValid(search.heir))
-	{
-		GuardReplacement successor;
+	list_sort(moves, by_time);
+	describe_move(evidence, moves, list_length(moves) - 1, &evidence->move);
 
-		move->heir_table = psprintf("%s.%s", move->old_schema, move->old_name);
-		guard_replacement_find(evidence->shape, search.heir, NIL, false,
-							   &successor);
-		move->served = successor.match != GUARD_MATCH_NONE && successor.usable;
-		move->heir_index = successor.index;
-	}
-
-	quiet = evidence->as_of - move->at >=
-		(int64) guard_guc_quiet_period * USECS_PER_SEC;
+	/* who bears that name matters only where it ended a use */
+	evidence->move.served = false;
+	evidence->move.heir_table = NULL;
 	foreach(lc, evidence->facts)
 	{
 		GuardFact  *fact = lfirst(lc);
-		bool		of_table = strncmp(fact->source, "table", 5) == 0;
+		int			which;
+		GuardMove	move;
+		bool		quiet;
 
-		if (fact->seen != GUARD_SEEN_USED || !before_move(fact, &search))
+		if (fact->seen != GUARD_SEEN_USED)
 			continue;
-		fact->moved_away = quiet || move->detached || move->served ||
-			(of_table && OidIsValid(search.heir));
+		which = find_move(fact, moves, evidence);
+		if (which < 0)
+			continue;
+		describe_move(evidence, moves, which, &move);
+		quiet = evidence->as_of - move.at >=
+			(int64) guard_guc_quiet_period * USECS_PER_SEC;
+		fact->moved_away = quiet || move.detached || move.served ||
+			(is_of_table(fact) && move.heir_table != NULL);
+		if (which >= named)
+			evidence->move = move;
+		named = Max(named, which);
 	}
 }
 

@@ -47,7 +47,8 @@ CREATE TABLE guard.inherited_use (
 	longest_pause	bigint,
 	services		text,
 	inherited_at	timestamptz NOT NULL,
-	observed_since	timestamptz
+	observed_since	timestamptz,
+	last_arbiter	timestamptz
 );
 CREATE INDEX inherited_use_index_oid_idx ON guard.inherited_use (index_oid);
 COMMENT ON TABLE guard.inherited_use IS
