@@ -13,6 +13,8 @@
  * is believed, and the counters matter only when they grew by
  * guard.min_scans or more without any statement to explain it.  Elsewhere the
  * same threshold separates use from noise, and what lies below it is unknown.
+ * Of an exclusion constraint's index they tell nothing, because every row that
+ * comes is looked for in it.
  *
  * When a whole table goes, the table's own scans and writes are use of each
  * of its indexes.
@@ -213,6 +215,12 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 		!may_have_overflowed(captured) &&
 		(capture_since <= fact->since ||
 		 (evidence->created_at != 0 && capture_since <= evidence->created_at));
+	if (evidence->shape->exclusion && relation == evidence->index)
+	{
+		fact->seen = covered ? GUARD_SEEN_NOT : GUARD_SEEN_UNKNOWN;
+		fact->note = "its scans may be no more than its enforcement";
+		return;
+	}
 	if (covered && (captured || fact->count < guard_guc_min_scans))
 	{
 		fact->seen = GUARD_SEEN_NOT;

@@ -77,8 +77,9 @@ typedef struct GuardCapturedUse
 	TimestampTz last_write;		/* tables: last INSERT, UPDATE, DELETE or
 								 * MERGE, by another session */
 	int64		write_count;
-	int64		excused;		/* executions under EXPLAIN ANALYZE: they raise
-								 * idx_scan, but are no uses */
+	int64		excused;		/* executions under EXPLAIN ANALYZE, probes of
+								 * an ON CONFLICT that names no index: they
+								 * raise idx_scan, but are no uses */
 	int			statements;		/* distinct statements known */
 	int64		other_services; /* uses by services that found no slot */
 } GuardCapturedUse;

@@ -377,6 +377,24 @@ is_changed(Relation rel)
 /*
  * A relation that the statement opened to change it.
  */
+/*
+ * ON CONFLICT that names no index looks for each row in every unique one, of
+ * which the operators are known only then.  That raises idx_scan, but nothing
+ * would miss the index.
+ */
+static void
+excuse_probes(ResultRelInfo *target)
+{
+	for (int i = 0; i < target->ri_NumIndices; i++)
+	{
+		Relation	index = target->ri_IndexRelationDescs[i];
+		IndexInfo  *info = target->ri_IndexRelationInfo[i];
+
+		if (index && info && info->ii_UniqueOps)
+			guard_pending_excuse(RelationGetRelid(index), 1);
+	}
+}
+
 static void
 note_target(ResultRelInfo *target, int flags)
 {
@@ -391,6 +409,8 @@ note_target(ResultRelInfo *target, int flags)
 	/* Empty where ON CONFLICT names no index: then any would do. */
 	foreach(lc, target->ri_onConflictArbiterIndexes)
 		guard_pending_use(lfirst_oid(lc), flags | GUARD_USE_ARBITER);
+	if (target->ri_onConflictArbiterIndexes == NIL)
+		excuse_probes(target);
 }
 
 /*
