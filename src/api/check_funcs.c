@@ -79,6 +79,15 @@ target_by_name(Oid index)
 	return target;
 }
 
+static void
+refuse_exempt(Oid object)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("guard does not judge \"%s\"", get_rel_name(object)),
+			 errdetail("Indexes of temporary tables, system catalogs, TOAST tables and guard's own tables are not judged.")));
+}
+
 List *
 guard_api_targets(Oid object)
 {
@@ -94,16 +103,14 @@ guard_api_targets(Oid object)
 				GuardTarget *target = target_by_name(object);
 
 				if (target == NULL)
-					ereport(ERROR,
-							(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-							 errmsg("index \"%s\" is not one that guard judges",
-									get_rel_name(object)),
-							 errdetail("Indexes of temporary tables, system catalogs, TOAST tables and guard's own tables are not judged.")));
+					refuse_exempt(object);
 				return list_make1(target);
 			}
 		case RELKIND_RELATION:
 		case RELKIND_PARTITIONED_TABLE:
 		case RELKIND_MATVIEW:
+			if (!guard_targets_eligible_table(object))
+				refuse_exempt(object);
 			foreach(lc, guard_targets_of_table(object, GUARD_ROUTE_INDEX, false))
 				targets = lappend(targets,
 								  target_by_name(((GuardTarget *) lfirst(lc))->index));
@@ -370,17 +377,17 @@ guard_sql_index_statements(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid			object = PG_GETARG_OID(0);
+	char		relkind = get_rel_relkind(object);
 	bool		texts = guard_api_may_see_texts();
 	GuardTarget *target;
 	Datum		services;
 	ListCell   *lc;
 
-	if (get_rel_relkind(object) != RELKIND_INDEX &&
-		get_rel_relkind(object) != RELKIND_PARTITIONED_INDEX)
+	if (relkind != RELKIND_INDEX && relkind != RELKIND_PARTITIONED_INDEX &&
+		relkind != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an index", get_rel_name(object) ?
-						get_rel_name(object) : "?")));
+				 errmsg("\"%s\" is not an index", get_rel_name(object))));
 	require_sight(object);
 	target = linitial(guard_api_targets(object));
 	InitMaterializedSRF(fcinfo, 0);

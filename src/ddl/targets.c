@@ -40,7 +40,6 @@
 
 static GuardTargets *collect_drop(DropStmt *stmt);
 static GuardTargets *collect_alter(AlterTableStmt *stmt);
-static bool is_eligible_table(Oid table);
 static bool is_exempt_member(Oid table);
 static List *add_targets_of_table(List *targets, Oid table, GuardRoute route,
 								  const char *through, bool attached_too);
@@ -71,7 +70,7 @@ guard_targets_eligible(Oid index)
 	if (index < FirstNormalObjectId)
 		return false;
 	table = IndexGetRelation(index, true);
-	return OidIsValid(table) && is_eligible_table(table);
+	return OidIsValid(table) && guard_targets_eligible_table(table);
 }
 
 GuardTarget *
@@ -185,8 +184,8 @@ collect_alter(AlterTableStmt *stmt)
 /*
  * The information_schema, too, has OIDs below FirstNormalObjectId.
  */
-static bool
-is_eligible_table(Oid table)
+bool
+guard_targets_eligible_table(Oid table)
 {
 	HeapTuple	tuple;
 	Form_pg_class form;

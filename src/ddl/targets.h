@@ -92,6 +92,9 @@ extern GuardTargets *guard_targets_collect(Node *parsetree);
  */
 extern bool guard_targets_eligible(Oid index);
 
+/* The same for all the indexes that a table has or will have. */
+extern bool guard_targets_eligible_table(Oid table);
+
 /* A target for one index, with its members; NULL when not eligible. */
 extern GuardTarget *guard_targets_make(Oid index, GuardRoute route,
 									   const char *through);

@@ -92,6 +92,7 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 								relations);
 
 	parent = find_parent(shape->table);
+	roles->is_matview = form->relkind == RELKIND_MATVIEW;
 	roles->is_partition = form->relispartition;
 	roles->is_inheritance_child = OidIsValid(parent) && !form->relispartition;
 	roles->partition_parent = form->relispartition ? parent : InvalidOid;

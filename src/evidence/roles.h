@@ -32,6 +32,7 @@ typedef struct GuardRoles
 												 * or DELETE would fail */
 	bool		subscribed;		/* rows arrive by logical replication, directly
 								 * or through a partition ancestor */
+	bool		is_matview;
 	bool		is_partition;
 	bool		is_inheritance_child;	/* of a table that is not partitioned */
 	Oid			partition_parent;	/* InvalidOid unless is_partition */

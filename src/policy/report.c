@@ -268,7 +268,8 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
  * The way that a target would go, where it is not the obvious one.
  */
 static void
-append_route(StringInfo buf, const GuardTarget *target)
+append_route(StringInfo buf, const GuardTarget *target,
+			 const GuardEvidence *evidence)
 {
 	static const char *const kinds[] = {
 		[GUARD_ROUTE_CONSTRAINT] = "constraint",
@@ -281,7 +282,10 @@ append_route(StringInfo buf, const GuardTarget *target)
 		return;
 	if (target->through != NULL)
 		appendStringInfo(buf, "It would go with %s \"%s\".",
-						 kinds[target->route], target->through);
+						 evidence->whole_table && evidence->roles.is_matview &&
+						 strcmp(target->through, evidence->shape->table_name) == 0 ?
+						 "materialized view" : kinds[target->route],
+						 target->through);
 	else if (target->route == GUARD_ROUTE_CASCADE)
 		appendStringInfoString(buf, "It would go as a dependent object.");
 }
@@ -294,7 +298,7 @@ guard_report_detail(const GuardJudgement *judgement)
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	append_route(&buf, judgement->target);
+	append_route(&buf, judgement->target, evidence);
 	foreach(lc, evidence->facts)
 		append_fact(&buf, lfirst(lc), evidence->as_of);
 	if (list_length(judgement->verdicts) > 1)
@@ -322,6 +326,7 @@ primary_message(List *judgements)
 	initStringInfo(&buf);
 	if (evidence->whole_table)
 		appendStringInfo(&buf, "cannot drop %s \"%s\" with index \"%s\": %s",
+						 evidence->roles.is_matview ? "materialized view" :
 						 evidence->roles.is_partition && !evidence->parent_goes ?
 						 "partition" : "table",
 						 table_name(first->shape),
