@@ -202,11 +202,8 @@ match_row(HeapTuple tuple, TupleDesc desc, void *arg)
 void
 guard_protection_collect(GuardEvidence *evidence)
 {
-	if (!guard_store_scan("protection", NULL, 0, InvalidOid, match_row, evidence))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not read table \"guard.protection\""),
-				 errdetail("Another session holds a lock on it, or it has been dropped.")));
+	guard_store_scan_surely("protection", NULL, 0, InvalidOid, match_row,
+							evidence);
 }
 
 /* ---- changing ---- */

@@ -184,6 +184,17 @@ guard_store_scan(const char *table, const char *index, int attnum, Oid key,
 	return true;
 }
 
+void
+guard_store_scan_surely(const char *table, const char *index, int attnum,
+						Oid key, guard_store_row row, void *arg)
+{
+	if (!guard_store_scan(table, index, attnum, key, row, arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not read table \"guard.%s\"", table),
+				 errdetail("Another session holds a lock on it, or it has been dropped.")));
+}
+
 uint64
 guard_store_execute(const char *sql, int nargs, Oid *types, Datum *values,
 					const char *nulls)

@@ -50,6 +50,14 @@ extern bool guard_store_scan(const char *table, const char *index,
 							 guard_store_row row, void *arg);
 
 /*
+ * The same for a table without which nothing can be judged: it is an error
+ * when it cannot be read.
+ */
+extern void guard_store_scan_surely(const char *table, const char *index,
+									int attnum, Oid key,
+									guard_store_row row, void *arg);
+
+/*
  * Run one statement as the owner of the extension; returns the number of rows
  * processed.  The text is fixed, values travel as parameters.
  */
