@@ -166,21 +166,23 @@ note_rebuilt(void *arg)
 
 	if (target == NULL)
 		return;
-	judgements = guard_check_targets(list_make1(target), NIL);
-	if (judgements == NIL)
-		return;
+
+	/* First: even if judging fails, what takes its place is not a new index. */
 	rebuilt = palloc0(sizeof(GuardRebuilt));
+	rebuilt->index = index;
 	rebuilt->name = get_rel_name(index);
 	rebuilt->table = target->table;
-	rebuilt->judgement = linitial(judgements);
 	len = strlen(rebuilt->name) - strlen(REINDEX_OLD_SUFFIX);
 	if (frame->tag == CMDTAG_REINDEX && len > 0 &&
 		strcmp(rebuilt->name + len, REINDEX_OLD_SUFFIX) == 0)
-	{
 		rebuilt->name[len] = '\0';
-		rebuilt->judgement->verdict.evidence->shape->name = rebuilt->name;
-	}
 	frame->rebuilt = lappend(frame->rebuilt, rebuilt);
+
+	judgements = guard_check_targets(list_make1(target), NIL);
+	if (judgements == NIL)
+		return;
+	rebuilt->judgement = linitial(judgements);
+	rebuilt->judgement->verdict.evidence->shape->name = rebuilt->name;
 }
 
 void

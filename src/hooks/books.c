@@ -33,15 +33,16 @@ record_rebuilt(GuardFrame *frame)
 	foreach(lc, frame->rebuilt)
 	{
 		GuardRebuilt *rebuilt = lfirst(lc);
-		const GuardEvidence *evidence = rebuilt->judgement->verdict.evidence;
 		Oid			successor = get_relname_relid(rebuilt->name,
 												  get_rel_namespace(rebuilt->table));
 
-		if (OidIsValid(successor) && successor != evidence->index &&
+		if (OidIsValid(successor) && successor != rebuilt->index &&
 			IndexGetRelation(successor, true) == rebuilt->table)
 		{
-			guard_evidence_rebuilt(evidence, successor);
 			frame->created = list_delete_oid(frame->created, successor);
+			if (rebuilt->judgement != NULL)
+				guard_evidence_rebuilt(rebuilt->judgement->verdict.evidence,
+									   successor);
 		}
 	}
 	frame->rebuilt = NIL;

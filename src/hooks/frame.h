@@ -41,9 +41,10 @@ typedef struct GuardPending
 /* An index that PostgreSQL itself replaces by a new one of the same name. */
 typedef struct GuardRebuilt
 {
+	Oid			index;			/* the old one */
 	char	   *name;
 	Oid			table;
-	GuardJudgement *judgement;
+	GuardJudgement *judgement;	/* NULL when it could not be judged */
 } GuardRebuilt;
 
 typedef struct GuardFrame
