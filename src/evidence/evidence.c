@@ -14,10 +14,12 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -79,6 +81,41 @@ collect_size(GuardEvidence *evidence)
 	UnlockRelationOid(table, AccessShareLock);
 }
 
+/*
+ * Does what it enforces go as collateral?  Who drops a unique index by name
+ * knows; who drops a column or a function may not.
+ */
+bool
+guard_evidence_enforces(const GuardEvidence *evidence)
+{
+	return (evidence->shape->unique || evidence->shape->exclusion) &&
+		!evidence->named && !evidence->whole_table;
+}
+
+/*
+ * The index's table goes.  Does it go along with the table that it is a
+ * partition of?  Where that one is itself a partition of what stays, a level
+ * goes as a partition does.
+ */
+static bool
+parent_goes(const GuardTarget *target, const GuardShape *shape)
+{
+	ListCell   *lc;
+
+	if (target->through == NULL)
+		return shape->index != target->index;
+	if (strcmp(target->through, shape->table_name) == 0)
+		return false;
+	foreach(lc, get_partition_ancestors(shape->table))
+	{
+		const char *name = get_rel_name(lfirst_oid(lc));
+
+		if (name != NULL && strcmp(target->through, name) == 0)
+			return !get_rel_relispartition(lfirst_oid(lc));
+	}
+	return true;
+}
+
 GuardEvidence *
 guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 					   const GuardServer *server)
@@ -88,7 +125,6 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	evidence->index = leaf;
 	evidence->route = target->route;
 	evidence->whole_table = target->table_goes;
-	evidence->parent_goes = evidence->whole_table && leaf != target->index;
 	evidence->named = target->route == GUARD_ROUTE_INDEX ||
 		target->route == GUARD_ROUTE_CONSTRAINT;
 	evidence->as_of = GetCurrentTimestamp();
@@ -96,9 +132,8 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	evidence->shape = guard_shape_read(leaf);
 	if (evidence->shape == NULL)
 		return NULL;
-	if (evidence->whole_table && target->through != NULL &&
-		strcmp(target->through, evidence->shape->table_name) != 0)
-		evidence->parent_goes = true;
+	evidence->parent_goes = evidence->whole_table &&
+		parent_goes(target, evidence->shape);
 
 	guard_roles_collect(evidence->shape, &evidence->roles);
 	guard_origin_collect(evidence);
@@ -110,7 +145,8 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	collect_size(evidence);
 	guard_replacement_find(evidence->shape, evidence->shape->table,
 						   lappend_oid(list_copy(fellows), leaf),
-						   evidence->last_arbiter != 0,
+						   evidence->last_arbiter != 0 ||
+						   guard_evidence_enforces(evidence),
 						   &evidence->replacement);
 	return evidence;
 }
