@@ -99,4 +99,14 @@ guard_compat_executions(PlanState *node)
 							   context)
 #endif
 
+/*
+ * 19 checks foreign keys against an unpartitioned key without SPI, planner and
+ * executor (ri_FastPathCheck).
+ */
+#if PG_VERSION_NUM >= 190000
+#define guard_compat_fk_checks_bypass_executor true
+#else
+#define guard_compat_fk_checks_bypass_executor false
+#endif
+
 #endif							/* GUARD_COMPAT_H */

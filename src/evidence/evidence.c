@@ -82,17 +82,6 @@ collect_size(GuardEvidence *evidence)
 }
 
 /*
- * Does what it enforces go as collateral?  Who drops a unique index by name
- * knows; who drops a column or a function may not.
- */
-bool
-guard_evidence_enforces(const GuardEvidence *evidence)
-{
-	return (evidence->shape->unique || evidence->shape->exclusion) &&
-		!evidence->named && !evidence->whole_table;
-}
-
-/*
  * The index's table goes.  Does it go along with the table that it is a
  * partition of?  Where that one is itself a partition of what stays, a level
  * goes as a partition does.
@@ -146,7 +135,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	guard_replacement_find(evidence->shape, evidence->shape->table,
 						   lappend_oid(list_copy(fellows), leaf),
 						   evidence->last_arbiter != 0 ||
-						   guard_evidence_enforces(evidence),
+						   guard_evidence_enforces_unnamed(evidence),
 						   &evidence->replacement);
 	return evidence;
 }

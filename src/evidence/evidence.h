@@ -139,6 +139,18 @@ extern GuardEvidence *guard_evidence_collect(const GuardTarget *target,
 											 Oid leaf, List *fellows,
 											 const GuardServer *server);
 
+/*
+ * Would something that it enforces be lost without having been named?  Who
+ * drops a unique index by name knows; who drops a column or a function may
+ * not.
+ */
+static inline bool
+guard_evidence_enforces_unnamed(const GuardEvidence *evidence)
+{
+	return (evidence->shape->unique || evidence->shape->exclusion) &&
+		!evidence->named && !evidence->whole_table;
+}
+
 /* ---- the kinds of evidence, one file each; called by evidence.c ---- */
 
 extern void guard_usage_collect(GuardEvidence *evidence);

@@ -9,10 +9,10 @@
  * (PG-INTERNALS 2.8, 4.2).  They also count what is no use at all: planning
  * alone reads the ends of an index (2.6), and so does CLUSTER (2.1).
  *
- * So where capture has watched for as long as the counters have counted, it
- * is believed, and the counters matter only when they grew by
- * guard.min_scans or more without any statement to explain it.  Elsewhere the
- * same threshold separates use from noise, and what lies below it is unknown.
+ * So where capture has watched for as long as the counters have counted, and
+ * nothing can have passed it by, capture alone is believed: whatever else the
+ * counters show, the planner did.  Elsewhere guard.min_scans separates use
+ * from noise, and what lies below it is unknown.
  * Of an exclusion constraint's index they tell nothing, because every row that
  * comes is looked for in it.
  *
@@ -29,6 +29,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
@@ -141,7 +142,13 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 	fact = add_fact(evidence, source);
 	fact->since = capture_since;
 	found = guard_capture_lookup(relation, &use);
-	if (found && use.last != 0)
+	if (found && use.last != 0 && use.count == use.write_count &&
+		use.count < WRITTEN_OFTEN)
+	{
+		fact->seen = GUARD_SEEN_NOT;
+		fact->note = "filled, never read";
+	}
+	else if (found && use.last != 0)
 	{
 		fact->seen = GUARD_SEEN_USED;
 		fact->first = use.first;
@@ -180,6 +187,19 @@ may_have_overflowed(bool captured)
 }
 
 /*
+ * Is the index one that the server itself may read without a statement?  Apply
+ * workers do on a subscriber, and foreign key checks where they bypass the
+ * executor.
+ */
+static bool
+passes_by_executor(const GuardEvidence *evidence)
+{
+	return evidence->roles.subscribed ||
+		(guard_compat_fk_checks_bypass_executor &&
+		 get_index_ref_constraints(evidence->index) != NIL);
+}
+
+/*
  * What the server counted for one relation.  "explained" says that capture has
  * watched for as long, and has statements to explain the scans.
  */
@@ -207,11 +227,7 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->seen = GUARD_SEEN_NOT;
 		return;
 	}
-	/*
-	 * An apply worker passes by the executor, so on a subscriber a few
-	 * captured statements explain nothing.
-	 */
-	covered = capture_since != 0 && !evidence->roles.subscribed &&
+	covered = capture_since != 0 && !passes_by_executor(evidence) &&
 		!may_have_overflowed(captured) &&
 		(capture_since <= fact->since ||
 		 (evidence->created_at != 0 && capture_since <= evidence->created_at));
@@ -221,12 +237,12 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->note = "its scans may be no more than its enforcement";
 		return;
 	}
-	if (covered && (captured || fact->count < guard_guc_min_scans))
+	if (covered)
 	{
 		fact->seen = GUARD_SEEN_NOT;
 		fact->note = captured ?
 			"nothing that captured statements do not explain" :
-			"too few scans to be more than planning";
+			"no statement explains its scans, so they are the planner's";
 		return;
 	}
 	if (fact->count < guard_guc_min_scans)
@@ -286,6 +302,35 @@ aimed_uses(Oid table, int64 *count, TimestampTz *last)
 }
 
 /*
+ * The partitions or inheritance children of the same parent, itself included.
+ * Of several parents the first counts.
+ */
+static List *
+find_siblings(const GuardEvidence *evidence)
+{
+	Oid			parent = evidence->roles.partition_parent;
+	Relation	pg_inherits;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(parent))
+	{
+		pg_inherits = table_open(InheritsRelationId, AccessShareLock);
+		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(evidence->shape->table));
+		scan = systable_beginscan(pg_inherits, InheritsRelidSeqnoIndexId, true,
+								  NULL, 1, &key);
+		tuple = systable_getnext(scan);
+		if (HeapTupleIsValid(tuple))
+			parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+		systable_endscan(scan);
+		table_close(pg_inherits, AccessShareLock);
+	}
+	return OidIsValid(parent) ? find_inheritance_children(parent, NoLock) : NIL;
+}
+
+/*
  * Does this partition draw clearly more statements than its siblings do, and
  * still?  Statements that visit it along with the others are not counted.
  */
@@ -293,7 +338,6 @@ static bool
 aimed_at(GuardEvidence *evidence)
 {
 	Oid			table = evidence->shape->table;
-	List	   *siblings;
 	int64		mine;
 	TimestampTz last;
 	int64		others = 0;
@@ -306,12 +350,10 @@ aimed_at(GuardEvidence *evidence)
 		return false;
 
 	/* Detached: there are no siblings any more to compare it with. */
-	if (!OidIsValid(evidence->roles.partition_parent))
+	if (!evidence->roles.is_partition && !evidence->roles.is_inheritance_child)
 		return evidence->move.moved && last > evidence->move.at;
 
-	siblings = find_inheritance_children(evidence->roles.partition_parent,
-										 NoLock);
-	foreach(lc, siblings)
+	foreach(lc, find_siblings(evidence))
 	{
 		int64		count;
 
@@ -350,7 +392,7 @@ guard_usage_collect(GuardEvidence *evidence)
 /*
  * Is it written no more than its siblings are?  A bulk load that touched them
  * all, or the rows of an hour ago, do not make a partition the current one:
- * being written last does, or being written often.
+ * being written last does, or more often.
  */
 static bool
 written_like_siblings(GuardEvidence *evidence)
@@ -361,14 +403,14 @@ written_like_siblings(GuardEvidence *evidence)
 	if (!guard_capture_lookup(evidence->shape->table, &use) ||
 		use.write_count >= WRITTEN_OFTEN)
 		return false;
-	foreach(lc, find_inheritance_children(evidence->roles.partition_parent,
-										  NoLock))
+	foreach(lc, find_siblings(evidence))
 	{
 		GuardCapturedUse sibling;
 
 		if (lfirst_oid(lc) != evidence->shape->table &&
 			guard_capture_lookup(lfirst_oid(lc), &sibling) &&
-			sibling.last_write >= use.last_write)
+			sibling.last_write >= use.last_write &&
+			sibling.write_count >= use.write_count)
 			return true;
 	}
 	return false;
@@ -386,7 +428,6 @@ guard_usage_collect_aim(GuardEvidence *evidence)
 		 !evidence->move.detached))
 		return;
 	evidence->aimed_at = aimed_at(evidence);
-	if (OidIsValid(evidence->roles.partition_parent) &&
-		written_like_siblings(evidence))
+	if (written_like_siblings(evidence))
 		evidence->last_write = 0;
 }

@@ -95,6 +95,26 @@ judge_one(GuardFrame *frame, Oid index, GuardRoute route)
 }
 
 /*
+ * The evidence of one member is fresher now.  COMMIT decides from it: while we
+ * waited for the lock, another session may have dropped its twin, and made it
+ * the heir.
+ */
+static void
+renew(GuardJudgement *judgement, const GuardVerdict *fresh)
+{
+	ListCell   *lc;
+
+	foreach(lc, judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+
+		if (verdict->evidence->index == fresh->evidence->index)
+			*verdict = *fresh;
+	}
+	guard_check_sum_up(judgement);
+}
+
+/*
  * An index that was judged beforehand: does the verdict still stand?  One that
  * leaned on another index, or on ignorance, is asked for again now that the
  * table is locked.
@@ -109,12 +129,14 @@ recheck(GuardFrame *frame, GuardJudgement *judgement, Oid index)
 		 !judgement->verdict.warning))
 		return;
 
-	/* Replaced, and not CONCURRENTLY: COMMIT will ask what is left. */
-	if (judgement->verdict.reason == GUARD_REASON_REPLACED && !frame->concurrent)
-		return;
 	again = judge_one(frame, index, judgement->target->route);
-	if (again != NULL && again->verdict.decision == GUARD_BLOCK)
-		guard_statement_act_on(frame, list_make1(again), !frame->own && !frame->concurrent);
+	if (again == NULL)
+		return;
+	if (again->verdict.decision == GUARD_BLOCK)
+		guard_statement_act_on(frame, list_make1(again),
+							   !frame->own && !frame->concurrent);
+	else
+		renew(judgement, linitial(again->verdicts));
 }
 
 /*

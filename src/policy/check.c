@@ -31,6 +31,9 @@
 #define REBUILD_KB_PER_SEC	(50 * 1024)
 #define REBUILD_MIN_SECS	0.2
 
+/* Traffic that paused this long does not queue up behind a lock. */
+#define GOING_ON	(INT64CONST(5) * USECS_PER_SEC)
+
 static GuardPolicy
 current_policy(TimestampTz now)
 {
@@ -162,6 +165,18 @@ guard_check_alone(GuardTarget *target, const GuardServer *server)
 									 target->members), server);
 }
 
+/*
+ * The evidence has been corrected.  Returns whether the index may go now.
+ */
+static bool
+decide_again(GuardVerdict *verdict)
+{
+	GuardPolicy policy = current_policy(verdict->evidence->as_of);
+
+	*verdict = guard_verdict_decide(verdict->evidence, &policy);
+	return verdict->decision == GUARD_ALLOW;
+}
+
 void
 guard_check_parent_goes(GuardJudgement *judgement)
 {
@@ -170,10 +185,9 @@ guard_check_parent_goes(GuardJudgement *judgement)
 	foreach(lc, judgement->verdicts)
 	{
 		GuardVerdict *verdict = lfirst(lc);
-		GuardPolicy policy = current_policy(verdict->evidence->as_of);
 
 		verdict->evidence->parent_goes = true;
-		*verdict = guard_verdict_decide(verdict->evidence, &policy);
+		(void) decide_again(verdict);
 	}
 	guard_check_sum_up(judgement);
 }
@@ -257,15 +271,23 @@ guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
 	GuardEvidence *evidence = verdict->evidence;
 	Oid			table = evidence->shape->table;
 	Oid			successor = table_now(evidence->shape);
-	GuardPolicy policy;
 
 	memset(replacement, 0, sizeof(*replacement));
 	if (!table_exists(table))
 		table = InvalidOid;
 
-	/* Dropping the table afterwards was judged as dropping a table. */
+	/*
+	 * The table went, at once or afterwards: then the question is whether
+	 * anybody needs the table, and use of this index is use of it.
+	 */
 	if (!OidIsValid(table) && !OidIsValid(successor))
-		return !evidence->whole_table;
+	{
+		evidence->whole_table = true;
+		if (OidIsValid(evidence->roles.partition_parent) &&
+			!table_exists(evidence->roles.partition_parent))
+			evidence->parent_goes = true;
+		return decide_again(verdict);
+	}
 	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
 		return has_identity(OidIsValid(table) ? table : successor);
 	if (find_replacement(verdict, table, successor, replacement))
@@ -275,9 +297,7 @@ guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
 
 	/* What it leaned on is gone as well: would it have been let go alone? */
 	evidence->replacement.match = GUARD_MATCH_NONE;
-	policy = current_policy(evidence->as_of);
-	*verdict = guard_verdict_decide(evidence, &policy);
-	return verdict->decision == GUARD_ALLOW;
+	return decide_again(verdict);
 }
 
 bool
@@ -296,9 +316,12 @@ guard_check_cannot_wait(const GuardJudgement *judgement, const char **why)
 		*why = "Its table is larger than guard.rebuild_limit: the traffic would wait too long for a replacement built in this transaction.";
 		return true;
 	}
+	if (judgement->verdict.use == NULL)
+		return false;
 	seconds = Max(REBUILD_MIN_SECS,
 				  (double) Max(evidence->table_kb, 0) / REBUILD_KB_PER_SEC);
-	if (judgement->rate * seconds > evidence->server->free_connections)
+	if (evidence->as_of - judgement->verdict.use->last < GOING_ON &&
+		judgement->rate * seconds > evidence->server->free_connections)
 	{
 		*why = "While this transaction builds a replacement, the waiting traffic would use up all free connections.";
 		return true;

@@ -184,6 +184,12 @@ arbitrates(const GuardEvidence *evidence, const GuardPolicy *policy)
 		find_use(evidence, policy, false) != NULL;
 }
 
+static bool
+enforces(const GuardEvidence *evidence)
+{
+	return evidence->shape->unique || evidence->shape->exclusion;
+}
+
 static GuardVerdict
 make(GuardDecision decision, GuardReason reason, GuardEvidence *evidence)
 {
@@ -257,7 +263,7 @@ decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
 	else
 		return false;
 
-	verdict->needs_unique = arbiter;
+	verdict->needs_unique = arbiter || guard_evidence_enforces_unnamed(evidence);
 	if (verdict->reason == GUARD_REASON_REPLACED ||
 		verdict->reason == GUARD_REASON_ARBITER)
 		verdict->use = find_use(evidence, policy, false);
@@ -275,7 +281,6 @@ decide_by_use(GuardEvidence *evidence, const GuardPolicy *policy)
 	GuardVerdict verdict;
 	bool		since_creation;
 	int64		observed;
-	bool		enforces;
 
 	use = find_use(evidence, policy, false);
 	if (use != NULL)
@@ -297,14 +302,13 @@ decide_by_use(GuardEvidence *evidence, const GuardPolicy *policy)
 	 * Unused as far as can be seen.  A unique index still refuses duplicates;
 	 * who drops it by name knows, who drops a column or a function may not.
 	 */
-	enforces = evidence->shape->unique || evidence->shape->exclusion;
-	if (enforces && !evidence->named && !evidence->whole_table)
+	if (guard_evidence_enforces_unnamed(evidence))
 		return decide_unknown(GUARD_REASON_CONSTRAINT, evidence, policy);
 
 	observed = observed_unused(evidence, policy, &since_creation);
 	if (since_creation || (observed > 0 && observed >= policy->min_evidence_age))
 		verdict = make(GUARD_ALLOW,
-					   enforces && evidence->named ?
+					   enforces(evidence) && evidence->named ?
 					   GUARD_REASON_CONSTRAINT : GUARD_REASON_COLD, evidence);
 	else
 		verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, policy);
