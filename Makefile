@@ -8,7 +8,7 @@
 # One test:  make installcheck REGRESS=drop_index ISOLATION= TAP_TESTS=
 #            make installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/001_restart.pl
 #            make installcheck REGRESS= ISOLATION= PGTAP_TESTS=test/pgtap/verdict.sql
-# and the same words after "make check" or "make check-all VERSIONS=18".
+# and the same words after "make check" or "make check-all VERSIONS=18"; KEEP=DIR there leaves results and logs in DIR.
 #
 # WERROR=1 turns warnings into errors.  All of our own test runs set it; a build of yours must not fail because a newer
 # compiler has learnt a new warning.
@@ -39,9 +39,10 @@ SQL_PARTS = $(sort $(wildcard src/sql/[0-9]*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 DATA = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
 
-# PostgreSQL's headers and every callback that it asks for have unused parameters.  The rest of -Wextra they pass.
+# PostgreSQL needs two exceptions: every callback that it asks for has unused parameters, and macros of its headers
+# (ARR_DATA_PTR, for one) mix signed and unsigned.
 PG_CPPFLAGS = -I$(srcdir)/src
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -MMD -MP
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(if $(WERROR),-Werror) -MMD -MP
 
 # Tests.  Each kind makes its own private server with test/guard.conf and removes it again.
 TEMP_CONFIG = $(CURDIR)/test/guard.conf
@@ -62,12 +63,13 @@ override PROVE_FLAGS += -I $(CURDIR)/test/perl
 # PostgreSQL::Test::Cluster adds this file to the configuration of every server it makes.
 installcheck: export TEMP_CONFIG := $(TEMP_CONFIG)
 
-EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for-* tmp_check_regress tmp_check_pgtap
+EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for
+EXTRA_CLEAN += tmp_check* results output_iso log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs))
 ifeq (,$(PGXS))
-$(error $(PG_CONFIG) leads to no server headers: install postgresql-server-dev-NN or set PG_CONFIG; "make check" installs what it needs)
+$(error $(PG_CONFIG) leads to no server headers: set PG_CONFIG or install them (Debian: postgresql-server-dev-NN))
 endif
 # Headers are followed by -MMD above: PGXS's own way (--enable-depend, not in every packaged server) confuses files of the
 # same name in two folders.
@@ -82,11 +84,12 @@ include $(PGXS)
 $(DATA_built): $(SQL_PARTS) guard.control Makefile
 	cat $(SQL_PARTS) > $@
 
-# Objects of one PostgreSQL version are worthless for another: PG_CONFIG=... on the same folder builds everything anew.
-BUILT_FOR = .built-for-$(subst $() ,-,$(VERSION))
-$(OBJS): $(BUILT_FOR)
-$(BUILT_FOR):
-	@rm -f .built-for-*; touch $@
+# Objects of one PostgreSQL version are worthless for another: PG_CONFIG=... in the same folder builds everything anew.  Not a
+# file per version: for PGXS every file is .SECONDARY, and the lack of one of those alone rebuilds nothing.
+$(OBJS): .built-for
+.PHONY: FORCE
+.built-for: FORCE
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 -include $(OBJS:.o=.d)
 $(OBJS:.o=.bc): %.bc: %.o
 
