@@ -15,8 +15,10 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/partition.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
@@ -24,6 +26,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "store/store.h"
 
@@ -124,6 +127,9 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	evidence->parent_goes = evidence->whole_table &&
 		parent_goes(target, evidence->shape);
 
+	evidence->asker_may_see =
+		object_ownercheck(RelationRelationId, evidence->shape->table, GetUserId()) ||
+		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 	guard_roles_collect(evidence->shape, &evidence->roles);
 	guard_origin_collect(evidence);
 	guard_usage_collect(evidence);

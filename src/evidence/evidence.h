@@ -100,6 +100,8 @@ typedef struct GuardEvidence
 
 	TimestampTz created_at;		/* guard saw it being created; 0: did not */
 	GuardMove	move;
+	TimestampTz attached_at;	/* guard saw its table being attached to a
+								 * parent; 0: did not */
 	GuardProtection protection;
 	GuardReplacement replacement;
 
@@ -114,6 +116,8 @@ typedef struct GuardEvidence
 	BlockNumber heap_blocks;
 	int64		table_kb;		/* size, from the catalog's estimate where the
 								 * heap could not be looked at; -1 unknown */
+	bool		asker_may_see;	/* the current user owns the table, or may read
+								 * all statistics */
 	const struct GuardServer *server;
 } GuardEvidence;
 
@@ -172,8 +176,8 @@ extern void guard_origin_rebuilt(Oid old, Oid successor);
  * writes that down.
  */
 typedef struct GuardPendingMove GuardPendingMove;
-extern GuardPendingMove *guard_moved_prepare(Node *parsetree);
-extern void guard_moved_record(GuardPendingMove *move);
+extern List *guard_moved_prepare(Node *parsetree);
+extern void guard_moved_record(List *moves);
 
 /*
  * "heir" serves in place of an index that was used, from now on.  What spoke

@@ -30,6 +30,7 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -50,16 +51,21 @@
 #define MOVED_OLD_SCHEMA	2
 #define MOVED_OLD_NAME		3
 #define MOVED_AT			4
-#define MOVED_DETACHED		5
+#define MOVED_HOW			5
 #define MOVED_RELATIONS		6
 #define MOVED_SCANS			7
+
+/* guard.moved_table.how */
+#define HOW_RENAMED		'r'		/* or its schema, or moved to another */
+#define HOW_DETACHED	'd'
+#define HOW_ATTACHED	'a'
 
 struct GuardPendingMove
 {
 	Oid			table;
 	char	   *old_schema;
 	char	   *old_name;
-	bool		detach;
+	char		how;
 };
 
 /* A row of guard.moved_table. */
@@ -68,7 +74,7 @@ typedef struct NotedMove
 	TimestampTz at;
 	char	   *old_schema;
 	char	   *old_name;
-	bool		detached;
+	char		how;
 	ArrayType  *relations;
 	ArrayType  *scans;
 } NotedMove;
@@ -100,7 +106,7 @@ read_move(HeapTuple tuple, TupleDesc desc, void *arg)
 	move->at = DatumGetTimestampTz(get_value(tuple, MOVED_AT, desc));
 	move->old_schema = pstrdup(NameStr(*DatumGetName(get_value(tuple, MOVED_OLD_SCHEMA, desc))));
 	move->old_name = pstrdup(NameStr(*DatumGetName(get_value(tuple, MOVED_OLD_NAME, desc))));
-	move->detached = DatumGetBool(get_value(tuple, MOVED_DETACHED, desc));
+	move->how = DatumGetChar(get_value(tuple, MOVED_HOW, desc));
 	move->relations = DatumGetArrayTypePCopy(get_value(tuple, MOVED_RELATIONS, desc));
 	move->scans = DatumGetArrayTypePCopy(get_value(tuple, MOVED_SCANS, desc));
 	*moves = lappend(*moves, move);
@@ -165,6 +171,30 @@ before_move(const GuardFact *fact, const NotedMove *move,
 }
 
 /*
+ * Was it a partition or child until this DETACH, and for long enough that its
+ * use came through the parent?  One that was attached only lately brought its
+ * use along, and one that is attached again has not left.
+ */
+static bool
+ended_membership(List *moves, int which, const GuardEvidence *evidence)
+{
+	const NotedMove *move = list_nth(moves, which);
+
+	if (move->how != HOW_DETACHED || evidence->roles.is_partition ||
+		evidence->roles.is_inheritance_child)
+		return false;
+	for (int i = which - 1; i >= 0; i--)
+	{
+		const NotedMove *earlier = list_nth(moves, i);
+
+		if (earlier->how == HOW_ATTACHED)
+			return move->at - earlier->at >=
+				(int64) guard_guc_quiet_period * USECS_PER_SEC;
+	}
+	return true;
+}
+
+/*
  * Whoever has been moved several times had several names.  A use was the use
  * of the name that the table bore then, which is the one that it lost in the
  * first move afterwards; -1 when there is none, or that is its name now.
@@ -178,10 +208,11 @@ find_move(const GuardFact *fact, List *moves, const GuardEvidence *evidence)
 
 		if (!before_move(fact, move, evidence))
 			continue;
-		if (!move->detached &&
+		if (move->how == HOW_RENAMED &&
 			table_by_name(move->old_schema, move->old_name) == evidence->shape->table)
 			return -1;
-		return i;
+		if (move->how == HOW_RENAMED || ended_membership(moves, i, evidence))
+			return i;
 	}
 	return -1;
 }
@@ -204,7 +235,7 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 	result->old_schema = move->old_schema;
 	result->old_name = move->old_name;
 	for (int i = which; i < list_length(moves); i++)
-		result->detached |= ((NotedMove *) list_nth(moves, i))->detached;
+		result->detached |= ended_membership(moves, i, evidence);
 	if (!OidIsValid(heir) || heir == evidence->shape->table)
 		return;
 
@@ -224,6 +255,7 @@ guard_moved_collect(GuardEvidence *evidence)
 {
 	List	   *moves = NIL;
 	int			named = -1;
+	int			last = -1;
 	ListCell   *lc;
 
 	(void) guard_store_scan("moved_table", "moved_table_table_oid_idx",
@@ -232,7 +264,18 @@ guard_moved_collect(GuardEvidence *evidence)
 	if (moves == NIL)
 		return;
 	list_sort(moves, by_time);
-	describe_move(evidence, moves, list_length(moves) - 1, &evidence->move);
+	for (int i = 0; i < list_length(moves); i++)
+	{
+		const NotedMove *move = list_nth(moves, i);
+
+		if (move->how == HOW_ATTACHED)
+			evidence->attached_at = move->at;
+		else
+			last = i;
+	}
+	if (last < 0)
+		return;
+	describe_move(evidence, moves, last, &evidence->move);
 
 	/* who bears that name matters only where it ended a use */
 	evidence->move.served = false;
@@ -263,78 +306,117 @@ guard_moved_collect(GuardEvidence *evidence)
 /* ---- writing ---- */
 
 /*
- * The table that a statement is about to move, and whether by detaching it.
+ * Append a table, by OID, with its present name.
  */
-static RangeVar *
-moved_by(Node *parsetree, bool *detach)
+static void
+add_move(List **moves, Oid table, char how)
 {
-	ListCell   *lc;
+	GuardPendingMove *move = palloc0(sizeof(GuardPendingMove));
 
-	*detach = false;
-	switch (nodeTag(parsetree))
-	{
-		case T_RenameStmt:
-			{
-				RenameStmt *stmt = (RenameStmt *) parsetree;
-
-				if (stmt->renameType == OBJECT_TABLE ||
-					stmt->renameType == OBJECT_MATVIEW)
-					return stmt->relation;
-				break;
-			}
-		case T_AlterObjectSchemaStmt:
-			{
-				AlterObjectSchemaStmt *stmt = (AlterObjectSchemaStmt *) parsetree;
-
-				if (stmt->objectType == OBJECT_TABLE ||
-					stmt->objectType == OBJECT_MATVIEW)
-					return stmt->relation;
-				break;
-			}
-		case T_AlterTableStmt:
-			foreach(lc, ((AlterTableStmt *) parsetree)->cmds)
-			{
-				AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-
-				*detach = true;
-				if (cmd->subtype == AT_DetachPartition)
-					return ((PartitionCmd *) cmd->def)->name;
-				if (cmd->subtype == AT_DropInherit)
-					return ((AlterTableStmt *) parsetree)->relation;
-			}
-			break;
-		default:
-			break;
-	}
-	return NULL;
-}
-
-/*
- * Is the statement about to move a table?  Then what the table is called now,
- * in the current memory context; else NULL.
- */
-GuardPendingMove *
-guard_moved_prepare(Node *parsetree)
-{
-	GuardPendingMove *move;
-	bool		detach;
-	RangeVar   *name = moved_by(parsetree, &detach);
-	Oid			table;
-
-	if (name == NULL)
-		return NULL;
-	table = RangeVarGetRelid(name, NoLock, true);
 	if (!OidIsValid(table))
-		return NULL;
-
-	move = palloc0(sizeof(GuardPendingMove));
+		return;
 	move->table = table;
 	move->old_schema = get_namespace_name(get_rel_namespace(table));
 	move->old_name = get_rel_name(table);
-	move->detach = detach;
-	if (move->old_schema == NULL || move->old_name == NULL)
-		return NULL;
-	return move;
+	move->how = how;
+	if (move->old_schema != NULL && move->old_name != NULL)
+		*moves = lappend(*moves, move);
+}
+
+/*
+ * ALTER SCHEMA … RENAME moves all of its tables.
+ */
+static void
+add_schema(List **moves, const char *schema)
+{
+	Oid			nsp = get_namespace_oid(schema, true);
+	Relation	pg_class;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(nsp))
+		return;
+	pg_class = table_open(RelationRelationId, AccessShareLock);
+	scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		if (form->relnamespace == nsp && form->relhasindex &&
+			form->relkind != RELKIND_TOASTVALUE)
+			add_move(moves, form->oid, HOW_RENAMED);
+	}
+	systable_endscan(scan);
+	table_close(pg_class, AccessShareLock);
+}
+
+/*
+ * DETACH, ATTACH, INHERIT and NO INHERIT.
+ */
+static void
+add_membership(List **moves, AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		switch (cmd->subtype)
+		{
+			case AT_DetachPartition:
+			case AT_DetachPartitionFinalize:
+			case AT_AttachPartition:
+				add_move(moves,
+						 RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
+										  NoLock, true),
+						 cmd->subtype == AT_AttachPartition ?
+						 HOW_ATTACHED : HOW_DETACHED);
+				break;
+			case AT_DropInherit:
+			case AT_AddInherit:
+				add_move(moves, RangeVarGetRelid(stmt->relation, NoLock, true),
+						 cmd->subtype == AT_AddInherit ?
+						 HOW_ATTACHED : HOW_DETACHED);
+				break;
+			default:
+				break;
+		}
+	}
+}
+
+/*
+ * Is the statement about to move tables?  Then what they are called now, as a
+ * list of GuardPendingMove * in the current memory context.
+ */
+List *
+guard_moved_prepare(Node *parsetree)
+{
+	List	   *moves = NIL;
+
+	if (IsA(parsetree, RenameStmt))
+	{
+		RenameStmt *stmt = (RenameStmt *) parsetree;
+
+		if (stmt->renameType == OBJECT_SCHEMA)
+			add_schema(&moves, stmt->subname);
+		else if (stmt->renameType == OBJECT_TABLE ||
+				 stmt->renameType == OBJECT_MATVIEW)
+			add_move(&moves, RangeVarGetRelid(stmt->relation, NoLock, true),
+					 HOW_RENAMED);
+	}
+	else if (IsA(parsetree, AlterObjectSchemaStmt))
+	{
+		AlterObjectSchemaStmt *stmt = (AlterObjectSchemaStmt *) parsetree;
+
+		if (stmt->objectType == OBJECT_TABLE ||
+			stmt->objectType == OBJECT_MATVIEW)
+			add_move(&moves, RangeVarGetRelid(stmt->relation, NoLock, true),
+					 HOW_RENAMED);
+	}
+	else if (IsA(parsetree, AlterTableStmt))
+		add_membership(&moves, (AlterTableStmt *) parsetree);
+	return moves;
 }
 
 /*
@@ -382,8 +464,8 @@ read_scans(Oid table, ArrayType **relations, ArrayType **scans)
  * The statement is done: if the table has another name or parent now, write
  * the move down.
  */
-void
-guard_moved_record(GuardPendingMove *move)
+static void
+record_move(GuardPendingMove *move)
 {
 	char	   *schema = get_namespace_name(get_rel_namespace(move->table));
 	char	   *name = get_rel_name(move->table);
@@ -391,13 +473,13 @@ guard_moved_record(GuardPendingMove *move)
 	ArrayType  *scans;
 	NameData	old_schema;
 	NameData	old_name;
-	Oid			types[] = {OIDOID, NAMEOID, NAMEOID, TIMESTAMPTZOID, BOOLOID,
+	Oid			types[] = {OIDOID, NAMEOID, NAMEOID, TIMESTAMPTZOID, CHAROID,
 	OIDARRAYOID, INT8ARRAYOID};
 	Datum		values[7];
 
 	if (schema == NULL || name == NULL)
 		return;
-	if (!move->detach && strcmp(schema, move->old_schema) == 0 &&
+	if (move->how == HOW_RENAMED && strcmp(schema, move->old_schema) == 0 &&
 		strcmp(name, move->old_name) == 0)
 		return;
 
@@ -408,9 +490,18 @@ guard_moved_record(GuardPendingMove *move)
 	values[1] = NameGetDatum(&old_schema);
 	values[2] = NameGetDatum(&old_name);
 	values[3] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[4] = BoolGetDatum(move->detach);
+	values[4] = CharGetDatum(move->how);
 	values[5] = PointerGetDatum(relations);
 	values[6] = PointerGetDatum(scans);
 	guard_store_execute("INSERT INTO guard.moved_table VALUES ($1, $2, $3, $4, $5, $6, $7)",
 						7, types, values, NULL);
+}
+
+void
+guard_moved_record(List *moves)
+{
+	ListCell   *lc;
+
+	foreach(lc, moves)
+		record_move(lfirst(lc));
 }

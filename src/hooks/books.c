@@ -20,6 +20,7 @@
 #include "utils/snapmgr.h"
 
 #include "hooks/frame.h"
+#include "planner/capture.h"
 #include "store/store.h"
 
 /*
@@ -113,8 +114,7 @@ write_books(void *arg)
 	record_rebuilt(frame);
 	record_dropped(frame);
 	record_created(frame);
-	if (frame->move != NULL)
-		guard_moved_record(frame->move);
+	guard_moved_record(frame->moves);
 	if (frame->renames)
 		guard_protection_refresh();
 }
@@ -125,7 +125,30 @@ has_news(const GuardFrame *frame)
 {
 	return frame->dropped != NIL || frame->gone != NIL ||
 		frame->created != NIL || frame->rebuilt != NIL ||
-		frame->move != NULL || frame->renames;
+		frame->moves != NIL || frame->renames;
+}
+
+/*
+ * Capture cannot be told of a drop that was prepared, or that happened while
+ * guard.mode was off.  When its table of relations is nearly full, whatever is
+ * not in the catalog any more makes room.
+ */
+static void
+purge_captured(void)
+{
+	GuardCaptureStatus status;
+	ListCell   *lc;
+
+	guard_capture_status(&status);
+	if (!status.available || status.relations_used < status.relations_max / 10 * 9)
+		return;
+	foreach(lc, guard_capture_relations())
+	{
+		Oid			relation = ((GuardCapturedUse *) lfirst(lc))->relation;
+
+		if (get_rel_relkind(relation) == '\0')
+			guard_capture_forget(relation);
+	}
 }
 
 void
@@ -139,9 +162,10 @@ guard_books_write(GuardFrame *frame)
 		(void) guard_store_try("write its books", write_books, frame);
 		PopActiveSnapshot();
 		guard_transaction_forget_captured(frame);
+		purge_captured();
 	}
 	frame->dropped = frame->gone = frame->created = NIL;
 	frame->rebuilt = NIL;
-	frame->move = NULL;
+	frame->moves = NIL;
 	frame->renames = false;
 }

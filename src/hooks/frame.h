@@ -66,7 +66,7 @@ typedef struct GuardFrame
 	List	   *rebuilt;		/* of GuardRebuilt * */
 	List	   *created;		/* OIDs of relations created */
 	bool		renames;
-	GuardPendingMove *move;
+	List	   *moves;			/* of GuardPendingMove * */
 } GuardFrame;
 
 extern GuardFrame *guard_frame_top(void);

@@ -207,7 +207,7 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *text)
 	frame->own = is_own_transaction(frame->tag);
 	frame->renames = IsA(parsetree, RenameStmt) ||
 		IsA(parsetree, AlterObjectSchemaStmt) || IsA(parsetree, AlterTableStmt);
-	frame->move = guard_moved_prepare(parsetree);
+	frame->moves = guard_moved_prepare(parsetree);
 
 	/*
 	 * A registration that came by restore or upgrade leads to its index by

@@ -15,6 +15,7 @@
 
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
@@ -27,6 +28,12 @@
 
 /* How many other indexes a primary message names before it counts them. */
 #define NAMED_IN_PRIMARY	5
+
+/* So few uses make no rate. */
+#define RATE_USES		20
+
+/* A reason longer than this is cut in a message. */
+#define REASON_SHOWN	200
 
 /* How many of several refused indexes the client gets the evidence of. */
 #define DETAILED_FOR_CLIENT	5
@@ -102,7 +109,7 @@ static char *
 use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 {
 	bool		counters = strstr(use->source, "counters") != NULL;
-	bool		going_on = rate * SECS_PER_MINUTE >= 1.95;
+	bool		going_on = rate * SECS_PER_MINUTE >= 1.95 && count >= RATE_USES;
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -111,10 +118,10 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 	else if (use->who != NULL)
 		appendStringInfo(&buf, "%s %s it %s", use->who,
 						 !going_on ? "used" : strstr(use->who, " and ") ?
-						 "use" : "uses", how_often(rate, count));
+						 "use" : "uses", how_often(going_on ? rate : 0, count));
 	else
 		appendStringInfo(&buf, "it %s used %s", going_on ? "is" : "was",
-						 how_often(rate, count));
+						 how_often(going_on ? rate : 0, count));
 
 	if (use->last != 0)
 		appendStringInfo(&buf, ", last %s ago", span(now - use->last));
@@ -124,6 +131,27 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 	if (strcmp(use->source, "inherited") == 0)
 		appendStringInfo(&buf, " (%s)", use->note);
 	return buf.data;
+}
+
+/*
+ * A person's text as part of a message: one line, and not too long.
+ */
+static char *
+one_line(const char *text)
+{
+	int			len = strlen(text);
+	char	   *line;
+
+	if (len > REASON_SHOWN)
+		line = psprintf("%.*s…", pg_mbcliplen(text, len, REASON_SHOWN), text);
+	else
+		line = pstrdup(text);
+	for (char *p = line; *p; p++)
+	{
+		if (*p == '\n' || *p == '\r' || *p == '\t')
+			*p = ' ';
+	}
+	return line;
 }
 
 static char *
@@ -190,7 +218,7 @@ guard_report_sentence(const GuardJudgement *judgement)
 	{
 		case GUARD_REASON_PROTECTED:
 			return psprintf("%s protected it: %s", evidence->protection.protected_by,
-							evidence->protection.reason);
+							one_line(evidence->protection.reason));
 		case GUARD_REASON_INVALID:
 			return pstrdup("it is not valid and serves no query");
 		case GUARD_REASON_PARTITION:
@@ -227,6 +255,21 @@ guard_report_sentence(const GuardJudgement *judgement)
 			return observed_clause(verdict);
 	}
 	return pstrdup("");
+}
+
+/*
+ * The same for whoever runs the statement.  One may drop a function or a
+ * schema on which somebody else's index depends, and be refused, without
+ * learning that one's traffic.
+ */
+static char *
+client_sentence(const GuardJudgement *judgement)
+{
+	if (judgement->verdict.evidence->asker_may_see)
+		return guard_report_sentence(judgement);
+	return pstrdup(judgement->verdict.decision == GUARD_BLOCK ?
+				   "it is still needed" :
+				   guard_verdict_reason_name(judgement->verdict.reason));
 }
 
 /* ---- detail ---- */
@@ -331,11 +374,11 @@ primary_message(List *judgements)
 						 "partition" : "table",
 						 table_name(first->shape),
 						 guard_report_name(first->shape),
-						 guard_report_sentence(first));
+						 client_sentence(first));
 	else
 		appendStringInfo(&buf, "cannot drop index \"%s\": %s",
 						 guard_report_name(first->shape),
-						 guard_report_sentence(first));
+						 client_sentence(first));
 	if (list_length(judgements) == 1)
 		return buf.data;
 
@@ -383,7 +426,10 @@ detail_message(List *judgements, GuardOccasion occasion, const char *why,
 		if (n > 0)
 			appendStringInfo(&buf, "\nIndex \"%s\": ",
 							 guard_report_name(judgement->shape));
-		appendStringInfoString(&buf, guard_report_detail(judgement));
+		appendStringInfoString(&buf, limit >= 0 &&
+							   !judgement->verdict.evidence->asker_may_see ?
+							   "Its table belongs to another role." :
+							   guard_report_detail(judgement));
 		n++;
 	}
 	if (occasion == GUARD_AT_COMMIT)
@@ -391,6 +437,24 @@ detail_message(List *judgements, GuardOccasion occasion, const char *why,
 	if (why != NULL)
 		appendStringInfo(&buf, "\n%s", why);
 	return buf.data;
+}
+
+/*
+ * Where one learns more, and what is missing to know it.
+ */
+static char *
+where_to_look(const char *name)
+{
+	GuardCaptureStatus status;
+	const char *missing;
+
+	guard_capture_status(&status);
+	if (!status.available)
+		return pstrdup("To know who uses it, add guard to shared_preload_libraries.");
+	missing = guard_statements_missing();
+	return psprintf("What uses it: SELECT * FROM guard.index_statements(%s);%s%s",
+					name, missing ? " Texts and times are not shown: " : "",
+					missing ? psprintf("%s.", missing) : "");
 }
 
 /*
@@ -422,11 +486,13 @@ hint_message(const GuardJudgement *judgement)
 		default:
 			break;
 	}
-	if (evidence->whole_table)
-		return psprintf("Deploy the code that no longer needs the table first. What uses it: SELECT * FROM guard.index_statements(%s);",
-						name);
-	return psprintf("Deploy the code that no longer needs it, or create its replacement CONCURRENTLY, first. What uses it: SELECT * FROM guard.index_statements(%s);",
-					name);
+	if (!evidence->asker_may_see)
+		return psprintf("Ask the owner of table %s.", table_name(evidence->shape));
+	return psprintf("%s %s",
+					evidence->whole_table ?
+					"Deploy the code that no longer needs the table first." :
+					"Deploy the code that no longer needs it, or create its replacement CONCURRENTLY, first.",
+					where_to_look(name));
 }
 
 /*
@@ -504,14 +570,15 @@ guard_report_allowed(const GuardJudgement *judgement)
 {
 	const GuardVerdict *verdict = &judgement->verdict;
 	const char *name = guard_report_name(judgement->shape);
-	char	   *sentence = guard_report_sentence(judgement);
+	char	   *sentence = client_sentence(judgement);
 
 	if (verdict->warning)
 	{
 		ereport(WARNING,
 				(errmsg("dropping index \"%s\" without knowing whether it is used: %s",
 						name, sentence),
-				 errdetail_internal("%s", guard_report_detail(judgement))));
+				 verdict->evidence->asker_may_see ?
+				 errdetail_internal("%s", guard_report_detail(judgement)) : 0));
 		ereport(LOG_SERVER_ONLY,
 				(errmsg("dropping index \"%s\" without knowing whether it is used: %s",
 						name, sentence)));
@@ -536,6 +603,6 @@ guard_report_remembered(const GuardJudgement *judgement)
 	ereport(NOTICE,
 			(errmsg("index \"%s\" is in use: %s",
 					guard_report_name(judgement->shape),
-					guard_report_sentence(judgement)),
+					client_sentence(judgement)),
 			 errdetail("COMMIT will be refused unless the transaction replaces it.")));
 }

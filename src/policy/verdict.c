@@ -164,6 +164,11 @@ partition_leaves(const GuardEvidence *evidence, const GuardPolicy *policy)
 		!(evidence->move.moved && evidence->move.detached))
 		return false;
 
+	/* One that was attached lately has a life of its own behind it. */
+	if (evidence->attached_at != 0 &&
+		policy->now - evidence->attached_at < policy->quiet_period)
+		return false;
+
 	/* Rows taken before a DETACH came through the parent, and cannot again. */
 	if (evidence->last_write != 0 &&
 		policy->now - evidence->last_write < WRITTEN_LATELY &&

@@ -59,13 +59,13 @@ CREATE TABLE guard.moved_table (
 	old_schema	name NOT NULL,
 	old_name	name NOT NULL,
 	moved_at	timestamptz NOT NULL,
-	detached	boolean NOT NULL,
+	how			"char" NOT NULL,
 	relations	oid[] NOT NULL,
 	scans		bigint[] NOT NULL
 );
 CREATE INDEX moved_table_table_oid_idx ON guard.moved_table (table_oid);
 COMMENT ON TABLE guard.moved_table IS
-'Tables that were renamed, moved to another schema or detached, with the scans that they and their indexes had then.';
+'Tables that were renamed or moved to another schema (how = r), detached (d) or attached (a), with the scans that they and their indexes had then.';
 
 CREATE TABLE guard.audit_log (
 	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
