@@ -2,6 +2,10 @@
 #
 #   make check                   build here and run every test; installs what is missing, touches no server of yours
 #   make check-all               the same on every supported PostgreSQL; VERSIONS='17 18' for some of them
+#   make demo                    play the incident without and with guard, and draw it
+#   make bench                   what guard costs
+#   make check-histories         real projects' migration histories must run through
+#   make check-postgres          PostgreSQL's own regression tests, with guard loaded (long)
 #   make && sudo make install    build and install into the server that PG_CONFIG (default: pg_config in PATH) belongs to
 #   make installcheck            run the tests against what is installed, each kind on a private server (not as root)
 #
@@ -13,17 +17,27 @@
 # WERROR=1 turns warnings into errors.  All of our own test runs set it; a build of yours must not fail because a newer
 # compiler has learnt a new warning.
 
-ifneq (,$(filter check check-all,$(MAKECMDGOALS)))
+# These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
+SELF_SUFFICIENT = check check-all check-histories check-postgres demo bench
+ifneq (,$(filter $(SELF_SUFFICIENT),$(MAKECMDGOALS)))
 
-# These two need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
-.PHONY: check check-all
+.PHONY: $(SELF_SUFFICIENT)
+RUN = @unset MAKEFLAGS MFLAGS MAKELEVEL; exec
 check:
-	@unset MAKEFLAGS MFLAGS MAKELEVEL; exec test/run $(MAKEOVERRIDES)
+	$(RUN) test/run $(MAKEOVERRIDES)
 check-all:
-	@unset MAKEFLAGS MFLAGS MAKELEVEL; exec test/matrix $(MAKEOVERRIDES)
+	$(RUN) test/matrix $(MAKEOVERRIDES)
+check-histories:
+	$(RUN) test/histories
+check-postgres:
+	$(RUN) test/pg_regress_suite
+demo:
+	$(RUN) demo/run
+bench:
+	$(RUN) bench/run
 
 # "make clean check"
-$(filter-out check check-all,$(MAKECMDGOALS)):
+$(filter-out $(SELF_SUFFICIENT),$(MAKECMDGOALS)):
 	@$(MAKE) --no-print-directory $@
 
 else
