@@ -311,6 +311,11 @@ guard_check_cannot_wait(const GuardJudgement *judgement, const char **why)
 		return true;
 	if (evidence->whole_table)
 		return false;
+	if (evidence->table_kb < 0)
+	{
+		*why = "Its table is locked by another session and may be larger than guard.rebuild_limit.";
+		return true;
+	}
 	if (evidence->table_kb > guard_guc_rebuild_limit)
 	{
 		*why = "Its table is larger than guard.rebuild_limit: the traffic would wait too long for a replacement built in this transaction.";
@@ -319,7 +324,7 @@ guard_check_cannot_wait(const GuardJudgement *judgement, const char **why)
 	if (judgement->verdict.use == NULL)
 		return false;
 	seconds = Max(REBUILD_MIN_SECS,
-				  (double) Max(evidence->table_kb, 0) / REBUILD_KB_PER_SEC);
+				  (double) evidence->table_kb / REBUILD_KB_PER_SEC);
 	if (evidence->as_of - judgement->verdict.use->last < GOING_ON &&
 		judgement->rate * seconds > evidence->server->free_connections)
 	{
