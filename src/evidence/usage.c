@@ -123,6 +123,17 @@ name_services(Oid relation)
 }
 
 /*
+ * Has this been filled by a few statements and never read?  A staging table is
+ * nobody's traffic; a partition that is filled is the current one.
+ */
+static bool
+only_filled(const GuardEvidence *evidence, const GuardCapturedUse *use)
+{
+	return use->count == use->write_count && use->count < WRITTEN_OFTEN &&
+		!evidence->roles.is_partition && !evidence->roles.is_inheritance_child;
+}
+
+/*
  * What capture saw of one relation.  Returns whether it saw anything at all,
  * be it only this session's own use or an EXPLAIN ANALYZE.
  */
@@ -142,8 +153,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 	fact = add_fact(evidence, source);
 	fact->since = capture_since;
 	found = guard_capture_lookup(relation, &use);
-	if (found && use.last != 0 && use.count == use.write_count &&
-		use.count < WRITTEN_OFTEN)
+	if (found && use.last != 0 && only_filled(evidence, &use))
 	{
 		fact->seen = GUARD_SEEN_NOT;
 		fact->note = "filled, never read";

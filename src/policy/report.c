@@ -452,9 +452,9 @@ where_to_look(const char *name)
 	if (!status.available)
 		return pstrdup("To know who uses it, add guard to shared_preload_libraries.");
 	missing = guard_statements_missing();
-	return psprintf("What uses it: SELECT * FROM guard.index_statements(%s);%s%s",
-					name, missing ? " Texts and times are not shown: " : "",
-					missing ? psprintf("%s.", missing) : "");
+	return psprintf("%sWhat uses it: SELECT * FROM guard.index_statements(%s);",
+					missing ? psprintf("To see texts and times: %s. ", missing) : "",
+					name);
 }
 
 /*
