@@ -115,18 +115,38 @@ renew(GuardJudgement *judgement, const GuardVerdict *fresh)
 }
 
 /*
- * An index that was judged beforehand: does the verdict still stand?  One that
- * leaned on another index, or on ignorance, is asked for again now that the
- * table is locked.
+ * Could this verdict be another one by now?  While the statement waited for
+ * its lock, the index that it leaned on may have gone, or an idle index may have
+ * come into use or become the heir of one that was dropped.
+ */
+static bool
+may_have_changed(const GuardJudgement *judgement)
+{
+	if (judgement->verdict.decision != GUARD_ALLOW)
+		return false;
+	switch (judgement->verdict.reason)
+	{
+		case GUARD_REASON_REPLACED:
+			return true;
+		case GUARD_REASON_COLD:
+		case GUARD_REASON_STOPPED:
+		case GUARD_REASON_CONSTRAINT:
+			return !judgement->target->table_goes;
+		default:
+			return judgement->verdict.warning;
+	}
+}
+
+/*
+ * An index that was judged beforehand: does the verdict still stand now that
+ * the table is locked?
  */
 static void
 recheck(GuardFrame *frame, GuardJudgement *judgement, Oid index)
 {
 	GuardJudgement *again;
 
-	if (judgement->verdict.decision != GUARD_ALLOW ||
-		(judgement->verdict.reason != GUARD_REASON_REPLACED &&
-		 !judgement->verdict.warning))
+	if (!may_have_changed(judgement))
 		return;
 
 	again = judge_one(frame, index, judgement->target->route);
