@@ -1,0 +1,121 @@
+# The table of results.  Input: lines of what was measured, a value after what it is of.
+
+$1 == "server"            { server = $2 " " $3 }
+$1 == "machine"           { sub(/^machine /, ""); machine = $0 }
+$1 == "executions"        { executions = $2 }
+$1 == "many"              { many[$2] = $3 }
+$1 == "instructions"      { instr[$2, $3] = $4; parts["instructions"] }
+$1 == "throughput"        { tps[$2, $3, $4] = $5; if ($4 > rounds) rounds = $4; parts["throughput"] }
+$1 == "drop"              { ms[$2, $3, $4] = $5; if ($4 > drops) drops = $4; parts["drop"] }
+$1 == "drop_instructions" { mi[$2, $3] = $4 / 1000000; counted = 1 }
+
+function commas(n,    s) {
+	s = sprintf("%.0f", n < 0 ? -n : n)
+	while (match(s, /[0-9][0-9][0-9][0-9](,|$)/)) s = substr(s, 1, RSTART) "," substr(s, RSTART + 1)
+	return (n < 0 ? "-" : "") s
+}
+function plus(n) { return (n < 0 ? "" : "+") commas(n) }
+
+# The median of v[1] to v[n].
+function median(v, n,    i, j, t) {
+	for (i = 2; i <= n; i++)
+		for (j = i; j > 1 && v[j - 1] > v[j]; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
+	return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+}
+function median_tps(p, c,    r, v) {
+	for (r = 1; r <= rounds; r++) v[r] = tps[p, c, r]
+	return median(v, rounds)
+}
+function median_ms(c, kind,    r, v) {
+	for (r = 1; r <= drops; r++) v[r] = ms[c, kind, r]
+	return median(v, drops)
+}
+# Against the plain drop of the same round.
+function median_added(c, kind,    r, v) {
+	for (r = 1; r <= drops; r++) v[r] = ms[c, kind, r] - ms["plain", kind, r]
+	return median(v, drops)
+}
+
+function aim(text, value, limit, format) {
+	printf "  %-76s " format "  %s\n", text, value, value < limit ? "met" : "MISSED"
+}
+function max(a, b) { return a > b ? a : b }
+
+function select_row(name, c,    p, i) {
+	printf "  %-36s", name
+	for (i = 1; i <= 2; i++) {
+		p = protocols[i]
+		if (c == "plain") printf "%11s%9s%9s", commas(instr[p, c]), "", ""
+		else printf "%11s%9s%9.4f", commas(instr[p, c]), plus(instr[p, c] - instr[p, "plain"]), instr[p, c] / instr[p, "plain"]
+	}
+	print ""
+}
+# What guard adds, of what pg_stat_statements adds; query identifiers, which either switches on, left out of both.
+function share(p, alone) {
+	return (alone ? instr[p, "guard"] - instr[p, "ident"] : instr[p, "joint"] - instr[p, "stats"]) / (instr[p, "stats"] - instr[p, "ident"])
+}
+function instructions(    p, i, added) {
+	printf "\nOne point select (pgbench -S): instructions in the backend, by callgrind over %s executions\n\n", commas(executions)
+	printf "  %-36s%11s%9s%9s%11s%9s%9s\n", "", "prepared", "added", "ratio", "simple", "added", "ratio"
+	select_row("server as it comes", "plain")
+	select_row("  with query identifiers", "ident")
+	select_row("  with pg_stat_statements", "stats")
+	select_row("  with guard", "guard")
+	select_row("  with both", "joint")
+	print ""
+	for (i = 1; i <= 2; i++) {
+		p = protocols[i]
+		aim("guard / pg_stat_statements, " p " (aim: below 0.333)", max(share(p, 0), share(p, 1)), 1 / 3, "%7.3f  ")
+	}
+	added = max(instr["prepared", "joint"] - instr["prepared", "stats"], instr["prepared", "guard"] - instr["prepared", "ident"])
+	aim("guard / a prepared point select (aim: below 1 %)", 100 * added / instr["prepared", "plain"], 1, "%7.2f %%")
+}
+
+function throughput_row(name, c,    i) {
+	printf "  %-36s", name
+	for (i = 1; i <= 2; i++) printf "%11s%9s%9.3f", commas(median_tps(protocols[i], c)), "", median_tps(protocols[i], c) / median_tps(protocols[i], "plain")
+	print ""
+}
+function throughput() {
+	printf "\npgbench -S, one client: transactions per second; medians of %d rounds\n\n", rounds
+	printf "  %-36s%11s%9s%9s%11s%9s%9s\n", "", "prepared", "", "ratio", "simple", "", "ratio"
+	throughput_row("server as it comes", "plain")
+	throughput_row("  with pg_stat_statements", "stats")
+	throughput_row("  with guard", "guard")
+	throughput_row("  with both", "joint")
+}
+
+function drop_cell(c, kind,    added) {
+	added = kind == "refused" || c == "plain" ? "" : sprintf("%+.2f", median_added(c, kind))
+	printf "%9.2f%9s%11s", median_ms(c, kind), added, counted ? sprintf("%.2f", mi[c, kind]) : ""
+}
+function added_mi(c) { return mi[c, "first"] - mi["plain", "first"] }
+function drop_row(name, c) {
+	printf "  %-36s", name
+	drop_cell(c, "first")
+	drop_cell(c, "later")
+	print ""
+}
+function drop() {
+	printf "\nDROP INDEX, %s indexes, %s captured statements: milliseconds, medians of %d; millions of instructions%s\n\n",
+		commas(many["indexes"]), commas(many["statements"]), drops, counted ? ", by callgrind" : ": not counted"
+	printf "  %-36s%9s%9s%11s%9s%9s%11s\n", "", "first ms", "added", "Minstr", "later ms", "added", "Minstr"
+	drop_row("pg_stat_statements only", "plain")
+	drop_row("  with the classic PL/pgSQL trigger", "classic")
+	drop_row("  with guard", "guard")
+	printf "  %-36s", "refused by the classic trigger"; drop_cell("classic", "refused"); print ""
+	printf "  %-36s", "refused by guard"; drop_cell("guard", "refused"); print ""
+	print ""
+	aim("what guard adds to a DROP INDEX, first in its session (aim: below 10 ms)", median_added("guard", "first"), 10, "%7.2f ms")
+	if (counted)
+		printf "  %-76s %7.3f\n", "guard / classic trigger, instructions added to the first drop", added_mi("guard") / added_mi("classic")
+}
+
+END {
+	protocols[1] = "prepared"
+	protocols[2] = "simple"
+	printf "\n%s on %s.  Ratios are to be quoted, the rest is this machine.\n", server, machine
+	if ("instructions" in parts) instructions()
+	if ("throughput" in parts) throughput()
+	if ("drop" in parts) drop()
+}

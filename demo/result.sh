@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+#
+# The two acts side by side: a table, and a picture in SVG and PNG.
+#
+# Reads what traffic.sh left in $WORK/log/ACT and nothing else; knows of no
+# server.  The pictures are the only thing that outlives the demonstration.
+
+result()
+{
+	heading 'What happened'
+	measure act1
+	measure act2
+	table
+	picture
+}
+
+# measure ACT: make `phases` (before, after) and `seconds` of the single
+# requests, and `busy` of the samples, all relative to the migration's start.
+measure()
+{
+	local dir=$WORK/log/$1 t0
+
+	t0=$(fact "$1" t0)
+	awk -v t0="$t0" -v before="$BEFORE" -v after="$AFTER" -v patience="$PATIENCE" \
+		-f awk/requests.awk "$dir"/*.requests.* > "$dir/requests"
+	awk '{ print ($1 < 0 ? "before" : "after"), $2, $3 }' "$dir/requests" |
+		sort -k1,1 -k2,2n | awk -f awk/quantiles.awk > "$dir/phases"
+	awk -v b="$BEFORE" '{ print int($1 + b) - b + 0.5, $2, $3 }' "$dir/requests" |
+		sort -k1,1n -k2,2n | awk -f awk/quantiles.awk > "$dir/seconds"
+	awk -v t0="$t0" '{ printf "%.3f %d\n", $1 - t0, $2 }' "$dir/samples" > "$dir/busy"
+}
+
+fact()
+{
+	sed -n "s/^$2=//p" "$WORK/log/$1/facts"
+}
+
+table()
+{
+	printf '  %s%-24s%-26s%s%s\n' "$BOLD" '' 'Act 1: without guard' 'Act 2: with guard' "$PLAIN"
+	printf '  %s%-24s%-13s%-13s%-13s%s%s\n' "$DIM" '' 'before' 'after' 'before' 'after' "$PLAIN"
+	row 'the migration'         fact migration
+	row 'indexes of the services' fact indexes
+	row 'latency, median'       latency 3
+	row 'latency, 95 % below'   latency 5
+	row 'latency, longest'      latency 6
+	row 'answers per second'    answers
+	row 'requests that failed'  failed
+	row 'busy connections, most' busy
+	row 'the pool is exhausted' fact exhausted
+	printf '\n'
+	say "${DIM}A request that waits for $PATIENCE s is given up: it failed, and counts with those $PATIENCE s.$PLAIN"
+}
+
+# row TITLE CELL [ARGUMENT]: what cell_CELL [ARGUMENT] ACT PHASE prints, four times.
+row()
+{
+	local title=$1 cell=cell_$2 act phase colour
+
+	shift 2
+	printf '  %-24s' "$title"
+	for act in act1 act2; do
+		for phase in before after; do
+			colour=''
+			[ "$act $phase" != 'act1 after' ] || colour=$RED
+			[ "$act $phase" != 'act2 after' ] || colour=$GREEN
+			printf '%s%-13s%s' "$colour" "$("$cell" "$@" "$act" "$phase")" "$PLAIN"
+		done
+	done
+	printf '\n'
+}
+
+cell_fact()
+{
+	fact "$2" "$1_$3"
+}
+
+cell_latency()
+{
+	awk -v phase="$3" -v field="$1" '$1 == phase { print $field }' "$WORK/log/$2/phases" | milliseconds
+}
+
+cell_answers()
+{
+	local seconds=$BEFORE
+
+	[ "$2" = before ] || seconds=$AFTER
+	awk -v phase="$2" -v s="$seconds" '$1 == phase { printf "%.0f\n", ($2 - $7) / s }' "$WORK/log/$1/phases"
+}
+
+cell_busy()
+{
+	awk -v after="$([ "$2" = before ] || echo 1)" '(after ? $1 >= 0 : $1 < 0) && $2 > most { most = $2 }
+		END { print most + 0 }' "$WORK/log/$1/busy"
+}
+
+cell_failed()
+{
+	local given_up others=0
+
+	given_up=$(awk -v phase="$2" '$1 == phase { print $7 }' "$WORK/log/$1/phases")
+	[ "$2" = before ] || others=$(($(fact "$1" refused) + $(fact "$1" lost)))
+	echo $((given_up + others)) | thousands
+}
+
+milliseconds()
+{
+	awk '{ if ($1 < 100) printf "%.1f ms\n", $1; else printf "%d ms\n", $1 + 0.5 }' | thousands
+}
+
+# 1234567 -> 1,234,567
+thousands()
+{
+	sed -E ':again; s/^([0-9]+)([0-9]{3})/\1,\2/; t again'
+}
+
+picture()
+{
+	local kind act values="data = '$WORK/log'; before = $BEFORE; after = $AFTER"
+
+	values+="; most = $(fact act1 limit); again = $AFTER / 2; patience = $PATIENCE"
+	for act in act1 act2; do
+		values+="; failed_$act = '$(cell_failed "$act" after)'"
+	done
+	values+="; where = 'PostgreSQL $(fact act1 server), $(nproc) cores'"
+	for kind in svg png; do
+		gnuplot -e "$values; kind = '$kind'" picture.gp > "$WORK/incident.$kind" 2> "$WORK/gnuplot.err" ||
+			die 'gnuplot could not draw the picture.' "$WORK/gnuplot.err"
+		cp "$WORK/incident.$kind" "$OUT/"
+	done
+	chown --reference="$DEMO" "$OUT"/incident.*
+
+	printf '\n'
+	say 'Latency and busy connections over time, both acts in one picture:'
+	say "  $OUT/incident.svg"
+	say "  $OUT/incident.png"
+}

@@ -1,0 +1,210 @@
+# shellcheck shell=bash
+#
+# The live traffic, and watching it second by second.
+#
+# pgbench plays the three services.  It sends requests at a fixed rate whether
+# or not the earlier ones were answered, as people do, and counts a request's
+# latency from the moment it was due.  What it does not play is people who try
+# again: real incidents are worse.
+#
+#   auth     400 requests/s  a pool of 16 connections, opened once
+#   devices   80 requests/s  a pool of 10 connections, opened once
+#   push      20 requests/s  a connection per request, so it wants more of them
+#                            when requests take longer, and is refused when the
+#                            server has no more
+#
+# An act calls act_begin, watch_seconds, migrate, watch_seconds, act_end.  What
+# result.sh needs is left in $WORK/log/ACT: pgbench's log of every request,
+# samples (time, busy connections), and facts (name=value).
+
+PATIENCE=5		# seconds after which a request that could not start is given up
+
+# act_begin NAME [SQL]: a fresh copy of the database under that name, in which
+# the SQL is run, and then the traffic.
+act_begin()
+{
+	ACT=$1
+	DIR=$WORK/log/$ACT
+	"${AS[@]}" mkdir "$DIR"
+	step 'Taking a fresh copy of the database' copy_database "${2:-}"
+	open_sampler
+	sample "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - 1"
+	LIMIT=$REPLY		# what the services can have: the sampler's one counts as well
+	INDEXES=$(count_indexes)
+
+	SECOND=0 COUNTERS='' EXHAUSTED='' MIGRATION='' OUTCOME='' T0=''
+	DURATION=$((BEFORE + AFTER + 1))
+	TRAFFIC=()
+	BEGAN=${EPOCHREALTIME/./}
+	start_service auth 400 16 -f traffic/login.sql -f traffic/session.sql
+	start_service devices 80 10 -f traffic/devices.sql
+	start_service push 20 500 --connect -f traffic/push.sql
+	watch_header
+}
+
+copy_database()
+{
+	sql postgres -c "CREATE DATABASE $ACT TEMPLATE service STRATEGY file_copy"
+	[ -z "$1" ] || sql "$ACT" -c "$1"
+}
+
+# start_service NAME RATE CLIENTS PGBENCH-ARGUMENTS...
+start_service()
+{
+	local name=$1 rate=$2 clients=$3
+
+	shift 3
+	PGAPPNAME=$name "${AS[@]}" "$BIN/pgbench" -n -U app -D rows="$ROWS" --client="$clients" \
+		--rate="$rate" --latency-limit=$((PATIENCE * 1000)) --time="$DURATION" --progress=1 \
+		--log --log-prefix="$DIR/$name.requests" "$@" "$ACT" > "$DIR/$name.err" 2>&1 < /dev/null &
+	TRAFFIC+=($!)
+}
+
+# Connected before the traffic is, so it still sees something when nobody else
+# gets in.
+open_sampler()
+{
+	coproc SAMPLER { exec "${AS[@]}" "$BIN/psql" -XqAt -F ' ' -U postgres -d postgres 2>&1; }
+	exec {ASK}>&"${SAMPLER[1]}"- {ANSWER}<&"${SAMPLER[0]}"-
+}
+
+# sample SQL: the sampler's answer, one line, in $REPLY.
+sample()
+{
+	printf '%s;\n' "$1" >&"$ASK"
+	read -r -u "$ANSWER" || REPLY=''
+	[[ $REPLY == [0-9]* ]] || die 'The server does not answer any more.' "$WORK/server.log"
+}
+
+watch_header()
+{
+	printf '  %s%6s %8s %13s   %-25s  %s%s\n' "$DIM" 'second' 'answers' 'mean latency' \
+		"busy connections (of $LIMIT)" 'failed' "$PLAIN"
+}
+
+# watch_seconds N: one line for each of the next N seconds.
+watch_seconds()
+{
+	local until=$((SECOND + $1))
+
+	while [ "$SECOND" -lt "$until" ]; do
+		SECOND=$((SECOND + 1))
+		wait_for_second
+		watch_line
+		report_migration
+		report_exhaustion
+	done
+}
+
+# And a quarter of a second more, so that pgbench has reported on it.
+wait_for_second()
+{
+	local left=$((BEGAN + SECOND * 1000000 + 250000 - ${EPOCHREALTIME/./}))
+
+	[ "$left" -le 0 ] || nap "$((left / 1000000)).$(printf '%06d' $((left % 1000000)))"
+}
+
+watch_line()
+{
+	local now answers latency failed colour=$GREEN bar when
+
+	sample "SELECT extract(epoch FROM clock_timestamp())::numeric(20,3),
+		count(*) FILTER (WHERE state = 'active'), count(*)
+		FROM pg_stat_activity WHERE usename = 'app' AND backend_type = 'client backend'"
+	read -r now BUSY OPEN <<< "$REPLY"
+	printf '%s %s\n' "$now" "$BUSY" >> "$DIR/samples"
+
+	IFS='|' read -r answers latency failed REFUSED COUNTERS <<< "$(
+		awk -v before="$COUNTERS" -f awk/progress.awk "$DIR"/{auth,devices,push}.err)"
+
+	[ "$BUSY" -lt $((LIMIT / 4)) ] || colour=$YELLOW
+	[ "$BUSY" -lt $((LIMIT * 9 / 10)) ] || colour=$RED
+	printf -v bar '%*s' $(((BUSY + 1) / 2)) ''		# one # for two connections
+	when=$((SECOND - BEFORE))
+	[ "$when" -le 0 ] || when=+$when
+	printf '  %6s %8s %13s   %s%3d %-21s%s  %s\n' "$when" "$answers" "$latency" \
+		"$colour" "$BUSY" "${bar// /#}" "$PLAIN" "$failed"
+}
+
+count_indexes()
+{
+	sql "$ACT" -c "SELECT count(*) FROM pg_index
+		WHERE indrelid::regclass::text LIKE 'auth.%' AND NOT indisprimary"
+}
+
+# Said once: every connection is taken and somebody was turned away.  (Two may
+# be missing: those for a single request come and go.)
+report_exhaustion()
+{
+	[ -z "$EXHAUSTED" ] && [ "$REFUSED" -gt 0 ] && [ "$OPEN" -ge $((LIMIT - 2)) ] || return 0
+	EXHAUSTED="within $((SECOND - BEFORE)) s"
+	say "${RED}The pool is exhausted: $OPEN of $LIMIT connections are open.  The next one is told:$PLAIN"
+	say "$RED  $(sed -n 's/.*failed: \(FATAL: .*\)/\1/p;T;q' "$DIR/push.err")$PLAIN"
+}
+
+# migrate COMMENT PSQL-ARGUMENTS...: run the migration as its owner, while the
+# traffic and the watching go on; report_migration says how it ended.
+migrate()
+{
+	printf '\n  %s$ psql %s -f migration.sql%s    %s%s%s\n' "$BOLD" "${*:2}" "$PLAIN" "$DIM" "# $1" "$PLAIN"
+	shift
+	[ -n "$T0" ] || T0=$EPOCHREALTIME
+	MIGRATION_BEGAN=${EPOCHREALTIME/./}
+	PGAPPNAME=migration "${AS[@]}" "$BIN/psql" -X -U deploy -d "$ACT" "$@" -f migration.sql \
+		> "$DIR/migration" 2>&1 < /dev/null &
+	MIGRATION=$!
+}
+
+report_migration()
+{
+	local status=0 took
+
+	[ -n "$MIGRATION" ] && ! kill -0 "$MIGRATION" 2> /dev/null || return 0
+	took=$(stat -c %.3Y "$DIR/migration")
+	took=$((${took/./} - MIGRATION_BEGAN / 1000))
+	wait "$MIGRATION" || status=$?
+	MIGRATION=''
+	if [ "$status" = 0 ]; then
+		OUTCOME='went through'
+	else
+		OUTCOME="refused${OUTCOME:+, twice}"
+	fi
+	fold -s -w "$(columns)" "$DIR/migration" |
+		sed "s/ *$//; /ERROR: /,/^DETAIL: /{/^DETAIL: /!s/.*/$RED&$PLAIN/}
+			s/^\(DETAIL\|HINT\):/$BOLD&$PLAIN/; s/^/      /"
+	printf '      %s(exit status %s after %s ms)%s\n\n' "$DIM" "$status" "$took" "$PLAIN"
+}
+
+# Pgbench ends by itself when its time is over.  Requests that are still waiting
+# for an answer then, and not just passing by, are cut off and count as failed.
+act_end()
+{
+	local lost=0 pid
+
+	[ -z "$MIGRATION" ] || die "The migration is still waiting after $AFTER seconds." "$DIR/migration"
+	while kill -0 "${TRAFFIC[@]}" 2> /dev/null; do
+		nap 0.2
+		[ "${EPOCHREALTIME/./}" -gt $((BEGAN + DURATION * 1000000)) ] || continue
+		sample "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+			WHERE usename = 'app' AND state = 'active' AND query_start < now() - interval '1 second'"
+		lost=$((lost + REPLY))
+	done
+	for pid in "${TRAFFIC[@]}"; do
+		wait "$pid" || true		# pgbench counts clients that were cut off as an error
+	done
+	exec {ASK}>&- {ANSWER}<&-
+	wait "$SAMPLER_PID" 2> /dev/null || true
+
+	cat > "$DIR/facts" <<-END
+		t0=$T0
+		limit=$LIMIT
+		server=$(sql "$ACT" -c "SELECT current_setting('server_version_num')::int / 10000")
+		lost=$lost
+		refused=$(cat "$DIR"/*.err | grep -c 'failed: FATAL')
+		migration_after=$OUTCOME
+		indexes_before=$INDEXES
+		indexes_after=$(count_indexes)
+		exhausted_after=${EXHAUSTED:-never}
+	END
+	sql postgres -c "DROP DATABASE $ACT WITH (FORCE)"
+}
