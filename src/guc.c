@@ -20,7 +20,6 @@
 #include "utils/guc.h"
 
 #include "guc.h"
-#include "planner/capture.h"
 
 #define SECS_PER_DAY_INT	86400
 
@@ -34,6 +33,8 @@ int			guard_guc_rebuild_limit = 256 * 1024;
 bool		guard_guc_capture = true;
 int			guard_guc_max_indexes = 10000;
 int			guard_guc_max_statements = 5000;
+
+static guard_guc_switched_type capture_switched = NULL;
 
 static const struct config_enum_entry mode_options[] = {
 	{"off", GUARD_MODE_OFF, false},
@@ -49,16 +50,24 @@ static const struct config_enum_entry unknown_options[] = {
 	{NULL, 0, false}
 };
 
+void
+guard_guc_set_switched(guard_guc_switched_type switched)
+{
+	capture_switched = switched;
+}
+
 static void
 assign_mode(int newval, void *extra)
 {
-	guard_capture_switched(newval != GUARD_MODE_OFF && guard_guc_capture);
+	if (capture_switched)
+		capture_switched(newval != GUARD_MODE_OFF && guard_guc_capture);
 }
 
 static void
 assign_capture(bool newval, void *extra)
 {
-	guard_capture_switched(newval && guard_guc_mode != GUARD_MODE_OFF);
+	if (capture_switched)
+		capture_switched(newval && guard_guc_mode != GUARD_MODE_OFF);
 }
 
 static void

@@ -41,4 +41,11 @@ extern int	guard_guc_max_statements;	/* slots, postmaster */
 
 extern void guard_guc_define(void);
 
+/*
+ * Registered by the room that captures: it is told when this session's
+ * capturing is switched on or off.
+ */
+typedef void (*guard_guc_switched_type) (bool on);
+extern void guard_guc_set_switched(guard_guc_switched_type switched);
+
 #endif							/* GUARD_GUC_H */

@@ -75,6 +75,7 @@ static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart = NULL;
 static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
 
+static void switched(bool on);
 static void capture_shmem_request(void);
 static void capture_shmem_startup(void);
 static void capture_ExecutorStart(QueryDesc *queryDesc, int eflags);
@@ -91,6 +92,7 @@ guard_capture_init(void)
 		return;
 
 	EnableQueryId();
+	guard_guc_set_switched(switched);
 
 	prev_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = capture_shmem_request;
@@ -174,8 +176,8 @@ count_off(void)
  * The settings changed in this process.  In the postmaster, and before shared
  * memory is there, counted_off is never set.
  */
-void
-guard_capture_switched(bool on)
+static void
+switched(bool on)
 {
 	if (on)
 		count_on(0, (Datum) 0);

@@ -130,9 +130,6 @@ extern void guard_capture_init(void);
 extern void guard_capture_enter_explain(void);
 extern void guard_capture_leave_explain(void);
 
-/* called by guc.c: this backend's capturing was switched on or off */
-extern void guard_capture_switched(bool on);
-
 /*
  * Registered by the upper room at start: tells, inside a transaction, whether
  * guard is installed in this database.  Capture does nothing where it is not.
