@@ -42,7 +42,7 @@
 #include "api/api.h"
 #include "compat/compat.h"
 #include "evidence/statements.h"
-#include "policy/report.h"
+#include "policy/sentence.h"
 #include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_check);
@@ -177,14 +177,14 @@ guard_sql_check(PG_FUNCTION_ARGS)
 
 		if (judgement == NULL)
 			continue;
-		detail = psprintf("%s. %s", guard_report_sentence(judgement),
-						  guard_report_detail(judgement));
+		detail = psprintf("%s. %s", guard_sentence_verdict(judgement),
+						  guard_sentence_detail(judgement));
 		values[0] = ObjectIdGetDatum(judgement->target->index);
 		values[1] = CStringGetTextDatum(decision_name(&judgement->verdict));
 		values[2] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));
 		values[3] = CStringGetTextDatum(detail);
 		values[4] = DirectFunctionCall1(jsonb_in,
-										CStringGetDatum(guard_report_facts(judgement)));
+										CStringGetDatum(guard_facts_json(judgement)));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
@@ -270,7 +270,7 @@ put_index(ReturnSetInfo *rsinfo, const GuardJudgement *judgement)
 	values[2] = CStringGetTextDatum(judgement->shape->name);
 	values[3] = CStringGetTextDatum(decision_name(&judgement->verdict));
 	values[4] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));
-	values[5] = CStringGetTextDatum(guard_report_sentence(judgement));
+	values[5] = CStringGetTextDatum(guard_sentence_verdict(judgement));
 	values[6] = TimestampTzGetDatum(last);
 	nulls[6] = last == 0;
 	values[7] = Float8GetDatum(days > 0 ? scans / days : 0);

@@ -22,7 +22,7 @@
 #include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture.h"
-#include "policy/report.h"
+#include "policy/sentence.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_status);
 
@@ -38,7 +38,7 @@ put(ReturnSetInfo *rsinfo, const char *item, const char *state)
 static char *
 since_words(TimestampTz since)
 {
-	return psprintf("since %s (%d days)", guard_report_moment(since),
+	return psprintf("since %s (%d days)", guard_sentence_moment(since),
 					(int) ((GetCurrentTimestamp() - since) / USECS_PER_DAY));
 }
 
@@ -64,7 +64,7 @@ put_capture(ReturnSetInfo *rsinfo, TimestampTz since)
 		psprintf("%d of %d", status.relations_used, status.relations_max) :
 		psprintf("full: %d of %d, some are unknown since %s (guard.max_indexes)",
 				 status.relations_used, status.relations_max,
-				 guard_report_moment(status.overflow_since)));
+				 guard_sentence_moment(status.overflow_since)));
 	put(rsinfo, "captured statements",
 		psprintf("%d of %d, " INT64_FORMAT " evicted", status.statements_used,
 				 status.statements_max, status.statements_evicted));

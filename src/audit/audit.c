@@ -20,7 +20,7 @@
 
 #include "audit/audit.h"
 #include "guc.h"
-#include "policy/report.h"
+#include "policy/sentence.h"
 #include "store/store.h"
 
 /* Longer statements are cut, with a mark. */
@@ -77,7 +77,7 @@ guard_audit_dropped(const GuardDropped *dropped, const char *command,
 	TEXTOID, TEXTOID, JSONBOID};
 	Datum		values[9];
 	char		nulls[10] = "         ";
-	char	   *sentence = judgement ? guard_report_sentence(judgement) : NULL;
+	char	   *sentence = judgement ? guard_sentence_verdict(judgement) : NULL;
 	const char *reason;
 
 	/*
@@ -105,7 +105,7 @@ guard_audit_dropped(const GuardDropped *dropped, const char *command,
 	if (judgement != NULL)
 	{
 		values[8] = DirectFunctionCall1(jsonb_in,
-										CStringGetDatum(guard_report_facts(judgement)));
+										CStringGetDatum(guard_facts_json(judgement)));
 		nulls[8] = ' ';
 	}
 	guard_store_execute("INSERT INTO guard.audit_log"

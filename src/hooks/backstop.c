@@ -20,7 +20,7 @@
 #include "utils/memutils.h"
 
 #include "hooks/frame.h"
-#include "policy/report.h"
+#include "policy/sentence.h"
 #include "store/store.h"
 
 /* What PostgreSQL appends to the old index's name in REINDEX CONCURRENTLY. */
@@ -74,7 +74,7 @@ note_dropped(GuardFrame *frame, Oid index)
 	dropped = palloc0(sizeof(GuardDropped));
 	dropped->index = index;
 	dropped->table = shape->table;
-	dropped->name = guard_report_name(shape);
+	dropped->name = guard_sentence_name(shape);
 	dropped->table_name = quote_qualified_identifier(shape->schema,
 													 shape->table_name);
 	dropped->definition = shape->definition;

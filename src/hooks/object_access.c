@@ -23,7 +23,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
-#include "policy/report.h"
+#include "policy/sentence.h"
 #include "store/store.h"
 
 static object_access_hook_type prev_object_access = NULL;
@@ -41,7 +41,7 @@ log_unjudged(void *arg)
 		return;
 	shape = guard_shape_read(index);
 	if (shape != NULL)
-		guard_audit_log_unjudged(guard_report_name(shape), shape->definition);
+		guard_audit_log_unjudged(guard_sentence_name(shape), shape->definition);
 }
 
 static void

@@ -18,7 +18,7 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
-#include "policy/report.h"
+#include "policy/sentence.h"
 
 /*
  * Begin a member of an object; a comma before all but the first.
@@ -148,7 +148,7 @@ put_replacement(StringInfo buf, const GuardReplacement *replacement)
  * memory context.
  */
 char *
-guard_report_facts(const GuardJudgement *judgement)
+guard_facts_json(const GuardJudgement *judgement)
 {
 	const GuardEvidence *evidence = judgement->verdict.evidence;
 	StringInfoData buf;
@@ -177,7 +177,7 @@ guard_report_facts(const GuardJudgement *judgement)
 	}
 	if (list_length(judgement->verdicts) > 1)
 	{
-		put_text(&buf, "member", guard_report_name(evidence->shape));
+		put_text(&buf, "member", guard_sentence_name(evidence->shape));
 		put_int(&buf, "members", list_length(judgement->verdicts));
 	}
 	if (evidence->protection.found)

@@ -20,24 +20,6 @@ typedef enum GuardOccasion
 } GuardOccasion;
 
 /*
- * One clause: what the verdict rests on, for instance "auth uses it 412 times
- * a second, last 0.3 s ago".  In the current memory context.
- */
-extern char *guard_report_sentence(const GuardJudgement *judgement);
-
-/* "2026-11-23 05:55:16 +00" */
-extern char *guard_report_moment(TimestampTz at);
-
-/* "public.users_email_idx", quoted where needed */
-extern char *guard_report_name(const GuardShape *shape);
-
-/* The evidence, in full sentences, for the client. */
-extern char *guard_report_detail(const GuardJudgement *judgement);
-
-/* The evidence as a JSON object, NULL facts left out. */
-extern char *guard_report_facts(const GuardJudgement *judgement);
-
-/*
  * Refuse: ERROR naming all of these judgements, SQLSTATE 55006, with the
  * statements that use the indexes in the server log only.  In observe mode a
  * WARNING and a log line instead, and it returns.  "why" is an additional

@@ -1,0 +1,323 @@
+/*-------------------------------------------------------------------------
+ *
+ * sentence.c
+ *	  A verdict and its evidence in words.
+ *
+ * One clause says what a verdict rests on; it goes into errors, notices, the
+ * audit row and guard.check() alike.  The detail tells every fact.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
+#include "utils/timestamp.h"
+
+#include "policy/sentence.h"
+
+/* So few uses make no rate. */
+#define RATE_USES		20
+
+/* A reason longer than this is cut in a message. */
+#define REASON_SHOWN	200
+
+char *
+guard_sentence_name(const GuardShape *shape)
+{
+	return quote_qualified_identifier(shape->schema, shape->name);
+}
+
+char *
+guard_sentence_table(const GuardShape *shape)
+{
+	return quote_qualified_identifier(shape->schema, shape->table_name);
+}
+
+/*
+ * A span of time in one unit, as one says it.
+ */
+static char *
+span(int64 usecs)
+{
+	double		secs = Max(usecs, 0) / (double) USECS_PER_SEC;
+
+	if (secs < 10)
+		return psprintf("%.1f s", secs);
+	if (secs < 120)
+		return psprintf("%.0f s", secs);
+	if (secs < 2 * SECS_PER_HOUR)
+		return psprintf("%.0f min", secs / SECS_PER_MINUTE);
+	if (secs < 2 * SECS_PER_DAY)
+		return psprintf("%.0f hours", secs / SECS_PER_HOUR);
+	return psprintf("%.0f days", secs / SECS_PER_DAY);
+}
+
+/*
+ * A moment, to the second, in the session's time zone.
+ */
+char *
+guard_sentence_moment(TimestampTz at)
+{
+	return TextDatumGetCString(DirectFunctionCall2(timestamptz_to_char,
+												   TimestampTzGetDatum(at),
+												   CStringGetTextDatum("YYYY-MM-DD HH24:MI:SS TZH")));
+}
+
+/*
+ * "412 times a second", "9 times a minute", "3 times"
+ */
+static char *
+how_often(double rate, int64 count)
+{
+	if (rate >= 1.5)
+		return psprintf("%.0f times a second", rate);
+	if (rate >= 0.95)
+		return pstrdup("once a second");
+	if (rate * SECS_PER_MINUTE >= 1.95)
+		return psprintf("%.0f times a minute", rate * SECS_PER_MINUTE);
+	if (count == 1)
+		return pstrdup("once");
+	return psprintf(INT64_FORMAT " times", count);
+}
+
+/*
+ * One use in words.  A rate is still going on, a count is past.
+ */
+static char *
+use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
+{
+	bool		counters = strstr(use->source, "counters") != NULL;
+	bool		going_on = rate * SECS_PER_MINUTE >= 1.95 && count >= RATE_USES;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	if (counters)
+		appendStringInfo(&buf, "it was scanned %s", how_often(0, count));
+	else if (use->who != NULL)
+		appendStringInfo(&buf, "%s %s it %s", use->who,
+						 !going_on ? "used" : strstr(use->who, " and ") ?
+						 "use" : "uses", how_often(going_on ? rate : 0, count));
+	else
+		appendStringInfo(&buf, "it %s used %s", going_on ? "is" : "was",
+						 how_often(going_on ? rate : 0, count));
+
+	if (use->last != 0)
+		appendStringInfo(&buf, ", last %s ago", span(now - use->last));
+	else
+		appendStringInfo(&buf, " at some time since %s",
+						 guard_sentence_moment(use->since));
+	if (strcmp(use->source, "inherited") == 0)
+		appendStringInfo(&buf, " (%s)", use->note);
+	return buf.data;
+}
+
+/*
+ * A person's text as part of a message: one line, and not too long.
+ */
+static char *
+one_line(const char *text)
+{
+	int			len = strlen(text);
+	char	   *line;
+
+	if (len > REASON_SHOWN)
+		line = psprintf("%.*s…", pg_mbcliplen(text, len, REASON_SHOWN), text);
+	else
+		line = pstrdup(text);
+	for (char *p = line; *p; p++)
+	{
+		if (*p == '\n' || *p == '\r' || *p == '\t')
+			*p = ' ';
+	}
+	return line;
+}
+
+static char *
+hot_clause(const GuardJudgement *judgement)
+{
+	const GuardVerdict *verdict = &judgement->verdict;
+	const GuardEvidence *evidence = verdict->evidence;
+	char	   *clause;
+
+	if (evidence->whole_table && !evidence->parent_goes &&
+		evidence->last_write != 0 &&
+		(evidence->roles.is_partition || evidence->roles.is_inheritance_child) &&
+		verdict->use->last <= evidence->last_write)
+		return psprintf("rows were written to it %s ago",
+						span(evidence->as_of - evidence->last_write));
+	clause = use_clause(verdict->use, judgement->rate, judgement->count,
+						evidence->as_of);
+
+	/* The successor of a table that was swapped out lacks this index. */
+	if (evidence->move.moved && evidence->move.heir_table != NULL &&
+		!evidence->move.served)
+		clause = psprintf("%s, and table \"%s\", which bears its old name now, has no index like it",
+						  clause, evidence->move.heir_table);
+	return clause;
+}
+
+/*
+ * For how long guard has looked, and where it has not.
+ */
+static char *
+observed_clause(const GuardVerdict *verdict)
+{
+	if (verdict->observed <= 0)
+		return pstrdup("nothing is known of its use");
+	return psprintf("no use was seen, but only for the last %s",
+					span(verdict->observed));
+}
+
+/*
+ * Nothing was seen, here.
+ */
+static char *
+cold_clause(const GuardVerdict *verdict)
+{
+	const GuardEvidence *evidence = verdict->evidence;
+	char	   *clause = evidence->created_at != 0 ?
+		psprintf("not used since it was created %s ago",
+				 span(evidence->as_of - evidence->created_at)) :
+		psprintf("no use was seen for %s", span(verdict->observed));
+
+	if (evidence->server->standbys != NULL)
+		clause = psprintf("%s; reads on standby %s are not included", clause,
+						  evidence->server->standbys);
+	return clause;
+}
+
+char *
+guard_sentence_verdict(const GuardJudgement *judgement)
+{
+	const GuardVerdict *verdict = &judgement->verdict;
+	const GuardEvidence *evidence = verdict->evidence;
+
+	switch (verdict->reason)
+	{
+		case GUARD_REASON_PROTECTED:
+			return psprintf("%s protected it: %s", evidence->protection.protected_by,
+							one_line(evidence->protection.reason));
+		case GUARD_REASON_INVALID:
+			return pstrdup("it is not valid and serves no query");
+		case GUARD_REASON_PARTITION:
+			return psprintf("its partition %s goes with all its rows",
+							guard_sentence_table(evidence->shape));
+		case GUARD_REASON_REPLACED:
+			return psprintf("index %s serves in its place",
+							quote_qualified_identifier(evidence->replacement.schema,
+													   evidence->replacement.name));
+		case GUARD_REASON_REPLICA_IDENTITY:
+			return psprintf("it is the replica identity of published table %s: UPDATE and DELETE would fail without it",
+							guard_sentence_table(evidence->shape));
+		case GUARD_REASON_ARBITER:
+			return psprintf("INSERT … ON CONFLICT statements name it as arbiter and would fail without it, last %s ago",
+							span(evidence->as_of - evidence->last_arbiter));
+		case GUARD_REASON_HARMLESS:
+			return psprintf("its table has %u %s", evidence->heap_blocks,
+							evidence->heap_blocks == 1 ? "block" : "blocks");
+		case GUARD_REASON_HOT:
+			return hot_clause(judgement);
+		case GUARD_REASON_STOPPED:
+			if (verdict->use->moved_away)
+				return pstrdup(evidence->move.detached ?
+							   "its use ended when its table was detached" :
+							   "its use passed to another table with its table's name");
+			return use_clause(verdict->use, 0, judgement->count, evidence->as_of);
+		case GUARD_REASON_CONSTRAINT:
+			return evidence->named ?
+				pstrdup("no query uses it; what it enforces goes with it") :
+				pstrdup("no use was seen, but it enforces uniqueness");
+		case GUARD_REASON_COLD:
+			return cold_clause(verdict);
+		case GUARD_REASON_UNKNOWN:
+			return observed_clause(verdict);
+	}
+	return pstrdup("");
+}
+
+/*
+ * One fact as a sentence.
+ */
+static void
+append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
+{
+	if (buf->len > 0)
+		appendStringInfoChar(buf, ' ');
+	appendStringInfo(buf, "%c%s: ", pg_toupper((unsigned char) fact->source[0]),
+					 fact->source + 1);
+	switch (fact->seen)
+	{
+		case GUARD_SEEN_USED:
+			appendStringInfoString(buf, use_clause(fact, 0, fact->count, now));
+			if (fact->statements > 0)
+				appendStringInfo(buf, ", by %d %s", fact->statements,
+								 fact->statements == 1 ? "statement" : "statements");
+			if (fact->moved_away)
+				appendStringInfoString(buf, ", before its table was moved away");
+			break;
+		case GUARD_SEEN_NOT:
+			appendStringInfoString(buf, fact->note ? fact->note : "no use seen");
+			break;
+		case GUARD_SEEN_UNKNOWN:
+			appendStringInfo(buf, "unknown (%s)", fact->note ? fact->note : "");
+			break;
+	}
+	if (fact->since != 0 && (fact->seen != GUARD_SEEN_USED || fact->last != 0))
+		appendStringInfo(buf, "; observed since %s",
+						 guard_sentence_moment(fact->since));
+	appendStringInfoChar(buf, '.');
+}
+
+/*
+ * The way that a target would go, where it is not the obvious one.
+ */
+static void
+append_route(StringInfo buf, const GuardTarget *target,
+			 const GuardEvidence *evidence)
+{
+	static const char *const kinds[] = {
+		[GUARD_ROUTE_CONSTRAINT] = "constraint",
+		[GUARD_ROUTE_COLUMN] = "column",
+		[GUARD_ROUTE_TABLE] = "table",
+		[GUARD_ROUTE_CASCADE] = "object"
+	};
+
+	if (target->route == GUARD_ROUTE_INDEX)
+		return;
+	if (target->through != NULL)
+		appendStringInfo(buf, "It would go with %s \"%s\".",
+						 evidence->whole_table && evidence->roles.is_matview &&
+						 strcmp(target->through, evidence->shape->table_name) == 0 ?
+						 "materialized view" : kinds[target->route],
+						 target->through);
+	else if (target->route == GUARD_ROUTE_CASCADE)
+		appendStringInfoString(buf, "It would go as a dependent object.");
+}
+
+char *
+guard_sentence_detail(const GuardJudgement *judgement)
+{
+	const GuardEvidence *evidence = judgement->verdict.evidence;
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	append_route(&buf, judgement->target, evidence);
+	foreach(lc, evidence->facts)
+		append_fact(&buf, lfirst(lc), evidence->as_of);
+	if (list_length(judgement->verdicts) > 1)
+		appendStringInfo(&buf, " This is partition index %s, one of %d.",
+						 guard_sentence_name(evidence->shape),
+						 list_length(judgement->verdicts));
+	if (evidence->server->standbys != NULL &&
+		judgement->verdict.reason != GUARD_REASON_COLD)
+		appendStringInfo(&buf, " Not included: reads on standby %s.",
+						 evidence->server->standbys);
+	return buf.data;
+}
