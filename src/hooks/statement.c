@@ -176,7 +176,9 @@ guard_statement_act_on(GuardFrame *frame, List *judgements, bool can_wait)
 		}
 		else if (can_wait && !guard_check_cannot_wait(judgement, &cannot))
 		{
-			guard_report_remembered(judgement);
+			/* An ALTER TABLE that adds as well may have made up for it already. */
+			if (!frame->own)
+				guard_report_remembered(judgement);
 			guard_transaction_remember(frame, judgement);
 		}
 		else

@@ -232,7 +232,9 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 		case GUARD_REASON_CONSTRAINT:
 			return evidence->named ?
 				pstrdup("no query uses it; what it enforces goes with it") :
-				pstrdup("no use was seen, but it enforces uniqueness");
+				pstrdup(evidence->shape->unique ?
+						"no use was seen, but it enforces uniqueness" :
+						"no use was seen, but it enforces its constraint");
 		case GUARD_REASON_COLD:
 			return cold_clause(verdict);
 		case GUARD_REASON_UNKNOWN:
