@@ -42,6 +42,7 @@
 #define INHERITED_AT			9
 #define INHERITED_SINCE			10
 #define INHERITED_ARBITER		11
+#define INHERITED_INDEX_NAME	12
 
 /*
  * When the last use was.  One without a date happened at the latest when it
@@ -66,6 +67,26 @@ read_last_use(HeapTuple tuple, TupleDesc desc, GuardFact *fact)
 		fact->since = DatumGetTimestampTz(value);
 }
 
+/*
+ * Does this row of the table speak of this index?  REINDEX CONCURRENTLY in a
+ * session that has not loaded guard gives an index another OID unseen; its name
+ * still leads to it (3.9).
+ */
+static bool
+speaks_of(HeapTuple tuple, TupleDesc desc, const GuardEvidence *evidence)
+{
+	bool		isnull;
+	Oid			index = DatumGetObjectId(heap_getattr(tuple, INHERITED_INDEX_OID,
+													  desc, &isnull));
+	Name		name = DatumGetName(heap_getattr(tuple, INHERITED_INDEX_NAME,
+												 desc, &isnull));
+
+	if (index == evidence->index)
+		return true;
+	return !OidIsValid(IndexGetRelation(index, true)) &&
+		strcmp(NameStr(*name), evidence->shape->name) == 0;
+}
+
 static bool
 read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
 {
@@ -74,8 +95,7 @@ read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
 	bool		isnull;
 	Datum		value;
 
-	if (DatumGetObjectId(heap_getattr(tuple, INHERITED_TABLE_OID, desc,
-									  &isnull)) != evidence->shape->table)
+	if (!speaks_of(tuple, desc, evidence))
 		return true;
 
 	fact = palloc0(sizeof(GuardFact));
@@ -112,8 +132,8 @@ read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
 void
 guard_inherited_collect(GuardEvidence *evidence)
 {
-	guard_store_scan_surely("inherited_use", "inherited_use_index_oid_idx",
-							INHERITED_INDEX_OID, evidence->index,
+	guard_store_scan_surely("inherited_use", "inherited_use_table_oid_idx",
+							INHERITED_TABLE_OID, evidence->shape->table,
 							read_inherited, evidence);
 }
 
@@ -156,10 +176,13 @@ write_row(Oid heir, const char *from, const GuardFact *use,
 		  TimestampTz last_arbiter)
 {
 	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
-	Datum		values[10];
-	char		nulls[11] = "          ";
+	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	NAMEOID};
+	Datum		values[11];
+	char		nulls[12] = "           ";
+	NameData	name;
 
+	namestrcpy(&name, get_rel_name(heir));
 	values[0] = ObjectIdGetDatum(heir);
 	values[1] = ObjectIdGetDatum(IndexGetRelation(heir, false));
 	values[2] = from != NULL ? CStringGetTextDatum(from) : (Datum) 0;
@@ -170,6 +193,7 @@ write_row(Oid heir, const char *from, const GuardFact *use,
 	values[7] = use->who != NULL ? CStringGetTextDatum(use->who) : (Datum) 0;
 	values[8] = TimestampTzGetDatum(use->since);
 	values[9] = TimestampTzGetDatum(last_arbiter);
+	values[10] = NameGetDatum(&name);
 	nulls[2] = from == NULL ? 'n' : ' ';
 	nulls[3] = use->first == 0 ? 'n' : ' ';
 	nulls[4] = use->last == 0 ? 'n' : ' ';
@@ -178,8 +202,8 @@ write_row(Oid heir, const char *from, const GuardFact *use,
 	nulls[8] = use->since == 0 ? 'n' : ' ';
 	nulls[9] = last_arbiter == 0 ? 'n' : ' ';
 	guard_store_execute("INSERT INTO guard.inherited_use"
-						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9, $10)",
-						10, types, values, nulls);
+						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9, $10, $11)",
+						11, types, values, nulls);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "commands/defrem.h"
 #include "miscadmin.h"
 #include "tcop/pquery.h"
 #include "utils/memutils.h"
@@ -193,6 +194,26 @@ guard_statement_act_on(GuardFrame *frame, List *judgements, bool can_wait)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * REINDEX CONCURRENTLY: like a DROP, it commits inside.
+ */
+static bool
+is_concurrent_reindex(Node *parsetree)
+{
+	ListCell   *lc;
+
+	if (!IsA(parsetree, ReindexStmt))
+		return false;
+	foreach(lc, ((ReindexStmt *) parsetree)->params)
+	{
+		DefElem    *option = lfirst(lc);
+
+		if (strcmp(option->defname, "concurrently") == 0)
+			return defGetBoolean(option);
+	}
+	return false;
+}
+
 static void
 refresh_registrations(void *arg)
 {
@@ -207,6 +228,7 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *text)
 
 	frame->statement = text != NULL ? pstrdup(text) : NULL;
 	frame->own = is_own_transaction(frame->tag);
+	frame->concurrent = is_concurrent_reindex(parsetree);
 	frame->renames = IsA(parsetree, RenameStmt) ||
 		IsA(parsetree, AlterObjectSchemaStmt) || IsA(parsetree, AlterTableStmt);
 	frame->moves = guard_moved_prepare(parsetree);

@@ -48,9 +48,11 @@ CREATE TABLE guard.inherited_use (
 	services		text,
 	inherited_at	timestamptz NOT NULL,
 	observed_since	timestamptz,
-	last_arbiter	timestamptz
+	last_arbiter	timestamptz,
+	index_name		name NOT NULL
 );
 CREATE INDEX inherited_use_index_oid_idx ON guard.inherited_use (index_oid);
+CREATE INDEX inherited_use_table_oid_idx ON guard.inherited_use (table_oid);
 COMMENT ON TABLE guard.inherited_use IS
 'Use of a dropped index that counts for the one that serves in its place; longest_pause in microseconds.';
 

@@ -100,6 +100,21 @@ refused($new->query('DROP INDEX hot_a_idx'),
 	qr/hot_a_idx/, 'and the new index inherits what was known of the old one');
 $new->close;
 
+# What an index lives through with its evidence, in sessions that have not loaded the library before.  The first time the
+# counters go along; the second time the index is its own heir.
+make_table($s, 'rebuilt');
+scan_often('rebuilt', 60);
+foreach (
+	'REINDEX INDEX CONCURRENTLY rebuilt_a_idx', 'ALTER TABLE rebuilt ALTER a TYPE bigint',
+	'ALTER TABLE rebuilt RENAME TO renamed; ALTER TABLE renamed RENAME TO rebuilt',
+	'REINDEX INDEX CONCURRENTLY rebuilt_a_idx', 'REINDEX TABLE CONCURRENTLY rebuilt', 'ALTER TABLE rebuilt ALTER a TYPE text')
+{
+	$new = session($node);
+	passed($new->query($_), "never a drop: $_");
+	$new->close;
+	is(verdict($s, 'rebuilt_a_idx'), 'block hot', "and the evidence is still there: $_");
+}
+
 # Replication roles drop indexes, too: the event triggers are ENABLE ALWAYS.
 $new = session($node);
 $new->ok('SET session_replication_role = replica');

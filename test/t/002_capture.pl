@@ -336,6 +336,40 @@ refused(
 	qr/cannot drop index "public.parted_a_idx": app/,
 	'the partitioned index is as hot as the hottest of its partitions');
 
+# ---- what an index lives through with its evidence
+
+foreach (
+	'REINDEX INDEX %t_a_idx', 'REINDEX INDEX CONCURRENTLY %t_a_idx', 'REINDEX TABLE CONCURRENTLY %t',
+	'ALTER TABLE %t ALTER a TYPE bigint', 'ALTER TABLE %t ALTER a TYPE text', 'ALTER TABLE %t SET UNLOGGED',
+	'CLUSTER %t USING %t_a_idx', 'VACUUM FULL %t', 'TRUNCATE %t; INSERT INTO %t SELECT g, g, rpad(g::text, 100) FROM generate_series(1, 1000) g',
+	'ALTER INDEX %t_a_idx RENAME TO renamed; ALTER INDEX renamed RENAME TO %t_a_idx',
+	'ALTER TABLE %t RENAME a TO z', 'ALTER INDEX %t_a_idx SET (fillfactor = 50)', 'ALTER TABLE %t ALTER b TYPE bigint')
+{
+	my $table = new_table();
+	(my $sql = $_) =~ s/%t/$table/g;
+	(my $what = $_) =~ s/%t/t/g;
+
+	use_index($node, $table)->close;
+	passed($s->query($sql), "$what: never a drop");
+	refused($s->query("DROP INDEX ${table}_a_idx"), qr/auth used? it|auth uses it/, "$what: the evidence is still there");
+}
+
+# Twice over, and with a use in between.
+$table = new_table();
+use_index($node, $table)->close;
+$s->ok("REINDEX INDEX CONCURRENTLY ${table}_a_idx; ") foreach 1 .. 2;
+$s->ok("ALTER TABLE $table ALTER a TYPE bigint");
+use_index($node, $table, 'push')->close;
+$s->ok("REINDEX INDEX CONCURRENTLY ${table}_a_idx");
+is(verdict($s, "${table}_a_idx"), 'block hot', 'rebuilt again and again');
+
+# An idle one stays idle.
+$table = new_table();
+$s->ok("REINDEX INDEX CONCURRENTLY ${table}_a_idx");
+is(verdict($s, "${table}_a_idx"), 'allow cold', 'REINDEX CONCURRENTLY of an idle index: still cold');
+$s->ok("ALTER TABLE $table ALTER a TYPE bigint");
+is(verdict($s, "${table}_a_idx"), 'allow cold', 'ALTER TYPE of an idle index: still cold');
+
 # ---- services and statements
 
 $table = new_table();

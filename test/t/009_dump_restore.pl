@@ -73,6 +73,26 @@ $other->ok('CREATE TABLE t (a int); CREATE INDEX t_a_idx ON t (a)');
 passed($other->query('DROP INDEX t_a_idx'), 'a stranger that bears the old name now is not protected');
 $other->close;
 
+# ---- a database made from this one has the same OIDs in it
+
+$auth->close;
+$s->close;
+command_ok([ 'psql', '-Xq', '-d', 'template1', '-c', 'CREATE DATABASE clone TEMPLATE postgres' ], 'CREATE DATABASE ... TEMPLATE');
+$s = session($node);
+my $clone = session($node, dbname => 'clone');
+$clone->ok("DELETE FROM guard.protection WHERE index_name = 't_a_idx'");
+is(verdict($clone, 't_a_idx'), 'allow cold', 'what was captured in the original is not the use of the clone');
+refused($clone->query('DROP INDEX whole_a_idx'), qr/protected it: a table/, 'but registrations hold there');
+passed($clone->query('ALTER TABLE whole RENAME TO renamed'), 'also when the table is renamed there');
+refused($clone->query('DROP INDEX whole_a_idx'), qr/protected it: a table/, 'first');
+$clone->close;
+$auth = use_index($node, 't');
+my $captured = q{SELECT jsonb_path_exists(facts, '$.uses[*] ? (@.source == "capture" && @.seen == "used")') FROM guard.check('t_a_idx')};
+is($s->value($captured), 't', 'the original has its own');
+$s->ok('DROP DATABASE clone');
+all_hold('after all that, the original', $s);
+is($s->value($captured), 't', 'and has not lost it with the other database');
+
 # ---- custom format, several jobs
 
 $s->ok('CREATE DATABASE parallel');

@@ -61,6 +61,21 @@ wait_until($s, "SELECT idx_scan = 1 FROM pg_stat_user_indexes WHERE indexrelname
 is(verdict($s, 'gap_a_idx'), 'allow unknown', 'while one is not, the little that the counters tell means unknown');
 $careless->close;
 
+# Capture alone.
+$s->ok('ALTER SYSTEM SET guard.capture = off');
+$s->ok('SELECT pg_reload_conf()');
+wait_until($_, "SELECT current_setting('guard.capture') = 'off'") foreach $s, $auth;
+like($s->value("SELECT state FROM guard.status WHERE item = 'capture'"), qr/^off/, 'guard.capture = off: guard.status says so');
+$auth->ok('SELECT c FROM gap WHERE a = 42; SELECT pg_stat_force_next_flush()');
+wait_until($s, "SELECT idx_scan = 2 FROM pg_stat_user_indexes WHERE indexrelname = 'gap_a_idx'");
+is(verdict($s, 'gap_a_idx'), 'allow unknown', 'guard.capture = off: what is not captured is unknown');
+refused($migration->query("DROP INDEX $index"), qr/\Q$index\E/, 'guard.capture = off: what was captured is remembered');
+$s->ok('ALTER SYSTEM RESET guard.capture');
+$s->ok('SELECT pg_reload_conf()');
+wait_until($_, "SELECT current_setting('guard.capture') = 'on'") foreach $s, $auth;
+$auth->ok('SELECT c FROM gap WHERE a = 42');
+is(verdict($s, 'gap_a_idx'), 'block hot', 'guard.capture = on: it goes on');
+
 # ---- for a role, a database, a session
 
 $s->ok('CREATE ROLE etl LOGIN; CREATE ROLE plain LOGIN; CREATE ROLE dba LOGIN');

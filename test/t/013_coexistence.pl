@@ -100,6 +100,50 @@ foreach my $companion (@companions)
 	}
 }
 
+# Event triggers of others, that run DDL themselves.
+$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'pg_stat_statements, guard'");
+$node->restart;
+{
+	my $s = session($node);
+
+	$s->ok("SET guard.mode = 'off'");
+	$s->ok('DROP TABLE IF EXISTS t, idle');
+	$s->ok('RESET guard.mode');
+	make_table($s, $_) foreach qw(t idle other);
+	my $auth = use_index($node, 't');
+	$s->ok('CREATE TABLE ddl_log (tag text, what text)');
+	$s->ok(<<'SQL');
+CREATE FUNCTION log_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO ddl_log SELECT tg_tag, object_identity FROM pg_event_trigger_dropped_objects() WHERE object_type = 'index';
+	CREATE TABLE IF NOT EXISTS made_by_trigger (a int PRIMARY KEY);
+	DROP TABLE made_by_trigger;
+END $$;
+CREATE FUNCTION also_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF tg_tag = 'COMMENT' THEN
+		EXECUTE 'DROP INDEX ' || (SELECT string_agg(w, ', ') FROM wanted);
+	END IF;
+END $$;
+CREATE TABLE wanted (w text);
+CREATE EVENT TRIGGER a_first ON sql_drop WHEN TAG IN ('DROP INDEX') EXECUTE FUNCTION log_drop();
+CREATE EVENT TRIGGER z_last ON ddl_command_end EXECUTE FUNCTION also_drop();
+SQL
+	refused($s->query('DROP INDEX t_a_idx'), qr/auth use[sd] it/, "others' event triggers: refuses");
+	is($s->value('SELECT count(*) FROM ddl_log'), 0, "others' event triggers: have not been called");
+	passed($s->query('DROP INDEX idle_a_idx'), "others' event triggers: lets an idle index go");
+	is($s->value("SELECT string_agg(tag || ' ' || what, ', ') FROM ddl_log"), 'DROP INDEX public.idle_a_idx', "others' event triggers: are called, once");
+	$s->ok("INSERT INTO wanted VALUES ('other_a_idx')");
+	passed($s->query("COMMENT ON TABLE t IS 'drops an idle one'"), "others' event triggers: may drop an idle index");
+	is(index_state($s, 'other_a_idx'), 'gone', "others' event triggers: and it is gone");
+	is($s->value("SELECT count(*) FROM guard.last_drops() WHERE index_name = 'public.other_a_idx'"), 1, "others' event triggers: one row in the audit log");
+	$s->ok("UPDATE wanted SET w = 't_a_idx'");
+	refused($s->query("COMMENT ON TABLE t IS 'drops one in use'"), qr/auth use[sd] it/, "others' event triggers: may not drop one in use");
+	is($s->value("SELECT obj_description('t'::regclass)"), 'drops an idle one', "others' event triggers: nor does their statement happen");
+	$s->ok('DROP EVENT TRIGGER a_first; DROP EVENT TRIGGER z_last; DROP FUNCTION log_drop, also_drop; DROP TABLE wanted, ddl_log');
+	$_->close foreach $auth, $s;
+}
+
 # All of them at once, guard first and guard last.
 foreach my $at (0, scalar @installed)
 {

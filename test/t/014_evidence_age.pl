@@ -27,6 +27,7 @@ is(verdict($s, 'old_few_a_idx'), 'allow unknown', 'fewer scans than guard.min_sc
 is(verdict($s, 'old_used_a_idx'), 'block hot', 'use before CREATE EXTENSION counts');
 refused($s->query('DROP INDEX old_used_a_idx'),
 	$version >= 16 ? qr/scanned \d+ times, last/ : qr/scanned \d+ times at some time since/, 'and is dated as far as it can be');
+like($s->query('DROP INDEX old_used_a_idx')->{error}{H}, qr/pg_stat_statements/, 'the hint says that there is no pg_stat_statements');
 $s->ok("SET guard.min_evidence_age = '1s'");
 wait_until($s, "SELECT reason = 'cold' FROM guard.check('old_idle_a_idx')");
 ok(1, 'once it has been observed for guard.min_evidence_age it is cold');
@@ -102,6 +103,27 @@ ok(1, 'quiet for guard.quiet_period and longer than ever before: stopped');
 use_index($node, 'steady')->close;
 is(verdict($s, 'steady_a_idx'), 'block hot', 'until it is used again');
 $s->ok('RESET guard.quiet_period');
+
+# ---- pg_stat_statements of a version that is not understood, or that comes and goes
+
+make_table($s, 'joined');
+$auth = use_index($node, 'joined');
+my $available = "SELECT state FROM guard.status WHERE item = 'pg_stat_statements'";
+my $texts = "SELECT count(query) FROM guard.index_statements('joined_a_idx')";
+like($s->value($available), qr/^not available/, 'guard.status: no pg_stat_statements');
+is($s->value($texts), 0, 'then there are no texts');
+$s->ok('CREATE EXTENSION pg_stat_statements');
+is($s->value($available), 'available', 'guard.status: created');
+is($s->value($texts), 1, 'then there are');
+refused($s->query('DROP INDEX joined_a_idx'), qr/auth use[sd] it/, 'refused as before');
+$s->ok('DROP EXTENSION pg_stat_statements');
+$s->ok("CREATE EXTENSION pg_stat_statements VERSION '1.7'");
+like($s->value($available), qr/^not available: .*version/, 'guard.status: of a version of long ago');
+is($s->value($texts), 0, 'then there are none again, and no error');
+refused($s->query('DROP INDEX joined_a_idx'), qr/auth use[sd] it/, 'and everything else works');
+$s->ok('DROP EXTENSION pg_stat_statements; CREATE SCHEMA elsewhere; CREATE EXTENSION pg_stat_statements SCHEMA elsewhere');
+is($s->value($texts), 1, 'in another schema it is found again');
+$auth->close;
 
 # ---- a small heap is scanned as fast as its index
 
