@@ -30,16 +30,16 @@ settings_of() { # CONFIGURATION
 make_configurations() {
 	local name
 	say "servers for the point select"
-	make_cluster base
-	start base
-	"${as[@]}" createdb -p "$(port_of base)" bench
+	make_cluster plain
+	start plain
+	"${as[@]}" createdb -p "$(port_of plain)" bench
 	failed=$work/pgbench.log
-	"${as[@]}" pgbench -i -q -s 1 -p "$(port_of base)" > "$failed" 2>&1
+	"${as[@]}" pgbench -i -q -s 1 -p "$(port_of plain)" > "$failed" 2>&1
 	failed=
-	sql base -c 'CREATE EXTENSION pg_prewarm' -c 'VACUUM (FREEZE, ANALYZE)'
-	stop base
-	for name in "${configurations[@]}"; do
-		copy_cluster base "$name"
+	sql plain -c 'CREATE EXTENSION pg_prewarm' -c 'VACUUM (FREEZE, ANALYZE)'
+	stop plain
+	for name in "${configurations[@]:1}"; do
+		copy_cluster plain "$name"
 		settings_of "$name" >> "$work/$name/postgresql.conf"
 		start "$name"
 		case $name in stats | joint) sql "$name" -c 'CREATE EXTENSION pg_stat_statements' ;; esac

@@ -24,6 +24,7 @@ leave() {
 	0 | 129 | 130 | 143) ;;
 	*) [ ! -s "$failed" ] || tail -n 20 "$failed" >&2 ;;
 	esac
+	[ "$status" = 0 ] || echo "bench: clearing up" >&2
 	for pid in "${pid_of[@]}"; do kill -QUIT "$pid" 2> /dev/null || true; done
 	for pid in $(jobs -p); do
 		[[ " ${pid_of[*]} " = *" $pid "* ]] || kill -TERM "$pid" 2> /dev/null || true
