@@ -16,6 +16,7 @@
 
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/pg_class.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -100,8 +101,17 @@ record_created(GuardFrame *frame)
 
 	foreach(lc, frame->created)
 	{
-		if (guard_targets_eligible(lfirst_oid(lc)))
-			indexes = lappend_oid(indexes, lfirst_oid(lc));
+		Oid			created = lfirst_oid(lc);
+		char		relkind = get_rel_relkind(created);
+
+		/*
+		 * Whoever asks for the index of a table's OID leaves a negative cache
+		 * entry that nothing removes: a leak in sessions that make temporary
+		 * tables all day.
+		 */
+		if ((relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX) &&
+			guard_targets_eligible(created))
+			indexes = lappend_oid(indexes, created);
 	}
 	guard_origin_record(indexes);
 }
