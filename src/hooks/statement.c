@@ -52,12 +52,15 @@ is_postgres_own(const ErrorData *error, guard_store_work work)
 static void
 fail_closed(MemoryContext context, guard_store_work work)
 {
-	ErrorData  *error;
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ErrorData  *error = CopyErrorData();
 
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
 	if (is_postgres_own(error, work))
+	{
+		/* the frame and its context go before anybody sets another one */
+		MemoryContextSwitchTo(old);
 		PG_RE_THROW();
+	}
 	FlushErrorState();
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
