@@ -45,7 +45,13 @@ CREATE INDEX users_id_idx ON users (id);
 CREATE EXTENSION guard;
 CALL use('SELECT count(*) FROM users WHERE id = 17');
 DROP INDEX users_id_idx;
--- and in the transaction in which it comes
+-- nothing is judged any more in the transaction in which it goes
+BEGIN;
+DROP EXTENSION guard;
+DROP INDEX users_id_idx;
+ROLLBACK;
+DROP INDEX users_id_idx;
+-- everything in the one in which it comes
 DROP EXTENSION guard;
 BEGIN;
 CREATE EXTENSION guard;

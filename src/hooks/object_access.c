@@ -18,6 +18,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
 #include "utils/lsyscache.h"
 
 #include "guc.h"
@@ -73,6 +74,8 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 
 	if (access == OAT_DROP && classId == DatabaseRelationId)
 		guard_capture_forget_database(objectId);
+	if (access == OAT_DROP && classId == ExtensionRelationId)
+		guard_store_forget();
 	if (classId != RelationRelationId || subId != 0 ||
 		(access != OAT_DROP && access != OAT_POST_CREATE))
 		return;

@@ -62,6 +62,12 @@ forget_cached(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 void
+guard_store_forget(void)
+{
+	cache_valid = false;
+}
+
+void
 guard_store_init(void)
 {
 	CacheRegisterSyscacheCallback(EVENTTRIGGEROID, forget_cached, (Datum) 0);

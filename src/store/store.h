@@ -22,6 +22,13 @@
 extern void guard_store_init(void);
 
 /*
+ * An extension is being dropped: see anew whether it was guard.  Its event
+ * triggers go first, and whoever asks after them but before the extension
+ * itself has gone would otherwise be the last to be told that it is there.
+ */
+extern void guard_store_forget(void);
+
+/*
  * OID of the extension in this database, InvalidOid where guard is not
  * installed (or is being installed just now).  Cached; needs a transaction.
  */
