@@ -32,7 +32,7 @@ machine_prepare()
 	step "Loading $((ROWS * 5 / 1000000)) million rows in bulk" load_data
 }
 
-# Not in /tmp, which is memory on newer Debians: the data is 3.5 GB at most.
+# Not in /tmp, which is memory on newer Debians: the data takes 3 GB.
 make_work_directory()
 {
 	local free
@@ -40,7 +40,7 @@ make_work_directory()
 	WORK=$(mktemp -d -p "${TMPDIR:-/var/tmp}" guard-demo.XXXXXX)
 	chmod 711 "$WORK"
 	free=$(df --output=avail -k "$WORK" | tail -n 1)
-	[ "$free" -gt 4500000 ] || die "$WORK has less than 4.5 GB free; set TMPDIR to a place that has."
+	[ "$free" -gt 4000000 ] || die "$WORK has less than 4 GB free; set TMPDIR to a place that has."
 	mkdir -p "$OUT"
 	chown --reference="$DEMO" "$OUT"
 }

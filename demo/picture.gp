@@ -41,8 +41,6 @@ set label 1 'One migration, the same traffic: without guard and with it' at scre
 set label 2 'The migration drops five indexes that the running services need.  '.where.'.' at screen 0.03, 0.912 textcolor rgb SOFT
 set label 3 'Latency: the median of each second, and the range of 90 % of its requests' \
 	at graph 0, 1.09 left textcolor rgb INK
-set label 4 'the migration runs' at first 0, graph 0.57 right offset -0.7, 0 textcolor rgb SOFT
-set label 5 "in act 2 once more,\ninside BEGIN … COMMIT" at first again, graph 0.57 left offset 0.7, 0 textcolor rgb SOFT
 set label 6 sprintf("without guard: %s requests fail,\nmost of them given up after %d s", failed_act1, patience) \
 	at first after, graph 0.80 right textcolor rgb RED
 set label 7 sprintf('with guard: %s fail', failed_act2) at first after, graph 0.06 right textcolor rgb GREEN
@@ -63,6 +61,8 @@ set bmargin at screen 0.075
 set label 3 'Busy connections' at graph 0, 1.09 left textcolor rgb INK
 set label 4 sprintf('all %d that the services can have: new ones are refused', most) \
 	at first -before, first most left offset 1, 0.7 textcolor rgb SOFT
+set label 8 'the migration runs' at first 0, first most * 0.4 right offset -0.7, 0 textcolor rgb SOFT
+set label 9 "in act 2 once more,\ninside BEGIN … COMMIT" at first again, first most * 0.4 left offset 0.7, 0 textcolor rgb SOFT
 set label 6 'without guard' at first after, first most * 0.85 right textcolor rgb RED
 set label 7 'with guard' at first after, first most * 0.09 right textcolor rgb GREEN
 set yrange [0:most * 1.15]

@@ -71,6 +71,13 @@ CREATE TABLE bookings (during int4range, CONSTRAINT no_overlap EXCLUDE USING gis
 CALL use('INSERT INTO bookings SELECT int4range(2 * i, 2 * i + 1) FROM generate_series(1, 5000) i');
 SELECT * FROM verdict('bookings');
 ALTER TABLE bookings DROP CONSTRAINT no_overlap;
+-- a migration that names the index it has just created can be taken back
+CALL use('CREATE TABLE roles (name text UNIQUE); INSERT INTO roles VALUES (''reader'') ON CONFLICT (name) DO NOTHING');
+SELECT * FROM verdict('roles');
+CALL use('INSERT INTO roles VALUES (''writer'') ON CONFLICT (name) DO NOTHING');
+SELECT * FROM verdict('roles');
+CALL use('ALTER TABLE roles ADD kind text, ADD CONSTRAINT roles_kind UNIQUE (name, kind); INSERT INTO roles VALUES (''third'', ''x'') ON CONFLICT (name, kind) DO NOTHING');
+ALTER TABLE roles DROP CONSTRAINT roles_kind;
 -- partitions: the arbiter is that of the whole table
 CREATE TABLE events (at int, who int, pad text) PARTITION BY RANGE (at);
 CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (1000);

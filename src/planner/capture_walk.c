@@ -375,9 +375,6 @@ is_changed(Relation rel)
 }
 
 /*
- * A relation that the statement opened to change it.
- */
-/*
  * ON CONFLICT that names no index looks for each row in every unique one, of
  * which the operators are known only then.  That raises idx_scan, but nothing
  * would miss the index.
@@ -395,6 +392,27 @@ excuse_probes(ResultRelInfo *target)
 	}
 }
 
+/*
+ * Has this very transaction created the index?  Then nobody else can have
+ * named it: what a migration does with its own index is no reason to refuse
+ * the way back.
+ */
+static bool
+is_new(ResultRelInfo *target, Oid index)
+{
+	for (int i = 0; i < target->ri_NumIndices; i++)
+	{
+		Relation	rel = target->ri_IndexRelationDescs[i];
+
+		if (rel && RelationGetRelid(rel) == index)
+			return rel->rd_createSubid != InvalidSubTransactionId;
+	}
+	return false;
+}
+
+/*
+ * A relation that the statement opened to change it.
+ */
 static void
 note_target(ResultRelInfo *target, int flags)
 {
@@ -408,7 +426,8 @@ note_target(ResultRelInfo *target, int flags)
 
 	/* Empty where ON CONFLICT names no index: then any would do. */
 	foreach(lc, target->ri_onConflictArbiterIndexes)
-		guard_pending_use(lfirst_oid(lc), flags | GUARD_USE_ARBITER);
+		guard_pending_use(lfirst_oid(lc), flags |
+						  (is_new(target, lfirst_oid(lc)) ? 0 : GUARD_USE_ARBITER));
 	if (target->ri_onConflictArbiterIndexes == NIL)
 		excuse_probes(target);
 }
