@@ -89,3 +89,11 @@ CREATE INDEX audit_log_at_idx ON guard.audit_log (at);
 COMMENT ON TABLE guard.audit_log IS
 'Every index that was dropped, with the verdict on it and the statement that brings it back.';
 GRANT SELECT ON guard.audit_log TO pg_read_all_stats;
+
+-- Where a publication is FOR ALL TABLES, PostgreSQL refuses to update or delete
+-- rows that nothing identifies: protect() and all book-keeping would fail.
+ALTER TABLE guard.installation REPLICA IDENTITY FULL;
+ALTER TABLE guard.protection REPLICA IDENTITY FULL;
+ALTER TABLE guard.index_origin REPLICA IDENTITY FULL;
+ALTER TABLE guard.inherited_use REPLICA IDENTITY FULL;
+ALTER TABLE guard.moved_table REPLICA IDENTITY FULL;
