@@ -61,7 +61,8 @@ drop_relation(Oid relation, int dropflags)
 	}
 	else if (guard_guc_mode != GUARD_MODE_OFF && !internal &&
 			 (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
-			  relkind == RELKIND_PARTITIONED_TABLE))
+			  relkind == RELKIND_PARTITIONED_TABLE) &&
+			 get_rel_persistence(relation) != RELPERSISTENCE_TEMP)
 		guard_backstop_drops_table(relation);
 }
 
