@@ -21,6 +21,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
+#include "planner/indexlist.h"
 #include "store/store.h"
 
 PG_MODULE_MAGIC;
@@ -34,6 +35,7 @@ _PG_init(void)
 	guard_store_init();
 	guard_capture_init();
 	guard_capture_set_present(guard_store_present);
+	guard_indexlist_init();
 	guard_transaction_init();
 	guard_utility_init();
 	guard_object_access_init();

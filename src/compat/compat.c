@@ -11,6 +11,8 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/plancat.h"
 
 #include "compat/compat.h"
 
@@ -31,6 +33,52 @@ guard_compat_ownercheck(Oid classid, Oid objectid, Oid roleid)
 	}
 	elog(ERROR, "unexpected class %u in ownership check", classid);
 	return false;
+}
+
+#endif
+
+static guard_compat_indexlist_type indexlist_filter = NULL;
+
+#if PG_VERSION_NUM >= 190000
+
+static build_simple_rel_hook_type prev_build_simple_rel = NULL;
+
+static void
+build_simple_rel(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
+{
+	if (prev_build_simple_rel)
+		prev_build_simple_rel(root, rel, rte);
+	if (rte->rtekind == RTE_RELATION)
+		indexlist_filter(rel, rte->relid);
+}
+
+void
+guard_compat_hook_indexlist(guard_compat_indexlist_type filter)
+{
+	indexlist_filter = filter;
+	prev_build_simple_rel = build_simple_rel_hook;
+	build_simple_rel_hook = build_simple_rel;
+}
+
+#else
+
+static get_relation_info_hook_type prev_get_relation_info = NULL;
+
+static void
+relation_info(PlannerInfo *root, Oid relationObjectId, bool inhparent,
+			  RelOptInfo *rel)
+{
+	if (prev_get_relation_info)
+		prev_get_relation_info(root, relationObjectId, inhparent, rel);
+	indexlist_filter(rel, relationObjectId);
+}
+
+void
+guard_compat_hook_indexlist(guard_compat_indexlist_type filter)
+{
+	indexlist_filter = filter;
+	prev_get_relation_info = get_relation_info_hook;
+	get_relation_info_hook = relation_info;
 }
 
 #endif

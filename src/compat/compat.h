@@ -18,6 +18,7 @@
 #include "executor/executor.h"
 #include "executor/instrument.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
 #include "pgstat.h"
 #include "utils/acl.h"
 
@@ -108,5 +109,13 @@ guard_compat_executions(PlanState *node)
 #else
 #define guard_compat_fk_checks_bypass_executor false
 #endif
+
+/*
+ * 19 replaced get_relation_info_hook by build_simple_rel_hook (91f33a2ae92a),
+ * which is called for every kind of range table entry.  Both end up here, with
+ * the table that is about to be planned.
+ */
+typedef void (*guard_compat_indexlist_type) (RelOptInfo *rel, Oid heap);
+extern void guard_compat_hook_indexlist(guard_compat_indexlist_type filter);
 
 #endif							/* GUARD_COMPAT_H */

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * indexlist.c
+ *	  The indexes that the planner gets to see of a table.
+ *
+ * The hook sits at the end of get_relation_info(), from where everything in
+ * the planner takes its list of indexes (PG-INTERNALS 3.1).  A module that was
+ * loaded earlier and adds indexes of its own, as hypopg does, is called first,
+ * so its inventions pass the filters, too; they bear OIDs that no filter
+ * knows.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+
+#include "compat/compat.h"
+#include "planner/indexlist.h"
+
+/* as many as there are files that hide, with room for one more */
+#define MAX_FILTERS		4
+
+static guard_indexlist_filter filters[MAX_FILTERS];
+static int	nfilters = 0;
+
+void
+guard_indexlist_register(guard_indexlist_filter filter)
+{
+	Assert(nfilters < MAX_FILTERS);
+	filters[nfilters++] = filter;
+}
+
+/*
+ * Catalogs are never filtered: what hides an index must itself be able to look
+ * into them.
+ */
+static void
+filter_indexlist(RelOptInfo *rel, Oid heap)
+{
+	if (rel->indexlist == NIL || heap < FirstNormalObjectId)
+		return;
+	for (int i = 0; i < nfilters && rel->indexlist != NIL; i++)
+		filters[i] (rel, heap);
+}
+
+void
+guard_indexlist_init(void)
+{
+	guard_compat_hook_indexlist(filter_indexlist);
+}
