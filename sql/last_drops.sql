@@ -46,17 +46,17 @@ BEGIN;
 ALTER TABLE app.users DROP CONSTRAINT users_pkey;
 ALTER TABLE app.users ADD CONSTRAINT users_pk PRIMARY KEY (id);
 COMMIT;
-SELECT command, index_name, table_name, verdict, reason FROM guard.audit_log ORDER BY id;
-SELECT definition FROM guard.audit_log ORDER BY id;
+SELECT command, index_name, table_name, verdict, reason FROM guard.audit_log WHERE verdict <> 'block' ORDER BY id;
+SELECT definition FROM guard.audit_log WHERE verdict <> 'block' ORDER BY id;
 SELECT statement FROM guard.audit_log WHERE index_name = 'app.users_hash_idx';
 SELECT bool_and("session_user" = session_user AND application ~ 'last_drops' AND at <= clock_timestamp()) FROM guard.audit_log;
 
 -- the newest first
-SELECT index_name FROM guard.last_drops() LIMIT 2;
-SELECT index_name, verdict, reason FROM guard.last_drops('1 hour') ORDER BY at LIMIT 1;
+SELECT index_name FROM guard.last_drops() WHERE event = 'dropped' LIMIT 2;
+SELECT index_name, verdict, reason FROM guard.last_drops('1 hour') WHERE event = 'dropped' ORDER BY at LIMIT 1;
 SELECT count(*) FROM guard.last_drops('0 s');
 
 -- and they do bring the indexes back
 ALTER TABLE app.users ADD COLUMN team int;
-SELECT definition FROM guard.last_drops() WHERE table_name = 'app.users' AND index_name <> 'app.users_pkey' ORDER BY at \gexec
+SELECT definition FROM guard.last_drops() WHERE event = 'dropped' AND table_name = 'app.users' AND index_name <> 'app.users_pkey' ORDER BY at \gexec
 :indexes

@@ -48,4 +48,4 @@ SELECT dblink_disconnect('lock');
 CREATE INDEX users_id_idx ON users (id);
 DROP INDEX users_id_idx;
 
-SELECT command, index_name, verdict, reason FROM guard.audit_log ORDER BY id;
+SELECT command, index_name, verdict, reason FROM guard.audit_log WHERE verdict NOT IN ('block', 'change') ORDER BY id;

@@ -19,7 +19,7 @@ SELECT guard.unprotect('people_email_idx');
 CREATE INDEX people_id_idx ON people (id);
 SELECT count(*) FROM guard.index_origin;
 DROP INDEX people_id_idx;
-SELECT index_name, verdict FROM guard.audit_log;
+SELECT coalesce(index_name, object), verdict FROM guard.audit_log WHERE verdict <> 'block' ORDER BY id;
 SELECT count(*) FROM guard.index_origin;
 DROP TABLE people;
 SELECT count(*) FROM guard.moved_table;

@@ -28,4 +28,9 @@ extern bool guard_api_may_see(Oid table);
 /* Statement texts are shown to members of pg_read_all_stats only. */
 extern bool guard_api_may_see_texts(void);
 
+/*
+ * Name of an index or table for the audit log, qualified and quoted.
+ */
+extern char *guard_api_name(Oid object);
+
 #endif							/* GUARD_API_H */

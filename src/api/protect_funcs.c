@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 
 #include "api/api.h"
+#include "audit/audit.h"
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 
@@ -41,6 +42,13 @@ require_ownership(Oid object)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
 }
 
+char *
+guard_api_name(Oid object)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(object)),
+									  get_rel_name(object));
+}
+
 Datum
 guard_sql_protect(PG_FUNCTION_ARGS)
 {
@@ -60,6 +68,7 @@ guard_sql_protect(PG_FUNCTION_ARGS)
 	object = PG_GETARG_OID(0);
 	require_ownership(object);
 	guard_protection_add(object, reason);
+	guard_audit_change("protect", guard_api_name(object), reason, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -79,5 +88,6 @@ guard_sql_unprotect(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("\"%s\" is not protected", get_rel_name(object)),
 				 errhint("See SELECT * FROM guard.indexes WHERE protected;")));
+	guard_audit_change("unprotect", guard_api_name(object), NULL, NULL);
 	PG_RETURN_VOID();
 }

@@ -77,14 +77,14 @@ record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 static void
 record_dropped(GuardFrame *frame)
 {
+	GuardAsked	asked = guard_frame_asked(frame);
 	ListCell   *lc;
 
 	foreach(lc, frame->dropped)
 	{
 		GuardDropped *dropped = lfirst(lc);
 
-		guard_audit_dropped(dropped, GetCommandTagName(frame->tag),
-							frame->statement);
+		guard_audit_dropped(dropped, &asked);
 		if (dropped->judgement != NULL)
 			record_heirs(frame, dropped);
 		guard_evidence_forget(dropped->index);

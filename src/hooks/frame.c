@@ -64,3 +64,17 @@ guard_frame_pop_aborted(SubTransactionId subid)
 		   top_frame->subid >= subid)
 		guard_frame_pop(top_frame);
 }
+
+GuardAsked
+guard_frame_asked(GuardFrame *frame)
+{
+	GuardAsked	asked;
+
+	if (frame->question == NULL)
+		frame->question = MemoryContextStrdup(frame->context,
+											  guard_audit_question());
+	asked.question = frame->question;
+	asked.command = GetCommandTagName(frame->tag);
+	asked.statement = frame->statement;
+	return asked;
+}

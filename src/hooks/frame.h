@@ -53,6 +53,7 @@ typedef struct GuardFrame
 	MemoryContext context;
 	CommandTag	tag;
 	char	   *statement;		/* its text, NULL when not known */
+	char	   *question;		/* its name in the audit log, once it has one */
 	SubTransactionId subid;
 	bool		by_trigger;		/* opened by the event trigger: nobody will
 								 * close it but its successor */
@@ -72,6 +73,9 @@ typedef struct GuardFrame
 extern GuardFrame *guard_frame_top(void);
 extern GuardFrame *guard_frame_push(CommandTag tag, bool by_trigger);
 extern void guard_frame_pop(GuardFrame *frame);
+
+/* the statement as the audit log names it; lives as long as the frame */
+extern GuardAsked guard_frame_asked(GuardFrame *frame);
 
 /* an error ended what event triggers had opened since that subtransaction */
 extern void guard_frame_pop_aborted(SubTransactionId subid);

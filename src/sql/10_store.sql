@@ -69,25 +69,35 @@ CREATE INDEX moved_table_table_oid_idx ON guard.moved_table (table_oid);
 COMMENT ON TABLE guard.moved_table IS
 'Tables that were renamed or moved to another schema (how = r), detached (d) or attached (a), with the scans that they and their indexes had then.';
 
+-- The columns that a row is made of have the names of the members of the line
+-- in the server log (src/audit/entry.c).
 CREATE TABLE guard.audit_log (
 	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	at				timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	"session_user"	name NOT NULL DEFAULT session_user,
-	application		text DEFAULT pg_catalog.current_setting('application_name'),
-	client			inet DEFAULT pg_catalog.inet_client_addr(),
-	command			text,
-	statement		text,
-	index_name		text NOT NULL,
-	table_name		text NOT NULL,
-	definition		text,
+	at				timestamptz NOT NULL,
+	question		text NOT NULL,
 	verdict			text NOT NULL,
 	reason			text,
+	command			text,
+	statement		text,
+	object			text,
+	index_name		text,
+	table_name		text,
+	definition		text,
 	detail			text,
-	facts			jsonb
+	facts			jsonb,
+	approval		text,
+	mode			text NOT NULL,
+	database		name NOT NULL,
+	"session_user"	name NOT NULL,
+	"current_user"	name,
+	outer_user		name,
+	application		text,
+	client			inet,
+	coalesced		integer NOT NULL DEFAULT 0
 );
 CREATE INDEX audit_log_at_idx ON guard.audit_log (at);
 COMMENT ON TABLE guard.audit_log IS
-'Every index that was dropped, with the verdict on it and the statement that brings it back.';
+'What was asked of guard and what it answered: one row for each index that a statement dropped or was refused, and one for each change of guard''s own rules. Rows of one statement have the same question, which begins with the session''s ID in the server log (%c). Append-only.';
 GRANT SELECT ON guard.audit_log TO pg_read_all_stats;
 
 -- Where a publication is FOR ALL TABLES, PostgreSQL refuses to update or delete

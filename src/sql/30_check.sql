@@ -48,22 +48,3 @@ CREATE VIEW guard.status AS SELECT * FROM guard.status();
 COMMENT ON VIEW guard.status IS
 'What works here, what is missing, and since when guard knows what it knows.';
 GRANT SELECT ON guard.status TO PUBLIC;
-
-CREATE FUNCTION guard.last_drops(since interval DEFAULT '1 day',
-	OUT at timestamptz, OUT index_name text, OUT table_name text,
-	OUT "session_user" name, OUT verdict text, OUT reason text,
-	OUT definition text)
-RETURNS SETOF record
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT a.at, a.index_name, a.table_name, a."session_user", a.verdict,
-		   a.reason, a.definition
-	  FROM guard.audit_log a
-	 WHERE a.at >= clock_timestamp() - since
-	 ORDER BY a.at DESC, a.id DESC;
-END;
-COMMENT ON FUNCTION guard.last_drops(interval) IS
-'Indexes dropped lately, newest first, with the statement that brings each one back: the first thing to look at when latency jumps. For members of pg_read_all_stats.';
-REVOKE ALL ON FUNCTION guard.last_drops(interval) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION guard.last_drops(interval) TO pg_read_all_stats;

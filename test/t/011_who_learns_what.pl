@@ -69,7 +69,7 @@ is(scalar(() = logged($from) =~ /ERROR:/g), 1, 'and that is one line, too');
 $from = position();
 $r = $owner->query('DROP INDEX idle_a_idx');
 passed($r, 'the owner drops what is not used');
-like(logged($from), qr/LOG: .*index public.idle_a_idx dropped: verdict allow, reason cold.*HINT:  To bring it back: CREATE INDEX idle_a_idx ON public.idle USING btree \(a\)/s,
+like(logged($from), qr/LOG: .*guard audit: \{.*"verdict":"allow","reason":"cold","index_name":"public.idle_a_idx".*"definition":"CREATE INDEX idle_a_idx ON public.idle USING btree \(a\)"/,
 	'the log has it, with the statement that brings it back');
 is_deeply(
 	$s->ok("SELECT index_name, table_name, \"session_user\", verdict, reason, definition FROM guard.last_drops()")->{rows},

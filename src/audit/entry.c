@@ -1,0 +1,183 @@
+/*-------------------------------------------------------------------------
+ *
+ * entry.c
+ *	  One entry of the audit log, and its form on the way there.
+ *
+ * An entry has one form: a JSON object whose members have the names of the
+ * columns of guard.audit_log.  It is the line in the server log, it waits in
+ * shared memory when its own transaction cannot write it, and the row is made
+ * from it.  So all three say the same, and a row that got lost can be made
+ * again from the log.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "audit/entry.h"
+#include "store/store.h"
+
+/*
+ * Longer statements are cut, with a mark.  Enough for any DDL on indexes that
+ * people write; what is longer is a generated list of names.
+ */
+#define STATEMENT_MAX	4000
+
+char *
+guard_entry_question(void)
+{
+	static uint32 counter = 0;
+
+	return psprintf("%lx.%x.%u", (unsigned long) MyStartTime, MyProcPid,
+					++counter);
+}
+
+static char *
+cut_statement(const char *statement)
+{
+	int			len;
+
+	if (statement == NULL)
+		return NULL;
+	len = strlen(statement);
+	if (len <= STATEMENT_MAX)
+		return pstrdup(statement);
+	len = pg_mbcliplen(statement, len, STATEMENT_MAX);
+	return psprintf("%.*s […]", len, statement);
+}
+
+/*
+ * Address of the client, NULL for a local one.
+ */
+static char *
+client_address(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	FmgrInfo	flinfo;
+	Datum		address;
+
+	fmgr_info(F_INET_CLIENT_ADDR, &flinfo);
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 0, InvalidOid, NULL, NULL);
+	address = FunctionCallInvoke(fcinfo);
+	return fcinfo->isnull ? NULL : OidOutputFunctionCall(F_INET_OUT, address);
+}
+
+static void
+put_key(StringInfo buf, const char *key)
+{
+	if (buf->data[buf->len - 1] != '{')
+		appendStringInfoChar(buf, ',');
+	escape_json(buf, key);
+	appendStringInfoChar(buf, ':');
+}
+
+static void
+put_text(StringInfo buf, const char *key, const char *value)
+{
+	if (value == NULL)
+		return;
+	put_key(buf, key);
+	escape_json(buf, value);
+}
+
+static void
+put_now(StringInfo buf, const char *key)
+{
+	char		text[MAXDATELEN + 1];
+	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
+
+	put_text(buf, key, JsonEncodeDateTime(text, now, TIMESTAMPTZOID, NULL));
+}
+
+/*
+ * Who asks.  A SECURITY DEFINER function makes current_user its definer, so
+ * outer_user, whom SET ROLE chose, is noted as well (PG-INTERNALS 10.5).
+ */
+static void
+put_asker(StringInfo buf)
+{
+	put_text(buf, "mode", GetConfigOption("guard.mode", false, false));
+	put_text(buf, "database", get_database_name(MyDatabaseId));
+	put_text(buf, "session_user", GetUserNameFromId(GetSessionUserId(), true));
+	put_text(buf, "current_user", GetUserNameFromId(GetUserId(), true));
+	put_text(buf, "outer_user", GetUserNameFromId(GetOuterUserId(), true));
+	put_text(buf, "application", application_name);
+	put_text(buf, "client", client_address());
+}
+
+char *
+guard_entry_json(const GuardEntry *entry)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '{');
+	put_now(&buf, "at");
+	put_text(&buf, "question", entry->question);
+	put_text(&buf, "verdict", entry->verdict);
+	put_text(&buf, "reason", entry->reason);
+	put_text(&buf, "index_name", entry->index_name);
+	put_text(&buf, "table_name", entry->table_name);
+	put_text(&buf, "object", entry->object);
+	put_text(&buf, "command", entry->command);
+	put_text(&buf, "statement", cut_statement(entry->statement));
+	put_text(&buf, "definition", entry->definition);
+	put_text(&buf, "detail", entry->detail);
+	put_text(&buf, "approval", entry->approval);
+	put_asker(&buf);
+	if (entry->facts != NULL)
+	{
+		put_key(&buf, "facts");
+		appendStringInfoString(&buf, entry->facts);
+	}
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}
+
+void
+guard_entry_insert(const char *json, int coalesced)
+{
+	Oid			types[] = {TEXTOID, INT4OID};
+	Datum		values[] = {CStringGetTextDatum(json), Int32GetDatum(coalesced)};
+
+	guard_store_execute("INSERT INTO guard.audit_log"
+						" (at, question, verdict, reason, command, statement,"
+						" object, index_name, table_name, definition, detail,"
+						" facts, approval, mode, database, \"session_user\","
+						" \"current_user\", outer_user, application, client,"
+						" coalesced)"
+						" SELECT at, question, verdict, reason, command, statement,"
+						" object, index_name, table_name, definition, detail,"
+						" facts, approval, mode, database, \"session_user\","
+						" \"current_user\", outer_user, application, client, $2"
+						" FROM pg_catalog.jsonb_to_record($1::jsonb) AS entry"
+						" (at timestamptz, question text, verdict text,"
+						" reason text, command text, statement text, object text,"
+						" index_name text, table_name text, definition text,"
+						" detail text, facts jsonb, approval text, mode text,"
+						" database name, \"session_user\" name,"
+						" \"current_user\" name, outer_user name,"
+						" application text, client inet)",
+						2, types, values, NULL);
+}
+
+void
+guard_entry_log(const char *json)
+{
+	ereport(LOG_SERVER_ONLY,
+			(errmsg_internal("guard audit: %s", json)));
+}

@@ -1,0 +1,29 @@
+-- The record of what was asked and answered.
+
+CREATE FUNCTION guard.last_drops(since interval DEFAULT '1 day',
+	OUT at timestamptz, OUT event text, OUT index_name text,
+	OUT table_name text, OUT "session_user" name, OUT verdict text,
+	OUT reason text, OUT definition text)
+RETURNS SETOF record
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT a.at,
+		   CASE a.verdict
+				WHEN 'change' THEN a.command
+				WHEN 'block' THEN 'refused'
+				WHEN 'failed' THEN 'failed'
+				ELSE 'dropped' END,
+		   coalesce(a.index_name, a.object), a.table_name, a."session_user",
+		   a.verdict, a.reason,
+		   coalesce(a.definition, a.facts ->> 'definition')
+	  FROM guard.audit_log a
+	 WHERE a.at >= clock_timestamp() - since
+	   AND (a.verdict <> 'change' OR
+			a.command IN ('hide', 'unhide', 'delay', 'restore'))
+	 ORDER BY a.at DESC, a.id DESC;
+END;
+COMMENT ON FUNCTION guard.last_drops(interval) IS
+'What was dropped, hidden or refused lately, newest first, with the statement that brings each index back: the first thing to look at when latency jumps. For members of pg_read_all_stats.';
+REVOKE ALL ON FUNCTION guard.last_drops(interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.last_drops(interval) TO pg_read_all_stats;
