@@ -22,6 +22,7 @@
 #include "hooks/frame.h"
 #include "planner/capture.h"
 #include "planner/indexlist.h"
+#include "planner/whatif.h"
 #include "store/store.h"
 
 PG_MODULE_MAGIC;
@@ -36,6 +37,7 @@ _PG_init(void)
 	guard_capture_init();
 	guard_capture_set_present(guard_store_present);
 	guard_indexlist_init();
+	guard_whatif_init();
 	guard_transaction_init();
 	guard_utility_init();
 	guard_object_access_init();

@@ -31,6 +31,9 @@ int			guard_guc_min_evidence_age = 7 * SECS_PER_DAY_INT;
 int			guard_guc_min_scans = 50;
 int			guard_guc_rebuild_limit = 256 * 1024;
 bool		guard_guc_capture = true;
+bool		guard_guc_whatif = true;
+int			guard_guc_whatif_interval = 3600;
+int			guard_guc_whatif_time_limit = 10;
 int			guard_guc_max_indexes = 10000;
 int			guard_guc_max_statements = 5000;
 
@@ -138,6 +141,23 @@ define_capture(void)
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
+static void
+define_whatif(void)
+{
+	DefineCustomBoolVariable("guard.whatif",
+							 "Whether statements are sometimes planned once more without an index they use.",
+							 NULL, &guard_guc_whatif, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.whatif_interval",
+							"How often a statement is planned without the same index.",
+							NULL, &guard_guc_whatif_interval, 3600, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.whatif_time_limit",
+							"Planning time above which a statement is not planned once more.",
+							NULL, &guard_guc_whatif_time_limit, 10, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
 /*
  * Define all settings; called once, from _PG_init.
  */
@@ -146,6 +166,7 @@ guard_guc_define(void)
 {
 	define_judgement();
 	define_capture();
+	define_whatif();
 
 	/* Nobody else may invent guard.* settings that look like ours (10.4). */
 	MarkGUCPrefixReserved("guard");

@@ -36,6 +36,9 @@ extern int	guard_guc_min_evidence_age; /* seconds */
 extern int	guard_guc_min_scans;		/* scans */
 extern int	guard_guc_rebuild_limit;	/* kilobytes */
 extern bool guard_guc_capture;			/* sighup */
+extern bool guard_guc_whatif;			/* sighup */
+extern int	guard_guc_whatif_interval;	/* seconds */
+extern int	guard_guc_whatif_time_limit;	/* milliseconds */
 extern int	guard_guc_max_indexes;		/* slots, postmaster */
 extern int	guard_guc_max_statements;	/* slots, postmaster */
 

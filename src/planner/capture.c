@@ -53,6 +53,7 @@
 #include "planner/capture_pending.h"
 #include "planner/capture_table.h"
 #include "planner/capture_walk.h"
+#include "planner/whatif.h"
 
 /* Statements without an identifier that may be open at a time, e.g. cursors */
 #define NAMELESS	16
@@ -192,6 +193,12 @@ void
 guard_capture_enter_explain(void)
 {
 	explain_depth++;
+}
+
+bool
+guard_capture_in_explain(void)
+{
+	return explain_depth > 0;
 }
 
 void
@@ -431,13 +438,16 @@ guard_capture_forget(Oid relation)
 		return;
 	guard_pending_forget(relation);
 	guard_table_forget(relation);
+	guard_whatif_forget(relation);
 }
 
 void
 guard_capture_forget_database(Oid database)
 {
-	if (guard_table_attached())
-		guard_table_forget_database(database);
+	if (!guard_table_attached())
+		return;
+	guard_table_forget_database(database);
+	guard_whatif_forget_database(database);
 }
 
 void

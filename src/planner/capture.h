@@ -129,6 +129,7 @@ extern void guard_capture_init(void);
 /* called by hooks: while depth > 0, executions belong to an EXPLAIN */
 extern void guard_capture_enter_explain(void);
 extern void guard_capture_leave_explain(void);
+extern bool guard_capture_in_explain(void);
 
 /*
  * Registered by the upper room at start: tells, inside a transaction, whether

@@ -41,6 +41,7 @@
 #include "guc.h"
 #include "planner/capture_sets.h"
 #include "planner/capture_table.h"
+#include "planner/whatif_table.h"
 
 /*
  * How often a flag or the lock is tried in the hot path.  They are held for a
@@ -75,7 +76,8 @@ guard_table_size(void)
 
 	size = add_size(size, hash_estimate_size(guard_guc_max_indexes,
 											 sizeof(GuardRelationRecord)));
-	return add_size(size, guard_sets_size());
+	size = add_size(size, guard_sets_size());
+	return add_size(size, guard_whatif_table_size());
 }
 
 /*
@@ -110,6 +112,7 @@ guard_table_attach(void)
 										HASH_ELEM | HASH_BLOBS |
 										HASH_FIXED_SIZE);
 	guard_sets_attach();
+	guard_whatif_table_attach();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -14,6 +14,9 @@ SELECT set_has(
 		('guard.min_evidence_age',	'integer',	's',	(7 * 86400)::text, 'superuser'),
 		('guard.min_scans',			'integer',	NULL,	'50',		'superuser'),
 		('guard.rebuild_limit',		'integer',	'kB',	(256 * 1024)::text, 'superuser'),
+		('guard.whatif',			'bool',		NULL,	'on',		'sighup'),
+		('guard.whatif_interval',	'integer',	's',	'3600',		'superuser'),
+		('guard.whatif_time_limit',	'integer',	'ms',	'10',		'superuser'),
 		('guard.capture',			'bool',		NULL,	'on',		'sighup') $$,
 	'the settings of the design, with their defaults');
 SELECT set_has(
@@ -40,7 +43,7 @@ SELECT throws_ok(format('SET LOCAL guard.%s = %L', s, v), '22023', NULL, format(
 			   ('rebuild_limit', '-1'), ('min_scans', '0'), ('unknown_action', ''), ('mode', 'on'), ('mode', 'disabled')) v (s, v);
 SELECT throws_ok('SET LOCAL guard.nonsense = 1', '42602', NULL, 'nobody can invent a setting');
 SELECT throws_ok(format('SET LOCAL guard.%s = DEFAULT', s), '55P02', NULL, format('guard.%s cannot be changed in a session', s))
-  FROM unnest(ARRAY['capture', 'max_indexes', 'max_statements']) s;
+  FROM unnest(ARRAY['capture', 'whatif', 'max_indexes', 'max_statements']) s;
 
 -- A role without privileges.
 CREATE ROLE settings_plain;
