@@ -21,6 +21,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
+#include "planner/hide.h"
 #include "planner/indexlist.h"
 #include "planner/whatif.h"
 #include "store/store.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	guard_capture_set_present(guard_store_present);
 	guard_indexlist_init();
 	guard_whatif_init();
+	guard_hide_init();
 	guard_transaction_init();
 	guard_utility_init();
 	guard_object_access_init();

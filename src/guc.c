@@ -34,10 +34,12 @@ bool		guard_guc_capture = true;
 bool		guard_guc_whatif = true;
 int			guard_guc_whatif_interval = 3600;
 int			guard_guc_whatif_time_limit = 10;
+bool		guard_guc_hiding = true;
 int			guard_guc_max_indexes = 10000;
 int			guard_guc_max_statements = 5000;
 
 static guard_guc_switched_type capture_switched = NULL;
+static guard_guc_switched_type hiding_switched = NULL;
 
 static const struct config_enum_entry mode_options[] = {
 	{"off", GUARD_MODE_OFF, false},
@@ -59,11 +61,21 @@ guard_guc_set_switched(guard_guc_switched_type switched)
 	capture_switched = switched;
 }
 
+void
+guard_guc_set_hiding_switched(guard_guc_switched_type switched)
+{
+	hiding_switched = switched;
+}
+
 static void
 assign_mode(int newval, void *extra)
 {
+	bool		on = newval != GUARD_MODE_OFF;
+
 	if (capture_switched)
-		capture_switched(newval != GUARD_MODE_OFF && guard_guc_capture);
+		capture_switched(on && guard_guc_capture);
+	if (hiding_switched && on != (guard_guc_mode != GUARD_MODE_OFF))
+		hiding_switched(on && guard_guc_hiding);
 }
 
 static void
@@ -71,6 +83,13 @@ assign_capture(bool newval, void *extra)
 {
 	if (capture_switched)
 		capture_switched(newval && guard_guc_mode != GUARD_MODE_OFF);
+}
+
+static void
+assign_hiding(bool newval, void *extra)
+{
+	if (hiding_switched && newval != guard_guc_hiding)
+		hiding_switched(newval && guard_guc_mode != GUARD_MODE_OFF);
 }
 
 static void
@@ -114,6 +133,16 @@ define_judgement(void)
 							NULL, &guard_guc_rebuild_limit,
 							256 * 1024, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+static void
+define_hiding(void)
+{
+	DefineCustomBoolVariable("guard.hiding",
+							 "Whether hidden indexes are hidden from the planner.",
+							 "off: it sees them all, from the next statement of every session on.",
+							 &guard_guc_hiding, true,
+							 PGC_SIGHUP, 0, NULL, assign_hiding, NULL);
 }
 
 static void
@@ -165,6 +194,7 @@ void
 guard_guc_define(void)
 {
 	define_judgement();
+	define_hiding();
 	define_capture();
 	define_whatif();
 

@@ -39,6 +39,7 @@ extern bool guard_guc_capture;			/* sighup */
 extern bool guard_guc_whatif;			/* sighup */
 extern int	guard_guc_whatif_interval;	/* seconds */
 extern int	guard_guc_whatif_time_limit;	/* milliseconds */
+extern bool guard_guc_hiding;			/* sighup */
 extern int	guard_guc_max_indexes;		/* slots, postmaster */
 extern int	guard_guc_max_statements;	/* slots, postmaster */
 
@@ -50,5 +51,8 @@ extern void guard_guc_define(void);
  */
 typedef void (*guard_guc_switched_type) (bool on);
 extern void guard_guc_set_switched(guard_guc_switched_type switched);
+
+/* The same for the room that hides. */
+extern void guard_guc_set_hiding_switched(guard_guc_switched_type switched);
 
 #endif							/* GUARD_GUC_H */

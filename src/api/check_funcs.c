@@ -42,6 +42,7 @@
 #include "api/api.h"
 #include "compat/compat.h"
 #include "evidence/statements.h"
+#include "planner/hide.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 
@@ -50,7 +51,7 @@ PG_FUNCTION_INFO_V1(guard_sql_indexes);
 PG_FUNCTION_INFO_V1(guard_sql_index_statements);
 
 #define CHECK_COLUMNS		5
-#define INDEXES_COLUMNS		12
+#define INDEXES_COLUMNS		13
 #define STATEMENTS_COLUMNS	7
 
 bool
@@ -281,7 +282,8 @@ put_index(ReturnSetInfo *rsinfo, const GuardJudgement *judgement)
 	if (services != NULL)
 		values[9] = CStringGetTextDatum(services);
 	values[10] = BoolGetDatum(evidence->protection.found);
-	values[11] = ObjectIdGetDatum(judgement->target->index);
+	values[11] = BoolGetDatum(guard_hide_is_hidden(judgement->target->index));
+	values[12] = ObjectIdGetDatum(judgement->target->index);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -12,7 +12,8 @@
  * every snapshot that could see an older version of such a row: by all new
  * queries of all sessions, until the last transaction that is older than the
  * index has ended (finding 6 of the design review).  One idle transaction
- * with an XID, in whatever database, is enough.
+ * with an XID, in whatever database, is enough.  And one that is hidden serves
+ * nobody as long as it is.
  *
  * Among several candidates the choice should fall on the one that the planner
  * will use, because it inherits the evidence: the one with fewest keys, and
@@ -39,6 +40,7 @@
 #include "utils/snapmgr.h"
 
 #include "evidence/replacement.h"
+#include "planner/hide.h"
 
 static List *list_indexes(Oid table);
 static void consider(GuardReplacement *result, int *nkeys,
@@ -140,6 +142,8 @@ check_usable(GuardReplacement *candidate, const GuardShape *shape)
 {
 	if (!shape->valid || !shape->ready || !shape->live)
 		candidate->why_not = "is not valid";
+	else if (guard_hide_is_hidden(shape->index))
+		candidate->why_not = "is hidden from the planner";
 	else if (shape->checkxmin &&
 			 !precedes_all_others(shape->xmin, &candidate->blocking_pid))
 		candidate->why_not = "is not visible to older transactions yet";

@@ -20,8 +20,9 @@ typedef struct GuardReplacement
 	char	   *name;
 	bool		usable;			/* false: it exists, but queries may not use it
 								 * yet */
-	const char *why_not;		/* when not usable: "is not valid", "is not
-								 * visible to older transactions yet" */
+	const char *why_not;		/* when not usable: "is not valid", "is hidden
+								 * from the planner", "is not visible to older
+								 * transactions yet" */
 	int			blocking_pid;	/* indcheckxmin: a backend whose transaction is
 								 * older than the index; 0 when unknown */
 } GuardReplacement;

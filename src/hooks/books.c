@@ -22,6 +22,7 @@
 
 #include "hooks/frame.h"
 #include "planner/capture.h"
+#include "planner/hide.h"
 #include "store/store.h"
 
 /*
@@ -88,9 +89,13 @@ record_dropped(GuardFrame *frame)
 		if (dropped->judgement != NULL)
 			record_heirs(frame, dropped);
 		guard_evidence_forget(dropped->index);
+		guard_hide_forget(dropped->index);
 	}
 	foreach(lc, frame->gone)
+	{
 		guard_evidence_forget(lfirst_oid(lc));
+		guard_hide_forget(lfirst_oid(lc));
+	}
 }
 
 static void
@@ -121,6 +126,8 @@ write_books(void *arg)
 {
 	GuardFrame *frame = arg;
 
+	if (frame->renames || frame->rebuilt != NIL)
+		guard_hide_refresh();
 	record_rebuilt(frame);
 	record_dropped(frame);
 	record_created(frame);

@@ -24,6 +24,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
+#include "planner/hide.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 
@@ -83,7 +84,10 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 	if (!guard_store_present())
 		return;
 	if (access == OAT_DROP)
+	{
+		guard_hide_relation_goes(objectId);
 		drop_relation(objectId, ((ObjectAccessDrop *) arg)->dropflags);
+	}
 	else if (guard_guc_mode != GUARD_MODE_OFF)
 		guard_backstop_creates(objectId);
 }

@@ -25,7 +25,7 @@ CREATE FUNCTION guard.indexes(
 	OUT verdict text, OUT reason text, OUT detail text,
 	OUT last_use timestamptz, OUT scans_per_day double precision,
 	OUT size_bytes bigint, OUT services text, OUT protected boolean,
-	OUT index regclass)
+	OUT hidden boolean, OUT index regclass)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_indexes';

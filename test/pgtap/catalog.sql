@@ -91,6 +91,8 @@ SELECT set_eq(
 
 SELECT has_function('guard', 'protect', ARRAY['regclass', 'text'], 'guard.protect');
 SELECT has_function('guard', 'unprotect', ARRAY['regclass'], 'guard.unprotect');
+SELECT has_function('guard', 'hide', ARRAY['regclass', 'text'], 'guard.hide');
+SELECT has_function('guard', 'unhide', ARRAY['regclass'], 'guard.unhide');
 SELECT has_function('guard', 'check', ARRAY['regclass'], 'guard.check');
 SELECT has_function('guard', 'index_statements', ARRAY['regclass'], 'guard.index_statements');
 SELECT has_function('guard', 'last_drops', ARRAY['interval'], 'guard.last_drops');

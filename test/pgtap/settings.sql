@@ -17,6 +17,7 @@ SELECT set_has(
 		('guard.whatif',			'bool',		NULL,	'on',		'sighup'),
 		('guard.whatif_interval',	'integer',	's',	'3600',		'superuser'),
 		('guard.whatif_time_limit',	'integer',	'ms',	'10',		'superuser'),
+		('guard.hiding',			'bool',		NULL,	'on',		'sighup'),
 		('guard.capture',			'bool',		NULL,	'on',		'sighup') $$,
 	'the settings of the design, with their defaults');
 SELECT set_has(

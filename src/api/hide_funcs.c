@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * hide_funcs.c
+ *	  SQL functions that hide: guard.hide, guard.unhide.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "api/api.h"
+#include "compat/compat.h"
+#include "evidence/hideable.h"
+#include "planner/hide.h"
+
+PG_FUNCTION_INFO_V1(guard_sql_hide);
+PG_FUNCTION_INFO_V1(guard_sql_unhide);
+
+/*
+ * Is it an index that guard looks after, and does its table belong to the
+ * caller?  Returns the table.
+ */
+static Oid
+require_own_index(Oid index)
+{
+	Oid			table = IndexGetRelation(index, true);
+
+	if (!OidIsValid(table) && get_rel_relkind(index) != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an index", get_rel_name(index))));
+	(void) guard_api_targets(index);
+	if (!object_ownercheck(RelationRelationId, table, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
+	return table;
+}
+
+static void
+require_preload(void)
+{
+	if (!guard_hide_is_preloaded())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot hide an index without guard in \"shared_preload_libraries\""),
+				 errdetail("Sessions that have not loaded guard would go on using it."),
+				 errhint("Add guard to \"shared_preload_libraries\" and restart the server.")));
+}
+
+/*
+ * The table is locked now.  Is the index still what it was, and can it be
+ * hidden?
+ */
+static void
+require_hideable(Oid index, Oid table)
+{
+	bool		for_now;
+	const char *obstacle;
+
+	if (IndexGetRelation(index, true) != table)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index with OID %u does not exist", index)));
+	obstacle = guard_hideable_obstacle(index, &for_now);
+	if (obstacle != NULL)
+		ereport(ERROR,
+				(errcode(for_now ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE :
+						 ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot hide index \"%s\": %s", get_rel_name(index),
+						obstacle)));
+}
+
+/*
+ * What a soft drop has hidden is the soft drop's affair.
+ */
+static void
+refuse_soft_dropped(Oid index)
+{
+	GuardHidden hidden;
+
+	if (guard_hide_find(index, &hidden) && hidden.root == index &&
+		!hidden.by_hand)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" is hidden by a soft drop",
+						get_rel_name(index)),
+				 errhint("See SELECT * FROM guard.soft_drops; what guard.restore() gives back is visible again.")));
+}
+
+Datum
+guard_sql_hide(PG_FUNCTION_ARGS)
+{
+	Oid			index;
+	Oid			table;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("index to hide must not be null")));
+	index = PG_GETARG_OID(0);
+	table = require_own_index(index);
+	require_preload();
+	LockRelationOid(table, AccessShareLock);
+	require_hideable(index, table);
+	refuse_soft_dropped(index);
+	guard_hide_add(index, GUARD_HIDE_BY_HAND,
+				   PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
+
+/*
+ * It must work where hiding does not, to clean up; and it does not lock the
+ * table, for the way back must not have to wait.
+ */
+Datum
+guard_sql_unhide(PG_FUNCTION_ARGS)
+{
+	GuardHidden hidden;
+	Oid			index;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("index to unhide must not be null")));
+	index = PG_GETARG_OID(0);
+	(void) require_own_index(index);
+	refuse_soft_dropped(index);
+	if (!guard_hide_remove(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index \"%s\" is not hidden", get_rel_name(index)),
+				 guard_hide_find(index, &hidden) ?
+				 errdetail("The partitioned index \"%s\" that it belongs to is.",
+						   get_rel_name(hidden.root)) : 0));
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * hide.h
+ *	  Indexes that the planner does not get to see.
+ *
+ * Vocabulary:
+ *
+ *	hidden		the planner passes the index over, while it stays maintained and
+ *				everything else that it is good for goes on
+ *	registry	the table guard.hidden_index: one row for each index that
+ *				somebody hid, by hand or as a stage of a soft drop
+ *	root		the index of such a row; a partitioned one hides the indexes of
+ *				all its partitions, whenever they were attached
+ *
+ * A row that belongs to another server or another database, because it came by
+ * replication, by a template or by a restore, hides nothing (PG-INTERNALS
+ * 3.11).  Where it is doubtful whether an index is hidden, it is not.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_HIDE_H
+#define GUARD_HIDE_H
+
+#include "datatype/timestamp.h"
+
+/* guard.hidden_index.kind */
+#define GUARD_HIDE_BY_HAND		"hand"
+#define GUARD_HIDE_SOFT_DROP	"softdrop"
+
+typedef struct GuardHidden
+{
+	Oid			root;			/* the index that was hidden, perhaps a parent */
+	TimestampTz since;
+	bool		by_hand;		/* false: it is a stage of a soft drop */
+} GuardHidden;
+
+/* Called by guard.c. */
+extern void guard_hide_init(void);
+
+/* ---- asking; what the registry says, whatever guard.hiding says ---- */
+
+/*
+ * Is this index hidden, by itself or through the partitioned index that it
+ * belongs to?  Waits for no lock; false where the registry cannot be read and
+ * never was.  Needs a transaction.
+ */
+extern bool guard_hide_is_hidden(Oid index);
+
+/* The same, and who hid it. */
+extern bool guard_hide_find(Oid index, GuardHidden *hidden);
+
+/* Does this session know what the registry says now?  No: it is locked. */
+extern bool guard_hide_is_current(void);
+
+/* How many indexes of this database are hidden, partitions counted. */
+extern int	guard_hide_count(void);
+
+/*
+ * Does hiding work at all?  False where guard is not preloaded, for then other
+ * sessions would not know, and while guard.hiding or guard.mode is off.
+ */
+extern bool guard_hide_is_preloaded(void);
+extern bool guard_hide_is_effective(void);
+
+/* ---- changing, in the current transaction: rollback takes it back ---- */
+
+/*
+ * Hide an index from commit on; "kind" is one of the two above, "reason" may be
+ * NULL.  If it is hidden already, kind and reason are replaced and the time
+ * stays.  The caller has seen to it that it is one that can be hidden (see
+ * evidence/hideable.h), owns the right to, and holds a lock on its table that
+ * keeps it from being dropped.  Callable in a visitor.
+ */
+extern void guard_hide_add(Oid index, const char *kind, const char *reason);
+
+/*
+ * Let the planner see it again, whoever hid it, and write down for how long it
+ * could not.  False when it was not hidden by itself.  Waits for no lock on the
+ * index or its table.
+ */
+extern bool guard_hide_remove(Oid index);
+
+/* ---- book-keeping, called by hooks ---- */
+
+/* bring names and OIDs up to date after something was renamed or rebuilt */
+extern void guard_hide_refresh(void);
+
+/* an index or table is gone for good */
+extern void guard_hide_forget(Oid relation);
+
+/*
+ * A relation is being dropped.  If it is the registry, plans that were made
+ * without hidden indexes are made anew.
+ */
+extern void guard_hide_relation_goes(Oid relation);
+
+#endif							/* GUARD_HIDE_H */

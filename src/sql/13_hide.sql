@@ -1,0 +1,65 @@
+-- Hiding.  Insert and delete are what takes effect, through the triggers.
+
+CREATE TABLE guard.hidden_index (
+	table_oid		oid NOT NULL,
+	index_oid		oid NOT NULL,
+	database_oid	oid NOT NULL,
+	system_identifier bigint NOT NULL,
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	index_name		name NOT NULL,
+	partitioned		boolean NOT NULL,
+	kind			text NOT NULL CHECK (kind IN ('hand', 'softdrop')),
+	hidden_at		timestamptz NOT NULL,
+	hidden_by		name NOT NULL,
+	reason			text,
+	PRIMARY KEY (system_identifier, database_oid, index_oid)
+);
+COMMENT ON TABLE guard.hidden_index IS
+'Indexes that the planner does not see: hidden by guard.hide() (kind = hand) or as a stage of a soft drop (softdrop). Rows of another server or database hide nothing.';
+
+CREATE TABLE guard.hidden_time (
+	index_oid	oid NOT NULL,
+	table_oid	oid NOT NULL,
+	index_name	name NOT NULL,
+	hidden_from	timestamptz NOT NULL,
+	hidden_until timestamptz NOT NULL
+);
+CREATE INDEX hidden_time_table_oid_idx ON guard.hidden_time (table_oid);
+COMMENT ON TABLE guard.hidden_time IS
+'When indexes were hidden that are not any more: time in which no use could be seen.';
+
+ALTER TABLE guard.hidden_index REPLICA IDENTITY FULL;
+ALTER TABLE guard.hidden_time REPLICA IDENTITY FULL;
+
+CREATE FUNCTION guard.hidden_index_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'guard_sql_hidden_index_changed';
+COMMENT ON FUNCTION guard.hidden_index_changed() IS
+'Has every session plan anew what a changed row concerns. For guard''s triggers only.';
+REVOKE ALL ON FUNCTION guard.hidden_index_changed() FROM PUBLIC;
+
+CREATE TRIGGER changed AFTER INSERT OR UPDATE OR DELETE ON guard.hidden_index
+	FOR EACH ROW EXECUTE FUNCTION guard.hidden_index_changed();
+CREATE TRIGGER emptied BEFORE TRUNCATE ON guard.hidden_index
+	FOR EACH STATEMENT EXECUTE FUNCTION guard.hidden_index_changed();
+COMMENT ON TRIGGER changed ON guard.hidden_index IS
+'guard: makes hiding take effect.';
+COMMENT ON TRIGGER emptied ON guard.hidden_index IS
+'guard: makes hiding take effect.';
+ALTER TABLE guard.hidden_index ENABLE ALWAYS TRIGGER changed;
+ALTER TABLE guard.hidden_index ENABLE ALWAYS TRIGGER emptied;
+
+CREATE FUNCTION guard.hide(index regclass, reason text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_hide';
+COMMENT ON FUNCTION guard.hide(regclass, text) IS
+'Have the planner pass over this index, with the indexes of its partitions, present and future. It stays maintained. In effect for new plans of every session, prepared statements included, from commit on; transactions that are open then may finish with the plans that they have. A second call replaces the reason. Takes an ACCESS SHARE lock on the table. Raises 22004 for null, 42809 for what is not an index, 42501 unless the caller owns the table, 55000 without preloading, for an index that is not valid and for one in a soft drop, 0A000 for one that enforces or identifies something, or that logical replication may use.';
+
+CREATE FUNCTION guard.unhide(index regclass) RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_unhide';
+COMMENT ON FUNCTION guard.unhide(regclass) IS
+'Take back what guard.hide() did to exactly this index; in effect from commit on. Waits for no lock on the table. Raises 22004 for null, 42809 for what is not an index, 42704 when it is not hidden, 42501 unless the caller owns the table, 55000 for an index in a soft drop.';
+
+REVOKE ALL ON FUNCTION guard.hide(regclass, text), guard.unhide(regclass)
+	FROM PUBLIC;
