@@ -24,6 +24,7 @@
 #include "planner/hide.h"
 #include "planner/indexlist.h"
 #include "planner/whatif.h"
+#include "planner/without.h"
 #include "store/store.h"
 
 PG_MODULE_MAGIC;
@@ -33,6 +34,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	guard_without_init();
 	guard_guc_define();
 	guard_store_init();
 	guard_capture_init();
