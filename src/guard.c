@@ -24,7 +24,7 @@
 #include "planner/hide.h"
 #include "planner/indexlist.h"
 #include "planner/whatif.h"
-#include "planner/without.h"
+#include "softdrop/softdrop.h"
 #include "store/store.h"
 
 PG_MODULE_MAGIC;
@@ -34,7 +34,6 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
-	guard_without_init();
 	guard_guc_define();
 	guard_store_init();
 	guard_capture_init();
@@ -42,6 +41,7 @@ _PG_init(void)
 	guard_indexlist_init();
 	guard_whatif_init();
 	guard_hide_init();
+	guard_softdrop_init();
 	guard_transaction_init();
 	guard_utility_init();
 	guard_object_access_init();

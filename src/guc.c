@@ -24,12 +24,15 @@
 #define SECS_PER_DAY_INT	86400
 
 int			guard_guc_mode = GUARD_MODE_ENFORCE;
+int			guard_guc_hot_action = GUARD_HOT_BLOCK;
 int			guard_guc_unknown_action = GUARD_UNKNOWN_AUTO;
 int			guard_guc_lookback = 35 * SECS_PER_DAY_INT;
 int			guard_guc_quiet_period = SECS_PER_DAY_INT;
 int			guard_guc_min_evidence_age = 7 * SECS_PER_DAY_INT;
 int			guard_guc_min_scans = 50;
 int			guard_guc_rebuild_limit = 256 * 1024;
+int			guard_guc_trial_period = 7 * SECS_PER_DAY_INT;
+double		guard_guc_restore_factor = 3.0;
 bool		guard_guc_capture = true;
 bool		guard_guc_whatif = true;
 int			guard_guc_whatif_interval = 3600;
@@ -38,12 +41,8 @@ bool		guard_guc_hiding = true;
 int			guard_guc_max_indexes = 10000;
 int			guard_guc_max_statements = 5000;
 
-static char *without_index = NULL;	/* read through its assign hook only */
-
 static guard_guc_switched_type capture_switched = NULL;
 static guard_guc_switched_type hiding_switched = NULL;
-static GucStringCheckHook check_without = NULL;
-static GucStringAssignHook assign_without = NULL;
 
 static const struct config_enum_entry mode_options[] = {
 	{"off", GUARD_MODE_OFF, false},
@@ -52,9 +51,16 @@ static const struct config_enum_entry mode_options[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry hot_options[] = {
+	{"block", GUARD_HOT_BLOCK, false},
+	{"delay", GUARD_HOT_DELAY, false},
+	{NULL, 0, false}
+};
+
 static const struct config_enum_entry unknown_options[] = {
 	{"auto", GUARD_UNKNOWN_AUTO, false},
 	{"allow", GUARD_UNKNOWN_ALLOW, false},
+	{"delay", GUARD_UNKNOWN_DELAY, false},
 	{"block", GUARD_UNKNOWN_BLOCK, false},
 	{NULL, 0, false}
 };
@@ -69,13 +75,6 @@ void
 guard_guc_set_hiding_switched(guard_guc_switched_type switched)
 {
 	hiding_switched = switched;
-}
-
-void
-guard_guc_set_without(GucStringCheckHook check, GucStringAssignHook assign)
-{
-	check_without = check;
-	assign_without = assign;
 }
 
 static void
@@ -113,10 +112,18 @@ define_judgement(void)
 							 "missed is refused.",
 							 &guard_guc_mode, GUARD_MODE_ENFORCE, mode_options,
 							 PGC_SUSET, 0, NULL, assign_mode, NULL);
+	DefineCustomEnumVariable("guard.hot_action",
+							 "What happens to a drop of an index that is still needed.",
+							 "block: it is refused; delay: a plain DROP INDEX is carried "
+							 "out in stages that can be undone, all else is refused.",
+							 &guard_guc_hot_action, GUARD_HOT_BLOCK, hot_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("guard.unknown_action",
 							 "What happens to a drop when too little is known of the index.",
 							 "auto: refused where the table is larger than "
-							 "guard.rebuild_limit, otherwise allowed with a warning.",
+							 "guard.rebuild_limit, otherwise allowed with a warning; "
+							 "delay: carried out in stages where that is possible, "
+							 "otherwise allowed.",
 							 &guard_guc_unknown_action, GUARD_UNKNOWN_AUTO,
 							 unknown_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.lookback",
@@ -154,6 +161,21 @@ define_hiding(void)
 							 "off: it sees them all, from the next statement of every session on.",
 							 &guard_guc_hiding, true,
 							 PGC_SIGHUP, 0, NULL, assign_hiding, NULL);
+}
+
+static void
+define_softdrop(void)
+{
+	DefineCustomIntVariable("guard.trial_period",
+							"How long an index stays hidden, and watched, before it is dropped.",
+							NULL, &guard_guc_trial_period,
+							7 * SECS_PER_DAY_INT, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomRealVariable("guard.restore_factor",
+							 "How many times slower than before a statement must be for its hidden index to come back.",
+							 NULL, &guard_guc_restore_factor,
+							 3.0, 1.1, 1000.0,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
 static void
@@ -196,13 +218,6 @@ define_whatif(void)
 							"Planning time above which a statement is not planned once more.",
 							NULL, &guard_guc_whatif_time_limit, 10, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
-
-	/* Anybody's: it changes nothing but plans of the session that sets it. */
-	DefineCustomStringVariable("guard.without_index",
-							   "Indexes that this session's plans leave out, to see what they would be like.",
-							   "Names, separated by commas. An index of a partitioned table stands for those of its partitions.",
-							   &without_index, "", PGC_USERSET, GUC_LIST_INPUT,
-							   check_without, assign_without, NULL);
 }
 
 /*
@@ -213,6 +228,7 @@ guard_guc_define(void)
 {
 	define_judgement();
 	define_hiding();
+	define_softdrop();
 	define_capture();
 	define_whatif();
 

@@ -14,8 +14,6 @@
 #ifndef GUARD_GUC_H
 #define GUARD_GUC_H
 
-#include "utils/guc.h"
-
 typedef enum GuardMode
 {
 	GUARD_MODE_OFF,				/* nothing is judged, nothing captured */
@@ -27,16 +25,26 @@ typedef enum GuardUnknownAction
 {
 	GUARD_UNKNOWN_AUTO,			/* block where the way back is long */
 	GUARD_UNKNOWN_ALLOW,
+	GUARD_UNKNOWN_DELAY,		/* where that is possible, otherwise allow */
 	GUARD_UNKNOWN_BLOCK
 } GuardUnknownAction;
 
+typedef enum GuardHotAction
+{
+	GUARD_HOT_BLOCK,
+	GUARD_HOT_DELAY				/* where that is possible, otherwise block */
+} GuardHotAction;
+
 extern int	guard_guc_mode;
+extern int	guard_guc_hot_action;
 extern int	guard_guc_unknown_action;
 extern int	guard_guc_lookback;			/* seconds */
 extern int	guard_guc_quiet_period; 	/* seconds */
 extern int	guard_guc_min_evidence_age; /* seconds */
 extern int	guard_guc_min_scans;		/* scans */
 extern int	guard_guc_rebuild_limit;	/* kilobytes */
+extern int	guard_guc_trial_period; 	/* seconds */
+extern double guard_guc_restore_factor; /* times slower */
 extern bool guard_guc_capture;			/* sighup */
 extern bool guard_guc_whatif;			/* sighup */
 extern int	guard_guc_whatif_interval;	/* seconds */
@@ -56,12 +64,5 @@ extern void guard_guc_set_switched(guard_guc_switched_type switched);
 
 /* The same for the room that hides. */
 extern void guard_guc_set_hiding_switched(guard_guc_switched_type switched);
-
-/*
- * Registered by the room that leaves indexes out of plans, before the settings
- * are defined: what guard.without_index means is its affair.
- */
-extern void guard_guc_set_without(GucStringCheckHook check,
-								  GucStringAssignHook assign);
 
 #endif							/* GUARD_GUC_H */

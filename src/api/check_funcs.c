@@ -44,6 +44,7 @@
 #include "evidence/statements.h"
 #include "planner/hide.h"
 #include "policy/sentence.h"
+#include "softdrop/softdrop.h"
 #include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_check);
@@ -77,6 +78,8 @@ target_by_name(Oid index)
 
 	if (target != NULL && OidIsValid(get_index_constraint(index)))
 		target->route = GUARD_ROUTE_CONSTRAINT;
+	else if (target != NULL)
+		target->no_delay = guard_softdrop_unavailable();
 	return target;
 }
 
@@ -149,12 +152,6 @@ require_sight(Oid object)
 				 errdetail("Only the owner of the table and members of pg_read_all_stats may ask about its indexes.")));
 }
 
-static const char *
-decision_name(const GuardVerdict *verdict)
-{
-	return verdict->decision == GUARD_ALLOW ? "allow" : "block";
-}
-
 /*
  * guard.check(object): what would happen if it were dropped now.
  */
@@ -181,7 +178,7 @@ guard_sql_check(PG_FUNCTION_ARGS)
 		detail = psprintf("%s. %s", guard_sentence_verdict(judgement),
 						  guard_sentence_detail(judgement));
 		values[0] = ObjectIdGetDatum(judgement->target->index);
-		values[1] = CStringGetTextDatum(decision_name(&judgement->verdict));
+		values[1] = CStringGetTextDatum(guard_verdict_decision_name(judgement->verdict.decision));
 		values[2] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));
 		values[3] = CStringGetTextDatum(detail);
 		values[4] = DirectFunctionCall1(jsonb_in,
@@ -269,7 +266,7 @@ put_index(ReturnSetInfo *rsinfo, const GuardJudgement *judgement)
 	values[0] = CStringGetTextDatum(judgement->shape->schema);
 	values[1] = CStringGetTextDatum(judgement->shape->table_name);
 	values[2] = CStringGetTextDatum(judgement->shape->name);
-	values[3] = CStringGetTextDatum(decision_name(&judgement->verdict));
+	values[3] = CStringGetTextDatum(guard_verdict_decision_name(judgement->verdict.decision));
 	values[4] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));
 	values[5] = CStringGetTextDatum(guard_sentence_verdict(judgement));
 	values[6] = TimestampTzGetDatum(last);

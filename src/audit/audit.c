@@ -57,7 +57,7 @@ guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 	if (judgement != NULL)
 	{
 		GuardReason reason = judgement->verdict.reason;
-		bool		missed = judgement->verdict.decision == GUARD_BLOCK;
+		bool		missed = judgement->verdict.decision != GUARD_ALLOW;
 
 		/*
 		 * A drop that would be refused by itself gets here only in a

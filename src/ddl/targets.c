@@ -88,6 +88,7 @@ guard_targets_make(Oid index, GuardRoute route, const char *through)
 	target->through = through != NULL ? pstrdup(through) : NULL;
 	target->table_goes = route == GUARD_ROUTE_TABLE;
 	target->members = guard_targets_leaves(index);
+	target->no_delay = "only DROP INDEX can be delayed";
 	return target;
 }
 

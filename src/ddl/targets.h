@@ -55,6 +55,9 @@ typedef struct GuardTarget
 	List	   *members;		/* OIDs of the leaf indexes that go with a
 								 * partitioned index (NIL when it has none),
 								 * else only itself */
+	const char *no_delay;		/* why this drop cannot be carried out in
+								 * stages, as a clause; set to NULL by a door
+								 * that can do so */
 } GuardTarget;
 
 typedef struct GuardTargets

@@ -108,6 +108,18 @@ parent_goes(const GuardTarget *target, const GuardShape *shape)
 	return true;
 }
 
+/*
+ * Can the index stay for a while after it was dropped?  What it enforces must
+ * not outlive the statement.
+ */
+static const char *
+why_no_delay(const GuardTarget *target, const GuardShape *shape)
+{
+	if (shape->unique || shape->exclusion)
+		return "it enforces uniqueness, which must end with the statement";
+	return target->no_delay;
+}
+
 GuardEvidence *
 guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 					   const GuardServer *server)
@@ -137,6 +149,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	guard_moved_collect(evidence);
 	guard_usage_collect_aim(evidence);
 	guard_protection_collect(evidence);
+	evidence->no_delay = why_no_delay(target, evidence->shape);
 	collect_size(evidence);
 	guard_replacement_find(evidence->shape, evidence->shape->table,
 						   lappend_oid(list_copy(fellows), leaf),

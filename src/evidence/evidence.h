@@ -116,6 +116,8 @@ typedef struct GuardEvidence
 	BlockNumber heap_blocks;
 	int64		table_kb;		/* size, from the catalog's estimate where the
 								 * heap could not be looked at; -1 unknown */
+	const char *no_delay;		/* why the drop cannot be carried out in
+								 * stages, as a clause; NULL: it can */
 	bool		asker_may_see;	/* the current user owns the table, or may read
 								 * all statistics */
 	const struct GuardServer *server;

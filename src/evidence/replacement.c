@@ -42,6 +42,8 @@
 #include "evidence/replacement.h"
 #include "planner/hide.h"
 
+static guard_replacement_leaving is_leaving = NULL;
+
 static List *list_indexes(Oid table);
 static void consider(GuardReplacement *result, int *nkeys,
 					 const GuardShape *shape, GuardMatch match);
@@ -49,6 +51,12 @@ static void check_usable(GuardReplacement *candidate, const GuardShape *shape);
 static bool precedes_all_others(TransactionId xid, int *pid);
 static bool is_better(const GuardReplacement *candidate, int candidate_nkeys,
 					  const GuardReplacement *best, int best_nkeys);
+
+void
+guard_replacement_set_leaving(guard_replacement_leaving leaving)
+{
+	is_leaving = leaving;
+}
 
 /*
  * The best replacement for "gone" among the indexes of "table"; match is NONE
@@ -144,6 +152,8 @@ check_usable(GuardReplacement *candidate, const GuardShape *shape)
 		candidate->why_not = "is not valid";
 	else if (guard_hide_is_hidden(shape->index))
 		candidate->why_not = "is hidden from the planner";
+	else if (is_leaving != NULL && is_leaving(shape->index))
+		candidate->why_not = "is being dropped in stages";
 	else if (shape->checkxmin &&
 			 !precedes_all_others(shape->xmin, &candidate->blocking_pid))
 		candidate->why_not = "is not visible to older transactions yet";

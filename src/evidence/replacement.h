@@ -21,7 +21,8 @@ typedef struct GuardReplacement
 	bool		usable;			/* false: it exists, but queries may not use it
 								 * yet */
 	const char *why_not;		/* when not usable: "is not valid", "is hidden
-								 * from the planner", "is not visible to older
+								 * from the planner", "is being dropped in
+								 * stages", "is not visible to older
 								 * transactions yet" */
 	int			blocking_pid;	/* indcheckxmin: a backend whose transaction is
 								 * older than the index; 0 when unknown */
@@ -37,5 +38,12 @@ typedef struct GuardReplacement
 extern void guard_replacement_find(const GuardShape *gone, Oid table,
 								   List *excluded, bool need_unique,
 								   GuardReplacement *result);
+
+/*
+ * Registered at start by the room that drops in stages: is this index on its
+ * way out?  It waits for no lock.
+ */
+typedef bool (*guard_replacement_leaving) (Oid index);
+extern void guard_replacement_set_leaving(guard_replacement_leaving leaving);
 
 #endif							/* GUARD_REPLACEMENT_H */

@@ -23,6 +23,7 @@
 #include "hooks/frame.h"
 #include "planner/capture.h"
 #include "planner/hide.h"
+#include "softdrop/softdrop.h"
 #include "store/store.h"
 
 /*
@@ -43,6 +44,7 @@ record_rebuilt(GuardFrame *frame)
 			IndexGetRelation(successor, true) == rebuilt->table)
 		{
 			frame->created = list_delete_oid(frame->created, successor);
+			guard_softdrop_rebuilt(rebuilt->index, successor);
 			if (rebuilt->judgement != NULL)
 				guard_evidence_rebuilt(rebuilt->judgement->verdict.evidence,
 									   successor);
@@ -88,6 +90,7 @@ record_dropped(GuardFrame *frame)
 		guard_audit_dropped(dropped, &asked);
 		if (dropped->judgement != NULL)
 			record_heirs(frame, dropped);
+		guard_softdrop_gone(dropped->index);
 		guard_evidence_forget(dropped->index);
 		guard_hide_forget(dropped->index);
 	}

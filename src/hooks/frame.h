@@ -22,6 +22,7 @@
 #define GUARD_FRAME_H
 
 #include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
 #include "tcop/cmdtag.h"
 
 #include "audit/audit.h"
@@ -61,6 +62,7 @@ typedef struct GuardFrame
 	bool		concurrent;
 	bool		kept;			/* the context has passed to the transaction */
 	List	   *judgements;		/* of GuardJudgement *: resolved beforehand */
+	List	   *delayed;		/* those of them that become soft drops */
 	List	   *dropped;		/* of GuardDropped * */
 	List	   *gone;			/* OIDs of tables that went */
 	List	   *pending;		/* of GuardPending * */
@@ -122,6 +124,19 @@ extern void guard_backstop_creates(Oid relation);
 
 /* judge what nobody had resolved; see guard_statement_end() */
 extern void guard_backstop_judge(GuardFrame *frame, bool may_refuse);
+
+/* ---- delay.c: what becomes a soft drop */
+
+/* tell these targets whether their drop can be carried out in stages */
+extern void guard_delay_prepare(const GuardFrame *frame, Node *parsetree,
+								List *targets);
+
+/*
+ * Carry out what is delayed; returns what is left of the statement for
+ * PostgreSQL to do, in the frame's memory.
+ */
+extern PlannedStmt *guard_delay_carry_out(GuardFrame *frame, PlannedStmt *pstmt,
+										  bool top_level);
 
 /* ---- books.c */
 

@@ -26,6 +26,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "policy/report.h"
+#include "softdrop/softdrop.h"
 #include "store/store.h"
 
 static void do_collect(void *arg);
@@ -178,6 +179,13 @@ guard_statement_act_on(GuardFrame *frame, List *judgements, bool can_wait)
 				!frame->concurrent)
 				guard_transaction_remember(frame, judgement);
 		}
+		else if (judgement->verdict.decision == GUARD_DELAY)
+		{
+			if (guard_guc_mode == GUARD_MODE_ENFORCE)
+				frame->delayed = lappend(frame->delayed, judgement);
+			else
+				guard_report_would_delay(judgement);
+		}
 		else if (can_wait && !guard_check_cannot_wait(judgement, &cannot))
 		{
 			/* An ALTER TABLE that adds as well may have made up for it already. */
@@ -244,8 +252,13 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *text)
 		(void) guard_store_try("bring registrations up to date",
 							   refresh_registrations, NULL);
 
+	if (IsA(parsetree, DropStmt) &&
+		((DropStmt *) parsetree)->removeType == OBJECT_EXTENSION)
+		guard_softdrop_before_extension_goes((DropStmt *) parsetree);
+
 	if (run_judging(frame, do_collect, &job) && job.targets != NULL)
 	{
+		guard_delay_prepare(frame, parsetree, job.targets->targets);
 		frame->concurrent = job.targets->concurrent;
 		frame->judgements = guard_statement_judge(frame, job.targets->targets);
 		guard_statement_act_on(frame, frame->judgements,

@@ -20,7 +20,6 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
-#include "planner/without.h"
 #include "store/store.h"
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
@@ -83,7 +82,6 @@ run_explain(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			ProcessUtilityContext context, ParamListInfo params,
 			QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
-	guard_without_check_explain((ExplainStmt *) pstmt->utilityStmt);
 	guard_capture_enter_explain();
 	PG_TRY();
 	{
@@ -112,8 +110,10 @@ run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	{
 		guard_statement_start(frame, pstmt->utilityStmt,
 							  statement_text(pstmt, queryString));
-		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-				  dest, qc);
+		call_next(frame->delayed == NIL ? pstmt :
+				  guard_delay_carry_out(frame, pstmt,
+										context == PROCESS_UTILITY_TOPLEVEL),
+				  queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 		guard_statement_end(frame, true);
 	}
 	PG_FINALLY();

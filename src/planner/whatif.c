@@ -9,12 +9,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/partition.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 
 #include "guc.h"
 #include "planner/whatif.h"
 #include "planner/whatif_table.h"
-#include "planner/without.h"
 
 static bool
 is_on(void)
@@ -35,6 +36,20 @@ guard_whatif_init(void)
  * ----------------------------------------------------------------
  */
 
+/*
+ * The index of the partitioned table that an index goes with, or itself.
+ */
+static Oid
+topmost(Oid index)
+{
+	List	   *ancestors;
+
+	if (!get_rel_relispartition(index))
+		return index;
+	ancestors = get_partition_ancestors(index);
+	return ancestors == NIL ? index : llast_oid(ancestors);
+}
+
 List *
 guard_whatif_lookup(Oid index)
 {
@@ -44,7 +59,7 @@ guard_whatif_lookup(Oid index)
 	if (!guard_whatif_table_attached())
 		return NIL;
 	result = guard_whatif_table_read(index, result);
-	top = guard_without_topmost(index);
+	top = topmost(index);
 	if (top != index)
 		result = guard_whatif_table_read(top, result);
 	return result;

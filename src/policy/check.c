@@ -45,6 +45,7 @@ current_policy(TimestampTz now)
 	policy.min_evidence_age = (int64) guard_guc_min_evidence_age * USECS_PER_SEC;
 	policy.rebuild_limit = guard_guc_rebuild_limit;
 	policy.unknown_action = guard_guc_unknown_action;
+	policy.hot_action = guard_guc_hot_action;
 	return policy;
 }
 
@@ -55,7 +56,9 @@ static int
 badness(const GuardVerdict *verdict)
 {
 	if (verdict->decision == GUARD_BLOCK)
-		return verdict->wait ? 4 : 5;
+		return verdict->wait ? 5 : 6;
+	if (verdict->decision == GUARD_DELAY)
+		return 4;
 	if (verdict->warning)
 		return 3;
 	if (verdict->reason == GUARD_REASON_REPLACED)
@@ -273,6 +276,8 @@ guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
 	Oid			successor = table_now(evidence->shape);
 
 	memset(replacement, 0, sizeof(*replacement));
+	if (evidence->no_delay == NULL)
+		evidence->no_delay = "it has been dropped already";
 	if (!table_exists(table))
 		table = InvalidOid;
 

@@ -45,7 +45,7 @@ client_sentence(const GuardJudgement *judgement)
 {
 	if (judgement->verdict.evidence->asker_may_see)
 		return guard_sentence_verdict(judgement);
-	return pstrdup(judgement->verdict.decision == GUARD_BLOCK ?
+	return pstrdup(judgement->verdict.decision != GUARD_ALLOW ?
 				   "it is still needed" :
 				   guard_verdict_reason_name(judgement->verdict.reason));
 }
@@ -123,6 +123,9 @@ detail_message(List *judgements, GuardOccasion occasion, const char *why,
 							   !judgement->verdict.evidence->asker_may_see ?
 							   "Its table belongs to another role." :
 							   guard_sentence_detail(judgement));
+		if (judgement->verdict.no_delay != NULL)
+			appendStringInfo(&buf, " It cannot be delayed: %s.",
+							 judgement->verdict.no_delay);
 		n++;
 	}
 	if (occasion == GUARD_AT_COMMIT)
@@ -286,6 +289,19 @@ guard_report_allowed(const GuardJudgement *judgement)
 			 verdict->evidence->server->standbys != NULL)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is not in use here: %s", name, sentence)));
+}
+
+void
+guard_report_would_delay(const GuardJudgement *judgement)
+{
+	const char *name = guard_sentence_name(judgement->shape);
+
+	ereport(WARNING,
+			(errmsg("guard.mode is observe, otherwise: index \"%s\" would be dropped in stages: %s",
+					name, client_sentence(judgement))));
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("guard.mode is observe, otherwise: index \"%s\" would be dropped in stages: %s",
+					name, guard_sentence_verdict(judgement))));
 }
 
 void

@@ -34,6 +34,9 @@ extern char *guard_report_not_usable(const GuardReplacement *replacement);
 /* NOTICE or WARNING for a drop that goes through, where it helps. */
 extern void guard_report_allowed(const GuardJudgement *judgement);
 
+/* In observe mode: in the other one it would become a soft drop. */
+extern void guard_report_would_delay(const GuardJudgement *judgement);
+
 /* NOTICE: the transaction must make up for this before COMMIT. */
 extern void guard_report_remembered(const GuardJudgement *judgement);
 

@@ -48,6 +48,18 @@ static const char *const reason_names[] = {
 	[GUARD_REASON_UNKNOWN] = "unknown"
 };
 
+static const char *const decision_names[] = {
+	[GUARD_ALLOW] = "allow",
+	[GUARD_DELAY] = "delay",
+	[GUARD_BLOCK] = "block"
+};
+
+const char *
+guard_verdict_decision_name(GuardDecision decision)
+{
+	return decision_names[decision];
+}
+
 const char *
 guard_verdict_reason_name(GuardReason reason)
 {
@@ -210,31 +222,53 @@ make(GuardDecision decision, GuardReason reason, GuardEvidence *evidence)
 }
 
 /*
+ * It is still needed.  What cannot be delayed is refused.
+ */
+static GuardVerdict
+decide_hot(GuardReason reason, GuardEvidence *evidence,
+		   const GuardPolicy *policy)
+{
+	bool		delay = policy->hot_action == GUARD_HOT_DELAY;
+	GuardVerdict verdict = make(delay && evidence->no_delay == NULL ?
+								GUARD_DELAY : GUARD_BLOCK, reason, evidence);
+
+	if (delay)
+		verdict.no_delay = evidence->no_delay;
+	return verdict;
+}
+
+/*
  * Too little is known, or it enforces something: the setting decides.  A
  * refusal must rest on something seen, so "auto" refuses only where the way
- * back would be long.
+ * back would be long, and what cannot be delayed goes.
  */
 static GuardVerdict
 decide_unknown(GuardReason reason, GuardEvidence *evidence,
 			   const GuardPolicy *policy)
 {
 	GuardVerdict verdict;
-	bool		block;
+	GuardDecision decision = GUARD_ALLOW;
 
 	switch (policy->unknown_action)
 	{
 		case GUARD_UNKNOWN_BLOCK:
-			block = true;
+			decision = GUARD_BLOCK;
 			break;
 		case GUARD_UNKNOWN_ALLOW:
-			block = false;
+			break;
+		case GUARD_UNKNOWN_DELAY:
+			if (evidence->no_delay == NULL)
+				decision = GUARD_DELAY;
 			break;
 		default:
-			block = evidence->table_kb > policy->rebuild_limit;
+			if (evidence->table_kb > policy->rebuild_limit)
+				decision = GUARD_BLOCK;
 			break;
 	}
-	verdict = make(block ? GUARD_BLOCK : GUARD_ALLOW, reason, evidence);
-	verdict.warning = !block;
+	verdict = make(decision, reason, evidence);
+	verdict.warning = decision == GUARD_ALLOW;
+	if (policy->unknown_action == GUARD_UNKNOWN_DELAY)
+		verdict.no_delay = evidence->no_delay;
 	return verdict;
 }
 
@@ -290,7 +324,7 @@ decide_by_use(GuardEvidence *evidence, const GuardPolicy *policy)
 	use = find_use(evidence, policy, false);
 	if (use != NULL)
 	{
-		verdict = make(GUARD_BLOCK, GUARD_REASON_HOT, evidence);
+		verdict = decide_hot(GUARD_REASON_HOT, evidence, policy);
 		verdict.use = use;
 		return verdict;
 	}

@@ -15,6 +15,7 @@
 typedef enum GuardDecision
 {
 	GUARD_ALLOW,
+	GUARD_DELAY,				/* becomes a soft drop */
 	GUARD_BLOCK
 } GuardDecision;
 
@@ -44,6 +45,7 @@ typedef struct GuardPolicy
 	int64		min_evidence_age;	/* microseconds */
 	int64		rebuild_limit;	/* kilobytes */
 	int			unknown_action; /* GuardUnknownAction */
+	int			hot_action;		/* GuardHotAction */
 } GuardPolicy;
 
 typedef struct GuardVerdict
@@ -56,6 +58,8 @@ typedef struct GuardVerdict
 								 * can replace it */
 	bool		notice;			/* ALLOW: worth a NOTICE */
 	bool		warning;		/* ALLOW: worth a WARNING, for it is unknown */
+	const char *no_delay;		/* why it is not delayed, though the settings
+								 * ask for that; NULL where they do not */
 	const GuardFact *use;		/* the use that decided; NULL when none did */
 	int64		observed;		/* microseconds of evidence behind cold and
 								 * unknown */
@@ -65,6 +69,7 @@ typedef struct GuardVerdict
 extern GuardVerdict guard_verdict_decide(GuardEvidence *evidence,
 										 const GuardPolicy *policy);
 extern const char *guard_verdict_reason_name(GuardReason reason);
+extern const char *guard_verdict_decision_name(GuardDecision decision);
 
 /* Does this use still count?  (Design section 5, "a use stops counting".) */
 extern bool guard_verdict_use_counts(const GuardFact *fact,

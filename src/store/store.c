@@ -201,9 +201,12 @@ guard_store_scan_surely(const char *table, const char *index, int attnum,
 				 errdetail("Another session holds a lock on it, or it has been dropped.")));
 }
 
-uint64
-guard_store_execute(const char *sql, int nargs, Oid *types, Datum *values,
-					const char *nulls)
+/*
+ * As the owner of the extension, with a pinned search_path.
+ */
+static uint64
+run_sql(const char *sql, int nargs, Oid *types, Datum *values,
+		const char *nulls, guard_store_result row, void *arg)
 {
 	Oid			save_userid;
 	int			save_sec_context;
@@ -226,11 +229,27 @@ guard_store_execute(const char *sql, int nargs, Oid *types, Datum *values,
 		elog(ERROR, "SPI_execute_with_args failed: %s",
 			 SPI_result_code_string(rc));
 	processed = SPI_processed;
+	for (uint64 i = 0; row != NULL && i < processed; i++)
+		row(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, arg);
 	SPI_finish();
 
 	AtEOXact_GUC(true, save_nestlevel);
 	SetUserIdAndSecContext(save_userid, save_sec_context);
 	return processed;
+}
+
+uint64
+guard_store_execute(const char *sql, int nargs, Oid *types, Datum *values,
+					const char *nulls)
+{
+	return run_sql(sql, nargs, types, values, nulls, NULL, NULL);
+}
+
+void
+guard_store_select(const char *sql, int nargs, Oid *types, Datum *values,
+				   const char *nulls, guard_store_result row, void *arg)
+{
+	run_sql(sql, nargs, types, values, nulls, row, arg);
 }
 
 /*

@@ -72,6 +72,17 @@ extern uint64 guard_store_execute(const char *sql, int nargs, Oid *types,
 								  Datum *values, const char *nulls);
 
 /*
+ * Run one query as the owner of the extension and call "row" for each row of
+ * its result, which is gone when this returns; what is to be kept must be
+ * copied into a memory context of the caller's.  Sees what this transaction
+ * has written.
+ */
+typedef void (*guard_store_result) (HeapTuple tuple, TupleDesc desc, void *arg);
+extern void guard_store_select(const char *sql, int nargs, Oid *types,
+							   Datum *values, const char *nulls,
+							   guard_store_result row, void *arg);
+
+/*
  * Call "work" in a subtransaction and swallow what it raises, leaving a line
  * in the server log: book-keeping must never stop somebody's statement, nor
  * keep it waiting.

@@ -68,7 +68,7 @@ SELECT set_eq(
 	ARRAY['audit_log'], 'pg_read_all_stats reads the audit log, and no other table');
 SELECT set_eq(
 	$$ SELECT relname::text FROM tables WHERE relkind = 'v' AND has_table_privilege('public', oid, 'SELECT') $$,
-	ARRAY['indexes', 'status'], 'everybody may look at the views');
+	ARRAY['indexes', 'soft_drops', 'status'], 'everybody may look at the views');
 
 -- ---- the doors
 
@@ -96,7 +96,9 @@ SELECT has_function('guard', 'unhide', ARRAY['regclass'], 'guard.unhide');
 SELECT has_function('guard', 'check', ARRAY['regclass'], 'guard.check');
 SELECT has_function('guard', 'index_statements', ARRAY['regclass'], 'guard.index_statements');
 SELECT has_function('guard', 'last_drops', ARRAY['interval'], 'guard.last_drops');
+SELECT has_function('guard', 'restore', ARRAY['text'], 'guard.restore');
 SELECT has_view('guard', 'indexes', 'guard.indexes');
+SELECT has_view('guard', 'soft_drops', 'guard.soft_drops');
 SELECT has_view('guard', 'status', 'guard.status');
 
 SELECT finish();

@@ -8,13 +8,15 @@ SELECT set_has(
 	$$ SELECT name, vartype, unit, boot_val, context FROM settings $$,
 	$$ VALUES
 		('guard.mode',				'enum',		NULL,	'enforce',	'superuser'),
+		('guard.hot_action',		'enum',		NULL,	'block',	'superuser'),
+		('guard.trial_period',		'integer',	's',	(7 * 86400)::text, 'superuser'),
+		('guard.restore_factor',	'real',		NULL,	'3',		'superuser'),
 		('guard.unknown_action',	'enum',		NULL,	'auto',		'superuser'),
 		('guard.lookback',			'integer',	's',	(35 * 86400)::text, 'superuser'),
 		('guard.quiet_period',		'integer',	's',	'86400',	'superuser'),
 		('guard.min_evidence_age',	'integer',	's',	(7 * 86400)::text, 'superuser'),
 		('guard.min_scans',			'integer',	NULL,	'50',		'superuser'),
 		('guard.rebuild_limit',		'integer',	'kB',	(256 * 1024)::text, 'superuser'),
-		('guard.without_index',		'string',	NULL,	'',			'user'),
 		('guard.whatif',			'bool',		NULL,	'on',		'sighup'),
 		('guard.whatif_interval',	'integer',	's',	'3600',		'superuser'),
 		('guard.whatif_time_limit',	'integer',	'ms',	'10',		'superuser'),
@@ -26,10 +28,11 @@ SELECT set_has(
 	$$ VALUES ('guard.max_indexes', 'postmaster'), ('guard.max_statements', 'postmaster') $$,
 	'where guard is preloaded, the sizes of its tables as well');
 SELECT is((SELECT enumvals FROM settings WHERE name = 'guard.mode'), '{off,observe,enforce}', 'guard.mode');
-SELECT ok((SELECT enumvals FROM settings WHERE name = 'guard.unknown_action') @> '{auto,allow,block}', 'guard.unknown_action');
+SELECT ok((SELECT enumvals FROM settings WHERE name = 'guard.unknown_action') @> '{auto,allow,delay,block}', 'guard.unknown_action');
+SELECT is((SELECT enumvals FROM settings WHERE name = 'guard.hot_action'), '{block,delay}', 'guard.hot_action');
 
-SELECT is_empty($$ SELECT name FROM settings WHERE context NOT IN ('superuser', 'sighup', 'postmaster') AND name <> 'guard.without_index' $$,
-	'no setting is anybody''s, but the one that changes plans of whoever sets it');
+SELECT is_empty($$ SELECT name FROM settings WHERE context NOT IN ('superuser', 'sighup', 'postmaster') $$,
+	'no setting is anybody''s');
 SELECT is_empty($$ SELECT name FROM settings WHERE short_desc IS NULL OR short_desc !~ '\.$' $$, 'each is described');
 SELECT is_empty($$ SELECT name FROM settings WHERE vartype = 'integer' AND unit IS NULL AND name !~ '(min_scans|max_indexes|max_statements)$' $$,
 	'times and sizes have a unit');

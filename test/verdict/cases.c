@@ -33,10 +33,12 @@ typedef struct Case
 	GuardShape	shape;
 	GuardFact	facts[MAX_FACTS];
 	int			unknown_action; /* GuardUnknownAction */
+	int			hot_action;		/* GuardHotAction */
 	GuardDecision decision;
 	GuardReason reason;
 	bool		warning;
 	bool		cannot_wait;
+	bool		said;			/* it says why it is not delayed */
 } Case;
 
 #define USED(ago, n, longest) \
@@ -61,6 +63,10 @@ typedef struct Case
 #define SERVES	.replacement = {.match = GUARD_MATCH_SERVES, .usable = true}
 #define ALLOW(why)	.decision = GUARD_ALLOW, .reason = GUARD_REASON_##why
 #define BLOCK(why)	.decision = GUARD_BLOCK, .reason = GUARD_REASON_##why
+#define DELAY(why)	.decision = GUARD_DELAY, .reason = GUARD_REASON_##why
+#define HOT_DELAY	.hot_action = GUARD_HOT_DELAY
+#define UNKNOWN_DELAY	.unknown_action = GUARD_UNKNOWN_DELAY
+#define NO_DELAY	.no_delay = "of its way"
 
 static Case cases[] = {
 	/* 2: protected */
@@ -147,6 +153,21 @@ static Case cases[] = {
 	{"created an hour ago, never used", {HUGE, .created_at = AGO(HOUR)}, {VALID}, {NOT_SEEN(1)}, ALLOW(COLD)},
 	{"one source knows for a month, another is silent", {HUGE}, {VALID}, {NOT_SEEN(30), UNKNOWN}, ALLOW(COLD)},
 
+	/* delayed, where that is possible */
+	{"hot, hot_action = delay", {BIG}, {VALID}, {HOT}, HOT_DELAY, DELAY(HOT)},
+	{"hot, hot_action = delay, no way to delay", {BIG, NO_DELAY}, {VALID}, {HOT}, HOT_DELAY, BLOCK(HOT), .said = true},
+	{"hot, hot_action = block, could be delayed", {BIG}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, unknown_action = delay says nothing of hot ones", {BIG, NO_DELAY}, {VALID}, {HOT}, UNKNOWN_DELAY, BLOCK(HOT)},
+	{"protected, whatever hot_action says", {BIG, .protection = {.found = true}}, {VALID}, {HOT}, HOT_DELAY, BLOCK(PROTECTED), .cannot_wait = true},
+	{"arbiter, whatever hot_action says", {BIG, .named = true, .last_arbiter = AGO(MINUTE), NO_DELAY}, {VALID, .unique = true}, {HOT}, HOT_DELAY, BLOCK(ARBITER)},
+	{"replaced goes at once, whatever hot_action says", {BIG, TWIN}, {VALID}, {HOT}, HOT_DELAY, ALLOW(REPLACED)},
+	{"stopped goes at once, whatever hot_action says", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE)}, HOT_DELAY, ALLOW(STOPPED)},
+	{"cold goes at once, whatever the actions say", {HUGE}, {VALID}, {NOT_SEEN(30)}, HOT_DELAY, UNKNOWN_DELAY, ALLOW(COLD)},
+	{"unknown, unknown_action = delay", {HUGE}, {VALID}, {NOT_SEEN(1)}, UNKNOWN_DELAY, DELAY(UNKNOWN)},
+	{"unknown, unknown_action = delay, no way to delay", {HUGE, NO_DELAY}, {VALID}, {NOT_SEEN(1)}, UNKNOWN_DELAY, ALLOW(UNKNOWN), .warning = true, .said = true},
+	{"unknown, hot_action = delay says nothing of it", {HUGE}, {VALID}, {NOT_SEEN(1)}, HOT_DELAY, BLOCK(UNKNOWN)},
+	{"unused unique index goes with a column, unknown_action = delay", {HUGE, .route = GUARD_ROUTE_COLUMN, NO_DELAY}, {VALID, .unique = true}, {NOT_SEEN(100)}, UNKNOWN_DELAY, ALLOW(CONSTRAINT), .warning = true, .said = true},
+
 	/* 14: unknown is never unused */
 	{"nothing seen for a day", {BIG}, {VALID}, {NOT_SEEN(1)}, ALLOW(UNKNOWN), .warning = true},
 	{"nothing seen for a day, large table", {HUGE}, {VALID}, {NOT_SEEN(1)}, BLOCK(UNKNOWN)},
@@ -184,7 +205,8 @@ holds(Case *c)
 		.quiet_period = DAY,
 		.min_evidence_age = 7 * DAY,
 		.rebuild_limit = 256 * 1024,
-		.unknown_action = c->unknown_action
+		.unknown_action = c->unknown_action,
+		.hot_action = c->hot_action
 	};
 	GuardVerdict verdict;
 
@@ -194,10 +216,11 @@ holds(Case *c)
 	verdict = guard_verdict_decide(&c->evidence, &policy);
 	if (verdict.decision == c->decision && verdict.reason == c->reason &&
 		verdict.warning == c->warning &&
+		(verdict.no_delay != NULL) == c->said &&
 		verdict.wait == (c->decision == GUARD_BLOCK && !c->cannot_wait))
 		return true;
 	printf("# got %s, %s%s%s\n",
-		   verdict.decision == GUARD_ALLOW ? "allow" : "block",
+		   guard_verdict_decision_name(verdict.decision),
 		   guard_verdict_reason_name(verdict.reason),
 		   verdict.warning ? ", with a warning" : "",
 		   verdict.wait ? ", may wait" : "");

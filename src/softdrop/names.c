@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * names.c
+ *	  Giving an index its old name back.
+ *
+ * RenameRelationInternal() rather than ALTER INDEX: whoever may drop an index
+ * may not always rename it (finding 16 of the design review).  The schema is
+ * that of the table now, which may have moved; the name may have been taken
+ * by somebody else in the meantime, mostly by the replacement.  Then the index
+ * keeps its holding name, for a name matters less than an index.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "commands/comment.h"
+#include "commands/tablecmds.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "softdrop/softdrop.h"
+
+/*
+ * One part.  Returns NULL, or why it keeps the name that it has.
+ */
+static char *
+rename_part(GuardSoftDropPart *part)
+{
+	char	   *name;
+	Oid			schema;
+
+	if (!OidIsValid(part->index))
+		return NULL;
+	LockRelationOid(part->index, ShareUpdateExclusiveLock);
+	name = get_rel_name(part->index);
+	if (name == NULL)
+	{
+		part->index = InvalidOid;
+		return NULL;
+	}
+
+	/* Somebody gave it a name of his own: that one stands. */
+	if (strcmp(name, part->holding_name) != 0)
+		return NULL;
+	schema = get_rel_namespace(part->index);
+	if (OidIsValid(get_relname_relid(part->old_name, schema)))
+		return psprintf("it keeps the name %s, for there is another relation %s by now",
+						quote_identifier(part->holding_name),
+						quote_qualified_identifier(get_namespace_name(schema),
+												   part->old_name));
+	RenameRelationInternal(part->index, part->old_name, false, true);
+	return NULL;
+}
+
+char *
+guard_softdrop_rename_back(GuardSoftDrop *drop)
+{
+	char	   *why = NULL;
+	ListCell   *lc;
+
+	foreach(lc, drop->parts)
+	{
+		GuardSoftDropPart *part = lfirst(lc);
+		char	   *kept = rename_part(part);
+
+		if (part == linitial(drop->parts))
+			why = kept;
+		if (!OidIsValid(part->index))
+			continue;
+		CreateComments(part->index, RelationRelationId, 0, part->comment);
+		CommandCounterIncrement();
+	}
+	return why;
+}

@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * restore.c
+ *	  A person wants an index back.
+ *
+ * Before the drop itself that is a matter of its name and of the planner's
+ * sight of it, done at once and in the caller's transaction.  Afterwards the
+ * index must be created again, CONCURRENTLY, which no function can do
+ * (PG-INTERNALS 7.1): the wish is written down and a visitor carries it out.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "softdrop/softdrop.h"
+#include "store/store.h"
+#include "store/visits.h"
+
+/*
+ * Write down that a visitor shall bring it back.
+ */
+static void
+want_visitor(GuardSoftDrop *drop, const char *step)
+{
+	Oid			types[] = {INT8OID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(drop->id), CStringGetTextDatum(step)};
+
+	guard_store_execute("UPDATE guard.soft_drop SET restore_wanted = true, attempts = 0,"
+						" next_step = $2, next_at = clock_timestamp() WHERE id = $1",
+						2, types, values, NULL);
+	drop->restore_wanted = true;
+
+	/* a visitor that comes before COMMIT finds nothing, and comes again */
+	guard_visits_want_at(GetCurrentTimestamp() + USECS_PER_SEC, 0);
+}
+
+static bool
+is_valid(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		valid;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return valid;
+}
+
+/*
+ * It is open: the planner may see it again, under its old name.
+ */
+static char *
+bring_back(GuardSoftDrop *drop, const char *reason)
+{
+	bool		hidden = drop->state == GUARD_SOFTDROP_HIDDEN;
+	char	   *kept;
+
+	kept = guard_softdrop_rename_back(drop);
+	guard_softdrop_set_state(drop, GUARD_SOFTDROP_RESTORED, "restored", reason);
+	return psprintf("index %s is back%s%s%s", guard_softdrop_name(drop),
+					hidden ? ", and the planner uses it again from COMMIT on" : "",
+					kept != NULL ? "; but " : "", kept != NULL ? kept : "");
+}
+
+char *
+guard_softdrop_restore(GuardSoftDrop *drop)
+{
+	GuardSoftDropPart *self = linitial(drop->parts);
+	char	   *reason = psprintf("%s asked for it",
+								  GetUserNameFromId(GetSessionUserId(), false));
+
+	if (drop->state == GUARD_SOFTDROP_RESTORED)
+		return psprintf("index %s was restored on %s already",
+						guard_softdrop_name(drop),
+						timestamptz_to_str(drop->state_since));
+	if (get_rel_relkind(drop->table) == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("cannot restore index \"%s\": its table is gone",
+						guard_softdrop_name(drop)),
+				 errhint("How it was created: SELECT definition FROM guard.soft_drops;")));
+
+	if (drop->state == GUARD_SOFTDROP_DROPPED || !OidIsValid(self->index))
+	{
+		want_visitor(drop, "created again");
+		return psprintf("index %s has been dropped; a background worker creates it again, CONCURRENTLY: see guard.soft_drops",
+						guard_softdrop_name(drop));
+	}
+
+	/* A visitor that drops it just now has it locked, and would wait for us. */
+	if (!ConditionalLockRelationOid(self->index, ShareUpdateExclusiveLock))
+	{
+		want_visitor(drop, "brought back once it is no longer locked");
+		return psprintf("index %s is locked at the moment, perhaps because it is just being dropped; a background worker brings it back: see guard.soft_drops",
+						guard_softdrop_name(drop));
+	}
+	AcceptInvalidationMessages();
+	if (drop->drop_started_at != 0 && !is_valid(self->index))
+	{
+		want_visitor(drop, "rebuilt");
+		return psprintf("index %s had begun to be dropped; a background worker rebuilds it, CONCURRENTLY: see guard.soft_drops",
+						guard_softdrop_name(drop));
+	}
+	return bring_back(drop, reason);
+}
+
+/* ---- when guard itself goes ---- */
+
+static bool
+names_guard(DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->objects)
+	{
+		if (strcmp(strVal(lfirst(lc)), "guard") == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+guard_softdrop_before_extension_goes(DropStmt *stmt)
+{
+	List	   *open;
+	ListCell   *lc;
+
+	if (!names_guard(stmt))
+		return;
+	open = guard_softdrop_list(true);
+	if (open == NIL)
+		return;
+	if (stmt->behavior != DROP_CASCADE)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg_plural("cannot drop extension guard: %d index is being dropped in stages",
+							   "cannot drop extension guard: %d indexes are being dropped in stages",
+							   list_length(open), list_length(open)),
+				 errdetail("See guard.soft_drops."),
+				 errhint("Use DROP EXTENSION guard CASCADE to give them their names back.")));
+	foreach(lc, open)
+	{
+		char	   *done = bring_back(lfirst(lc), "guard itself is being dropped");
+
+		ereport(NOTICE, (errmsg_internal("%s", done)));
+	}
+}

@@ -1,0 +1,340 @@
+/*-------------------------------------------------------------------------
+ *
+ * rows.c
+ *	  What is written down of soft drops.
+ *
+ * Rows are written through SPI and read the same way, but for the one question
+ * that is asked while others judge: is this index open?  That one waits for no
+ * lock, and a table that cannot be read means "no": then the index counts for
+ * what it looks like, an index.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/index.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "audit/audit.h"
+#include "softdrop/softdrop.h"
+#include "store/store.h"
+
+/* guard.soft_drop */
+#define SOFTDROP_INDEX		1
+#define SOFTDROP_DATABASE	2
+#define SOFTDROP_SYSTEM		3
+#define SOFTDROP_STATE		4
+
+/* What every query of whole rows begins with; see read_row(). */
+#define SELECT_ROW \
+	"SELECT s.id, s.state, s.index_oid, s.table_oid, s.index_schema, s.index_name," \
+	" s.partitioned, s.dropped_at, s.state_since, s.drop_started_at, s.restore_wanted" \
+	" FROM guard.soft_drop s WHERE s.database_oid = $1 AND s.system_identifier = $2"
+
+static const char *const state_names[] = {
+	[GUARD_SOFTDROP_WAITING] = "waiting",
+	[GUARD_SOFTDROP_HIDDEN] = "hidden",
+	[GUARD_SOFTDROP_DROPPED] = "dropped",
+	[GUARD_SOFTDROP_RESTORED] = "restored"
+};
+
+const char *
+guard_softdrop_state_name(GuardSoftDropState state)
+{
+	return state_names[state];
+}
+
+static GuardSoftDropState
+state_of_name(const char *name)
+{
+	for (int i = 0; i < lengthof(state_names); i++)
+	{
+		if (strcmp(state_names[i], name) == 0)
+			return (GuardSoftDropState) i;
+	}
+	elog(ERROR, "unknown state \"%s\" of a soft drop", name);
+	return GUARD_SOFTDROP_RESTORED;
+}
+
+char *
+guard_softdrop_name(const GuardSoftDrop *drop)
+{
+	return quote_qualified_identifier(drop->schema, drop->name);
+}
+
+/* ---- is it open? ---- */
+
+static bool
+see_open(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	bool		isnull;
+	char	   *state = TextDatumGetCString(heap_getattr(tuple, SOFTDROP_STATE,
+														 desc, &isnull));
+
+	if (DatumGetObjectId(heap_getattr(tuple, SOFTDROP_DATABASE, desc, &isnull)) == MyDatabaseId &&
+		DatumGetInt64(heap_getattr(tuple, SOFTDROP_SYSTEM, desc, &isnull)) == (int64) GetSystemIdentifier() &&
+		(strcmp(state, "waiting") == 0 || strcmp(state, "hidden") == 0))
+		*(bool *) arg = true;
+	return !*(bool *) arg;
+}
+
+bool
+guard_softdrop_is_open(Oid index)
+{
+	bool		open = false;
+	List	   *candidates = list_make1_oid(index);
+	ListCell   *lc;
+
+	if (get_rel_relispartition(index))
+		candidates = list_concat(candidates, get_partition_ancestors(index));
+	foreach(lc, candidates)
+	{
+		if (!open)
+			(void) guard_store_scan("soft_drop", "soft_drop_index_oid_idx",
+									SOFTDROP_INDEX, lfirst_oid(lc), see_open, &open);
+	}
+	return open;
+}
+
+/* ---- reading ---- */
+
+/* A list being read, and the memory that it lives in. */
+typedef struct Reading
+{
+	List	   *list;
+	MemoryContext context;
+} Reading;
+
+static char *
+text_field(HeapTuple tuple, TupleDesc desc, int field, MemoryContext context)
+{
+	char	   *value = SPI_getvalue(tuple, desc, field);
+
+	return value == NULL ? NULL : MemoryContextStrdup(context, value);
+}
+
+static TimestampTz
+time_field(HeapTuple tuple, TupleDesc desc, int field)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+static void
+read_row(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Reading    *reading = arg;
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+	GuardSoftDrop *drop = palloc0(sizeof(GuardSoftDrop));
+	bool		isnull;
+
+	drop->id = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+	drop->state = state_of_name(SPI_getvalue(tuple, desc, 2));
+	drop->index = DatumGetObjectId(SPI_getbinval(tuple, desc, 3, &isnull));
+	drop->table = DatumGetObjectId(SPI_getbinval(tuple, desc, 4, &isnull));
+	drop->schema = text_field(tuple, desc, 5, reading->context);
+	drop->name = text_field(tuple, desc, 6, reading->context);
+	drop->partitioned = DatumGetBool(SPI_getbinval(tuple, desc, 7, &isnull));
+	drop->dropped_at = time_field(tuple, desc, 8);
+	drop->state_since = time_field(tuple, desc, 9);
+	drop->drop_started_at = time_field(tuple, desc, 10);
+	drop->restore_wanted = DatumGetBool(SPI_getbinval(tuple, desc, 11, &isnull));
+	reading->list = lappend(reading->list, drop);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * The OID may have changed while nobody looked, in REINDEX CONCURRENTLY with
+ * guard.mode off; the holding name leads to the new one.
+ */
+static Oid
+locate(Oid index, Oid table, const char *holding_name)
+{
+	Oid			found;
+
+	if (OidIsValid(IndexGetRelation(index, true)))
+		return index;
+	if (get_rel_relkind(table) == '\0')
+		return InvalidOid;
+	found = get_relname_relid(holding_name, get_rel_namespace(table));
+	return OidIsValid(found) && OidIsValid(IndexGetRelation(found, true)) ?
+		found : InvalidOid;
+}
+
+static void
+read_part(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Reading    *reading = arg;
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+	GuardSoftDropPart *part = palloc0(sizeof(GuardSoftDropPart));
+	bool		isnull;
+
+	part->old_name = text_field(tuple, desc, 3, reading->context);
+	part->holding_name = text_field(tuple, desc, 4, reading->context);
+	part->comment = text_field(tuple, desc, 5, reading->context);
+	part->definition = text_field(tuple, desc, 6, reading->context);
+	part->tablespace = text_field(tuple, desc, 7, reading->context);
+	part->statistics = text_field(tuple, desc, 8, reading->context);
+	part->clustered = DatumGetBool(SPI_getbinval(tuple, desc, 9, &isnull));
+	part->index = locate(DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull)),
+						 DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
+						 part->holding_name);
+	reading->list = lappend(reading->list, part);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+read_parts(GuardSoftDrop *drop)
+{
+	Reading		reading = {NIL, CurrentMemoryContext};
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(drop->id)};
+
+	guard_store_select("SELECT (p ->> 'oid')::oid, (p ->> 'table')::oid, p ->> 'old_name',"
+					   " p ->> 'holding_name', p ->> 'comment', p ->> 'definition',"
+					   " p ->> 'tablespace', p ->> 'statistics', (p ->> 'clustered')::boolean"
+					   " FROM guard.soft_drop s, jsonb_array_elements(s.parts) WITH ORDINALITY AS e (p, n)"
+					   " WHERE s.id = $1 ORDER BY e.n",
+					   1, types, values, NULL, read_part, &reading);
+	drop->parts = reading.list;
+}
+
+/*
+ * Rows of this database and this server that "sql" selects, parts included.
+ */
+static List *
+read_rows(const char *sql, const char *schema, const char *name)
+{
+	Reading		reading = {NIL, CurrentMemoryContext};
+	Oid			types[] = {OIDOID, INT8OID, TEXTOID, TEXTOID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
+	Int64GetDatum((int64) GetSystemIdentifier()), (Datum) 0, (Datum) 0};
+	char		nulls[] = "  nn";
+	ListCell   *lc;
+
+	if (schema != NULL)
+	{
+		values[2] = CStringGetTextDatum(schema);
+		nulls[2] = ' ';
+	}
+	if (name != NULL)
+	{
+		values[3] = CStringGetTextDatum(name);
+		nulls[3] = ' ';
+	}
+	guard_store_select(sql, name != NULL ? 4 : 2, types, values, nulls,
+					   read_row, &reading);
+	foreach(lc, reading.list)
+		read_parts(lfirst(lc));
+	return reading.list;
+}
+
+List *
+guard_softdrop_list(bool open_only)
+{
+	return read_rows(open_only ?
+					 SELECT_ROW " AND s.state IN ('waiting', 'hidden') ORDER BY s.id" :
+					 SELECT_ROW " AND (s.state IN ('waiting', 'hidden') OR s.restore_wanted) ORDER BY s.id",
+					 NULL, NULL);
+}
+
+GuardSoftDrop *
+guard_softdrop_find(const char *schema, const char *name)
+{
+	List	   *rows = read_rows(SELECT_ROW
+								 " AND ($3 IS NULL OR s.index_schema = $3)"
+								 " AND (s.index_name = $4 OR s.parts -> 0 ->> 'holding_name' = $4)"
+								 " ORDER BY s.state IN ('waiting', 'hidden') DESC, s.id DESC LIMIT 1",
+								 schema, name);
+
+	return rows != NIL ? linitial(rows) : NULL;
+}
+
+/* ---- writing ---- */
+
+void
+guard_softdrop_set_state(GuardSoftDrop *drop, GuardSoftDropState state,
+						 const char *action, const char *reason)
+{
+	Oid			types[] = {INT8OID, TEXTOID, TEXTOID};
+	Datum		values[] = {Int64GetDatum(drop->id),
+		CStringGetTextDatum(state_names[state]),
+	CStringGetTextDatum(reason)};
+
+	guard_store_execute("UPDATE guard.soft_drop SET state = $2, state_reason = $3,"
+						" state_since = clock_timestamp(), next_step = NULL, next_at = NULL,"
+						" hidden_at = CASE WHEN $2 = 'hidden' THEN clock_timestamp() ELSE hidden_at END,"
+						" restore_wanted = false, attempts = 0, last_error = NULL WHERE id = $1",
+						3, types, values, NULL);
+	drop->state = state;
+	drop->restore_wanted = false;
+	guard_softdrop_audit(drop, action, reason);
+}
+
+void
+guard_softdrop_audit(const GuardSoftDrop *drop, const char *action,
+					 const char *reason)
+{
+	GuardSoftDropPart *self = linitial(drop->parts);
+	StringInfoData facts;
+
+	initStringInfo(&facts);
+	appendStringInfoString(&facts, "{\"state\": ");
+	escape_json(&facts, state_names[drop->state]);
+	appendStringInfoString(&facts, ", \"definition\": ");
+	escape_json(&facts, self->definition);
+	appendStringInfoString(&facts, ", \"holding_name\": ");
+	escape_json(&facts, self->holding_name);
+	appendStringInfoChar(&facts, '}');
+	guard_audit_change(action, guard_softdrop_name(drop), reason, facts.data);
+}
+
+/*
+ * An index has gone.  If it was a soft drop, it is dropped now, whoever did
+ * it; which of its names somebody used is in the audit row of the drop.
+ */
+void
+guard_softdrop_gone(Oid index)
+{
+	Oid			types[] = {OIDOID, OIDOID, INT8OID};
+	Datum		values[] = {ObjectIdGetDatum(index), ObjectIdGetDatum(MyDatabaseId),
+	Int64GetDatum((int64) GetSystemIdentifier())};
+
+	guard_store_execute("UPDATE guard.soft_drop SET state = 'dropped', state_since = clock_timestamp(),"
+						" state_reason = CASE WHEN drop_started_at IS NULL THEN 'dropped by a statement before its time'"
+						" ELSE 'nobody missed it' END,"
+						" next_step = NULL, next_at = NULL, attempts = 0, last_error = NULL"
+						" WHERE index_oid = $1 AND database_oid = $2 AND system_identifier = $3"
+						" AND state IN ('waiting', 'hidden')",
+						3, types, values, NULL);
+}
+
+void
+guard_softdrop_rebuilt(Oid old, Oid successor)
+{
+	Oid			types[] = {OIDOID, OIDOID, OIDOID, INT8OID};
+	Datum		values[] = {ObjectIdGetDatum(old), ObjectIdGetDatum(successor),
+	ObjectIdGetDatum(MyDatabaseId), Int64GetDatum((int64) GetSystemIdentifier())};
+
+	guard_store_execute("UPDATE guard.soft_drop SET index_oid = CASE WHEN index_oid = $1 THEN $2 ELSE index_oid END,"
+						" parts = (SELECT jsonb_agg(CASE WHEN (p ->> 'oid')::oid = $1"
+						" THEN p || jsonb_build_object('oid', $2::bigint) ELSE p END ORDER BY n)"
+						" FROM jsonb_array_elements(parts) WITH ORDINALITY AS e (p, n))"
+						" WHERE database_oid = $3 AND system_identifier = $4 AND state IN ('waiting', 'hidden')"
+						" AND EXISTS (SELECT FROM jsonb_array_elements(parts) p WHERE (p ->> 'oid')::oid = $1)",
+						4, types, values, NULL);
+}

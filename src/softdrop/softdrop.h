@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * softdrop.h
+ *	  A DROP INDEX carried out in stages that can be undone.
+ *
+ * An index takes hours to rebuild and milliseconds to unhide, and an outage
+ * lasts as long as the way back.  So a drop with the verdict "delay" succeeds
+ * at once, and the index lives on under another name:
+ *
+ *	waiting		still used by the planner, until nobody needs it any more
+ *	hidden		the planner does not see it; a visitor compares the statements
+ *				that used it with how they were before
+ *	dropped		gone, its definition kept
+ *	restored	given back, by the watch or by a person
+ *
+ * Vocabulary:
+ *
+ *	open		waiting or hidden
+ *	parts		the index itself and, of a partitioned one, every index below
+ *	old name	what the index was called, free for others since the drop
+ *	holding name	guard_drop_<oid>, what it is called while it is open
+ *
+ * What is known of a soft drop is a row of guard.soft_drop, written in the
+ * transaction of the drop itself: a rollback takes back the row and the
+ * renaming together.  Rows that came by restore or replication from another
+ * server bear that server's identity and are ignored (PG-INTERNALS 3.11).
+ *
+ * Every transition but a person's restore is made by a visitor.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_SOFTDROP_H
+#define GUARD_SOFTDROP_H
+
+#include "nodes/parsenodes.h"
+
+#include "policy/check.h"
+
+typedef enum GuardSoftDropState
+{
+	GUARD_SOFTDROP_WAITING,
+	GUARD_SOFTDROP_HIDDEN,
+	GUARD_SOFTDROP_DROPPED,
+	GUARD_SOFTDROP_RESTORED
+} GuardSoftDropState;
+
+/* One index of a soft drop. */
+typedef struct GuardSoftDropPart
+{
+	Oid			index;			/* where it is now; InvalidOid when it is gone */
+	char	   *old_name;
+	char	   *holding_name;
+	char	   *comment;		/* that it had; NULL for none */
+	char	   *definition;		/* the statement that creates it */
+	char	   *tablespace;		/* NULL: the database's */
+	char	   *statistics;		/* "1=500,3=0": columns with a statistics
+								 * target of their own; NULL for none */
+	bool		clustered;
+} GuardSoftDropPart;
+
+/* A row of guard.soft_drop. */
+typedef struct GuardSoftDrop
+{
+	int64		id;
+	GuardSoftDropState state;
+	Oid			index;			/* as in the row; may be gone */
+	Oid			table;
+	char	   *schema;			/* where the index was when it was dropped */
+	char	   *name;			/* its old name */
+	bool		partitioned;
+	List	   *parts;			/* of GuardSoftDropPart *, the index itself first */
+	TimestampTz dropped_at;
+	TimestampTz state_since;
+	TimestampTz drop_started_at;	/* a visitor began to drop it for good; 0:
+									 * none has */
+	bool		restore_wanted; /* a person wants it back, a visitor must do it */
+} GuardSoftDrop;
+
+/* ---- begin.c: at the door ---- */
+
+/*
+ * Why nothing can be carried out in stages here, as a clause; NULL: it can.
+ */
+extern const char *guard_softdrop_unavailable(void);
+
+/*
+ * The index of this judgement becomes a soft drop, in the current transaction:
+ * renamed, commented, written down, and a WARNING says so.  When it is one
+ * already, only the WARNING says so.  Returns false, having done nothing, when
+ * the index has vanished or changed its name meanwhile.
+ *
+ * Takes a ShareUpdateExclusiveLock on the index, never one on its table.
+ */
+extern bool guard_softdrop_begin(const GuardJudgement *judgement,
+								 const char *statement);
+
+/* ---- rows.c: what is written down ---- */
+
+/* Is this index, or the partitioned one above it, an open soft drop? */
+extern bool guard_softdrop_is_open(Oid index);
+
+/* All soft drops of this database in these states; in the current context. */
+extern List *guard_softdrop_list(bool open_only);
+
+/*
+ * The soft drop that a person means: by its old name, qualified or not, or its
+ * holding name.  An open one goes before a closed one, a later before an
+ * earlier.  NULL when there is none.
+ */
+extern GuardSoftDrop *guard_softdrop_find(const char *schema, const char *name);
+
+/* Write a new state down, with the reason in words, here, in audit and log. */
+extern void guard_softdrop_set_state(GuardSoftDrop *drop,
+									 GuardSoftDropState state,
+									 const char *action, const char *reason);
+
+/* A row in the audit log, in the current transaction. */
+extern void guard_softdrop_audit(const GuardSoftDrop *drop, const char *action,
+								 const char *reason);
+
+/* "public.users_email_idx", quoted where needed */
+extern char *guard_softdrop_name(const GuardSoftDrop *drop);
+
+extern const char *guard_softdrop_state_name(GuardSoftDropState state);
+
+/* ---- names.c ---- */
+
+/*
+ * Give all parts their names and comments back.  Returns NULL, or why the
+ * index itself keeps its holding name, in words.  Locks the indexes.
+ */
+extern char *guard_softdrop_rename_back(GuardSoftDrop *drop);
+
+/* ---- restore.c ---- */
+
+/*
+ * A person wants the index back.  Returns what was done, or will be, in a
+ * sentence.  The caller has checked the rights.
+ */
+extern char *guard_softdrop_restore(GuardSoftDrop *drop);
+
+/* DROP EXTENSION guard: refused, or with CASCADE all names are given back. */
+extern void guard_softdrop_before_extension_goes(DropStmt *stmt);
+
+/* ---- book-keeping, called by hooks ---- */
+
+/* the index has really gone, by whichever way */
+extern void guard_softdrop_gone(Oid index);
+
+/* PostgreSQL rebuilt it under another OID */
+extern void guard_softdrop_rebuilt(Oid old, Oid successor);
+
+/* ---- called by guard.c ---- */
+extern void guard_softdrop_init(void);
+
+#endif							/* GUARD_SOFTDROP_H */

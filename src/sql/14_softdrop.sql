@@ -1,0 +1,63 @@
+-- Soft drops: a DROP INDEX carried out in stages.  The first four columns are
+-- read by number in C.
+
+CREATE TABLE guard.soft_drop (
+	index_oid		oid NOT NULL,
+	database_oid	oid NOT NULL,
+	system_identifier bigint NOT NULL,
+	state			text NOT NULL CHECK (state IN ('waiting', 'hidden', 'dropped', 'restored')),
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	table_oid		oid NOT NULL,
+	index_schema	name NOT NULL,
+	index_name		name NOT NULL,
+	table_name		name NOT NULL,
+	partitioned		boolean NOT NULL,
+	parts			jsonb NOT NULL,
+	dropped_at		timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	dropped_by		name NOT NULL DEFAULT session_user,
+	application		text DEFAULT pg_catalog.current_setting('application_name'),
+	statement		text,
+	reason			text NOT NULL,
+	detail			text,
+	state_since		timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	state_reason	text,
+	next_step		text,
+	next_at			timestamptz,
+	hidden_at		timestamptz,
+	watched			interval NOT NULL DEFAULT '0',
+	last_visit		timestamptz,
+	drop_started_at	timestamptz,
+	attempts		integer NOT NULL DEFAULT 0,
+	last_error		text,
+	restore_wanted	boolean NOT NULL DEFAULT false
+);
+CREATE INDEX soft_drop_index_oid_idx ON guard.soft_drop (index_oid);
+COMMENT ON TABLE guard.soft_drop IS
+'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one.';
+
+-- Where a publication is FOR ALL TABLES: see 10_store.sql.
+ALTER TABLE guard.soft_drop REPLICA IDENTITY FULL;
+
+CREATE VIEW guard.soft_drops AS
+	SELECT pg_catalog.format('%I.%I', s.index_schema, s.index_name) AS index_name,
+		   pg_catalog.format('%I.%I', s.index_schema, s.table_name) AS table_name,
+		   s.state, s.state_since, s.state_reason, s.next_step, s.next_at,
+		   s.reason, s.detail, s.dropped_by, s.application, s.dropped_at, s.hidden_at,
+		   s.attempts, s.last_error,
+		   CASE WHEN s.state IN ('waiting', 'hidden') THEN s.parts -> 0 ->> 'holding_name' END AS current_name,
+		   s.parts -> 0 ->> 'definition' AS definition
+	  FROM guard.soft_drop s
+	  LEFT JOIN pg_catalog.pg_class t ON t.oid = s.table_oid
+	 WHERE s.database_oid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+	   AND s.system_identifier = (SELECT c.system_identifier FROM pg_catalog.pg_control_system() c)
+	   AND (pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') OR pg_catalog.pg_has_role(t.relowner, 'USAGE'));
+COMMENT ON VIEW guard.soft_drops IS
+'Indexes that were dropped in stages: what state each is in, and what comes next, and when. Shows a table''s owner his own, members of pg_read_all_stats all. next_at is the earliest time.';
+GRANT SELECT ON guard.soft_drops TO PUBLIC;
+
+CREATE FUNCTION guard.restore(name text) RETURNS text
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_restore';
+COMMENT ON FUNCTION guard.restore(text) IS
+'Gives an index back that was dropped in stages, under its old name, and says what was done; one that is gone already is created again by a background worker, CONCURRENTLY. name is the old name, with or without schema, or the name that it bears now. Where another relation has taken the old name, the index stays what it is called. Locks the index in SHARE UPDATE EXCLUSIVE mode. Raises 22004 for null, 42704 when there is no such soft drop, 42501 unless the caller owns the table.';
+REVOKE ALL ON FUNCTION guard.restore(text) FROM PUBLIC;
