@@ -24,6 +24,7 @@
 #include "planner/hide.h"
 #include "planner/indexlist.h"
 #include "planner/whatif.h"
+#include "planner/without.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"
 
@@ -34,6 +35,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	guard_without_init();
 	guard_guc_define();
 	guard_store_init();
 	guard_capture_init();

@@ -41,8 +41,12 @@ bool		guard_guc_hiding = true;
 int			guard_guc_max_indexes = 10000;
 int			guard_guc_max_statements = 5000;
 
+static char *without_index = NULL;	/* read through its assign hook only */
+
 static guard_guc_switched_type capture_switched = NULL;
 static guard_guc_switched_type hiding_switched = NULL;
+static GucStringCheckHook check_without = NULL;
+static GucStringAssignHook assign_without = NULL;
 
 static const struct config_enum_entry mode_options[] = {
 	{"off", GUARD_MODE_OFF, false},
@@ -75,6 +79,13 @@ void
 guard_guc_set_hiding_switched(guard_guc_switched_type switched)
 {
 	hiding_switched = switched;
+}
+
+void
+guard_guc_set_without(GucStringCheckHook check, GucStringAssignHook assign)
+{
+	check_without = check;
+	assign_without = assign;
 }
 
 static void
@@ -218,6 +229,13 @@ define_whatif(void)
 							"Planning time above which a statement is not planned once more.",
 							NULL, &guard_guc_whatif_time_limit, 10, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	/* Anybody's: it changes nothing but plans of the session that sets it. */
+	DefineCustomStringVariable("guard.without_index",
+							   "Indexes that this session's plans leave out, to see what they would be like.",
+							   "Names, separated by commas. An index of a partitioned table stands for those of its partitions.",
+							   &without_index, "", PGC_USERSET, GUC_LIST_INPUT,
+							   check_without, assign_without, NULL);
 }
 
 /*

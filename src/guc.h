@@ -14,6 +14,8 @@
 #ifndef GUARD_GUC_H
 #define GUARD_GUC_H
 
+#include "utils/guc.h"
+
 typedef enum GuardMode
 {
 	GUARD_MODE_OFF,				/* nothing is judged, nothing captured */
@@ -64,5 +66,12 @@ extern void guard_guc_set_switched(guard_guc_switched_type switched);
 
 /* The same for the room that hides. */
 extern void guard_guc_set_hiding_switched(guard_guc_switched_type switched);
+
+/*
+ * Registered by the room that leaves indexes out of plans, before the settings
+ * are defined: what guard.without_index means is its affair.
+ */
+extern void guard_guc_set_without(GucStringCheckHook check,
+								  GucStringAssignHook assign);
 
 #endif							/* GUARD_GUC_H */

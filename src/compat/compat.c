@@ -44,7 +44,7 @@ static guard_compat_indexlist_type indexlist_filter = NULL;
 static build_simple_rel_hook_type prev_build_simple_rel = NULL;
 
 static void
-build_simple_rel(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
+simple_rel(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {
 	if (prev_build_simple_rel)
 		prev_build_simple_rel(root, rel, rte);
@@ -57,7 +57,7 @@ guard_compat_hook_indexlist(guard_compat_indexlist_type filter)
 {
 	indexlist_filter = filter;
 	prev_build_simple_rel = build_simple_rel_hook;
-	build_simple_rel_hook = build_simple_rel;
+	build_simple_rel_hook = simple_rel;
 }
 
 #else

@@ -118,4 +118,60 @@ guard_compat_executions(PlanState *node)
 typedef void (*guard_compat_indexlist_type) (RelOptInfo *rel, Oid heap);
 extern void guard_compat_hook_indexlist(guard_compat_indexlist_type filter);
 
+/*
+ * 19 tells the planner for which EXPLAIN it plans, if for one.  The hook is
+ * called with that, or NULL; "next" is what it is to call in turn, "standard"
+ * PostgreSQL's own planner.
+ */
+struct ExplainState;
+typedef PlannedStmt *(*guard_compat_planner_type) (Query *parse,
+												   const char *query_string,
+												   int cursorOptions,
+												   ParamListInfo boundParams,
+												   struct ExplainState *es);
+extern void guard_compat_hook_planner(guard_compat_planner_type planner);
+extern PlannedStmt *guard_compat_next_planner(Query *parse,
+											  const char *query_string,
+											  int cursorOptions,
+											  ParamListInfo boundParams,
+											  struct ExplainState *es);
+extern PlannedStmt *guard_compat_standard_planner(Query *parse,
+												  const char *query_string,
+												  int cursorOptions,
+												  ParamListInfo boundParams);
+
+/*
+ * 18 lets extensions have options of EXPLAIN ("Make it possible for loadable
+ * modules to add EXPLAIN options", March 2025); before, nothing is added.  "parse" gets the option's value, "run" calls what it is given
+ * under what was parsed.
+ */
+typedef List *(*guard_compat_explain_parse) (const char *value);
+typedef void (*guard_compat_explain_run) (List *parsed,
+										  void (*work) (void *), void *arg);
+extern void guard_compat_add_explain_option(const char *name,
+											guard_compat_explain_parse parse,
+											guard_compat_explain_run run);
+#if PG_VERSION_NUM >= 180000
+#define guard_compat_has_explain_options true
+#else
+#define guard_compat_has_explain_options false
+#endif
+
+/*
+ * 16 keeps what belongs to settings in a memory context of its own ("Store GUC
+ * data in a memory context, instead of using malloc()", October 2022).
+ */
+#if PG_VERSION_NUM < 160000
+#define guc_malloc(elevel, size)	malloc(size)
+#endif
+
+/*
+ * A relation's pending counter; 16 took the t_ from their names.
+ */
+#if PG_VERSION_NUM >= 160000
+#define guard_compat_count(status, name) ((status)->counts.name)
+#else
+#define guard_compat_count(status, name) ((status)->t_counts.t_##name)
+#endif
+
 #endif							/* GUARD_COMPAT_H */

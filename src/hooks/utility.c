@@ -20,6 +20,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
+#include "planner/without.h"
 #include "store/store.h"
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
@@ -82,6 +83,7 @@ run_explain(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			ProcessUtilityContext context, ParamListInfo params,
 			QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
+	guard_without_check_explain((ExplainStmt *) pstmt->utilityStmt);
 	guard_capture_enter_explain();
 	PG_TRY();
 	{

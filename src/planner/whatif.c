@@ -9,13 +9,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/partition.h"
 #include "miscadmin.h"
-#include "utils/lsyscache.h"
 
 #include "guc.h"
 #include "planner/whatif.h"
 #include "planner/whatif_table.h"
+#include "planner/without.h"
 
 static bool
 is_on(void)
@@ -36,20 +35,6 @@ guard_whatif_init(void)
  * ----------------------------------------------------------------
  */
 
-/*
- * The index of the partitioned table that an index goes with, or itself.
- */
-static Oid
-topmost(Oid index)
-{
-	List	   *ancestors;
-
-	if (!get_rel_relispartition(index))
-		return index;
-	ancestors = get_partition_ancestors(index);
-	return ancestors == NIL ? index : llast_oid(ancestors);
-}
-
 List *
 guard_whatif_lookup(Oid index)
 {
@@ -59,7 +44,7 @@ guard_whatif_lookup(Oid index)
 	if (!guard_whatif_table_attached())
 		return NIL;
 	result = guard_whatif_table_read(index, result);
-	top = topmost(index);
+	top = guard_without_topmost(index);
 	if (top != index)
 		result = guard_whatif_table_read(top, result);
 	return result;

@@ -17,6 +17,7 @@ SELECT set_has(
 		('guard.min_evidence_age',	'integer',	's',	(7 * 86400)::text, 'superuser'),
 		('guard.min_scans',			'integer',	NULL,	'50',		'superuser'),
 		('guard.rebuild_limit',		'integer',	'kB',	(256 * 1024)::text, 'superuser'),
+		('guard.without_index',		'string',	NULL,	'',			'user'),
 		('guard.whatif',			'bool',		NULL,	'on',		'sighup'),
 		('guard.whatif_interval',	'integer',	's',	'3600',		'superuser'),
 		('guard.whatif_time_limit',	'integer',	'ms',	'10',		'superuser'),
@@ -31,8 +32,8 @@ SELECT is((SELECT enumvals FROM settings WHERE name = 'guard.mode'), '{off,obser
 SELECT ok((SELECT enumvals FROM settings WHERE name = 'guard.unknown_action') @> '{auto,allow,delay,block}', 'guard.unknown_action');
 SELECT is((SELECT enumvals FROM settings WHERE name = 'guard.hot_action'), '{block,delay}', 'guard.hot_action');
 
-SELECT is_empty($$ SELECT name FROM settings WHERE context NOT IN ('superuser', 'sighup', 'postmaster') $$,
-	'no setting is anybody''s');
+SELECT is_empty($$ SELECT name FROM settings WHERE context NOT IN ('superuser', 'sighup', 'postmaster') AND name <> 'guard.without_index' $$,
+	'no setting is anybody''s, but the one that changes plans of whoever sets it');
 SELECT is_empty($$ SELECT name FROM settings WHERE short_desc IS NULL OR short_desc !~ '\.$' $$, 'each is described');
 SELECT is_empty($$ SELECT name FROM settings WHERE vartype = 'integer' AND unit IS NULL AND name !~ '(min_scans|max_indexes|max_statements)$' $$,
 	'times and sizes have a unit');

@@ -1,0 +1,442 @@
+/*-------------------------------------------------------------------------
+ *
+ * without.c
+ *	  Planning as if some indexes were not there.
+ *
+ * Names are looked up anew for every table that is planned, so that an index
+ * created, renamed or dropped meanwhile is found or missed as it would be by
+ * name.  That costs a few look-ups, and only where the setting is set.  A name
+ * that means nothing leaves nothing out: SET says so, planning does not.
+ *
+ * The setting is anybody's: it changes the plans of whoever sets it, in his
+ * session.  What he executes under it uses other indexes, and is captured as
+ * such, like anything else that he may do to his plans.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/varlena.h"
+
+#include "compat/compat.h"
+#include "guc.h"
+#include "planner/indexlist.h"
+#include "planner/without.h"
+
+#define EXPLAIN_OPTION	"without_index"
+
+typedef struct IndexName
+{
+	char	   *schema;			/* NULL: wherever search_path finds it */
+	char	   *name;
+} IndexName;
+
+/* What a frame of guard_without_run() leaves out, and those around it. */
+typedef struct Without
+{
+	List	   *indexes;
+	struct Without *outer;
+} Without;
+
+/*
+ * The setting as it was parsed, in one piece, as extras of settings must be:
+ * schema (empty where there is none) and name of each index, one after the
+ * other, each with its zero byte.
+ */
+typedef struct PackedNames
+{
+	int			count;
+	char		names[FLEXIBLE_ARRAY_MEMBER];
+} PackedNames;
+
+static const PackedNames *named = NULL; /* NULL: nothing is set */
+static Without *running = NULL;
+
+/* ----------------------------------------------------------------
+ *		Names
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The next comma that is not in quotes, or the end.
+ */
+static char *
+find_comma(char *text)
+{
+	bool		quoted = false;
+
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '"')
+			quoted = !quoted;
+		else if (*text == ',' && !quoted)
+			break;
+	}
+	return text;
+}
+
+/*
+ * Split one name into its parts; false where it is none.
+ */
+static bool
+split_name(char *text, IndexName *name)
+{
+	List	   *parts;
+
+	if (!SplitIdentifierString(text, '.', &parts) ||
+		parts == NIL || list_length(parts) > 2)
+		return false;
+	name->schema = list_length(parts) == 2 ? linitial(parts) : NULL;
+	name->name = llast(parts);
+	return true;
+}
+
+/*
+ * Parse a list of names, as it stands in the setting; false if it is not one.
+ */
+static bool
+parse_names(const char *value, List **names)
+{
+	char	   *text = pstrdup(value);
+
+	*names = NIL;
+	for (;;)
+	{
+		char	   *comma = find_comma(text);
+		bool		last = *comma == '\0';
+		IndexName  *name = palloc(sizeof(*name));
+
+		*comma = '\0';
+		if (!split_name(text, name))
+			return false;
+		*names = lappend(*names, name);
+		if (last)
+			return true;
+		text = comma + 1;
+	}
+}
+
+/*
+ * The relation of that name, InvalidOid where there is none.  No lock, no
+ * rights, no error.
+ */
+static Oid
+find_index(const char *schema, const char *name)
+{
+	Oid			namespace;
+
+	if (schema == NULL)
+		return RelnameGetRelid(name);
+	namespace = get_namespace_oid(schema, true);
+	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
+}
+
+static bool
+is_index(Oid relation)
+{
+	char		relkind = get_rel_relkind(relation);
+
+	return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX;
+}
+
+static char *
+display_name(const IndexName *name)
+{
+	return name->schema == NULL ? pstrdup(name->name) :
+		psprintf("%s.%s", name->schema, name->name);
+}
+
+/* ----------------------------------------------------------------
+ *		The setting
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Say what the names mean, to somebody who is there to hear it.
+ */
+static bool
+check_meaning(List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		IndexName  *name = (IndexName *) lfirst(lc);
+		Oid			relation = find_index(name->schema, name->name);
+
+		if (!OidIsValid(relation))
+			ereport(NOTICE,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("index \"%s\" does not exist", display_name(name))));
+		else if (!is_index(relation))
+		{
+			GUC_check_errdetail("\"%s\" is not an index.", display_name(name));
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Put the names into one piece of the kind that settings can keep.
+ */
+static PackedNames *
+pack_names(List *names)
+{
+	Size		size = offsetof(PackedNames, names);
+	PackedNames *packed;
+	char	   *end;
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		IndexName  *name = (IndexName *) lfirst(lc);
+
+		size += (name->schema ? strlen(name->schema) : 0) +
+			strlen(name->name) + 2;
+	}
+	packed = guc_malloc(LOG, size);
+	if (packed == NULL)
+		return NULL;
+	packed->count = list_length(names);
+	end = packed->names;
+	foreach(lc, names)
+	{
+		IndexName  *name = (IndexName *) lfirst(lc);
+
+		strcpy(end, name->schema ? name->schema : "");
+		end += strlen(end) + 1;
+		strcpy(end, name->name);
+		end += strlen(end) + 1;
+	}
+	return packed;
+}
+
+static bool
+check_setting(char **newval, void **extra, GucSource source)
+{
+	List	   *names;
+
+	*extra = NULL;
+	if ((*newval)[strspn(*newval, " \t\n\r")] == '\0')
+		return true;
+	if (!parse_names(*newval, &names))
+	{
+		GUC_check_errdetail("List syntax is invalid.");
+		return false;
+	}
+
+	/* In configuration files, and for later, names may mean nothing yet. */
+	if (source == PGC_S_SESSION && IsTransactionState() &&
+		OidIsValid(MyDatabaseId) && !InitializingParallelWorker &&
+		!IsParallelWorker() && !check_meaning(names))
+		return false;
+	*extra = pack_names(names);
+	return *extra != NULL;
+}
+
+/*
+ * Plans that this session keeps were made under the old value.
+ */
+static void
+assign_setting(const char *newval, void *extra)
+{
+	if (named != NULL || extra != NULL)
+		ResetPlanCache();
+	named = extra;
+}
+
+/* ----------------------------------------------------------------
+ *		Leaving out
+ * ----------------------------------------------------------------
+ */
+
+bool
+guard_without_active(void)
+{
+	return named != NULL || running != NULL;
+}
+
+void
+guard_without_run(List *indexes, guard_without_work work, void *arg)
+{
+	Without		frame = {indexes, running};
+
+	running = &frame;
+	PG_TRY();
+	{
+		work(arg);
+	}
+	PG_FINALLY();
+	{
+		running = frame.outer;
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Everything that is to be left out now, as OIDs.
+ */
+static List *
+collect_left_out(void)
+{
+	List	   *result = NIL;
+	const char *next = named ? named->names : NULL;
+
+	for (Without *frame = running; frame != NULL; frame = frame->outer)
+		result = list_concat_unique_oid(result, frame->indexes);
+	for (int i = 0; named && i < named->count; i++)
+	{
+		const char *schema = next;
+		const char *name = schema + strlen(schema) + 1;
+		Oid			index = find_index(schema[0] != '\0' ? schema : NULL, name);
+
+		if (OidIsValid(index))
+			result = lappend_oid(result, index);
+		next = name + strlen(name) + 1;
+	}
+	return result;
+}
+
+static bool
+is_left_out(Oid index, List *left_out)
+{
+	ListCell   *lc;
+
+	if (list_member_oid(left_out, index))
+		return true;
+	if (!get_rel_relispartition(index))
+		return false;
+	foreach(lc, get_partition_ancestors(index))
+	{
+		if (list_member_oid(left_out, lfirst_oid(lc)))
+			return true;
+	}
+	return false;
+}
+
+static void
+leave_out(RelOptInfo *rel, Oid heap)
+{
+	List	   *left_out;
+	ListCell   *lc;
+
+	if (likely(!guard_without_active()))
+		return;
+	left_out = collect_left_out();
+	foreach(lc, rel->indexlist)
+	{
+		IndexOptInfo *info = (IndexOptInfo *) lfirst(lc);
+
+		if (is_left_out(info->indexoid, left_out))
+			rel->indexlist = foreach_delete_current(rel->indexlist, lc);
+	}
+}
+
+Oid
+guard_without_topmost(Oid index)
+{
+	List	   *ancestors;
+
+	if (!get_rel_relispartition(index))
+		return index;
+	ancestors = get_partition_ancestors(index);
+	return ancestors == NIL ? index : llast_oid(ancestors);
+}
+
+/* ----------------------------------------------------------------
+ *		EXPLAIN (WITHOUT_INDEX '…')
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The option's value as a list of OIDs; here every name must mean an index.
+ */
+static List *
+parse_option(const char *value)
+{
+	List	   *names;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (!parse_names(value, &names))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for EXPLAIN option \"%s\": \"%s\"",
+						EXPLAIN_OPTION, value)));
+	foreach(lc, names)
+	{
+		IndexName  *name = (IndexName *) lfirst(lc);
+		Oid			relation = find_index(name->schema, name->name);
+
+		if (!OidIsValid(relation))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("index \"%s\" does not exist", display_name(name))));
+		if (!is_index(relation))
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("\"%s\" is not an index", display_name(name))));
+		result = lappend_oid(result, relation);
+	}
+	return result;
+}
+
+/*
+ * Does a statement that is to be explained execute a prepared one?
+ */
+static bool
+executes_prepared(Node *statement)
+{
+	while (statement != NULL && IsA(statement, Query))
+	{
+		statement = ((Query *) statement)->utilityStmt;
+		if (statement != NULL && IsA(statement, CreateTableAsStmt))
+			statement = ((CreateTableAsStmt *) statement)->query;
+	}
+	return statement != NULL && IsA(statement, ExecuteStmt);
+}
+
+void
+guard_without_check_explain(ExplainStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (!guard_compat_has_explain_options)
+		return;
+	foreach(lc, stmt->options)
+	{
+		if (strcmp(((DefElem *) lfirst(lc))->defname, EXPLAIN_OPTION) == 0 &&
+			executes_prepared(stmt->query))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("EXPLAIN option \"%s\" cannot be used with EXECUTE",
+							EXPLAIN_OPTION),
+					 errdetail("The prepared statement may have been planned already."),
+					 errhint("SET guard.without_index has its statements planned anew.")));
+	}
+}
+
+/*
+ * Called from _PG_init, before the settings are defined.
+ */
+void
+guard_without_init(void)
+{
+	guard_guc_set_without(check_setting, assign_setting);
+	guard_indexlist_register(leave_out);
+	guard_compat_add_explain_option(EXPLAIN_OPTION, parse_option,
+									guard_without_run);
+}
