@@ -64,6 +64,27 @@ guard_compat_executions(PlanState *node)
 }
 
 /*
+ * Milliseconds that an execution has taken, if somebody asked for its time to
+ * be taken; -1 otherwise.  19 renamed the field and keeps the total at hand.
+ */
+static inline double
+guard_compat_execution_time(QueryDesc *queryDesc)
+{
+#if PG_VERSION_NUM >= 190000
+	if (queryDesc->query_instr == NULL)
+		return -1;
+	return INSTR_TIME_GET_MILLISEC(queryDesc->query_instr->total);
+#else
+	if (queryDesc->totaltime == NULL)
+		return -1;
+
+	/* whoever else wants to know may do the same (pg_stat_statements.c) */
+	InstrEndLoop(queryDesc->totaltime);
+	return queryDesc->totaltime->total * 1000;
+#endif
+}
+
+/*
  * 16 dates the last scan of every index and table (c037471832e1).  0 where the
  * server does not know.
  */

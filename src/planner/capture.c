@@ -53,6 +53,7 @@
 #include "planner/capture_pending.h"
 #include "planner/capture_table.h"
 #include "planner/capture_walk.h"
+#include "planner/speed.h"
 #include "planner/whatif.h"
 
 /* Statements without an identifier that may be open at a time, e.g. cursors */
@@ -117,7 +118,7 @@ capture_shmem_request(void)
 {
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
-	RequestAddinShmemSpace(guard_table_size());
+	RequestAddinShmemSpace(add_size(guard_table_size(), guard_speed_size()));
 	RequestNamedLWLockTranche("guard", 1);
 }
 
@@ -127,6 +128,9 @@ capture_shmem_startup(void)
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
 	guard_table_attach();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	guard_speed_attach();
+	LWLockRelease(AddinShmemInitLock);
 }
 
 /* ----------------------------------------------------------------
@@ -290,6 +294,9 @@ note_execution(QueryDesc *queryDesc)
 						queryid);
 	guard_walk_execution(queryDesc, explain_depth > 0);
 	guard_pending_end();
+	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST) &&
+		explain_depth == 0)
+		guard_speed_learn(queryDesc);
 }
 
 static void
