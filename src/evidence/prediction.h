@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * prediction.h
+ *	  What the traffic of an index would cost without it.
+ *
+ * Vocabulary:
+ *
+ *	outlook		one statement without the index: how long it would take
+ *	load		all statements of an index together: how many connections they
+ *				would keep busy, which is calls per second times the time that
+ *				each takes (Little's law)
+ *	low, high	bounds within which the measured time should lie.  All of this
+ *				is an estimate, and says so
+ *
+ * Times are in milliseconds.  A statement that was never planned without the
+ * index, or whose time nobody measured, is not known, and is counted as such;
+ * it is never taken for harmless.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_PREDICTION_H
+#define GUARD_PREDICTION_H
+
+#include "nodes/pg_list.h"
+
+#include "planner/speed.h"
+
+typedef struct GuardOutlook
+{
+	bool		planned;		/* its plan without the index is known */
+	double		cost_with;
+	double		cost_without;
+	bool		scans;			/* without the index it scans sequentially */
+	Oid			takeover;		/* the index that it would use instead;
+								 * InvalidOid: none, or not always the same */
+	bool		timed;			/* planned, and its time now is known */
+	double		calls;			/* per second, lately; 0 when not known */
+	double		now;			/* mean time */
+	double		low;			/* mean time without the index */
+	double		expected;
+	double		high;
+} GuardOutlook;
+
+typedef struct GuardLoad
+{
+	int			statements;		/* that use the index */
+	int			known;			/* of these, with a known outlook */
+	double		calls;			/* per second, of those known */
+	double		now;			/* mean time of a call */
+	double		expected;		/* the same without the index */
+	double		busy_now;		/* connections that they keep busy now */
+	double		busy_low;		/* ... and would without the index */
+	double		busy_expected;
+	double		busy_high;
+} GuardLoad;
+
+/*
+ * Fill in low, expected and high from the rest of an outlook.  Pure: looks at
+ * nothing but its arguments.
+ */
+extern void guard_outlook_predict(GuardOutlook *outlook,
+								  const GuardSpeed *scan,
+								  const GuardSpeed *index);
+
+/* Add a statement to the load; "load" begins as all zero. */
+extern void guard_load_add(GuardLoad *load, const GuardOutlook *outlook);
+
+#endif							/* GUARD_PREDICTION_H */
