@@ -33,6 +33,7 @@ int			guard_guc_min_scans = 50;
 int			guard_guc_rebuild_limit = 256 * 1024;
 int			guard_guc_trial_period = 7 * SECS_PER_DAY_INT;
 double		guard_guc_restore_factor = 3.0;
+double		guard_guc_harmless_cost_ratio = 1.1;
 bool		guard_guc_capture = true;
 bool		guard_guc_whatif = true;
 int			guard_guc_whatif_interval = 3600;
@@ -162,6 +163,11 @@ define_judgement(void)
 							NULL, &guard_guc_rebuild_limit,
 							256 * 1024, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomRealVariable("guard.harmless_cost_ratio",
+							 "Cost of a statement without an index, relative to its cost with it, that passes for no difference.",
+							 NULL, &guard_guc_harmless_cost_ratio,
+							 1.1, 1.0, 10.0,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
 static void

@@ -12,12 +12,20 @@
 
 #include "nodes/pg_list.h"
 
+#include "policy/check.h"
+
 /*
  * Targets of an object given by a person: an index, or a table for all of its
  * indexes.  Raises an error for anything else.  Each is judged as if it were
  * dropped by name.
  */
 extern List *guard_api_targets(Oid object);
+
+/*
+ * One index as a target, by the route by which a person would drop it; NULL
+ * when guard does not judge it.
+ */
+extern GuardTarget *guard_api_target(Oid index);
 
 /*
  * May the current user see what guard knows of this table's indexes?  Its

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * check_funcs.c
- *	  SQL functions that ask: guard.check, guard.indexes,
+ *	  SQL functions that ask about one index or table: guard.check,
  *	  guard.index_statements.
  *
  * They answer with what the doors would decide, from the same function, and
@@ -13,47 +13,33 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/relation.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
-#include "storage/bufmgr.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "api/api.h"
 #include "compat/compat.h"
+#include "evidence/prediction.h"
 #include "evidence/statements.h"
-#include "planner/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
-#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_check);
-PG_FUNCTION_INFO_V1(guard_sql_indexes);
 PG_FUNCTION_INFO_V1(guard_sql_index_statements);
 
 #define CHECK_COLUMNS		5
-#define INDEXES_COLUMNS		13
-#define STATEMENTS_COLUMNS	7
+#define STATEMENTS_COLUMNS	12
 
 bool
 guard_api_may_see(Oid table)
@@ -68,11 +54,8 @@ guard_api_may_see_texts(void)
 	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 }
 
-/*
- * The route by which a person would drop this index.
- */
-static GuardTarget *
-target_by_name(Oid index)
+GuardTarget *
+guard_api_target(Oid index)
 {
 	GuardTarget *target = guard_targets_make(index, GUARD_ROUTE_INDEX, NULL);
 
@@ -104,7 +87,7 @@ guard_api_targets(Oid object)
 		case RELKIND_INDEX:
 		case RELKIND_PARTITIONED_INDEX:
 			{
-				GuardTarget *target = target_by_name(object);
+				GuardTarget *target = guard_api_target(object);
 
 				if (target == NULL)
 					refuse_exempt(object);
@@ -117,7 +100,7 @@ guard_api_targets(Oid object)
 				refuse_exempt(object);
 			foreach(lc, guard_targets_of_table(object, GUARD_ROUTE_INDEX, false))
 				targets = lappend(targets,
-								  target_by_name(((GuardTarget *) lfirst(lc))->index));
+								  guard_api_target(((GuardTarget *) lfirst(lc))->index));
 			return targets;
 		case '\0':
 			ereport(ERROR,
@@ -175,6 +158,7 @@ guard_sql_check(PG_FUNCTION_ARGS)
 
 		if (judgement == NULL)
 			continue;
+		guard_check_predict(judgement);
 		detail = psprintf("%s. %s", guard_sentence_verdict(judgement),
 						  guard_sentence_detail(judgement));
 		values[0] = ObjectIdGetDatum(judgement->target->index);
@@ -184,159 +168,6 @@ guard_sql_check(PG_FUNCTION_ARGS)
 		values[4] = DirectFunctionCall1(jsonb_in,
 										CStringGetDatum(guard_facts_json(judgement)));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-	return (Datum) 0;
-}
-
-/* ---- guard.indexes ---- */
-
-/*
- * Size of an index and its partitions' in bytes; -1 when it is locked.
- */
-static int64
-size_of(const GuardTarget *target)
-{
-	int64		size = 0;
-	ListCell   *lc;
-
-	foreach(lc, target->members)
-	{
-		Oid			index = lfirst_oid(lc);
-		Relation	rel;
-
-		if (!ConditionalLockRelationOid(index, AccessShareLock))
-			return -1;
-		rel = try_relation_open(index, NoLock);
-		if (rel != NULL)
-		{
-			if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
-				size += (int64) RelationGetNumberOfBlocks(rel) * BLCKSZ;
-			relation_close(rel, NoLock);
-		}
-		UnlockRelationOid(index, AccessShareLock);
-	}
-	return size;
-}
-
-/*
- * Scans, latest use and services, summed up over a target's members.
- */
-static void
-sum_use(const GuardJudgement *judgement, TimestampTz *last, int64 *scans,
-		const char **services)
-{
-	ListCell   *lv;
-	ListCell   *lc;
-
-	*last = 0;
-	*scans = 0;
-	*services = NULL;
-	foreach(lv, judgement->verdicts)
-	{
-		const GuardEvidence *evidence = ((GuardVerdict *) lfirst(lv))->evidence;
-
-		foreach(lc, evidence->facts)
-		{
-			const GuardFact *fact = lfirst(lc);
-
-			if (strcmp(fact->source, "counters") == 0)
-				*scans += fact->count;
-			if (fact->seen == GUARD_SEEN_USED)
-				*last = Max(*last, fact->last);
-			if (fact->who != NULL)
-				*services = fact->who;
-		}
-	}
-}
-
-static void
-put_index(ReturnSetInfo *rsinfo, const GuardJudgement *judgement)
-{
-	const GuardEvidence *evidence = judgement->verdict.evidence;
-	Datum		values[INDEXES_COLUMNS] = {0};
-	bool		nulls[INDEXES_COLUMNS] = {0};
-	TimestampTz last;
-	int64		scans;
-	const char *services;
-	int64		size = size_of(judgement->target);
-	double		days = (evidence->as_of - evidence->server->counters_since) /
-		(double) USECS_PER_DAY;
-
-	sum_use(judgement, &last, &scans, &services);
-	values[0] = CStringGetTextDatum(judgement->shape->schema);
-	values[1] = CStringGetTextDatum(judgement->shape->table_name);
-	values[2] = CStringGetTextDatum(judgement->shape->name);
-	values[3] = CStringGetTextDatum(guard_verdict_decision_name(judgement->verdict.decision));
-	values[4] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));
-	values[5] = CStringGetTextDatum(guard_sentence_verdict(judgement));
-	values[6] = TimestampTzGetDatum(last);
-	nulls[6] = last == 0;
-	values[7] = Float8GetDatum(days > 0 ? scans / days : 0);
-	nulls[7] = days <= 0 || !pgstat_track_counts;
-	values[8] = Int64GetDatum(size);
-	nulls[8] = size < 0;
-	nulls[9] = services == NULL;
-	if (services != NULL)
-		values[9] = CStringGetTextDatum(services);
-	values[10] = BoolGetDatum(evidence->protection.found);
-	values[11] = BoolGetDatum(guard_hide_is_hidden(judgement->target->index));
-	values[12] = ObjectIdGetDatum(judgement->target->index);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
-/*
- * OIDs of all indexes that are nobody's partition.
- */
-static List *
-all_indexes(void)
-{
-	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(pg_index, InvalidOid, false, NULL, 0, NULL);
-	List	   *indexes = NIL;
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
-
-		if (form->indexrelid >= FirstNormalObjectId)
-			indexes = lappend_oid(indexes, form->indexrelid);
-	}
-	systable_endscan(scan);
-	table_close(pg_index, AccessShareLock);
-	return indexes;
-}
-
-/*
- * The view guard.indexes: every index that the caller may see.
- */
-Datum
-guard_sql_indexes(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext context;
-	GuardServer *server;
-	ListCell   *lc;
-
-	InitMaterializedSRF(fcinfo, 0);
-	server = guard_server_read();
-	context = AllocSetContextCreate(CurrentMemoryContext, "guard check",
-									ALLOCSET_DEFAULT_SIZES);
-	foreach(lc, all_indexes())
-	{
-		Oid			index = lfirst_oid(lc);
-		MemoryContext old = MemoryContextSwitchTo(context);
-		GuardTarget *target;
-		GuardJudgement *judgement;
-
-		CHECK_FOR_INTERRUPTS();
-		if (!get_rel_relispartition(index) &&
-			(target = target_by_name(index)) != NULL &&
-			guard_api_may_see(target->table) &&
-			(judgement = guard_check_alone(target, server)) != NULL)
-			put_index(rsinfo, judgement);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
 	}
 	return (Datum) 0;
 }
@@ -369,18 +200,29 @@ service_array(List *members)
 }
 
 /*
- * guard.index_statements(index): the statements that use it.
+ * What is predicted for one statement, from column "first" on.
  */
-Datum
-guard_sql_index_statements(PG_FUNCTION_ARGS)
+static void
+put_outlook(const GuardOutlook *outlook, Datum *values, bool *nulls, int first)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Oid			object = PG_GETARG_OID(0);
+	for (int i = 0; i < 4; i++)
+		nulls[first + i] = !outlook->timed;
+	values[first] = Float8GetDatum(outlook->expected);
+	values[first + 1] = Float8GetDatum(outlook->low);
+	values[first + 2] = Float8GetDatum(outlook->high);
+	values[first + 3] = Float8GetDatum(outlook->calls * outlook->expected / 1000);
+	nulls[first + 4] = !OidIsValid(outlook->takeover);
+	values[first + 4] = ObjectIdGetDatum(outlook->takeover);
+}
+
+/*
+ * The index that the arguments name, as a target; refuses what is none and
+ * whoever may not ask.
+ */
+static GuardTarget *
+require_index(Oid object)
+{
 	char		relkind = get_rel_relkind(object);
-	bool		texts = guard_api_may_see_texts();
-	GuardTarget *target;
-	Datum		services;
-	ListCell   *lc;
 
 	if (relkind != RELKIND_INDEX && relkind != RELKIND_PARTITIONED_INDEX &&
 		relkind != '\0')
@@ -388,27 +230,50 @@ guard_sql_index_statements(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not an index", get_rel_name(object))));
 	require_sight(object);
-	target = linitial(guard_api_targets(object));
+	return linitial(guard_api_targets(object));
+}
+
+/*
+ * guard.index_statements(index): the statements that use it.
+ */
+Datum
+guard_sql_index_statements(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	GuardTarget *target = require_index(PG_GETARG_OID(0));
+	List	   *members = target->members;
+	List	   *pairs;
+	GuardTimes *times;
+	Datum		services;
+	ListCell   *lc;
+
 	InitMaterializedSRF(fcinfo, 0);
-	services = service_array(target->members);
-	foreach(lc, guard_statements_collect(target->members, texts))
+	services = service_array(members);
+	pairs = guard_prediction_pairs(members);
+	times = guard_times_create();
+	foreach(lc, guard_statements_collect(members, guard_api_may_see_texts()))
 	{
 		GuardStatement *statement = lfirst(lc);
 		Datum		values[STATEMENTS_COLUMNS] = {0};
 		bool		nulls[STATEMENTS_COLUMNS] = {0};
 		double		secs = (GetCurrentTimestamp() - statement->captured.first) /
 			(double) USECS_PER_SEC;
+		GuardOutlook outlook;
 
+		(void) guard_outlook_read(&outlook, &statement->captured, pairs, times);
 		values[0] = Int64GetDatum(statement->captured.queryid);
 		nulls[1] = statement->query == NULL;
 		if (statement->query != NULL)
 			values[1] = CStringGetTextDatum(statement->query);
 		values[2] = Int64GetDatum(statement->captured.count);
-		values[3] = Float8GetDatum(statement->captured.count / Max(secs, 1.0));
-		values[4] = Float8GetDatum(statement->mean_time);
+		values[3] = Float8GetDatum(outlook.timed ? outlook.calls :
+								   statement->captured.count / Max(secs, 1.0));
+		values[4] = Float8GetDatum(outlook.timed ? outlook.now :
+								   statement->mean_time);
 		nulls[4] = !statement->joined;
-		values[5] = services;
-		values[6] = TimestampTzGetDatum(statement->captured.last);
+		put_outlook(&outlook, values, nulls, 5);
+		values[10] = services;
+		values[11] = TimestampTzGetDatum(statement->captured.last);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

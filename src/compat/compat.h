@@ -21,6 +21,7 @@
 #include "nodes/pathnodes.h"
 #include "pgstat.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 
 /*
  * 16 replaced the per-catalog ownership checks by one (afbfc02983f8).
@@ -82,6 +83,22 @@ guard_compat_execution_time(QueryDesc *queryDesc)
 	InstrEndLoop(queryDesc->totaltime);
 	return queryDesc->totaltime->total * 1000;
 #endif
+}
+
+/*
+ * The status of a session, by its number from 1 on; NULL when there is none.
+ * 16 renamed the function ("Rename pgstat_fetch_stat_local_beentry", d7e39d72ca1c).
+ */
+static inline const PgBackendStatus *
+guard_compat_backend_status(int number)
+{
+#if PG_VERSION_NUM >= 160000
+	LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(number);
+#else
+	LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(number);
+#endif
+
+	return local != NULL ? &local->backendStatus : NULL;
 }
 
 /*

@@ -156,6 +156,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 						   evidence->last_arbiter != 0 ||
 						   guard_evidence_enforces_unnamed(evidence),
 						   &evidence->replacement);
+	guard_plans_collect(evidence, lappend_oid(list_copy(fellows), leaf));
 	return evidence;
 }
 

@@ -42,7 +42,7 @@ typedef enum GuardSeen
 typedef struct GuardFact
 {
 	const char *source;			/* "capture", "counters", "table capture", "table
-								 * counters" or "inherited" */
+								 * counters", "inherited" or "what-if" */
 	GuardSeen	seen;
 	TimestampTz since;			/* observed since, without a break */
 	TimestampTz first;
@@ -76,6 +76,22 @@ typedef struct GuardMove
 	Oid			heir_index;		/* the index that serves */
 } GuardMove;
 
+/*
+ * What the planner would do without the index, for the statements that use it.
+ * The default, all zero, says that nothing is known.
+ */
+typedef struct GuardPlans
+{
+	int			statements;		/* that used it within the look-back */
+	int			planned;		/* of these, planned without it, lately */
+	bool		complete;		/* these are all its captured uses */
+	double		worst_ratio;	/* cost without / cost with, the worst of them */
+	bool		slower;			/* one would be slower, or may be, although it
+								 * costs the same */
+	bool		by_indexes;		/* all of them would take another index that
+								 * stays and can be used */
+} GuardPlans;
+
 /* A person's "not this one". */
 typedef struct GuardProtection
 {
@@ -104,6 +120,7 @@ typedef struct GuardEvidence
 								 * parent; 0: did not */
 	GuardProtection protection;
 	GuardReplacement replacement;
+	GuardPlans	plans;
 
 	TimestampTz last_arbiter;	/* named ON CONFLICT arbiter, by others */
 	TimestampTz last_write;		/* rows written to its table, by others; 0 when
@@ -130,8 +147,10 @@ typedef struct GuardServer
 	TimestampTz capture_since;	/* this database watched by capture, unbroken,
 								 * since; 0: it is not */
 	int			free_connections;
+	int			busy_connections;	/* at work on a statement now */
 	char	   *standbys;		/* attached standbys whose reads are not known;
 								 * NULL when there is none */
+	struct GuardTimes *times;	/* read when first asked for */
 } GuardServer;
 
 extern GuardServer *guard_server_read(void);
@@ -165,6 +184,7 @@ extern void guard_inherited_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
 extern void guard_origin_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
+extern void guard_plans_collect(GuardEvidence *evidence, List *fellows);
 
 /* ---- book-keeping about tables and indexes, called by hooks ---- */
 

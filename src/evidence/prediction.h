@@ -25,7 +25,9 @@
 
 #include "nodes/pg_list.h"
 
+#include "evidence/statements.h"
 #include "planner/speed.h"
+#include "planner/whatif.h"
 
 typedef struct GuardOutlook
 {
@@ -66,5 +68,27 @@ extern void guard_outlook_predict(GuardOutlook *outlook,
 
 /* Add a statement to the load; "load" begins as all zero. */
 extern void guard_load_add(GuardLoad *load, const GuardOutlook *outlook);
+
+/*
+ * What guard_whatif_lookup() knows of several indexes; a pair that two of them
+ * share, as partitions share that of their parent, is there once.
+ */
+extern List *guard_prediction_pairs(List *indexes);
+
+/*
+ * What is known of one captured statement without the indexes that go
+ * together, of which "pairs" are.  False, and
+ * all zero, when the statement has not been planned without them since its
+ * use was last looked at.
+ */
+extern bool guard_outlook_read(GuardOutlook *outlook,
+							   const GuardCapturedStatement *statement,
+							   List *pairs, GuardTimes *times);
+
+/*
+ * All statements that use any of these indexes, which go together.  Reads
+ * pg_stat_statements at most once.
+ */
+extern void guard_load_read(GuardLoad *load, List *indexes, GuardTimes *times);
 
 #endif							/* GUARD_PREDICTION_H */

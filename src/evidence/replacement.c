@@ -92,6 +92,20 @@ guard_replacement_find(const GuardShape *gone, Oid table, List *excluded,
 	}
 }
 
+bool
+guard_replacement_by_plan(const GuardShape *gone, Oid index,
+						  GuardReplacement *result)
+{
+	GuardShape *shape = guard_shape_read(index);
+	int			nkeys = 0;
+
+	memset(result, 0, sizeof(GuardReplacement));
+	if (shape == NULL)
+		return false;
+	consider(result, &nkeys, shape, GUARD_MATCH_PLAN);
+	return result->usable;
+}
+
 /* OIDs of all indexes of a table, in whatever state; NIL when it vanished. */
 static List *
 list_indexes(Oid table)

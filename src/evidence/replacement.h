@@ -46,4 +46,12 @@ extern void guard_replacement_find(const GuardShape *gone, Oid table,
 typedef bool (*guard_replacement_leaving) (Oid index);
 extern void guard_replacement_set_leaving(guard_replacement_leaving leaving);
 
+/*
+ * Could this index, which the planner would choose, serve in place of "gone"?
+ * Fills in *result, with match PLAN, and returns true if queries may use it
+ * now.
+ */
+extern bool guard_replacement_by_plan(const GuardShape *gone, Oid index,
+									  GuardReplacement *result);
+
 #endif							/* GUARD_REPLACEMENT_H */

@@ -24,11 +24,14 @@
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/procarray.h"
+#include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "compat/compat.h"
 #include "evidence/evidence.h"
+#include "evidence/statements.h"
 #include "planner/capture.h"
 #include "store/store.h"
 
@@ -139,6 +142,27 @@ attached_standbys(void)
 }
 
 /*
+ * How many sessions are executing a statement now, this one apart.
+ */
+static int
+busy_connections(void)
+{
+	int			busy = 0;
+
+	for (int i = 1; i <= pgstat_fetch_stat_numbackends(); i++)
+	{
+		const PgBackendStatus *status = guard_compat_backend_status(i);
+
+		if (status != NULL && status->st_backendType == B_BACKEND &&
+			(status->st_state == STATE_RUNNING ||
+			 status->st_state == STATE_FASTPATH) &&
+			status->st_procpid != MyProcPid)
+			busy++;
+	}
+	return busy;
+}
+
+/*
  * What is known of the server as a whole, in the current memory context.
  */
 GuardServer *
@@ -149,6 +173,8 @@ guard_server_read(void)
 	server->counters_since = counters_since();
 	server->capture_since = capture_since();
 	server->free_connections = MaxConnections - CountDBBackends(InvalidOid);
+	server->busy_connections = busy_connections();
 	server->standbys = attached_standbys();
+	server->times = guard_times_create();
 	return server;
 }

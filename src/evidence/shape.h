@@ -87,6 +87,8 @@ typedef struct GuardShape
 typedef enum GuardMatch
 {
 	GUARD_MATCH_NONE,
+	GUARD_MATCH_PLAN,			/* all of its statements would be planned with
+								 * it, at no higher cost; structure says nothing */
 	GUARD_MATCH_SERVES,			/* answers every scan the first one answers */
 	GUARD_MATCH_TWIN			/* the same in everything but name and storage
 								 * parameters */

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
 
 #include "evidence/statements.h"
 #include "store/store.h"
@@ -75,7 +76,14 @@ typedef struct StatementJob
 	bool		texts;
 	const char *why;
 	MemoryContext context;
+	HTAB	   *times;			/* of GuardTime: fill this instead */
 } StatementJob;
+
+struct GuardTimes
+{
+	MemoryContext context;
+	HTAB	   *hash;			/* NULL: nothing has been read yet */
+};
 
 /*
  * Fill in what pg_stat_statements knows of the captured statements.
@@ -122,6 +130,35 @@ join_statements(StatementJob *job, const char *view)
 }
 
 /*
+ * Note the times of all statements of this database.
+ */
+static void
+read_times(HTAB *times, const char *view)
+{
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
+	char	   *sql;
+
+	sql = psprintf("SELECT queryid, pg_catalog.sum(calls)::pg_catalog.int8,"
+				   " pg_catalog.sum(mean_exec_time OPERATOR(pg_catalog.*) calls) OPERATOR(pg_catalog./) pg_catalog.sum(calls)::pg_catalog.float8"
+				   " FROM %s WHERE dbid OPERATOR(pg_catalog.=) $1 AND calls OPERATOR(pg_catalog.>) 0"
+				   " AND queryid IS NOT NULL GROUP BY queryid", view);
+	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		return;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		int64		queryid = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+		GuardTime  *time = hash_search(times, &queryid, HASH_ENTER, NULL);
+
+		time->calls = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
+		time->mean_time = DatumGetFloat8(SPI_getbinval(tuple, desc, 3, &isnull));
+	}
+}
+
+/*
  * As the owner of the extension, security-restricted and with nothing but
  * pg_catalog in the path, find the view and, if there is anything to join,
  * read it.
@@ -145,7 +182,9 @@ read_view(StatementJob *job)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	view = find_view(&job->why);
-	if (view != NULL && job->statements != NIL)
+	if (view != NULL && job->times != NULL)
+		read_times(job->times, view);
+	else if (view != NULL && job->statements != NIL)
 		join_statements(job, view);
 	SPI_finish();
 	AtEOXact_GUC(true, save_nestlevel);
@@ -155,7 +194,7 @@ read_view(StatementJob *job)
 const char *
 guard_statements_missing(void)
 {
-	StatementJob job = {NIL, false, NULL, CurrentMemoryContext};
+	StatementJob job = {.context = CurrentMemoryContext};
 
 	read_view(&job);
 	return job.why;
@@ -195,22 +234,63 @@ add_statement(List **statements, const GuardCapturedStatement *captured)
 }
 
 List *
-guard_statements_collect(List *relations, bool texts)
+guard_statements_captured(List *relations)
 {
-	StatementJob job = {NIL, texts, NULL, CurrentMemoryContext};
+	List	   *statements = NIL;
 	ListCell   *lr;
 	ListCell   *lc;
 
 	foreach(lr, relations)
 	{
 		foreach(lc, guard_capture_statements(lfirst_oid(lr)))
-			add_statement(&job.statements, lfirst(lc));
+			add_statement(&statements, lfirst(lc));
 	}
+	list_sort(statements, by_count);
+	return statements;
+}
+
+List *
+guard_statements_collect(List *relations, bool texts)
+{
+	StatementJob job = {.texts = texts, .context = CurrentMemoryContext};
+
+	job.statements = guard_statements_captured(relations);
 	if (job.statements == NIL)
 		return NIL;
-	list_sort(job.statements, by_count);
 	read_view(&job);
 	return job.statements;
+}
+
+GuardTimes *
+guard_times_create(void)
+{
+	GuardTimes *times = palloc0(sizeof(GuardTimes));
+
+	times->context = CurrentMemoryContext;
+	return times;
+}
+
+static void
+load_times(GuardTimes *times)
+{
+	StatementJob job = {.context = times->context};
+	HASHCTL		info;
+
+	info.keysize = sizeof(int64);
+	info.entrysize = sizeof(GuardTime);
+	info.hcxt = times->context;
+	times->hash = hash_create("guard times", 1000, &info,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	job.times = times->hash;
+	read_view(&job);
+}
+
+const GuardTime *
+guard_times_find(GuardTimes *times, int64 queryid)
+{
+	if (times->hash == NULL)
+		load_times(times);
+	return hash_search(times->hash, &queryid, HASH_FIND, NULL);
 }
 
 void

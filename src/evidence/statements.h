@@ -37,6 +37,28 @@ extern const char *guard_statements_missing(void);
  */
 extern List *guard_statements_collect(List *relations, bool texts);
 
+/* The same as capture knows them, without asking pg_stat_statements. */
+extern List *guard_statements_captured(List *relations);
+
+/*
+ * How long statements take: what pg_stat_statements says of all of them, read
+ * once for a question that concerns many indexes, at the first look-up.
+ */
+typedef struct GuardTimes GuardTimes;
+
+typedef struct GuardTime
+{
+	int64		queryid;		/* hash key, must be first */
+	int64		calls;			/* since pg_stat_statements' reset */
+	double		mean_time;		/* milliseconds, since then */
+} GuardTime;
+
+/* Empty; it and what is read later live in the current memory context. */
+extern GuardTimes *guard_times_create(void);
+
+/* NULL: nothing is known of that statement's time. */
+extern const GuardTime *guard_times_find(GuardTimes *times, int64 queryid);
+
 /* For the server log: append the texts of the busiest statements. */
 extern void guard_statements_append_texts(StringInfo buf, List *relations,
 										  const char *index, int limit);

@@ -44,6 +44,7 @@ current_policy(TimestampTz now)
 	policy.quiet_period = (int64) guard_guc_quiet_period * USECS_PER_SEC;
 	policy.min_evidence_age = (int64) guard_guc_min_evidence_age * USECS_PER_SEC;
 	policy.rebuild_limit = guard_guc_rebuild_limit;
+	policy.harmless_cost_ratio = guard_guc_harmless_cost_ratio;
 	policy.unknown_action = guard_guc_unknown_action;
 	policy.hot_action = guard_guc_hot_action;
 	return policy;
@@ -162,10 +163,32 @@ guard_check_targets(List *targets, List *fellows)
 }
 
 GuardJudgement *
+guard_check_with_fellows(GuardTarget *target, List *fellows,
+						 const GuardServer *server)
+{
+	List	   *all = lappend_oid(list_copy(fellows), target->index);
+
+	return judge(target, list_concat(all, target->members), server);
+}
+
+GuardJudgement *
 guard_check_alone(GuardTarget *target, const GuardServer *server)
 {
-	return judge(target, list_concat(list_make1_oid(target->index),
-									 target->members), server);
+	return guard_check_with_fellows(target, NIL, server);
+}
+
+void
+guard_check_predict(GuardJudgement *judgement)
+{
+	GuardLoad  *load;
+
+	if (judgement->load != NULL)
+		return;
+	load = palloc(sizeof(GuardLoad));
+	guard_load_read(load, judgement->target->members,
+					judgement->verdict.evidence->server->times);
+	if (load->known > 0)
+		judgement->load = load;
 }
 
 /*
@@ -296,6 +319,11 @@ guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
 	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
 		return has_identity(OidIsValid(table) ? table : successor);
 	if (find_replacement(verdict, table, successor, replacement))
+		return true;
+	if (verdict->reason == GUARD_REASON_REPLACED &&
+		evidence->replacement.match == GUARD_MATCH_PLAN &&
+		guard_replacement_by_plan(evidence->shape, evidence->replacement.index,
+								  replacement))
 		return true;
 	if (verdict->reason != GUARD_REASON_REPLACED)
 		return false;

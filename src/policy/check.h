@@ -13,6 +13,7 @@
 #ifndef GUARD_CHECK_H
 #define GUARD_CHECK_H
 
+#include "evidence/prediction.h"
 #include "policy/verdict.h"
 
 /* The verdict on one target, with all that led to it. */
@@ -25,6 +26,12 @@ typedef struct GuardJudgement
 	List	   *verdicts;		/* of GuardVerdict *, one for each member */
 	double		rate;			/* sums over members with the same reason */
 	int64		count;
+	GuardLoad  *load;			/* its traffic without it; NULL until
+								 * guard_check_predict() was called, or where
+								 * nothing can be said */
+	Oid			keep_instead;	/* see guard_check_together() */
+	Oid			serves_for;		/* refused only since it serves in place of
+								 * this one, by the same function */
 } GuardJudgement;
 
 /*
@@ -40,6 +47,26 @@ extern List *guard_check_targets(List *targets, List *fellows);
  */
 extern GuardJudgement *guard_check_alone(GuardTarget *target,
 										 const GuardServer *server);
+
+/* The same, if none of "fellows" can serve in its place. */
+extern GuardJudgement *guard_check_with_fellows(GuardTarget *target,
+												List *fellows,
+												const GuardServer *server);
+
+/*
+ * Judge all indexes of one table for somebody who wants to drop every one that
+ * may go.  Each verdict is right even if all that are allowed go together:
+ * where indexes serve in place of each other, the one that stays is refused,
+ * and the others name it in keep_instead (InvalidOid: it can go for its own
+ * sake).
+ */
+extern List *guard_check_together(List *targets, const GuardServer *server);
+
+/*
+ * Fill in the load: what its statements would take without it.  Costs a look
+ * into pg_stat_statements, once for all judgements of one GuardServer.
+ */
+extern void guard_check_predict(GuardJudgement *judgement);
 
 /*
  * It has turned out that the table whose partition goes, goes as well: decide

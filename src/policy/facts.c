@@ -137,9 +137,54 @@ put_replacement(StringInfo buf, const GuardReplacement *replacement)
 	put_text(buf, "index", quote_qualified_identifier(replacement->schema,
 													  replacement->name));
 	put_bool(buf, "twin", replacement->match == GUARD_MATCH_TWIN);
+	put_bool(buf, "by_plan", replacement->match == GUARD_MATCH_PLAN);
 	put_bool(buf, "usable", replacement->usable);
 	if (!replacement->usable)
 		put_text(buf, "why_not", replacement->why_not);
+	appendStringInfoChar(buf, '}');
+}
+
+static void
+put_number(StringInfo buf, const char *key, double value)
+{
+	put_key(buf, key);
+	appendStringInfo(buf, "%.3f", value);
+}
+
+/*
+ * Shadow plans, and what they predict; nothing where nothing is known.
+ */
+static void
+put_prediction(StringInfo buf, const GuardJudgement *judgement)
+{
+	const GuardPlans *plans = &judgement->verdict.evidence->plans;
+	const GuardLoad *load = judgement->load;
+
+	if (plans->planned > 0)
+	{
+		put_key(buf, "what_if");
+		appendStringInfoChar(buf, '{');
+		put_int(buf, "statements", plans->statements);
+		put_int(buf, "planned", plans->planned);
+		put_bool(buf, "complete", plans->complete);
+		put_number(buf, "worst_cost_ratio", plans->worst_ratio);
+		put_bool(buf, "slower", plans->slower);
+		put_bool(buf, "by_indexes", plans->by_indexes);
+		appendStringInfoChar(buf, '}');
+	}
+	if (load == NULL)
+		return;
+	put_key(buf, "load_without");
+	appendStringInfoChar(buf, '{');
+	put_int(buf, "statements", load->statements);
+	put_int(buf, "known", load->known);
+	put_number(buf, "calls_per_second", load->calls);
+	put_number(buf, "mean_ms_now", load->now);
+	put_number(buf, "mean_ms_expected", load->expected);
+	put_number(buf, "busy_now", load->busy_now);
+	put_number(buf, "busy_low", load->busy_low);
+	put_number(buf, "busy_expected", load->busy_expected);
+	put_number(buf, "busy_high", load->busy_high);
 	appendStringInfoChar(buf, '}');
 }
 
@@ -164,6 +209,7 @@ guard_facts_json(const GuardJudgement *judgement)
 	appendStringInfoChar(&buf, ']');
 	put_roles(&buf, evidence);
 	put_replacement(&buf, &evidence->replacement);
+	put_prediction(&buf, judgement);
 	put_time(&buf, "created_at", evidence->created_at);
 	if (evidence->table_kb >= 0)
 		put_int(&buf, "table_kb", evidence->table_kb);

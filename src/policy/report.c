@@ -192,6 +192,23 @@ hint_message(const GuardJudgement *judgement)
 }
 
 /*
+ * What the traffic would take, for as many as the client hears of.
+ */
+static void
+predict(List *judgements)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, judgements)
+	{
+		if (n++ == DETAILED_FOR_CLIENT)
+			break;
+		guard_check_predict(lfirst(lc));
+	}
+}
+
+/*
  * For the server log only: which statements use the refused indexes.
  */
 static char *
@@ -218,12 +235,14 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 {
 	const GuardJudgement *first = linitial(judgements);
 	char	   *primary = primary_message(judgements);
-	char	   *detail = detail_message(judgements, occasion, why,
-										DETAILED_FOR_CLIENT);
-	char	   *log = log_detail(judgements,
-								 detail_message(judgements, occasion, why, -1));
+	char	   *detail;
+	char	   *log;
 	char	   *hint = hint_message(first);
 	const char *reason = guard_verdict_reason_name(first->verdict.reason);
+
+	predict(judgements);
+	detail = detail_message(judgements, occasion, why, DETAILED_FOR_CLIENT);
+	log = log_detail(judgements, detail_message(judgements, occasion, why, -1));
 
 	if (guard_guc_mode == GUARD_MODE_ENFORCE)
 		ereport(ERROR,

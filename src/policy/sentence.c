@@ -12,11 +12,15 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "policy/sentence.h"
@@ -97,6 +101,11 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
+	if (strcmp(use->source, "what-if") == 0)
+		return psprintf("%d %s on it without reading it (%s), last planned %s ago",
+						use->statements,
+						use->statements == 1 ? "statement relies" : "statements rely",
+						use->note, span(now - use->last));
 	if (counters)
 		appendStringInfo(&buf, "it was scanned %s", how_often(0, count));
 	else if (use->who != NULL)
@@ -192,11 +201,32 @@ cold_clause(const GuardVerdict *verdict)
 	return clause;
 }
 
+/*
+ * It could go alone, but not together with the one that it serves in place of.
+ */
+static char *
+heir_clause(const GuardJudgement *judgement)
+{
+	const GuardVerdict *verdict = &judgement->verdict;
+	Oid			other = judgement->serves_for;
+	char	   *clause = psprintf("it stays in place of index %s, which can go",
+								  quote_qualified_identifier(get_namespace_name(get_rel_namespace(other)),
+															 get_rel_name(other)));
+
+	return verdict->use == NULL ? clause :
+		psprintf("%s: %s", clause,
+				 use_clause(verdict->use, verdict->use->rate,
+							verdict->use->count, verdict->evidence->as_of));
+}
+
 char *
 guard_sentence_verdict(const GuardJudgement *judgement)
 {
 	const GuardVerdict *verdict = &judgement->verdict;
 	const GuardEvidence *evidence = verdict->evidence;
+
+	if (OidIsValid(judgement->serves_for))
+		return heir_clause(judgement);
 
 	switch (verdict->reason)
 	{
@@ -219,6 +249,11 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 			return psprintf("INSERT … ON CONFLICT statements name it as arbiter and would fail without it, last %s ago",
 							span(evidence->as_of - evidence->last_arbiter));
 		case GUARD_REASON_HARMLESS:
+			if (!evidence->heap_known || evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)
+				return psprintf("its %d captured %s would cost the same without it",
+								evidence->plans.statements,
+								evidence->plans.statements == 1 ?
+								"statement" : "statements");
 			return psprintf("its table has %u %s", evidence->heap_blocks,
 							evidence->heap_blocks == 1 ? "block" : "blocks");
 		case GUARD_REASON_HOT:
@@ -249,7 +284,7 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 static void
 append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 {
-	if (buf->len > 0)
+	if (buf->len > 0 && buf->data[buf->len - 1] != ' ')
 		appendStringInfoChar(buf, ' ');
 	appendStringInfo(buf, "%c%s: ", pg_toupper((unsigned char) fact->source[0]),
 					 fact->source + 1);
@@ -257,7 +292,7 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 	{
 		case GUARD_SEEN_USED:
 			appendStringInfoString(buf, use_clause(fact, 0, fact->count, now));
-			if (fact->statements > 0)
+			if (fact->statements > 0 && strcmp(fact->source, "what-if") != 0)
 				appendStringInfo(buf, ", by %d %s", fact->statements,
 								 fact->statements == 1 ? "statement" : "statements");
 			if (fact->moved_away)
@@ -274,6 +309,66 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 		appendStringInfo(buf, "; observed since %s",
 						 guard_sentence_moment(fact->since));
 	appendStringInfoChar(buf, '.');
+}
+
+/*
+ * "2.4 s", "0.80 ms"
+ */
+static char *
+duration(double ms)
+{
+	if (ms < 1)
+		return psprintf("%.2f ms", ms);
+	if (ms < 1000)
+		return psprintf("%.*f ms", ms < 10 ? 1 : 0, ms);
+	return psprintf("%.*f s", ms < 10000 ? 1 : 0, ms / 1000);
+}
+
+/*
+ * "400 calls a second", "3 calls an hour"
+ */
+static char *
+calls(double per_second)
+{
+	if (per_second >= 0.95)
+		return psprintf("%.0f calls a second", per_second);
+	if (per_second * SECS_PER_MINUTE >= 0.95)
+		return psprintf("%.0f calls a minute", per_second * SECS_PER_MINUTE);
+	return psprintf("%.0f calls an hour", ceil(per_second * SECS_PER_HOUR));
+}
+
+/*
+ * A number of connections; what is below a tenth is as good as none.
+ */
+static char *
+connections(double busy)
+{
+	return psprintf("%.*f", busy < 9.95 ? 1 : 0, busy);
+}
+
+/*
+ * What the traffic would take without the index: the figure that tells an
+ * inconvenience from an outage.
+ */
+static void
+append_load(StringInfo buf, const GuardJudgement *judgement)
+{
+	const GuardLoad *load = judgement->load;
+	const GuardServer *server = judgement->verdict.evidence->server;
+
+	if (load == NULL || load->calls <= 0)
+		return;
+	appendStringInfo(buf, "Without it, by estimate, %s would take %s instead of %s: %s busy connections (%s to %s) instead of %s; the limit is %d, %d %s busy now.",
+					 calls(load->calls), duration(load->expected),
+					 duration(load->now), connections(load->busy_expected),
+					 connections(load->busy_low), connections(load->busy_high),
+					 connections(load->busy_now), MaxConnections,
+					 server->busy_connections,
+					 server->busy_connections == 1 ? "is" : "are");
+	if (load->known < load->statements)
+		appendStringInfo(buf, " Estimated for %d of %d statements.",
+						 load->known, load->statements);
+	appendStringInfoChar(buf, ' ');
 }
 
 /*
@@ -310,6 +405,7 @@ guard_sentence_detail(const GuardJudgement *judgement)
 	ListCell   *lc;
 
 	initStringInfo(&buf);
+	append_load(&buf, judgement);
 	append_route(&buf, judgement->target, evidence);
 	foreach(lc, evidence->facts)
 		append_fact(&buf, lfirst(lc), evidence->as_of);

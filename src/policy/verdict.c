@@ -27,9 +27,6 @@
  */
 #define ENOUGH_USES		20
 
-/* A heap of this many blocks is scanned as fast as its index is. */
-#define HARMLESS_BLOCKS	8
-
 /* A partition that took rows this recently is not one for retention. */
 #define WRITTEN_LATELY	(INT64CONST(5) * 60 * USECS_PER_SEC)
 
@@ -190,6 +187,44 @@ partition_leaves(const GuardEvidence *evidence, const GuardPolicy *policy)
 }
 
 /*
+ * Do the shadow plans of its statements answer for every use that counts, and
+ * do they all cost practically the same without the index?  Uses that nothing
+ * but a counter or the history knows of may be by other statements.
+ */
+static bool
+plans_answer(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	const GuardPlans *plans = &evidence->plans;
+	TimestampTz captured_since = 0;
+	ListCell   *lc;
+
+	if (plans->statements == 0 || plans->planned < plans->statements ||
+		!plans->complete || plans->slower || evidence->whole_table ||
+		plans->worst_ratio > policy->harmless_cost_ratio)
+		return false;
+	foreach(lc, evidence->facts)
+	{
+		const GuardFact *fact = (const GuardFact *) lfirst(lc);
+
+		if (strcmp(fact->source, "capture") == 0)
+			captured_since = fact->since;
+	}
+	foreach(lc, evidence->facts)
+	{
+		const GuardFact *fact = (const GuardFact *) lfirst(lc);
+
+		if (!guard_verdict_use_counts(fact, policy) ||
+			strcmp(fact->source, "capture") == 0)
+			continue;
+		if (captured_since == 0 || fact->first == 0 ||
+			fact->first < captured_since ||
+			strcmp(fact->source, "what-if") == 0)
+			return false;
+	}
+	return true;
+}
+
+/*
  * Would statements name this index as their ON CONFLICT arbiter?
  */
 static bool
@@ -281,8 +316,11 @@ decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
 			   GuardVerdict *verdict)
 {
 	bool		partition = partition_leaves(evidence, policy);
-	bool		usable = evidence->replacement.match != GUARD_MATCH_NONE &&
+	bool		usable = evidence->replacement.match > GUARD_MATCH_PLAN &&
 		evidence->replacement.usable;
+	bool		by_plan = evidence->replacement.match == GUARD_MATCH_PLAN &&
+		!guard_evidence_enforces_unnamed(evidence) &&
+		plans_answer(evidence, policy);
 	bool		arbiter = arbitrates(evidence, policy);
 
 	if (evidence->protection.found &&
@@ -299,6 +337,8 @@ decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence);
 	else if (arbiter)
 		*verdict = make(GUARD_BLOCK, GUARD_REASON_ARBITER, evidence);
+	else if (by_plan)
+		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence);
 	else
 		return false;
 
@@ -362,7 +402,10 @@ guard_verdict_decide(GuardEvidence *evidence, const GuardPolicy *policy)
 
 	if (decide_by_role(evidence, policy, &verdict))
 		return verdict;
-	if (evidence->heap_known && evidence->heap_blocks <= HARMLESS_BLOCKS)
+	if (evidence->heap_known && evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS)
+		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence);
+	if (!guard_evidence_enforces_unnamed(evidence) &&
+		plans_answer(evidence, policy))
 		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence);
 	return decide_by_use(evidence, policy);
 }

@@ -36,6 +36,9 @@ typedef enum GuardReason
 	GUARD_REASON_UNKNOWN
 } GuardReason;
 
+/* A heap of this many blocks is scanned as fast as its index is. */
+#define GUARD_HARMLESS_BLOCKS	8
+
 /* The settings and the clock, passed in: verdict.c looks at nothing else. */
 typedef struct GuardPolicy
 {
@@ -44,6 +47,7 @@ typedef struct GuardPolicy
 	int64		quiet_period;	/* microseconds */
 	int64		min_evidence_age;	/* microseconds */
 	int64		rebuild_limit;	/* kilobytes */
+	double		harmless_cost_ratio;
 	int			unknown_action; /* GuardUnknownAction */
 	int			hot_action;		/* GuardHotAction */
 } GuardPolicy;

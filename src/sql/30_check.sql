@@ -13,17 +13,22 @@ COMMENT ON FUNCTION guard.check(regclass) IS
 CREATE FUNCTION guard.index_statements(index regclass,
 	OUT queryid bigint, OUT query text, OUT uses bigint,
 	OUT calls_per_second double precision, OUT mean_time double precision,
+	OUT predicted_time double precision, OUT predicted_low double precision,
+	OUT predicted_high double precision,
+	OUT predicted_connections double precision, OUT other_index regclass,
 	OUT services text[], OUT last_use timestamptz)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_index_statements';
 COMMENT ON FUNCTION guard.index_statements(regclass) IS
-'The captured statements that use an index, most frequent first. mean_time in milliseconds and query come from pg_stat_statements and are null without it; query is null for anybody but members of pg_read_all_stats. services are those of the index. Waits for no lock. Raises 42501 and 42809 as guard.check does.';
+'The captured statements that use an index, most frequent first. Times are in milliseconds. mean_time and query come from pg_stat_statements and are null without it; query is null for anybody but members of pg_read_all_stats. predicted_time is what a call would take without the index, by estimate, between predicted_low and predicted_high; predicted_connections is calls_per_second times that, the connections that the statement would keep busy; other_index is what the planner would use instead: all null where the statement has not been planned without the index lately. services are those of the index. Waits for no lock. Raises 42501 and 42809 as guard.check does.';
 
 CREATE FUNCTION guard.indexes(
 	OUT table_schema text, OUT table_name text, OUT index_name text,
 	OUT verdict text, OUT reason text, OUT detail text,
+	OUT keep_instead text, OUT redundant_with text,
 	OUT last_use timestamptz, OUT scans_per_day double precision,
+	OUT predicted_connections double precision,
 	OUT size_bytes bigint, OUT services text, OUT protected boolean,
 	OUT hidden boolean, OUT index regclass)
 RETURNS SETOF record
@@ -34,7 +39,7 @@ COMMENT ON FUNCTION guard.indexes() IS
 
 CREATE VIEW guard.indexes AS SELECT * FROM guard.indexes();
 COMMENT ON VIEW guard.indexes IS
-'Every index that the caller may ask about, with the verdict if it were dropped by name now. last_use is null where it is not known, size_bytes where the index is locked.';
+'Every index that the caller may ask about, with the verdict if it were dropped by name now. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it.';
 GRANT SELECT ON guard.indexes TO PUBLIC;
 
 CREATE FUNCTION guard.status(OUT item text, OUT state text)

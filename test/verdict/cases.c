@@ -61,6 +61,9 @@ typedef struct Case
 #define HOT		USED(MINUTE, 1000, MINUTE)
 #define TWIN	.replacement = {.match = GUARD_MATCH_TWIN, .usable = true}
 #define SERVES	.replacement = {.match = GUARD_MATCH_SERVES, .usable = true}
+#define BY_PLAN	.replacement = {.match = GUARD_MATCH_PLAN, .usable = true}
+#define PLANS(n, nplanned, ratio) \
+	.plans = {.statements = (n), .planned = (nplanned), .complete = true, .worst_ratio = (ratio)}
 #define ALLOW(why)	.decision = GUARD_ALLOW, .reason = GUARD_REASON_##why
 #define BLOCK(why)	.decision = GUARD_BLOCK, .reason = GUARD_REASON_##why
 #define DELAY(why)	.decision = GUARD_DELAY, .reason = GUARD_REASON_##why
@@ -116,6 +119,21 @@ static Case cases[] = {
 	{"hot on a table of 8 blocks", {.heap_known = true, .heap_blocks = 8}, {VALID}, {HOT}, ALLOW(HARMLESS)},
 	{"hot on a table of 9 blocks", {.heap_known = true, .heap_blocks = 9}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"hot, size not known", {.table_kb = -1}, {VALID}, {HOT}, BLOCK(HOT)},
+
+	/* 8 and 9: by plan */
+	{"hot, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.05)}, {VALID}, {HOT}, ALLOW(REPLACED)},
+	{"hot, plans take another index at twice the cost", {BIG, BY_PLAN, PLANS(3, 3, 2.0)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, one statement was not planned without it", {BIG, BY_PLAN, PLANS(3, 2, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, all plans cost the same", {BIG, PLANS(3, 3, 1.1)}, {VALID}, {HOT}, ALLOW(HARMLESS)},
+	{"hot, all plans cost the same, but a scan would be slower", {BIG, .plans = {.statements = 1, .planned = 1, .complete = true, .worst_ratio = 1, .slower = true}}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, capture has lost statements", {BIG, .plans = {.statements = 1, .planned = 1, .worst_ratio = 1}}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"nothing captured, nothing planned", {BIG, BY_PLAN, PLANS(0, 0, 0)}, {VALID}, {UNDATED(5000)}, BLOCK(HOT)},
+	{"plans the same, but counters know of older uses", {BIG, PLANS(3, 3, 1.0)}, {VALID}, {HOT, UNDATED(5000)}, BLOCK(HOT)},
+	{"plans the same, but somebody relies on its uniqueness", {BIG, .named = true, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT, {.source = "what-if", .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
+	{"plans the same, but the whole table goes", {BIG, .whole_table = true, PLANS(3, 3, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"unique, plans the same, goes as collateral", {BIG, BY_PLAN, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
+	{"arbiter, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.0), .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
+	{"never scanned, a join relies on it", {BIG, .named = true}, {VALID, .unique = true}, {NOT_SEEN(100), {.source = "what-if", .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
 
 	/* 10: hot */
 	{"used a minute ago", {BIG}, {VALID}, {HOT}, BLOCK(HOT)},
@@ -205,6 +223,7 @@ holds(Case *c)
 		.quiet_period = DAY,
 		.min_evidence_age = 7 * DAY,
 		.rebuild_limit = 256 * 1024,
+		.harmless_cost_ratio = 1.1,
 		.unknown_action = c->unknown_action,
 		.hot_action = c->hot_action
 	};

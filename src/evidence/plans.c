@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * plans.c
+ *	  What the planner would do without the index, as evidence.
+ *
+ * Two conclusions are drawn from shadow plans.  Where every statement that
+ * uses an index would be planned with another one at practically the same
+ * cost, that one serves in its place, whatever its structure; where all would
+ * cost the same anyhow, nobody misses it.  Both need to know all statements:
+ * one that capture has lost, or that was not planned without the index, is
+ * unknown, and then so is the answer.
+ *
+ * Costs alone are not believed where the statement would scan instead.  They
+ * expect a disk, and a plan that looks up ten thousand cached blocks costs
+ * nearly as much as one that reads them all, but takes a twentieth of the
+ * time.
+ *
+ * And there are indexes that nobody scans but the planner relies on: a unique
+ * one that spares a join, one whose expression has statistics (PG-INTERNALS
+ * 2.5, 2.7).  That is use, and becomes a fact of its own.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "evidence/evidence.h"
+#include "evidence/prediction.h"
+#include "guc.h"
+#include "planner/capture.h"
+
+/* An estimate without the index that is off by less than this does no harm. */
+#define ESTIMATE_FACTOR	10.0
+
+/* A statement that gets slower by less than both of these does not suffer. */
+#define SLOWER_FACTOR	2.0
+#define SLOWER_MS		1.0
+
+/* Without a time to compare: a scan that costs this little takes no time. */
+#define CHEAP_SCAN		50.0
+
+/*
+ * Is the time that a statement would take unlike the time it takes, although
+ * its costs are alike?
+ */
+static bool
+may_be_slower(const GuardOutlook *outlook)
+{
+	if (!outlook->scans || outlook->cost_without <= CHEAP_SCAN)
+		return false;
+	return !outlook->timed ||
+		(outlook->expected > outlook->now * SLOWER_FACTOR &&
+		 outlook->expected > outlook->now + SLOWER_MS);
+}
+
+/*
+ * Can this index take over?  Then it stays, and queries may use it now.
+ */
+static bool
+can_take_over(const GuardEvidence *evidence, Oid takeover, List *fellows,
+			  GuardReplacement *replacement)
+{
+	if (!OidIsValid(takeover) || list_member_oid(fellows, takeover))
+		return false;
+	return guard_replacement_by_plan(evidence->shape, takeover, replacement);
+}
+
+/*
+ * Do the captured statements account for all captured uses?  The table of
+ * statements may lose some, and may lag behind the index's own record.
+ */
+static bool
+accounts_for_all(const GuardEvidence *evidence, List *statements)
+{
+	GuardCapturedUse use;
+	int64		count = 0;
+	ListCell   *lc;
+
+	if (!guard_capture_lookup(evidence->index, &use))
+		return false;
+	foreach(lc, statements)
+		count += ((GuardCapturedStatement *) lfirst(lc))->count;
+	return count >= use.count + use.own_count;
+}
+
+/*
+ * One statement's plan without the index.
+ */
+static void
+add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
+			List *fellows, GuardReplacement *replacement)
+{
+	GuardPlans *plans = &evidence->plans;
+	GuardReplacement candidate;
+
+	plans->planned++;
+	plans->worst_ratio = Max(plans->worst_ratio, outlook->cost_with > 0 ?
+							 outlook->cost_without / outlook->cost_with : 1);
+	plans->slower |= may_be_slower(outlook);
+	if (outlook->scans ||
+		!can_take_over(evidence, outlook->takeover, fellows, &candidate))
+		plans->by_indexes = false;
+	else
+		*replacement = candidate;
+}
+
+/*
+ * Does the planner rely on the index in a way that matters, without reading
+ * it?
+ */
+static bool
+is_relied_on(const GuardWhatIf *pair)
+{
+	double		rows_with = Max(pair->rows_with, 1);
+	double		rows_without = Max(pair->rows_without, 1);
+
+	switch (pair->role)
+	{
+		case GUARD_WHATIF_PROOF:
+			return pair->cost_without >
+				pair->cost_with * guard_guc_harmless_cost_ratio;
+		case GUARD_WHATIF_ESTIMATE:
+			return Max(rows_with, rows_without) >=
+				Min(rows_with, rows_without) * ESTIMATE_FACTOR;
+		case GUARD_WHATIF_SCAN:
+			break;
+	}
+	return false;
+}
+
+static void
+collect_reliance(GuardEvidence *evidence, List *pairs)
+{
+	GuardFact  *fact = NULL;
+	ListCell   *lc;
+
+	foreach(lc, pairs)
+	{
+		const GuardWhatIf *pair = lfirst(lc);
+
+		if (!is_relied_on(pair))
+			continue;
+		if (fact == NULL)
+		{
+			fact = palloc0(sizeof(GuardFact));
+			fact->source = "what-if";
+			fact->seen = GUARD_SEEN_USED;
+			fact->pause = -1;
+			fact->first = pair->at;
+			evidence->facts = lappend(evidence->facts, fact);
+		}
+		fact->note = pair->role == GUARD_WHATIF_PROOF ?
+			"its uniqueness spares them a join" :
+			"they would be estimated otherwise without its statistics";
+		fact->first = Min(fact->first, pair->at);
+		fact->last = Max(fact->last, pair->at);
+		fact->count++;
+		fact->statements++;
+	}
+}
+
+void
+guard_plans_collect(GuardEvidence *evidence, List *fellows)
+{
+	List	   *pairs = guard_whatif_lookup(evidence->index);
+	List	   *statements = guard_capture_statements(evidence->index);
+	TimestampTz oldest = evidence->as_of -
+		(int64) guard_guc_lookback * USECS_PER_SEC;
+	GuardReplacement replacement = {0};
+	ListCell   *lc;
+
+	collect_reliance(evidence, pairs);
+	if (pairs == NIL)
+		return;
+
+	evidence->plans.by_indexes = true;
+	foreach(lc, statements)
+	{
+		const GuardCapturedStatement *statement = lfirst(lc);
+		GuardOutlook outlook;
+
+		if (statement->last < oldest)
+			continue;
+		evidence->plans.statements++;
+		if (guard_outlook_read(&outlook, statement, pairs,
+							   evidence->server->times))
+			add_outlook(evidence, &outlook, fellows, &replacement);
+	}
+	if (evidence->plans.planned == 0)
+		evidence->plans.by_indexes = false;
+	evidence->plans.complete = accounts_for_all(evidence, statements);
+	if (evidence->replacement.match == GUARD_MATCH_NONE &&
+		evidence->plans.by_indexes)
+		evidence->replacement = replacement;
+}

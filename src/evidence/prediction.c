@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * prediction.c
+ *	  What the traffic of an index would cost without it: the facts.
+ *
+ * Three sources meet here: capture knows which statements use an index and
+ * how often, what-if how they would be planned without it,
+ * pg_stat_statements how long they take.  prediction_model.c does the sums.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "evidence/prediction.h"
+#include "guc.h"
+
+/*
+ * A shadow plan speaks for its statement for this many sampling intervals:
+ * the statement may come at any time in one, and be put off in the next.
+ */
+#define PLAN_INTERVALS	3
+
+/* Rates are of the time since first use, and of no less than this. */
+#define SHORTEST_SPAN	(10 * USECS_PER_SEC)
+
+/*
+ * Is this plan too old to speak for what the statement did at "last"?
+ */
+static bool
+is_stale(const GuardWhatIf *pair, TimestampTz last)
+{
+	return last - pair->at >
+		(int64) guard_guc_whatif_interval * PLAN_INTERVALS * USECS_PER_SEC;
+}
+
+/*
+ * Of indexes that go together a statement may use several, as partitions' are;
+ * each was taken away alone, so what that adds is added up.
+ */
+static void
+add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
+{
+	double		added = Max(pair->cost_without - pair->cost_with, 0);
+
+	if (!outlook->planned)
+	{
+		outlook->planned = true;
+		outlook->cost_with = pair->cost_with;
+		outlook->cost_without = pair->cost_with;
+		outlook->takeover = pair->takeover;
+	}
+	outlook->cost_without += added;
+	outlook->scans |= pair->seqscan;
+	if (outlook->takeover != pair->takeover)
+		outlook->takeover = InvalidOid;
+}
+
+static void
+add_time(GuardOutlook *outlook, const GuardCapturedStatement *statement,
+		 GuardTimes *times)
+{
+	const GuardTime *time = guard_times_find(times, statement->queryid);
+	int64		span = Max(GetCurrentTimestamp() - statement->first,
+						   SHORTEST_SPAN);
+	GuardSpeed	scan;
+	GuardSpeed	index;
+
+	if (time == NULL)
+		return;
+	outlook->timed = true;
+	outlook->now = time->mean_time;
+	outlook->calls = statement->count * (double) USECS_PER_SEC / span;
+	guard_speed_read(GUARD_SPEED_SCAN, &scan);
+	guard_speed_read(GUARD_SPEED_INDEX, &index);
+	guard_outlook_predict(outlook, &scan, &index);
+}
+
+bool
+guard_outlook_read(GuardOutlook *outlook,
+				   const GuardCapturedStatement *statement,
+				   List *pairs, GuardTimes *times)
+{
+	ListCell   *lc;
+
+	memset(outlook, 0, sizeof(*outlook));
+	foreach(lc, pairs)
+	{
+		const GuardWhatIf *pair = lfirst(lc);
+
+		if (pair->queryid == statement->queryid &&
+			pair->role == GUARD_WHATIF_SCAN && !is_stale(pair, statement->last))
+			add_pair(outlook, pair);
+	}
+	if (outlook->planned)
+		add_time(outlook, statement, times);
+	return outlook->planned;
+}
+
+List *
+guard_prediction_pairs(List *indexes)
+{
+	List	   *pairs = NIL;
+	ListCell   *li;
+	ListCell   *lp;
+	ListCell   *lc;
+
+	foreach(li, indexes)
+	{
+		foreach(lp, guard_whatif_lookup(lfirst_oid(li)))
+		{
+			const GuardWhatIf *pair = lfirst(lp);
+			bool		known = false;
+
+			foreach(lc, pairs)
+			{
+				const GuardWhatIf *other = lfirst(lc);
+
+				known |= other->index == pair->index &&
+					other->queryid == pair->queryid;
+			}
+			if (!known)
+				pairs = lappend(pairs, lfirst(lp));
+		}
+	}
+	return pairs;
+}
+
+void
+guard_load_read(GuardLoad *load, List *indexes, GuardTimes *times)
+{
+	List	   *pairs = guard_prediction_pairs(indexes);
+	ListCell   *lc;
+
+	memset(load, 0, sizeof(*load));
+	foreach(lc, guard_statements_captured(indexes))
+	{
+		GuardStatement *statement = lfirst(lc);
+		GuardOutlook outlook;
+
+		(void) guard_outlook_read(&outlook, &statement->captured, pairs, times);
+		guard_load_add(load, &outlook);
+	}
+}
