@@ -3,27 +3,15 @@
 \getenv srcdir PG_ABS_SRCDIR
 \set begin :srcdir /sql/include/begin.psql
 \i :begin
+\set plan :srcdir /sql/include/plan.psql
+\i :plan
 CREATE EXTENSION guard;
-SET enable_seqscan = off;
 CREATE TABLE users AS SELECT i AS id, 'user' || i AS email, i % 100 AS team FROM generate_series(1, 5000) i;
 ALTER TABLE users ADD PRIMARY KEY (id);
 CREATE INDEX users_email_idx ON users (email);
 CREATE INDEX users_team_idx ON users (team);
 VACUUM ANALYZE users;
 
--- which index a statement would use
-CREATE FUNCTION plan(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || statement LOOP
-		IF line ~ ' (using|Index Scan on) ' THEN
-			RETURN substring(line FROM '(?:using|Index Scan on) (\S+)');
-		END IF;
-	END LOOP;
-	RETURN '(no index)';
-END
-$$;
 \set email 'SELECT plan($$SELECT id FROM users WHERE email = ''user17''$$)'
 \set team 'SELECT plan($$SELECT count(id) FROM users WHERE team = 17$$)'
 

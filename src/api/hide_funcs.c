@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 
 #include "api/api.h"
+#include "audit/audit.h"
 #include "compat/compat.h"
 #include "evidence/hideable.h"
 #include "planner/hide.h"
@@ -101,6 +102,7 @@ guard_sql_hide(PG_FUNCTION_ARGS)
 {
 	Oid			index;
 	Oid			table;
+	char	   *reason;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -112,8 +114,9 @@ guard_sql_hide(PG_FUNCTION_ARGS)
 	LockRelationOid(table, AccessShareLock);
 	require_hideable(index, table);
 	refuse_soft_dropped(index);
-	guard_hide_add(index, GUARD_HIDE_BY_HAND,
-				   PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	reason = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	guard_hide_add(index, GUARD_HIDE_BY_HAND, reason);
+	guard_audit_change("hide", guard_api_name(index), reason, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -141,5 +144,6 @@ guard_sql_unhide(PG_FUNCTION_ARGS)
 				 guard_hide_find(index, &hidden) ?
 				 errdetail("The partitioned index \"%s\" that it belongs to is.",
 						   get_rel_name(hidden.root)) : 0));
+	guard_audit_change("unhide", guard_api_name(index), NULL, NULL);
 	PG_RETURN_VOID();
 }

@@ -28,6 +28,7 @@
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
+#include "planner/hide.h"
 #include "store/store.h"
 
 #define KB_PER_BLOCK	(BLCKSZ / 1024)
@@ -150,6 +151,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	guard_usage_collect_aim(evidence);
 	guard_protection_collect(evidence);
 	evidence->no_delay = why_no_delay(target, evidence->shape);
+	guard_hidden_collect(evidence);
 	collect_size(evidence);
 	guard_replacement_find(evidence->shape, evidence->shape->table,
 						   lappend_oid(list_copy(fellows), leaf),
@@ -172,6 +174,7 @@ guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
 
 	guard_inherited_record(old, successor);
 	guard_origin_rebuilt(old->index, successor);
+	guard_hide_rebuilt(old->index, successor);
 	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
 }
@@ -185,6 +188,7 @@ guard_evidence_forget(Oid relation)
 	Oid			types[] = {OIDOID};
 	Datum		values[] = {ObjectIdGetDatum(relation)};
 
+	guard_hide_forget_past(relation);
 	guard_store_execute("DELETE FROM guard.index_origin WHERE index_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
 	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",

@@ -53,6 +53,9 @@ typedef struct GuardFact
 	double		rate;			/* uses per second over the last minute */
 	int64		pause;			/* longest pause between two uses in
 								 * microseconds; -1 when not known */
+	int64		hidden;			/* microseconds since "last" (if not used, since
+								 * "since") in which the planner did not see the
+								 * index: nothing follows from them */
 	int			statements;		/* distinct statements; 0 when not known */
 	char	   *who;			/* services, in words; NULL when not known */
 	bool		moved_away;		/* this use spoke for a table that has been
@@ -118,6 +121,7 @@ typedef struct GuardEvidence
 	GuardMove	move;
 	TimestampTz attached_at;	/* guard saw its table being attached to a
 								 * parent; 0: did not */
+	TimestampTz hidden_since;	/* it is hidden from the planner; 0: it is not */
 	GuardProtection protection;
 	GuardReplacement replacement;
 	GuardPlans	plans;
@@ -185,6 +189,7 @@ extern void guard_moved_collect(GuardEvidence *evidence);
 extern void guard_origin_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
 extern void guard_plans_collect(GuardEvidence *evidence, List *fellows);
+extern void guard_hidden_collect(GuardEvidence *evidence);
 
 /* ---- book-keeping about tables and indexes, called by hooks ---- */
 

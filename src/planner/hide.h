@@ -24,6 +24,7 @@
 #define GUARD_HIDE_H
 
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 /* guard.hidden_index.kind */
 #define GUARD_HIDE_BY_HAND		"hand"
@@ -35,6 +36,13 @@ typedef struct GuardHidden
 	TimestampTz since;
 	bool		by_hand;		/* false: it is a stage of a soft drop */
 } GuardHidden;
+
+/* A time in which an index was hidden. */
+typedef struct GuardSpan
+{
+	TimestampTz from;
+	TimestampTz until;
+} GuardSpan;
 
 /* Called by guard.c. */
 extern void guard_hide_init(void);
@@ -53,6 +61,13 @@ extern bool guard_hide_find(Oid index, GuardHidden *hidden);
 
 /* Does this session know what the registry says now?  No: it is locked. */
 extern bool guard_hide_is_current(void);
+
+/*
+ * When it was hidden before, by itself or with a partitioned index that it
+ * belongs to now: a list of GuardSpan *, in no order.  Raises an error when that
+ * cannot be read.
+ */
+extern List *guard_hide_past(Oid index);
 
 /* How many indexes of this database are hidden, partitions counted. */
 extern int	guard_hide_count(void);
@@ -87,8 +102,12 @@ extern bool guard_hide_remove(Oid index);
 /* bring names and OIDs up to date after something was renamed or rebuilt */
 extern void guard_hide_refresh(void);
 
+/* an index was rebuilt under a new OID; for those not hidden any more */
+extern void guard_hide_rebuilt(Oid old, Oid successor);
+
 /* an index or table is gone for good */
 extern void guard_hide_forget(Oid relation);
+extern void guard_hide_forget_past(Oid relation);
 
 /*
  * A relation is being dropped.  If it is the registry, plans that were made

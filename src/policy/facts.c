@@ -103,6 +103,11 @@ put_use(StringInfo buf, const GuardFact *fact)
 	}
 	if (fact->statements > 0)
 		put_int(buf, "statements", fact->statements);
+	if (fact->hidden > 0)
+	{
+		put_key(buf, "hidden_seconds");
+		appendStringInfo(buf, "%.3f", fact->hidden / (double) USECS_PER_SEC);
+	}
 	put_text(buf, "services", fact->who);
 	put_bool(buf, "moved_away", fact->moved_away);
 	put_text(buf, "note", fact->note);
@@ -211,6 +216,7 @@ guard_facts_json(const GuardJudgement *judgement)
 	put_replacement(&buf, &evidence->replacement);
 	put_prediction(&buf, judgement);
 	put_time(&buf, "created_at", evidence->created_at);
+	put_time(&buf, "hidden_since", evidence->hidden_since);
 	if (evidence->table_kb >= 0)
 		put_int(&buf, "table_kb", evidence->table_kb);
 	if (evidence->heap_known)

@@ -409,6 +409,9 @@ guard_sentence_detail(const GuardJudgement *judgement)
 	append_route(&buf, judgement->target, evidence);
 	foreach(lc, evidence->facts)
 		append_fact(&buf, lfirst(lc), evidence->as_of);
+	if (evidence->hidden_since != 0)
+		appendStringInfo(&buf, " It has been hidden from the planner since %s, and judged as of then.",
+						 guard_sentence_moment(evidence->hidden_since));
 	if (list_length(judgement->verdicts) > 1)
 		appendStringInfo(&buf, " This is partition index %s, one of %d.",
 						 guard_sentence_name(evidence->shape),

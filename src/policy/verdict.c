@@ -68,11 +68,12 @@ guard_verdict_reason_name(GuardReason reason)
  * for one and a half times the longest pause known between uses: the
  * month-end report, whose pauses are 31 days, keeps its index for 46.  With
  * few uses, or no knowledge of pauses, nothing but the look-back ends it.
+ * While the index was hidden the clock stood still.
  */
 static bool
 use_ended(const GuardFact *fact, const GuardPolicy *policy)
 {
-	int64		quiet = policy->now - fact->last;
+	int64		quiet = policy->now - fact->last - fact->hidden;
 
 	if (quiet < policy->quiet_period)
 		return false;
@@ -90,7 +91,7 @@ guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
 	/* Use that cannot be dated may have been a second ago. */
 	if (fact->last == 0)
 		return true;
-	if (policy->now - fact->last >= policy->lookback)
+	if (policy->now - fact->last - fact->hidden >= policy->lookback)
 		return false;
 	return !use_ended(fact, policy);
 }
@@ -154,8 +155,9 @@ observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
 
 		if (fact->seen != GUARD_SEEN_NOT || fact->since == 0)
 			continue;
-		longest = Max(longest, policy->now - fact->since);
-		if (evidence->created_at != 0 && fact->since <= evidence->created_at)
+		longest = Max(longest, policy->now - fact->since - fact->hidden);
+		if (evidence->created_at != 0 && fact->since <= evidence->created_at &&
+			fact->hidden == 0)
 			*since_creation = true;
 	}
 	return longest;

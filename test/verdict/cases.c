@@ -55,6 +55,12 @@ typedef struct Case
 #define UNKNOWN \
 	{.source = "counters", .seen = GUARD_SEEN_UNKNOWN, .since = AGO(100 * DAY), .pause = -1}
 
+#define USED_HIDDEN(ago, n, longest, time) \
+	{.source = "capture", .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
+	 .first = AGO(90 * DAY), .last = AGO(ago), .count = (n), .pause = (longest), .hidden = (time)}
+#define NOT_SEEN_HIDDEN(days, time) \
+	{.source = "counters", .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .hidden = (time)}
+
 #define BIG		.heap_known = true, .heap_blocks = 1000, .table_kb = 8000
 #define HUGE	.heap_known = true, .heap_blocks = 100000, .table_kb = 800000
 #define VALID	.valid = true, .ready = true, .live = true
@@ -155,6 +161,18 @@ static Case cases[] = {
 	{"used once, 35 days ago", {BIG}, {VALID}, {USED(35 * DAY, 1, 0)}, ALLOW(STOPPED)},
 	{"use that moved away with its table's name", {BIG, .whole_table = true, .move = {.moved = true, .served = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(STOPPED)},
 	{"one use ended, another counts", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE), HOT}, BLOCK(HOT)},
+
+	/* hidden: the clock stands still */
+	{"used until it was hidden, two days ago", {BIG, .hidden_since = AGO(2 * DAY)}, {VALID}, {USED_HIDDEN(2 * DAY + MINUTE, 1000, MINUTE, 2 * DAY)}, BLOCK(HOT)},
+	{"used until it was hidden, 300 days ago", {BIG, .hidden_since = AGO(300 * DAY)}, {VALID}, {USED_HIDDEN(300 * DAY, 3, MINUTE, 300 * DAY)}, BLOCK(HOT)},
+	{"used until it was hidden for 300 days, unhidden an hour ago", {BIG}, {VALID}, {USED_HIDDEN(300 * DAY + HOUR, 1000, MINUTE, 300 * DAY)}, BLOCK(HOT)},
+	{"the same, unhidden a day ago", {BIG}, {VALID}, {USED_HIDDEN(301 * DAY, 1000, MINUTE, 300 * DAY)}, ALLOW(STOPPED)},
+	{"had stopped before it was hidden", {BIG, .hidden_since = AGO(7 * DAY)}, {VALID}, {USED_HIDDEN(9 * DAY, 1000, MINUTE, 7 * DAY)}, ALLOW(STOPPED)},
+	{"monthly report, hidden for 20 of 60 days", {BIG}, {VALID}, {USED_HIDDEN(60 * DAY, 24, 31 * DAY, 20 * DAY)}, ALLOW(STOPPED)},
+	{"monthly report, hidden for 26 of 60 days", {BIG}, {VALID}, {USED_HIDDEN(60 * DAY, 24, 31 * DAY, 26 * DAY)}, BLOCK(HOT)},
+	{"nothing seen for a month, hidden for all but a day of it", {HUGE}, {VALID}, {NOT_SEEN_HIDDEN(30, 29 * DAY)}, BLOCK(UNKNOWN)},
+	{"nothing seen for a month, hidden for 23 days of it", {HUGE}, {VALID}, {NOT_SEEN_HIDDEN(30, 23 * DAY)}, ALLOW(COLD)},
+	{"created a day ago and hidden ever since", {HUGE, .created_at = AGO(DAY), .hidden_since = AGO(DAY)}, {VALID}, {NOT_SEEN_HIDDEN(1, DAY)}, BLOCK(UNKNOWN)},
 
 	/* 12: constraint */
 	{"unused unique index goes with a column", {BIG, .route = GUARD_ROUTE_COLUMN}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT), .warning = true},
