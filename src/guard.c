@@ -27,6 +27,8 @@
 #include "planner/without.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"
+#include "store/visits.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -38,6 +40,7 @@ _PG_init(void)
 	guard_without_init();
 	guard_guc_define();
 	guard_store_init();
+	guard_visits_init();
 	guard_capture_init();
 	guard_capture_set_present(guard_store_present);
 	guard_indexlist_init();
@@ -47,4 +50,5 @@ _PG_init(void)
 	guard_transaction_init();
 	guard_utility_init();
 	guard_object_access_init();
+	guard_worker_init();
 }

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "pgstat.h"
@@ -23,6 +24,7 @@
 #include "guc.h"
 #include "planner/capture.h"
 #include "policy/sentence.h"
+#include "store/visits.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_status);
 
@@ -72,6 +74,46 @@ put_capture(ReturnSetInfo *rsinfo, TimestampTz since)
 		psprintf("%d of %d", status.services_used, status.services_max));
 }
 
+/*
+ * The background worker: is there one, and if not, why not.
+ */
+static const char *
+worker_words(const GuardVisitsStatus *status)
+{
+	if (!status->preloaded)
+		return "not available: guard is not in shared_preload_libraries";
+	if (!status->running)
+		return RecoveryInProgress() ? "none: the server is in recovery" :
+			"not running: see the server log";
+	if (guard_guc_mode == GUARD_MODE_OFF)
+		return "off (guard.mode)";
+	if (status->no_worker_since != 0)
+		return psprintf("waits for a free background worker since %s (max_worker_processes)",
+						guard_sentence_moment(status->no_worker_since));
+	return "running";
+}
+
+static void
+put_worker(ReturnSetInfo *rsinfo)
+{
+	GuardVisitsStatus status;
+
+	guard_visits_status(&status);
+	put(rsinfo, "worker", worker_words(&status));
+	if (!status.preloaded)
+		return;
+	put(rsinfo, "visits here", status.visits == 0 ? "none yet" :
+		psprintf(INT64_FORMAT ", last %s%s", status.visits,
+				 guard_sentence_moment(status.last_visit),
+				 status.visited_now ? ", a visitor is here" : ""));
+	put(rsinfo, "databases",
+		psprintf("%d with guard, %d without, %d not visited yet, %d waiting for a visit%s",
+				 status.databases_with, status.databases_without,
+				 status.databases_new, status.waiting,
+				 status.databases_left_out == 0 ? "" :
+				 psprintf("; %d more take turns", status.databases_left_out)));
+}
+
 Datum
 guard_sql_status(PG_FUNCTION_ARGS)
 {
@@ -85,6 +127,7 @@ guard_sql_status(PG_FUNCTION_ARGS)
 	put(rsinfo, "counters", !pgstat_track_counts ? "off (track_counts)" :
 		since_words(server->counters_since));
 	put_capture(rsinfo, server->capture_since);
+	put_worker(rsinfo);
 	missing = guard_statements_missing();
 	put(rsinfo, "pg_stat_statements", missing == NULL ? "available" :
 		psprintf("not available: %s", missing));

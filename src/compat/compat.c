@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/plancat.h"
@@ -19,7 +20,7 @@
 #if PG_VERSION_NUM < 160000
 
 /*
- * Ownership of a relation or a schema, the two kinds that guard asks about.
+ * Ownership of the kinds of objects that guard asks about.
  */
 bool
 guard_compat_ownercheck(Oid classid, Oid objectid, Oid roleid)
@@ -30,6 +31,8 @@ guard_compat_ownercheck(Oid classid, Oid objectid, Oid roleid)
 			return pg_class_ownercheck(objectid, roleid);
 		case NamespaceRelationId:
 			return pg_namespace_ownercheck(objectid, roleid);
+		case DatabaseRelationId:
+			return pg_database_ownercheck(objectid, roleid);
 	}
 	elog(ERROR, "unexpected class %u in ownership check", classid);
 	return false;

@@ -212,4 +212,23 @@ extern void guard_compat_add_explain_option(const char *name,
 #define guard_compat_count(status, name) ((status)->t_counts.t_##name)
 #endif
 
+/*
+ * 17 lets extensions name what they wait for ("Add support for custom wait
+ * events", c9af054653).
+ */
+#if PG_VERSION_NUM >= 170000
+#define guard_compat_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define guard_compat_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+/*
+ * 19 has DROP DATABASE and the like send away workers that agree to it.
+ */
+#if PG_VERSION_NUM >= 190000
+#define GUARD_COMPAT_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
+#else
+#define GUARD_COMPAT_BGWORKER_INTERRUPTIBLE 0
+#endif
+
 #endif							/* GUARD_COMPAT_H */

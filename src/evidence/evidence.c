@@ -28,6 +28,7 @@
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
+#include "planner/capture.h"
 #include "planner/hide.h"
 #include "store/store.h"
 
@@ -198,4 +199,19 @@ guard_evidence_forget(Oid relation)
 	guard_store_execute("DELETE FROM guard.protection"
 						" WHERE COALESCE(index_oid, table_oid) OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
+}
+
+void
+guard_evidence_forget_vanished(TimestampTz unused_since)
+{
+	ListCell   *lc;
+
+	foreach(lc, guard_capture_relations())
+	{
+		GuardCapturedUse *use = lfirst(lc);
+
+		if (use->last_any < unused_since &&
+			get_rel_relkind(use->relation) == '\0')
+			guard_capture_forget(use->relation);
+	}
 }

@@ -229,4 +229,11 @@ extern void guard_protection_refresh(void);
 /* an index or table is gone for good: forget what was noted of it */
 extern void guard_evidence_forget(Oid relation);
 
+/*
+ * Capture forgets what is not in the catalog (any more) and was last used
+ * before that time.  What an open transaction made is not in the catalog
+ * either, as others see it.
+ */
+extern void guard_evidence_forget_vanished(TimestampTz unused_since);
+
 #endif							/* GUARD_EVIDENCE_H */

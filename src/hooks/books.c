@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "hooks/frame.h"
 #include "planner/capture.h"
@@ -157,18 +158,11 @@ static void
 purge_captured(void)
 {
 	GuardCaptureStatus status;
-	ListCell   *lc;
 
 	guard_capture_status(&status);
 	if (!status.available || status.relations_used < status.relations_max / 10 * 9)
 		return;
-	foreach(lc, guard_capture_relations())
-	{
-		Oid			relation = ((GuardCapturedUse *) lfirst(lc))->relation;
-
-		if (get_rel_relkind(relation) == '\0')
-			guard_capture_forget(relation);
-	}
+	guard_evidence_forget_vanished(DT_NOEND);
 }
 
 void

@@ -155,6 +155,14 @@ extern void guard_transaction_go_first(void);
 /* indexes already dropped by this transaction */
 extern List *guard_transaction_fellows(void);
 
+/* ---- database.c: statements about whole databases ---- */
+
+/* Does a statement make, drop or alter a database? */
+extern bool guard_database_concerns(Node *parsetree);
+
+/* The database that must be empty for it; InvalidOid where none must. */
+extern Oid	guard_database_to_empty(Node *parsetree);
+
 /* ---- installation, called by guard.c ---- */
 
 extern void guard_utility_init(void);

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "mb/pg_wchar.h"
+#include "storage/ipc.h"
 #include "tcop/utility.h"
 
 #include "guc.h"
@@ -22,6 +23,7 @@
 #include "planner/capture.h"
 #include "planner/without.h"
 #include "store/store.h"
+#include "store/visits.h"
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static int	depth = 0;
@@ -127,10 +129,9 @@ run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 }
 
 static void
-process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-				ProcessUtilityContext context, ParamListInfo params,
-				QueryEnvironment *queryEnv, DestReceiver *dest,
-				QueryCompletion *qc)
+route(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+	  ProcessUtilityContext context, ParamListInfo params,
+	  QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
 	if (IsA(pstmt->utilityStmt, ExplainStmt))
 		run_explain(pstmt, queryString, readOnlyTree, context, params,
@@ -141,6 +142,54 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	else
 		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
 				  dest, qc);
+}
+
+static void
+unbar(int code, Datum database)
+{
+	guard_visits_unbar(DatumGetObjectId(database));
+}
+
+/*
+ * A statement about databases: our own visitors make way for it, wherever it
+ * is issued.
+ */
+static void
+run_with_way_made(PlannedStmt *pstmt, const char *queryString,
+				  bool readOnlyTree, ProcessUtilityContext context,
+				  ParamListInfo params, QueryEnvironment *queryEnv,
+				  DestReceiver *dest, QueryCompletion *qc)
+{
+	Oid			database = guard_database_to_empty(pstmt->utilityStmt);
+
+	PG_ENSURE_ERROR_CLEANUP(unbar, ObjectIdGetDatum(database));
+	{
+		if (OidIsValid(database))
+			guard_visits_bar(database);
+		route(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+			  dest, qc);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(unbar, ObjectIdGetDatum(database));
+	guard_visits_unbar(database);
+	guard_visits_note_databases();
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *queryEnv, DestReceiver *dest,
+				QueryCompletion *qc)
+{
+	if (guard_database_concerns(pstmt->utilityStmt))
+		run_with_way_made(pstmt, queryString, readOnlyTree, context, params,
+						  queryEnv, dest, qc);
+	else
+		route(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+			  dest, qc);
+
+	/* So that the launcher is told (guard_visits_note_present). */
+	if (IsA(pstmt->utilityStmt, CreateExtensionStmt))
+		(void) guard_store_present();
 	guard_transaction_go_first();
 }
 

@@ -44,6 +44,7 @@
 #include "utils/syscache.h"
 
 #include "store/store.h"
+#include "store/visits.h"
 
 /*
  * How long book-keeping waits for a lock that somebody holds on our tables, in
@@ -100,6 +101,7 @@ load_cached(void)
 
 		cached_extension = form->oid;
 		cached_owner = form->extowner;
+		guard_visits_note_present();
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

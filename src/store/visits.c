@@ -1,7 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * visits.c
- *	  Asking the background worker to come to this database.
+ *	  Asking the background worker to come to this database, or to leave it.
+ *
+ * Wishes are numbers in shared memory, and a latch.  Nobody waits for what he
+ * wished for (PG-INTERNALS 6.2, 7.2).
+ *
+ * Leaving is another matter.  CREATE DATABASE wants its template empty, DROP,
+ * RENAME and SET TABLESPACE the database itself, and until 18 PostgreSQL sends
+ * away nobody but autovacuum (finding 17).  So such a statement bars the
+ * database first: the visitor is told, then interrupted, then ended, and the
+ * statement waits for that, as it would for autovacuum, a few seconds.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -9,20 +18,329 @@
  */
 #include "postgres.h"
 
-#include "store/visits.h"
+#include <signal.h>
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/procarray.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+
+#include "compat/compat.h"
+#include "store/visits_table.h"
+
+/*
+ * When a visitor that was asked to leave is interrupted, when it is ended, and
+ * when nobody waits for it any longer, in milliseconds.  PostgreSQL itself
+ * waits five seconds for a database to become empty.
+ */
+#define INTERRUPT_AFTER 300
+#define END_AFTER		2000
+#define GIVE_UP_AFTER	5000
+
+/* How often it is looked whether a visitor has gone, beside being told. */
+#define LOOK_EVERY		100
+
+/* What this transaction has to tell the launcher when it commits. */
+static bool tell_present = false;
+static bool tell_databases = false;
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static void visits_xact_end(XactEvent event, void *arg);
+
+static void
+visits_shmem_request(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(guard_visits_table_size());
+	RequestNamedLWLockTranche("guard visits", 1);
+}
+
+static void
+visits_shmem_startup(void)
+{
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+	guard_visits_table_attach();
+}
+
+void
+guard_visits_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = visits_shmem_request;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = visits_shmem_startup;
+	RegisterXactCallback(visits_xact_end, NULL);
+}
+
+/* ----------------------------------------------------------------
+ *		Wishes
+ * ----------------------------------------------------------------
+ */
 
 bool
 guard_visits_available(void)
 {
-	return false;
+	return guard_visits != NULL &&
+		pg_atomic_read_u32(&guard_visits->launcher) != GUARD_NOBODY;
 }
 
-void
-guard_visits_want(void)
+/*
+ * Tell whoever is to come: the visitor that is there, or the launcher.
+ */
+static void
+call_somebody(const GuardVisitSlot *slot)
 {
+	int			visitor = slot->visitor;
+
+	/* Without the lock: the latch of one who has just gone harms nobody ... */
+	if (visitor >= 0 && visitor < GUARD_VISITORS)
+		guard_visits_wake(&guard_visits->visitors[visitor].procno);
+	/* ... and the launcher looks for itself. */
+	guard_visits_wake(&guard_visits->launcher);
 }
 
 void
 guard_visits_want_at(TimestampTz at, TimestampTz until)
 {
+	GuardVisitSlot *slot;
+	int			number;
+
+	if (guard_visits == NULL || !OidIsValid(MyDatabaseId))
+		return;
+	number = guard_visits_slot(MyDatabaseId, true, true);
+	if (number < 0)
+		return;
+	slot = &guard_visits->slots[number];
+	guard_visits_later(&slot->until, until);
+	guard_visits_sooner(&slot->due, at);
+	call_somebody(slot);
+}
+
+void
+guard_visits_want(void)
+{
+	guard_visits_want_at(GetCurrentTimestamp(), 0);
+}
+
+/* ----------------------------------------------------------------
+ *		What the launcher must know
+ * ----------------------------------------------------------------
+ */
+
+void
+guard_visits_note_present(void)
+{
+	tell_present = true;
+}
+
+void
+guard_visits_note_databases(void)
+{
+	tell_databases = true;
+}
+
+/*
+ * guard is in this database.  A visit is wanted only if the launcher did not
+ * know that.
+ */
+static void
+announce(void)
+{
+	int			number = guard_visits_slot(MyDatabaseId, true, true);
+
+	if (number >= 0 &&
+		guard_visits->slots[number].state != GUARD_DATABASE_WITH)
+		guard_visits_want();
+}
+
+/*
+ * Tell, now that others can see what there is to be seen.  What a transaction
+ * that failed had to tell is told by the next one: at worst a visitor comes
+ * for nothing.
+ */
+static void
+visits_xact_end(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_COMMIT || guard_visits == NULL)
+		return;
+	if (unlikely(tell_present))
+	{
+		tell_present = false;
+		if (OidIsValid(MyDatabaseId))
+			announce();
+	}
+	if (unlikely(tell_databases))
+	{
+		tell_databases = false;
+		pg_atomic_write_u32(&guard_visits->relist, 1);
+		guard_visits_wake(&guard_visits->launcher);
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		Making way
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The process that visits a database now, 0 if none does; told to leave.
+ */
+static int
+tell_to_leave(GuardVisitSlot *slot)
+{
+	int			pid = 0;
+
+	LWLockAcquire(guard_visits->lock, LW_SHARED);
+	if (slot->visitor >= 0)
+	{
+		GuardVisitor *visitor = &guard_visits->visitors[slot->visitor];
+
+		pid = visitor->pid;
+		pg_atomic_write_u32(&visitor->leave, 1);
+		guard_visits_wake(&visitor->procno);
+	}
+	LWLockRelease(guard_visits->lock);
+	return pid;
+}
+
+/*
+ * Be more explicit, once at each stage.
+ */
+static void
+insist(int pid, long waited, int *last_signal)
+{
+	int			sig = waited >= END_AFTER ? SIGTERM :
+		waited >= INTERRUPT_AFTER ? SIGINT : 0;
+
+	if (sig == *last_signal)
+		return;
+	*last_signal = sig;
+	if (BackendPidGetProc(pid) != NULL)
+		(void) kill(pid, sig);
+}
+
+static void
+wait_until_gone(GuardVisitSlot *slot)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	long		waited = 0;
+	int			last_signal = 0;
+	int			pid;
+
+	ConditionVariablePrepareToSleep(&guard_visits->gone);
+	while ((pid = tell_to_leave(slot)) != 0 && waited < GIVE_UP_AFTER)
+	{
+		insist(pid, waited, &last_signal);
+		(void) ConditionVariableTimedSleep(&guard_visits->gone, LOOK_EVERY,
+										   guard_compat_wait_event("GuardMakeWay"));
+		waited = TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
+	}
+	ConditionVariableCancelSleep();
+}
+
+void
+guard_visits_bar(Oid database)
+{
+	GuardVisitSlot *slot;
+	int			number;
+
+	if (guard_visits == NULL)
+		return;
+	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
+	number = guard_visits_slot_locked(database);
+	if (number >= 0)
+		guard_visits->slots[number].barred++;
+	LWLockRelease(guard_visits->lock);
+	if (number < 0)
+		return;
+	slot = &guard_visits->slots[number];
+	if (tell_to_leave(slot) != 0)
+		wait_until_gone(slot);
+}
+
+void
+guard_visits_unbar(Oid database)
+{
+	int			number;
+
+	if (guard_visits == NULL || !OidIsValid(database))
+		return;
+	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
+	number = guard_visits_slot(database, false, true);
+	if (number >= 0 && guard_visits->slots[number].barred > 0)
+		guard_visits->slots[number].barred--;
+	LWLockRelease(guard_visits->lock);
+	guard_visits_wake(&guard_visits->launcher);
+}
+
+/* ----------------------------------------------------------------
+ *		Status
+ * ----------------------------------------------------------------
+ */
+
+static void
+count_slot(const GuardVisitSlot *slot, TimestampTz now,
+		   GuardVisitsStatus *status)
+{
+	TimestampTz due =
+	(TimestampTz) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &slot->due));
+
+	switch (slot->state)
+	{
+		case GUARD_DATABASE_NEW:
+			status->databases_new++;
+			break;
+		case GUARD_DATABASE_WITHOUT:
+			status->databases_without++;
+			break;
+		case GUARD_DATABASE_WITH:
+			status->databases_with++;
+			break;
+	}
+	if (due <= now && slot->visitor < 0)
+		status->waiting++;
+}
+
+void
+guard_visits_status(GuardVisitsStatus *status)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	memset(status, 0, sizeof(*status));
+	if (guard_visits == NULL)
+		return;
+	status->preloaded = true;
+	status->running = guard_visits_available();
+	status->no_worker_since = (TimestampTz)
+		pg_atomic_read_u64(&guard_visits->no_worker_since);
+	status->no_worker_count =
+		(int64) pg_atomic_read_u64(&guard_visits->no_worker_count);
+	status->visitors = guard_visits_present();
+
+	LWLockAcquire(guard_visits->lock, LW_SHARED);
+	status->databases_left_out = guard_visits->left_out;
+	for (int i = 0; i < GUARD_MAX_DATABASES; i++)
+	{
+		GuardVisitSlot *slot = &guard_visits->slots[i];
+		Oid			database = pg_atomic_read_u32(&slot->database);
+
+		if (!OidIsValid(database))
+			continue;
+		count_slot(slot, now, status);
+		if (database == MyDatabaseId)
+		{
+			status->visits = slot->visits;
+			status->last_visit = slot->last_visit;
+			status->visited_now = slot->visitor >= 0;
+		}
+	}
+	LWLockRelease(guard_visits->lock);
 }

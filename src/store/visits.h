@@ -11,7 +11,11 @@
  *	wanted		somebody in the database has work that should not wait for the
  *				next regular visit
  *	stay		a visitor shall not leave before that time, because it watches
- *				something
+ *				something; it does leave when a statement needs the database
+ *				empty, or when others wait and both visitors stay, and comes
+ *				back as soon as it can
+ *	bar			a statement needs the database empty: nobody visits it before
+ *				the statement is done
  *
  * What is asked for is kept in shared memory, and survives nothing: work
  * itself is always found in guard's own tables, or in the ring of whoever
@@ -26,6 +30,9 @@
 
 #include "datatype/timestamp.h"
 
+/* Called by guard.c at start. */
+extern void guard_visits_init(void);
+
 /* Is there a launcher at all?  False: not preloaded, or not running. */
 extern bool guard_visits_available(void);
 
@@ -39,8 +46,49 @@ extern void guard_visits_want(void);
 /*
  * This database wants to be visited at "at", and not be left before "until"
  * (0: just visited).  Earlier wishes are kept if they are earlier, or last
- * longer.
+ * longer.  A wish to stay cannot be withdrawn: who watches asks for a minute,
+ * and for another when that is nearly over.
  */
 extern void guard_visits_want_at(TimestampTz at, TimestampTz until);
+
+/*
+ * guard was found in this database: once the transaction has committed, the
+ * launcher is to know.
+ */
+extern void guard_visits_note_present(void);
+
+/*
+ * This transaction makes, drops or alters a database: once it has committed,
+ * the launcher is to look which there are.
+ */
+extern void guard_visits_note_databases(void);
+
+/*
+ * Have visitors leave a database and keep them out until guard_visits_unbar().
+ * Returns when they have gone, or after a few seconds: whoever needs the
+ * database empty then finds out himself.  Accepts interrupts, and may be
+ * called again for the same database by others.
+ */
+extern void guard_visits_bar(Oid database);
+extern void guard_visits_unbar(Oid database);
+
+typedef struct GuardVisitsStatus
+{
+	bool		preloaded;
+	bool		running;		/* there is a launcher */
+	TimestampTz no_worker_since;	/* max_worker_processes are used up; 0 */
+	int64		no_worker_count;	/* how often that happened */
+	int			databases_with; /* with guard, as last visited */
+	int			databases_without;
+	int			databases_new;	/* not visited yet */
+	int			databases_left_out; /* more than the list can hold */
+	int			waiting;		/* due, nobody there yet */
+	int			visitors;		/* at work or staying now */
+	int64		visits;			/* of this database */
+	TimestampTz last_visit;		/* of this database, 0 = none */
+	bool		visited_now;	/* a visitor is in this database */
+} GuardVisitsStatus;
+
+extern void guard_visits_status(GuardVisitsStatus *status);
 
 #endif							/* GUARD_VISITS_H */

@@ -1,0 +1,166 @@
+/*-------------------------------------------------------------------------
+ *
+ * visits_table.h
+ *	  Which databases there are, when each is due, and who is there now: the
+ *	  shared memory of launcher and visitors.
+ *
+ * What protects what:
+ *
+ *	lock		the LWLock "guard visits": which database has which slot, who
+ *				is where, and what is barred
+ *	atomics		what any session may ask for at any moment
+ *	nobody		fields that say so are written by the launcher alone, or by
+ *				the one visitor who is in the database
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_VISITS_TABLE_H
+#define GUARD_VISITS_TABLE_H
+
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+
+#include "store/visits.h"
+
+/* Visitors at a time: max_worker_processes is 8 where nobody has raised it. */
+#define GUARD_VISITORS	2
+
+/*
+ * Databases that can be known at a time, some 200 bytes each.  Beyond that the
+ * launcher takes them in turns.
+ */
+#define GUARD_MAX_DATABASES 1000
+
+/* Rows that the table of tasks may have. */
+#define GUARD_MAX_TASKS 12
+
+#define GUARD_NEVER		((TimestampTz) PG_INT64_MAX)
+#define GUARD_NOBODY	PG_UINT32_MAX
+
+typedef enum GuardDatabaseState
+{
+	GUARD_DATABASE_NEW,			/* not visited yet */
+	GUARD_DATABASE_WITHOUT,		/* guard is not installed there */
+	GUARD_DATABASE_WITH
+} GuardDatabaseState;
+
+typedef struct GuardVisitSlot
+{
+	pg_atomic_uint32 database;	/* InvalidOid: free */
+	pg_atomic_uint64 due;		/* GUARD_NEVER: nothing scheduled */
+	pg_atomic_uint64 until;		/* not to be left before; 0 */
+
+	/* lock */
+	int			barred;			/* statements that need it empty */
+	int			visitor;		/* number of the visitor in there, -1 */
+	int			seen;			/* number of the listing that saw it */
+
+	/* launcher */
+	bool		called;			/* a visitor is on its way, or there */
+	int			failures;		/* visits in a row that came to nothing */
+	TimestampTz not_before;
+
+	/* visitor */
+	GuardDatabaseState state;
+	int64		visits;
+	TimestampTz last_visit;
+	TimestampTz next[GUARD_MAX_TASKS];	/* 0: not run yet */
+} GuardVisitSlot;
+
+typedef struct GuardVisitor
+{
+	int			pid;			/* 0: free */
+	int			slot;
+	TimestampTz came;
+	bool		staying;		/* resting, with nothing to do just now */
+	bool		patient;		/* at a task that may take long */
+	pg_atomic_uint32 procno;	/* GUARD_NOBODY */
+	pg_atomic_uint32 leave;
+} GuardVisitor;
+
+typedef struct GuardVisits
+{
+	LWLock	   *lock;
+	ConditionVariable gone;		/* a visitor has left */
+	pg_atomic_uint32 launcher;	/* its proc number, GUARD_NOBODY */
+	pg_atomic_uint32 relist;	/* databases have come or gone */
+	pg_atomic_uint64 no_worker_since;
+	pg_atomic_uint64 no_worker_count;
+	int			listing;		/* number of the latest listing */
+	int			left_out;
+	GuardVisitor visitors[GUARD_VISITORS];
+	GuardVisitSlot slots[GUARD_MAX_DATABASES];
+} GuardVisits;
+
+/* NULL where guard is not preloaded. */
+extern GuardVisits *guard_visits;
+
+/* Make the segment, or find it. */
+extern Size guard_visits_table_size(void);
+extern void guard_visits_table_attach(void);
+
+/* This process as others can wake it, and waking. */
+extern uint32 guard_visits_my_procno(void);
+extern void guard_visits_wake(pg_atomic_uint32 *procno);
+
+/* Lower a time to "at", if that is earlier; raise it, if that is later. */
+extern void guard_visits_sooner(pg_atomic_uint64 *due, TimestampTz at);
+extern void guard_visits_later(pg_atomic_uint64 *until, TimestampTz at);
+
+/*
+ * The slot of a database, -1 if it has none.  With "make" it is given one, due
+ * at once, if there is a free one; that may wait for the lock, unless "nowait".
+ */
+extern int	guard_visits_slot(Oid database, bool make, bool nowait);
+
+/* The same, made if need be, for who holds the lock exclusively. */
+extern int	guard_visits_slot_locked(Oid database);
+
+/* ---- for the launcher ---- */
+
+/*
+ * A listing of all databases: begin, tell each, end.  end() calls "vanished"
+ * for every one that is no more, and frees the slots of what cannot be visited.
+ */
+extern void guard_visits_list_begin(void);
+extern void guard_visits_list(Oid database, bool visitable);
+extern void guard_visits_list_end(void (*vanished) (Oid database));
+
+/*
+ * The slot of the database that is due and has waited longest, -1 if none is;
+ * *next is lowered to the time when the next one will be.
+ */
+extern int	guard_visits_pick(TimestampTz now, TimestampTz *next);
+
+/* Free the slot of a database that is no more, or not to be visited. */
+extern void guard_visits_drop_slot(int slot);
+
+/* Visitors that are in a database now. */
+extern int	guard_visits_present(void);
+
+/*
+ * Somebody waits for a visitor, and none is free.  If all of them stay, have
+ * the one go that came first; *next is lowered to when this may be tried again.
+ */
+extern void guard_visits_ask_to_yield(TimestampTz now, TimestampTz *next);
+
+/* ---- for a visitor ---- */
+
+/*
+ * Come to a database, before connecting to it; false: not wanted there any
+ * more, or no place free.  Leaving is seen to when the process ends.
+ */
+extern bool guard_visits_arrive(int slot, Oid database);
+extern bool guard_visits_asked_to_leave(void);
+extern void guard_visits_set_staying(bool staying);
+
+/*
+ * The right to take long, which one visitor has at a time; given up by
+ * asking for "false".
+ */
+extern bool guard_visits_set_patient(bool patient);
+
+#endif							/* GUARD_VISITS_TABLE_H */

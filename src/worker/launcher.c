@@ -1,0 +1,427 @@
+/*-------------------------------------------------------------------------
+ *
+ * launcher.c
+ *	  The one process that knows which databases there are, and sends visitors
+ *	  to those that are due.
+ *
+ * It is connected to no database, as autovacuum's launcher is: it can read
+ * pg_database, and is in nobody's way.  Everything else it knows from shared
+ * memory: sessions announce databases that have guard, and ask for visits;
+ * visitors say when they want to come again.  So after the first round nobody
+ * is sent where nothing is to be done.
+ *
+ * max_worker_processes is eight where nobody has raised it, and other people
+ * live on it, too.  The launcher takes one place for good and two at most for
+ * visitors.  When there is none left, that is no error: it is counted, said
+ * once and shown in guard.status, and tried again.
+ *
+ * There is no launcher while the server is a standby: it is registered to
+ * start when recovery has finished, and until then only keeps its place
+ * (PG-INTERNALS 6.4).  When it dies it is started again after some seconds,
+ * and finds everything where it was.
+ *
+ * When the server is shut down there is nothing left to do.  No process can
+ * be started then to visit anybody, but neither is it necessary: what capture
+ * knows is written to a file by the last process of all (planner/capture_file),
+ * and what PostgreSQL counts it keeps itself.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_database.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "compat/compat.h"
+#include "guc.h"
+#include "planner/capture.h"
+#include "store/visits_table.h"
+#include "worker/worker.h"
+
+/* Seconds until a launcher that died is started again. */
+#define RESTART_AFTER	5
+
+/* How often databases are listed, beside when somebody made or dropped one. */
+#define LIST_EVERY		(10 * 60 * USECS_PER_SEC)
+
+/* When a visitor is tried again after there was no worker slot for one. */
+#define NO_WORKER_RETRY (5 * USECS_PER_SEC)
+
+/* A database whose visitors fail is left alone for this long, doubled. */
+#define FIRST_RETRY		(1 * USECS_PER_SEC)
+#define MAX_DOUBLINGS	8		/* about four minutes */
+
+/* A visitor that was sent. */
+typedef struct Sent
+{
+	BackgroundWorkerHandle *handle; /* NULL: nobody */
+	int			slot;
+	int64		visits;			/* of that database, before */
+} Sent;
+
+static Sent sent[GUARD_VISITORS];
+static TimestampTz next_listing = 0;
+static TimestampTz next_try = 0;	/* after there was no worker slot */
+static MemoryContext launcher_context = NULL;
+
+/* ----------------------------------------------------------------
+ *		Registration, and what both kinds of process do alike
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Fill in what is the same for launcher and visitors.
+ */
+static void
+describe(BackgroundWorker *worker, const char *name, const char *function)
+{
+	memset(worker, 0, sizeof(*worker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	strlcpy(worker->bgw_library_name, "guard", BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
+	strlcpy(worker->bgw_name, name, BGW_MAXLEN);
+	strlcpy(worker->bgw_type, name, BGW_MAXLEN);
+}
+
+void
+guard_worker_init(void)
+{
+	BackgroundWorker worker;
+
+	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
+		return;
+	describe(&worker, "guard launcher", "guard_launcher_main");
+	worker.bgw_restart_time = RESTART_AFTER;
+	RegisterBackgroundWorker(&worker);
+}
+
+/*
+ * SIGTERM ends, SIGINT interrupts a statement, SIGHUP has the configuration
+ * read.  Everything is acted upon where the process rests, or at the next
+ * CHECK_FOR_INTERRUPTS.
+ */
+void
+guard_worker_handle_signals(void)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGINT, StatementCancelHandler);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+}
+
+/*
+ * Sleep until somebody sets the latch, or that time.  Dies with the
+ * postmaster, and reads the configuration again if asked to.
+ */
+void
+guard_worker_rest(TimestampTz until, uint32 wait_event)
+{
+	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	long		timeout = -1;
+
+	if (until != GUARD_NEVER)
+	{
+		events |= WL_TIMEOUT;
+		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+	}
+	(void) WaitLatch(MyLatch, events, timeout, wait_event);
+	ResetLatch(MyLatch);
+
+	/* An interrupt that came for a statement has none left to interrupt. */
+	QueryCancelPending = false;
+	if (!ProcDiePending)
+		CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		Which databases there are
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Nobody visits a template, not even template1 that somebody has declared to
+ * be none: CREATE DATABASE would have to wait for us (finding 17).
+ */
+static bool
+is_visitable(Form_pg_database database)
+{
+	return database->datallowconn && !database->datistemplate &&
+		database->oid != Template1DbOid &&
+		database->datconnlimit != DATCONNLIMIT_INVALID_DB;
+}
+
+static void
+list_databases(void)
+{
+	Relation	rel;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+
+	guard_visits_list_begin();
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(rel, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+
+		guard_visits_list(database->oid, is_visitable(database));
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+	guard_visits_list_end(guard_capture_forget_database);
+	next_listing = GetCurrentTimestamp() + LIST_EVERY;
+}
+
+/*
+ * Is a database still there, and still to be visited?  On a server that has
+ * just started there may be no description of the index yet, and without a
+ * database it cannot be made.
+ */
+static bool
+may_visit(Oid database)
+{
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	bool		result;
+
+	StartTransactionCommand();
+	rel = table_open(DatabaseRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_database_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(database));
+	scan = systable_beginscan(rel, DatabaseOidIndexId,
+							  criticalSharedRelcachesBuilt, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	result = HeapTupleIsValid(tuple) &&
+		is_visitable((Form_pg_database) GETSTRUCT(tuple));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+	return result;
+}
+
+/* ----------------------------------------------------------------
+ *		Sending visitors
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * A visitor has ended.  If it did not come to the end of its first round, its
+ * database is left alone for a while, and longer each time.
+ */
+static void
+take_back(Sent *visitor, TimestampTz now)
+{
+	GuardVisitSlot *slot = &guard_visits->slots[visitor->slot];
+
+	if (slot->visits > visitor->visits)
+		slot->failures = 0;
+	else
+	{
+		int			doublings = Min(slot->failures, MAX_DOUBLINGS);
+
+		slot->not_before = now + (FIRST_RETRY << doublings);
+		slot->failures++;
+	}
+	slot->called = false;
+	pfree(visitor->handle);
+	visitor->handle = NULL;
+}
+
+/*
+ * See who has ended, and how many may still be sent.  Somebody whom a former
+ * launcher sent may be there, too.
+ */
+static int
+count_free(TimestampTz now)
+{
+	int			mine = 0;
+
+	for (int i = 0; i < GUARD_VISITORS; i++)
+	{
+		pid_t		pid;
+
+		if (sent[i].handle == NULL)
+			continue;
+		if (GetBackgroundWorkerPid(sent[i].handle, &pid) == BGWH_STOPPED)
+			take_back(&sent[i], now);
+		else
+			mine++;
+	}
+	return GUARD_VISITORS - Max(mine, guard_visits_present());
+}
+
+/*
+ * There was no worker slot.  Said once, until there was one again.
+ */
+static void
+note_no_worker(TimestampTz now)
+{
+	uint64		never = 0;
+
+	pg_atomic_fetch_add_u64(&guard_visits->no_worker_count, 1);
+	next_try = now + NO_WORKER_RETRY;
+	if (!pg_atomic_compare_exchange_u64(&guard_visits->no_worker_since, &never,
+										(uint64) now))
+		return;
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("guard waits for a free background worker"),
+			 errhint("Consider increasing the configuration parameter \"%s\".",
+					 "max_worker_processes")));
+}
+
+static bool
+send_visitor(int number, TimestampTz now)
+{
+	GuardVisitSlot *slot = &guard_visits->slots[number];
+	Oid			database = pg_atomic_read_u32(&slot->database);
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle;
+	MemoryContext old;
+	int			place = 0;
+	bool		ok;
+
+	describe(&worker, "guard visitor", "guard_visitor_main");
+	worker.bgw_flags |= GUARD_COMPAT_BGWORKER_INTERRUPTIBLE;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_main_arg = Int32GetDatum(number);
+	memcpy(worker.bgw_extra, &database, sizeof(database));
+	worker.bgw_notify_pid = MyProcPid;
+
+	old = MemoryContextSwitchTo(launcher_context);
+	ok = RegisterDynamicBackgroundWorker(&worker, &handle);
+	MemoryContextSwitchTo(old);
+	if (!ok)
+	{
+		note_no_worker(now);
+		return false;
+	}
+	pg_atomic_write_u64(&guard_visits->no_worker_since, 0);
+	slot->called = true;
+	while (sent[place].handle != NULL)
+		place++;
+	sent[place].handle = handle;
+	sent[place].slot = number;
+	sent[place].visits = slot->visits;
+	return true;
+}
+
+/*
+ * Send visitors to whoever is due; returns when to look again.
+ */
+static TimestampTz
+send_visitors(TimestampTz now)
+{
+	TimestampTz next = next_listing;
+	int			places = count_free(now);
+	int			number;
+
+	while ((number = guard_visits_pick(now, &next)) >= 0)
+	{
+		if (next_try > now)
+			return Min(next, next_try);
+		if (places <= 0)
+		{
+			guard_visits_ask_to_yield(now, &next);
+			break;
+		}
+		if (!may_visit(pg_atomic_read_u32(&guard_visits->slots[number].database)))
+			guard_visits_drop_slot(number);
+		else if (send_visitor(number, now))
+			places--;
+	}
+	return next;
+}
+
+/* ----------------------------------------------------------------
+ *		Life
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Somebody whom a former launcher sent is there, or comes, or does not.
+ */
+static void
+take_over(void)
+{
+	for (int i = 0; i < GUARD_MAX_DATABASES; i++)
+		guard_visits->slots[i].called = false;
+	pg_atomic_write_u32(&guard_visits->launcher, guard_visits_my_procno());
+}
+
+static void
+retire(int code, Datum arg)
+{
+	pg_atomic_write_u32(&guard_visits->launcher, GUARD_NOBODY);
+	pg_atomic_write_u64(&guard_visits->no_worker_since, 0);
+}
+
+void
+guard_launcher_main(Datum arg)
+{
+	uint32		wait_event;
+
+	guard_worker_handle_signals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	SetConfigOption("application_name", "guard launcher", PGC_USERSET,
+					PGC_S_OVERRIDE);
+	launcher_context = AllocSetContextCreate(TopMemoryContext,
+											 "guard launcher",
+											 ALLOCSET_SMALL_SIZES);
+	wait_event = guard_compat_wait_event("GuardLauncherMain");
+	take_over();
+	on_shmem_exit(retire, (Datum) 0);
+
+	while (!ProcDiePending)
+	{
+		TimestampTz next = GUARD_NEVER;
+
+		if (guard_guc_mode != GUARD_MODE_OFF)
+		{
+			TimestampTz now = GetCurrentTimestamp();
+
+			if (pg_atomic_exchange_u32(&guard_visits->relist, 0) != 0 ||
+				now >= next_listing)
+				list_databases();
+			next = send_visitors(now);
+		}
+		guard_worker_rest(next, wait_event);
+	}
+
+	/* Not 0, which would mean that nobody is needed any more. */
+	proc_exit(1);
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * tasks.c
+ *	  The table of what a visitor does in a database.
+ *
+ * Order matters only among tasks that are due at the same time: they run from
+ * top to bottom, the short ones first.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "evidence/evidence.h"
+#include "store/visits_table.h"
+#include "worker/tasks.h"
+
+static const int hourly = 3600;
+
+/*
+ * Capture cannot be told of a drop that was prepared, or that happened while
+ * guard.mode was off.  What was used within a day may be the work of a
+ * transaction that is still open.
+ */
+static TimestampTz
+purge(void)
+{
+	guard_evidence_forget_vanished(GetCurrentTimestamp() - USECS_PER_DAY);
+	return 0;
+}
+
+const GuardTask guard_tasks[] = {
+	{"purge", &hourly, purge, 0},
+};
+const int	guard_tasks_count = lengthof(guard_tasks);
+
+StaticAssertDecl(lengthof(guard_tasks) <= GUARD_MAX_TASKS,
+				 "GUARD_MAX_TASKS is too small");

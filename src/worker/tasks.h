@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * tasks.h
+ *	  What a visitor does in a database.
+ *
+ * A task is a row of the table in tasks.c.  It is called in a session of the
+ * bootstrap superuser, with a pinned search_path, in a transaction of its own
+ * with a snapshot; what it raises is logged, undone, and stops no other task.
+ *
+ * The visitor calls it for the first time when it first comes to a database
+ * after the server started, and again when its interval is over; who asks for
+ * a visit (guard_visits_want) has all tasks without an interval called at
+ * once.  In a database where guard.mode is off none is called.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_TASKS_H
+#define GUARD_TASKS_H
+
+#include "datatype/timestamp.h"
+
+/*
+ * The task begins and ends its transactions itself; it is called outside of
+ * one, and left outside of one, also by what it raises.
+ */
+#define GUARD_TASK_OWN_TRANSACTIONS 0x01
+
+/*
+ * It may take long and wait for locks without a limit; one such task runs at a
+ * time on the whole server, so that the other visitor remains for the rest.
+ * It is interrupted by who needs the database empty.
+ */
+#define GUARD_TASK_PATIENT			0x02
+
+typedef struct GuardTask
+{
+	const char *name;			/* for log lines, and pg_stat_activity */
+
+	/*
+	 * Seconds between two runs, usually the address of a setting.  NULL:
+	 * whenever a visitor is there, and when it was asked for.
+	 */
+	const int  *interval;
+
+	/*
+	 * Does it, and returns when it wants to be called next, if that is before
+	 * the interval is over; 0: it does not.
+	 */
+	TimestampTz (*run) (void);
+
+	int			flags;
+} GuardTask;
+
+extern const GuardTask guard_tasks[];
+extern const int guard_tasks_count;
+
+#endif							/* GUARD_TASKS_H */

@@ -1,0 +1,333 @@
+/*-------------------------------------------------------------------------
+ *
+ * visitor.c
+ *	  A visit: connect to one database, do what is due there, leave.
+ *
+ * A visitor that has nothing to do is gone within milliseconds.  It stays only
+ * while somebody wished it to, because something is being watched, and goes
+ * between two tasks when it is asked to leave, which is when a statement needs
+ * the database empty or when others wait.
+ *
+ * Every task has a transaction of its own, and what it raises ends here: one
+ * line in the server log, and the next task.  A task that failed is called
+ * again after its interval, and not before a minute has passed.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "compat/compat.h"
+#include "guc.h"
+#include "store/store.h"
+#include "store/visits_table.h"
+#include "worker/tasks.h"
+#include "worker/worker.h"
+
+/*
+ * What a task may take, in milliseconds, unless it is a patient one.  Users
+ * come first: for a lock that one of them holds we rather come again.
+ */
+#define TASK_LOCK_WAIT	"200ms"
+#define TASK_TIME_LIMIT 30000
+
+/* A task that failed is not called again before this. */
+#define RETRY_AFTER		(60 * USECS_PER_SEC)
+
+/* A patient task that finds another one at work tries again after this. */
+#define PATIENT_RETRY	(10 * USECS_PER_SEC)
+
+/*
+ * A database without guard announces itself when it gets it, and one in which
+ * guard.mode is off when that changes; looking is for what nobody expects.
+ */
+#define WITHOUT_GUARD	USECS_PER_DAY
+#define WITH_MODE_OFF	(5 * 60 * USECS_PER_SEC)
+
+static GuardVisitSlot *here = NULL;
+static MemoryContext visitor_context = NULL;
+
+/* Tasks that failed, or could not be begun, are not called again before. */
+static TimestampTz not_before[GUARD_MAX_TASKS];
+
+/* ----------------------------------------------------------------
+ *		One task
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Settings that ALTER DATABASE or ALTER SYSTEM may have made, and that must
+ * not reach our own work.  A synchronous standby that hangs would otherwise
+ * keep us from leaving.
+ */
+static void
+pin_settings(void)
+{
+	static const char *const pinned[][2] = {
+		{"application_name", "guard visitor"},
+		{"search_path", "pg_catalog, pg_temp"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", TASK_LOCK_WAIT},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"transaction_timeout", "0"},	/* since 17 */
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_tablespace", ""},
+		{"max_parallel_workers_per_gather", "0"},
+		{"synchronous_commit", "local"},
+	};
+
+	for (int i = 0; i < lengthof(pinned); i++)
+	{
+		if (GetConfigOption(pinned[i][0], true, false) != NULL)
+			SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET,
+							PGC_S_OVERRIDE);
+	}
+}
+
+static void
+begin_task(const GuardTask *task)
+{
+	bool		patient = task->flags & GUARD_TASK_PATIENT;
+
+	SetConfigOption("lock_timeout", patient ? "0" : TASK_LOCK_WAIT, PGC_SUSET,
+					PGC_S_OVERRIDE);
+	pgstat_report_activity(STATE_RUNNING, psprintf("guard: %s", task->name));
+	if (!patient)
+		enable_timeout_after(STATEMENT_TIMEOUT, TASK_TIME_LIMIT);
+	if (task->flags & GUARD_TASK_OWN_TRANSACTIONS)
+		return;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+static void
+end_task(const GuardTask *task)
+{
+	if (!(task->flags & GUARD_TASK_OWN_TRANSACTIONS))
+	{
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	disable_timeout(STATEMENT_TIMEOUT, false);
+}
+
+/*
+ * After an error: say what it was, unless we were told to stop, and undo it.
+ */
+static void
+abandon_task(const GuardTask *task)
+{
+	HOLD_INTERRUPTS();
+	disable_all_timeouts(false);
+	QueryCancelPending = false;
+	if (!guard_visits_asked_to_leave())
+	{
+		errcontext("guard task \"%s\"", task->name);
+		EmitErrorReport();
+	}
+	AbortCurrentTransaction();
+	FlushErrorState();
+	RESUME_INTERRUPTS();
+}
+
+/*
+ * Call a task.  False: it failed.  *wish is when it wants to be called next.
+ */
+static bool
+call_task(const GuardTask *task, TimestampTz *wish)
+{
+	volatile bool ok = true;
+
+	PG_TRY();
+	{
+		begin_task(task);
+		*wish = task->run();
+		end_task(task);
+	}
+	PG_CATCH();
+	{
+		ok = false;
+		abandon_task(task);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(visitor_context);
+	MemoryContextReset(visitor_context);
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return ok;
+}
+
+/*
+ * Run a task, unless it may not just now; returns when it is to be run again.
+ */
+static TimestampTz
+run_task(int number)
+{
+	const GuardTask *task = &guard_tasks[number];
+	bool		patient = task->flags & GUARD_TASK_PATIENT;
+	TimestampTz wish = 0;
+	TimestampTz next = GUARD_NEVER;
+	TimestampTz now;
+	bool		ok;
+
+	if (patient && !guard_visits_set_patient(true))
+	{
+		not_before[number] = GetCurrentTimestamp() + PATIENT_RETRY;
+		return not_before[number];
+	}
+	ok = call_task(task, &wish);
+	if (patient)
+		(void) guard_visits_set_patient(false);
+
+	now = GetCurrentTimestamp();
+	if (task->interval != NULL)
+		next = now + *task->interval * USECS_PER_SEC;
+	if (!ok)
+	{
+		not_before[number] = now + RETRY_AFTER;
+		return task->interval != NULL ? Max(next, not_before[number]) :
+			not_before[number];
+	}
+	return wish != 0 ? Min(next, wish) : next;
+}
+
+/* ----------------------------------------------------------------
+ *		One visit
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Is guard installed here, and switched on?  If not, *again says when to look
+ * again.
+ */
+static bool
+is_wanted_here(TimestampTz *again)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		present;
+
+	StartTransactionCommand();
+	present = guard_store_present();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(visitor_context);
+	here->state = present ? GUARD_DATABASE_WITH : GUARD_DATABASE_WITHOUT;
+	if (present && guard_guc_mode != GUARD_MODE_OFF)
+		return true;
+	*again = now + (present ? WITH_MODE_OFF : WITHOUT_GUARD);
+	return false;
+}
+
+static bool
+must_leave(void)
+{
+	return ProcDiePending || guard_guc_mode == GUARD_MODE_OFF ||
+		guard_visits_asked_to_leave();
+}
+
+/*
+ * Call what is due, from top to bottom; returns when something will be again.
+ * What is left undone because we must go is due at once.
+ */
+static TimestampTz
+run_tasks(void)
+{
+	TimestampTz next = GUARD_NEVER;
+
+	for (int i = 0; i < guard_tasks_count; i++)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (must_leave())
+			return now;
+		if (not_before[i] <= now &&
+			(guard_tasks[i].interval == NULL || here->next[i] <= now))
+			here->next[i] = run_task(i);
+		next = Min(next, here->next[i]);
+	}
+	return next;
+}
+
+/*
+ * One round.  What others wish for from here on is for the next one: they made
+ * their wish after they wrote down what is to be done, and we look for that
+ * after we take note of their wish.
+ */
+static void
+go_round(void)
+{
+	TimestampTz next = GUARD_NEVER;
+
+	pg_atomic_exchange_u64(&here->due, (uint64) GUARD_NEVER);
+	if (is_wanted_here(&next))
+		next = run_tasks();
+	else
+		pg_atomic_write_u64(&here->until, 0);
+	guard_visits_sooner(&here->due, next);
+	here->last_visit = GetCurrentTimestamp();
+	here->visits++;
+}
+
+/*
+ * Rest until something is due.  False: the visit is over.
+ */
+static bool
+stay(uint32 wait_event)
+{
+	bool		due = false;
+
+	guard_visits_set_staying(true);
+	while (!due && !must_leave())
+	{
+		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz until = (TimestampTz) pg_atomic_read_u64(&here->until);
+		TimestampTz next = (TimestampTz) pg_atomic_read_u64(&here->due);
+
+		if (next <= now)
+			due = true;
+		else if (until <= now)
+			break;
+		else
+			guard_worker_rest(Min(until, next), wait_event);
+	}
+	guard_visits_set_staying(false);
+	return due;
+}
+
+void
+guard_visitor_main(Datum arg)
+{
+	int			slot = DatumGetInt32(arg);
+	Oid			database;
+	uint32		wait_event;
+
+	memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof(database));
+	guard_worker_handle_signals();
+	if (guard_guc_mode == GUARD_MODE_OFF || !guard_visits_arrive(slot, database))
+		proc_exit(0);
+	here = &guard_visits->slots[slot];
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	pin_settings();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	wait_event = guard_compat_wait_event("GuardVisitorStay");
+	visitor_context = AllocSetContextCreate(TopMemoryContext, "guard visitor",
+											ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(visitor_context);
+	do
+		go_round();
+	while (stay(wait_event));
+	proc_exit(0);
+}
