@@ -7,6 +7,7 @@ $1 == "many"              { many[$2] = $3 }
 $1 == "instructions"      { instr[$2, $3] = $4; parts["instructions"] }
 $1 == "throughput"        { tps[$2, $3, $4] = $5; if ($4 > rounds) rounds = $4; parts["throughput"] }
 $1 == "drop"              { ms[$2, $3, $4] = $5; if ($4 > drops) drops = $4; parts["drop"] }
+$1 == "shape"             { shapes++; shape[shapes] = $0; parts["prediction"] }
 $1 == "drop_instructions" { mi[$2, $3] = $4 / 1000000; counted = 1 }
 
 function commas(n,    s) {
@@ -127,6 +128,29 @@ function drop() {
 		printf "  %-76s %7.3f\n", "guard / classic trigger, instructions added to the first drop", added_mi("guard") / added_mi("classic")
 }
 
+# shape: now predicted low high measured verdict reason name...
+function prediction(    i, f, n, ratio, good, order, missed, harm, name) {
+	printf "\nWithout the index: predicted and measured mean time of one execution, milliseconds\n\n"
+	printf "  %-20s%9s%11s%22s%11s%8s  %s\n", "", "now", "predicted", "low to high", "measured", "ratio", "verdict"
+	for (i = 1; i <= shapes; i++) {
+		n = split(shape[i], f, " ")
+		name = f[9]
+		for (j = 10; j <= n; j++) name = name " " f[j]
+		ratio = f[3] == "?" ? 0 : f[3] / f[6]
+		harm = f[6] > 3 * f[2]
+		if (ratio > 1 / 3 && ratio < 3) good++
+		# of the right order: what gets ten times slower is not said to get less than three times slower, nor the other way round
+		if ((f[6] > 10 * f[2] && f[3] < 3 * f[2]) || (f[6] < 1.5 * f[2] && f[3] > 5 * f[2])) order++
+		if (harm && f[7] == "allow") missed++
+		printf "  %-20s%9.3f%11s%22s%11.3f%8s  %s, %s\n", name, f[2], f[3] == "?" ? "?" : sprintf("%.3f", f[3]),
+			f[3] == "?" ? "" : sprintf("%.2f to %.2f", f[4], f[5]), f[6], f[3] == "?" ? "?" : sprintf("%.2f", ratio), f[7], f[8]
+	}
+	print ""
+	printf "  %-76s %3d of %d  %s\n", "within a factor of three (aim: ten of twelve)", good, shapes, good * 12 >= shapes * 10 ? "met" : "MISSED"
+	printf "  %-76s %3d       %s\n", "whose harm is of another order than predicted (aim: none)", order, order ? "MISSED" : "met"
+	printf "  %-76s %3d       %s\n", "harmful ones that guard would let go (aim: none)", missed, missed ? "MISSED" : "met"
+}
+
 END {
 	protocols[1] = "prepared"
 	protocols[2] = "simple"
@@ -134,4 +158,5 @@ END {
 	if ("instructions" in parts) instructions()
 	if ("throughput" in parts) throughput()
 	if ("drop" in parts) drop()
+	if ("prediction" in parts) prediction()
 }
