@@ -37,6 +37,7 @@
 #include "catalog/pg_inherits.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -99,6 +100,12 @@ guard_roots_make(Oid classid, Oid objectid, int subid,
 	root->route = route;
 	root->name = pstrdup(name);
 	return root;
+}
+
+bool
+guard_roots_is_owner(Oid role, Oid owner)
+{
+	return !OidIsValid(role) || has_privs_of_role(role, owner);
 }
 
 /*

@@ -36,10 +36,11 @@ typedef struct GuardRoot
 
 /*
  * The roots of a statement, of GuardRoot *.  NIL when there are none or when
- * PostgreSQL will refuse the statement.  No lock is taken.
+ * PostgreSQL will refuse the statement when "role" runs it; InvalidOid stands
+ * for somebody who owns everything.  No lock is taken.
  */
-extern List *guard_targets_drop_roots(DropStmt *stmt);
-extern List *guard_targets_alter_roots(AlterTableStmt *stmt);
+extern List *guard_targets_drop_roots(DropStmt *stmt, Oid role);
+extern List *guard_targets_alter_roots(AlterTableStmt *stmt, Oid role);
 
 /* Does DROP of this kind of object have its roots found here? */
 extern bool guard_targets_drop_known(DropStmt *stmt);
@@ -52,6 +53,9 @@ extern bool guard_targets_alter_adds(AlterTableStmt *stmt);
 
 /* Does any of its subcommands say CASCADE? */
 extern bool guard_targets_alter_cascades(AlterTableStmt *stmt);
+
+/* Has the role the rights of this owner? */
+extern bool guard_roots_is_owner(Oid role, Oid owner);
 
 /* One root, in the current memory context; the name is copied. */
 extern GuardRoot *guard_roots_make(Oid classid, Oid objectid, int subid,

@@ -26,9 +26,12 @@
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_namespace.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -38,8 +41,10 @@
 #include "ddl/targets.h"
 #include "store/store.h"
 
-static GuardTargets *collect_drop(DropStmt *stmt);
-static GuardTargets *collect_alter(AlterTableStmt *stmt);
+static GuardTargets *collect(Node *parsetree, Oid role);
+static GuardTargets *collect_drop(DropStmt *stmt, Oid role);
+static GuardTargets *collect_drop_schema(DropStmt *stmt);
+static GuardTargets *collect_alter(AlterTableStmt *stmt, Oid role);
 static bool is_exempt_member(Oid table);
 static List *add_targets_of_table(List *targets, Oid table, GuardRoute route,
 								  const char *through, bool attached_too);
@@ -48,15 +53,30 @@ static List *read_index_oids(Oid table);
 GuardTargets *
 guard_targets_collect(Node *parsetree)
 {
+	return collect(parsetree, GetUserId());
+}
+
+GuardTargets *
+guard_targets_collect_as_owner(Node *parsetree)
+{
+	if (IsA(parsetree, DropStmt) &&
+		((DropStmt *) parsetree)->removeType == OBJECT_SCHEMA)
+		return collect_drop_schema((DropStmt *) parsetree);
+	return collect(parsetree, InvalidOid);
+}
+
+static GuardTargets *
+collect(Node *parsetree, Oid role)
+{
 	if (parsetree == NULL)
 		return NULL;
 
 	switch (nodeTag(parsetree))
 	{
 		case T_DropStmt:
-			return collect_drop((DropStmt *) parsetree);
+			return collect_drop((DropStmt *) parsetree, role);
 		case T_AlterTableStmt:
-			return collect_alter((AlterTableStmt *) parsetree);
+			return collect_alter((AlterTableStmt *) parsetree, role);
 		default:
 			return NULL;
 	}
@@ -147,7 +167,7 @@ guard_targets_of_table(Oid table, GuardRoute route, bool recurse)
  * it meant when the transaction began (cf. RemoveRelations).
  */
 static GuardTargets *
-collect_drop(DropStmt *stmt)
+collect_drop(DropStmt *stmt, Oid role)
 {
 	GuardTargets *result;
 
@@ -157,8 +177,33 @@ collect_drop(DropStmt *stmt)
 	AcceptInvalidationMessages();
 	result = palloc0(sizeof(GuardTargets));
 	result->concurrent = stmt->concurrent;
-	result->targets = guard_roots_targets(guard_targets_drop_roots(stmt),
+	result->targets = guard_roots_targets(guard_targets_drop_roots(stmt, role),
 										  stmt->behavior == DROP_CASCADE);
+	return result;
+}
+
+/*
+ * Whether somebody may drop the schemas is not asked, and those that are not
+ * there take nothing along.
+ */
+static GuardTargets *
+collect_drop_schema(DropStmt *stmt)
+{
+	GuardTargets *result = palloc0(sizeof(GuardTargets));
+	List	   *roots = NIL;
+	ListCell   *lc;
+
+	AcceptInvalidationMessages();
+	foreach(lc, stmt->objects)
+	{
+		char	   *name = strVal(lfirst(lc));
+		Oid			schema = get_namespace_oid(name, true);
+
+		if (OidIsValid(schema))
+			roots = lappend(roots, guard_roots_make(NamespaceRelationId, schema, 0,
+													GUARD_ROUTE_CASCADE, name));
+	}
+	result->targets = guard_roots_targets(roots, stmt->behavior == DROP_CASCADE);
 	return result;
 }
 
@@ -167,7 +212,7 @@ collect_drop(DropStmt *stmt)
  * sees too much where PostgreSQL refuses the others anyway.
  */
 static GuardTargets *
-collect_alter(AlterTableStmt *stmt)
+collect_alter(AlterTableStmt *stmt, Oid role)
 {
 	GuardTargets *result;
 
@@ -177,7 +222,7 @@ collect_alter(AlterTableStmt *stmt)
 	AcceptInvalidationMessages();
 	result = palloc0(sizeof(GuardTargets));
 	result->adds = guard_targets_alter_adds(stmt);
-	result->targets = guard_roots_targets(guard_targets_alter_roots(stmt),
+	result->targets = guard_roots_targets(guard_targets_alter_roots(stmt, role),
 										  guard_targets_alter_cascades(stmt));
 	return result;
 }

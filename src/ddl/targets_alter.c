@@ -26,8 +26,6 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -41,16 +39,17 @@ typedef struct ChildTable
 	int			losing_parents;
 } ChildTable;
 
-static Oid	find_table(AlterTableStmt *stmt);
-static bool is_alterable(AlterTableStmt *stmt, Form_pg_class form);
+static Oid	find_table(AlterTableStmt *stmt, Oid role);
+static bool is_alterable(AlterTableStmt *stmt, Form_pg_class form, Oid role);
 static bool add_constraint(List **roots, Oid table, AlterTableCmd *cmd);
 static bool is_inherited_constraint(Oid constraint);
 static bool add_column(List **roots, Oid table, AlterTableCmd *cmd,
-					   bool recurse);
-static bool add_columns_below(List **roots, Oid table, const char *column);
+					   bool recurse, Oid role);
+static bool add_columns_below(List **roots, Oid table, const char *column,
+							  Oid role);
 static bool may_stay_alone(Oid table);
 static bool is_typed(Oid table);
-static bool owns_table(Oid table);
+static bool owns_table(Oid table, Oid role);
 static List *find_losing_children(HTAB *children, Oid table,
 								  const char *column);
 static bool add_column_root(List **roots, Oid table, const char *column);
@@ -71,13 +70,13 @@ guard_targets_alter_known(AlterTableStmt *stmt)
  * dropped column both take along goes as the constraint's.
  */
 List *
-guard_targets_alter_roots(AlterTableStmt *stmt)
+guard_targets_alter_roots(AlterTableStmt *stmt, Oid role)
 {
 	List	   *roots = NIL;
 	Oid			table;
 	ListCell   *lc;
 
-	table = find_table(stmt);
+	table = find_table(stmt, role);
 	if (!OidIsValid(table))
 		return NIL;
 
@@ -94,7 +93,7 @@ guard_targets_alter_roots(AlterTableStmt *stmt)
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 
 		if (cmd->subtype == AT_DropColumn &&
-			!add_column(&roots, table, cmd, stmt->relation->inh))
+			!add_column(&roots, table, cmd, stmt->relation->inh, role))
 			return NIL;
 	}
 	return roots;
@@ -132,10 +131,10 @@ guard_targets_alter_cascades(AlterTableStmt *stmt)
 
 /*
  * The table that the statement alters; InvalidOid when there is none, or none
- * that the current user may alter this way.
+ * that the role may alter this way.
  */
 static Oid
-find_table(AlterTableStmt *stmt)
+find_table(AlterTableStmt *stmt, Oid role)
 {
 	Oid			relid;
 	HeapTuple	tuple;
@@ -145,7 +144,7 @@ find_table(AlterTableStmt *stmt)
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (!HeapTupleIsValid(tuple))
 		return InvalidOid;
-	if (!is_alterable(stmt, (Form_pg_class) GETSTRUCT(tuple)))
+	if (!is_alterable(stmt, (Form_pg_class) GETSTRUCT(tuple), role))
 		relid = InvalidOid;
 	ReleaseSysCache(tuple);
 
@@ -157,7 +156,7 @@ find_table(AlterTableStmt *stmt)
  * children with indexes.  Views have no constraints and drop no columns.
  */
 static bool
-is_alterable(AlterTableStmt *stmt, Form_pg_class form)
+is_alterable(AlterTableStmt *stmt, Form_pg_class form, Oid role)
 {
 	switch (form->relkind)
 	{
@@ -171,7 +170,7 @@ is_alterable(AlterTableStmt *stmt, Form_pg_class form)
 		default:
 			return false;
 	}
-	return has_privs_of_role(GetUserId(), form->relowner);
+	return guard_roots_is_owner(role, form->relowner);
 }
 
 /*
@@ -217,7 +216,7 @@ is_inherited_constraint(Oid constraint)
  * column, a typed table, a partitioned table without its partitions.
  */
 static bool
-add_column(List **roots, Oid table, AlterTableCmd *cmd, bool recurse)
+add_column(List **roots, Oid table, AlterTableCmd *cmd, bool recurse, Oid role)
 {
 	FormData_pg_attribute att;
 
@@ -229,7 +228,7 @@ add_column(List **roots, Oid table, AlterTableCmd *cmd, bool recurse)
 		return false;
 
 	if (recurse)
-		return add_columns_below(roots, table, cmd->name);
+		return add_columns_below(roots, table, cmd->name, role);
 	return may_stay_alone(table) && add_column_root(roots, table, cmd->name);
 }
 
@@ -241,7 +240,7 @@ add_column(List **roots, Oid table, AlterTableCmd *cmd, bool recurse)
  * both lose the column loses it, too.
  */
 static bool
-add_columns_below(List **roots, Oid table, const char *column)
+add_columns_below(List **roots, Oid table, const char *column, Oid role)
 {
 	List	   *agenda = list_make1_oid(table);
 	HASHCTL		ctl;
@@ -260,7 +259,7 @@ add_columns_below(List **roots, Oid table, const char *column)
 		Oid			current = lfirst_oid(lc);
 
 		/* the owner of a parent need not own the children */
-		if (!owns_table(current) || !add_column_root(roots, current, column))
+		if (!owns_table(current, role) || !add_column_root(roots, current, column))
 			return false;
 		agenda = list_concat(agenda,
 							 find_losing_children(children, current, column));
@@ -327,15 +326,15 @@ is_typed(Oid table)
  * for a table that has vanished.
  */
 static bool
-owns_table(Oid table)
+owns_table(Oid table, Oid role)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 	bool		owner;
 
 	if (!HeapTupleIsValid(tuple))
 		return false;
-	owner = has_privs_of_role(GetUserId(),
-							  ((Form_pg_class) GETSTRUCT(tuple))->relowner);
+	owner = guard_roots_is_owner(role,
+								 ((Form_pg_class) GETSTRUCT(tuple))->relowner);
 	ReleaseSysCache(tuple);
 
 	return owner;

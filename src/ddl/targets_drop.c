@@ -20,17 +20,15 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/syscache.h"
 
 #include "ddl/roots.h"
 
 static char dropped_relkind(ObjectType type);
-static bool add_root(List **roots, DropStmt *stmt, List *name);
-static bool is_droppable(DropStmt *stmt, Form_pg_class form);
+static bool add_root(List **roots, DropStmt *stmt, List *name, Oid role);
+static bool is_droppable(DropStmt *stmt, Form_pg_class form, Oid role);
 static char general_relkind(char relkind);
-static bool may_drop(Form_pg_class form);
+static bool may_drop(Form_pg_class form, Oid role);
 
 bool
 guard_targets_drop_known(DropStmt *stmt)
@@ -39,7 +37,7 @@ guard_targets_drop_known(DropStmt *stmt)
 }
 
 List *
-guard_targets_drop_roots(DropStmt *stmt)
+guard_targets_drop_roots(DropStmt *stmt, Oid role)
 {
 	List	   *roots = NIL;
 	ListCell   *lc;
@@ -50,7 +48,7 @@ guard_targets_drop_roots(DropStmt *stmt)
 
 	foreach(lc, stmt->objects)
 	{
-		if (!add_root(&roots, stmt, (List *) lfirst(lc)))
+		if (!add_root(&roots, stmt, (List *) lfirst(lc), role))
 			return NIL;
 	}
 	return roots;
@@ -85,7 +83,7 @@ dropped_relkind(ObjectType type)
  * statement on account of this name.
  */
 static bool
-add_root(List **roots, DropStmt *stmt, List *name)
+add_root(List **roots, DropStmt *stmt, List *name, Oid role)
 {
 	RangeVar   *rel = makeRangeVarFromNameList(name);
 	GuardRoute	route = stmt->removeType == OBJECT_INDEX ?
@@ -101,7 +99,7 @@ add_root(List **roots, DropStmt *stmt, List *name)
 		return stmt->missing_ok;
 
 	form = (Form_pg_class) GETSTRUCT(tuple);
-	droppable = is_droppable(stmt, form);
+	droppable = is_droppable(stmt, form, role);
 	if (droppable)
 		*roots = lappend(*roots,
 						 guard_roots_make(RelationRelationId, relid, 0, route,
@@ -116,13 +114,13 @@ add_root(List **roots, DropStmt *stmt, List *name)
  * without CONCURRENTLY even when told so, but those are never targets.
  */
 static bool
-is_droppable(DropStmt *stmt, Form_pg_class form)
+is_droppable(DropStmt *stmt, Form_pg_class form, Oid role)
 {
 	if (general_relkind(form->relkind) != dropped_relkind(stmt->removeType))
 		return false;
 	if (stmt->concurrent && form->relkind == RELKIND_PARTITIONED_INDEX)
 		return false;
-	return may_drop(form);
+	return may_drop(form, role);
 }
 
 /* DROP TABLE and DROP INDEX make no difference for partitioned ones. */
@@ -146,12 +144,12 @@ general_relkind(char relkind)
  * schema that has vanished.
  */
 static bool
-may_drop(Form_pg_class form)
+may_drop(Form_pg_class form, Oid role)
 {
 	HeapTuple	tuple;
 	Oid			schema_owner;
 
-	if (has_privs_of_role(GetUserId(), form->relowner))
+	if (guard_roots_is_owner(role, form->relowner))
 		return true;
 
 	tuple = SearchSysCache1(NAMESPACEOID,
@@ -161,5 +159,5 @@ may_drop(Form_pg_class form)
 	schema_owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
 	ReleaseSysCache(tuple);
 
-	return has_privs_of_role(GetUserId(), schema_owner);
+	return guard_roots_is_owner(role, schema_owner);
 }

@@ -191,6 +191,12 @@ hint_message(const GuardJudgement *judgement)
 					where_to_look(name));
 }
 
+char *
+guard_report_hint(const GuardJudgement *judgement)
+{
+	return hint_message(judgement);
+}
+
 /*
  * What the traffic would take, for as many as the client hears of.
  */

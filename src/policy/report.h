@@ -31,6 +31,9 @@ extern void guard_report_refuse(List *judgements, GuardOccasion occasion,
 /* At COMMIT a replacement is there, but not usable yet: say so. */
 extern char *guard_report_not_usable(const GuardReplacement *replacement);
 
+/* What to do about a refusal, most useful first, in the current context. */
+extern char *guard_report_hint(const GuardJudgement *judgement);
+
 /* NOTICE or WARNING for a drop that goes through, where it helps. */
 extern void guard_report_allowed(const GuardJudgement *judgement);
 

@@ -54,7 +54,7 @@ SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE proparallel <> 
 SELECT is_empty(
 	$$ SELECT oid::regprocedure FROM functions
 		WHERE has_function_privilege('public', oid, 'EXECUTE')
-		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'status') $$,
+		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'review', 'status') $$,
 	'PUBLIC may execute nothing but questions');
 SELECT is_empty(
 	$$ SELECT oid::regclass, p FROM tables, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
@@ -94,6 +94,7 @@ SELECT has_function('guard', 'unprotect', ARRAY['regclass'], 'guard.unprotect');
 SELECT has_function('guard', 'hide', ARRAY['regclass', 'text'], 'guard.hide');
 SELECT has_function('guard', 'unhide', ARRAY['regclass'], 'guard.unhide');
 SELECT has_function('guard', 'check', ARRAY['regclass'], 'guard.check');
+SELECT has_function('guard', 'review', ARRAY['text'], 'guard.review');
 SELECT has_function('guard', 'index_statements', ARRAY['regclass'], 'guard.index_statements');
 SELECT has_function('guard', 'last_drops', ARRAY['interval'], 'guard.last_drops');
 SELECT has_function('guard', 'restore', ARRAY['text'], 'guard.restore');

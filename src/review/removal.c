@@ -1,0 +1,853 @@
+/*-------------------------------------------------------------------------
+ *
+ * removal.c
+ *	  What the statements of a script remove, and what becomes of it.
+ *
+ * The names in a statement are replaced by those that the objects have in the
+ * catalogs, what exists in the script only is taken out, and the rest goes the
+ * way of every DROP: ddl/ finds the targets, policy/check judges them, with
+ * the indexes that went before as fellows.
+ *
+ * A verdict of block is not the end: an index of the script may serve, one
+ * that is there already or one that comes later.  So a removal is remembered
+ * until the script is over, and so is what leans on another index: when that
+ * one is dropped, too, it answers for both.
+ *
+ * The caller may own none of it.  Everything is found as if he owned it all,
+ * since the migration will run as somebody else, and what he may not see is
+ * not told.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "pgstat.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "guc.h"
+#include "planner/capture.h"
+#include "policy/report.h"
+#include "policy/sentence.h"
+#include "review/script.h"
+
+static void collect_drop(Script *script, DropStmt *stmt);
+static void collect_drop_schema(Script *script, DropStmt *stmt);
+static void collect_alter(Script *script, AlterTableStmt *stmt);
+static bool alter_constraint(Script *script, ScriptRelation *table,
+							 AlterTableCmd *cmd);
+static bool alter_column(Script *script, ScriptRelation *table,
+						 AlterTableCmd *cmd);
+static void judge(Script *script, Node *stmt, bool concurrently);
+static void add_removal(Script *script, GuardJudgement *judgement,
+						bool concurrently);
+static bool is_busy(const GuardJudgement *judgement);
+static void drop_created(Script *script, ScriptRelation *relation,
+						 GuardReviewRow *row);
+static void answer_for_others(Script *script, GuardReviewRow *row,
+							  GuardTarget *target, ScriptRelation *created);
+static bool made_up_again(Script *script, ScriptRemoval *removal,
+						  GuardTarget *target);
+static List *fellows_of(Script *script);
+static void find_heir(Script *script, ScriptRemoval *removal);
+static bool is_blocked(const ScriptRemoval *removal);
+static ScriptMatch serves(const ScriptRemoval *removal,
+						  const ScriptRelation *index);
+static void conclude(ScriptRemoval *removal);
+static void conclude_undone(ScriptRemoval *removal);
+static void conclude_blocked(ScriptRemoval *removal);
+static void set_verdict(GuardReviewRow *row, const GuardVerdict *verdict);
+static bool is_refused(const GuardReviewRow *row);
+static void replaced(GuardReviewRow *row);
+static char *made_by(const ScriptRelation *index);
+static void advise_order(ScriptRemoval *removal);
+static void advise_lock(ScriptRemoval *removal);
+
+#define TEXT_NOT_OWNER \
+	"Only the owner of the table and members of pg_read_all_stats may ask about its indexes."
+
+bool
+guard_removal_collect(Script *script, Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_DropStmt:
+			collect_drop(script, (DropStmt *) stmt);
+			return true;
+		case T_AlterTableStmt:
+			collect_alter(script, (AlterTableStmt *) stmt);
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* ---- what a statement names ---- */
+
+static List *
+real_name_list(const ScriptRelation *relation)
+{
+	return list_make2(makeString(get_namespace_name(get_rel_namespace(relation->oid))),
+					  makeString(get_rel_name(relation->oid)));
+}
+
+static void
+collect_drop(Script *script, DropStmt *stmt)
+{
+	DropStmt   *real;
+	ListCell   *lc;
+
+	switch (stmt->removeType)
+	{
+		case OBJECT_INDEX:
+		case OBJECT_TABLE:
+		case OBJECT_MATVIEW:
+		case OBJECT_VIEW:
+		case OBJECT_FOREIGN_TABLE:
+			break;
+		case OBJECT_SCHEMA:
+			collect_drop_schema(script, stmt);
+			return;
+		default:
+			if (stmt->behavior == DROP_CASCADE)
+				guard_review_explain(guard_review_row(script, NULL, "not reviewed"),
+									 "What CASCADE takes along is judged when the statement runs.");
+			return;
+	}
+
+	real = copyObject(stmt);
+	real->objects = NIL;
+	real->concurrent = false;
+	real->missing_ok = true;
+	foreach(lc, stmt->objects)
+	{
+		ScriptRelation *relation = guard_script_find_list(script, lfirst(lc));
+
+		if (relation == NULL)
+		{
+			const char *name = NameListToString(lfirst(lc));
+
+			if (stmt->missing_ok)
+				guard_review_explain(guard_review_row(script, name,
+													  guard_verdict_decision_name(GUARD_ALLOW)),
+									 "It does not exist.");
+			else
+				guard_review_explain(guard_review_row(script, name, "not reviewed"),
+									 "It does not exist here.");
+		}
+		else if (!OidIsValid(relation->oid))
+			drop_created(script, relation, NULL);
+		else
+			real->objects = lappend(real->objects, real_name_list(relation));
+	}
+	if (real->objects != NIL)
+		judge(script, (Node *) real, stmt->concurrent);
+
+	/* whatever it is, it is gone from here on */
+	foreach(lc, stmt->objects)
+	{
+		ScriptRelation *relation = guard_script_find_list(script, lfirst(lc));
+
+		if (relation != NULL)
+			guard_script_drop(script, relation);
+	}
+	if (!stmt->concurrent)
+		return;
+	if (list_length(stmt->objects) > 1)
+		guard_review_advise(guard_review_statement_row(script),
+							"DROP INDEX CONCURRENTLY takes one index: write a statement for each.");
+	if (stmt->behavior == DROP_CASCADE)
+		guard_review_advise(guard_review_statement_row(script),
+							"DROP INDEX CONCURRENTLY does not support CASCADE.");
+}
+
+/*
+ * Every table in it goes.  Without CASCADE it must be empty, so nothing does.
+ */
+static void
+collect_drop_schema(Script *script, DropStmt *stmt)
+{
+	ListCell   *lc;
+	ListCell   *lr;
+
+	foreach(lc, stmt->objects)
+	{
+		ScriptSchema *schema = guard_script_find_schema(script, strVal(lfirst(lc)));
+
+		if (schema == NULL)
+			continue;
+		if (OidIsValid(schema->oid) && stmt->behavior == DROP_CASCADE)
+		{
+			DropStmt   *real = copyObject(stmt);
+
+			real->objects = list_make1(makeString(schema->real_name));
+			judge(script, (Node *) real, false);
+		}
+		foreach(lr, script->relations)
+		{
+			ScriptRelation *relation = lfirst(lr);
+
+			if (relation->dropped_by != 0 || relation->table != NULL ||
+				relation->schema != schema)
+				continue;
+			if (!OidIsValid(relation->oid))
+				drop_created(script, relation, guard_review_statement_row(script));
+			else
+				guard_script_drop(script, relation);
+		}
+		guard_script_set_bool(script, &schema->dropped, true);
+	}
+}
+
+static void
+collect_alter(Script *script, AlterTableStmt *stmt)
+{
+	ScriptRelation *table = guard_script_find_var(script, stmt->relation);
+	AlterTableStmt *real = copyObject(stmt);
+	bool		drops = false;
+	ListCell   *lc;
+
+	if (table == NULL)
+	{
+		foreach(lc, stmt->cmds)
+		{
+			AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+			if ((cmd->subtype == AT_DropColumn || cmd->subtype == AT_DropConstraint) &&
+				!stmt->missing_ok)
+			{
+				guard_review_explain(guard_review_row(script, NULL, "not reviewed"),
+									 "Table \"%s\" does not exist here.",
+									 stmt->relation->relname);
+				return;
+			}
+		}
+		return;
+	}
+	real->cmds = NIL;
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = copyObject(lfirst_node(AlterTableCmd, lc));
+
+		if (cmd->subtype == AT_DropConstraint)
+			drops |= alter_constraint(script, table, cmd);
+		else if (cmd->subtype == AT_DropColumn)
+			drops |= alter_column(script, table, cmd);
+		cmd->missing_ok = true;
+		real->cmds = lappend(real->cmds, cmd);
+	}
+	if (!drops || !OidIsValid(table->oid))
+		return;
+	real->relation = makeRangeVarFromNameList(real_name_list(table));
+	real->relation->inh = stmt->relation->inh;
+	judge(script, (Node *) real, false);
+}
+
+/*
+ * Let the subcommand name the constraint as the catalogs do.  Returns whether
+ * there is a real one to drop.
+ */
+static bool
+alter_constraint(Script *script, ScriptRelation *table, AlterTableCmd *cmd)
+{
+	ListCell   *lc;
+
+	foreach(lc, guard_script_indexes_of(script, table))
+	{
+		ScriptRelation *index = lfirst(lc);
+
+		if (strcmp(index->name, cmd->name) != 0)
+			continue;
+		if (OidIsValid(index->oid))
+		{
+			cmd->name = get_rel_name(index->oid);
+			return cmd->name != NULL;
+		}
+		drop_created(script, index, NULL);
+	}
+
+	/* a foreign key, or what does not exist, or was renamed: no index */
+	cmd->subtype = AT_SetLogged;
+	return false;
+}
+
+/*
+ * The same for a column.
+ */
+static bool
+alter_column(Script *script, ScriptRelation *table, AlterTableCmd *cmd)
+{
+	ScriptColumn *column = guard_script_column(script, table, cmd->name);
+	const char *label;
+	ListCell   *lc;
+
+	if (column == NULL)
+	{
+		if (!cmd->missing_ok && table->columns_known)
+			guard_review_explain(guard_review_row(script, NULL, "not reviewed"),
+								 "Column \"%s\" of %s does not exist here.",
+								 cmd->name, guard_script_name(table));
+		cmd->subtype = AT_SetLogged;
+		return false;
+	}
+	label = guard_script_column_label(script, table, cmd->name);
+	foreach(lc, guard_script_indexes_of(script, table))
+	{
+		ScriptRelation *index = lfirst(lc);
+
+		if (OidIsValid(index->oid) || !guard_structure_uses(index, label))
+			continue;
+		drop_created(script, index, NULL);
+	}
+	guard_script_set_bool(script, &column->dropped, true);
+	if (column->attnum == 0)
+	{
+		cmd->subtype = AT_SetLogged;
+		return false;
+	}
+	cmd->name = column->real_name;
+	return true;
+}
+
+/* ---- judging ---- */
+
+/*
+ * A statement in the catalogs' own names.
+ */
+static void
+judge(Script *script, Node *stmt, bool concurrently)
+{
+	GuardTargets *collected = guard_targets_collect_as_owner(stmt);
+	List	   *fellows = fellows_of(script);
+	List	   *targets = NIL;
+	ListCell   *lc;
+
+	foreach(lc, collected != NULL ? collected->targets : NIL)
+	{
+		GuardTarget *target = lfirst(lc);
+		ScriptRelation *index = guard_script_find_oid(script, target->index);
+
+		if (index != NULL && index->dropped_by == 0)
+			targets = lappend(targets, target);
+	}
+	if (targets == NIL && IsA(stmt, DropStmt) &&
+		((DropStmt *) stmt)->removeType == OBJECT_INDEX)
+	{
+		foreach(lc, ((DropStmt *) stmt)->objects)
+			guard_review_explain(guard_review_row(script, NameListToQuotedString(lfirst(lc)), "not reviewed"),
+								 "PostgreSQL will refuse to drop it this way, or it is an index that guard does not judge.");
+		return;
+	}
+	foreach(lc, guard_check_targets(targets, fellows))
+		add_removal(script, lfirst(lc), concurrently);
+	foreach(lc, targets)
+	{
+		GuardTarget *target = lfirst(lc);
+		ScriptRelation *index = guard_script_find_oid(script, target->index);
+
+		guard_script_drop(script, target->table_goes ? index->table : index);
+	}
+}
+
+/*
+ * OIDs of the real indexes that went before.
+ */
+static List *
+fellows_of(Script *script)
+{
+	List	   *fellows = NIL;
+	ListCell   *lc;
+
+	foreach(lc, script->removals)
+	{
+		ScriptRemoval *removal = lfirst(lc);
+
+		if (removal->undone)
+			continue;
+		fellows = lappend_oid(fellows, removal->target->index);
+		fellows = list_concat(fellows, removal->target->members);
+	}
+	return fellows;
+}
+
+static void
+add_removal(Script *script, GuardJudgement *judgement, bool concurrently)
+{
+	GuardTarget *target = judgement->target;
+	ScriptRemoval *removal = palloc0(sizeof(ScriptRemoval));
+	ListCell   *lc;
+
+	removal->index = guard_script_find_oid(script, target->index);
+	if (removal->index == NULL)
+		return;
+	removal->table = removal->index->table;
+	removal->table_schema = judgement->shape->schema;
+	removal->table_name = judgement->shape->table_name;
+	removal->target = target;
+	removal->judgement = judgement;
+	removal->transaction = script->transaction;
+	removal->begun_by = script->begun_by;
+	removal->concurrently = concurrently;
+	removal->busy = is_busy(judgement);
+	removal->waits = !concurrently && !script->settings.lock_timeout;
+	removal->row = guard_review_row(script, guard_script_name(removal->index), NULL);
+	foreach(lc, judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+		bool		known;
+
+		if (verdict->reason == GUARD_REASON_REPLACED)
+			removal->leans_on = lappend_oid(removal->leans_on,
+											verdict->evidence->replacement.index);
+		removal->gone = lappend(removal->gone,
+								guard_structure_comparable(verdict->evidence->shape, &known));
+	}
+	answer_for_others(script, removal->row, target, NULL);
+
+	/* born undone, for ROLLBACK to find */
+	removal->undone = true;
+	guard_script_set_bool(script, &removal->undone, false);
+	script->removals = lappend(script->removals, removal);
+	if (is_blocked(removal))
+		find_heir(script, removal);
+}
+
+/*
+ * Is the table one whose traffic would queue up?  Capture tells by statements
+ * of others; the counters, by anybody's, and not when.
+ */
+static bool
+is_busy(const GuardJudgement *judgement)
+{
+	const GuardEvidence *evidence = judgement->verdict.evidence;
+	int64		quiet = (int64) guard_guc_quiet_period * USECS_PER_SEC;
+	GuardCaptureStatus status;
+	GuardCapturedUse use;
+	PgStat_StatTabEntry *counters;
+	ListCell   *lc;
+
+	foreach(lc, evidence->facts)
+	{
+		const GuardFact *fact = lfirst(lc);
+
+		if (fact->seen == GUARD_SEEN_USED &&
+			(fact->last == 0 || evidence->as_of - fact->last < quiet))
+			return true;
+	}
+	guard_capture_status(&status);
+	if (status.available && status.since != 0)
+		return guard_capture_lookup(evidence->shape->table, &use) &&
+			evidence->as_of - Max(use.last, use.last_write) < quiet;
+	counters = pgstat_fetch_stat_tabentry(evidence->shape->table);
+	return counters != NULL &&
+		counters->numscans + counters->tuples_inserted > 0;
+}
+
+static bool
+is_blocked(const ScriptRemoval *removal)
+{
+	return removal->judgement->verdict.decision != GUARD_ALLOW;
+}
+
+/*
+ * What the script has created goes again: it has no traffic.  But it may have
+ * served in place of something that has.
+ */
+static void
+drop_created(Script *script, ScriptRelation *relation, GuardReviewRow *row)
+{
+	List	   *indexes = relation->table != NULL ? list_make1(relation) :
+		guard_script_indexes_of(script, relation);
+	ListCell   *lc;
+
+	if (row == NULL)
+	{
+		row = guard_review_row(script, guard_script_name(relation),
+							   guard_verdict_decision_name(GUARD_ALLOW));
+		guard_review_explain(row, "Statement %d creates it: it has no traffic.",
+							 relation->created_by);
+	}
+	guard_script_drop(script, relation);
+	foreach(lc, indexes)
+		answer_for_others(script, row, NULL, lfirst(lc));
+}
+
+/*
+ * An index goes that serves in place of others which went before: it is as
+ * needed as they were.
+ */
+static void
+answer_for_others(Script *script, GuardReviewRow *row, GuardTarget *target,
+				  ScriptRelation *created)
+{
+	ListCell   *lc;
+
+	foreach(lc, script->removals)
+	{
+		ScriptRemoval *removal = lfirst(lc);
+		bool		leans = false;
+		ListCell   *lm;
+
+		if (removal->undone)
+			continue;
+		if (created != NULL)
+			leans = removal->heir == created;
+		else
+		{
+			foreach(lm, target->members)
+				leans |= list_member_oid(removal->leans_on, lfirst_oid(lm));
+		}
+		if (!leans || made_up_again(script, removal, target))
+			continue;
+		row->verdict = guard_verdict_decision_name(removal->missed->verdict.decision);
+		row->reason = guard_verdict_reason_name(removal->missed->verdict.reason);
+		if (removal->missed->verdict.evidence->asker_may_see)
+			guard_review_explain(row, "It serves in place of %s, which statement %d drops: %s.",
+								 removal->row->target, removal->row->statement,
+								 guard_sentence_verdict(removal->missed));
+	}
+}
+
+/*
+ * Something else serves now, or nobody misses it.  Otherwise the removal's
+ * judgement says why it is missed.  The row of the removal stays as it is: at
+ * its own place in the script it was made up for.
+ */
+static bool
+made_up_again(Script *script, ScriptRemoval *removal, GuardTarget *target)
+{
+	List	   *fellows = fellows_of(script);
+	List	   *judgements;
+	ScriptRelation *heir = removal->heir;
+
+	if (target != NULL)
+		fellows = list_concat(lappend_oid(fellows, target->index), target->members);
+	judgements = guard_check_targets(list_make1(removal->target), fellows);
+	if (judgements == NIL)
+		return true;
+	if (((GuardJudgement *) linitial(judgements))->verdict.decision == GUARD_ALLOW)
+		return true;
+	removal->heir = NULL;
+	find_heir(script, removal);
+	if (removal->heir != NULL && removal->heir != heir)
+		return true;
+	removal->heir = heir;
+	removal->missed = linitial(judgements);
+	return false;
+}
+
+/* ---- what serves in its place ---- */
+
+/*
+ * Does this index of the script serve in place of all that is missed?
+ */
+static ScriptMatch
+serves(const ScriptRemoval *removal, const ScriptRelation *index)
+{
+	ScriptMatch worst = SCRIPT_MATCH_SERVES;
+	int			i = 0;
+	ListCell   *lc;
+
+	if (index->dropped_by != 0)
+		return SCRIPT_MATCH_NONE;
+	foreach(lc, removal->judgement->verdicts)
+	{
+		const GuardVerdict *verdict = lfirst(lc);
+		const GuardShape *gone = list_nth(removal->gone, i++);
+
+		worst = Min(worst, guard_structure_match(gone, index, verdict->needs_unique));
+	}
+	return worst;
+}
+
+/*
+ * Can it stand in for the removed index: on the same table, if that one stays,
+ * or on the one that bears its name instead?  A real index on the same table
+ * is policy's to judge.
+ */
+static bool
+is_candidate(const ScriptRemoval *removal, const ScriptRelation *index)
+{
+	const ScriptRelation *table = index->table;
+
+	if (table == NULL || index->dropped_by != 0 || table->dropped_by != 0)
+		return false;
+	if (table == removal->table)
+		return !OidIsValid(index->oid) && !removal->target->table_goes;
+	return strcmp(table->name, removal->table_name) == 0 &&
+		strcmp(table->schema->name, removal->table_schema) == 0;
+}
+
+static void
+find_heir(Script *script, ScriptRemoval *removal)
+{
+	ScriptRelation *successor = guard_script_find(script, removal->table_schema,
+												  removal->table_name);
+	ListCell   *lc;
+
+	/* have the indexes read of the table that is there in its place */
+	if (successor != NULL && successor != removal->table)
+		(void) guard_script_indexes_of(script, successor);
+	foreach(lc, script->relations)
+	{
+		ScriptRelation *index = lfirst(lc);
+
+		if (!is_candidate(removal, index))
+			continue;
+		guard_structure_read(index);
+		switch (serves(removal, index))
+		{
+			case SCRIPT_MATCH_SERVES:
+				guard_script_set_pointer(script, &removal->heir, index);
+				return;
+			case SCRIPT_MATCH_UNKNOWN:
+				guard_script_set_pointer(script, &removal->maybe, index);
+				break;
+			case SCRIPT_MATCH_NONE:
+				break;
+		}
+	}
+}
+
+void
+guard_removal_index_added(Script *script, ScriptRelation *index)
+{
+	ListCell   *lc;
+
+	foreach(lc, script->removals)
+	{
+		ScriptRemoval *removal = lfirst(lc);
+
+		if (removal->undone || removal->heir != NULL || removal->later != NULL ||
+			!is_candidate(removal, index))
+			continue;
+		guard_structure_read(index);
+		switch (serves(removal, index))
+		{
+			case SCRIPT_MATCH_SERVES:
+				guard_script_set_pointer(script, &removal->later, index);
+				guard_script_set_int(script, &removal->later_by, script->piece->number);
+				guard_script_set_int(script, &removal->later_transaction, script->transaction);
+				break;
+			case SCRIPT_MATCH_UNKNOWN:
+				guard_script_set_pointer(script, &removal->maybe, index);
+				break;
+			case SCRIPT_MATCH_NONE:
+				break;
+		}
+	}
+}
+
+/* ---- the end ---- */
+
+void
+guard_removal_conclude(Script *script)
+{
+	ListCell   *lc;
+
+	foreach(lc, script->removals)
+		conclude(lfirst(lc));
+}
+
+/*
+ * The row of a removal, now that all is known that the script does.
+ */
+static void
+conclude(ScriptRemoval *removal)
+{
+	const GuardJudgement *judgement = removal->judgement;
+	GuardReviewRow *row = removal->row;
+	bool		answers = row->verdict != NULL;
+
+	if (!judgement->verdict.evidence->asker_may_see)
+	{
+		row->verdict = "not reviewed";
+		row->reason = NULL;
+		row->detail = pstrdup(TEXT_NOT_OWNER);
+		return;
+	}
+	if (removal->undone)
+		conclude_undone(removal);
+	else if (is_blocked(removal))
+		conclude_blocked(removal);
+	else if (!answers)
+		set_verdict(row, &judgement->verdict);
+	guard_review_explain(row, "%s. %s", guard_sentence_verdict(judgement),
+						 guard_sentence_detail(judgement));
+	advise_order(removal);
+	advise_lock(removal);
+	if (is_refused(row) && row->advice == NULL)
+		guard_review_advise(row, "%s", guard_report_hint(judgement));
+}
+
+static void
+set_verdict(GuardReviewRow *row, const GuardVerdict *verdict)
+{
+	row->verdict = guard_verdict_decision_name(verdict->decision);
+	row->reason = guard_verdict_reason_name(verdict->reason);
+}
+
+static bool
+is_refused(const GuardReviewRow *row)
+{
+	return strcmp(row->verdict, guard_verdict_decision_name(GUARD_ALLOW)) != 0;
+}
+
+/*
+ * A transaction that is rolled back loses nothing; but it is refused at the
+ * statement where it could not wait for its end.
+ */
+static void
+conclude_undone(ScriptRemoval *removal)
+{
+	const char *why;
+
+	set_verdict(removal->row, &removal->judgement->verdict);
+	if (is_blocked(removal) &&
+		guard_check_cannot_wait(removal->judgement, &why))
+	{
+		if (why != NULL)
+			guard_review_explain(removal->row, "%s", why);
+	}
+	else
+	{
+		removal->row->verdict = guard_verdict_decision_name(GUARD_ALLOW);
+		removal->row->reason = NULL;
+	}
+	guard_review_explain(removal->row, "It is rolled back.");
+}
+
+/*
+ * By itself it would be refused.  Does the script make up for it?
+ */
+static void
+conclude_blocked(ScriptRemoval *removal)
+{
+	const GuardVerdict *verdict = &removal->judgement->verdict;
+	GuardReviewRow *row = removal->row;
+	const char *why = NULL;
+
+	set_verdict(row, verdict);
+
+	/* a person's word holds whatever replaces the index */
+	if (verdict->reason == GUARD_REASON_PROTECTED)
+		return;
+	if (removal->heir != NULL)
+	{
+		replaced(row);
+		guard_review_explain(row, "%s%s serves in its place.",
+							 guard_script_name(removal->heir), made_by(removal->heir));
+		return;
+	}
+	if (removal->later != NULL &&
+		(removal->later_by == row->statement ||
+		 (removal->transaction != 0 &&
+		  removal->later_transaction == removal->transaction)))
+	{
+		if (guard_check_cannot_wait(removal->judgement, &why))
+		{
+			if (why != NULL)
+				guard_review_explain(row, "%s", why);
+			return;
+		}
+		replaced(row);
+		guard_review_explain(row, "%s, by statement %d of the same transaction, serves in its place.",
+							 guard_script_name(removal->later), removal->later_by);
+		return;
+	}
+	if (removal->later == NULL && removal->maybe != NULL)
+	{
+		row->verdict = "unknown";
+		row->reason = guard_verdict_reason_name(GUARD_REASON_UNKNOWN);
+		guard_review_explain(row, "unknown: compare by hand. %s%s may serve in its place, but an expression, a predicate or a type cannot be compared without analyzing it.",
+							 guard_script_name(removal->maybe), made_by(removal->maybe));
+		guard_review_advise(row, "Compare the definitions: SELECT pg_get_indexdef(%s::regclass);",
+							quote_literal_cstr(removal->index->real_name));
+	}
+}
+
+static void
+replaced(GuardReviewRow *row)
+{
+	row->verdict = guard_verdict_decision_name(GUARD_ALLOW);
+	row->reason = guard_verdict_reason_name(GUARD_REASON_REPLACED);
+}
+
+static char *
+made_by(const ScriptRelation *index)
+{
+	return OidIsValid(index->oid) ? pstrdup("") :
+		psprintf(", created by statement %d,", index->created_by);
+}
+
+/*
+ * Drop first, create afterwards: between the two there is no index, or the
+ * traffic waits.
+ */
+static void
+advise_order(ScriptRemoval *removal)
+{
+	GuardReviewRow *row = removal->row;
+	GuardReason reason = removal->judgement->verdict.reason;
+	bool		one_statement = removal->later_by == row->statement;
+	bool		together = removal->transaction != 0 &&
+		removal->later_transaction == removal->transaction;
+
+	if (removal->later == NULL || removal->undone ||
+		reason == GUARD_REASON_REPLACED || reason == GUARD_REASON_INVALID ||
+		reason == GUARD_REASON_PARTITION)
+		return;
+	if (removal->target->table_goes)
+	{
+		guard_review_advise(row, "Turn statements %d and %d round: put the new table in place first, then drop the old one.",
+							row->statement, removal->later_by);
+		return;
+	}
+	if (one_statement)
+		guard_review_advise(row, "The table is locked while statement %d builds the new index: build it first, by CREATE UNIQUE INDEX CONCURRENTLY, and ADD CONSTRAINT … USING INDEX.",
+							row->statement);
+	else
+		guard_review_advise(row, "Turn statements %d and %d round: create %s first, CONCURRENTLY, then drop %s.%s",
+							row->statement, removal->later_by,
+							guard_script_name(removal->later), row->target,
+							together ? " In between, all traffic of the table waits for this transaction." :
+							" In between, there is no such index.");
+	if (!one_statement &&
+		strcmp(guard_script_name(removal->later), row->target) == 0)
+		guard_review_advise(row, "The new one needs another name until then: ALTER INDEX … RENAME TO %s afterwards.",
+							quote_identifier(removal->later->name));
+}
+
+/*
+ * What concerns the lock that the statement takes.
+ */
+static void
+advise_lock(ScriptRemoval *removal)
+{
+	GuardReviewRow *row = removal->row;
+	bool		partitioned = get_rel_relkind(removal->target->index) == RELKIND_PARTITIONED_INDEX;
+	bool		by_name = removal->target->route == GUARD_ROUTE_INDEX;
+
+	if (removal->concurrently)
+	{
+		if (removal->transaction != 0)
+			guard_review_advise(row, "DROP INDEX CONCURRENTLY cannot run inside a transaction block: take it out of the transaction%s.",
+								removal->begun_by != 0 ? psprintf(" that statement %d begins", removal->begun_by) : "");
+		if (partitioned)
+			guard_review_advise(row, "DROP INDEX CONCURRENTLY does not work on a partitioned index: drop it without, after SET lock_timeout = '2s'.");
+		return;
+	}
+	if (!removal->busy || !removal->waits)
+		return;
+	if (by_name && !partitioned && removal->transaction == 0)
+		guard_review_advise(row, "This waits for every running statement on %s, and all others queue up behind it: use DROP INDEX CONCURRENTLY, or SET lock_timeout = '2s' first.",
+							guard_sentence_table(removal->judgement->shape));
+	else
+		guard_review_advise(row, "This waits for every running statement on %s, and all others queue up behind it: SET lock_timeout = '2s' first%s.",
+							guard_sentence_table(removal->judgement->shape),
+							by_name && !partitioned ? ", or use DROP INDEX CONCURRENTLY outside the transaction" : "");
+}
