@@ -21,6 +21,7 @@
 #include "nodes/pathnodes.h"
 #include "pgstat.h"
 #include "utils/acl.h"
+#include "utils/wait_event.h"
 #include "utils/backend_status.h"
 
 /*
