@@ -97,6 +97,9 @@ static Oid	copy_extension = InvalidOid;	/* the extension that it was read for */
 static Oid	registry = InvalidOid;
 
 static MemoryContext loading = NULL;	/* of a copy not finished yet */
+
+/* Something was planned while nobody could know what is hidden. */
+static bool planned_blindly = false;
 static int	failures = 0;
 
 /* ---- invalidation ---- */
@@ -296,6 +299,11 @@ load(Oid extension)
 	loading = NULL;
 	failures = 0;
 	replace_copy(fresh);
+	if (planned_blindly)
+	{
+		planned_blindly = false;
+		ResetPlanCache();
+	}
 	return true;
 }
 
@@ -397,7 +405,8 @@ take_out_hidden(RelOptInfo *rel, Oid heap)
 
 	if (!guard_hide_is_effective() || IsBinaryUpgrade || HistoricSnapshotActive())
 		return;
-	(void) make_current();
+	if (!make_current())
+		planned_blindly = true;
 	entry = find_entry(heap);
 	if (entry == NULL)
 		return;
