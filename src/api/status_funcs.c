@@ -23,6 +23,7 @@
 #include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture.h"
+#include "planner/hide.h"
 #include "policy/sentence.h"
 #include "store/visits.h"
 
@@ -114,6 +115,24 @@ put_worker(ReturnSetInfo *rsinfo)
 				 psprintf("; %d more take turns", status.databases_left_out)));
 }
 
+static const char *
+hiding_words(void)
+{
+	const char *on = "on";
+	int			count;
+
+	if (!guard_hide_is_preloaded())
+		return "not available: guard is not in shared_preload_libraries";
+	if (!guard_guc_hiding)
+		on = "off (guard.hiding)";
+	else if (!guard_hide_is_effective())
+		on = "off (guard.mode)";
+	count = guard_hide_count();
+	if (!guard_hide_is_current())
+		return psprintf("%s, what is hidden could not be read", on);
+	return psprintf("%s, %d hidden", on, count);
+}
+
 Datum
 guard_sql_status(PG_FUNCTION_ARGS)
 {
@@ -128,6 +147,7 @@ guard_sql_status(PG_FUNCTION_ARGS)
 		since_words(server->counters_since));
 	put_capture(rsinfo, server->capture_since);
 	put_worker(rsinfo);
+	put(rsinfo, "hiding", hiding_words());
 	missing = guard_statements_missing();
 	put(rsinfo, "pg_stat_statements", missing == NULL ? "available" :
 		psprintf("not available: %s", missing));
