@@ -34,6 +34,8 @@ int			guard_guc_rebuild_limit = 256 * 1024;
 int			guard_guc_trial_period = 7 * SECS_PER_DAY_INT;
 double		guard_guc_restore_factor = 3.0;
 double		guard_guc_harmless_cost_ratio = 1.1;
+int			guard_guc_snapshot_interval = 300;
+int			guard_guc_history_retention = 400 * SECS_PER_DAY_INT;
 bool		guard_guc_capture = true;
 bool		guard_guc_whatif = true;
 int			guard_guc_whatif_interval = 3600;
@@ -196,6 +198,21 @@ define_softdrop(void)
 }
 
 static void
+define_history(void)
+{
+	DefineCustomIntVariable("guard.snapshot_interval",
+							"How often the worker writes down what was counted and captured; 0: never.",
+							"guard.snapshot() does the same at any time.",
+							&guard_guc_snapshot_interval, 300, 0, SECS_PER_DAY_INT,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.history_retention",
+							"How long it is remembered.",
+							NULL, &guard_guc_history_retention,
+							400 * SECS_PER_DAY_INT, SECS_PER_DAY_INT, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
+static void
 define_capture(void)
 {
 	DefineCustomBoolVariable("guard.capture",
@@ -253,6 +270,7 @@ guard_guc_define(void)
 	define_judgement();
 	define_hiding();
 	define_softdrop();
+	define_history();
 	define_capture();
 	define_whatif();
 

@@ -48,6 +48,8 @@ extern int	guard_guc_rebuild_limit;	/* kilobytes */
 extern int	guard_guc_trial_period; 	/* seconds */
 extern double guard_guc_restore_factor; /* times slower */
 extern double guard_guc_harmless_cost_ratio;
+extern int	guard_guc_snapshot_interval;	/* seconds, sighup; 0: never */
+extern int	guard_guc_history_retention;	/* seconds, sighup */
 extern bool guard_guc_capture;			/* sighup */
 extern bool guard_guc_whatif;			/* sighup */
 extern int	guard_guc_whatif_interval;	/* seconds */

@@ -20,6 +20,7 @@
 #include "utils/tuplestore.h"
 
 #include "evidence/evidence.h"
+#include "evidence/history.h"
 #include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture.h"
@@ -43,6 +44,48 @@ since_words(TimestampTz since)
 {
 	return psprintf("since %s (%d days)", guard_sentence_moment(since),
 					(int) ((GetCurrentTimestamp() - since) / USECS_PER_DAY));
+}
+
+/*
+ * Since when anything is known, all sources and their history together.  The
+ * days are those of observation.
+ */
+static void
+put_evidence(ReturnSetInfo *rsinfo, const GuardEpochs *epochs)
+{
+	char	   *gaps;
+	int64		observed;
+
+	if (epochs->since == 0)
+	{
+		put(rsinfo, "evidence", "none");
+		return;
+	}
+	gaps = guard_epochs_gap_words(epochs, GUARD_WATCH_BOTH, epochs->since,
+								  epochs->now);
+	observed = epochs->now - epochs->since -
+		guard_epochs_unobserved(epochs, GUARD_WATCH_BOTH, epochs->since,
+								epochs->now);
+	put(rsinfo, "evidence",
+		psprintf("since %s (%d days)%s%s",
+				 guard_sentence_moment(epochs->since),
+				 (int) (observed / USECS_PER_DAY),
+				 gaps == NULL ? "" : ", gaps: ", gaps == NULL ? "" : gaps));
+}
+
+/*
+ * When the last snapshot was, and who takes the next.
+ */
+static void
+put_history(ReturnSetInfo *rsinfo)
+{
+	TimestampTz last = guard_history_last_snapshot();
+
+	if (last == 0)
+		put(rsinfo, "history", "nothing written down yet: guard.snapshot() or the worker does");
+	else
+		put(rsinfo, "history", psprintf("last snapshot %s",
+										guard_sentence_moment(last)));
 }
 
 static void
@@ -143,11 +186,13 @@ guard_sql_status(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	server = guard_server_read();
 	put(rsinfo, "mode", GetConfigOption("guard.mode", false, false));
+	put_evidence(rsinfo, server->epochs);
 	put(rsinfo, "counters", !pgstat_track_counts ? "off (track_counts)" :
 		since_words(server->counters_since));
 	put_capture(rsinfo, server->capture_since);
 	put_worker(rsinfo);
 	put(rsinfo, "hiding", hiding_words());
+	put_history(rsinfo);
 	missing = guard_statements_missing();
 	put(rsinfo, "pg_stat_statements", missing == NULL ? "available" :
 		psprintf("not available: %s", missing));

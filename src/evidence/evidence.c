@@ -148,6 +148,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	guard_origin_collect(evidence);
 	guard_usage_collect(evidence);
 	guard_inherited_collect(evidence);
+	guard_history_collect(evidence);
 	guard_moved_collect(evidence);
 	guard_usage_collect_aim(evidence);
 	guard_protection_collect(evidence);
@@ -176,6 +177,7 @@ guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
 	guard_inherited_record(old, successor);
 	guard_origin_rebuilt(old->index, successor);
 	guard_hide_rebuilt(old->index, successor);
+	guard_history_rebuilt(old->index, successor);
 	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
 }
@@ -194,6 +196,7 @@ guard_evidence_forget(Oid relation)
 						1, types, values, NULL);
 	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
+	guard_history_forget(relation);
 	guard_store_execute("DELETE FROM guard.moved_table WHERE table_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
 	guard_store_execute("DELETE FROM guard.protection"

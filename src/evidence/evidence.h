@@ -41,8 +41,10 @@ typedef enum GuardSeen
  */
 typedef struct GuardFact
 {
-	const char *source;			/* "capture", "counters", "table capture", "table
-								 * counters", "inherited" or "what-if" */
+	const char *source;			/* "capture", "counters", "history", "counted
+								 * history" (the same by counters), each of
+								 * them also with "table " before it,
+								 * "inherited" or "what-if" */
 	GuardSeen	seen;
 	TimestampTz since;			/* observed since, without a break */
 	TimestampTz first;
@@ -58,6 +60,14 @@ typedef struct GuardFact
 								 * index: nothing follows from them */
 	int			statements;		/* distinct statements; 0 when not known */
 	char	   *who;			/* services, in words; NULL when not known */
+	int64		unobserved;		/* of the time since "last", or since "since"
+								 * when nothing was seen, for so long nobody
+								 * was there */
+	char	   *gaps;			/* when and why that was, in words */
+	int64		known_uses;		/* uses behind "pause", those before this
+								 * source began included; 0: count says it */
+	TimestampTz known_first;	/* the first of them; 0: first says it */
+	int			days;			/* days on which they happened; 0: not known */
 	bool		moved_away;		/* this use spoke for a table that has been
 								 * moved out of the way since: it no longer
 								 * counts */
@@ -152,6 +162,7 @@ typedef struct GuardServer
 								 * since; 0: it is not */
 	int			free_connections;
 	int			busy_connections;	/* at work on a statement now */
+	const struct GuardEpochs *epochs;	/* see history.h */
 	char	   *standbys;		/* attached standbys whose reads are not known;
 								 * NULL when there is none */
 	struct GuardTimes *times;	/* read when first asked for */
@@ -184,7 +195,10 @@ guard_evidence_enforces_unnamed(const GuardEvidence *evidence)
 
 extern void guard_usage_collect(GuardEvidence *evidence);
 extern void guard_usage_collect_aim(GuardEvidence *evidence);
+extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
+extern char *guard_usage_services(Oid relation);
 extern void guard_inherited_collect(GuardEvidence *evidence);
+extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
 extern void guard_origin_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
@@ -211,6 +225,10 @@ extern void guard_moved_record(List *moves);
  * for its table before that was moved away is the heir's, too.
  */
 extern void guard_inherited_record(const GuardEvidence *gone, Oid heir);
+
+/* the same for what was written down of it; both wait for nobody */
+extern void guard_history_rebuilt(Oid old, Oid successor);
+extern void guard_history_forget(Oid relation);
 
 /* the index was rebuilt under a new OID: what was known of it goes along */
 extern void guard_evidence_rebuilt(const GuardEvidence *old, Oid successor);

@@ -101,6 +101,22 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 }
 
 /*
+ * Do apply workers of a subscription write to the table?
+ */
+bool
+guard_roles_subscribed(Oid table)
+{
+	List	   *relations = list_make1_oid(table);
+
+	if (get_rel_relispartition(table))
+		relations = list_concat(relations, get_partition_ancestors(table));
+	return has_row(SubscriptionRelRelationId,
+				   SubscriptionRelSrrelidSrsubidIndexId,
+				   Anum_pg_subscription_rel_srrelid,
+				   relations);
+}
+
+/*
  * Do UPDATE and DELETE log the old row by this index?  The same conditions as
  * in RelationGetIndexList().
  */

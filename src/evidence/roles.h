@@ -44,4 +44,6 @@ typedef struct GuardRoles
  */
 extern void guard_roles_collect(const GuardShape *shape, GuardRoles *roles);
 
+extern bool guard_roles_subscribed(Oid table);
+
 #endif							/* GUARD_ROLES_H */

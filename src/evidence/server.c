@@ -32,6 +32,7 @@
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "evidence/statements.h"
+#include "evidence/history.h"
 #include "planner/capture.h"
 #include "store/store.h"
 
@@ -39,19 +40,21 @@
 #define INSTALLATION_AT		1
 
 /*
- * Since when the server's cumulative statistics are unbroken.
+ * Since when the server's cumulative statistics are unbroken.  "cluster" is
+ * since when those of the whole server are.  Three that began at the very same
+ * moment were not reset by a person but "lost", or made with the server.
  */
-static TimestampTz
-counters_since(void)
+TimestampTz
+guard_server_counters_since(TimestampTz *cluster, bool *lost)
 {
-	TimestampTz since = pgstat_fetch_stat_archiver()->stat_reset_timestamp;
+	TimestampTz archiver = pgstat_fetch_stat_archiver()->stat_reset_timestamp;
+	TimestampTz bgwriter = pgstat_fetch_stat_bgwriter()->stat_reset_timestamp;
+	TimestampTz wal = pgstat_fetch_stat_wal()->stat_reset_timestamp;
 	PgStat_StatDBEntry *db = pgstat_fetch_stat_dbentry(MyDatabaseId);
 
-	since = Min(since, pgstat_fetch_stat_bgwriter()->stat_reset_timestamp);
-	since = Min(since, pgstat_fetch_stat_wal()->stat_reset_timestamp);
-	if (db != NULL && db->stat_reset_timestamp > since)
-		since = db->stat_reset_timestamp;
-	return since;
+	*cluster = Min(archiver, Min(bgwriter, wal));
+	*lost = archiver == bgwriter && bgwriter == wal;
+	return db != NULL ? Max(*cluster, db->stat_reset_timestamp) : *cluster;
 }
 
 static bool
@@ -69,8 +72,8 @@ read_installed_at(HeapTuple tuple, TupleDesc desc, void *arg)
  * Capture does nothing in a database without guard, so it has watched this one
  * only since the extension was installed.
  */
-static TimestampTz
-capture_since(void)
+TimestampTz
+guard_server_capture_since(void)
 {
 	GuardCaptureStatus status;
 	TimestampTz installed_at = 0;
@@ -169,9 +172,19 @@ GuardServer *
 guard_server_read(void)
 {
 	GuardServer *server = palloc0(sizeof(GuardServer));
+	GuardEpochs *epochs = guard_epochs_read();
+	TimestampTz cluster;
+	bool		lost;
 
-	server->counters_since = counters_since();
-	server->capture_since = capture_since();
+	/*
+	 * A server that was promoted counted before, but other traffic.  While it
+	 * is a standby it speaks of its own.
+	 */
+	server->epochs = epochs;
+	server->counters_since = epochs->counters != NULL && !RecoveryInProgress() ?
+		epochs->counters->since : guard_server_counters_since(&cluster, &lost);
+	server->capture_since = epochs->capture != NULL && !RecoveryInProgress() ?
+		epochs->capture->since : guard_server_capture_since();
 	server->free_connections = MaxConnections - CountDBBackends(InvalidOid);
 	server->busy_connections = busy_connections();
 	server->standbys = attached_standbys();

@@ -77,6 +77,7 @@ typedef struct StatementJob
 	const char *why;
 	MemoryContext context;
 	HTAB	   *times;			/* of GuardTime: fill this instead */
+	char	   *view;			/* its name, in that context; NULL: none */
 } StatementJob;
 
 struct GuardTimes
@@ -182,6 +183,8 @@ read_view(StatementJob *job)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	view = find_view(&job->why);
+	if (view != NULL)
+		job->view = MemoryContextStrdup(job->context, view);
 	if (view != NULL && job->times != NULL)
 		read_times(job->times, view);
 	else if (view != NULL && job->statements != NIL)
@@ -198,6 +201,19 @@ guard_statements_missing(void)
 
 	read_view(&job);
 	return job.why;
+}
+
+/*
+ * View and function share name and schema, and only the extension's own
+ * function can have its arguments there.
+ */
+char *
+guard_statements_function(void)
+{
+	StatementJob job = {.context = CurrentMemoryContext};
+
+	read_view(&job);
+	return job.view;
 }
 
 static int

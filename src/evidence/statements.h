@@ -30,6 +30,12 @@ typedef struct GuardStatement
 extern const char *guard_statements_missing(void);
 
 /*
+ * The function of pg_stat_statements, qualified and quoted; NULL where it
+ * cannot be used.
+ */
+extern char *guard_statements_function(void);
+
+/*
  * The statements that used any of these relations, most frequent first, as a
  * list of GuardStatement * in the current memory context.  Read with the
  * rights of the extension's owner: whether texts may be shown to whoever asks

@@ -80,8 +80,8 @@ by_count(const ListCell *a, const ListCell *b)
  * "auth, push, mail and 2 others".  Versions of one service are named once.
  * NULL when none but this session is known.
  */
-static char *
-name_services(Oid relation)
+char *
+guard_usage_services(Oid relation)
 {
 	List	   *services = guard_capture_services(relation);
 	const char *names[SERVICES_NAMED];
@@ -167,7 +167,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->rate = use.rate;
 		fact->pause = use.longest_pause;
 		fact->statements = use.statements;
-		fact->who = name_services(relation);
+		fact->who = guard_usage_services(relation);
 	}
 	else if (capture_since == 0)
 		fact->note = "not every session is captured";
@@ -201,12 +201,12 @@ may_have_overflowed(bool captured)
  * workers do on a subscriber, and foreign key checks where they bypass the
  * executor.
  */
-static bool
-passes_by_executor(const GuardEvidence *evidence)
+bool
+guard_usage_bypasses_executor(Oid index, bool subscribed)
 {
-	return evidence->roles.subscribed ||
+	return subscribed ||
 		(guard_compat_fk_checks_bypass_executor &&
-		 get_index_ref_constraints(evidence->index) != NIL);
+		 get_index_ref_constraints(index) != NIL);
 }
 
 /*
@@ -237,7 +237,7 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->seen = GUARD_SEEN_NOT;
 		return;
 	}
-	covered = capture_since != 0 && !passes_by_executor(evidence) &&
+	covered = capture_since != 0 && !guard_usage_bypasses_executor(evidence->index, evidence->roles.subscribed) &&
 		!may_have_overflowed(captured) &&
 		(capture_since <= fact->since ||
 		 (evidence->created_at != 0 && capture_since <= evidence->created_at));

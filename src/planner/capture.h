@@ -109,6 +109,8 @@ typedef struct GuardCapturedService
 typedef struct GuardCaptureStatus
 {
 	bool		available;		/* preloaded, tables attached */
+	TimestampTz segment;		/* when shared memory was made, empty: tells
+								 * one life of it from another */
 	TimestampTz since;			/* since when every session has been captured
 								 * without a break; 0 when that is not so now */
 	int			relations_used; /* records in use, of relations_max */

@@ -517,6 +517,7 @@ guard_table_status(GuardCaptureStatus *status)
 	LWLockRelease(segment->lock);
 
 	status->available = true;
+	status->segment = segment->started_at;
 	status->relations_max = guard_guc_max_indexes;
 	status->overflow_since =
 		(TimestampTz) pg_atomic_read_u64(&segment->overflow_since);

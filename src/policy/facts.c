@@ -108,7 +108,12 @@ put_use(StringInfo buf, const GuardFact *fact)
 		put_key(buf, "hidden_seconds");
 		appendStringInfo(buf, "%.3f", fact->hidden / (double) USECS_PER_SEC);
 	}
+	if (fact->days > 0)
+		put_int(buf, "days", fact->days);
 	put_text(buf, "services", fact->who);
+	if (fact->unobserved > 0)
+		put_int(buf, "not_observed_seconds", fact->unobserved / USECS_PER_SEC);
+	put_text(buf, "not_observed", fact->gaps);
 	put_bool(buf, "moved_away", fact->moved_away);
 	put_text(buf, "note", fact->note);
 	appendStringInfoChar(buf, '}');

@@ -96,7 +96,7 @@ how_often(double rate, int64 count)
 static char *
 use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 {
-	bool		counters = strstr(use->source, "counters") != NULL;
+	bool		counters = strstr(use->source, "count") != NULL;
 	bool		going_on = rate * SECS_PER_MINUTE >= 1.95 && count >= RATE_USES;
 	StringInfoData buf;
 
@@ -177,6 +177,11 @@ hot_clause(const GuardJudgement *judgement)
 static char *
 observed_clause(const GuardVerdict *verdict)
 {
+	if (verdict->use != NULL)
+		return psprintf("%s, but nothing is known of %s since",
+						use_clause(verdict->use, 0, verdict->use->count,
+								   verdict->evidence->as_of),
+						span(verdict->use->unobserved));
 	if (verdict->observed <= 0)
 		return pstrdup("nothing is known of its use");
 	return psprintf("no use was seen, but only for the last %s",
@@ -308,6 +313,8 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 	if (fact->since != 0 && (fact->seen != GUARD_SEEN_USED || fact->last != 0))
 		appendStringInfo(buf, "; observed since %s",
 						 guard_sentence_moment(fact->since));
+	if (fact->gaps != NULL)
+		appendStringInfo(buf, "; not observed: %s", fact->gaps);
 	appendStringInfoChar(buf, '.');
 }
 

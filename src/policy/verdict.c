@@ -27,6 +27,12 @@
  */
 #define ENOUGH_USES		20
 
+/*
+ * Fewer do on so many days, if the first and the last of them are a look-back
+ * apart: two pauses, seen to their end.
+ */
+#define ENOUGH_DAYS		3
+
 /* A partition that took rows this recently is not one for retention. */
 #define WRITTEN_LATELY	(INT64CONST(5) * 60 * USECS_PER_SEC)
 
@@ -64,22 +70,48 @@ guard_verdict_reason_name(GuardReason reason)
 }
 
 /*
- * Has this use ended?  It has when nothing happened for the quiet period and
- * for one and a half times the longest pause known between uses: the
- * month-end report, whose pauses are 31 days, keeps its index for 46.  With
- * few uses, or no knowledge of pauses, nothing but the look-back ends it.
- * While the index was hidden the clock stood still.
+ * Is the longest pause known one that says something about the next?  It is
+ * after many uses, or after a few that history saw return again and again: the
+ * month-end report of the last quarter.
  */
 static bool
-use_ended(const GuardFact *fact, const GuardPolicy *policy)
+pauses_known(const GuardFact *fact, const GuardPolicy *policy)
 {
-	int64		quiet = policy->now - fact->last - fact->hidden;
+	TimestampTz first = fact->known_first != 0 ? fact->known_first : fact->first;
 
-	if (quiet < policy->quiet_period)
+	if (fact->pause < 0)
 		return false;
-	if (fact->count < ENOUGH_USES || fact->pause < 0)
+	if (Max(fact->count, fact->known_uses) >= ENOUGH_USES)
+		return true;
+	return fact->days >= ENOUGH_DAYS && first != 0 &&
+		fact->last - first >= policy->lookback;
+}
+
+/*
+ * For how long has there been no use?  While the index was hidden the clock
+ * stood still.
+ */
+static int64
+quiet_for(const GuardFact *fact, const GuardPolicy *policy)
+{
+	return policy->now - fact->last - fact->hidden;
+}
+
+/*
+ * Has this use ended after so long without another?  It has when that is more
+ * than the quiet period and than one and a half times the longest pause known
+ * between uses: the month-end report, whose pauses are 31 days, keeps its index
+ * for 46, whatever the look-back.  With few uses, or no knowledge of pauses,
+ * nothing but the look-back ends it.
+ */
+static bool
+ended_after(const GuardFact *fact, int64 quiet, const GuardPolicy *policy)
+{
+	if (!pauses_known(fact, policy))
+		return quiet >= policy->lookback;
+	if (quiet < fact->pause + fact->pause / 2)
 		return false;
-	return quiet >= fact->pause + fact->pause / 2;
+	return quiet >= policy->quiet_period || quiet >= policy->lookback;
 }
 
 bool
@@ -89,11 +121,20 @@ guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
 		return false;
 
 	/* Use that cannot be dated may have been a second ago. */
-	if (fact->last == 0)
-		return true;
-	if (policy->now - fact->last - fact->hidden >= policy->lookback)
-		return false;
-	return !use_ended(fact, policy);
+	return fact->last == 0 || !ended_after(fact, quiet_for(fact, policy), policy);
+}
+
+/*
+ * Would it have ended, had somebody been there all the time?  What nobody
+ * watched is unknown, never quiet.
+ */
+static bool
+ended_unwatched(const GuardFact *fact, const GuardPolicy *policy)
+{
+	return fact->seen == GUARD_SEEN_USED && !fact->moved_away &&
+		fact->unobserved > 0 &&
+		!guard_verdict_use_counts(fact, policy) &&
+		!ended_after(fact, quiet_for(fact, policy) - fact->unobserved, policy);
 }
 
 /*
@@ -112,6 +153,26 @@ tells_more(const GuardFact *a, const GuardFact *b)
 	if (a->last != b->last)
 		return a->last > b->last;
 	return a->count > b->count;
+}
+
+/*
+ * The latest use of which it is unknown whether it has ended, or NULL.
+ */
+static const GuardFact *
+find_unwatched(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	const GuardFact *best = NULL;
+	ListCell   *lc;
+
+	foreach(lc, evidence->facts)
+	{
+		const GuardFact *fact = (const GuardFact *) lfirst(lc);
+
+		if (ended_unwatched(fact, policy) &&
+			(best == NULL || fact->last > best->last))
+			best = fact;
+	}
+	return best;
 }
 
 /*
@@ -155,9 +216,10 @@ observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
 
 		if (fact->seen != GUARD_SEEN_NOT || fact->since == 0)
 			continue;
-		longest = Max(longest, policy->now - fact->since - fact->hidden);
+		longest = Max(longest, policy->now - fact->since - fact->hidden -
+					  fact->unobserved);
 		if (evidence->created_at != 0 && fact->since <= evidence->created_at &&
-			fact->hidden == 0)
+			fact->hidden == 0 && fact->unobserved == 0)
 			*since_creation = true;
 	}
 	return longest;
@@ -367,6 +429,13 @@ decide_by_use(GuardEvidence *evidence, const GuardPolicy *policy)
 	if (use != NULL)
 	{
 		verdict = decide_hot(GUARD_REASON_HOT, evidence, policy);
+		verdict.use = use;
+		return verdict;
+	}
+	use = find_unwatched(evidence, policy);
+	if (use != NULL)
+	{
+		verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, policy);
 		verdict.use = use;
 		return verdict;
 	}

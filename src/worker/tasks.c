@@ -15,6 +15,8 @@
 #include "utils/timestamp.h"
 
 #include "evidence/evidence.h"
+#include "evidence/history.h"
+#include "guc.h"
 #include "store/visits_table.h"
 #include "worker/tasks.h"
 
@@ -32,7 +34,18 @@ purge(void)
 	return 0;
 }
 
+/*
+ * Somebody else who is at it does it for us.
+ */
+static TimestampTz
+history(void)
+{
+	(void) guard_history_snapshot();
+	return 0;
+}
+
 const GuardTask guard_tasks[] = {
+	{"history", &guard_guc_snapshot_interval, history, 0},
 	{"purge", &hourly, purge, 0},
 };
 const int	guard_tasks_count = lengthof(guard_tasks);

@@ -39,8 +39,8 @@ typedef struct GuardTask
 	const char *name;			/* for log lines, and pg_stat_activity */
 
 	/*
-	 * Seconds between two runs, usually the address of a setting.  NULL:
-	 * whenever a visitor is there, and when it was asked for.
+	 * Seconds between two runs, usually the address of a setting; 0 there is
+	 * never.  NULL: whenever a visitor is there, and when it was asked for.
 	 */
 	const int  *interval;
 

@@ -253,6 +253,8 @@ run_tasks(void)
 
 		if (must_leave())
 			return now;
+		if (guard_tasks[i].interval != NULL && *guard_tasks[i].interval == 0)
+			continue;
 		if (not_before[i] <= now &&
 			(guard_tasks[i].interval == NULL || here->next[i] <= now))
 			here->next[i] = run_task(i);

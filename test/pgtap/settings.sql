@@ -22,6 +22,8 @@ SELECT set_has(
 		('guard.whatif_interval',	'integer',	's',	'3600',		'superuser'),
 		('guard.whatif_time_limit',	'integer',	'ms',	'10',		'superuser'),
 		('guard.hiding',			'bool',		NULL,	'on',		'sighup'),
+		('guard.snapshot_interval',	'integer',	's',	'300',		'sighup'),
+		('guard.history_retention',	'integer',	's',	(400 * 86400)::text, 'sighup'),
 		('guard.capture',			'bool',		NULL,	'on',		'sighup') $$,
 	'the settings of the design, with their defaults');
 SELECT set_has(
@@ -49,7 +51,7 @@ SELECT throws_ok(format('SET LOCAL guard.%s = %L', s, v), '22023', NULL, format(
 			   ('rebuild_limit', '-1'), ('min_scans', '0'), ('unknown_action', ''), ('mode', 'on'), ('mode', 'disabled')) v (s, v);
 SELECT throws_ok('SET LOCAL guard.nonsense = 1', '42602', NULL, 'nobody can invent a setting');
 SELECT throws_ok(format('SET LOCAL guard.%s = DEFAULT', s), '55P02', NULL, format('guard.%s cannot be changed in a session', s))
-  FROM unnest(ARRAY['capture', 'whatif', 'max_indexes', 'max_statements']) s;
+  FROM unnest(ARRAY['capture', 'whatif', 'snapshot_interval', 'history_retention', 'max_indexes', 'max_statements']) s;
 
 -- A role without privileges.
 CREATE ROLE settings_plain;

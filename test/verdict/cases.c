@@ -60,6 +60,19 @@ typedef struct Case
 	 .first = AGO(90 * DAY), .last = AGO(ago), .count = (n), .pause = (longest), .hidden = (time)}
 #define NOT_SEEN_HIDDEN(days, time) \
 	{.source = "counters", .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .hidden = (time)}
+/* a monthly report, or the like: history has seen so many days with use, the first so long ago */
+#define HISTORY(ago, n, longest, ndays, span) \
+	{.source = "history", .seen = GUARD_SEEN_USED, .since = AGO(300 * DAY), \
+	 .first = AGO((ago) + (span)), .last = AGO(ago), .count = (n), .pause = (longest), .days = (ndays)}
+/* capture's present segment began lately, history knows what was before */
+#define CONTINUED(ago, n, before, longest) \
+	{.source = "capture", .seen = GUARD_SEEN_USED, .since = AGO(3 * DAY), .first = AGO(3 * DAY), \
+	 .last = AGO(ago), .count = (n), .pause = (longest), .known_uses = (before), .known_first = AGO(90 * DAY)}
+#define UNWATCHED(ago, n, longest, gap) \
+	{.source = "history", .seen = GUARD_SEEN_USED, .since = AGO(300 * DAY), .first = AGO(200 * DAY), \
+	 .last = AGO(ago), .count = (n), .pause = (longest), .unobserved = (gap)}
+#define NOT_SEEN_BUT(days, gap) \
+	{.source = "history", .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .unobserved = (gap)}
 
 #define BIG		.heap_known = true, .heap_blocks = 1000, .table_kb = 8000
 #define HUGE	.heap_known = true, .heap_blocks = 100000, .table_kb = 800000
@@ -151,6 +164,14 @@ static Case cases[] = {
 	{"monthly report, 20 days ago", {BIG}, {VALID}, {USED(20 * DAY, 24, 31 * DAY)}, BLOCK(HOT)},
 	{"19 uses, quiet for a week", {BIG}, {VALID}, {USED(7 * DAY, 19, MINUTE)}, BLOCK(HOT)},
 	{"many scans, pauses not known, quiet for a week", {BIG}, {VALID}, {USED(7 * DAY, 5000, -1)}, BLOCK(HOT)},
+	{"monthly report, three runs in history, 20 days ago", {BIG}, {VALID}, {HISTORY(20 * DAY, 3, 31 * DAY, 3, 61 * DAY)}, BLOCK(HOT)},
+	{"monthly report, beyond the look-back, 46 days ago", {BIG}, {VALID}, {HISTORY(46 * DAY, 3, 31 * DAY, 3, 61 * DAY)}, BLOCK(HOT)},
+	{"monthly report, many uses in each run, 46 days ago", {BIG}, {VALID}, {HISTORY(46 * DAY, 500, 31 * DAY, 3, 61 * DAY)}, BLOCK(HOT)},
+	{"used on 3 days of one week, quiet for three", {BIG}, {VALID}, {HISTORY(21 * DAY, 3, 2 * DAY, 3, 5 * DAY)}, BLOCK(HOT)},
+	{"used on 2 days, quiet for 34 days", {BIG}, {VALID}, {HISTORY(34 * DAY, 2, 2 * DAY, 2, 60 * DAY)}, BLOCK(HOT)},
+	{"restarted 3 days ago, few uses since, monthly before", {BIG}, {VALID}, {CONTINUED(25 * HOUR, 30, 100, 31 * DAY)}, BLOCK(HOT)},
+	{"quiet in history, but used since", {BIG}, {VALID}, {HISTORY(100 * DAY, 1000, DAY, 50, 100 * DAY), HOT}, BLOCK(HOT)},
+	{"quiet for a day, half of it unwatched", {BIG}, {VALID}, {UNWATCHED(12 * HOUR, 1000, MINUTE, 6 * HOUR)}, BLOCK(HOT)},
 	{"pause of 20 h, quiet for 29 h", {BIG}, {VALID}, {USED(29 * HOUR, 1000, 20 * HOUR)}, BLOCK(HOT)},
 
 	/* 11: stopped */
@@ -159,6 +180,11 @@ static Case cases[] = {
 	{"20 uses, quiet for a week", {BIG}, {VALID}, {USED(7 * DAY, 20, MINUTE)}, ALLOW(STOPPED)},
 	{"pause of 20 h, quiet for 30 h", {BIG}, {VALID}, {USED(30 * HOUR, 1000, 20 * HOUR)}, ALLOW(STOPPED)},
 	{"used once, 35 days ago", {BIG}, {VALID}, {USED(35 * DAY, 1, 0)}, ALLOW(STOPPED)},
+	{"monthly report, 47 days ago", {BIG}, {VALID}, {HISTORY(47 * DAY, 3, 31 * DAY, 3, 61 * DAY)}, ALLOW(STOPPED)},
+	{"used on 3 days of one week, 35 days ago", {BIG}, {VALID}, {HISTORY(35 * DAY, 3, 2 * DAY, 3, 5 * DAY)}, ALLOW(STOPPED)},
+	{"weekly job of two months, quiet for 11 days", {BIG}, {VALID}, {HISTORY(11 * DAY, 9, 7 * DAY, 9, 56 * DAY)}, ALLOW(STOPPED)},
+	{"restarted 3 days ago, few uses since, many before, quiet for a day", {BIG}, {VALID}, {CONTINUED(25 * HOUR, 3, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"ended long before four minutes were missed", {BIG}, {VALID}, {UNWATCHED(10 * DAY, 1000, MINUTE, 4 * MINUTE)}, ALLOW(STOPPED)},
 	{"use that moved away with its table's name", {BIG, .whole_table = true, .move = {.moved = true, .served = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(STOPPED)},
 	{"one use ended, another counts", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE), HOT}, BLOCK(HOT)},
 
@@ -168,7 +194,7 @@ static Case cases[] = {
 	{"used until it was hidden for 300 days, unhidden an hour ago", {BIG}, {VALID}, {USED_HIDDEN(300 * DAY + HOUR, 1000, MINUTE, 300 * DAY)}, BLOCK(HOT)},
 	{"the same, unhidden a day ago", {BIG}, {VALID}, {USED_HIDDEN(301 * DAY, 1000, MINUTE, 300 * DAY)}, ALLOW(STOPPED)},
 	{"had stopped before it was hidden", {BIG, .hidden_since = AGO(7 * DAY)}, {VALID}, {USED_HIDDEN(9 * DAY, 1000, MINUTE, 7 * DAY)}, ALLOW(STOPPED)},
-	{"monthly report, hidden for 20 of 60 days", {BIG}, {VALID}, {USED_HIDDEN(60 * DAY, 24, 31 * DAY, 20 * DAY)}, ALLOW(STOPPED)},
+	{"monthly report, hidden for 20 of 67 days", {BIG}, {VALID}, {USED_HIDDEN(67 * DAY, 24, 31 * DAY, 20 * DAY)}, ALLOW(STOPPED)},
 	{"monthly report, hidden for 26 of 60 days", {BIG}, {VALID}, {USED_HIDDEN(60 * DAY, 24, 31 * DAY, 26 * DAY)}, BLOCK(HOT)},
 	{"nothing seen for a month, hidden for all but a day of it", {HUGE}, {VALID}, {NOT_SEEN_HIDDEN(30, 29 * DAY)}, BLOCK(UNKNOWN)},
 	{"nothing seen for a month, hidden for 23 days of it", {HUGE}, {VALID}, {NOT_SEEN_HIDDEN(30, 23 * DAY)}, ALLOW(COLD)},
@@ -187,6 +213,8 @@ static Case cases[] = {
 	{"nothing seen for a month", {HUGE}, {VALID}, {NOT_SEEN(30)}, ALLOW(COLD)},
 	{"nothing seen for exactly a week", {HUGE}, {VALID}, {NOT_SEEN(7)}, ALLOW(COLD)},
 	{"created an hour ago, never used", {HUGE, .created_at = AGO(HOUR)}, {VALID}, {NOT_SEEN(1)}, ALLOW(COLD)},
+	{"nothing seen for 300 days, with a failover of 4 minutes", {HUGE}, {VALID}, {NOT_SEEN_BUT(300, 4 * MINUTE), NOT_SEEN(1)}, ALLOW(COLD)},
+	{"nothing seen for 10 days, 3 of them unwatched", {HUGE}, {VALID}, {NOT_SEEN_BUT(10, 3 * DAY)}, ALLOW(COLD)},
 	{"one source knows for a month, another is silent", {HUGE}, {VALID}, {NOT_SEEN(30), UNKNOWN}, ALLOW(COLD)},
 
 	/* delayed, where that is possible */
@@ -205,6 +233,11 @@ static Case cases[] = {
 	{"unused unique index goes with a column, unknown_action = delay", {HUGE, .route = GUARD_ROUTE_COLUMN, NO_DELAY}, {VALID, .unique = true}, {NOT_SEEN(100)}, UNKNOWN_DELAY, ALLOW(CONSTRAINT), .warning = true, .said = true},
 
 	/* 14: unknown is never unused */
+	{"quiet for a week, but nobody was there", {BIG}, {VALID}, {UNWATCHED(7 * DAY, 1000, MINUTE, 7 * DAY - HOUR)}, ALLOW(UNKNOWN), .warning = true},
+	{"the same, large table", {HUGE}, {VALID}, {UNWATCHED(7 * DAY, 1000, MINUTE, 7 * DAY - HOUR)}, BLOCK(UNKNOWN)},
+	{"beyond the look-back, half of it unwatched", {HUGE}, {VALID}, {UNWATCHED(36 * DAY, 1, 0, 18 * DAY)}, BLOCK(UNKNOWN)},
+	{"nothing seen for 10 days, 4 of them unwatched", {HUGE}, {VALID}, {NOT_SEEN_BUT(10, 4 * DAY)}, BLOCK(UNKNOWN)},
+	{"created an hour ago, a failover since", {HUGE, .created_at = AGO(HOUR)}, {VALID}, {NOT_SEEN_BUT(1, 4 * MINUTE)}, BLOCK(UNKNOWN)},
 	{"nothing seen for a day", {BIG}, {VALID}, {NOT_SEEN(1)}, ALLOW(UNKNOWN), .warning = true},
 	{"nothing seen for a day, large table", {HUGE}, {VALID}, {NOT_SEEN(1)}, BLOCK(UNKNOWN)},
 	{"the same, unknown_action = allow", {HUGE}, {VALID}, {NOT_SEEN(1)}, .unknown_action = GUARD_UNKNOWN_ALLOW, ALLOW(UNKNOWN), .warning = true},

@@ -1,0 +1,182 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.h
+ *	  What was seen before: counters and captured use, written down with dates.
+ *
+ * Vocabulary:
+ *
+ *	source		who observes: the server's cumulative counters, or capture
+ *	epoch		a span of time for which one source is unbroken; a crash, a
+ *				reset, a failover end it and begin another
+ *	gap			a span for which no source was there.  What happened then is
+ *				unknown; a stopped server is no gap, since the counters that
+ *				survive a clean restart have missed nothing
+ *	segment		one life of capture's shared memory, known by the time at which
+ *				it was made
+ *	snapshot	the writing down, in one transaction
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_HISTORY_H
+#define GUARD_HISTORY_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+#include "evidence/evidence.h"
+
+/* ---- epochs ---- */
+
+typedef struct GuardEpoch
+{
+	bool		counters;		/* or else capture */
+	TimestampTz since;
+	TimestampTz until;			/* 0: it goes on */
+	TimestampTz seen_at;		/* found unbroken then for the last time */
+	const char *began;			/* why, one word */
+
+	/* what tells it from the one before */
+	TimestampTz mark;
+	TimestampTz cluster_mark;
+	TimestampTz full_since;		/* capture: relations without a record are not
+								 * covered from then on; 0: all are */
+	int64		timeline;
+	int64		system;
+	Oid			database;
+	int			version;
+
+	bool		stored;			/* there is a row of it */
+	TimestampTz stored_seen_at; /* as the row says */
+	bool		changed;		/* the row is no longer true */
+} GuardEpoch;
+
+typedef struct GuardGap
+{
+	TimestampTz from;
+	TimestampTz to;
+	const char *why;			/* in words */
+} GuardGap;
+
+/* Whose testimony counts when gaps are looked for. */
+typedef enum GuardWatch
+{
+	GUARD_WATCH_BOTH,			/* capture or counters */
+	GUARD_WATCH_COUNTERS,		/* what no executor sees */
+	GUARD_WATCH_FULL,			/* capture, while it had room, or counters */
+	GUARD_WATCHES
+} GuardWatch;
+
+typedef struct GuardEpochs
+{
+	List	   *epochs;			/* of GuardEpoch *, as of now */
+	bool		known;			/* false: the table could not be read */
+	bool		foreign;		/* what is stored is another database's */
+	bool		recorded;		/* there was a snapshot */
+	TimestampTz now;
+	TimestampTz since;			/* beginning of the first */
+	const GuardEpoch *counters; /* the ones that go on; NULL: none */
+	const GuardEpoch *capture;
+	TimestampTz segment;		/* capture's, 0 without capture */
+	List	   *gaps[GUARD_WATCHES];	/* of GuardGap *, oldest first */
+} GuardEpochs;
+
+/* All epochs, brought up to this moment, in the current memory context. */
+extern GuardEpochs *guard_epochs_read(void);
+
+/* Microseconds between two moments for which nobody was there. */
+extern int64 guard_epochs_unobserved(const GuardEpochs *epochs, GuardWatch watch,
+									 TimestampTz from, TimestampTz to);
+
+/*
+ * The gaps between two moments in words, "4 min on 2026-11-20 14:03 (failover)",
+ * the latest first and no more than a few; NULL when there is none.
+ */
+extern char *guard_epochs_gap_words(const GuardEpochs *epochs, GuardWatch watch,
+									TimestampTz from, TimestampTz to);
+
+/* for server.c and history_epochs.c alone */
+extern TimestampTz guard_server_counters_since(TimestampTz *cluster, bool *lost);
+extern TimestampTz guard_server_capture_since(void);
+
+/* ---- what is known of the use of one index or table ---- */
+
+typedef struct GuardKnownUse
+{
+	int32		id;				/* 0: not written down yet */
+	Oid			relation;
+	Oid			table;
+	NameData	name;
+
+	/* captured, before the segment */
+	TimestampTz first;
+	TimestampTz last;
+	int64		uses;
+	int64		pause;			/* longest, microseconds; -1: not known */
+	TimestampTz pause_ended;
+	int32		days;			/* with use, the segment's included */
+	char	   *services;		/* in words */
+	TimestampTz last_arbiter;
+
+	/* captured, in the segment */
+	TimestampTz segment;
+	TimestampTz seg_first;
+	TimestampTz seg_last;
+	int64		seg_uses;
+	int64		seg_pause;
+
+	/* counted */
+	TimestampTz counters_mark;
+	int64		scans;
+	int64		alone;			/* those that no capture explained */
+	TimestampTz alone_first;
+	TimestampTz alone_last;
+	int64		alone_pause;
+	int32		alone_days;
+} GuardKnownUse;
+
+/* A row of guard.known_use. */
+extern void guard_history_row(HeapTuple tuple, TupleDesc desc, GuardKnownUse *use);
+
+/*
+ * The segment of which the row speaks is not the present one: what happened in
+ * it belongs to the past.
+ */
+extern void guard_history_fold(GuardKnownUse *use, const GuardEpochs *epochs);
+
+/* ---- snapshots ---- */
+
+/*
+ * Write down what happened since the last snapshot; must be called in a
+ * transaction that may write.  False: not now.  Waits for no lock.
+ */
+extern bool guard_history_snapshot(void);
+
+/* when the last one was, 0: never */
+extern TimestampTz guard_history_last_snapshot(void);
+
+/* ---- statements ---- */
+
+/* What pg_stat_statements counted between the last two snapshots. */
+typedef struct GuardStatementRate
+{
+	int64		queryid;
+	TimestampTz from;
+	TimestampTz to;
+	int64		calls;
+	double		total_time;		/* milliseconds */
+	int64		rows;
+} GuardStatementRate;
+
+/*
+ * Of those of these statements (pointers to int64 queryids, NIL: all) of which
+ * it is known, as a list of GuardStatementRate * in the current memory
+ * context.  One that was not called between the last two snapshots has 0
+ * calls.
+ */
+extern List *guard_history_statement_rates(List *queryids);
+
+#endif							/* GUARD_HISTORY_H */

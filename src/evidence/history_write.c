@@ -1,0 +1,424 @@
+/*-------------------------------------------------------------------------
+ *
+ * history_write.c
+ *	  Writing down what happened since the last time.
+ *
+ * One pass compares what the server has counted and what capture has recorded
+ * with what was written down before.  Only what has moved is written, in one
+ * statement for all of it; where nothing has, the pass costs one look at each
+ * relation and writes a row or two of epochs.
+ *
+ * Counters are kept as they were, and compared; a counter that went backwards
+ * began anew.  Of capture the state of the present segment is kept beside the
+ * sum of all before it: so nothing is counted twice when a snapshot is lost,
+ * and what a segment knew at the last snapshot before a crash is not lost.
+ *
+ * Nobody waits for a snapshot, and it waits for nobody: two of them exclude each
+ * other by a lock on the extension that is taken conditionally, a locked table
+ * of ours puts it off, and a row that somebody's DDL has locked is left alone
+ * until the next time.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/catalog.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "compat/compat.h"
+#include "evidence/history.h"
+#include "evidence/history_rows.h"
+#include "guc.h"
+#include "planner/capture.h"
+#include "store/store.h"
+
+/* Tells our lock on the extension from PostgreSQL's own. */
+#define SNAPSHOT_LOCK	1
+
+/* A clock that went back may leave this much behind. */
+#define CLOCK_TOLERANCE	USECS_PER_HOUR
+
+/* One relation that guard knows something of, or is about to. */
+typedef struct Known
+{
+	Oid			relation;		/* hash key */
+	bool		stored;
+	bool		present;		/* seen in pg_class */
+	bool		captured;		/* capture has a record */
+	GuardKnownUse use;
+	GuardCapturedUse now;
+} Known;
+
+/* One snapshot at work. */
+typedef struct Snapshotting
+{
+	GuardEpochs *epochs;
+	TimestampTz now;
+	TimestampTz counted_at;		/* the last one in this epoch of the counters;
+								 * 0: there was none */
+	bool		first;			/* nothing was ever written down */
+	HTAB	   *known;
+	GuardHistoryRows *rows;
+	List	   *gone;			/* ids */
+} Snapshotting;
+
+static bool lock_out_others(void);
+static void read_known_uses(Snapshotting *snap);
+static void find_lost(Snapshotting *snap);
+static void look_at_relations(Snapshotting *snap);
+static void look_at(Snapshotting *snap, Known *known, int64 scans,
+					TimestampTz last_scan, const char *name);
+
+bool
+guard_history_snapshot(void)
+{
+	Snapshotting snap = {0};
+
+	if (guard_guc_mode == GUARD_MODE_OFF || !guard_store_present() ||
+		RecoveryInProgress() || XactReadOnly || !lock_out_others())
+		return false;
+
+	pgstat_clear_snapshot();
+	snap.epochs = guard_epochs_read();
+	if (!snap.epochs->known)
+		return false;
+	if (snap.epochs->foreign)
+		guard_history_rows_clear();
+	snap.now = snap.epochs->now;
+	snap.first = !snap.epochs->recorded;
+	if (snap.epochs->counters != NULL && snap.epochs->counters->stored)
+		snap.counted_at = snap.epochs->counters->stored_seen_at;
+	snap.rows = guard_history_rows_make();
+
+	read_known_uses(&snap);
+	look_at_relations(&snap);
+	find_lost(&snap);
+	guard_history_rows_delete(snap.gone);
+	guard_history_rows_write(snap.rows);
+	guard_history_statements(snap.now);
+	guard_history_prune(snap.epochs);
+	guard_history_rows_epochs(snap.epochs);
+	return true;
+}
+
+/*
+ * Take the lock that keeps two snapshots apart, until the transaction ends, and
+ * see to it that none of our tables makes us wait.
+ */
+static bool
+lock_out_others(void)
+{
+	static const char *const tables[] = {"evidence_epoch", "known_use",
+	"hourly_use", "known_service", "statement_rate"};
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId,
+					   guard_store_extension(), SNAPSHOT_LOCK);
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	for (int i = 0; i < lengthof(tables); i++)
+	{
+		Oid			table = guard_store_table(tables[i]);
+
+		if (!OidIsValid(table) ||
+			!ConditionalLockRelationOid(table, RowExclusiveLock))
+			return false;
+	}
+	return true;
+}
+
+/* ----------------------------------------------------------------
+ *		What is known, and what is there
+ * ----------------------------------------------------------------
+ */
+
+static Known *
+enter(Snapshotting *snap, Oid relation)
+{
+	bool		found;
+	Known	   *known = hash_search(snap->known, &relation, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		MemSet(((char *) known) + sizeof(Oid), 0, sizeof(Known) - sizeof(Oid));
+		known->use.relation = relation;
+		known->use.pause = known->use.seg_pause = known->use.alone_pause = -1;
+	}
+	return known;
+}
+
+static bool
+read_known_use(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Snapshotting *snap = arg;
+	GuardKnownUse use;
+	Known	   *known;
+
+	guard_history_row(tuple, desc, &use);
+	known = enter(snap, use.relation);
+	if (known->stored)
+		snap->gone = lappend_int(snap->gone, use.id);
+	else
+		known->use = use;
+	known->stored = true;
+	return true;
+}
+
+/*
+ * What was written down, and what capture knows now, by relation.
+ */
+static void
+read_known_uses(Snapshotting *snap)
+{
+	HASHCTL		info;
+	ListCell   *lc;
+
+	info.keysize = sizeof(Oid);
+	info.entrysize = sizeof(Known);
+	info.hcxt = CurrentMemoryContext;
+	snap->known = hash_create("guard known uses", 1024, &info,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	if (!snap->epochs->foreign)
+		(void) guard_store_scan("known_use", NULL, 0, InvalidOid,
+								read_known_use, snap);
+	foreach(lc, guard_capture_relations())
+	{
+		const GuardCapturedUse *use = lfirst(lc);
+		Known	   *known = enter(snap, use->relation);
+
+		known->captured = use->last_any != 0;
+		known->now = *use;
+	}
+}
+
+/*
+ * Is it of a kind whose use counts?  The system's own relations, temporary ones
+ * and guard's are left out.
+ */
+static bool
+is_observed(Form_pg_class form, Oid own_schema)
+{
+	return (form->relkind == RELKIND_INDEX || form->relkind == RELKIND_RELATION ||
+			form->relkind == RELKIND_MATVIEW) &&
+		form->oid >= FirstNormalObjectId &&
+		form->relpersistence != RELPERSISTENCE_TEMP &&
+		form->relnamespace != own_schema &&
+		!IsToastNamespace(form->relnamespace);
+}
+
+static void
+look_at_relations(Snapshotting *snap)
+{
+	Oid			own_schema = get_namespace_oid("guard", true);
+	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 0,
+										  NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+		PgStat_StatTabEntry *tab;
+		Known	   *known;
+		int64		scans;
+
+		if (!is_observed(form, own_schema))
+			continue;
+		tab = pgstat_track_counts ? pgstat_fetch_stat_tabentry(form->oid) : NULL;
+		scans = tab != NULL ? tab->numscans : 0;
+		known = hash_search(snap->known, &form->oid, HASH_FIND, NULL);
+		if (known == NULL && scans == 0)
+			continue;
+		if (known == NULL)
+			known = enter(snap, form->oid);
+		known->present = true;
+		if (!known->stored)
+			known->use.table = form->relkind == RELKIND_INDEX ?
+				IndexGetRelation(form->oid, true) : form->oid;
+		look_at(snap, known, scans,
+				tab != NULL ? guard_compat_lastscan(tab) : 0,
+				NameStr(form->relname));
+	}
+	systable_endscan(scan);
+	table_close(pg_class, AccessShareLock);
+}
+
+/*
+ * Rows of relations that are not there any more: dropped while nobody looked,
+ * or rebuilt under another OID.  The name tells (3.9).
+ */
+static void
+find_lost(Snapshotting *snap)
+{
+	HASH_SEQ_STATUS status;
+	Known	   *known;
+
+	hash_seq_init(&status, snap->known);
+	while ((known = hash_seq_search(&status)) != NULL)
+	{
+		Oid			nsp;
+		Oid			successor;
+		Known	   *heir;
+
+		if (known->present || !known->stored)
+			continue;
+		nsp = get_rel_namespace(known->use.table);
+		successor = OidIsValid(nsp) ?
+			get_relname_relid(NameStr(known->use.name), nsp) : InvalidOid;
+		heir = OidIsValid(successor) ?
+			hash_search(snap->known, &successor, HASH_FIND, NULL) : NULL;
+		if (OidIsValid(successor) && (heir == NULL || !heir->stored) &&
+			IndexGetRelation(successor, true) == known->use.table)
+			guard_history_rebuilt(known->relation, successor);
+		else
+			snap->gone = lappend_int(snap->gone, known->use.id);
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		One relation
+ * ----------------------------------------------------------------
+ */
+
+static bool
+same_day(TimestampTz a, TimestampTz b)
+{
+	return a / USECS_PER_DAY == b / USECS_PER_DAY;
+}
+
+/*
+ * Bring what is known up to what capture sees.  Returns the number of uses
+ * since the last snapshot.
+ */
+static int64
+add_captured(Snapshotting *snap, Known *known)
+{
+	GuardKnownUse *use = &known->use;
+	const GuardCapturedUse *now = &known->now;
+	int64		count = now->count + now->own_count;
+	TimestampTz last = Min(now->last_any, snap->now + CLOCK_TOLERANCE);
+	int64		grown;
+
+	guard_history_fold(use, snap->epochs);
+	if (!known->captured)
+		return 0;
+	grown = Max(count - use->seg_uses, 0);
+	if (grown > 0 && (use->days == 0 ||
+					  !same_day(Max(use->last, use->seg_last), last)))
+		use->days++;
+	use->segment = snap->epochs->segment;
+	use->seg_first = now->first;
+	use->seg_last = last;
+	use->seg_uses = count;
+	use->seg_pause = now->longest_pause;
+	use->last_arbiter = Max(use->last_arbiter, now->last_arbiter);
+	return grown;
+}
+
+/*
+ * Was capture there to explain what the counters counted since "from"?
+ */
+static bool
+explained(Snapshotting *snap, const Known *known, TimestampTz from)
+{
+	const GuardEpoch *capture = snap->epochs->capture;
+
+	return capture != NULL && capture->since <= from &&
+		(known->captured || capture->full_since == 0) &&
+		!guard_usage_bypasses_executor(known->relation,
+									   guard_roles_subscribed(known->use.table));
+}
+
+/*
+ * Bring what is known up to what the server has counted.  Returns the number
+ * of scans since the last snapshot.
+ *
+ * The first time that a server is looked at, its counter says nothing of what
+ * was there before: after a failover it has counted other traffic.
+ */
+static int64
+add_counted(Snapshotting *snap, Known *known, int64 scans, TimestampTz last_scan)
+{
+	const GuardEpoch *epoch = snap->epochs->counters;
+	GuardKnownUse *use = &known->use;
+	bool		same = use->counters_mark == epoch->mark;
+	TimestampTz from = snap->counted_at != 0 ? snap->counted_at : epoch->since;
+	int64		grown;
+
+	if (!same && (strcmp(epoch->began, "failover") == 0 ||
+				  strcmp(epoch->began, "server") == 0))
+		grown = 0;
+	else
+		grown = scans >= use->scans ? scans - use->scans : scans;
+	use->counters_mark = epoch->mark;
+	use->scans = scans;
+	if (grown > 0 && !explained(snap, known, from))
+	{
+		TimestampTz at = last_scan > from ? Min(last_scan, snap->now) : snap->now;
+
+		if (use->alone_last == 0 || !same_day(use->alone_last, at))
+			use->alone_days++;
+		if (use->alone_last != 0 && at > use->alone_last)
+			use->alone_pause =
+				Max(use->alone_pause, at - use->alone_last -
+					guard_epochs_unobserved(snap->epochs, GUARD_WATCH_BOTH,
+											use->alone_last, at));
+		use->alone += grown;
+		use->alone_last = at;
+		if (use->alone_first == 0)
+			use->alone_first = at;
+	}
+	return grown;
+}
+
+/*
+ * Has anything happened?  Then note it for writing.
+ */
+static void
+look_at(Snapshotting *snap, Known *known, int64 scans, TimestampTz last_scan,
+		const char *name)
+{
+	GuardKnownUse before = known->use;
+	GuardKnownUse *use = &known->use;
+	int64		used;
+	int64		scanned = 0;
+
+	used = add_captured(snap, known);
+	if (snap->epochs->counters != NULL)
+		scanned = add_counted(snap, known, scans, last_scan);
+	namestrcpy(&use->name, name);
+	if (used > 0)
+		use->services = guard_usage_services(known->relation);
+	if (known->stored && used == 0 && scanned == 0 &&
+		use->segment == before.segment && use->scans == before.scans &&
+		use->counters_mark == before.counters_mark &&
+		strcmp(NameStr(before.name), name) == 0)
+		return;
+	if (!known->stored && use->seg_uses == 0 && use->scans == 0)
+		return;
+	guard_history_rows_use(snap->rows, use);
+
+	/* What was counted before guard first looked happened at no known hour. */
+	if (!snap->first && (used > 0 || scanned > 0))
+		guard_history_rows_hour(snap->rows, use,
+								used > 0 ? use->seg_last : snap->now,
+								scanned, used);
+}

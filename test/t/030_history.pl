@@ -1,0 +1,243 @@
+# What guard has seen outlives restarts, crashes, resets and failovers; and what nobody saw is unknown, never unused.
+
+use strict;
+use warnings FATAL => 'all';
+use GuardTest;
+use Test::More;
+
+my $node = guard_server('main', conf => "restart_after_crash = on\n");
+my $version = version_of($node);
+my $s = session($node);
+my $user;
+
+make_table($s, $_) foreach qw(used idle monthly twin young);
+
+sub snapshot { is($s->value('SELECT guard.snapshot()'), 't', "snapshot $_[0]") }
+
+sub again
+{
+	$_->close foreach grep { $_ } $s, $user;
+	undef $user;
+	$s = session($node);
+}
+
+# The facts of one source: "used", "not seen", "unknown", or nothing.
+sub seen
+{
+	my ($index, $source) = @_;
+
+	return $s->value(
+		"SELECT f ->> 'seen' FROM guard.check('$index'), LATERAL jsonb_array_elements(facts -> 'uses') f WHERE f ->> 'source' = '$source'"
+	) // '';
+}
+
+sub detail { $s->value("SELECT detail FROM guard.check('$_[0]')") }
+sub status { $s->value("SELECT state FROM guard.status WHERE item = 'evidence'") }
+
+# ---- nothing has happened
+
+snapshot('of the beginning');
+unlike(status(), qr/gaps/, 'no gaps in the beginning');
+is($s->value("SELECT count(*) FROM guard.known_use WHERE relation_name LIKE '%idx'"), 0, 'where nothing happened nothing is written');
+is(seen('idle_a_idx', 'history'), '', 'history says nothing that capture does not say itself');
+
+$user = session($node, 'auth');
+$user->ok("SELECT c FROM used WHERE a = $_") foreach 1 .. 60;
+$user->ok('SELECT c FROM twin WHERE a = 1');
+$user->ok('SELECT pg_stat_force_next_flush()');
+$user->close;
+wait_until($s, "SELECT idx_scan >= 60 FROM pg_stat_user_indexes WHERE indexrelname = 'used_a_idx'");
+snapshot('of use');
+is($s->value("SELECT h.uses = 60 AND h.scans = 60 AND hours = 1 AND h.first_use <= h.last_use FROM guard.hourly_use h JOIN guard.known_use ON id = relation_id WHERE relation_name = 'used_a_idx'"),
+	't', 'the hour has its uses and scans');
+is( $s->value(
+		"SELECT string_agg(service, ',') FROM guard.hourly_use h JOIN guard.known_use k ON k.id = relation_id JOIN guard.known_service s ON s.id = ANY (h.services) WHERE relation_name = 'used_a_idx'"
+	),
+	'auth',
+	'and its services');
+snapshot('of nothing new');
+is($s->value("SELECT h.uses FROM guard.hourly_use h JOIN guard.known_use ON id = relation_id WHERE relation_name = 'used_a_idx'"), 60, 'nothing is counted twice');
+
+# ---- a clean restart: counters bridge it
+
+again();
+$node->restart;
+$s = session($node);
+is(verdict($s, 'used_a_idx'), 'block hot', 'clean restart: history knows who used it');
+refused($s->query('DROP INDEX used_a_idx'), qr/auth used it 60 times, last .* ago/, 'clean restart: and says so');
+is(verdict($s, 'twin_a_idx'), 'block hot', 'clean restart: a single captured use is not forgotten');
+unlike(status(), qr/gaps/, 'clean restart: the counters have missed nothing');
+is(verdict($s, 'young_a_idx'), 'allow cold', 'clean restart: created under our eyes, never used');
+snapshot('after the restart');
+is(verdict($s, 'used_a_idx'), 'block hot', 'and after the next snapshot');
+is($s->value("SELECT uses FROM guard.known_use WHERE relation_name = 'used_a_idx'"), 60, 'which has moved the segment to the past');
+
+# ---- a backend is killed: the server restarts by itself, counters and capture are gone
+
+my $victim = session($node, 'victim');
+again();
+kill 'KILL', $victim->pid;
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'victim'");
+$s = session($node);
+is(verdict($s, 'used_a_idx'), 'block hot', 'kill -9: what was used is remembered');
+like(status(), qr/^since .*, gaps: [\d.]+ s on .* \(crash\)$/, 'kill -9: the gap is told, with its reason');
+like(detail('used_a_idx'), qr/History: auth used it 60 times, last .* ago; observed since .*; not observed: [\d.]+ s on [0-9: -]+ \(crash\)\./,
+	'kill -9: so it is in the evidence');
+is(seen('idle_a_idx', 'history'), 'not seen', 'kill -9: nothing was seen before');
+is(verdict($s, 'young_a_idx'), 'allow unknown', 'kill -9: whether it was used in the gap is unknown');
+like(detail('young_a_idx'), qr/History: no use seen; .* not observed: .* \(crash\)/, 'kill -9: and the reason is told');
+snapshot('after the crash');
+like(status(), qr/\(crash\)$/, 'and remembered');
+
+# ---- an immediate shutdown
+
+again();
+$node->stop('immediate');
+$node->start;
+$s = session($node);
+is(verdict($s, 'used_a_idx'), 'block hot', 'immediate shutdown: remembered');
+like(status(), qr/\(crash\), [\d.]+ s on .*\(crash\)$/, 'immediate shutdown: another gap');
+snapshot('after the shutdown');
+
+# ---- counters are reset: capture is there
+
+$user = session($node, 'auth');
+$user->ok("SELECT c FROM used WHERE a = 1");
+my $gaps = () = status() =~ /crash/g;
+$s->ok('SELECT pg_stat_reset()');
+wait_until($s, "SELECT idx_scan = 0 FROM pg_stat_user_indexes WHERE indexrelname = 'used_a_idx'");
+snapshot('after the reset');
+unlike(status(), qr/reset/, 'pg_stat_reset() is no gap where capture is there');
+is(verdict($s, 'used_a_idx'), 'block hot', 'pg_stat_reset(): remembered');
+
+# ---- without capture it is a gap, and so is track_counts = off
+
+again();
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
+$node->restart;
+$s = session($node);
+snapshot('without preloading');
+unlike(status(), qr/restart/, 'counters bridge the loss of capture');
+$s->ok('SELECT pg_stat_reset()');
+wait_until($s, "SELECT stats_reset > now() - interval '1 min' FROM pg_stat_database WHERE datname = current_database()");
+like(status(), qr/gaps: [\d.]+ s on [0-9: -]+ \(statistics reset\)|^(?!.*reset)/, 'pg_stat_reset() is a gap without capture');
+snapshot('after the reset');
+is($s->value("SELECT began FROM guard.evidence_epoch WHERE source = 'counters' ORDER BY since DESC LIMIT 1"), 'reset', 'and named');
+is(verdict($s, 'used_a_idx'), 'block hot', 'without preloading: remembered');
+
+$s->ok('ALTER SYSTEM SET track_counts = off');
+$s->ok('SELECT pg_reload_conf()');
+again();
+wait_until($s, "SELECT current_setting('track_counts') = 'off'");
+snapshot('without track_counts');
+is($s->value("SELECT count(*) FROM guard.evidence_epoch WHERE until IS NULL"), 0, 'nobody is there any more');
+is(verdict($s, 'idle_a_idx'), 'allow unknown', 'track_counts = off: unknown');
+like(detail('idle_a_idx'), qr/unknown \(track_counts is off\)/, 'track_counts = off: the reason is told');
+$s->ok('ALTER SYSTEM RESET track_counts');
+$s->ok('SELECT pg_reload_conf()');
+again();
+wait_until($s, "SELECT current_setting('track_counts') = 'on'");
+snapshot('with track_counts again');
+is($s->value("SELECT began FROM guard.evidence_epoch WHERE source = 'counters' ORDER BY since DESC LIMIT 1"), 'track_counts', 'track_counts: the gap is named');
+
+# ---- time is data: two months ago, written by hand
+
+# One long epoch, and a failover of four minutes.
+$s->ok('DELETE FROM guard.evidence_epoch');
+$s->ok('DELETE FROM guard.index_origin');
+$s->ok("INSERT INTO guard.evidence_epoch SELECT 'counters', now() - interval '300 days', now() - interval '2 days 4 min', now() - interval '2 days 4 min', 'first',
+	now() - interval '300 days', now() - interval '300 days', NULL, 1, system_identifier, d.oid, 15 FROM pg_control_system(), pg_database d WHERE datname = current_database()");
+$s->ok("INSERT INTO guard.evidence_epoch SELECT 'counters', now() - interval '2 days', NULL, now(), 'failover',
+	greatest(stats_reset, (SELECT least((SELECT stats_reset FROM pg_stat_archiver), (SELECT stats_reset FROM pg_stat_bgwriter), (SELECT stats_reset FROM pg_stat_wal)))),
+	now() - interval '2 days', NULL, (SELECT timeline_id FROM pg_control_checkpoint()), system_identifier, d.oid, 15
+	FROM pg_control_system(), pg_database d JOIN pg_stat_database s ON s.datid = d.oid WHERE d.datname = current_database()");
+like(status(), qr/^since .* \(299 days\), gaps: 4 min on [0-9: -]+ \(failover\)$/, 'guard.status: only the gap is missing');
+is(verdict($s, 'idle_a_idx'), 'allow cold', 'cold: observed time is added up over the epochs');
+like(detail('idle_a_idx'), qr/History: no use seen; observed since .*; not observed: 4 min on .* \(failover\)/, 'and the gap is told');
+
+# The month-end report, three times.
+my $idle = $s->value("SELECT 'monthly_a_idx'::regclass::oid");
+my $insert = "INSERT INTO guard.known_use (relation_oid, table_oid, relation_name, first_use, last_use, uses, longest_pause, pause_ended, days, services, segment_uses, scans, unexplained, unexplained_days)
+	VALUES ('monthly_a_idx'::regclass, 'monthly'::regclass, 'monthly_a_idx', now() - interval '82 days', now() - interval '20 days', 6, extract(epoch FROM interval '31 days') * 1000000,
+	now() - interval '20 days', 3, 'report', 0, 0, 0, 0)";
+$s->ok($insert);
+refused($s->query('DROP INDEX monthly_a_idx'), qr/report used it 6 times, last 20 days ago/, 'the month-end report of 20 days ago keeps its index');
+$s->ok("UPDATE guard.known_use SET last_use = now() - interval '46 days', first_use = now() - interval '108 days' WHERE relation_name = 'monthly_a_idx'");
+is(verdict($s, 'monthly_a_idx'), 'block hot', 'for 46 quiet days');
+$s->ok("UPDATE guard.known_use SET last_use = now() - interval '47 days', first_use = now() - interval '109 days' WHERE relation_name = 'monthly_a_idx'");
+is(verdict($s, 'monthly_a_idx'), 'allow stopped', 'then it has stopped');
+$s->ok("UPDATE guard.evidence_epoch SET until = now() - interval '45 days' WHERE until IS NOT NULL");
+is(verdict($s, 'monthly_a_idx'), 'allow unknown', 'unless nobody was there meanwhile');
+like($s->value("SELECT detail FROM guard.check('monthly_a_idx')"), qr/not observed: 43 days on .*\(failover\)/, 'which is told');
+$s->ok("SET guard.rebuild_limit = 0");
+refused($s->query('DROP INDEX monthly_a_idx'), qr/report used it 6 times, last 47 days ago, but nothing is known of 43 days since/, 'in the refusal, too');
+$s->ok('RESET guard.rebuild_limit');
+
+# ---- a clock that was ahead
+
+$s->ok("UPDATE guard.evidence_epoch SET seen_at = now() + interval '10 years' WHERE until IS NULL");
+snapshot('by a clock that went back');
+unlike(status(), qr/\(\d{4} days\)/, 'the future is not observed');
+
+# ---- identity
+
+$s->ok("UPDATE guard.known_use SET last_use = now() - interval '20 days', first_use = now() - interval '82 days' WHERE relation_name = 'monthly_a_idx'");
+$s->ok('REINDEX INDEX CONCURRENTLY monthly_a_idx');
+is(verdict($s, 'monthly_a_idx'), 'block hot', 'REINDEX CONCURRENTLY: history goes along');
+is($s->value("SELECT relation_oid = 'monthly_a_idx'::regclass FROM guard.known_use WHERE relation_name = 'monthly_a_idx'"), 't', 'under the new OID');
+$s->ok('DELETE FROM guard.inherited_use');
+$s->ok('ALTER TABLE monthly ALTER COLUMN a TYPE bigint');
+is(verdict($s, 'monthly_a_idx'), 'block hot', 'ALTER TYPE: history goes along');
+$s->ok('DELETE FROM guard.inherited_use');
+is($s->value("SELECT relation_oid = 'monthly_a_idx'::regclass FROM guard.known_use WHERE relation_name = 'monthly_a_idx'"), 't', 'under the new OID');
+$s->ok("SET guard.mode = 'off'");
+$s->ok('REINDEX INDEX CONCURRENTLY monthly_a_idx');
+$s->ok('RESET guard.mode');
+is(verdict($s, 'monthly_a_idx'), 'block hot', 'REINDEX CONCURRENTLY unseen: the name leads to it');
+snapshot('after it');
+is($s->value("SELECT relation_oid = 'monthly_a_idx'::regclass FROM guard.known_use WHERE relation_name = 'monthly_a_idx'"), 't', 'and the next snapshot notes the OID');
+$s->ok('ALTER INDEX monthly_a_idx RENAME TO monthly_by_a');
+is(verdict($s, 'monthly_by_a'), 'block hot', 'RENAME: the OID leads to it');
+
+# An heir inherits, pauses and all.
+$s->ok('CREATE INDEX monthly_a_idx2 ON monthly (a)');
+$s->ok('DROP INDEX monthly_by_a');
+is(verdict($s, 'monthly_a_idx2'), 'block hot', 'the replacement inherits what history knows');
+is($s->value("SELECT count(*) FROM guard.known_use WHERE relation_name LIKE 'monthly_%a'"), 0, 'the dropped one is forgotten');
+is($s->value("SELECT count(*) FROM guard.hourly_use WHERE relation_id NOT IN (SELECT id FROM guard.known_use)"), 0, 'hours and all');
+$s->ok("SET guard.mode = 'off'");
+$s->ok('DROP TABLE used');
+is($s->value('SELECT guard.snapshot()'), 'f', 'guard.mode = off: no snapshot');
+$s->ok('RESET guard.mode');
+snapshot('after a drop unseen');
+is($s->value("SELECT count(*) FROM guard.known_use WHERE relation_name LIKE 'used%'"), 0, 'what was dropped unseen is forgotten, too');
+
+# A copy of the database has the same OIDs, and other traffic.
+$s->close;
+$node->safe_psql('template1', 'CREATE DATABASE copy TEMPLATE postgres');
+$s = session($node, dbname => 'copy');
+is(seen('idle_a_idx', 'history'), '', 'the history of the template is not the copy\'s');
+snapshot('of the copy');
+is($s->value('SELECT count(*) FROM guard.evidence_epoch WHERE since < now() - interval \'100 days\''), 0, 'and is forgotten');
+again();
+
+# ---- nobody waits
+
+my $other = session($node, 'other');
+$other->ok('BEGIN');
+is($other->value('SELECT guard.snapshot()'), 't', 'a snapshot in an open transaction');
+is($s->value('SELECT guard.snapshot()'), 'f', 'a second one does not wait for it');
+$other->ok('ROLLBACK');
+$other->ok('BEGIN');
+$other->ok('LOCK TABLE guard.known_use');
+is($s->value('SELECT guard.snapshot()'), 'f', 'nor for a locked table');
+is(seen('idle_a_idx', 'history'), 'unknown', 'and a reader does not know');
+is(verdict($s, 'idle_a_idx'), 'allow unknown', 'so unknown it is');
+$other->ok('ROLLBACK');
+$other->close;
+failed($s->query('BEGIN READ ONLY; SELECT guard.snapshot()'), '25006', qr/cannot execute guard.snapshot\(\) in a read-only/, 'not in a read-only transaction');
+$s->ok('ROLLBACK');
+
+$s->close;
+$node->stop;
+done_testing();
