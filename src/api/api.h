@@ -10,7 +10,7 @@
 #ifndef GUARD_API_H
 #define GUARD_API_H
 
-#include "nodes/pg_list.h"
+#include "policy/check.h"
 
 #include "policy/check.h"
 
@@ -35,6 +35,19 @@ extern bool guard_api_may_see(Oid table);
 
 /* Statement texts are shown to members of pg_read_all_stats only. */
 extern bool guard_api_may_see_texts(void);
+
+/*
+ * Is it an index or a table that can be registered, and does it belong to the
+ * caller?  EXECUTE alone is not enough: a grantee looks after his own tables.
+ */
+extern void guard_api_require_ownership(Oid object);
+
+/*
+ * Judge every index that is nobody's partition and that the caller may see,
+ * and hand each judgement to "put".  It lives until that returns.
+ */
+typedef void (*guard_api_put) (GuardJudgement *judgement, void *arg);
+extern void guard_api_each_index(guard_api_put put, void *arg);
 
 /*
  * Name of an index or table for the audit log, qualified and quoted.

@@ -136,8 +136,9 @@ redundant_with(const GuardVerdict *verdict)
 }
 
 static void
-put_index(ReturnSetInfo *rsinfo, GuardJudgement *judgement)
+put_index(GuardJudgement *judgement, void *arg)
 {
+	ReturnSetInfo *rsinfo = arg;
 	const GuardVerdict *verdict = &judgement->verdict;
 	const GuardEvidence *evidence = verdict->evidence;
 	Datum		values[INDEXES_COLUMNS] = {0};
@@ -223,8 +224,8 @@ all_indexes(int *n)
  * of a partition go with their parent's.
  */
 static void
-put_table(ReturnSetInfo *rsinfo, const TableIndex *indexes, int n,
-		  const GuardServer *server)
+put_table(const TableIndex *indexes, int n, const GuardServer *server,
+		  guard_api_put put, void *arg)
 {
 	List	   *targets = NIL;
 	ListCell   *lc;
@@ -242,24 +243,18 @@ put_table(ReturnSetInfo *rsinfo, const TableIndex *indexes, int n,
 			targets = lappend(targets, target);
 	}
 	foreach(lc, guard_check_together(targets, server))
-		put_index(rsinfo, lfirst(lc));
+		put(lfirst(lc), arg);
 }
 
-/*
- * The view guard.indexes: every index that the caller may see.
- */
-Datum
-guard_sql_indexes(PG_FUNCTION_ARGS)
+void
+guard_api_each_index(guard_api_put put, void *arg)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	GuardServer *server = guard_server_read();
 	MemoryContext context;
-	GuardServer *server;
 	TableIndex *indexes;
 	int			n;
 	int			next;
 
-	InitMaterializedSRF(fcinfo, 0);
-	server = guard_server_read();
 	context = AllocSetContextCreate(CurrentMemoryContext, "guard check",
 									ALLOCSET_DEFAULT_SIZES);
 	indexes = all_indexes(&n);
@@ -270,9 +265,19 @@ guard_sql_indexes(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		for (next = i + 1; next < n && indexes[next].table == indexes[i].table;)
 			next++;
-		put_table(rsinfo, &indexes[i], next - i, server);
+		put_table(&indexes[i], next - i, server, put, arg);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
+}
+
+/*
+ * The view guard.indexes: every index that the caller may see.
+ */
+Datum
+guard_sql_indexes(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	guard_api_each_index(put_index, fcinfo->resultinfo);
 	return (Datum) 0;
 }

@@ -25,12 +25,8 @@
 PG_FUNCTION_INFO_V1(guard_sql_protect);
 PG_FUNCTION_INFO_V1(guard_sql_unprotect);
 
-/*
- * Is it an index or a table that can be registered, and does it belong to the
- * caller?  EXECUTE alone is not enough: a grantee looks after his own tables.
- */
-static void
-require_ownership(Oid object)
+void
+guard_api_require_ownership(Oid object)
 {
 	Oid			table;
 
@@ -66,7 +62,7 @@ guard_sql_protect(PG_FUNCTION_ARGS)
 				 errmsg("reason must not be empty"),
 				 errhint("Whoever meets the refusal will read it.")));
 	object = PG_GETARG_OID(0);
-	require_ownership(object);
+	guard_api_require_ownership(object);
 	guard_protection_add(object, reason);
 	guard_audit_change("protect", guard_api_name(object), reason, NULL);
 	PG_RETURN_VOID();
@@ -82,7 +78,7 @@ guard_sql_unprotect(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("object to unprotect must not be null")));
 	object = PG_GETARG_OID(0);
-	require_ownership(object);
+	guard_api_require_ownership(object);
 	if (!guard_protection_remove(object))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -150,6 +150,16 @@ guard_compat_backend_status(int number)
 #endif
 
 /*
+ * What a session shows of itself, by its place in the list, from 1 to
+ * pgstat_fetch_stat_numbackends().  16 renamed the look-up.
+ */
+#if PG_VERSION_NUM >= 160000
+#define guard_compat_local_status(n) pgstat_get_local_beentry_by_index(n)
+#else
+#define guard_compat_local_status(n) pgstat_fetch_stat_local_beentry(n)
+#endif
+
+/*
  * 19 replaced get_relation_info_hook by build_simple_rel_hook (91f33a2ae92a),
  * which is called for every kind of range table entry.  Both end up here, with
  * the table that is about to be planned.

@@ -30,6 +30,7 @@
 #include "evidence/evidence.h"
 #include "planner/capture.h"
 #include "planner/hide.h"
+#include "evidence/registration.h"
 #include "store/store.h"
 
 #define KB_PER_BLOCK	(BLCKSZ / 1024)
@@ -154,6 +155,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	guard_protection_collect(evidence);
 	evidence->no_delay = why_no_delay(target, evidence->shape);
 	guard_hidden_collect(evidence);
+	guard_dependencies_collect(evidence);
 	collect_size(evidence);
 	guard_replacement_find(evidence->shape, evidence->shape->table,
 						   lappend_oid(list_copy(fellows), leaf),
@@ -182,6 +184,13 @@ guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
 						1, types, values, NULL);
 }
 
+void
+guard_evidence_refresh(void)
+{
+	guard_registration_refresh("protection");
+	guard_registration_refresh("dependency");
+}
+
 /*
  * A relation is gone for good.  Its OID may come back for something else.
  */
@@ -201,6 +210,9 @@ guard_evidence_forget(Oid relation)
 						1, types, values, NULL);
 	guard_store_execute("DELETE FROM guard.protection"
 						" WHERE COALESCE(index_oid, table_oid) OPERATOR(pg_catalog.=) $1",
+						1, types, values, NULL);
+	guard_store_execute("DELETE FROM guard.dependency"
+						" WHERE index_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
 }
 

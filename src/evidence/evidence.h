@@ -24,6 +24,7 @@
 #include "storage/block.h"
 
 #include "ddl/targets.h"
+#include "evidence/dependencies.h"
 #include "evidence/replacement.h"
 #include "evidence/roles.h"
 #include "evidence/shape.h"
@@ -68,6 +69,8 @@ typedef struct GuardFact
 								 * source began included; 0: count says it */
 	TimestampTz known_first;	/* the first of them; 0: first says it */
 	int			days;			/* days on which they happened; 0: not known */
+	List	   *services;		/* of GuardServiceUse *: who made it */
+	bool		services_known; /* nobody but these did */
 	bool		moved_away;		/* this use spoke for a table that has been
 								 * moved out of the way since: it no longer
 								 * counts */
@@ -87,6 +90,9 @@ typedef struct GuardMove
 	char	   *heir_table;		/* that table's name, served or not; NULL when
 								 * nothing bears the old name */
 	Oid			heir_index;		/* the index that serves */
+	Oid			twin;			/* an index of that table, just like this one
+								 * and usable: what services needed before the
+								 * move is that one.  Invalid: none */
 } GuardMove;
 
 /*
@@ -133,6 +139,7 @@ typedef struct GuardEvidence
 								 * parent; 0: did not */
 	TimestampTz hidden_since;	/* it is hidden from the planner; 0: it is not */
 	GuardProtection protection;
+	List	   *dependencies;	/* of GuardDependency * */
 	GuardReplacement replacement;
 	GuardPlans	plans;
 
@@ -196,7 +203,6 @@ guard_evidence_enforces_unnamed(const GuardEvidence *evidence)
 extern void guard_usage_collect(GuardEvidence *evidence);
 extern void guard_usage_collect_aim(GuardEvidence *evidence);
 extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
-extern char *guard_usage_services(Oid relation);
 extern void guard_inherited_collect(GuardEvidence *evidence);
 extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
@@ -204,6 +210,7 @@ extern void guard_origin_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
 extern void guard_plans_collect(GuardEvidence *evidence, List *fellows);
 extern void guard_hidden_collect(GuardEvidence *evidence);
+extern void guard_dependencies_collect(GuardEvidence *evidence);
 
 /* ---- book-keeping about tables and indexes, called by hooks ---- */
 
@@ -242,7 +249,13 @@ extern void guard_protection_add(Oid relation, const char *reason);
 extern bool guard_protection_remove(Oid relation);
 
 /* bring registrations up to date with new names and OIDs (3.9) */
-extern void guard_protection_refresh(void);
+extern void guard_evidence_refresh(void);
+
+/*
+ * "heir" is the twin of an index that goes, or the like of it on the table
+ * that bears its table's old name: services need it now.
+ */
+extern void guard_dependencies_move(const GuardEvidence *gone, Oid heir);
 
 /* an index or table is gone for good: forget what was noted of it */
 extern void guard_evidence_forget(Oid relation);

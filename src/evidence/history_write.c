@@ -406,7 +406,7 @@ look_at(Snapshotting *snap, Known *known, int64 scans, TimestampTz last_scan,
 		scanned = add_counted(snap, known, scans, last_scan);
 	namestrcpy(&use->name, name);
 	if (used > 0)
-		use->services = guard_usage_services(known->relation);
+		use->services = guard_services_of(known->relation);
 	if (known->stored && used == 0 && scanned == 0 &&
 		use->segment == before.segment && use->scans == before.scans &&
 		use->counters_mark == before.counters_mark &&

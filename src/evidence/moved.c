@@ -243,6 +243,8 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 	guard_replacement_find(evidence->shape, heir, NIL, false, &successor);
 	result->served = successor.match != GUARD_MATCH_NONE && successor.usable;
 	result->heir_index = successor.index;
+	if (result->served && successor.match == GUARD_MATCH_TWIN)
+		result->twin = successor.index;
 }
 
 /*

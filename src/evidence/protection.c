@@ -69,7 +69,7 @@ guard_protection_add(Oid relation, const char *reason)
 	char		nulls[REGISTRY_PARAMETERS + 2] = "        ";
 	Oid			types[] = {REGISTRY_TYPES, TEXTOID};
 
-	guard_protection_refresh();
+	guard_registration_refresh("protection");
 	guard_registration_identify(relation, values, nulls, names);
 	values[REGISTRY_PARAMETERS] = CStringGetTextDatum(reason);
 	guard_store_execute("INSERT INTO guard.protection"
@@ -90,17 +90,11 @@ guard_protection_remove(Oid relation)
 	char		nulls[REGISTRY_PARAMETERS + 1] = "       ";
 	Oid			types[] = {REGISTRY_TYPES};
 
-	guard_protection_refresh();
+	guard_registration_refresh("protection");
 	guard_registration_identify(relation, values, nulls, names);
 	return guard_store_execute("DELETE FROM guard.protection"
 							   " WHERE table_schema OPERATOR(pg_catalog.=) $1"
 							   " AND table_name OPERATOR(pg_catalog.=) $2"
 							   " AND index_name IS NOT DISTINCT FROM $3",
 							   3, types, values, nulls) > 0;
-}
-
-void
-guard_protection_refresh(void)
-{
-	guard_registration_refresh("protection");
 }

@@ -41,16 +41,15 @@ void
 guard_registration_read(HeapTuple tuple, TupleDesc desc,
 						GuardRegistration *reg)
 {
-	Datum		values[REGISTRY_INDEX_OID];
-	bool		nulls[REGISTRY_INDEX_OID];
+	bool		isnull;
+	Datum		index;
 	bool		here;
 
-#define VALUE(attnum) values[(attnum) - 1]
-	heap_deform_tuple(tuple, desc, values, nulls);
+#define VALUE(attnum) heap_getattr(tuple, attnum, desc, &isnull)
 	reg->schema = NameStr(*DatumGetName(VALUE(REGISTRY_SCHEMA)));
 	reg->table = NameStr(*DatumGetName(VALUE(REGISTRY_TABLE)));
-	reg->index = nulls[REGISTRY_INDEX - 1] ? NULL :
-		NameStr(*DatumGetName(VALUE(REGISTRY_INDEX)));
+	index = VALUE(REGISTRY_INDEX);
+	reg->index = isnull ? NULL : NameStr(*DatumGetName(index));
 
 	/* Rows that came by restore bear another database's OIDs (9.1). */
 	here = DatumGetObjectId(VALUE(REGISTRY_DATABASE)) == MyDatabaseId &&

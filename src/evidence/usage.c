@@ -45,9 +45,6 @@
 #include "guc.h"
 #include "planner/capture.h"
 
-/* How many services a message names before it says "and N others". */
-#define SERVICES_NAMED	3
-
 /* A partition is aimed at when it draws this many times its siblings' share. */
 #define AIMED_FACTOR	2
 #define AIMED_ENOUGH	20
@@ -64,62 +61,6 @@ add_fact(GuardEvidence *evidence, const char *source)
 	fact->pause = -1;
 	evidence->facts = lappend(evidence->facts, fact);
 	return fact;
-}
-
-static int
-by_count(const ListCell *a, const ListCell *b)
-{
-	int64		ca = ((GuardCapturedService *) lfirst(a))->count;
-	int64		cb = ((GuardCapturedService *) lfirst(b))->count;
-
-	return ca < cb ? 1 : ca > cb ? -1 : 0;
-}
-
-/*
- * The services that used a relation, in words: "auth", "auth and push",
- * "auth, push, mail and 2 others".  Versions of one service are named once.
- * NULL when none but this session is known.
- */
-char *
-guard_usage_services(Oid relation)
-{
-	List	   *services = guard_capture_services(relation);
-	const char *names[SERVICES_NAMED];
-	int			nnames = 0;
-	int			others = 0;
-	StringInfoData buf;
-	ListCell   *lc;
-
-	list_sort(services, by_count);
-	foreach(lc, services)
-	{
-		GuardCapturedService *service = lfirst(lc);
-		bool		known = service->mine;
-
-		for (int i = 0; i < nnames && !known; i++)
-			known = strcmp(names[i], service->service) == 0;
-		if (known)
-			continue;
-		if (nnames < SERVICES_NAMED)
-			names[nnames++] = service->service;
-		else
-			others++;
-	}
-	if (nnames == 0)
-		return NULL;
-
-	initStringInfo(&buf);
-	for (int i = 0; i < nnames; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(&buf, i == nnames - 1 && others == 0 ?
-								   " and " : ", ");
-		appendStringInfoString(&buf, names[i]);
-	}
-	if (others > 0)
-		appendStringInfo(&buf, " and %d %s", others,
-						 others == 1 ? "other" : "others");
-	return buf.data;
 }
 
 /*
@@ -167,7 +108,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->rate = use.rate;
 		fact->pause = use.longest_pause;
 		fact->statements = use.statements;
-		fact->who = guard_usage_services(relation);
+		guard_services_collect(fact, relation, &use);
 	}
 	else if (capture_since == 0)
 		fact->note = "not every session is captured";

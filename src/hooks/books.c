@@ -72,9 +72,15 @@ record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 		if (evidence->index != dropped->index)
 			continue;
 		if (frame->concurrent && verdict->reason == GUARD_REASON_REPLACED)
+		{
 			guard_inherited_record(evidence, evidence->replacement.index);
+			if (evidence->replacement.match == GUARD_MATCH_TWIN)
+				guard_dependencies_move(evidence, evidence->replacement.index);
+		}
 		else if (verdict->reason == GUARD_REASON_STOPPED && evidence->move.served)
 			guard_inherited_record(evidence, evidence->move.heir_index);
+		if (OidIsValid(evidence->move.twin))
+			guard_dependencies_move(evidence, evidence->move.twin);
 	}
 }
 
@@ -137,7 +143,7 @@ write_books(void *arg)
 	record_created(frame);
 	guard_moved_record(frame->moves);
 	if (frame->renames)
-		guard_protection_refresh();
+		guard_evidence_refresh();
 }
 
 /* Is there anything to write? */

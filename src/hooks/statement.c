@@ -228,7 +228,7 @@ is_concurrent_reindex(Node *parsetree)
 static void
 refresh_registrations(void *arg)
 {
-	guard_protection_refresh();
+	guard_evidence_refresh();
 }
 
 void

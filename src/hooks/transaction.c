@@ -186,6 +186,7 @@ typedef struct Heir
 {
 	const GuardEvidence *gone;
 	Oid			index;
+	bool		twin;
 } Heir;
 
 static void
@@ -194,6 +195,8 @@ record_heir(void *arg)
 	Heir	   *heir = arg;
 
 	guard_inherited_record(heir->gone, heir->index);
+	if (heir->twin)
+		guard_dependencies_move(heir->gone, heir->index);
 }
 
 /*
@@ -222,6 +225,7 @@ made_up(Remembered *entry, char **why)
 		}
 		heir.gone = verdict->evidence;
 		heir.index = replacement.index;
+		heir.twin = replacement.match == GUARD_MATCH_TWIN;
 		if (OidIsValid(heir.index))
 			(void) guard_store_try("write down an heir", record_heir, &heir);
 	}

@@ -438,6 +438,15 @@ guard_capture_services(Oid relation)
 	return guard_table_services(relation, guard_pending_session());
 }
 
+List *
+guard_capture_versions(const char *service)
+{
+	if (!guard_table_attached())
+		return NIL;
+	guard_pending_flush(false);
+	return guard_table_versions(service, guard_pending_session());
+}
+
 void
 guard_capture_forget(Oid relation)
 {

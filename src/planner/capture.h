@@ -155,6 +155,13 @@ extern List *guard_capture_relations(void); /* of GuardCapturedUse *, this
 extern List *guard_capture_statements(Oid relation);
 extern List *guard_capture_services(Oid relation);
 
+/*
+ * The versions under which a service is at work in this database: of
+ * GuardCapturedService * without a relation.  count is that of the relation
+ * that it used most: not less than that many statements.
+ */
+extern List *guard_capture_versions(const char *service);
+
 /* the relation is gone (at commit of its drop), or the whole database */
 extern void guard_capture_forget(Oid relation);
 extern void guard_capture_forget_database(Oid database);

@@ -441,6 +441,62 @@ guard_table_services(Oid relation, uint64 session)
 	return result;
 }
 
+static void
+merge_version(List **versions, const ServiceSlot *slot)
+{
+	GuardCapturedService *found = NULL;
+	ListCell   *lc;
+
+	foreach(lc, *versions)
+	{
+		GuardCapturedService *known = lfirst(lc);
+
+		if (strcmp(known->version, slot->service.version) == 0)
+			found = known;
+	}
+	if (found == NULL)
+	{
+		found = palloc0(sizeof(*found));
+		strlcpy(found->service, slot->service.service, GUARD_SERVICE_LEN);
+		strlcpy(found->version, slot->service.version, GUARD_VERSION_LEN);
+		found->first = slot->first;
+		*versions = lappend(*versions, found);
+	}
+	found->first = Min(found->first, slot->first);
+	found->last = Max(found->last, slot->last);
+	found->count = Max(found->count, slot->count);
+}
+
+/*
+ * The versions under which a service used anything in this database, but for
+ * what only "session" did.  See capture.h for the count.
+ */
+List *
+guard_table_versions(const char *service, uint64 session)
+{
+	List	   *versions = NIL;
+
+	for (int i = 0; i < service_set_count(); i++)
+	{
+		ServiceSet *set = &service_sets[i];
+		ServiceSlot slots[SET_SLOTS];
+
+		if (!guard_flag_wait(&set->busy))
+			continue;
+		memcpy(slots, set->slots, sizeof(set->slots));
+		pg_atomic_clear_flag(&set->busy);
+		for (int j = 0; j < SET_SLOTS; j++)
+		{
+			if (OidIsValid(slots[j].key.relation) &&
+				slots[j].key.database == MyDatabaseId &&
+				slots[j].only_user != session &&
+				strcmp(slots[j].service.service, service) == 0)
+				merge_version(&versions, &slots[j]);
+		}
+	}
+	return versions;
+}
+
 /*
  * Free the slots of one relation (or, with InvalidOid as the relation, of a
  * whole database) in one set of each kind.

@@ -110,6 +110,7 @@ extern List *guard_table_relations(void);
 extern int	guard_table_count_statements(Oid relation);
 extern List *guard_table_statements(Oid relation);
 extern List *guard_table_services(Oid relation, uint64 session);
+extern List *guard_table_versions(const char *service, uint64 session);
 extern void guard_table_forget(Oid relation);
 extern void guard_table_forget_database(Oid database);
 extern void guard_table_status(GuardCaptureStatus *status);

@@ -271,6 +271,18 @@ has_identity(Oid table)
 }
 
 /*
+ * What people say is needed is this index; nothing but its twin is as good.
+ */
+static bool
+serves(const GuardVerdict *verdict, const GuardReplacement *replacement)
+{
+	if (verdict->reason == GUARD_REASON_DEPENDENCY &&
+		replacement->match != GUARD_MATCH_TWIN)
+		return false;
+	return replacement->match != GUARD_MATCH_NONE && replacement->usable;
+}
+
+/*
  * Look for a replacement on the table itself and on the one that now bears its
  * name.  Returns whether one serves.
  */
@@ -282,13 +294,13 @@ find_replacement(const GuardVerdict *verdict, Oid table, Oid successor,
 	{
 		guard_replacement_find(verdict->evidence->shape, table, NIL,
 							   verdict->needs_unique, replacement);
-		if (replacement->match != GUARD_MATCH_NONE && replacement->usable)
+		if (serves(verdict, replacement))
 			return true;
 	}
 	if (OidIsValid(successor) && successor != table)
 		guard_replacement_find(verdict->evidence->shape, successor, NIL,
 							   verdict->needs_unique, replacement);
-	return replacement->match != GUARD_MATCH_NONE && replacement->usable;
+	return serves(verdict, replacement);
 }
 
 bool

@@ -34,6 +34,16 @@ put_key(StringInfo buf, const char *key)
 	appendStringInfoChar(buf, ':');
 }
 
+/*
+ * A comma before all members of an array but the first.
+ */
+static void
+put_next(StringInfo buf)
+{
+	if (buf->data[buf->len - 1] != '[')
+		appendStringInfoChar(buf, ',');
+}
+
 static void
 put_text(StringInfo buf, const char *key, const char *value)
 {
@@ -72,6 +82,65 @@ put_time(StringInfo buf, const char *key, TimestampTz value)
 					 JsonEncodeDateTime(text, datum, TIMESTAMPTZOID, NULL));
 }
 
+/*
+ * Who made a use; "others": and somebody else, whose name was lost.
+ */
+static void
+put_services(StringInfo buf, const GuardFact *fact)
+{
+	ListCell   *lc;
+
+	if (fact->services == NIL)
+		return;
+	put_key(buf, "by_service");
+	appendStringInfoChar(buf, '[');
+	foreach(lc, fact->services)
+	{
+		const GuardServiceUse *use = lfirst(lc);
+
+		put_next(buf);
+		appendStringInfoChar(buf, '{');
+		put_text(buf, "service", use->service);
+		put_text(buf, "version", use->version);
+		put_time(buf, "last", use->last);
+		put_int(buf, "count", use->count);
+		put_time(buf, "released_at", use->released_at);
+		appendStringInfoChar(buf, '}');
+	}
+	appendStringInfoChar(buf, ']');
+	put_bool(buf, "others", !fact->services_known);
+}
+
+static void
+put_dependencies(StringInfo buf, const GuardEvidence *evidence)
+{
+	ListCell   *lc;
+
+	if (evidence->dependencies == NIL)
+		return;
+	put_key(buf, "dependencies");
+	appendStringInfoChar(buf, '[');
+	foreach(lc, evidence->dependencies)
+	{
+		const GuardDependency *dependency = lfirst(lc);
+
+		put_next(buf);
+		appendStringInfoChar(buf, '{');
+		put_text(buf, "service", dependency->service);
+		put_text(buf, "until_version", dependency->until_version);
+		put_text(buf, "deployed_version", dependency->deployed);
+		put_time(buf, "deployed_at", dependency->deployed_at);
+		put_time(buf, "released_at", dependency->released_at);
+		put_text(buf, "old_version", dependency->old_version);
+		put_time(buf, "old_version_last", dependency->old_last);
+		put_bool(buf, "needed",
+				 guard_verdict_service_needs(dependency, evidence->as_of));
+		put_text(buf, "note", dependency->note);
+		appendStringInfoChar(buf, '}');
+	}
+	appendStringInfoChar(buf, ']');
+}
+
 static void
 put_use(StringInfo buf, const GuardFact *fact)
 {
@@ -81,8 +150,7 @@ put_use(StringInfo buf, const GuardFact *fact)
 		[GUARD_SEEN_USED] = "used"
 	};
 
-	if (buf->data[buf->len - 1] != '[')
-		appendStringInfoChar(buf, ',');
+	put_next(buf);
 	appendStringInfoChar(buf, '{');
 	put_text(buf, "source", fact->source);
 	put_text(buf, "seen", seen[fact->seen]);
@@ -114,6 +182,7 @@ put_use(StringInfo buf, const GuardFact *fact)
 	if (fact->unobserved > 0)
 		put_int(buf, "not_observed_seconds", fact->unobserved / USECS_PER_SEC);
 	put_text(buf, "not_observed", fact->gaps);
+	put_services(buf, fact);
 	put_bool(buf, "moved_away", fact->moved_away);
 	put_text(buf, "note", fact->note);
 	appendStringInfoChar(buf, '}');
@@ -239,6 +308,7 @@ guard_facts_json(const GuardJudgement *judgement)
 	}
 	if (evidence->protection.found)
 		put_text(&buf, "protected", evidence->protection.reason);
+	put_dependencies(&buf, evidence);
 	put_text(&buf, "standbys_not_included", evidence->server->standbys);
 	appendStringInfoChar(&buf, '}');
 	return buf.data;

@@ -153,6 +153,34 @@ where_to_look(const char *name)
 					name);
 }
 
+static char *
+ask_owner(const GuardEvidence *evidence)
+{
+	return psprintf("Ask the owner of table %s.",
+					guard_sentence_table(evidence->shape));
+}
+
+/*
+ * How the service that needs it can let go.
+ */
+static char *
+dependency_hint(const GuardJudgement *judgement, const char *name)
+{
+	const GuardDependency *dependency = judgement->verdict.dependency;
+	const char *service = dependency->service;
+	const char *until = dependency->until_version;
+
+	if (until == NULL)
+		return psprintf("When %s no longer needs it: SELECT guard.remove_dependency(%s, %s);",
+						service, name, quote_literal_cstr(service));
+	if (dependency->released_at != 0)
+		return psprintf("Stop what still runs version %s of %s, and try again 10 minutes later.",
+						dependency->old_version, service);
+	return psprintf("Deploy version %s of %s everywhere, then SELECT guard.report_deployment(%s, %s);",
+					until, service, quote_literal_cstr(service),
+					quote_literal_cstr(until));
+}
+
 /*
  * What to do, most useful first: the remedy, never the way round.
  */
@@ -172,6 +200,9 @@ hint_message(const GuardJudgement *judgement)
 								guard_sentence_name(judgement->shape), name);
 			return psprintf("If the reason no longer holds: SELECT guard.unprotect(%s);",
 							name);
+		case GUARD_REASON_DEPENDENCY:
+			return evidence->asker_may_see ?
+				dependency_hint(judgement, name) : ask_owner(evidence);
 		case GUARD_REASON_REPLICA_IDENTITY:
 			return psprintf("Give the table another identity first: ALTER TABLE %s REPLICA IDENTITY …;",
 							guard_sentence_table(evidence->shape));
@@ -183,7 +214,7 @@ hint_message(const GuardJudgement *judgement)
 			break;
 	}
 	if (!evidence->asker_may_see)
-		return psprintf("Ask the owner of table %s.", guard_sentence_table(evidence->shape));
+		return ask_owner(evidence);
 	return psprintf("%s %s",
 					evidence->whole_table ?
 					"Deploy the code that no longer needs the table first." :

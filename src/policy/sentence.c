@@ -43,11 +43,8 @@ guard_sentence_table(const GuardShape *shape)
 	return quote_qualified_identifier(shape->schema, shape->table_name);
 }
 
-/*
- * A span of time in one unit, as one says it.
- */
-static char *
-span(int64 usecs)
+char *
+guard_sentence_span(int64 usecs)
 {
 	double		secs = Max(usecs, 0) / (double) USECS_PER_SEC;
 
@@ -105,7 +102,7 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 		return psprintf("%d %s on it without reading it (%s), last planned %s ago",
 						use->statements,
 						use->statements == 1 ? "statement relies" : "statements rely",
-						use->note, span(now - use->last));
+						use->note, guard_sentence_span(now - use->last));
 	if (counters)
 		appendStringInfo(&buf, "it was scanned %s", how_often(0, count));
 	else if (use->who != NULL)
@@ -117,7 +114,7 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 						 how_often(going_on ? rate : 0, count));
 
 	if (use->last != 0)
-		appendStringInfo(&buf, ", last %s ago", span(now - use->last));
+		appendStringInfo(&buf, ", last %s ago", guard_sentence_span(now - use->last));
 	else
 		appendStringInfo(&buf, " at some time since %s",
 						 guard_sentence_moment(use->since));
@@ -126,11 +123,8 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 	return buf.data;
 }
 
-/*
- * A person's text as part of a message: one line, and not too long.
- */
-static char *
-one_line(const char *text)
+char *
+guard_sentence_one_line(const char *text)
 {
 	int			len = strlen(text);
 	char	   *line;
@@ -159,7 +153,7 @@ hot_clause(const GuardJudgement *judgement)
 		(evidence->roles.is_partition || evidence->roles.is_inheritance_child) &&
 		verdict->use->last <= evidence->last_write)
 		return psprintf("rows were written to it %s ago",
-						span(evidence->as_of - evidence->last_write));
+						guard_sentence_span(evidence->as_of - evidence->last_write));
 	clause = use_clause(verdict->use, judgement->rate, judgement->count,
 						evidence->as_of);
 
@@ -181,11 +175,11 @@ observed_clause(const GuardVerdict *verdict)
 		return psprintf("%s, but nothing is known of %s since",
 						use_clause(verdict->use, 0, verdict->use->count,
 								   verdict->evidence->as_of),
-						span(verdict->use->unobserved));
+						guard_sentence_span(verdict->use->unobserved));
 	if (verdict->observed <= 0)
 		return pstrdup("nothing is known of its use");
 	return psprintf("no use was seen, but only for the last %s",
-					span(verdict->observed));
+					guard_sentence_span(verdict->observed));
 }
 
 /*
@@ -197,8 +191,8 @@ cold_clause(const GuardVerdict *verdict)
 	const GuardEvidence *evidence = verdict->evidence;
 	char	   *clause = evidence->created_at != 0 ?
 		psprintf("not used since it was created %s ago",
-				 span(evidence->as_of - evidence->created_at)) :
-		psprintf("no use was seen for %s", span(verdict->observed));
+				 guard_sentence_span(evidence->as_of - evidence->created_at)) :
+		psprintf("no use was seen for %s", guard_sentence_span(verdict->observed));
 
 	if (evidence->server->standbys != NULL)
 		clause = psprintf("%s; reads on standby %s are not included", clause,
@@ -237,7 +231,7 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 	{
 		case GUARD_REASON_PROTECTED:
 			return psprintf("%s protected it: %s", evidence->protection.protected_by,
-							one_line(evidence->protection.reason));
+							guard_sentence_one_line(evidence->protection.reason));
 		case GUARD_REASON_INVALID:
 			return pstrdup("it is not valid and serves no query");
 		case GUARD_REASON_PARTITION:
@@ -247,12 +241,14 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 			return psprintf("index %s serves in its place",
 							quote_qualified_identifier(evidence->replacement.schema,
 													   evidence->replacement.name));
+		case GUARD_REASON_DEPENDENCY:
+			return guard_sentence_dependency(verdict);
 		case GUARD_REASON_REPLICA_IDENTITY:
 			return psprintf("it is the replica identity of published table %s: UPDATE and DELETE would fail without it",
 							guard_sentence_table(evidence->shape));
 		case GUARD_REASON_ARBITER:
 			return psprintf("INSERT … ON CONFLICT statements name it as arbiter and would fail without it, last %s ago",
-							span(evidence->as_of - evidence->last_arbiter));
+							guard_sentence_span(evidence->as_of - evidence->last_arbiter));
 		case GUARD_REASON_HARMLESS:
 			if (!evidence->heap_known || evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)
 				return psprintf("its %d captured %s would cost the same without it",
@@ -268,6 +264,8 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 				return pstrdup(evidence->move.detached ?
 							   "its use ended when its table was detached" :
 							   "its use passed to another table with its table's name");
+			if (guard_verdict_use_released(verdict->use))
+				return guard_sentence_released(verdict->use, evidence->as_of);
 			return use_clause(verdict->use, 0, judgement->count, evidence->as_of);
 		case GUARD_REASON_CONSTRAINT:
 			return evidence->named ?
@@ -419,6 +417,8 @@ guard_sentence_detail(const GuardJudgement *judgement)
 	if (evidence->hidden_since != 0)
 		appendStringInfo(&buf, " It has been hidden from the planner since %s, and judged as of then.",
 						 guard_sentence_moment(evidence->hidden_since));
+	foreach(lc, evidence->dependencies)
+		guard_sentence_append_dependency(&buf, lfirst(lc), evidence->as_of);
 	if (list_length(judgement->verdicts) > 1)
 		appendStringInfo(&buf, " This is partition index %s, one of %d.",
 						 guard_sentence_name(evidence->shape),

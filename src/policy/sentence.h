@@ -12,6 +12,8 @@
 #ifndef GUARD_SENTENCE_H
 #define GUARD_SENTENCE_H
 
+#include "lib/stringinfo.h"
+
 #include "policy/check.h"
 
 /*
@@ -19,6 +21,12 @@
  * a second, last 0.3 s ago".  In the current memory context.
  */
 extern char *guard_sentence_verdict(const GuardJudgement *judgement);
+
+/* A span of time in one unit, as one says it. */
+extern char *guard_sentence_span(int64 usecs);
+
+/* A person's text as part of a message: one line, and not too long. */
+extern char *guard_sentence_one_line(const char *text);
 
 /* "2026-11-23 05:55:16 +00" */
 extern char *guard_sentence_moment(TimestampTz at);
@@ -34,5 +42,18 @@ extern char *guard_facts_json(const GuardJudgement *judgement);
 
 /* "public.users", quoted where needed: the index's table */
 extern char *guard_sentence_table(const GuardShape *shape);
+
+/* ---- sentence_needs.c ---- */
+
+/* The clause of a verdict whose reason is a dependency. */
+extern char *guard_sentence_dependency(const GuardVerdict *verdict);
+
+/* The clause for a use that ended with deployments. */
+extern char *guard_sentence_released(const GuardFact *use, TimestampTz now);
+
+/* One dependency as full sentences. */
+extern void guard_sentence_append_dependency(StringInfo buf,
+											 const GuardDependency *dependency,
+											 TimestampTz now);
 
 #endif							/* GUARD_SENTENCE_H */

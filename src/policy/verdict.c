@@ -36,11 +36,15 @@
 /* A partition that took rows this recently is not one for retention. */
 #define WRITTEN_LATELY	(INT64CONST(5) * 60 * USECS_PER_SEC)
 
+/* A version captured this recently is still at work. */
+#define AT_WORK			(INT64CONST(10) * 60 * USECS_PER_SEC)
+
 static const char *const reason_names[] = {
 	[GUARD_REASON_PROTECTED] = "protected",
 	[GUARD_REASON_INVALID] = "invalid",
 	[GUARD_REASON_PARTITION] = "partition",
 	[GUARD_REASON_REPLACED] = "replaced",
+	[GUARD_REASON_DEPENDENCY] = "dependency",
 	[GUARD_REASON_REPLICA_IDENTITY] = "replica_identity",
 	[GUARD_REASON_ARBITER] = "arbiter",
 	[GUARD_REASON_HARMLESS] = "harmless",
@@ -114,6 +118,43 @@ ended_after(const GuardFact *fact, int64 quiet, const GuardPolicy *policy)
 	return quiet >= policy->quiet_period || quiet >= policy->lookback;
 }
 
+/*
+ * What the database sees beats what was reported: an old version at work after
+ * its successor was said to run everywhere may ask for the index at any
+ * moment.  A session that only bears its name, idle in some pool, is not at
+ * work.
+ */
+bool
+guard_verdict_service_needs(const GuardDependency *dependency, TimestampTz now)
+{
+	if (dependency->released_at == 0)
+		return true;
+	return dependency->old_version != NULL &&
+		dependency->old_last > dependency->deployed_at &&
+		now - dependency->old_last < AT_WORK;
+}
+
+/*
+ * Where capture lost some of the services, or cannot tell them, the use may be
+ * anybody's.
+ */
+bool
+guard_verdict_use_released(const GuardFact *fact)
+{
+	ListCell   *lc;
+
+	if (!fact->services_known || fact->services == NIL)
+		return false;
+	foreach(lc, fact->services)
+	{
+		const GuardServiceUse *use = (const GuardServiceUse *) lfirst(lc);
+
+		if (use->released_at == 0 || use->last >= use->released_at)
+			return false;
+	}
+	return true;
+}
+
 bool
 guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
 {
@@ -121,18 +162,21 @@ guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
 		return false;
 
 	/* Use that cannot be dated may have been a second ago. */
-	return fact->last == 0 || !ended_after(fact, quiet_for(fact, policy), policy);
+	return fact->last == 0 ||
+		(!guard_verdict_use_released(fact) &&
+		 !ended_after(fact, quiet_for(fact, policy), policy));
 }
 
 /*
  * Would it have ended, had somebody been there all the time?  What nobody
- * watched is unknown, never quiet.
+ * watched is unknown, never quiet.  Where it ended with a deployment, that is
+ * somebody's word, and not a matter of having watched.
  */
 static bool
 ended_unwatched(const GuardFact *fact, const GuardPolicy *policy)
 {
 	return fact->seen == GUARD_SEEN_USED && !fact->moved_away &&
-		fact->unobserved > 0 &&
+		fact->unobserved > 0 && !guard_verdict_use_released(fact) &&
 		!guard_verdict_use_counts(fact, policy) &&
 		!ended_after(fact, quiet_for(fact, policy) - fact->unobserved, policy);
 }
@@ -289,6 +333,34 @@ plans_answer(const GuardEvidence *evidence, const GuardPolicy *policy)
 }
 
 /*
+ * The first service that still needs the index, or NULL; one that somebody
+ * registered for this very index comes before what was for its parent.  Where
+ * another table has taken the place of its table since, with an index just
+ * like this one, it is that index that the service needs.
+ */
+static const GuardDependency *
+find_dependency(const GuardEvidence *evidence)
+{
+	const GuardDependency *inherited = NULL;
+	ListCell   *lc;
+
+	foreach(lc, evidence->dependencies)
+	{
+		const GuardDependency *dependency = (const GuardDependency *) lfirst(lc);
+
+		if (!guard_verdict_service_needs(dependency, evidence->as_of) ||
+			(OidIsValid(evidence->move.twin) &&
+			 dependency->registered_at <= evidence->move.at))
+			continue;
+		if (!dependency->inherited)
+			return dependency;
+		if (inherited == NULL)
+			inherited = dependency;
+	}
+	return inherited;
+}
+
+/*
  * Would statements name this index as their ON CONFLICT arbiter?
  */
 static bool
@@ -385,20 +457,24 @@ decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
 	bool		by_plan = evidence->replacement.match == GUARD_MATCH_PLAN &&
 		!guard_evidence_enforces_unnamed(evidence) &&
 		plans_answer(evidence, policy);
+	bool		twin = usable && evidence->replacement.match == GUARD_MATCH_TWIN;
 	bool		arbiter = arbitrates(evidence, policy);
+	const GuardDependency *dependency = find_dependency(evidence);
 
 	if (evidence->protection.found &&
 		!(partition && evidence->protection.inherited))
 		*verdict = make(GUARD_BLOCK, GUARD_REASON_PROTECTED, evidence);
 	else if (!evidence->shape->valid)
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_INVALID, evidence);
-	else if (partition)
+	else if (partition && (dependency == NULL || dependency->inherited))
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_PARTITION, evidence);
 	else if (!evidence->whole_table && evidence->roles.replica_identity &&
 			 evidence->roles.published_for_update_or_delete)
 		*verdict = make(GUARD_BLOCK, GUARD_REASON_REPLICA_IDENTITY, evidence);
-	else if (!evidence->whole_table && usable)
+	else if (!evidence->whole_table && usable && (twin || dependency == NULL))
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence);
+	else if (dependency != NULL)
+		*verdict = decide_hot(GUARD_REASON_DEPENDENCY, evidence, policy);
 	else if (arbiter)
 		*verdict = make(GUARD_BLOCK, GUARD_REASON_ARBITER, evidence);
 	else if (by_plan)
@@ -407,7 +483,10 @@ decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
 		return false;
 
 	verdict->needs_unique = arbiter || guard_evidence_enforces_unnamed(evidence);
+	if (verdict->reason == GUARD_REASON_DEPENDENCY)
+		verdict->dependency = dependency;
 	if (verdict->reason == GUARD_REASON_REPLACED ||
+		verdict->reason == GUARD_REASON_DEPENDENCY ||
 		verdict->reason == GUARD_REASON_ARBITER)
 		verdict->use = find_use(evidence, policy, false);
 	verdict->notice = verdict->reason == GUARD_REASON_REPLACED;

@@ -26,6 +26,7 @@ typedef enum GuardReason
 	GUARD_REASON_INVALID,
 	GUARD_REASON_PARTITION,
 	GUARD_REASON_REPLACED,
+	GUARD_REASON_DEPENDENCY,
 	GUARD_REASON_REPLICA_IDENTITY,
 	GUARD_REASON_ARBITER,
 	GUARD_REASON_HARMLESS,
@@ -65,6 +66,8 @@ typedef struct GuardVerdict
 	const char *no_delay;		/* why it is not delayed, though the settings
 								 * ask for that; NULL where they do not */
 	const GuardFact *use;		/* the use that decided; NULL when none did */
+	const GuardDependency *dependency;	/* the first service that needs it;
+										 * NULL when none does */
 	int64		observed;		/* microseconds of evidence behind cold and
 								 * unknown */
 	GuardEvidence *evidence;
@@ -74,6 +77,16 @@ extern GuardVerdict guard_verdict_decide(GuardEvidence *evidence,
 										 const GuardPolicy *policy);
 extern const char *guard_verdict_reason_name(GuardReason reason);
 extern const char *guard_verdict_decision_name(GuardDecision decision);
+
+/*
+ * Does the service still need what it registered for?  It does until it was
+ * released, and as long as a version that should be gone is at work.
+ */
+extern bool guard_verdict_service_needs(const GuardDependency *dependency,
+										TimestampTz now);
+
+/* Was every service that made this use released, and the use before that? */
+extern bool guard_verdict_use_released(const GuardFact *fact);
 
 /* Does this use still count?  (Design section 5, "a use stops counting".) */
 extern bool guard_verdict_use_counts(const GuardFact *fact,

@@ -54,7 +54,7 @@ SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE proparallel <> 
 SELECT is_empty(
 	$$ SELECT oid::regprocedure FROM functions
 		WHERE has_function_privilege('public', oid, 'EXECUTE')
-		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'review', 'status') $$,
+		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'review', 'status', 'dependencies', 'compare_versions') $$,
 	'PUBLIC may execute nothing but questions');
 SELECT is_empty(
 	$$ SELECT oid::regclass, p FROM tables, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
@@ -68,7 +68,7 @@ SELECT set_eq(
 	ARRAY['audit_log'], 'pg_read_all_stats reads the audit log, and no other table');
 SELECT set_eq(
 	$$ SELECT relname::text FROM tables WHERE relkind = 'v' AND has_table_privilege('public', oid, 'SELECT') $$,
-	ARRAY['indexes', 'soft_drops', 'status'], 'everybody may look at the views');
+	ARRAY['dependencies', 'indexes', 'soft_drops', 'status'], 'everybody may look at the views');
 
 -- ---- the doors
 
@@ -85,7 +85,7 @@ SELECT throws_ok('SELECT guard.ddl_command_start()', NULL, NULL, 'their function
 
 SELECT set_eq(
 	$$ SELECT unnest(extconfig)::regclass::text FROM pg_extension WHERE extname = 'guard' $$,
-	ARRAY['guard.protection'], 'a dump carries registrations and nothing else');
+	ARRAY['guard.protection', 'guard.dependency'], 'a dump carries registrations and nothing else');
 
 -- ---- functions are called as the design says
 
@@ -98,6 +98,11 @@ SELECT has_function('guard', 'review', ARRAY['text'], 'guard.review');
 SELECT has_function('guard', 'index_statements', ARRAY['regclass'], 'guard.index_statements');
 SELECT has_function('guard', 'last_drops', ARRAY['interval'], 'guard.last_drops');
 SELECT has_function('guard', 'restore', ARRAY['text'], 'guard.restore');
+SELECT has_function('guard', 'add_dependency', ARRAY['regclass', 'text', 'text', 'text'], 'guard.add_dependency');
+SELECT has_function('guard', 'remove_dependency', ARRAY['regclass', 'text'], 'guard.remove_dependency');
+SELECT has_function('guard', 'report_deployment', ARRAY['text', 'text'], 'guard.report_deployment');
+SELECT has_view('guard', 'dependencies', 'guard.dependencies');
+SELECT has_view('guard', 'deployments', 'guard.deployments');
 SELECT has_view('guard', 'indexes', 'guard.indexes');
 SELECT has_view('guard', 'soft_drops', 'guard.soft_drops');
 SELECT has_view('guard', 'status', 'guard.status');

@@ -25,6 +25,9 @@ $s->ok("SELECT guard.protect('t_a_idx', 'an index')");
 $s->ok("SELECT guard.protect('whole', 'a table')");
 $s->ok("SELECT guard.protect('parted_a_idx', 'a partitioned index')");
 $s->ok("SELECT guard.protect('\"Mixed; name\"', 'a name that needs quotes')");
+make_table($s, 'needed');
+$s->ok("SELECT guard.add_dependency('needed_a_idx', 'auth', '2.10', 'login')");
+$s->ok("SELECT guard.report_deployment('auth', '2.11')");
 $s->ok('CREATE INDEX dropped ON t (c); DROP INDEX dropped');
 my $auth = use_index($node, 't');
 
@@ -50,7 +53,7 @@ all_hold('original', $s);
 command_ok([ 'pg_dump', '-f', "$dir/plain.sql", 'postgres' ], 'pg_dump');
 my $dump = slurp_file("$dir/plain.sql");
 like($dump, qr/^COPY guard\.protection /m, 'the dump has the registrations');
-is_deeply([ $dump =~ /^COPY guard\.(\w+)/mg ], ['protection'], 'and nothing else of guard\'s tables');
+is_deeply([ sort $dump =~ /^COPY guard\.(\w+)/mg ], [ 'dependency', 'protection' ], 'and nothing else of guard\'s tables');
 unlike($dump, qr/guard_sql_|CREATE EVENT TRIGGER/, 'guard itself comes by CREATE EXTENSION');
 
 $s->ok('CREATE DATABASE other');
@@ -58,6 +61,8 @@ command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql", 'ot
 my $other = session($node, dbname => 'other');
 all_hold('restored', $other);
 is($other->value('SELECT count(*) FROM guard.audit_log'), 0, 'its audit log is empty');
+refused($other->query('DROP INDEX needed_a_idx'), qr/auth needs it until version 2\.10, and no deployment of it was reported/,
+	'a dependency holds, and what runs elsewhere does not release it');
 is(verdict($other, 'idle_a_idx'), 'allow cold', 'an unused index that was created by the restore is cold');
 
 # Found by name first, the registration follows its index from then on.
@@ -69,6 +74,9 @@ $other->ok('REINDEX INDEX CONCURRENTLY app.renamed');
 refused($other->query('DROP INDEX app.renamed'), qr/protected it: an index/, 'and rebuilt under a new OID');
 $other->ok('ALTER TABLE app.renamed_t ALTER a TYPE bigint');
 refused($other->query('DROP INDEX app.renamed'), qr/protected it: an index/, 'and once more');
+passed($other->query('ALTER INDEX needed_a_idx RENAME TO still_needed'), 'a dependency that came by restore');
+passed($other->query('REINDEX INDEX CONCURRENTLY still_needed'), 'follows its index');
+refused($other->query('DROP INDEX still_needed'), qr/auth needs it until version 2\.10/, 'as well');
 $other->ok('CREATE TABLE t (a int); CREATE INDEX t_a_idx ON t (a)');
 passed($other->query('DROP INDEX t_a_idx'), 'a stranger that bears the old name now is not protected');
 $other->close;

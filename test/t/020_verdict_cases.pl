@@ -1,20 +1,29 @@
-# The rules of the verdict, case by case: test/verdict/cases.c, a program that
-# is linked with src/policy/verdict.c and nothing of the server.
+# What can be decided without a server, case by case: the rules of the verdict
+# (test/verdict/cases.c) and the order of versions (versions.c).  Each is a
+# program that is linked with one file of guard's and nothing of the server.
 use strict;
 use warnings;
 use File::Temp qw(tempdir);
 use Test::More;
 
 chomp(my $include = `pg_config --includedir-server`);
-my $program = tempdir(CLEANUP => 1) . '/cases';
+my $dir = tempdir(CLEANUP => 1);
 
-system('gcc', '-std=gnu99', '-Isrc', "-I$include", '-o', $program,
-	'test/verdict/cases.c', 'src/policy/verdict.c') == 0
-  or BAIL_OUT('could not build the table of cases');
-
-for my $line (split /\n/, `$program`)
+sub run_cases
 {
-	if ($line =~ /^(not )?ok \d+ - (.*)/) { ok(!$1, $2) }
-	elsif ($line =~ /^# (.*)/) { diag($1) }
+	my ($cases, $source) = @_;
+
+	system('gcc', '-std=gnu99', '-Isrc', "-I$include", '-o', "$dir/$cases",
+		"test/verdict/$cases.c", $source) == 0
+	  or BAIL_OUT("could not build the table of $cases");
+	for my $line (split /\n/, `$dir/$cases`)
+	{
+		if ($line =~ /^(not )?ok \d+ - (.*)/) { ok(!$1, $2) }
+		elsif ($line =~ /^# (.*)/) { diag($1) }
+	}
+	return;
 }
+
+run_cases('cases', 'src/policy/verdict.c');
+run_cases('versions', 'src/evidence/version.c');
 done_testing();

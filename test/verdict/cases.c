@@ -25,6 +25,8 @@
 #define NOW		(10000 * DAY)
 #define AGO(t)	(NOW - (t))
 #define MAX_FACTS	3
+#define MAX_NEEDS	2
+#define MAX_SERVICES	3
 
 typedef struct Case
 {
@@ -32,6 +34,9 @@ typedef struct Case
 	GuardEvidence evidence;
 	GuardShape	shape;
 	GuardFact	facts[MAX_FACTS];
+	GuardDependency needs[MAX_NEEDS];
+	GuardServiceUse services[MAX_SERVICES]; /* of the first fact */
+	bool		services_lost;	/* and of others */
 	int			unknown_action; /* GuardUnknownAction */
 	int			hot_action;		/* GuardHotAction */
 	GuardDecision decision;
@@ -73,6 +78,23 @@ typedef struct Case
 	 .last = AGO(ago), .count = (n), .pause = (longest), .unobserved = (gap)}
 #define NOT_SEEN_BUT(days, gap) \
 	{.source = "history", .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .unobserved = (gap)}
+/* A registered dependency, as what was reported leaves it. */
+#define NEEDS(who) \
+	{.service = (who), .until_version = "2.10", .deployed = "2.9", .deployed_at = AGO(DAY), .order = GUARD_VERSION_LESS}
+#define FOREVER(who)	{.service = (who)}
+#define RELEASED(who, ago) \
+	{.service = (who), .until_version = "2.10", .deployed = "2.10", .deployed_at = AGO(ago), .order = GUARD_VERSION_EQUAL, \
+	 .released_at = AGO(ago)}
+#define AT_WORK(who, ago, seen) \
+	{.service = (who), .until_version = "2.10", .deployed = "2.10", .deployed_at = AGO(ago), .order = GUARD_VERSION_EQUAL, \
+	 .released_at = AGO(ago), .old_version = "2.9", .old_last = AGO(seen)}
+#define INHERITED(who) \
+	{.service = (who), .inherited = true}
+
+/* What a service had to do with the use. */
+#define BY(who, ago)	{.service = (who), .last = AGO(ago)}
+#define BY_RELEASED(who, ago, released) \
+	{.service = (who), .last = AGO(ago), .released_at = AGO(released)}
 
 #define BIG		.heap_known = true, .heap_blocks = 1000, .table_kb = 8000
 #define HUGE	.heap_known = true, .heap_blocks = 100000, .table_kb = 800000
@@ -126,6 +148,43 @@ static Case cases[] = {
 	{"hot, another one serves", {BIG, SERVES}, {VALID}, {HOT}, ALLOW(REPLACED)},
 	{"hot, the replacement is not usable yet", {BIG, .replacement = {.match = GUARD_MATCH_TWIN}}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"hot, a twin stays, but the whole table goes", {BIG, TWIN, .whole_table = true}, {VALID}, {HOT}, BLOCK(HOT)},
+
+	/* 6: dependency, and what comes before it and after it */
+	{"needed until a version that is not out", {BIG}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"needed for ever", {BIG}, {VALID}, {NOT_SEEN(100)}, {FOREVER("auth")}, BLOCK(DEPENDENCY)},
+	{"released, nothing seen", {BIG}, {VALID}, {NOT_SEEN(100)}, {RELEASED("auth", HOUR)}, ALLOW(COLD)},
+	{"one of two released", {BIG}, {VALID}, {NOT_SEEN(100)}, {RELEASED("auth", HOUR), NEEDS("push")}, BLOCK(DEPENDENCY)},
+	{"an old version at work", {BIG}, {VALID}, {NOT_SEEN(100)}, {AT_WORK("auth", HOUR, MINUTE)}, BLOCK(DEPENDENCY)},
+	{"an old version seen 10 minutes ago", {BIG}, {VALID}, {NOT_SEEN(100)}, {AT_WORK("auth", HOUR, 10 * MINUTE)}, ALLOW(COLD)},
+	{"an old version, before its successor was reported", {BIG}, {VALID}, {NOT_SEEN(100)}, {AT_WORK("auth", MINUTE, 2 * MINUTE)}, ALLOW(COLD)},
+	{"needed, and protected", {BIG, .protection = {.found = true}}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(PROTECTED), .cannot_wait = true},
+	{"needed, but invalid", {BIG}, {.live = true}, {{0}}, {NEEDS("auth")}, ALLOW(INVALID)},
+	{"needed, a twin stays", {BIG, TWIN}, {VALID}, {HOT}, {NEEDS("auth")}, ALLOW(REPLACED)},
+	{"needed, another one serves", {BIG, SERVES}, {VALID}, {HOT}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"released, another one serves", {BIG, SERVES}, {VALID}, {HOT}, {RELEASED("auth", HOUR)}, ALLOW(REPLACED)},
+	{"needed, the twin is not usable yet", {BIG, .replacement = {.match = GUARD_MATCH_TWIN}}, {VALID}, {HOT}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"needed, on a table of 8 blocks", {.heap_known = true, .heap_blocks = 8}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"needed, and arbiter", {BIG, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"needed, its table goes", {BIG, .whole_table = true}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"needed, but another table bears its table's name and serves", {BIG, .whole_table = true, .move = {.moved = true, .served = true, .twin = 1, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, {NEEDS("auth")}, ALLOW(STOPPED)},
+	{"the same, registered since then", {BIG, .whole_table = true, .move = {.moved = true, .served = true, .twin = 1, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, {{.service = "auth", .registered_at = NOW}}, BLOCK(DEPENDENCY)},
+	{"needed on the parent, its partition goes", {BIG, .whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, {INHERITED("auth")}, ALLOW(PARTITION)},
+	{"needed on the partition itself, which goes", {BIG, .whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, {INHERITED("auth"), FOREVER("archive")}, BLOCK(DEPENDENCY)},
+	{"needed on the parent, only the partition's index goes", {BIG, .roles = {.is_partition = true}}, {VALID}, {NOT_SEEN(100)}, {INHERITED("auth")}, BLOCK(DEPENDENCY)},
+
+	/* 10 and 11: a use stops counting when who made it was released */
+	{"released, and only older use", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, ALLOW(STOPPED)},
+	{"released, a minute after its last use", {BIG}, {VALID}, {USED(2 * MINUTE, 1, 0)}, {RELEASED("auth", MINUTE)}, {BY_RELEASED("auth", 2 * MINUTE, MINUTE)}, ALLOW(STOPPED)},
+	{"released, but used after the deployment", {BIG}, {VALID}, {USED(MINUTE, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", MINUTE, HOUR)}, BLOCK(HOT)},
+	{"used at the moment of the deployment", {BIG}, {VALID}, {USED(HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", HOUR, HOUR)}, BLOCK(HOT)},
+	{"released for one of two services", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR), BY("push", 3 * HOUR)}, BLOCK(HOT)},
+	{"released for both", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR), RELEASED("push", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR), BY_RELEASED("push", 3 * HOUR, HOUR)}, ALLOW(STOPPED)},
+	{"rolled back", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {NEEDS("auth")}, {BY("auth", 2 * HOUR)}, BLOCK(DEPENDENCY)},
+	{"released, but used by services whose names were lost", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, .services_lost = true, BLOCK(HOT)},
+	{"released, but nobody knows who used it", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, BLOCK(HOT)},
+	{"released, and another source cannot date its use", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE), UNDATED(5000)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, BLOCK(HOT)},
+	{"released, only older use, but an old version at work elsewhere", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {AT_WORK("auth", HOUR, MINUTE)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, BLOCK(DEPENDENCY)},
+	{"arbiter of a released service", {BIG, .named = true, .last_arbiter = AGO(2 * HOUR)}, {VALID, .unique = true}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, ALLOW(STOPPED)},
 
 	/* 7: arbiter */
 	{"arbiter of live upserts", {BIG, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
@@ -265,6 +324,37 @@ fact_list(Case *c)
 	return list.length > 0 ? &list : NIL;
 }
 
+/*
+ * The same for its dependencies, and for the services of its first fact.
+ */
+static List *
+need_list(Case *c)
+{
+	static List list;
+	static ListCell cells[MAX_NEEDS];
+
+	list.type = T_List;
+	list.length = 0;
+	list.elements = cells;
+	for (int i = 0; i < MAX_NEEDS && c->needs[i].service != NULL; i++)
+		cells[list.length++].ptr_value = &c->needs[i];
+	return list.length > 0 ? &list : NIL;
+}
+
+static List *
+service_list(Case *c)
+{
+	static List list;
+	static ListCell cells[MAX_SERVICES];
+
+	list.type = T_List;
+	list.length = 0;
+	list.elements = cells;
+	for (int i = 0; i < MAX_SERVICES && c->services[i].service != NULL; i++)
+		cells[list.length++].ptr_value = &c->services[i];
+	return list.length > 0 ? &list : NIL;
+}
+
 static bool
 holds(Case *c)
 {
@@ -283,6 +373,9 @@ holds(Case *c)
 	c->evidence.shape = &c->shape;
 	c->evidence.as_of = NOW;
 	c->evidence.facts = fact_list(c);
+	c->evidence.dependencies = need_list(c);
+	c->facts[0].services = service_list(c);
+	c->facts[0].services_known = c->facts[0].services != NIL && !c->services_lost;
 	verdict = guard_verdict_decide(&c->evidence, &policy);
 	if (verdict.decision == c->decision && verdict.reason == c->reason &&
 		verdict.warning == c->warning &&

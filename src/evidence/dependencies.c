@@ -1,0 +1,432 @@
+/*-------------------------------------------------------------------------
+ *
+ * dependencies.c
+ *	  Which services need an index, and until which version.
+ *
+ * The schema change that went out before the code is the accident that guard
+ * is made for.  Where people say which service needs an index until which
+ * version, and their pipeline says which version runs, the order is known; and
+ * what capture sees tells whether what was said is true.
+ *
+ * A service that was released by a deployment is not asked again for uses that
+ * are older.  Which deployment that is depends on who made the use: the last
+ * one reported ended an old version for good, so what that version did before
+ * no longer counts; but a use by until_version or later, after it was first
+ * reported, shows that the new code needs the index as well.
+ *
+ * Names are compared as capture folds them, so that a pipeline may report
+ * "auth-7f9c6d5b8-x2v4q" for "auth", or as they are, since a login role stands
+ * for a service under its own name.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/index.h"
+#include "catalog/partition.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "evidence/evidence.h"
+#include "evidence/registration.h"
+#include "store/store.h"
+
+/* guard.dependency, beside the columns of every registry */
+#define DEPENDENCY_SERVICE	4
+#define DEPENDENCY_BY		5
+#define DEPENDENCY_AT		6
+#define DEPENDENCY_UNTIL	11
+#define DEPENDENCY_NOTE		12
+
+/* guard.deployment */
+#define DEPLOYMENT_SERVICE	1
+#define DEPLOYMENT_VERSION	2
+#define DEPLOYMENT_AT		3
+
+/* One version of a service, reported to run everywhere from then on. */
+typedef struct Deployment
+{
+	char	   *service;
+	char	   *version;
+	TimestampTz at;
+} Deployment;
+
+static char *
+get_text(HeapTuple tuple, TupleDesc desc, int attnum)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attnum, desc, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* ---- reading ---- */
+
+static bool
+read_dependency(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	GuardEvidence *evidence = arg;
+	GuardRegistration reg;
+	GuardDependency *dependency;
+	bool		inherited;
+	bool		isnull;
+
+	guard_registration_read(tuple, desc, &reg);
+	if (!guard_registration_covers(&reg, evidence->index,
+								   evidence->shape->table, &inherited))
+		return true;
+	dependency = palloc0(sizeof(GuardDependency));
+	dependency->inherited = inherited;
+	dependency->table = inherited ?
+		IndexGetRelation(guard_registration_index(&reg), true) : evidence->shape->table;
+	dependency->service = get_text(tuple, desc, DEPENDENCY_SERVICE);
+	dependency->until_version = get_text(tuple, desc, DEPENDENCY_UNTIL);
+	dependency->note = get_text(tuple, desc, DEPENDENCY_NOTE);
+	dependency->registered_by =
+		pstrdup(NameStr(*DatumGetName(heap_getattr(tuple, DEPENDENCY_BY, desc,
+												   &isnull))));
+	dependency->registered_at =
+		DatumGetTimestampTz(heap_getattr(tuple, DEPENDENCY_AT, desc, &isnull));
+	evidence->dependencies = lappend(evidence->dependencies, dependency);
+	return true;
+}
+
+static bool
+read_deployment(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	List	  **deployments = arg;
+	Deployment *deployment = palloc(sizeof(Deployment));
+	bool		isnull;
+
+	deployment->service = get_text(tuple, desc, DEPLOYMENT_SERVICE);
+	deployment->version = get_text(tuple, desc, DEPLOYMENT_VERSION);
+	deployment->at =
+		DatumGetTimestampTz(heap_getattr(tuple, DEPLOYMENT_AT, desc, &isnull));
+	*deployments = lappend(*deployments, deployment);
+	return true;
+}
+
+static int
+by_time(const ListCell *a, const ListCell *b)
+{
+	TimestampTz ta = ((Deployment *) lfirst(a))->at;
+	TimestampTz tb = ((Deployment *) lfirst(b))->at;
+
+	return ta < tb ? -1 : ta > tb ? 1 : 0;
+}
+
+/*
+ * What a service runs, and since when that is late enough a version.  Anything
+ * older in between, or anything that cannot be compared, closes the door
+ * again.
+ */
+static void
+apply_deployments(GuardDependency *dependency, List *deployments)
+{
+	ListCell   *lc;
+
+	foreach(lc, deployments)
+	{
+		Deployment *deployment = lfirst(lc);
+
+		if (!guard_services_same(deployment->service, dependency->service))
+			continue;
+		dependency->deployed = deployment->version;
+		dependency->deployed_at = deployment->at;
+		dependency->order = dependency->until_version == NULL ?
+			GUARD_VERSION_UNKNOWN :
+			guard_version_compare(deployment->version, dependency->until_version);
+		if (dependency->order != GUARD_VERSION_EQUAL &&
+			dependency->order != GUARD_VERSION_GREATER)
+			dependency->released_at = 0;
+		else if (dependency->released_at == 0)
+			dependency->released_at = deployment->at;
+	}
+}
+
+/*
+ * Is a version that it should have left behind still at work?
+ */
+static void
+find_old_version(GuardDependency *dependency)
+{
+	List	   *versions = guard_capture_versions(dependency->service);
+	char	   *folded = guard_services_fold(dependency->service);
+	ListCell   *lc;
+
+	if (folded != NULL && strcmp(folded, dependency->service) != 0)
+		versions = list_concat(versions, guard_capture_versions(folded));
+	foreach(lc, versions)
+	{
+		GuardCapturedService *captured = lfirst(lc);
+
+		if (captured->version[0] == '\0' ||
+			captured->last <= dependency->old_last ||
+			guard_version_compare(captured->version,
+								  dependency->until_version) != GUARD_VERSION_LESS)
+			continue;
+		dependency->old_version = captured->version;
+		dependency->old_last = captured->last;
+		dependency->old_count = captured->count;
+	}
+}
+
+/*
+ * Since when is a use of this service, under this version, none any more?  0
+ * where the service was not released, or is not known to have been.
+ */
+static TimestampTz
+released_since(const GuardEvidence *evidence, const GuardServiceUse *use)
+{
+	TimestampTz since = 0;
+	ListCell   *lc;
+
+	foreach(lc, evidence->dependencies)
+	{
+		const GuardDependency *dependency = lfirst(lc);
+		TimestampTz at;
+
+		if (!guard_services_same(dependency->service, use->service))
+			continue;
+		if (dependency->released_at == 0)
+			return 0;
+		at = use->version != NULL &&
+			guard_version_compare(use->version,
+								  dependency->until_version) == GUARD_VERSION_LESS ?
+			dependency->deployed_at : dependency->released_at;
+		since = since == 0 ? at : Min(since, at);
+	}
+	return since;
+}
+
+/*
+ * Of a use, mark what deployments put an end to.  Where that is a part of it
+ * only, the rest is what there is to be told of, and nothing is known of its
+ * pauses.
+ */
+static void
+mark_released(const GuardEvidence *evidence, GuardFact *fact)
+{
+	List	   *left = NIL;
+	int64		all = 0;
+	int64		count = 0;
+	TimestampTz last = 0;
+	ListCell   *lc;
+
+	foreach(lc, fact->services)
+	{
+		GuardServiceUse *use = lfirst(lc);
+
+		all += use->count;
+		use->released_at = released_since(evidence, use);
+		if (use->released_at != 0 && use->last < use->released_at)
+			continue;
+		left = lappend(left, use);
+		count += use->count;
+		last = Max(last, use->last);
+	}
+	if (!fact->services_known || left == NIL ||
+		list_length(left) == list_length(fact->services))
+		return;
+	fact->who = guard_services_name(left);
+	fact->rate *= (double) count / all;
+	fact->count = count;
+	fact->last = last;
+	fact->pause = -1;
+}
+
+/*
+ * Not to know who needs an index is not to be able to judge.
+ */
+void
+guard_dependencies_collect(GuardEvidence *evidence)
+{
+	List	   *deployments = NIL;
+	ListCell   *lc;
+
+	guard_store_scan_surely("dependency", NULL, 0, InvalidOid, read_dependency,
+							evidence);
+	if (evidence->dependencies == NIL)
+		return;
+	guard_store_scan_surely("deployment", NULL, 0, InvalidOid, read_deployment,
+							&deployments);
+	list_sort(deployments, by_time);
+	foreach(lc, evidence->dependencies)
+	{
+		GuardDependency *dependency = lfirst(lc);
+
+		apply_deployments(dependency, deployments);
+		if (dependency->released_at != 0)
+			find_old_version(dependency);
+	}
+	foreach(lc, evidence->facts)
+	{
+		GuardFact  *fact = lfirst(lc);
+
+		if (fact->seen == GUARD_SEEN_USED)
+			mark_released(evidence, fact);
+	}
+}
+
+/* ---- changing ---- */
+
+#define ADD_PARAMETERS	(REGISTRY_PARAMETERS + 5)
+
+/*
+ * Write one row.  "by" NULL: this session registers it, now; then what is
+ * there already is replaced, otherwise it stays.
+ */
+static void
+add_row(Oid index, const char *service, const char *until_version,
+		const char *note, const char *by, TimestampTz at)
+{
+	NameData	names[4];
+	Datum		values[ADD_PARAMETERS] = {0};
+	char		nulls[ADD_PARAMETERS + 1] = "            ";
+	Oid			types[] = {REGISTRY_TYPES, TEXTOID, TEXTOID, TEXTOID, NAMEOID,
+	TIMESTAMPTZOID};
+
+	guard_registration_identify(index, values, nulls, names);
+	values[7] = CStringGetTextDatum(service);
+	nulls[8] = until_version == NULL ? 'n' : ' ';
+	if (until_version != NULL)
+		values[8] = CStringGetTextDatum(until_version);
+	nulls[9] = note == NULL ? 'n' : ' ';
+	if (note != NULL)
+		values[9] = CStringGetTextDatum(note);
+	nulls[10] = nulls[11] = by == NULL ? 'n' : ' ';
+	if (by != NULL)
+	{
+		namestrcpy(&names[3], by);
+		values[10] = NameGetDatum(&names[3]);
+		values[11] = TimestampTzGetDatum(at);
+	}
+	guard_store_execute("INSERT INTO guard.dependency"
+						" VALUES ($1, $2, $3, $8, COALESCE($11, session_user),"
+						" COALESCE($12, clock_timestamp()), $4, $5, $6, $7, $9, $10)"
+						" ON CONFLICT (table_schema, table_name, index_name, service) DO UPDATE"
+						" SET registered_by = excluded.registered_by,"
+						" registered_at = excluded.registered_at,"
+						" database_oid = excluded.database_oid,"
+						" system_identifier = excluded.system_identifier,"
+						" table_oid = excluded.table_oid, index_oid = excluded.index_oid,"
+						" until_version = excluded.until_version, note = excluded.note"
+						" WHERE $11 IS NULL",
+						ADD_PARAMETERS, types, values, nulls);
+}
+
+void
+guard_dependencies_add(Oid index, const char *service,
+					   const char *until_version, const char *note)
+{
+	guard_registration_refresh("dependency");
+	add_row(index, service, until_version, note, NULL, 0);
+}
+
+bool
+guard_dependencies_remove(Oid index, const char *service)
+{
+	NameData	names[3];
+	Datum		values[REGISTRY_PARAMETERS + 1];
+	char		nulls[REGISTRY_PARAMETERS + 2] = "        ";
+	Oid			types[] = {REGISTRY_TYPES, TEXTOID};
+
+	guard_registration_refresh("dependency");
+	guard_registration_identify(index, values, nulls, names);
+	values[REGISTRY_PARAMETERS] = CStringGetTextDatum(service);
+	return guard_store_execute("DELETE FROM guard.dependency"
+							   " WHERE table_schema OPERATOR(pg_catalog.=) $1"
+							   " AND table_name OPERATOR(pg_catalog.=) $2"
+							   " AND index_name OPERATOR(pg_catalog.=) $3"
+							   " AND service OPERATOR(pg_catalog.=) $8",
+							   lengthof(types), types, values, nulls) > 0;
+}
+
+void
+guard_dependencies_deploy(const char *service, const char *version)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(service),
+	CStringGetTextDatum(version)};
+
+	guard_store_execute("INSERT INTO guard.deployment"
+						" VALUES ($1, $2, clock_timestamp(), session_user)",
+						2, types, values, NULL);
+}
+
+/* A question of guard_dependencies_incomparable(), and its answer. */
+typedef struct Incomparable
+{
+	const char *service;
+	const char *version;
+	char	   *until_version;
+} Incomparable;
+
+static bool
+find_incomparable(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Incomparable *search = arg;
+	char	   *until = get_text(tuple, desc, DEPENDENCY_UNTIL);
+
+	if (until != NULL &&
+		guard_services_same(get_text(tuple, desc, DEPENDENCY_SERVICE), search->service) &&
+		guard_version_compare(search->version, until) == GUARD_VERSION_UNKNOWN)
+		search->until_version = until;
+	return search->until_version == NULL;
+}
+
+char *
+guard_dependencies_incomparable(const char *service, const char *version)
+{
+	Incomparable search = {service, version, NULL};
+
+	(void) guard_store_scan("dependency", NULL, 0, InvalidOid,
+							find_incomparable, &search);
+	return search.until_version;
+}
+
+/* ---- passing on ---- */
+
+/*
+ * The counterpart, for the heir of a partition's index, of the parent that a
+ * dependency is registered for: the heir's ancestor on the same table.  The
+ * heir itself where it has none.
+ */
+static Oid
+heir_on_table(Oid heir, Oid table)
+{
+	ListCell   *lc;
+
+	if (!get_rel_relispartition(heir))
+		return heir;
+	foreach(lc, get_partition_ancestors(heir))
+	{
+		if (IndexGetRelation(lfirst_oid(lc), true) == table)
+			return lfirst_oid(lc);
+	}
+	return heir;
+}
+
+void
+guard_dependencies_move(const GuardEvidence *gone, Oid heir)
+{
+	ListCell   *lc;
+
+	if (get_rel_relkind(heir) == '\0')
+		return;
+	foreach(lc, gone->dependencies)
+	{
+		const GuardDependency *dependency = lfirst(lc);
+		Oid			to = heir;
+
+		if (dependency->inherited && OidIsValid(dependency->table))
+			to = heir_on_table(heir, dependency->table);
+		add_row(to, dependency->service, dependency->until_version,
+				dependency->note, dependency->registered_by,
+				dependency->registered_at);
+	}
+}

@@ -1,0 +1,212 @@
+/*-------------------------------------------------------------------------
+ *
+ * services.c
+ *	  Which services made a use, and who of them is there now.
+ *
+ * Capture keeps at most sixteen services for each index, versions kept apart,
+ * and counts the uses of those that found no place.  So "nobody but these" is
+ * something that capture can say, and often cannot.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/ip.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/backend_status.h"
+
+#include "compat/compat.h"
+#include "evidence/evidence.h"
+#include "planner/service.h"
+
+/* How many services a message names before it says "and N others". */
+#define SERVICES_NAMED	3
+
+/* The same for sessions. */
+#define SESSIONS_NAMED	5
+
+static int
+by_count(const ListCell *a, const ListCell *b)
+{
+	int64		ca = ((GuardServiceUse *) lfirst(a))->count;
+	int64		cb = ((GuardServiceUse *) lfirst(b))->count;
+
+	return ca < cb ? 1 : ca > cb ? -1 : 0;
+}
+
+void
+guard_services_collect(GuardFact *fact, Oid relation,
+					   const GuardCapturedUse *use)
+{
+	int64		count = 0;
+	ListCell   *lc;
+
+	foreach(lc, guard_capture_services(relation))
+	{
+		GuardCapturedService *captured = lfirst(lc);
+		GuardServiceUse *service;
+
+		count += captured->count;
+		if (captured->mine)
+			continue;
+		service = palloc0(sizeof(GuardServiceUse));
+		service->service = captured->service;
+		if (captured->version[0] != '\0')
+			service->version = captured->version;
+		service->first = captured->first;
+		service->last = captured->last;
+		service->count = captured->count;
+		fact->services = lappend(fact->services, service);
+	}
+	list_sort(fact->services, by_count);
+	fact->services_known = use->other_services == 0 &&
+		fact->services != NIL && count >= use->count;
+	fact->who = guard_services_name(fact->services);
+}
+
+char *
+guard_services_of(Oid relation)
+{
+	GuardFact	fact = {0};
+	GuardCapturedUse use = {0};
+
+	guard_services_collect(&fact, relation, &use);
+	return fact.who;
+}
+
+char *
+guard_services_name(List *uses)
+{
+	const char *names[SERVICES_NAMED];
+	List	   *others = NIL;
+	int			nnames = 0;
+	StringInfoData buf;
+	ListCell   *lc;
+
+	foreach(lc, uses)
+	{
+		const char *service = ((GuardServiceUse *) lfirst(lc))->service;
+		bool		known = false;
+
+		for (int i = 0; i < nnames && !known; i++)
+			known = strcmp(names[i], service) == 0;
+		if (known)
+			continue;
+		if (nnames < SERVICES_NAMED)
+			names[nnames++] = service;
+		else
+			others = list_append_unique(others, makeString(pstrdup(service)));
+	}
+	if (nnames == 0)
+		return NULL;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < nnames; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&buf, i == nnames - 1 && others == NIL ?
+								   " and " : ", ");
+		appendStringInfoString(&buf, names[i]);
+	}
+	if (others != NIL)
+		appendStringInfo(&buf, " and %d %s", list_length(others),
+						 list_length(others) == 1 ? "other" : "others");
+	return buf.data;
+}
+
+char *
+guard_services_fold(const char *name)
+{
+	GuardService folded;
+
+	guard_service_fold(name, "", &folded);
+	return folded.service[0] != '\0' ? pstrdup(folded.service) : NULL;
+}
+
+bool
+guard_services_same(const char *a, const char *b)
+{
+	char	   *folded_a;
+	char	   *folded_b;
+
+	if (strcmp(a, b) == 0)
+		return true;
+	folded_a = guard_services_fold(a);
+	folded_b = guard_services_fold(b);
+	return (folded_a && strcmp(folded_a, b) == 0) ||
+		(folded_b && strcmp(a, folded_b) == 0) ||
+		(folded_a && folded_b && strcmp(folded_a, folded_b) == 0);
+}
+
+/*
+ * Where a session comes from, without the port; NULL for a socket of this
+ * machine.
+ */
+static char *
+client_address(const PgBackendStatus *status)
+{
+	char		host[NI_MAXHOST];
+
+	if (status->st_clientaddr.addr.ss_family != AF_INET &&
+		status->st_clientaddr.addr.ss_family != AF_INET6)
+		return NULL;
+	if (pg_getnameinfo_all(&status->st_clientaddr.addr,
+						   status->st_clientaddr.salen, host, sizeof(host),
+						   NULL, 0, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return NULL;
+	return pstrdup(host);
+}
+
+/*
+ * Does this session bear the name?
+ */
+static bool
+bears_name(const PgBackendStatus *status, const char *service,
+		   const char *version)
+{
+	GuardService folded;
+
+	if (status->st_procpid == MyProcPid ||
+		status->st_databaseid != MyDatabaseId)
+		return false;
+	guard_service_fold(status->st_appname, "", &folded);
+	return strcmp(folded.service, service) == 0 &&
+		strcmp(folded.version, version) == 0;
+}
+
+char *
+guard_services_sessions(const char *service, const char *version)
+{
+	int			n = pgstat_fetch_stat_numbackends();
+	int			found = 0;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 1; i <= n; i++)
+	{
+		LocalPgBackendStatus *local = guard_compat_local_status(i);
+		PgBackendStatus *status;
+		char	   *address;
+
+		if (local == NULL)
+			continue;
+		status = &local->backendStatus;
+		if (!bears_name(status, service, version))
+			continue;
+		if (found++ >= SESSIONS_NAMED)
+			continue;
+		address = client_address(status);
+		appendStringInfo(&buf, "%sprocess %d", found > 1 ? ", " : "",
+						 status->st_procpid);
+		if (address != NULL)
+			appendStringInfo(&buf, " from %s", address);
+	}
+	if (found == 0)
+		return NULL;
+	if (found > SESSIONS_NAMED)
+		appendStringInfo(&buf, " and %d more", found - SESSIONS_NAMED);
+	return buf.data;
+}

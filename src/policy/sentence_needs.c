@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * sentence_needs.c
+ *	  Which services need an index, and which no longer do, in words.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "policy/sentence.h"
+
+/*
+ * Which other services need it, after the one that has been named.
+ */
+static char *
+others_clause(const GuardVerdict *verdict)
+{
+	const GuardEvidence *evidence = verdict->evidence;
+	List	   *uses = NIL;
+	ListCell   *lc;
+
+	foreach(lc, evidence->dependencies)
+	{
+		const GuardDependency *dependency = lfirst(lc);
+		GuardServiceUse *use;
+
+		if (strcmp(dependency->service, verdict->dependency->service) == 0 ||
+			!guard_verdict_service_needs(dependency, evidence->as_of))
+			continue;
+		use = palloc0(sizeof(GuardServiceUse));
+		use->service = dependency->service;
+		uses = lappend(uses, use);
+	}
+	if (uses == NIL)
+		return "";
+	return psprintf(" (%s %s it, too)", guard_services_name(uses),
+					list_length(uses) == 1 ? "needs" : "need");
+}
+
+/*
+ * What a service needs, and how that is known to be so still.
+ */
+static char *
+need_clause(const GuardDependency *dependency, TimestampTz now)
+{
+	const char *service = dependency->service;
+	const char *until = dependency->until_version;
+
+	if (until == NULL)
+		return dependency->note == NULL ? psprintf("%s needs it", service) :
+			psprintf("%s needs it: %s", service,
+					 guard_sentence_one_line(dependency->note));
+	if (dependency->released_at != 0)
+		return psprintf("%s needs it until version %s, and version %s is still at work, last %s ago",
+						service, until, dependency->old_version,
+						guard_sentence_span(now - dependency->old_last));
+	if (dependency->deployed == NULL)
+		return psprintf("%s needs it until version %s, and no deployment of it was reported",
+						service, until);
+	if (dependency->order == GUARD_VERSION_UNKNOWN)
+		return psprintf("%s needs it until version %s, and runs \"%s\", which cannot be compared with that",
+						service, until, dependency->deployed);
+	return psprintf("%s needs it until version %s, and runs %s", service, until,
+					dependency->deployed);
+}
+
+char *
+guard_sentence_dependency(const GuardVerdict *verdict)
+{
+	return psprintf("%s%s", need_clause(verdict->dependency,
+										verdict->evidence->as_of),
+					others_clause(verdict));
+}
+
+char *
+guard_sentence_released(const GuardFact *use, TimestampTz now)
+{
+	TimestampTz released = 0;
+	ListCell   *lc;
+
+	foreach(lc, use->services)
+		released = Max(released, ((GuardServiceUse *) lfirst(lc))->released_at);
+	return psprintf("%s used it last %s ago, and was replaced by a version without need of it %s ago",
+					use->who, guard_sentence_span(now - use->last),
+					guard_sentence_span(now - released));
+}
+
+/*
+ * What was seen of a version that should be gone.
+ */
+static void
+append_old_version(StringInfo buf, const GuardDependency *dependency,
+				   TimestampTz now)
+{
+	const char *sessions;
+
+	appendStringInfo(buf, " Version %s was reported to run everywhere %s ago; version %s was seen " INT64_FORMAT " %s, last %s ago.",
+					 dependency->deployed,
+					 guard_sentence_span(now - dependency->deployed_at),
+					 dependency->old_version, dependency->old_count,
+					 dependency->old_count == 1 ? "time" : "times",
+					 guard_sentence_span(now - dependency->old_last));
+	sessions = guard_services_sessions(dependency->service,
+									   dependency->old_version);
+	if (sessions != NULL)
+		appendStringInfo(buf, " Its sessions now: %s.", sessions);
+}
+
+void
+guard_sentence_append_dependency(StringInfo buf,
+								 const GuardDependency *dependency,
+								 TimestampTz now)
+{
+	if (buf->len > 0)
+		appendStringInfoChar(buf, ' ');
+	if (!guard_verdict_service_needs(dependency, now))
+	{
+		appendStringInfo(buf, "Dependency: %s needed it until version %s, and runs %s since %s.",
+						 dependency->service, dependency->until_version,
+						 dependency->deployed,
+						 guard_sentence_moment(dependency->released_at));
+		return;
+	}
+	appendStringInfo(buf, "Dependency: %s; registered by %s",
+					 need_clause(dependency, now), dependency->registered_by);
+	if (dependency->until_version != NULL && dependency->note != NULL)
+		appendStringInfo(buf, ": %s", guard_sentence_one_line(dependency->note));
+	appendStringInfoChar(buf, '.');
+	if (dependency->released_at != 0)
+		append_old_version(buf, dependency, now);
+}
