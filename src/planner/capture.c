@@ -10,6 +10,7 @@
  *		capture_pending.c	keeps it in the session and hands it over
  *		capture_table.c		holds it in shared memory: relations
  *		capture_sets.c		the same: statements and services
+ *		capture_file.c		keeps all that over a clean restart
  *		service.c			tells whom the session works for
  *
  * Two hooks do.  ExecutorEnd is where everything is known.  ExecutorRun and
@@ -50,6 +51,7 @@
 #include "compat/compat.h"
 #include "guc.h"
 #include "planner/capture.h"
+#include "planner/capture_file.h"
 #include "planner/capture_pending.h"
 #include "planner/capture_table.h"
 #include "planner/capture_walk.h"
@@ -128,6 +130,8 @@ capture_shmem_startup(void)
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
 	guard_table_attach();
+	if (!IsUnderPostmaster && IsPostmasterEnvironment)
+		guard_file_startup();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	guard_speed_attach();
 	LWLockRelease(AddinShmemInitLock);

@@ -568,3 +568,81 @@ guard_sets_status(GuardCaptureStatus *status)
 	status->services_used = (int) pg_atomic_read_u32(&sets->services_used);
 	status->services_max = service_set_count() * SET_SLOTS;
 }
+
+/* ----------------------------------------------------------------
+ *		Saving and restoring
+ * ----------------------------------------------------------------
+ */
+
+size_t
+guard_sets_record_sizes(void)
+{
+	return sizeof(StatementSlot) + sizeof(ServiceSlot);
+}
+
+/*
+ * Each table ends with a free slot.
+ */
+void
+guard_sets_save(GuardCaptureFile *file)
+{
+	StatementSlot no_statement;
+	ServiceSlot no_service;
+
+	memset(&no_statement, 0, sizeof(no_statement));
+	memset(&no_service, 0, sizeof(no_service));
+	for (int i = 0; i < statement_set_count() * SET_SLOTS; i++)
+	{
+		StatementSlot *slot = &statement_sets[i / SET_SLOTS].slots[i % SET_SLOTS];
+
+		if (OidIsValid(slot->key.relation))
+			guard_file_put(file, slot, sizeof(*slot));
+	}
+	guard_file_put(file, &no_statement, sizeof(no_statement));
+	for (int i = 0; i < service_set_count() * SET_SLOTS; i++)
+	{
+		ServiceSlot *slot = &service_sets[i / SET_SLOTS].slots[i % SET_SLOTS];
+
+		if (OidIsValid(slot->key.relation))
+			guard_file_put(file, slot, sizeof(*slot));
+	}
+	guard_file_put(file, &no_service, sizeof(no_service));
+}
+
+/*
+ * Put a service back where it belongs.  False: its set is full.
+ */
+static bool
+restore_service(const ServiceSlot *saved)
+{
+	ServiceSet *set = service_set(&saved->key);
+
+	for (int i = 0; i < SET_SLOTS; i++)
+	{
+		if (OidIsValid(set->slots[i].key.relation))
+			continue;
+		set->slots[i] = *saved;
+		pg_atomic_fetch_add_u32(&sets->services_used, 1);
+		return true;
+	}
+	return false;
+}
+
+void
+guard_sets_restore(GuardCaptureFile *file,
+				   void (*lost) (const GuardRelationKey *key, int64 uses))
+{
+	StatementSlot statement;
+	ServiceSlot service;
+
+	while (guard_file_get(file, &statement, sizeof(statement)) &&
+		   OidIsValid(statement.key.relation))
+		*choose_statement_slot(statement_set(&statement.key), &statement.key,
+							   statement.queryid) = statement;
+	while (guard_file_get(file, &service, sizeof(service)) &&
+		   OidIsValid(service.key.relation))
+	{
+		if (!restore_service(&service))
+			lost(&service.key, service.count);
+	}
+}

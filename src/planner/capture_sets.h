@@ -25,6 +25,16 @@ extern bool guard_sets_add(const GuardRelationKey *key,
 						   int64 *others);
 extern void guard_sets_forget(const GuardRelationKey *key);
 extern void guard_sets_forget_database(Oid database);
+
+/*
+ * See guard_table_save().  "lost" is called for uses by services that find no
+ * slot any more, because guard.max_indexes is smaller now.
+ */
+extern size_t guard_sets_record_sizes(void);
+extern void guard_sets_save(GuardCaptureFile *file);
+extern void guard_sets_restore(GuardCaptureFile *file,
+							   void (*lost) (const GuardRelationKey *key,
+											 int64 uses));
 extern void guard_sets_status(GuardCaptureStatus *status);
 
 /* Busy flags, shared with the relations' records. */

@@ -528,3 +528,85 @@ guard_table_status(GuardCaptureStatus *status)
 							pg_atomic_read_u64(&segment->resumed_at));
 	guard_sets_status(status);
 }
+
+/* ----------------------------------------------------------------
+ *		Saving and restoring
+ * ----------------------------------------------------------------
+ */
+
+/* What of the segment outlives a restart. */
+typedef struct SavedSegment
+{
+	TimestampTz started_at;
+	uint64		resumed_at;
+	uint64		overflow_since;
+	uint64		overflow_count;
+	int64		relations;
+} SavedSegment;
+
+void
+guard_table_save(GuardCaptureFile *file)
+{
+	SavedSegment saved;
+	HASH_SEQ_STATUS status;
+	GuardRelationRecord *record;
+
+	saved.started_at = segment->started_at;
+	saved.resumed_at = pg_atomic_read_u64(&segment->resumed_at);
+	saved.overflow_since = pg_atomic_read_u64(&segment->overflow_since);
+	saved.overflow_count = pg_atomic_read_u64(&segment->overflow_count);
+	saved.relations = hash_get_num_entries(relations);
+
+	/* Whoever has not come back to say so was running uncaptured to the end. */
+	if (pg_atomic_read_u32(&segment->sessions_off) != 0)
+		saved.resumed_at = (uint64) GetCurrentTimestamp();
+	guard_file_put(file, &saved, sizeof(saved));
+	hash_seq_init(&status, relations);
+	while ((record = hash_seq_search(&status)) != NULL)
+		guard_file_put(file, record, sizeof(*record));
+	guard_sets_save(file);
+}
+
+/*
+ * A service found no slot: somebody used the relation who is not in the list.
+ */
+static void
+add_to_others(const GuardRelationKey *key, int64 uses)
+{
+	GuardRelationRecord *record = hash_search(relations, key, HASH_FIND, NULL);
+
+	if (record)
+		record->others += uses;
+}
+
+void
+guard_table_restore(GuardCaptureFile *file)
+{
+	SavedSegment saved;
+	GuardRelationRecord record;
+
+	if (!guard_file_get(file, &saved, sizeof(saved)))
+		return;
+	segment->started_at = saved.started_at;
+	pg_atomic_write_u64(&segment->resumed_at, saved.resumed_at);
+	pg_atomic_write_u64(&segment->overflow_since, saved.overflow_since);
+	pg_atomic_write_u64(&segment->overflow_count, saved.overflow_count);
+	for (int64 i = 0; i < saved.relations; i++)
+	{
+		GuardRelationRecord *shared = NULL;
+
+		if (!guard_file_get(file, &record, sizeof(record)))
+			return;
+		/* guard.max_indexes may be smaller now. */
+		if (hash_get_num_entries(relations) < guard_guc_max_indexes)
+			shared = hash_search(relations, &record.key, HASH_ENTER_NULL, NULL);
+		if (shared == NULL)
+		{
+			guard_table_note_loss();
+			continue;
+		}
+		*shared = record;
+		pg_atomic_init_flag(&shared->busy);
+	}
+	guard_sets_restore(file, add_to_others);
+}

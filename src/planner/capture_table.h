@@ -22,6 +22,7 @@
 #include "port/atomics.h"
 
 #include "planner/capture.h"
+#include "planner/capture_file.h"
 #include "planner/service.h"
 
 /*
@@ -95,6 +96,13 @@ typedef enum GuardPublished
 extern Size guard_table_size(void);
 extern void guard_table_attach(void);
 extern bool guard_table_attached(void);
+
+/*
+ * All three tables, and since when; called when nobody else is there, and
+ * restored into empty ones.
+ */
+extern void guard_table_save(GuardCaptureFile *file);
+extern void guard_table_restore(GuardCaptureFile *file);
 
 /* Hot path: never wait, never raise, never allocate. */
 extern GuardPublished guard_table_publish(const GuardUseBatch *batch,

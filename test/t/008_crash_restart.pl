@@ -1,5 +1,5 @@
 # A crash takes the counters and the capture with it.  What was not seen since is unknown then, never "unused"; a clean restart
-# keeps what the server counted.
+# keeps both.
 
 use strict;
 use warnings FATAL => 'all';
@@ -36,16 +36,52 @@ sub again
 scan(60);
 is(verdict($s, "${_}_a_idx"), 'block hot', "$_: hot before anything happens") foreach qw(few many);
 
-# ---- a clean restart: capture is gone, the counters are not
+# ---- a clean restart keeps all that was seen
+
+my $since = "SELECT state FROM guard.status WHERE item = 'capture'";
+my $known = 'SELECT services::text FROM guard.index_statements(\'few_a_idx\')';
+my $saved = $node->data_dir . '/pg_stat/guard.stat';
+my ($since_before, $known_before) = ($s->value($since), $s->value($known));
 
 again();
 $node->restart;
 $s = session($node);
-is(verdict($s, 'many_a_idx'), 'block hot', 'clean restart: the counters are enough');
+is(verdict($s, "${_}_a_idx"), 'block hot', "clean restart: $_ is hot") foreach qw(few many);
+is($s->value($since), $since_before, 'clean restart: captured since as long as before');
+is($s->value($known), $known_before, 'clean restart: statements and services are known');
+refused($s->query('DROP INDEX few_a_idx'), qr/cannot drop index "public.few_a_idx": auth used it once, last .* ago/, 'clean restart: who used it is still said');
+ok(!-e $saved, 'the file is removed when it has been read');
+
+# ---- not when anything may have happened in between
+
+again();
+$node->stop;
+ok(-e $saved, 'there is a file while the server is down');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements'\n");
+$node->start;
+$node->stop;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements, guard'\n");
+$node->start;
+$s = session($node);
+ok(!-e $saved, 'a file of another shutdown is not kept');
+is(verdict($s, 'many_a_idx'), 'block hot', 'after a time without guard the counters are enough');
 my $when = $version >= 16 ? qr/, last .* ago/ : qr/ at some time since \d{4}-/;
 refused($s->query('DROP INDEX many_a_idx'), qr/cannot drop index "public.many_a_idx": it was scanned \d+ times$when/,
-	'clean restart: and date it as far as this version can');
-is(verdict($s, 'few_a_idx'), 'allow unknown', 'clean restart: too few scans are unknown, not unused');
+	'and date it as far as this version can');
+is(verdict($s, 'few_a_idx'), 'allow unknown', 'too few scans are unknown, not unused');
+
+# ---- nor when the file is damaged
+
+again();
+$node->stop;
+open my $file, '+<', $saved or die;
+seek $file, 100, 0;
+print $file 'x';
+close $file;
+$node->start;
+$s = session($node);
+is($node->wait_for_log(qr/LOG:  ignoring damaged file "pg_stat\/guard.stat"/) > 0, 1, 'a damaged file is ignored');
+is(verdict($s, 'few_a_idx'), 'allow unknown', 'and capture begins anew');
 
 # ---- an immediate shutdown
 
