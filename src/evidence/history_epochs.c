@@ -247,7 +247,8 @@ speaks_since(const GuardEpoch *before, const GuardEpoch *live, TimestampTz now)
 }
 
 /*
- * The latest epoch of a source that is stored, NULL when there is none.
+ * The latest epoch of a source that is stored, NULL when there is none.  The
+ * one that goes on is it, wherever a clock that jumped has put the others.
  */
 static GuardEpoch *
 latest(const GuardEpochs *epochs, bool counters)
@@ -259,8 +260,11 @@ latest(const GuardEpochs *epochs, bool counters)
 	{
 		GuardEpoch *epoch = lfirst(lc);
 
-		if (epoch->counters == counters)
-			result = epoch;
+		if (epoch->counters != counters)
+			continue;
+		if (epoch->until == 0)
+			return epoch;
+		result = epoch;
 	}
 	return result;
 }
@@ -375,6 +379,7 @@ gaps_of(const GuardEpochs *epochs, GuardWatch watch)
 {
 	List	   *gaps = NIL;
 	TimestampTz covered = 0;
+	const GuardEpoch *beginning = NULL;
 	ListCell   *lc;
 
 	foreach(lc, epochs->epochs)
@@ -383,13 +388,20 @@ gaps_of(const GuardEpochs *epochs, GuardWatch watch)
 		TimestampTz end = reaches(epoch, watch, epochs->now);
 
 		if (end <= epoch->since)
+		{
+			/* It begins this moment. */
+			if (epoch->until == 0 && end != 0)
+				beginning = epoch;
 			continue;
+		}
 		if (covered != 0 && epoch->since > covered)
 			add_gap(&gaps, covered, epoch->since, reason_words(epoch->began));
 		covered = covered == 0 ? end : Max(covered, end);
 	}
 	if (covered != 0 && covered < epochs->now)
-		add_gap(&gaps, covered, epochs->now, why_silent(watch));
+		add_gap(&gaps, covered, epochs->now,
+				beginning != NULL ? reason_words(beginning->began) :
+				why_silent(watch));
 	return gaps;
 }
 

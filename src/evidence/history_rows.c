@@ -406,6 +406,16 @@ guard_history_prune(const GuardEpochs *epochs)
 	guard_store_execute("DELETE FROM guard.evidence_epoch WHERE until < $1 - $2 * interval '1 s'",
 						2, types, values, NULL);
 
+	/*
+	 * Sessions that run uncaptured end epochs of capture, dozens a day maybe.
+	 * Where counters were there all the time these say nothing more.
+	 */
+	guard_store_execute("DELETE FROM guard.evidence_epoch e WHERE source = 'capture' AND until IS NOT NULL"
+						" AND EXISTS (SELECT FROM guard.evidence_epoch c WHERE c.source = 'counters'"
+						"   AND c.since <= e.since AND e.until <= COALESCE(c.until, c.seen_at))"
+						" AND EXISTS (SELECT FROM guard.evidence_epoch l WHERE l.source = 'capture' AND l.since > e.since)",
+						0, NULL, NULL, NULL);
+
 	/* A pause that ended that long ago says nothing of today's. */
 	guard_store_execute("UPDATE guard.known_use SET longest_pause = NULL, pause_ended = NULL"
 						" WHERE pause_ended < $1 - $2 * interval '1 s'",

@@ -43,6 +43,7 @@
 #define INHERITED_SINCE			10
 #define INHERITED_ARBITER		11
 #define INHERITED_INDEX_NAME	12
+#define INHERITED_DAYS			13
 
 /*
  * When the last use was.  One without a date happened at the latest when it
@@ -114,6 +115,8 @@ read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
 											 &isnull));
 	value = heap_getattr(tuple, INHERITED_PAUSE, desc, &isnull);
 	fact->pause = isnull ? -1 : DatumGetInt64(value);
+	fact->days = DatumGetInt32(heap_getattr(tuple, INHERITED_DAYS, desc,
+											&isnull));
 	value = heap_getattr(tuple, INHERITED_SERVICES, desc, &isnull);
 	if (!isnull)
 		fact->who = TextDatumGetCString(value);
@@ -159,8 +162,9 @@ merge_uses(const GuardEvidence *gone, bool dated, GuardFact *merged)
 			continue;
 		found = true;
 		merged->last = Max(merged->last, fact->last);
-		merged->count = Max(merged->count, fact->count);
+		merged->count = Max(merged->count, Max(fact->count, fact->known_uses));
 		merged->pause = Max(merged->pause, fact->pause);
+		merged->days = Max(merged->days, fact->days);
 		if (fact->first != 0 && (merged->first == 0 || fact->first < merged->first))
 			merged->first = fact->first;
 		if (fact->since != 0 && (merged->since == 0 || fact->since < merged->since))
@@ -177,9 +181,9 @@ write_row(Oid heir, const char *from, const GuardFact *use,
 {
 	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	NAMEOID};
-	Datum		values[11];
-	char		nulls[12] = "           ";
+	NAMEOID, INT4OID};
+	Datum		values[12];
+	char		nulls[13] = "            ";
 	NameData	name;
 
 	namestrcpy(&name, get_rel_name(heir));
@@ -194,6 +198,7 @@ write_row(Oid heir, const char *from, const GuardFact *use,
 	values[8] = TimestampTzGetDatum(use->since);
 	values[9] = TimestampTzGetDatum(last_arbiter);
 	values[10] = NameGetDatum(&name);
+	values[11] = Int32GetDatum(use->days);
 	nulls[2] = from == NULL ? 'n' : ' ';
 	nulls[3] = use->first == 0 ? 'n' : ' ';
 	nulls[4] = use->last == 0 ? 'n' : ' ';
@@ -202,8 +207,8 @@ write_row(Oid heir, const char *from, const GuardFact *use,
 	nulls[8] = use->since == 0 ? 'n' : ' ';
 	nulls[9] = last_arbiter == 0 ? 'n' : ' ';
 	guard_store_execute("INSERT INTO guard.inherited_use"
-						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9, $10, $11)",
-						11, types, values, nulls);
+						" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp(), $9, $10, $11, $12)",
+						12, types, values, nulls);
 }
 
 /*

@@ -49,7 +49,8 @@ CREATE TABLE guard.inherited_use (
 	inherited_at	timestamptz NOT NULL,
 	observed_since	timestamptz,
 	last_arbiter	timestamptz,
-	index_name		name NOT NULL
+	index_name		name NOT NULL,
+	days			int NOT NULL DEFAULT 0
 );
 CREATE INDEX inherited_use_index_oid_idx ON guard.inherited_use (index_oid);
 CREATE INDEX inherited_use_table_oid_idx ON guard.inherited_use (table_oid);

@@ -199,7 +199,8 @@ is($s->value("SELECT relation_oid = 'monthly_a_idx'::regclass FROM guard.known_u
 $s->ok('ALTER INDEX monthly_a_idx RENAME TO monthly_by_a');
 is(verdict($s, 'monthly_by_a'), 'block hot', 'RENAME: the OID leads to it');
 
-# An heir inherits, pauses and all.
+# An heir inherits, pauses and all: without them the look-back would have ended it.
+$s->ok("UPDATE guard.known_use SET last_use = now() - interval '40 days', first_use = now() - interval '102 days' WHERE relation_name = 'monthly_a_idx'");
 $s->ok('CREATE INDEX monthly_a_idx2 ON monthly (a)');
 $s->ok('DROP INDEX monthly_by_a');
 is(verdict($s, 'monthly_a_idx2'), 'block hot', 'the replacement inherits what history knows');
