@@ -27,7 +27,7 @@ shapes() {
 		partitioned | CREATE INDEX probe ON reading (meter) | SELECT pad FROM reading WHERE meter = :a % 90000
 		small table | CREATE INDEX probe ON customer (region, id) | SELECT count(*) FROM customer WHERE region = :a % 50
 		update | CREATE INDEX probe ON sale (id) | UPDATE sale SET amount = amount WHERE id = :a
-		redundant | CREATE INDEX probe ON customer (id, region) | SELECT region FROM customer WHERE id = :a / 20
+		redundant | CREATE INDEX probe ON customer (id, region) | SELECT pad FROM customer WHERE id = :a / 20
 	END
 }
 

@@ -146,7 +146,7 @@ function prediction(    i, f, n, ratio, good, order, missed, harm, name) {
 			f[3] == "?" ? "" : sprintf("%.2f to %.2f", f[4], f[5]), f[6], f[3] == "?" ? "?" : sprintf("%.2f", ratio), f[7], f[8]
 	}
 	print ""
-	printf "  %-76s %3d of %d  %s\n", "within a factor of three (aim: ten of twelve)", good, shapes, good * 12 >= shapes * 10 ? "met" : "MISSED"
+	printf "  %-76s %3d of %d  %s\n", "within a factor of three (aim: ten of twelve)", good, shapes, (good * 12 >= shapes * 10) ? "met" : "MISSED"
 	printf "  %-76s %3d       %s\n", "whose harm is of another order than predicted (aim: none)", order, order ? "MISSED" : "met"
 	printf "  %-76s %3d       %s\n", "harmful ones that guard would let go (aim: none)", missed, missed ? "MISSED" : "met"
 }
