@@ -45,6 +45,7 @@ _PG_init(void)
 	guard_capture_set_present(guard_store_present);
 	guard_indexlist_init();
 	guard_whatif_init();
+	guard_whatif_set_present(guard_store_present);
 	guard_hide_init();
 	guard_softdrop_init();
 	guard_transaction_init();

@@ -25,6 +25,7 @@
 #include "guc.h"
 #include "planner/capture.h"
 #include "planner/hide.h"
+#include "planner/whatif.h"
 #include "policy/sentence.h"
 #include "store/visits.h"
 
@@ -176,6 +177,31 @@ hiding_words(void)
 	return psprintf("%s, %d hidden", on, count);
 }
 
+static void
+put_whatif(ReturnSetInfo *rsinfo)
+{
+	GuardWhatIfStatus status;
+
+	guard_whatif_status(&status);
+	if (!status.available)
+	{
+		put(rsinfo, "what-if", "not available: guard is not in shared_preload_libraries");
+		return;
+	}
+	put(rsinfo, "what-if", status.on ? "on" : guard_guc_whatif ?
+		"off (guard.mode)" : "off (guard.whatif)");
+	put(rsinfo, "what-if statements and indexes",
+		psprintf("%d of %d, " INT64_FORMAT " plans, " INT64_FORMAT " failed",
+				 status.records_used, status.records_max,
+				 status.shadow_plans, status.failed));
+	put(rsinfo, "what-if time",
+		psprintf("%.4f %% of one processor since %s (kept below %.0f %%), "
+				 INT64_FORMAT " statements put off, " INT64_FORMAT
+				 " too slow to plan (guard.whatif_time_limit)",
+				 status.share * 100, guard_sentence_moment(status.since),
+				 status.share_max * 100, status.postponed, status.too_slow));
+}
+
 Datum
 guard_sql_status(PG_FUNCTION_ARGS)
 {
@@ -193,6 +219,7 @@ guard_sql_status(PG_FUNCTION_ARGS)
 	put_worker(rsinfo);
 	put(rsinfo, "hiding", hiding_words());
 	put_history(rsinfo);
+	put_whatif(rsinfo);
 	missing = guard_statements_missing();
 	put(rsinfo, "pg_stat_statements", missing == NULL ? "available" :
 		psprintf("not available: %s", missing));

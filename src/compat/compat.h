@@ -133,6 +133,10 @@ guard_compat_backend_status(int number)
 	(expression_tree_walker) (node, \
 							  (bool (*) ()) (void (*) (void)) (walker), \
 							  context)
+#define query_tree_walker(query, walker, context, flags) \
+	(query_tree_walker) (query, \
+						 (bool (*) ()) (void (*) (void)) (walker), \
+						 context, flags)
 #define expression_tree_mutator(node, mutator, context) \
 	(expression_tree_mutator) (node, \
 							   (Node *(*) ()) (void (*) (void)) (mutator), \

@@ -17,6 +17,9 @@ SELECT is_empty($$ SELECT guard.check(NULL) $$, 'check: null');
 SELECT throws_ok($$ SELECT guard.index_statements('t') $$, '42809', '"t" is not an index', 'index_statements: a table');
 SELECT throws_ok($$ SELECT guard.index_statements('no_such_index') $$, '42P01', NULL, 'index_statements: unknown');
 SELECT is_empty($$ SELECT guard.index_statements(NULL) $$, 'index_statements: null');
+SELECT throws_ok($$ SELECT guard.what_if('t') $$, '42809', '"t" is not an index', 'what_if: a table');
+SELECT throws_ok($$ SELECT guard.what_if('no_such_index') $$, '42P01', NULL, 'what_if: unknown');
+SELECT is_empty($$ SELECT guard.what_if(NULL) $$, 'what_if: null');
 SELECT throws_ok($$ SELECT guard.protect('no_such_index', 'why') $$, '42P01', NULL, 'protect: unknown');
 SELECT throws_ok($$ SELECT guard.protect(NULL, 'why') $$, '22004', 'object to protect must not be null', 'protect: null');
 SELECT throws_ok(format('SELECT guard.protect(''t'', %L)', r), '22023', 'reason must not be empty', 'protect: reason ' || coalesce(to_json(r)::text, 'null'))

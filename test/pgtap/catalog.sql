@@ -54,7 +54,7 @@ SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE proparallel <> 
 SELECT is_empty(
 	$$ SELECT oid::regprocedure FROM functions
 		WHERE has_function_privilege('public', oid, 'EXECUTE')
-		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'review', 'status', 'dependencies', 'compare_versions') $$,
+		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'review', 'status', 'dependencies', 'compare_versions', 'what_if') $$,
 	'PUBLIC may execute nothing but questions');
 SELECT is_empty(
 	$$ SELECT oid::regclass, p FROM tables, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
@@ -103,6 +103,7 @@ SELECT has_function('guard', 'remove_dependency', ARRAY['regclass', 'text'], 'gu
 SELECT has_function('guard', 'report_deployment', ARRAY['text', 'text'], 'guard.report_deployment');
 SELECT has_view('guard', 'dependencies', 'guard.dependencies');
 SELECT has_view('guard', 'deployments', 'guard.deployments');
+SELECT has_function('guard', 'what_if', ARRAY['regclass'], 'guard.what_if');
 SELECT has_view('guard', 'indexes', 'guard.indexes');
 SELECT has_view('guard', 'soft_drops', 'guard.soft_drops');
 SELECT has_view('guard', 'status', 'guard.status');

@@ -1,0 +1,283 @@
+/*-------------------------------------------------------------------------
+ *
+ * whatif_shadow.c
+ *	  A second planning that leaves no trace.
+ *
+ * A user's statement is being planned, and is planned once more in passing.
+ * Nobody must notice:
+ *
+ *	errors		What is planned in vain fails in a subtransaction, which is
+ *				rolled back in any case: whatever a function did that was
+ *				evaluated while planning is undone, and the command counter
+ *				stays where it was.
+ *				A request to cancel is the statement's, and ends it.
+ *	conflicts	On a standby a subtransaction would turn a conflict with
+ *				recovery, which cancels a statement, into the end of the
+ *				session.  So there interrupts wait until it is over.
+ *	messages	Functions that are evaluated while planning have said what
+ *				they have to say before.
+ *	counters	Planning reads the ends of indexes to know the range of a
+ *				column, which raises idx_scan and dates last_idx_scan
+ *				(PG-INTERNALS 2.6).  The pending counters of all tables and
+ *				indexes that the statement knows are put back to what they
+ *				were; they reach the server's statistics only when the session
+ *				is idle.  An entry with nothing in it is not sent.
+ *	buffers		The session's buffer usage is put back, too, so that
+ *				pg_stat_statements does not charge the statement with it.
+ *	others		PostgreSQL's own planner is called, not the chain of hooks, so
+ *				that nobody counts the statement twice.
+ *
+ * Left: stable and immutable functions called with constants run a second
+ * time, their own statements and calls are counted, and what the server keeps
+ * per process (pg_stat_io) includes the pages read.  Planning time as others
+ * measure it includes ours where their hook is called before guard's.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "executor/instrument.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/resowner.h"
+
+#include "compat/compat.h"
+#include "planner/whatif_shadow.h"
+#include "planner/without.h"
+
+/* What reading a relation counts in this session, not yet sent. */
+typedef struct Reads
+{
+	Oid			relation;
+	PgStat_Counter scans;
+	PgStat_Counter tuples_returned;
+	PgStat_Counter tuples_fetched;
+	PgStat_Counter blocks_fetched;
+	PgStat_Counter blocks_hit;
+} Reads;
+
+typedef struct ShadowCall
+{
+	GuardShadow *shadow;
+	PlannedStmt *plan;
+} ShadowCall;
+
+static bool running = false;
+static emit_log_hook_type prev_emit_log = NULL;
+
+bool
+guard_shadow_running(void)
+{
+	return running;
+}
+
+bool
+guard_shadow_possible(void)
+{
+	return IsTransactionState() && !IsInParallelMode() && !IsParallelWorker();
+}
+
+/* ----------------------------------------------------------------
+ *		Counters
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * A relation that the real planning has locked, or NULL.  Not relation_open(),
+ * which would begin to count anew.
+ */
+static Relation
+open_quietly(Oid relation)
+{
+	return RelationIdGetRelation(relation);
+}
+
+/*
+ * What is pending for a relation.  Its entry may be there already although the
+ * relation does not know it yet.
+ */
+static void
+save_one(Oid relation, Reads *reads)
+{
+	Relation	rel = open_quietly(relation);
+	PgStat_TableStatus *status;
+
+	memset(reads, 0, sizeof(*reads));
+	reads->relation = relation;
+	if (rel == NULL)
+		return;
+	status = rel->pgstat_info ? rel->pgstat_info : find_tabstat_entry(relation);
+	if (status != NULL)
+	{
+		reads->scans = guard_compat_count(status, numscans);
+		reads->tuples_returned = guard_compat_count(status, tuples_returned);
+		reads->tuples_fetched = guard_compat_count(status, tuples_fetched);
+		reads->blocks_fetched = guard_compat_count(status, blocks_fetched);
+		reads->blocks_hit = guard_compat_count(status, blocks_hit);
+	}
+	RelationClose(rel);
+}
+
+static void
+restore_one(const Reads *reads)
+{
+	Relation	rel = open_quietly(reads->relation);
+	PgStat_TableStatus *status;
+
+	if (rel == NULL)
+		return;
+
+	/* Counted, and then thrown out of the relation cache? */
+	if (rel->pgstat_info == NULL && rel->pgstat_enabled &&
+		find_tabstat_entry(reads->relation) != NULL)
+		pgstat_assoc_relation(rel);
+	status = rel->pgstat_info;
+	if (status != NULL)
+	{
+		guard_compat_count(status, numscans) = reads->scans;
+		guard_compat_count(status, tuples_returned) = reads->tuples_returned;
+		guard_compat_count(status, tuples_fetched) = reads->tuples_fetched;
+		guard_compat_count(status, blocks_fetched) = reads->blocks_fetched;
+		guard_compat_count(status, blocks_hit) = reads->blocks_hit;
+	}
+	RelationClose(rel);
+}
+
+static Reads *
+save_reads(List *relations)
+{
+	Reads	   *reads = palloc(sizeof(Reads) * list_length(relations));
+	ListCell   *lc;
+
+	foreach(lc, relations)
+		save_one(lfirst_oid(lc), &reads[foreach_current_index(lc)]);
+	return reads;
+}
+
+static void
+restore_reads(const Reads *reads, int count)
+{
+	for (int i = 0; i < count; i++)
+		restore_one(&reads[i]);
+}
+
+/* ----------------------------------------------------------------
+ *		Messages
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Nothing but errors reaches the log while this is under way.
+ */
+static void
+emit_log(ErrorData *edata)
+{
+	if (running && edata->elevel < ERROR)
+	{
+		edata->output_to_server = false;
+		return;
+	}
+	if (prev_emit_log)
+		prev_emit_log(edata);
+}
+
+/*
+ * Called from guard_whatif_init().
+ */
+void
+guard_shadow_init(void)
+{
+	prev_emit_log = emit_log_hook;
+	emit_log_hook = emit_log;
+}
+
+/* ----------------------------------------------------------------
+ *		Planning
+ * ----------------------------------------------------------------
+ */
+
+static void
+make_plan(void *arg)
+{
+	ShadowCall *call = arg;
+	GuardShadow *shadow = call->shadow;
+
+	call->plan = guard_compat_standard_planner(copyObject(shadow->query),
+											   shadow->query_string,
+											   shadow->cursorOptions,
+											   shadow->boundParams);
+}
+
+/*
+ * Plan in a subtransaction and roll it back.  NULL when all went well,
+ * otherwise the error.
+ */
+static ErrorData *
+plan_and_undo(ShadowCall *call, List *indexes)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	int			messages = client_min_messages;
+	uint32		holdoff = InterruptHoldoffCount;
+	ErrorData  *volatile error = NULL;
+
+	if (RecoveryInProgress())
+		HOLD_INTERRUPTS();
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	running = true;
+	client_min_messages = ERROR;
+	PG_TRY();
+	{
+		guard_without_run(indexes, make_plan, call);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	running = false;
+	client_min_messages = messages;
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	/* An error has let go of all. */
+	InterruptHoldoffCount = holdoff;
+	return error;
+}
+
+PlannedStmt *
+guard_shadow_plan(GuardShadow *shadow, List *indexes)
+{
+	ShadowCall	call = {shadow, NULL};
+	Reads	   *reads = save_reads(shadow->relations);
+	BufferUsage buffers = pgBufferUsage;
+	ErrorData  *error;
+
+	Assert(guard_shadow_possible() && !running);
+	error = plan_and_undo(&call, indexes);
+	pgBufferUsage = buffers;
+	restore_reads(reads, list_length(shadow->relations));
+	if (error == NULL)
+		return call.plan;
+
+	/* Meant for the statement, which it would have met a moment later. */
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		ReThrowError(error);
+	ereport(DEBUG1,
+			(errmsg_internal("shadow planning failed: %s", error->message)));
+	FreeErrorData(error);
+	return NULL;
+}
