@@ -53,11 +53,11 @@ warm_up() { # CONFIGURATION
 }
 
 # A server whose sessions are counted: PostgresMain is a session's life; within it, each of the others turns counting off.
-start_counted() { # NAME
+start_counted() { # NAME [OPTION]...
 	local function
 	under=(valgrind --tool=callgrind --vgdb=no "--callgrind-out-file=$work/callgrind/%p")
 	for function in PostgresMain secure_read pgstat_report_stat malloc realloc free; do under+=("--toggle-collect=$function"); done
-	start "$1" -c log_connections=on -c log_line_prefix='%p '
+	start "$@" -c log_connections=on -c log_line_prefix='%p '
 	under=()
 }
 

@@ -7,6 +7,10 @@ $1 == "many"              { many[$2] = $3 }
 $1 == "instructions"      { instr[$2, $3] = $4; parts["instructions"] }
 $1 == "throughput"        { tps[$2, $3, $4] = $5; if ($4 > rounds) rounds = $4; parts["throughput"] }
 $1 == "drop"              { ms[$2, $3, $4] = $5; if ($4 > drops) drops = $4; parts["drop"] }
+$1 == "hiding" && NF == 5     { hiding[$2, $3, $4] = $5; parts["hiding"] }
+$1 == "hiding" && NF == 4     { hiding[$2, $3] = $4 }
+$1 == "hiding" && NF == 3     { hiding[$2] = $3 }
+$1 == "hiding" && NF == 7     { for (i = 3; i <= 7; i++) hiding[$2, i] = $i }
 $1 == "shape"             { shapes++; shape[shapes] = $0; parts["prediction"] }
 $1 == "drop_instructions" { mi[$2, $3] = $4 / 1000000; counted = 1 }
 
@@ -151,6 +155,40 @@ function prediction(    i, f, n, ratio, good, order, missed, harm, name) {
 	printf "  %-76s %3d       %s\n", "harmful ones that guard would let go (aim: none)", missed, missed ? "MISSED" : "met"
 }
 
+function hiding_row(name, word,    t, i) {
+	printf "  %-36s", name
+	for (i = 1; i <= 2; i++) {
+		t = i == 1 ? "bystander" : "concerned"
+		printf "%11s%9s%9s", commas(hiding["plan", word, t]), word == "off" ? "" : plus(hiding["plan", word, t] - hiding["plan", "off", t]),
+			word == "off" ? "" : sprintf("%.4f", hiding["plan", word, t] / hiding["plan", "off", t])
+	}
+	printf "%14s\n", word == "off" || word == "0" ? "" : plus(hiding["once", word, "bystander"] - hiding["once", "0", "bystander"])
+}
+function median_hiding(what,    i, v) {
+	for (i = 1; i <= 5; i++) v[i] = hiding[what, i]
+	return median(v, 5)
+}
+function hide(    back) {
+	printf "\nHidden indexes: instructions of one point select, simple protocol, on a table with ten indexes\n\n"
+	printf "  %-36s%11s%9s%9s%11s%9s%9s%14s\n", "hidden in the database", "elsewhere", "added", "ratio", "one here", "added", "ratio", "read once"
+	hiding_row("guard.hiding = off", "off")
+	hiding_row("0", "0")
+	hiding_row("1", "1")
+	hiding_row("100", "100")
+	hiding_row("5,000", "5000")
+	print ""
+	printf "  %-76s %7.1f ms\n", "guard.hide(), psql and its connection included", hiding["effect", 6]
+	printf "  %-76s %3d of 100\n", "busy sessions with a generic plan that went on without the index", hiding["effect", 3]
+	printf "  %-76s %7d ms\n", "until the last of them had come round to its next statement", hiding["effect", 7]
+	printf "  %-76s %3d of %s  %s\n", "statements begun after the commit that still used it (aim: none)", hiding["effect", 5],
+		commas(hiding["effect", 4]), hiding["effect", 5] ? "MISSED" : "met"
+	print ""
+	back = median_hiding("unhide") + median_hiding("first")
+	printf "  %-76s %9.1f ms\n", "guard.unhide() and the next query, " commas(hiding["rows"]) " rows", back
+	printf "  %-76s %9.1f ms\n", "CREATE INDEX CONCURRENTLY of the same index", hiding["build"]
+	printf "  %-76s %9.0f\n", "ratio", hiding["build"] / back
+}
+
 END {
 	protocols[1] = "prepared"
 	protocols[2] = "simple"
@@ -159,4 +197,5 @@ END {
 	if ("throughput" in parts) throughput()
 	if ("drop" in parts) drop()
 	if ("prediction" in parts) prediction()
+	if ("hiding" in parts) hide()
 }
