@@ -24,6 +24,7 @@
 #include "access/xlog.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -88,17 +89,46 @@ guard_hide_read_row(HeapTuple tuple, TupleDesc desc, GuardHideRow *row)
 #undef VALUE
 }
 
+/*
+ * The index of a table that bears a name; InvalidOid when none does.
+ */
+static Oid
+find_by_name(Oid table, const char *name)
+{
+	Oid			schema = get_rel_namespace(table);
+	Oid			index;
+
+	if (name[0] == '\0' || !OidIsValid(schema))
+		return InvalidOid;
+	index = get_relname_relid(name, schema);
+	return OidIsValid(index) && IndexGetRelation(index, true) == table ?
+		index : InvalidOid;
+}
+
+/*
+ * While REINDEX CONCURRENTLY waits to drop the old index, both are there: the
+ * old one, not valid any more, has handed its name to the new one.
+ */
 Oid
 guard_hide_resolve(Oid table, Oid index, const char *name)
 {
-	if (!SearchSysCacheExists1(INDEXRELID, ObjectIdGetDatum(index)))
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	Form_pg_index form;
+	Oid			successor;
+
+	if (!HeapTupleIsValid(tuple))
+		return find_by_name(table, name);
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	if (form->indrelid != table)
+		index = InvalidOid;
+	else if (!form->indisvalid)
 	{
-		if (name[0] == '\0' || !OidIsValid(get_rel_namespace(table)))
-			return InvalidOid;
-		index = get_relname_relid(name, get_rel_namespace(table));
+		successor = find_by_name(table, name);
+		if (OidIsValid(successor))
+			index = successor;
 	}
-	return OidIsValid(index) && IndexGetRelation(index, true) == table ?
-		index : InvalidOid;
+	ReleaseSysCache(tuple);
+	return index;
 }
 
 /* ---- the trigger ---- */
