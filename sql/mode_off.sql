@@ -1,5 +1,5 @@
--- guard.mode = off is off: no judgement, no word, no books; and what happens in
--- the dark is not taken for silence afterwards.
+-- guard.mode = off is off: no judgement, no word, only a row that says so; and
+-- what happens in the dark is not taken for silence afterwards.
 \getenv srcdir PG_ABS_SRCDIR
 \set begin :srcdir /sql/include/begin.psql
 \i :begin
@@ -18,7 +18,7 @@ BEGIN;
 DROP INDEX users_team_idx;
 COMMIT;
 CREATE INDEX users_email_idx ON users (email);
-SELECT * FROM guard.last_drops();
+SELECT event, index_name, verdict, definition FROM guard.last_drops();
 -- questions are answered all the same
 SELECT * FROM verdict('users_id_idx');
 

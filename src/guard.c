@@ -18,6 +18,7 @@
 
 #include "fmgr.h"
 
+#include "audit/audit.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
@@ -48,7 +49,9 @@ _PG_init(void)
 	guard_whatif_set_present(guard_store_present);
 	guard_hide_init();
 	guard_softdrop_init();
+	guard_audit_init();
 	guard_transaction_init();
+	guard_unjudged_init();
 	guard_utility_init();
 	guard_object_access_init();
 	guard_worker_init();

@@ -36,6 +36,7 @@ double		guard_guc_restore_factor = 3.0;
 double		guard_guc_harmless_cost_ratio = 1.1;
 int			guard_guc_snapshot_interval = 300;
 int			guard_guc_history_retention = 400 * SECS_PER_DAY_INT;
+int			guard_guc_audit_retention = 400 * SECS_PER_DAY_INT;
 bool		guard_guc_capture = true;
 bool		guard_guc_whatif = true;
 int			guard_guc_whatif_interval = 3600;
@@ -213,6 +214,17 @@ define_history(void)
 }
 
 static void
+define_audit(void)
+{
+	DefineCustomIntVariable("guard.audit_retention",
+							"How long rows of guard.audit_log are kept.",
+							"0 keeps them for ever.",
+							&guard_guc_audit_retention,
+							400 * SECS_PER_DAY_INT, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
+static void
 define_capture(void)
 {
 	DefineCustomBoolVariable("guard.capture",
@@ -271,6 +283,7 @@ guard_guc_define(void)
 	define_hiding();
 	define_softdrop();
 	define_history();
+	define_audit();
 	define_capture();
 	define_whatif();
 

@@ -50,6 +50,7 @@ extern double guard_guc_restore_factor; /* times slower */
 extern double guard_guc_harmless_cost_ratio;
 extern int	guard_guc_snapshot_interval;	/* seconds, sighup; 0: never */
 extern int	guard_guc_history_retention;	/* seconds, sighup */
+extern int	guard_guc_audit_retention;	/* seconds, 0: for ever */
 extern bool guard_guc_capture;			/* sighup */
 extern bool guard_guc_whatif;			/* sighup */
 extern int	guard_guc_whatif_interval;	/* seconds */

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "audit/audit.h"
 #include "evidence/evidence.h"
 #include "evidence/history.h"
 #include "evidence/statements.h"
@@ -225,5 +226,6 @@ guard_sql_status(PG_FUNCTION_ARGS)
 		psprintf("not available: %s", missing));
 	put(rsinfo, "standbys", server->standbys == NULL ? "none attached" :
 		psprintf("reads not included: %s", server->standbys));
+	put(rsinfo, "audit", guard_audit_status());
 	return (Datum) 0;
 }

@@ -18,10 +18,15 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
 #include "audit/audit.h"
+#include "audit/courier.h"
 #include "audit/entry.h"
+#include "audit/ring.h"
 #include "guc.h"
 #include "policy/sentence.h"
+#include "store/store.h"
 
 char *
 guard_audit_question(void)
@@ -76,13 +81,155 @@ guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 	write_here(&entry);
 }
 
-void
-guard_audit_log_unjudged(const char *index, const char *definition)
+/* ---- what is refused ---- */
+
+/*
+ * The line now, the row by somebody else.
+ */
+static void
+hand_over(const GuardEntry *entry)
 {
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("index %s dropped while guard.mode is off", index),
-			 definition ? errhint("To bring it back: %s", definition) : 0));
+	char	   *json = guard_entry_json(entry);
+
+	guard_entry_log(json);
+	(void) guard_ring_put(json, true);
 }
+
+typedef struct Refusal
+{
+	List	   *judgements;
+	const GuardAsked *asked;
+} Refusal;
+
+static void
+hand_over_refusal(void *arg)
+{
+	Refusal    *refusal = arg;
+	ListCell   *lc;
+
+	foreach(lc, refusal->judgements)
+	{
+		GuardJudgement *judgement = lfirst(lc);
+		GuardEntry	entry = {0};
+
+		entry.question = refusal->asked->question;
+		entry.command = refusal->asked->command;
+		entry.statement = refusal->asked->statement;
+		entry.verdict = "block";
+		entry.reason = guard_verdict_reason_name(judgement->verdict.reason);
+		entry.index_name = guard_sentence_name(judgement->shape);
+		entry.table_name = guard_sentence_table(judgement->shape);
+		entry.definition = judgement->shape->definition;
+		entry.detail = guard_sentence_verdict(judgement);
+		entry.facts = guard_facts_json(judgement);
+		hand_over(&entry);
+	}
+	guard_courier_call();
+}
+
+void
+guard_audit_refused(List *judgements, const GuardAsked *asked)
+{
+	Refusal		refusal = {judgements, asked};
+
+	(void) guard_store_try("hand over an entry of the audit log",
+						   hand_over_refusal, &refusal);
+}
+
+void
+guard_audit_failed(const GuardAsked *asked, const char *message)
+{
+	GuardEntry	entry = {0};
+	char	   *json;
+
+	entry.question = asked->question;
+	entry.command = asked->command;
+	entry.statement = asked->statement;
+	entry.verdict = "failed";
+	entry.detail = message;
+	entry.in_error = true;
+	json = guard_entry_json(&entry);
+	guard_entry_log(json);
+	if (guard_ring_put(json, false))
+		guard_courier_call();
+}
+
+bool
+guard_audit_deliver(void)
+{
+	return guard_courier_deliver();
+}
+
+char *
+guard_audit_status(void)
+{
+	GuardRingStatus status;
+	char	   *waiting;
+
+	guard_ring_status(&status);
+
+	/* Perhaps there is room for a worker now. */
+	if (status.waiting + status.elsewhere > 0)
+		guard_courier_call();
+	if (status.waiting == 0)
+		waiting = pstrdup("nothing waits");
+	else
+		waiting = psprintf("%d refused drops wait to be written by a background worker (max_worker_processes)",
+						   status.waiting);
+	if (status.uncounted == 0)
+		return waiting;
+	return psprintf("%s; " UINT64_FORMAT " are in the server log only", waiting,
+					status.uncounted);
+}
+
+void
+guard_audit_forget_database(Oid database)
+{
+	guard_ring_forget_database(database);
+}
+
+void
+guard_audit_init(void)
+{
+	guard_ring_init();
+}
+
+/* ---- what is too old ---- */
+
+static bool pruning = false;
+
+bool
+guard_audit_pruning(void)
+{
+	return pruning;
+}
+
+uint64
+guard_audit_prune(void)
+{
+	Oid			types[] = {INT4OID};
+	Datum		values[] = {Int32GetDatum(guard_guc_audit_retention)};
+	volatile uint64 count = 0;
+
+	if (guard_guc_audit_retention == 0)
+		return 0;
+	PG_TRY();
+	{
+		pruning = true;
+		count = guard_store_execute("DELETE FROM guard.audit_log"
+									" WHERE at OPERATOR(pg_catalog.<)"
+									" clock_timestamp() - $1 * interval '1 second'",
+									1, types, values, NULL);
+	}
+	PG_FINALLY();
+	{
+		pruning = false;
+	}
+	PG_END_TRY();
+	return count;
+}
+
+/* ---- guard's own rules ---- */
 
 void
 guard_audit_change(const char *action, const char *object, const char *reason,

@@ -46,8 +46,39 @@ extern char *guard_audit_question(void);
 extern void guard_audit_dropped(const GuardDropped *dropped,
 								const GuardAsked *asked);
 
-/* The log line alone: what was dropped while guard.mode was off. */
-extern void guard_audit_log_unjudged(const char *index, const char *definition);
+/*
+ * One entry for each index that the statement was refused, or is about to be.
+ * The transaction will be rolled back, so its rows are handed to somebody else
+ * who writes them a moment later.  Raises nothing, waits for nobody.
+ */
+extern void guard_audit_refused(List *judgements, const GuardAsked *asked);
+
+/*
+ * Judging failed, so the statement is refused.  Called while the error is
+ * being handled: neither reads nor allocates what an error may have spoilt.
+ */
+extern void guard_audit_failed(const GuardAsked *asked, const char *message);
+
+/*
+ * Write what waits to be written in this database; for a background worker
+ * inside a transaction.  Returns whether nothing is left.
+ */
+extern bool guard_audit_deliver(void);
+
+/* Rows older than guard.audit_retention go; returns how many. */
+extern uint64 guard_audit_prune(void);
+
+/* Is a row of the audit log being deleted by guard_audit_prune()? */
+extern bool guard_audit_pruning(void);
+
+/* What guard.status says of it, in the current memory context. */
+extern char *guard_audit_status(void);
+
+/* A database is being dropped. */
+extern void guard_audit_forget_database(Oid database);
+
+/* Called from _PG_init. */
+extern void guard_audit_init(void);
 
 /*
  * One row and one log line for a change of guard's own rules, in the current

@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "lib/stringinfo.h"
+#include "libpq/libpq-be.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -53,6 +54,7 @@ cut_statement(const char *statement)
 
 	if (statement == NULL)
 		return NULL;
+	statement += strspn(statement, " \t\r\n");
 	len = strlen(statement);
 	if (len <= STATEMENT_MAX)
 		return pstrdup(statement);
@@ -110,13 +112,21 @@ put_now(StringInfo buf, const char *key)
 static void
 put_asker(StringInfo buf)
 {
-	put_text(buf, "mode", GetConfigOption("guard.mode", false, false));
 	put_text(buf, "database", get_database_name(MyDatabaseId));
 	put_text(buf, "session_user", GetUserNameFromId(GetSessionUserId(), true));
 	put_text(buf, "current_user", GetUserNameFromId(GetUserId(), true));
 	put_text(buf, "outer_user", GetUserNameFromId(GetOuterUserId(), true));
-	put_text(buf, "application", application_name);
 	put_text(buf, "client", client_address());
+}
+
+/*
+ * The same from what the connection was made with.
+ */
+static void
+put_asker_in_error(StringInfo buf)
+{
+	put_text(buf, "database", MyProcPort ? MyProcPort->database_name : "");
+	put_text(buf, "session_user", MyProcPort ? MyProcPort->user_name : "");
 }
 
 char *
@@ -138,7 +148,12 @@ guard_entry_json(const GuardEntry *entry)
 	put_text(&buf, "definition", entry->definition);
 	put_text(&buf, "detail", entry->detail);
 	put_text(&buf, "approval", entry->approval);
-	put_asker(&buf);
+	put_text(&buf, "mode", GetConfigOption("guard.mode", false, false));
+	put_text(&buf, "application", application_name);
+	if (entry->in_error)
+		put_asker_in_error(&buf);
+	else
+		put_asker(&buf);
 	if (entry->facts != NULL)
 	{
 		put_key(&buf, "facts");

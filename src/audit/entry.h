@@ -28,6 +28,8 @@ typedef struct GuardEntry
 	const char *detail;
 	const char *facts;			/* a JSON object */
 	const char *approval;
+	bool		in_error;		/* an error is being handled: catalogs cannot
+								 * be read */
 } GuardEntry;
 
 /*

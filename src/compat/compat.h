@@ -20,6 +20,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "pgstat.h"
+#include "postmaster/bgworker.h"
 #include "utils/acl.h"
 #include "utils/wait_event.h"
 #include "utils/backend_status.h"
@@ -244,6 +245,19 @@ extern void guard_compat_add_explain_option(const char *name,
 #define GUARD_COMPAT_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
 #else
 #define GUARD_COMPAT_BGWORKER_INTERRUPTIBLE 0
+#endif
+
+/*
+ * 19 takes the name of a lock tranche along with the number and tells every
+ * process ("Move dynamically-allocated LWLock tranche names to shared memory",
+ * August 2025); before, each process had to be told.
+ */
+#if PG_VERSION_NUM >= 190000
+#define guard_compat_new_tranche(name)	LWLockNewTrancheId(name)
+#define guard_compat_register_tranche(id, name)	((void) 0)
+#else
+#define guard_compat_new_tranche(name)	LWLockNewTrancheId()
+#define guard_compat_register_tranche(id, name)	LWLockRegisterTranche(id, name)
 #endif
 
 #endif							/* GUARD_COMPAT_H */

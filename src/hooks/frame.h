@@ -163,6 +163,11 @@ extern bool guard_database_concerns(Node *parsetree);
 /* The database that must be empty for it; InvalidOid where none must. */
 extern Oid	guard_database_to_empty(Node *parsetree);
 
+/* ---- unjudged.c: what is dropped while guard.mode is off ---- */
+
+extern void guard_unjudged_init(void);
+extern void guard_unjudged_note(Oid index);
+
 /* ---- installation, called by guard.c ---- */
 
 extern void guard_utility_init(void);

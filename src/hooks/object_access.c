@@ -25,26 +25,9 @@
 #include "hooks/frame.h"
 #include "planner/capture.h"
 #include "planner/hide.h"
-#include "policy/sentence.h"
 #include "store/store.h"
 
 static object_access_hook_type prev_object_access = NULL;
-
-/*
- * guard.mode is off: nothing is judged, but a drop leaves its line in the log.
- */
-static void
-log_unjudged(void *arg)
-{
-	Oid			index = *(Oid *) arg;
-	GuardShape *shape;
-
-	if (!guard_targets_eligible(index))
-		return;
-	shape = guard_shape_read(index);
-	if (shape != NULL)
-		guard_audit_log_unjudged(guard_sentence_name(shape), shape->definition);
-}
 
 static void
 drop_relation(Oid relation, int dropflags)
@@ -58,7 +41,7 @@ drop_relation(Oid relation, int dropflags)
 			guard_backstop_drops_index(relation, internal,
 										(dropflags & PERFORM_DELETION_CONCURRENTLY) != 0);
 		else if (!internal)
-			(void) guard_store_try("log a drop", log_unjudged, &relation);
+			guard_unjudged_note(relation);
 	}
 	else if (guard_guc_mode != GUARD_MODE_OFF && !internal &&
 			 (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
@@ -75,7 +58,10 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 		prev_object_access(access, classId, objectId, subId, arg);
 
 	if (access == OAT_DROP && classId == DatabaseRelationId)
+	{
 		guard_capture_forget_database(objectId);
+		guard_audit_forget_database(objectId);
+	}
 	if (access == OAT_DROP && classId == ExtensionRelationId)
 		guard_store_forget();
 	if (classId != RelationRelationId || subId != 0 ||

@@ -51,10 +51,11 @@ is_postgres_own(const ErrorData *error, guard_store_work work)
  * says how to get on.  Called with the error still on the stack.
  */
 static void
-fail_closed(MemoryContext context, guard_store_work work)
+fail_closed(GuardFrame *frame, guard_store_work work)
 {
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext old = MemoryContextSwitchTo(frame->context);
 	ErrorData  *error = CopyErrorData();
+	GuardAsked	asked;
 
 	if (is_postgres_own(error, work))
 	{
@@ -63,6 +64,8 @@ fail_closed(MemoryContext context, guard_store_work work)
 		PG_RE_THROW();
 	}
 	FlushErrorState();
+	asked = guard_frame_asked(frame);
+	guard_audit_failed(&asked, error->message);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg("guard could not judge whether an index may be dropped: %s",
@@ -87,7 +90,7 @@ run_judging(GuardFrame *frame, guard_store_work work, void *arg)
 	}
 	PG_CATCH();
 	{
-		fail_closed(frame->context, work);
+		fail_closed(frame, work);
 	}
 	PG_END_TRY();
 	return true;
@@ -156,6 +159,19 @@ is_own_transaction(CommandTag tag)
 }
 
 /*
+ * In observe mode nothing is refused, and the drop itself will be written down.
+ */
+static void
+refuse(GuardFrame *frame, List *judgements, const char *why)
+{
+	GuardAsked	asked = guard_frame_asked(frame);
+
+	if (guard_guc_mode == GUARD_MODE_ENFORCE)
+		guard_audit_refused(judgements, &asked);
+	guard_report_refuse(judgements, GUARD_AT_STATEMENT, why);
+}
+
+/*
  * Sort verdicts into what is refused now and what the transaction may still
  * make up for.
  */
@@ -201,7 +217,7 @@ guard_statement_act_on(GuardFrame *frame, List *judgements, bool can_wait)
 		}
 	}
 	if (refused != NIL)
-		guard_report_refuse(refused, GUARD_AT_STATEMENT, why);
+		refuse(frame, refused, why);
 	MemoryContextSwitchTo(old);
 }
 

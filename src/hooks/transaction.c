@@ -42,6 +42,7 @@ typedef struct Remembered
 {
 	SubTransactionId subid;
 	GuardJudgement *judgement;
+	GuardAsked	asked;
 } Remembered;
 
 /* A relation that is gone once this transaction commits. */
@@ -97,6 +98,7 @@ guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement)
 
 	entry->subid = GetCurrentSubTransactionId();
 	entry->judgement = judgement;
+	entry->asked = guard_frame_asked(frame);
 	remembered = lappend(remembered, entry);
 	MemoryContextSwitchTo(old);
 	guard_transaction_keep(frame);
@@ -255,7 +257,11 @@ judge_transaction(void)
 		MemoryContext old = MemoryContextSwitchTo(get_context());
 
 		if (!made_up(entry, &why))
+		{
 			missing = lappend(missing, entry->judgement);
+			if (guard_guc_mode == GUARD_MODE_ENFORCE)
+				guard_audit_refused(list_make1(entry->judgement), &entry->asked);
+		}
 		MemoryContextSwitchTo(old);
 	}
 	if (missing != NIL)

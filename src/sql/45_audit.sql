@@ -27,3 +27,22 @@ COMMENT ON FUNCTION guard.last_drops(interval) IS
 'What was dropped, hidden or refused lately, newest first, with the statement that brings each index back: the first thing to look at when latency jumps. For members of pg_read_all_stats.';
 REVOKE ALL ON FUNCTION guard.last_drops(interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.last_drops(interval) TO pg_read_all_stats;
+
+CREATE FUNCTION guard.audit_log_only_grows() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'guard_sql_audit_log_only_grows';
+COMMENT ON FUNCTION guard.audit_log_only_grows() IS
+'Keeps everybody but superusers from changing rows of guard.audit_log. For its trigger only.';
+REVOKE ALL ON FUNCTION guard.audit_log_only_grows() FROM PUBLIC;
+
+CREATE TRIGGER only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON guard.audit_log
+	FOR EACH STATEMENT EXECUTE FUNCTION guard.audit_log_only_grows();
+ALTER TABLE guard.audit_log ENABLE ALWAYS TRIGGER only_grows;
+COMMENT ON TRIGGER only_grows ON guard.audit_log IS
+'guard: the audit log is append-only.';
+
+CREATE FUNCTION guard.prune_audit_log() RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_prune_audit_log';
+COMMENT ON FUNCTION guard.prune_audit_log() IS
+'Delete what is older than guard.audit_retention from guard.audit_log, now; returns how many rows. guard''s worker does so by itself.';
+REVOKE ALL ON FUNCTION guard.prune_audit_log() FROM PUBLIC;

@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * courier.c
+ *	  Somebody who writes the entries that wait.
+ *
+ * Where guard is preloaded, its launcher sends a visitor.  Elsewhere the
+ * refusing backend registers a background worker for its database, called a
+ * courier: one at a time for the whole server, however many are refused, since
+ * parallel query and logical replication want workers, too (PG-INTERNALS 6.3).
+ * A courier that finds entries of another database when it leaves sends the
+ * next one.
+ *
+ * Nobody waits for a courier: one's own transaction may hold the very lock
+ * that it needs, which would be a deadlock that nobody detects (6.2).  It
+ * tries for a while itself, since such a transaction is about to end.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/snapmgr.h"
+#include "utils/wait_event.h"
+
+#include "audit/courier.h"
+#include "audit/entry.h"
+#include "audit/ring.h"
+#include "compat/compat.h"
+#include "store/store.h"
+#include "store/visits.h"
+
+/* How often a courier tries, and how long it waits in between. */
+#define TRIES			20
+#define PAUSE_MSECS		1000
+
+static bool connected = false;	/* to the database */
+static bool delivered = false;	/* all that waited there */
+
+/*
+ * Register a worker for a database; false when there is no slot for it.
+ */
+static bool
+send_courier(Oid database)
+{
+	BackgroundWorker worker = {0};
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "guard courier for database %u",
+			 database);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "guard courier");
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION |
+		GUARD_COMPAT_BGWORKER_INTERRUPTIBLE;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(worker.bgw_library_name, MAXPGPATH, "guard");
+	snprintf(worker.bgw_function_name, BGW_MAXLEN, "guard_courier_main");
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	return RegisterDynamicBackgroundWorker(&worker, NULL);
+}
+
+void
+guard_courier_call(void)
+{
+	/* It would not start before promotion, and hold its slot (6.4). */
+	if (RecoveryInProgress())
+		return;
+	if (guard_visits_available())
+		guard_visits_want();
+	else if (guard_ring_courier_begins() && !send_courier(MyDatabaseId))
+		guard_ring_courier_ends();
+}
+
+static void
+deliver_one(void *arg)
+{
+	GuardWaiting *waiting = arg;
+
+	guard_entry_insert(waiting->json, waiting->coalesced);
+}
+
+bool
+guard_courier_deliver(void)
+{
+	ListCell   *lc;
+
+	if (!OidIsValid(guard_store_extension()))
+		guard_ring_forget_database(MyDatabaseId);
+	if (!guard_store_present())
+		return true;
+	foreach(lc, guard_ring_take())
+	{
+		GuardWaiting *waiting = lfirst(lc);
+
+		if (!guard_store_try("write down a refused drop", deliver_one, waiting))
+		{
+			guard_ring_failed(waiting->id);
+			return false;
+		}
+		guard_ring_written(waiting->id);
+	}
+	return true;
+}
+
+/* ---- the worker's own life ---- */
+
+static bool
+deliver_in_transaction(void)
+{
+	bool		done;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	done = guard_courier_deliver();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return done;
+}
+
+/*
+ * The last thing it does, however it ends: let the next one come.  What is left
+ * of its own database has just arrived, or could not be written, and then
+ * trying once more at once would not help.
+ */
+static void
+leave(int code, Datum database)
+{
+	Oid			next;
+
+	guard_ring_courier_ends();
+	if (!connected)
+		guard_ring_forget_database(DatumGetObjectId(database));
+	if (code != 0)
+		return;
+	next = guard_ring_database();
+	if (OidIsValid(next) &&
+		(delivered || next != DatumGetObjectId(database)) &&
+		guard_ring_courier_begins() && !send_courier(next))
+		guard_ring_courier_ends();
+}
+
+void
+guard_courier_main(Datum database)
+{
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	(void) guard_ring_database();	/* attach */
+	before_shmem_exit(leave, database);
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(database),
+											  InvalidOid, 0);
+	connected = true;
+	pgstat_report_activity(STATE_RUNNING, "guard: writing down refused drops");
+
+	for (int i = 0; i < TRIES; i++)
+	{
+		delivered = deliver_in_transaction();
+		if (delivered)
+			break;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 PAUSE_MSECS,
+						 guard_compat_wait_event("GuardCourierMain"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	proc_exit(0);
+}

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * courier.h
+ *	  Somebody who writes the entries that wait.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_COURIER_H
+#define GUARD_COURIER_H
+
+/*
+ * Something waits: have it written, by a visitor where there is a launcher,
+ * else by a background worker of our own.  Waits for neither; when none can be
+ * had, nothing happens.  Callable while an error is about to be raised.
+ */
+extern void guard_courier_call(void);
+
+/*
+ * Write the entries of this database that wait.  Needs a transaction, after
+ * whose commit they are out of the ring.  Returns whether all were written.
+ */
+extern bool guard_courier_deliver(void);
+
+extern PGDLLEXPORT void guard_courier_main(Datum database);
+
+#endif							/* GUARD_COURIER_H */

@@ -1,0 +1,464 @@
+/*-------------------------------------------------------------------------
+ *
+ * ring.c
+ *	  Entries that wait in shared memory for somebody who can write them.
+ *
+ * The transaction of a refused drop is rolled back, so its row must be written
+ * by somebody else.  Entries of all databases lie one behind the other in one
+ * piece of memory of fixed size; whoever writes them takes those of his
+ * database, wherever they are, and what is behind them moves up.  Moving a
+ * megabyte takes some 50 microseconds, and nobody is in a hurry here.
+ *
+ * An entry leaves the ring only when the transaction that wrote its row has
+ * committed.  If that fails, it waits for the next one.
+ *
+ * When the ring is full, the latest entry of the database that waits counts
+ * what it stands for: its row says how many were not written.  The server log
+ * has them all, and is what survives a crash.
+ *
+ * Where guard is preloaded, the ring is in the main shared memory segment.
+ * Without, a few bytes of the server's reserve (PG-INTERNALS 4.7) lead to a
+ * pinned dynamic segment, made by the first refusal.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/timestamp.h"
+
+#include "audit/ring.h"
+#include "compat/compat.h"
+
+/*
+ * An entry has some two kilobytes, so this is room for a thousand.  Without
+ * preloading it is taken from nobody's reserve, but made while somebody waits.
+ */
+#define RING_SIZE		(2 * 1024 * 1024)
+#define RING_SIZE_DSM	(1024 * 1024)
+
+/* No entry may take more than this part of the ring. */
+#define LARGEST_PART	8
+
+/* How often writing an entry is tried. */
+#define MAX_FAILURES	20
+
+/* A courier that has not come to its end by now has died. */
+#define COURIER_LIMIT	(60 * USECS_PER_SEC)
+
+typedef enum MessageState
+{
+	MESSAGE_WAITS,
+	MESSAGE_TAKEN,				/* somebody is writing it */
+	MESSAGE_WRITTEN				/* and will have, when he commits */
+} MessageState;
+
+typedef struct Message
+{
+	uint32		size;			/* with this header, aligned */
+	Oid			database;
+	uint64		id;
+	MessageState state;
+	int			taker;			/* process ID, unless it waits */
+	int			coalesced;
+	int			failures;
+	char		json[FLEXIBLE_ARRAY_MEMBER];
+} Message;
+
+typedef struct Ring
+{
+	LWLock		lock;			/* protects all the rest */
+	int			tranche;
+	dsm_handle	segment;		/* where the entries are, if not behind this */
+	uint32		size;			/* bytes for entries; 0: not made yet */
+	uint32		used;
+	uint64		next_id;
+	uint64		uncounted;
+	TimestampTz courier_since;	/* 0: none is under way */
+} Ring;
+
+static Ring *ring = NULL;
+static char *entries = NULL;
+static bool watching_commit = false;
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static void ring_shmem_request(void);
+static void ring_shmem_startup(void);
+
+void
+guard_ring_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = ring_shmem_request;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = ring_shmem_startup;
+}
+
+static void
+ring_shmem_request(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(MAXALIGN(sizeof(Ring)) + RING_SIZE);
+}
+
+/*
+ * Make the head of the ring or find it.
+ */
+static void
+attach_head(Size room)
+{
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	ring = ShmemInitStruct("guard audit", MAXALIGN(sizeof(Ring)) + room, &found);
+	if (!found)
+	{
+		memset(ring, 0, sizeof(Ring));
+		ring->tranche = guard_compat_new_tranche("guard audit");
+		ring->segment = DSM_HANDLE_INVALID;
+		ring->size = room;
+		LWLockInitialize(&ring->lock, ring->tranche);
+	}
+	LWLockRelease(AddinShmemInitLock);
+	guard_compat_register_tranche(ring->tranche, "guard audit");
+}
+
+static void
+ring_shmem_startup(void)
+{
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+	entries = NULL;
+	attach_head(RING_SIZE);
+	entries = (char *) ring + MAXALIGN(sizeof(Ring));
+}
+
+/*
+ * The ring where guard is not preloaded: attach to the segment, or make it.
+ */
+static void
+attach_segment(bool may_create)
+{
+	dsm_segment *segment = NULL;
+
+	if (ring->segment != DSM_HANDLE_INVALID)
+		segment = dsm_attach(ring->segment);
+	else if (may_create)
+	{
+		segment = dsm_create(RING_SIZE_DSM, DSM_CREATE_NULL_IF_MAXSEGMENTS);
+		if (segment == NULL)
+			return;
+		LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+		if (ring->segment == DSM_HANDLE_INVALID)
+		{
+			dsm_pin_segment(segment);
+			ring->segment = dsm_segment_handle(segment);
+			ring->size = RING_SIZE_DSM;
+		}
+		LWLockRelease(&ring->lock);
+
+		/* Somebody else was faster. */
+		if (ring->segment != dsm_segment_handle(segment))
+		{
+			dsm_detach(segment);
+			segment = dsm_attach(ring->segment);
+		}
+	}
+	if (segment == NULL)
+		return;
+	dsm_pin_mapping(segment);
+	entries = dsm_segment_address(segment);
+}
+
+static bool
+attach(bool may_create)
+{
+	if (entries != NULL)
+		return true;
+	if (!IsUnderPostmaster)
+		return false;
+	if (ring == NULL)
+		attach_head(0);
+	attach_segment(may_create);
+	return entries != NULL;
+}
+
+/* ---- the entries; the caller holds the lock ---- */
+
+static Message *
+message_at(uint32 offset)
+{
+	return offset < ring->used ? (Message *) (entries + offset) : NULL;
+}
+
+static void
+remove_message(Message *message)
+{
+	uint32		offset = (char *) message - entries;
+	uint32		size = message->size;
+
+	memmove(message, entries + offset + size, ring->used - offset - size);
+	ring->used -= size;
+}
+
+static Message *
+find_message(uint64 id)
+{
+	Message    *message;
+
+	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	{
+		if (message->id == id)
+			return message;
+	}
+	return NULL;
+}
+
+/*
+ * No room: let the latest one that waits say so.
+ */
+static void
+coalesce(void)
+{
+	Message    *latest = NULL;
+	Message    *message;
+
+	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	{
+		if (message->database == MyDatabaseId && message->state == MESSAGE_WAITS)
+			latest = message;
+	}
+	if (latest != NULL)
+		latest->coalesced++;
+	else
+		ring->uncounted++;
+}
+
+static void
+append(const char *json, Size len)
+{
+	Size		size = MAXALIGN(offsetof(Message, json) + len + 1);
+	Message    *message = (Message *) (entries + ring->used);
+
+	if (size > ring->size / LARGEST_PART || ring->used + size > ring->size)
+	{
+		coalesce();
+		return;
+	}
+	memset(message, 0, offsetof(Message, json));
+	message->size = size;
+	message->database = MyDatabaseId;
+	message->id = ++ring->next_id;
+	memcpy(message->json, json, len + 1);
+	ring->used += size;
+}
+
+bool
+guard_ring_put(const char *json, bool may_create)
+{
+	bool		waits;
+
+	/* A standby writes nothing, and a worker would start at its promotion. */
+	if (RecoveryInProgress() || !attach(may_create))
+		return false;
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	append(json, strlen(json));
+	waits = ring->used > 0;
+	LWLockRelease(&ring->lock);
+	return waits;
+}
+
+/* ---- writing them ---- */
+
+/*
+ * What this process has taken: written is gone, the rest waits again.
+ */
+static void
+settle(bool committed)
+{
+	Message    *message;
+	uint32		at = 0;
+
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	while ((message = message_at(at)) != NULL)
+	{
+		if (message->state != MESSAGE_WAITS && message->taker == MyProcPid)
+		{
+			if (committed && message->state == MESSAGE_WRITTEN)
+			{
+				remove_message(message);
+				continue;
+			}
+			message->state = MESSAGE_WAITS;
+			message->taker = 0;
+		}
+		at += message->size;
+	}
+	LWLockRelease(&ring->lock);
+}
+
+static void
+at_xact_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		settle(event == XACT_EVENT_COMMIT);
+}
+
+List *
+guard_ring_take(void)
+{
+	List	   *taken = NIL;
+	Message    *message;
+
+	if (!attach(false))
+		return NIL;
+	if (!watching_commit)
+	{
+		RegisterXactCallback(at_xact_end, NULL);
+		watching_commit = true;
+	}
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	{
+		GuardWaiting *waiting;
+
+		if (message->database != MyDatabaseId || message->state != MESSAGE_WAITS)
+			continue;
+		waiting = palloc(sizeof(GuardWaiting));
+		waiting->id = message->id;
+		waiting->json = pstrdup(message->json);
+		waiting->coalesced = message->coalesced;
+		taken = lappend(taken, waiting);
+		message->state = MESSAGE_TAKEN;
+		message->taker = MyProcPid;
+	}
+	LWLockRelease(&ring->lock);
+	return taken;
+}
+
+void
+guard_ring_written(uint64 id)
+{
+	Message    *message;
+
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	message = find_message(id);
+	if (message != NULL)
+		message->state = MESSAGE_WRITTEN;
+	LWLockRelease(&ring->lock);
+}
+
+void
+guard_ring_failed(uint64 id)
+{
+	Message    *message;
+
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	message = find_message(id);
+	if (message != NULL && ++message->failures >= MAX_FAILURES)
+	{
+		ring->uncounted += message->coalesced + 1;
+		remove_message(message);
+	}
+	LWLockRelease(&ring->lock);
+}
+
+/* ---- questions ---- */
+
+Oid
+guard_ring_database(void)
+{
+	Oid			database = InvalidOid;
+	Message    *message;
+
+	if (!attach(false))
+		return InvalidOid;
+	LWLockAcquire(&ring->lock, LW_SHARED);
+	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	{
+		if (message->state != MESSAGE_WAITS)
+			continue;
+		database = message->database;
+		break;
+	}
+	LWLockRelease(&ring->lock);
+	return database;
+}
+
+void
+guard_ring_forget_database(Oid database)
+{
+	Message    *message;
+	uint32		at = 0;
+
+	if (!attach(false))
+		return;
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	while ((message = message_at(at)) != NULL)
+	{
+		if (message->database == database)
+			remove_message(message);
+		else
+			at += message->size;
+	}
+	LWLockRelease(&ring->lock);
+}
+
+void
+guard_ring_status(GuardRingStatus *status)
+{
+	Message    *message;
+
+	memset(status, 0, sizeof(*status));
+	status->attached = attach(false);
+	if (!status->attached)
+		return;
+	LWLockAcquire(&ring->lock, LW_SHARED);
+	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	{
+		if (message->database == MyDatabaseId)
+			status->waiting++;
+		else
+			status->elsewhere++;
+	}
+	status->uncounted = ring->uncounted;
+	LWLockRelease(&ring->lock);
+}
+
+bool
+guard_ring_courier_begins(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		mine;
+
+	if (!attach(false))
+		return false;
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	mine = ring->courier_since == 0 ||
+		ring->courier_since + COURIER_LIMIT < now;
+	if (mine)
+		ring->courier_since = now;
+	LWLockRelease(&ring->lock);
+	return mine;
+}
+
+void
+guard_ring_courier_ends(void)
+{
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	ring->courier_since = 0;
+	LWLockRelease(&ring->lock);
+}
