@@ -79,7 +79,7 @@ CREATE INDEX users_id_idx ON app.users (id);
 DROP INDEX app.users_id_idx;
 RESET ROLE;
 SET search_path = app, public, tools;
-SELECT index_name, reason FROM guard.audit_log WHERE index_name ~ 'id_idx' ORDER BY id;
+SELECT index_name, reason FROM guard.audit_log WHERE index_name ~ 'id_idx' AND verdict <> 'block' ORDER BY id;
 DROP FUNCTION app.clock_timestamp();
 DROP TABLE app.pg_index, app.pg_class;
 

@@ -14,6 +14,7 @@
 
 #include "utils/timestamp.h"
 
+#include "audit/audit.h"
 #include "evidence/evidence.h"
 #include "evidence/history.h"
 #include "guc.h"
@@ -44,8 +45,27 @@ history(void)
 	return 0;
 }
 
+/*
+ * Somebody's transaction may hold a lock on the audit log: it is tried again a
+ * second later.
+ */
+static TimestampTz
+deliver_audit(void)
+{
+	return guard_audit_deliver() ? 0 : GetCurrentTimestamp() + USECS_PER_SEC;
+}
+
+static TimestampTz
+prune_audit(void)
+{
+	(void) guard_audit_prune();
+	return 0;
+}
+
 const GuardTask guard_tasks[] = {
+	{"audit", NULL, deliver_audit, 0},
 	{"history", &guard_guc_snapshot_interval, history, 0},
+	{"prune audit", &hourly, prune_audit, 0},
 	{"purge", &hourly, purge, 0},
 };
 const int	guard_tasks_count = lengthof(guard_tasks);

@@ -27,12 +27,12 @@ passed($s->query('BEGIN; CREATE TABLE unrelated (a int); COMMIT'), 'the next tra
 passed($s->query("ROLLBACK PREPARED 'b'"), 'ROLLBACK PREPARED');
 is(index_state($s, 't_a_idx'), 'valid ready live', 'the index is back');
 is(verdict($s, 't_a_idx'), 'block hot', 'and as hot as it was');
-is($s->value('SELECT count(*) FROM guard.audit_log'), 0, 'the audit log knows of no drop');
+is($s->value(q{SELECT count(*) FROM guard.audit_log WHERE verdict <> 'block'}), 0, 'the audit log knows of no drop');
 
 $s->ok("BEGIN; $drop; CREATE INDEX other ON t (a); PREPARE TRANSACTION 'c'");
 passed($s->query("COMMIT PREPARED 'c'"), 'COMMIT PREPARED');
 is(index_state($s, 't_a_idx'), 'gone', 'the index is gone');
-is($s->value("SELECT count(*) FROM guard.audit_log WHERE index_name = 'public.t_a_idx'"), 1, 'the audit log has it');
+is($s->value("SELECT count(*) FROM guard.audit_log WHERE index_name = 'public.t_a_idx' AND verdict <> 'block'"), 1, 'the audit log has it');
 refused($s->query('DROP INDEX other'), qr/cannot drop index "public.other": auth/, 'and the replacement has inherited its use');
 
 $node->stop;

@@ -74,7 +74,7 @@ sub check_one
 	my $r = $s->query('DROP INDEX idle_a_idx');
 	passed($r, "$libraries: lets an idle index go");
 	is(scalar(grep { $_->{M} =~ /idle_a_idx/ } @{ $r->{notices} }), 0, "$libraries: without a word");
-	is($s->value("SELECT count(*) FROM guard.last_drops('1 h') WHERE index_name = 'public.idle_a_idx' AND at > pg_postmaster_start_time()"),
+	is($s->value("SELECT count(*) FROM guard.last_drops('1 h') WHERE event = 'dropped' AND index_name = 'public.idle_a_idx' AND at > pg_postmaster_start_time()"),
 		1, "$libraries: one row in the audit log");
 	$auth->ok('EXPLAIN ANALYZE SELECT b FROM t WHERE a = 42');
 	ok($companion->{works}->($s, slurp_file($node->logfile, $from)), "$libraries: $name does its work");
@@ -136,7 +136,7 @@ SQL
 	$s->ok("INSERT INTO wanted VALUES ('other_a_idx')");
 	passed($s->query("COMMENT ON TABLE t IS 'drops an idle one'"), "others' event triggers: may drop an idle index");
 	is(index_state($s, 'other_a_idx'), 'gone', "others' event triggers: and it is gone");
-	is($s->value("SELECT count(*) FROM guard.last_drops() WHERE index_name = 'public.other_a_idx'"), 1, "others' event triggers: one row in the audit log");
+	is($s->value("SELECT count(*) FROM guard.last_drops() WHERE event = 'dropped' AND index_name = 'public.other_a_idx'"), 1, "others' event triggers: one row in the audit log");
 	$s->ok("UPDATE wanted SET w = 't_a_idx'");
 	refused($s->query("COMMENT ON TABLE t IS 'drops one in use'"), qr/auth use[sd] it/, "others' event triggers: may not drop one in use");
 	is($s->value("SELECT obj_description('t'::regclass)"), 'drops an idle one', "others' event triggers: nor does their statement happen");
