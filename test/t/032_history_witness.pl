@@ -78,7 +78,9 @@ wait_until($s, "SELECT idx_scan >= 1 FROM pg_stat_user_indexes WHERE indexrelnam
 is($s->value('SELECT guard.snapshot()'), 't', 'a snapshot of probes');
 is($s->value("SELECT unexplained FROM guard.known_use WHERE relation_name = 'probed_a_idx'"), 0, 'no statement used it, and capture was there');
 $s->close;
-$node->restart;
+$node->stop;
+unlink($node->data_dir . '/pg_stat/guard.stat');
+$node->start;
 $s = session($node);
 is(fact($s, 'probed_a_idx', 'counters', 'seen'), 'not seen', 'after a restart the scans of the planner are still the planner\'s');
 
