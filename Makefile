@@ -51,6 +51,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 # The install script: its parts, in the order in which they run.
 SQL_PARTS = $(sort $(wildcard src/sql/[0-9]*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+SCRIPTS_built = guard_review
 DATA = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
 
 # PostgreSQL needs two exceptions: every callback that it asks for has unused parameters, and macros of its headers
@@ -97,6 +98,10 @@ include $(PGXS)
 
 $(DATA_built): $(SQL_PARTS) guard.control Makefile
 	cat $(SQL_PARTS) > $@
+
+guard_review: src/review/guard_review.sh guard.control Makefile
+	sed 's/@VERSION@/$(EXTVERSION)/' $< > $@
+	chmod 755 $@
 
 # Objects of one PostgreSQL version are worthless for another: PG_CONFIG=... in the same folder builds everything anew.  Not a
 # file per version: for PGXS every file is .SECONDARY, and the lack of one of those alone rebuilds nothing.

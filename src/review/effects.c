@@ -33,6 +33,7 @@ static void alter_column_type(Script *script, ScriptRelation *table,
 							  const char *name, TypeName *type);
 static void rename_object(Script *script, RenameStmt *stmt);
 static void renamed_table(Script *script, ScriptRelation *table);
+static void reindex(Script *script, ReindexStmt *stmt);
 static void move_object(Script *script, AlterObjectSchemaStmt *stmt);
 static ScriptRelation *add_relation(Script *script, RangeVar *name,
 									char relkind, bool if_not_exists);
@@ -86,6 +87,9 @@ guard_effects_apply(Script *script, Node *stmt)
 			break;
 		case T_AlterTableStmt:
 			alter_table(script, (AlterTableStmt *) stmt);
+			break;
+		case T_ReindexStmt:
+			reindex(script, (ReindexStmt *) stmt);
 			break;
 		case T_RenameStmt:
 			rename_object(script, (RenameStmt *) stmt);
@@ -340,7 +344,7 @@ create_index(Script *script, IndexStmt *stmt)
 	if (script->transaction != 0)
 		guard_review_advise(guard_review_statement_row(script),
 							"CREATE INDEX CONCURRENTLY cannot run inside a transaction block: take it out of the transaction%s.",
-							script->begun_by ? psprintf(" that statement %d begins", script->begun_by) : "");
+							guard_script_begun_by(script));
 	else if (table->relkind == RELKIND_PARTITIONED_TABLE)
 		guard_review_advise(guard_review_statement_row(script),
 							"CREATE INDEX CONCURRENTLY does not work on a partitioned table: create the index ON ONLY %s, then CONCURRENTLY on each partition, and attach them.",
@@ -411,6 +415,27 @@ use_index(Script *script, ScriptRelation *table, Constraint *constraint)
 }
 
 /* ---- the rest ---- */
+
+/*
+ * Makes no difference, where it can run.
+ */
+static void
+reindex(Script *script, ReindexStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (script->transaction == 0)
+		return;
+	foreach(lc, stmt->params)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "concurrently") == 0 && defGetBoolean(option))
+			guard_review_advise(guard_review_statement_row(script),
+								"REINDEX CONCURRENTLY cannot run inside a transaction block: take it out of the transaction%s.",
+								guard_script_begun_by(script));
+	}
+}
 
 static void
 create_schema(Script *script, CreateSchemaStmt *stmt)

@@ -46,14 +46,17 @@ static void judge(Script *script, Node *stmt, bool concurrently);
 static void add_removal(Script *script, GuardJudgement *judgement,
 						bool concurrently);
 static bool is_busy(const GuardJudgement *judgement);
+static bool captured_since(Oid table, TimestampTz since);
 static void drop_created(Script *script, ScriptRelation *relation,
 						 GuardReviewRow *row);
 static void answer_for_others(Script *script, GuardReviewRow *row,
 							  GuardTarget *target, ScriptRelation *created);
+static bool is_made_up_later(const ScriptRemoval *removal);
 static bool made_up_again(Script *script, ScriptRemoval *removal,
 						  GuardTarget *target);
 static List *fellows_of(Script *script);
 static void find_heir(Script *script, ScriptRemoval *removal);
+static bool may_see(const ScriptRemoval *removal);
 static bool is_blocked(const ScriptRemoval *removal);
 static ScriptMatch serves(const ScriptRemoval *removal,
 						  const ScriptRelation *index);
@@ -113,7 +116,10 @@ collect_drop(Script *script, DropStmt *stmt)
 			collect_drop_schema(script, stmt);
 			return;
 		default:
-			if (stmt->behavior == DROP_CASCADE)
+			if (stmt->removeType == OBJECT_EXTENSION)
+				guard_review_explain(guard_review_row(script, NULL, "not reviewed"),
+									 "What belongs to the extension is judged when the statement runs.");
+			else if (stmt->behavior == DROP_CASCADE)
 				guard_review_explain(guard_review_row(script, NULL, "not reviewed"),
 									 "What CASCADE takes along is judged when the statement runs.");
 			return;
@@ -152,7 +158,8 @@ collect_drop(Script *script, DropStmt *stmt)
 	{
 		ScriptRelation *relation = guard_script_find_list(script, lfirst(lc));
 
-		if (relation != NULL)
+		if (relation != NULL &&
+			(relation->table != NULL) == (stmt->removeType == OBJECT_INDEX))
 			guard_script_drop(script, relation);
 	}
 	if (!stmt->concurrent)
@@ -203,14 +210,33 @@ collect_drop_schema(Script *script, DropStmt *stmt)
 	}
 }
 
+static List *
+var_names(const RangeVar *name)
+{
+	List	   *names = list_make1(makeString(name->relname));
+
+	return name->schemaname ? lcons(makeString(name->schemaname), names) : names;
+}
+
 static void
 collect_alter(Script *script, AlterTableStmt *stmt)
 {
-	ScriptRelation *table = guard_script_find_var(script, stmt->relation);
+	ScriptRelation *table = stmt->objtype == OBJECT_TYPE ? NULL :
+		guard_script_find_var(script, stmt->relation);
 	AlterTableStmt *real = copyObject(stmt);
 	bool		drops = false;
 	ListCell   *lc;
 
+	if (stmt->objtype == OBJECT_TYPE)
+	{
+		foreach(lc, stmt->cmds)
+		{
+			if (lfirst_node(AlterTableCmd, lc)->behavior == DROP_CASCADE)
+				guard_review_explain(guard_review_row(script, NULL, "not reviewed"),
+									 "What CASCADE takes along is judged when the statement runs.");
+		}
+		return;
+	}
 	if (table == NULL)
 	{
 		foreach(lc, stmt->cmds)
@@ -220,9 +246,8 @@ collect_alter(Script *script, AlterTableStmt *stmt)
 			if ((cmd->subtype == AT_DropColumn || cmd->subtype == AT_DropConstraint) &&
 				!stmt->missing_ok)
 			{
-				guard_review_explain(guard_review_row(script, NULL, "not reviewed"),
-									 "Table \"%s\" does not exist here.",
-									 stmt->relation->relname);
+				guard_review_explain(guard_review_row(script, NameListToString(var_names(stmt->relation)), "not reviewed"),
+									 "The table does not exist here.");
 				return;
 			}
 		}
@@ -288,9 +313,8 @@ alter_column(Script *script, ScriptRelation *table, AlterTableCmd *cmd)
 	if (column == NULL)
 	{
 		if (!cmd->missing_ok && table->columns_known)
-			guard_review_explain(guard_review_row(script, NULL, "not reviewed"),
-								 "Column \"%s\" of %s does not exist here.",
-								 cmd->name, guard_script_name(table));
+			guard_review_explain(guard_review_row(script, guard_script_name(table), "not reviewed"),
+								 "Column \"%s\" does not exist here.", cmd->name);
 		cmd->subtype = AT_SetLogged;
 		return false;
 	}
@@ -412,8 +436,36 @@ add_removal(Script *script, GuardJudgement *judgement, bool concurrently)
 	removal->undone = true;
 	guard_script_set_bool(script, &removal->undone, false);
 	script->removals = lappend(script->removals, removal);
-	if (is_blocked(removal))
+	if (is_blocked(removal) || !may_see(removal))
 		find_heir(script, removal);
+}
+
+/*
+ * Have others used the table, or any of its indexes, since then?
+ */
+static bool
+captured_since(Oid table, TimestampTz since)
+{
+	List	   *relations = list_make1_oid(table);
+	ListCell   *lc;
+
+	foreach(lc, guard_targets_of_table(table, GUARD_ROUTE_INDEX, false))
+		relations = list_concat(relations, ((GuardTarget *) lfirst(lc))->members);
+	foreach(lc, relations)
+	{
+		GuardCapturedUse use;
+
+		if (guard_capture_lookup(lfirst_oid(lc), &use) &&
+			Max(use.last, use.last_write) > since)
+			return true;
+	}
+	return false;
+}
+
+static bool
+may_see(const ScriptRemoval *removal)
+{
+	return removal->judgement->verdict.evidence->asker_may_see;
 }
 
 /*
@@ -426,7 +478,6 @@ is_busy(const GuardJudgement *judgement)
 	const GuardEvidence *evidence = judgement->verdict.evidence;
 	int64		quiet = (int64) guard_guc_quiet_period * USECS_PER_SEC;
 	GuardCaptureStatus status;
-	GuardCapturedUse use;
 	PgStat_StatTabEntry *counters;
 	ListCell   *lc;
 
@@ -440,8 +491,7 @@ is_busy(const GuardJudgement *judgement)
 	}
 	guard_capture_status(&status);
 	if (status.available && status.since != 0)
-		return guard_capture_lookup(evidence->shape->table, &use) &&
-			evidence->as_of - Max(use.last, use.last_write) < quiet;
+		return captured_since(evidence->shape->table, evidence->as_of - quiet);
 	counters = pgstat_fetch_stat_tabentry(evidence->shape->table);
 	return counters != NULL &&
 		counters->numscans + counters->tuples_inserted > 0;
@@ -495,21 +545,44 @@ answer_for_others(Script *script, GuardReviewRow *row, GuardTarget *target,
 		if (removal->undone)
 			continue;
 		if (created != NULL)
-			leans = removal->heir == created;
+			leans = removal->heir == created ||
+				(removal->later == created && is_made_up_later(removal));
 		else
 		{
 			foreach(lm, target->members)
 				leans |= list_member_oid(removal->leans_on, lfirst_oid(lm));
 		}
-		if (!leans || made_up_again(script, removal, target))
+		if (!leans)
+			continue;
+		if (!may_see(removal))
+		{
+			/* whether it is missed would tell whether it is used */
+			row->verdict = "not reviewed";
+			row->reason = NULL;
+			row->detail = pstrdup(TEXT_NOT_OWNER);
+			continue;
+		}
+		if (made_up_again(script, removal, target))
 			continue;
 		row->verdict = guard_verdict_decision_name(removal->missed->verdict.decision);
 		row->reason = guard_verdict_reason_name(removal->missed->verdict.reason);
-		if (removal->missed->verdict.evidence->asker_may_see)
-			guard_review_explain(row, "It serves in place of %s, which statement %d drops: %s.",
-								 removal->row->target, removal->row->statement,
-								 guard_sentence_verdict(removal->missed));
+		guard_review_explain(row, "It serves in place of %s, which statement %d drops: %s.",
+							 removal->row->target, removal->row->statement,
+							 guard_sentence_verdict(removal->missed));
 	}
+}
+
+/*
+ * Does the index that comes after it come in time: with the same statement, or
+ * in the same transaction?
+ */
+static bool
+is_made_up_later(const ScriptRemoval *removal)
+{
+	return removal->later != NULL &&
+		(removal->later_by == removal->row->statement ||
+		 (removal->transaction != 0 &&
+		  removal->later_transaction == removal->transaction));
 }
 
 /*
@@ -663,7 +736,7 @@ conclude(ScriptRemoval *removal)
 	GuardReviewRow *row = removal->row;
 	bool		answers = row->verdict != NULL;
 
-	if (!judgement->verdict.evidence->asker_may_see)
+	if (!may_see(removal))
 	{
 		row->verdict = "not reviewed";
 		row->reason = NULL;
@@ -743,10 +816,7 @@ conclude_blocked(ScriptRemoval *removal)
 							 guard_script_name(removal->heir), made_by(removal->heir));
 		return;
 	}
-	if (removal->later != NULL &&
-		(removal->later_by == row->statement ||
-		 (removal->transaction != 0 &&
-		  removal->later_transaction == removal->transaction)))
+	if (is_made_up_later(removal))
 	{
 		if (guard_check_cannot_wait(removal->judgement, &why))
 		{
@@ -794,8 +864,6 @@ advise_order(ScriptRemoval *removal)
 	GuardReviewRow *row = removal->row;
 	GuardReason reason = removal->judgement->verdict.reason;
 	bool		one_statement = removal->later_by == row->statement;
-	bool		together = removal->transaction != 0 &&
-		removal->later_transaction == removal->transaction;
 
 	if (removal->later == NULL || removal->undone ||
 		reason == GUARD_REASON_REPLACED || reason == GUARD_REASON_INVALID ||
@@ -814,7 +882,7 @@ advise_order(ScriptRemoval *removal)
 		guard_review_advise(row, "Turn statements %d and %d round: create %s first, CONCURRENTLY, then drop %s.%s",
 							row->statement, removal->later_by,
 							guard_script_name(removal->later), row->target,
-							together ? " In between, all traffic of the table waits for this transaction." :
+							is_made_up_later(removal) ? " In between, all traffic of the table waits for this transaction." :
 							" In between, there is no such index.");
 	if (!one_statement &&
 		strcmp(guard_script_name(removal->later), row->target) == 0)

@@ -42,7 +42,7 @@ static void take_meta(Script *script);
 static void report_error(Script *script, const ErrorData *error, bool parsed,
 						 int *position);
 static void warn_of_settings(Script *script, VariableSetStmt *stmt);
-static char *cut_command(const char *text);
+static char *cut_command(const GuardPiece *piece);
 static void append_sentence(char **to, const char *fmt, va_list args) pg_attribute_printf(2, 0);
 static const char *allow(void);
 
@@ -144,8 +144,8 @@ report_error(Script *script, const ErrorData *error, bool parsed, int *position)
 
 	if (parsed)
 	{
-		row = guard_review_row(script, NULL, "not reviewed");
-		guard_review_explain(row, "PostgreSQL says: %s.", error->message);
+		row = guard_review_row(script, NULL, "error");
+		guard_review_explain(row, "It could not be judged: %s.", error->message);
 		return;
 	}
 	if (error->cursorpos > 0)
@@ -162,7 +162,9 @@ report_error(Script *script, const ErrorData *error, bool parsed, int *position)
 	row = guard_review_row(script, NULL, "error");
 	row->reason = "syntax";
 	guard_review_explain(row, "Statement %d, line %d, column %d: %s.",
-						 piece->number, line, column, error->message);
+						 piece->number, line, column,
+						 guard_secrets_may_hold(piece->text) ? "syntax error" :
+						 error->message);
 }
 
 /* ---- one statement ---- */
@@ -326,7 +328,7 @@ guard_review_row(Script *script, const char *target, const char *verdict)
 
 	row->statement = script->piece->number;
 	row->line = script->piece->line;
-	row->command = cut_command(script->piece->text);
+	row->command = cut_command(script->piece);
 	row->target = target != NULL ? pstrdup(target) : NULL;
 	row->verdict = verdict;
 	script->rows = lappend(script->rows, row);
@@ -394,8 +396,10 @@ append_sentence(char **to, const char *fmt, va_list args)
  * On one line, and not too long: statements may be pages.
  */
 static char *
-cut_command(const char *text)
+cut_command(const GuardPiece *piece)
 {
+	const char *text = guard_secrets_may_hold(piece->text) ?
+		guard_secrets_hide(piece->text, piece->meta) : piece->text;
 	int			len = pg_mbcliplen(text, strlen(text), COMMAND_SHOWN);
 	char	   *line = psprintf("%.*s%s", len, text, text[len] != '\0' ? "…" : "");
 	char	   *to = line;

@@ -143,6 +143,14 @@ guard_script_begin(Script *script)
 	script->afterwards = script->settings;
 }
 
+char *
+guard_script_begun_by(const Script *script)
+{
+	if (script->begun_by == 0)
+		return pstrdup("");
+	return psprintf(" that statement %d begins", script->begun_by);
+}
+
 static void
 end(Script *script, bool chain)
 {

@@ -141,6 +141,8 @@ extern void guard_script_set_bool(Script *script, bool *variable, bool value);
 extern void guard_script_begin(Script *script);
 extern void guard_script_commit(Script *script, bool chain);
 extern void guard_script_rollback(Script *script, bool chain);
+/* " that statement 3 begins", or "" */
+extern char *guard_script_begun_by(const Script *script);
 extern void guard_script_savepoint(Script *script, const char *name);
 extern void guard_script_rollback_to(Script *script, const char *name);
 
@@ -254,6 +256,14 @@ extern GuardReviewRow *guard_review_statement_row(Script *script);
 /* Sentences are strung together. */
 extern void guard_review_advise(GuardReviewRow *row, const char *fmt,...) pg_attribute_printf(2, 3);
 extern void guard_review_explain(GuardReviewRow *row, const char *fmt,...) pg_attribute_printf(2, 3);
+
+/* ---- secrets (secrets.c) ---- */
+
+/* May the text of a statement or psql command hold a password? */
+extern bool guard_secrets_may_hold(const char *text);
+
+/* The text without whatever in it may be one. */
+extern char *guard_secrets_hide(const char *text, bool meta);
 
 /* ---- sight (sight.c) ---- */
 

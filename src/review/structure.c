@@ -63,6 +63,10 @@ static int	brin_range(List *options);
 static char *normal_text(Node *node, const Naming *naming);
 static bool append_node(StringInfo buf, Node *node, const Naming *naming);
 static bool append_list(StringInfo buf, List *nodes, const Naming *naming);
+static bool append_set(StringInfo buf, List *nodes, const Naming *naming);
+static void append_sorted(StringInfo buf, List *texts);
+static int	compare_texts(const ListCell *a, const ListCell *b);
+static Node *expand_between(Node *node);
 static bool append_expr(StringInfo buf, A_Expr *expr, const Naming *naming);
 static bool append_bool(StringInfo buf, BoolExpr *expr, const Naming *naming);
 static bool append_case(StringInfo buf, CaseExpr *expr, const Naming *naming);
@@ -74,6 +78,8 @@ static void append_name(StringInfo buf, List *names);
 static Node *strip_const_cast(Node *node);
 static Node *parse_expression(const char *text);
 static bool same_columns(const char *a, const char *b);
+static bool but_for_casts(const char *a, const char *b);
+static char *without_casts(const char *text);
 
 /* ---- from the script ---- */
 
@@ -366,7 +372,7 @@ parse_expression(const char *text)
 /*
  * Give the keys of an index of the script what only parse analysis would
  * know: an expression has the type that the same expression has in the real
- * index.  With "trust", an expression on the same columns counts as the same.
+ * index.  With "trust", casts make no difference.
  */
 static void
 adopt(const GuardShape *gone, GuardShape *other, bool trust)
@@ -388,8 +394,8 @@ adopt(const GuardShape *gone, GuardShape *other, bool trust)
 				same = trust;
 			else
 				same = strcmp(key->expression_text, model->expression_text) == 0 ||
-					(trust && same_columns(key->expression_text,
-										   model->expression_text));
+					(trust && but_for_casts(key->expression_text,
+											model->expression_text));
 			if (!same)
 				continue;
 			key->expression_text = model->expression_text;
@@ -550,6 +556,32 @@ same_columns(const char *a, const char *b)
 	return names_columns_of(a, b) && names_columns_of(b, a);
 }
 
+/*
+ * Do two texts differ in nothing but casts?  That is how one expression comes
+ * to be written in two ways.
+ */
+static bool
+but_for_casts(const char *a, const char *b)
+{
+	return strcmp(without_casts(a), without_casts(b)) == 0;
+}
+
+static char *
+without_casts(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	while (*text != '\0')
+	{
+		if (text[0] == ':' && text[1] == ':')
+			text += strcspn(text, " (),");
+		else
+			appendStringInfoChar(&buf, *text++);
+	}
+	return buf.data;
+}
+
 /* ---- the normal form ---- */
 
 /*
@@ -570,7 +602,7 @@ append_node(StringInfo buf, Node *node, const Naming *naming)
 	check_stack_depth();
 	if (node == NULL)
 		return true;
-	node = strip_const_cast(node);
+	node = expand_between(strip_const_cast(node));
 	switch (nodeTag(node))
 	{
 		case T_ColumnRef:
@@ -653,6 +685,65 @@ append_list(StringInfo buf, List *nodes, const Naming *naming)
 }
 
 /*
+ * The same for what has no order.
+ */
+static bool
+append_set(StringInfo buf, List *nodes, const Naming *naming)
+{
+	List	   *texts = NIL;
+	ListCell   *lc;
+
+	foreach(lc, nodes)
+	{
+		char	   *text = normal_text(lfirst(lc), naming);
+
+		if (text == NULL)
+			return false;
+		texts = lappend(texts, text);
+	}
+	append_sorted(buf, texts);
+	return true;
+}
+
+static void
+append_sorted(StringInfo buf, List *texts)
+{
+	ListCell   *lc;
+
+	list_sort(texts, compare_texts);
+	appendStringInfoChar(buf, '(');
+	foreach(lc, texts)
+		appendStringInfo(buf, "%s%s", foreach_current_index(lc) > 0 ? "," : "",
+						 (char *) lfirst(lc));
+	appendStringInfoChar(buf, ')');
+}
+
+static int
+compare_texts(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
+/*
+ * a BETWEEN b AND c is short for a >= b AND a <= c; other nodes are returned.
+ */
+static Node *
+expand_between(Node *node)
+{
+	A_Expr	   *expr = (A_Expr *) node;
+	List	   *bounds;
+
+	if (node == NULL || !IsA(node, A_Expr) || expr->kind != AEXPR_BETWEEN)
+		return node;
+	bounds = castNode(List, expr->rexpr);
+	return (Node *) makeBoolExpr(AND_EXPR,
+								 list_make2(makeSimpleA_Expr(AEXPR_OP, ">=", expr->lexpr,
+															 linitial(bounds), -1),
+											makeSimpleA_Expr(AEXPR_OP, "<=", expr->lexpr,
+															 lsecond(bounds), -1)), -1);
+}
+
+/*
  * a op b, and what is short for it.
  */
 static bool
@@ -686,15 +777,6 @@ append_expr(StringInfo buf, A_Expr *expr, const Naming *naming)
 		case AEXPR_NULLIF:
 			quantifier = "nullif ";
 			break;
-		case AEXPR_BETWEEN:
-			{
-				List	   *bounds = castNode(List, expr->rexpr);
-				Node	   *low = (Node *) makeSimpleA_Expr(AEXPR_OP, ">=", expr->lexpr, linitial(bounds), -1);
-				Node	   *high = (Node *) makeSimpleA_Expr(AEXPR_OP, "<=", expr->lexpr, lsecond(bounds), -1);
-
-				return append_bool(buf, (BoolExpr *) makeBoolExpr(AND_EXPR, list_make2(low, high), -1),
-								   naming);
-			}
 		default:
 			return false;
 	}
@@ -702,17 +784,17 @@ append_expr(StringInfo buf, A_Expr *expr, const Naming *naming)
 	ok = append_node(buf, expr->lexpr, naming);
 	appendStringInfo(buf, " %s %s", name, quantifier);
 	if (expr->rexpr != NULL && IsA(expr->rexpr, List))
-		ok = ok && append_list(buf, (List *) expr->rexpr, naming);
+		ok = ok && append_set(buf, (List *) expr->rexpr, naming);
+	else if (*quantifier == 'a' && IsA(strip_const_cast(expr->rexpr), A_ArrayExpr))
+	{
+		appendStringInfoString(buf, "array");
+		ok = ok && append_set(buf, ((A_ArrayExpr *) strip_const_cast(expr->rexpr))->elements,
+							  naming);
+	}
 	else
 		ok = ok && append_node(buf, expr->rexpr, naming);
 	appendStringInfoChar(buf, ')');
 	return ok;
-}
-
-static int
-compare_texts(const ListCell *a, const ListCell *b)
-{
-	return strcmp(lfirst(a), lfirst(b));
 }
 
 /*
@@ -727,7 +809,7 @@ collect_bool(List **texts, BoolExpr *expr, const Naming *naming)
 	check_stack_depth();
 	foreach(lc, expr->args)
 	{
-		Node	   *arg = lfirst(lc);
+		Node	   *arg = expand_between(lfirst(lc));
 		char	   *text;
 
 		if (IsA(arg, BoolExpr) && ((BoolExpr *) arg)->boolop == expr->boolop)
@@ -748,7 +830,6 @@ static bool
 append_bool(StringInfo buf, BoolExpr *expr, const Naming *naming)
 {
 	List	   *texts = NIL;
-	ListCell   *lc;
 
 	if (expr->boolop == NOT_EXPR)
 	{
@@ -757,12 +838,8 @@ append_bool(StringInfo buf, BoolExpr *expr, const Naming *naming)
 	}
 	if (!collect_bool(&texts, expr, naming))
 		return false;
-	list_sort(texts, compare_texts);
-	appendStringInfoString(buf, expr->boolop == AND_EXPR ? "and(" : "or(");
-	foreach(lc, texts)
-		appendStringInfo(buf, "%s%s", foreach_current_index(lc) > 0 ? "," : "",
-						 (char *) lfirst(lc));
-	appendStringInfoChar(buf, ')');
+	appendStringInfoString(buf, expr->boolop == AND_EXPR ? "and" : "or");
+	append_sorted(buf, texts);
 	return true;
 }
 
