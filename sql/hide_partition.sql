@@ -34,7 +34,9 @@ SELECT guard.unhide('events_1_at_idx');
 :refusal
 SELECT * FROM ask('SELECT guard.unhide(''events_1_at_idx'')');
 SELECT guard.hide('events_1_at_idx');
+SELECT state FROM guard.status WHERE item = 'hiding';
 SELECT guard.unhide('events_at_idx');
+SELECT state FROM guard.status WHERE item = 'hiding';
 :first
 :deep
 :prepared

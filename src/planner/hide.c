@@ -380,17 +380,24 @@ find_entry(Oid table)
 	return entry;
 }
 
+/*
+ * An index may be hidden by itself and through several roots as well.  Its own
+ * row counts most.
+ */
 static HiddenIndex *
 find_index(HiddenEntry *entry, Oid index)
 {
+	HiddenIndex *found = NULL;
+
 	if (entry == NULL)
 		return NULL;
 	for (HiddenIndex *hidden = entry->first; hidden != NULL; hidden = hidden->next)
 	{
-		if (hidden->current == index)
-			return hidden;
+		if (hidden->current == index &&
+			(found == NULL || hidden->hidden.root == index))
+			found = hidden;
 	}
-	return NULL;
+	return found;
 }
 
 /*
@@ -425,15 +432,23 @@ bool
 guard_hide_find(Oid index, GuardHidden *hidden)
 {
 	Oid			table = IndexGetRelation(index, true);
+	HiddenEntry *entry;
 	HiddenIndex *found;
 
 	if (!OidIsValid(table))
 		return false;
 	(void) make_current();
-	found = find_index(find_entry(table), index);
-	if (found != NULL)
-		*hidden = found->hidden;
-	return found != NULL;
+	entry = find_entry(table);
+	found = find_index(entry, index);
+	if (found == NULL)
+		return false;
+	*hidden = found->hidden;
+	for (HiddenIndex *other = entry->first; other != NULL; other = other->next)
+	{
+		if (other->current == index)
+			hidden->since = Min(hidden->since, other->hidden.since);
+	}
+	return true;
 }
 
 bool
@@ -471,7 +486,8 @@ guard_hide_count(void)
 	{
 		entry = find_entry(lfirst_oid(lc));
 		for (HiddenIndex *hidden = entry->first; hidden != NULL; hidden = hidden->next)
-			count += OidIsValid(hidden->current);
+			count += OidIsValid(hidden->current) &&
+				find_index(entry, hidden->current) == hidden;
 	}
 	return count;
 }

@@ -33,7 +33,7 @@
 typedef struct GuardHidden
 {
 	Oid			root;			/* the index that was hidden, perhaps a parent */
-	TimestampTz since;
+	TimestampTz since;			/* without a break, by whatever row */
 	bool		by_hand;		/* false: it is a stage of a soft drop */
 } GuardHidden;
 
