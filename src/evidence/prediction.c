@@ -73,7 +73,8 @@ add_time(GuardOutlook *outlook, const GuardCapturedStatement *statement,
 		return;
 	outlook->timed = true;
 	outlook->now = time->mean_time;
-	outlook->calls = statement->count * (double) USECS_PER_SEC / span;
+	outlook->calls = time->lately ? time->calls :
+		statement->count * (double) USECS_PER_SEC / span;
 	guard_speed_read(GUARD_SPEED_SCAN, &scan);
 	guard_speed_read(GUARD_SPEED_INDEX, &index);
 	guard_outlook_predict(outlook, &scan, &index);

@@ -21,7 +21,9 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
+#include "utils/timestamp.h"
 
+#include "evidence/history.h"
 #include "evidence/statements.h"
 #include "store/store.h"
 
@@ -140,8 +142,7 @@ read_times(HTAB *times, const char *view)
 	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
 	char	   *sql;
 
-	sql = psprintf("SELECT queryid, pg_catalog.sum(calls)::pg_catalog.int8,"
-				   " pg_catalog.sum(mean_exec_time OPERATOR(pg_catalog.*) calls) OPERATOR(pg_catalog./) pg_catalog.sum(calls)::pg_catalog.float8"
+	sql = psprintf("SELECT queryid, pg_catalog.sum(mean_exec_time OPERATOR(pg_catalog.*) calls) OPERATOR(pg_catalog./) pg_catalog.sum(calls)::pg_catalog.float8"
 				   " FROM %s WHERE dbid OPERATOR(pg_catalog.=) $1 AND calls OPERATOR(pg_catalog.>) 0"
 				   " AND queryid IS NOT NULL GROUP BY queryid", view);
 	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
@@ -154,8 +155,33 @@ read_times(HTAB *times, const char *view)
 		int64		queryid = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
 		GuardTime  *time = hash_search(times, &queryid, HASH_ENTER, NULL);
 
-		time->calls = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
-		time->mean_time = DatumGetFloat8(SPI_getbinval(tuple, desc, 3, &isnull));
+		time->mean_time = DatumGetFloat8(SPI_getbinval(tuple, desc, 2, &isnull));
+		time->lately = false;
+		time->calls = 0;
+	}
+}
+
+/*
+ * What happened between the last two snapshots says more about now than the
+ * mean of months does.
+ */
+static void
+add_rates(HTAB *times)
+{
+	ListCell   *lc;
+
+	foreach(lc, guard_history_statement_rates(NIL))
+	{
+		GuardStatementRate *rate = lfirst(lc);
+		GuardTime  *time = hash_search(times, &rate->queryid, HASH_FIND, NULL);
+
+		if (time == NULL || rate->to <= rate->from)
+			continue;
+		time->lately = true;
+		time->calls = rate->calls * (double) USECS_PER_SEC /
+			(rate->to - rate->from);
+		if (rate->calls > 0)
+			time->mean_time = rate->total_time / rate->calls;
 	}
 }
 
@@ -299,6 +325,7 @@ load_times(GuardTimes *times)
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	job.times = times->hash;
 	read_view(&job);
+	add_rates(times->hash);
 }
 
 const GuardTime *

@@ -55,8 +55,11 @@ typedef struct GuardTimes GuardTimes;
 typedef struct GuardTime
 {
 	int64		queryid;		/* hash key, must be first */
-	int64		calls;			/* since pg_stat_statements' reset */
-	double		mean_time;		/* milliseconds, since then */
+	double		mean_time;		/* milliseconds: between the last two
+								 * snapshots, else since pg_stat_statements'
+								 * reset */
+	bool		lately;			/* the former, and so: */
+	double		calls;			/* a second */
 } GuardTime;
 
 /* Empty; it and what is read later live in the current memory context. */

@@ -37,9 +37,17 @@ AS 'MODULE_PATHNAME', 'guard_sql_indexes';
 COMMENT ON FUNCTION guard.indexes() IS
 'See the view guard.indexes.';
 
-CREATE VIEW guard.indexes AS SELECT * FROM guard.indexes();
+CREATE VIEW guard.indexes AS
+SELECT i.table_schema, i.table_name, i.index_name, i.verdict, i.reason, i.detail,
+	   i.keep_instead, i.redundant_with, i.last_use, i.scans_per_day, p.hour_peak,
+	   i.predicted_connections, i.size_bytes, i.services, i.protected, i.hidden, i.index
+  FROM guard.indexes() i
+  LEFT JOIN LATERAL (
+		SELECT pg_catalog.max(GREATEST(h.scans, h.uses)) AS hour_peak
+		  FROM guard.known_use k JOIN guard.hourly_use h ON h.relation_id = k.id
+		 WHERE k.relation_oid = i.index::pg_catalog.oid AND h.hours = 1) p ON true;
 COMMENT ON VIEW guard.indexes IS
-'Every index that the caller may ask about, with the verdict if it were dropped by name now. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it.';
+'Every index that the caller may ask about, with the verdict if it were dropped by name now. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. hour_peak is the most scans in an hour of the last 35 days, null where history has none. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it.';
 GRANT SELECT ON guard.indexes TO PUBLIC;
 
 CREATE FUNCTION guard.status(OUT item text, OUT state text)
