@@ -14,6 +14,10 @@ $1 == "hiding" && NF == 7     { for (i = 3; i <= 7; i++) hiding[$2, i] = $i }
 $1 == "shape"             { shapes++; shape[shapes] = $0; parts["prediction"] }
 $1 == "drop_instructions" { mi[$2, $3] = $4 / 1000000; counted = 1 }
 
+$1 == "snapshot"          { taken[$2]++; snapshot[$2, taken[$2]] = $3; processor[$2, taken[$2]] = $4; parts["history"] }
+$1 == "history_known"     { known_bytes = $2; known_rows = $3 }
+$1 == "history_hours"     { hour_bytes = $2; hour_rows = $3 }
+
 function commas(n,    s) {
 	s = sprintf("%.0f", n < 0 ? -n : n)
 	while (match(s, /[0-9][0-9][0-9][0-9](,|$)/)) s = substr(s, 1, RSTART) "," substr(s, RSTART + 1)
@@ -189,6 +193,30 @@ function hide(    back) {
 	printf "  %-76s %9.0f\n", "ratio", hiding["build"] / back
 }
 
+function median_snapshot(kind,    r, v) {
+	for (r = 1; r <= taken[kind]; r++) v[r] = snapshot[kind, r]
+	return median(v, taken[kind])
+}
+function median_processor(kind,    r, v) {
+	for (r = 1; r <= taken[kind]; r++) v[r] = processor[kind, r]
+	return median(v, taken[kind])
+}
+function snapshot_row(name, kind) { printf "  %-66s %9.1f %9.1f\n", name, median_processor(kind), median_snapshot(kind) }
+function history() {
+	printf "\nguard.snapshot() with 10,000 indexes: milliseconds of processor time and in all, medians; and its room\n\n"
+	printf "  %-66s %9s %9s\n", "", "processor", "in all"
+	snapshot_row("the first one, all indexes were used", "first")
+	snapshot_row("nothing has happened since the last one", "quiet")
+	snapshot_row("every index was used since the last one", "busy")
+	printf "  %-76s %7d\n", "bytes for each index or table that was ever used", known_bytes
+	printf "  %-76s %7d\n", "bytes for an hour in which an index was used (a day, after 35 days)", hour_bytes
+	printf "  %-76s %7.0f\n", "a year of one index used every hour, kB", hour_bytes * hour_rows / 1024
+	printf "  %-76s %7.0f\n", "a year of 10,000 indexes, 1,000 of them used every hour, MB", (hour_bytes * hour_rows * 1000 + known_bytes * 10000) / 1048576
+	printf "  %-76s %7.0f\n", "a year of 10,000 indexes, all used every hour, MB", (hour_bytes * hour_rows + known_bytes) * 10000 / 1048576
+	print ""
+	aim("a snapshot where nothing has happened, processor time (aim: well below a second)", median_processor("quiet"), 300, "%7.1f ms")
+}
+
 END {
 	protocols[1] = "prepared"
 	protocols[2] = "simple"
@@ -197,5 +225,6 @@ END {
 	if ("throughput" in parts) throughput()
 	if ("drop" in parts) drop()
 	if ("prediction" in parts) prediction()
+	if ("history" in parts) history()
 	if ("hiding" in parts) hide()
 }

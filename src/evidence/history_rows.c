@@ -60,13 +60,18 @@ static const Oid hour_types[] = {
 	" last_arbiter, segment, segment_first, segment_last, segment_uses, segment_pause, counters_mark, scans," \
 	" unexplained, unexplained_first, unexplained_last, unexplained_pause, unexplained_days"
 
+#define NEW_COLUMNS \
+	"new.relation_oid, new.table_oid, new.relation_name, new.first_use, new.last_use, new.uses, new.longest_pause," \
+	" new.pause_ended, new.days, new.services, new.last_arbiter, new.segment, new.segment_first, new.segment_last," \
+	" new.segment_uses, new.segment_pause, new.counters_mark, new.scans, new.unexplained, new.unexplained_first," \
+	" new.unexplained_last, new.unexplained_pause, new.unexplained_days"
+
 static const char write_uses[] =
 "WITH new AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
 "   $22, $23, $24) AS n (id, " USE_COLUMNS ")),"
 " free AS (SELECT id FROM guard.known_use WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED),"
-" updated AS (UPDATE guard.known_use k SET (" USE_COLUMNS ") ="
-"   (SELECT " USE_COLUMNS " FROM new WHERE new.id = k.id)"
-"  WHERE k.id IN (SELECT id FROM free))"
+" updated AS (UPDATE guard.known_use k SET (" USE_COLUMNS ") = ROW (" NEW_COLUMNS ")"
+"  FROM new JOIN free USING (id) WHERE k.id = new.id)"
 " INSERT INTO guard.known_use (" USE_COLUMNS ") SELECT " USE_COLUMNS " FROM new WHERE id = 0";
 
 /* One name a line. */
@@ -342,33 +347,37 @@ captured_queryids(void)
 /*
  * Note what pg_stat_statements has counted for the captured statements, and
  * how much of it is new.  A count that went down began anew, at some time since
- * the last look.
+ * the last look.  Rows of statements that rest are left alone, but for once a
+ * day, which is how they are told from those that are captured no more; so what
+ * is new came since the last snapshot, however old the row.
  */
 void
-guard_history_statements(TimestampTz now)
+guard_history_statements(TimestampTz now, TimestampTz last)
 {
 	ArrayType  *queryids = captured_queryids();
 	char	   *function;
-	Oid			types[] = {TIMESTAMPTZOID, INT8ARRAYOID};
-	Datum		values[2];
+	Oid			types[] = {TIMESTAMPTZOID, INT8ARRAYOID, TIMESTAMPTZOID};
+	Datum		values[3];
 
 	if (queryids == NULL || (function = guard_statements_function()) == NULL)
 		return;
 	values[0] = TimestampTzGetDatum(now);
 	values[1] = PointerGetDatum(queryids);
+	values[2] = TimestampTzGetDatum(last);
 	guard_store_execute(psprintf("INSERT INTO guard.statement_rate AS r (queryid, seen_at, calls, total_time, rows)"
 								 " SELECT s.queryid, $1, sum(s.calls), sum(s.total_exec_time), sum(s.rows) FROM %s(false) s"
 								 "  WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
 								 "    AND s.queryid = ANY ($2) GROUP BY s.queryid"
 								 " ON CONFLICT (queryid) DO UPDATE SET seen_at = EXCLUDED.seen_at, calls = EXCLUDED.calls,"
 								 "  total_time = EXCLUDED.total_time, rows = EXCLUDED.rows,"
-								 "  delta_from = r.seen_at, delta_to = EXCLUDED.seen_at,"
+								 "  delta_from = GREATEST(r.seen_at, $3), delta_to = EXCLUDED.seen_at,"
 								 "  delta_calls = EXCLUDED.calls - CASE WHEN EXCLUDED.calls >= r.calls THEN r.calls ELSE 0 END,"
 								 "  delta_time = EXCLUDED.total_time - CASE WHEN EXCLUDED.calls >= r.calls THEN r.total_time ELSE 0 END,"
 								 "  delta_rows = EXCLUDED.rows - CASE WHEN EXCLUDED.calls >= r.calls THEN r.rows ELSE 0 END"
-								 " WHERE EXCLUDED.seen_at > r.seen_at",
+								 " WHERE EXCLUDED.seen_at > r.seen_at AND (EXCLUDED.calls <> r.calls OR r.delta_calls <> 0"
+								 "   OR r.delta_calls IS NULL OR r.seen_at < EXCLUDED.seen_at - interval '1 day')",
 								 function),
-						2, types, values, NULL);
+						3, types, values, NULL);
 }
 
 /* ----------------------------------------------------------------

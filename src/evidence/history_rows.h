@@ -34,7 +34,7 @@ extern void guard_history_rows_clear(void);
 extern void guard_history_rows_epochs(const GuardEpochs *epochs);
 
 /* the statements, and what is too old */
-extern void guard_history_statements(TimestampTz now);
+extern void guard_history_statements(TimestampTz now, TimestampTz last);
 extern void guard_history_prune(const GuardEpochs *epochs);
 
 #endif							/* GUARD_HISTORY_ROWS_H */

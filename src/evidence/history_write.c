@@ -113,7 +113,7 @@ guard_history_snapshot(void)
 	find_lost(&snap);
 	guard_history_rows_delete(snap.gone);
 	guard_history_rows_write(snap.rows);
-	guard_history_statements(snap.now);
+	guard_history_statements(snap.now, guard_history_last_snapshot());
 	guard_history_prune(snap.epochs);
 	guard_history_rows_epochs(snap.epochs);
 	return true;
