@@ -260,4 +260,16 @@ extern void guard_compat_add_explain_option(const char *name,
 #define guard_compat_register_tranche(id, name)	LWLockRegisterTranche(id, name)
 #endif
 
+/*
+ * 18 removed PortalRun's run_once ("Simplify executor's determination of
+ * whether to use parallelism", 3eea7a0c97e9): a portal is run to its end.
+ */
+#if PG_VERSION_NUM >= 180000
+#define guard_compat_portal_run(portal, dest, completion) \
+	PortalRun(portal, FETCH_ALL, true, dest, dest, completion)
+#else
+#define guard_compat_portal_run(portal, dest, completion) \
+	PortalRun(portal, FETCH_ALL, true, true, dest, dest, completion)
+#endif
+
 #endif							/* GUARD_COMPAT_H */

@@ -21,6 +21,7 @@
 
 #include "hooks/frame.h"
 #include "policy/sentence.h"
+#include "softdrop/softdrop.h"
 #include "store/store.h"
 
 /* What PostgreSQL appends to the old index's name in REINDEX CONCURRENTLY. */
@@ -78,6 +79,7 @@ note_dropped(GuardFrame *frame, Oid index)
 	dropped->table_name = quote_qualified_identifier(shape->schema,
 													 shape->table_name);
 	dropped->definition = shape->definition;
+	guard_softdrop_describe(index, &dropped->name, &dropped->definition);
 	frame->dropped = lappend(frame->dropped, dropped);
 	return dropped;
 }
@@ -258,7 +260,8 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 	else if (judgement != NULL)
 	{
 		dropped->judgement = judgement;
-		recheck(frame, judgement, index);
+		if (!guard_softdrop_is_own_drop(index))
+			recheck(frame, judgement, index);
 	}
 	else if (concurrent)
 		judge_now(frame, dropped);

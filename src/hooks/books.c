@@ -64,6 +64,9 @@ record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 {
 	ListCell   *lc;
 
+	/* it was hidden first, and the heir has been written down since then */
+	if (guard_softdrop_is_own_drop(dropped->index))
+		return;
 	foreach(lc, dropped->judgement->verdicts)
 	{
 		GuardVerdict *verdict = lfirst(lc);

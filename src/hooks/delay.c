@@ -17,6 +17,7 @@
 #include "catalog/namespace.h"
 
 #include "hooks/frame.h"
+#include "softdrop/need.h"
 #include "softdrop/softdrop.h"
 
 /*
@@ -40,6 +41,24 @@ guard_delay_prepare(const GuardFrame *frame, Node *parsetree, List *targets)
 		if (target->route == GUARD_ROUTE_INDEX)
 			target->no_delay = why;
 	}
+}
+
+List *
+guard_delay_leave_out_own(List *judgements)
+{
+	List	   *others = NIL;
+	ListCell   *lc;
+
+	foreach(lc, judgements)
+	{
+		GuardJudgement *judgement = lfirst(lc);
+		GuardSoftDropNeed need = guard_need_of_verdict(&judgement->verdict);
+
+		if (!guard_softdrop_is_own_drop(judgement->target->index) ||
+			need == GUARD_NEED_SOMEBODY || need == GUARD_NEED_PROTECTED)
+			others = lappend(others, judgement);
+	}
+	return others;
 }
 
 /*

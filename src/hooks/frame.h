@@ -132,6 +132,12 @@ extern void guard_delay_prepare(const GuardFrame *frame, Node *parsetree,
 								List *targets);
 
 /*
+ * The same judgements without those of indexes that this session, a visitor,
+ * is dropping for good because still nobody needs them.
+ */
+extern List *guard_delay_leave_out_own(List *judgements);
+
+/*
  * Carry out what is delayed; returns what is left of the statement for
  * PostgreSQL to do, in the frame's memory.
  */

@@ -277,7 +277,7 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *text)
 		guard_delay_prepare(frame, parsetree, job.targets->targets);
 		frame->concurrent = job.targets->concurrent;
 		frame->judgements = guard_statement_judge(frame, job.targets->targets);
-		guard_statement_act_on(frame, frame->judgements,
+		guard_statement_act_on(frame, guard_delay_leave_out_own(frame->judgements),
 						   !frame->concurrent && (job.targets->adds || !frame->own));
 	}
 	MemoryContextSwitchTo(old);

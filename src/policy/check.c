@@ -34,8 +34,8 @@
 /* Traffic that paused this long does not queue up behind a lock. */
 #define GOING_ON	(INT64CONST(5) * USECS_PER_SEC)
 
-static GuardPolicy
-current_policy(TimestampTz now)
+GuardPolicy
+guard_check_policy(TimestampTz now)
 {
 	GuardPolicy policy;
 
@@ -119,7 +119,7 @@ judge(GuardTarget *target, List *fellows, const GuardServer *server)
 
 		if (evidence == NULL)
 			continue;
-		policy = current_policy(evidence->as_of);
+		policy = guard_check_policy(evidence->as_of);
 		verdict = palloc(sizeof(GuardVerdict));
 		*verdict = guard_verdict_decide(evidence, &policy);
 		judgement->verdicts = lappend(judgement->verdicts, verdict);
@@ -197,7 +197,7 @@ guard_check_predict(GuardJudgement *judgement)
 static bool
 decide_again(GuardVerdict *verdict)
 {
-	GuardPolicy policy = current_policy(verdict->evidence->as_of);
+	GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
 
 	*verdict = guard_verdict_decide(verdict->evidence, &policy);
 	return verdict->decision == GUARD_ALLOW;

@@ -34,6 +34,9 @@ typedef struct GuardJudgement
 								 * this one, by the same function */
 } GuardJudgement;
 
+/* What the settings say now. */
+extern GuardPolicy guard_check_policy(TimestampTz now);
+
 /*
  * Judge targets that go together: none of them can be another's replacement,
  * nor can any index in "fellows".  Returns a list of GuardJudgement * in the

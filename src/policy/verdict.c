@@ -119,6 +119,22 @@ ended_after(const GuardFact *fact, int64 quiet, const GuardPolicy *policy)
 }
 
 /*
+ * The same from the other side, as if it were not hidden.
+ */
+TimestampTz
+guard_verdict_use_ends(const GuardFact *fact, const GuardPolicy *policy)
+{
+	int64		quiet = policy->lookback;
+
+	if (fact->last == 0)
+		return 0;
+	if (pauses_known(fact, policy))
+		quiet = Max(Min(policy->quiet_period, policy->lookback),
+					fact->pause + fact->pause / 2);
+	return fact->last + fact->hidden + quiet;
+}
+
+/*
  * What the database sees beats what was reported: an old version at work after
  * its successor was said to run everywhere may ask for the index at any
  * moment.  A session that only bears its name, idle in some pool, is not at

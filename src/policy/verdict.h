@@ -92,4 +92,11 @@ extern bool guard_verdict_use_released(const GuardFact *fact);
 extern bool guard_verdict_use_counts(const GuardFact *fact,
 									 const GuardPolicy *policy);
 
+/*
+ * When will it not count any more, if no other use follows?  0 when that is not
+ * known.
+ */
+extern TimestampTz guard_verdict_use_ends(const GuardFact *fact,
+										  const GuardPolicy *policy);
+
 #endif							/* GUARD_VERDICT_H */

@@ -27,7 +27,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "planner/hide.h"
 #include "softdrop/softdrop.h"
+#include "softdrop/watch.h"
 #include "store/store.h"
 #include "store/visits.h"
 
@@ -62,16 +64,18 @@ is_valid(Oid index)
 	return valid;
 }
 
-/*
- * It is open: the planner may see it again, under its old name.
- */
-static char *
-bring_back(GuardSoftDrop *drop, const char *reason)
+char *
+guard_softdrop_bring_back(GuardSoftDrop *drop, const char *reason)
 {
+	GuardSoftDropPart *self = linitial(drop->parts);
 	bool		hidden = drop->state == GUARD_SOFTDROP_HIDDEN;
 	char	   *kept;
 
+	/* the sight first, for that is what hurts */
+	if (hidden)
+		(void) guard_hide_remove(self->index);
 	kept = guard_softdrop_rename_back(drop);
+	guard_watch_end(drop);
 	guard_softdrop_set_state(drop, GUARD_SOFTDROP_RESTORED, "restored", reason);
 	return psprintf("index %s is back%s%s%s", guard_softdrop_name(drop),
 					hidden ? ", and the planner uses it again from COMMIT on" : "",
@@ -117,7 +121,7 @@ guard_softdrop_restore(GuardSoftDrop *drop)
 		return psprintf("index %s had begun to be dropped; a background worker rebuilds it, CONCURRENTLY: see guard.soft_drops",
 						guard_softdrop_name(drop));
 	}
-	return bring_back(drop, reason);
+	return guard_softdrop_bring_back(drop, reason);
 }
 
 /* ---- when guard itself goes ---- */
@@ -156,7 +160,8 @@ guard_softdrop_before_extension_goes(DropStmt *stmt)
 				 errhint("Use DROP EXTENSION guard CASCADE to give them their names back.")));
 	foreach(lc, open)
 	{
-		char	   *done = bring_back(lfirst(lc), "guard itself is being dropped");
+		char	   *done = guard_softdrop_bring_back(lfirst(lc),
+													 "guard itself is being dropped");
 
 		ereport(NOTICE, (errmsg_internal("%s", done)));
 	}

@@ -40,7 +40,8 @@
 /* What every query of whole rows begins with; see read_row(). */
 #define SELECT_ROW \
 	"SELECT s.id, s.state, s.index_oid, s.table_oid, s.index_schema, s.index_name," \
-	" s.partitioned, s.dropped_at, s.state_since, s.drop_started_at, s.restore_wanted" \
+	" s.partitioned, s.dropped_at, s.state_since, s.drop_started_at, s.restore_wanted," \
+	" s.hidden_at, s.watched, s.trial, s.last_visit, s.attempts, s.last_attempt" \
 	" FROM guard.soft_drop s WHERE s.database_oid = $1 AND s.system_identifier = $2"
 
 static const char *const state_names[] = {
@@ -153,6 +154,12 @@ read_row(HeapTuple tuple, TupleDesc desc, void *arg)
 	drop->state_since = time_field(tuple, desc, 9);
 	drop->drop_started_at = time_field(tuple, desc, 10);
 	drop->restore_wanted = DatumGetBool(SPI_getbinval(tuple, desc, 11, &isnull));
+	drop->hidden_at = time_field(tuple, desc, 12);
+	drop->watched = DatumGetInt64(SPI_getbinval(tuple, desc, 13, &isnull));
+	drop->trial = DatumGetInt64(SPI_getbinval(tuple, desc, 14, &isnull));
+	drop->last_visit = time_field(tuple, desc, 15);
+	drop->attempts = DatumGetInt32(SPI_getbinval(tuple, desc, 16, &isnull));
+	drop->last_attempt = time_field(tuple, desc, 17);
 	reading->list = lappend(reading->list, drop);
 	MemoryContextSwitchTo(old);
 }
@@ -217,13 +224,14 @@ read_parts(GuardSoftDrop *drop)
  * Rows of this database and this server that "sql" selects, parts included.
  */
 static List *
-read_rows(const char *sql, const char *schema, const char *name)
+read_rows(const char *sql, const char *schema, const char *name, int64 id)
 {
 	Reading		reading = {NIL, CurrentMemoryContext};
-	Oid			types[] = {OIDOID, INT8OID, TEXTOID, TEXTOID};
+	Oid			types[] = {OIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID};
 	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
-	Int64GetDatum((int64) GetSystemIdentifier()), (Datum) 0, (Datum) 0};
-	char		nulls[] = "  nn";
+		Int64GetDatum((int64) GetSystemIdentifier()), (Datum) 0, (Datum) 0,
+	Int64GetDatum(id)};
+	char		nulls[] = "  nn ";
 	ListCell   *lc;
 
 	if (schema != NULL)
@@ -236,7 +244,7 @@ read_rows(const char *sql, const char *schema, const char *name)
 		values[3] = CStringGetTextDatum(name);
 		nulls[3] = ' ';
 	}
-	guard_store_select(sql, name != NULL ? 4 : 2, types, values, nulls,
+	guard_store_select(sql, lengthof(types), types, values, nulls,
 					   read_row, &reading);
 	foreach(lc, reading.list)
 		read_parts(lfirst(lc));
@@ -249,7 +257,15 @@ guard_softdrop_list(bool open_only)
 	return read_rows(open_only ?
 					 SELECT_ROW " AND s.state IN ('waiting', 'hidden') ORDER BY s.id" :
 					 SELECT_ROW " AND (s.state IN ('waiting', 'hidden') OR s.restore_wanted) ORDER BY s.id",
-					 NULL, NULL);
+					 NULL, NULL, 0);
+}
+
+GuardSoftDrop *
+guard_softdrop_read(int64 id)
+{
+	List	   *rows = read_rows(SELECT_ROW " AND s.id = $5", NULL, NULL, id);
+
+	return rows != NIL ? linitial(rows) : NULL;
 }
 
 GuardSoftDrop *
@@ -259,9 +275,32 @@ guard_softdrop_find(const char *schema, const char *name)
 								 " AND ($3 IS NULL OR s.index_schema = $3)"
 								 " AND (s.index_name = $4 OR s.parts -> 0 ->> 'holding_name' = $4)"
 								 " ORDER BY s.state IN ('waiting', 'hidden') DESC, s.id DESC LIMIT 1",
-								 schema, name);
+								 schema, name, 0);
 
 	return rows != NIL ? linitial(rows) : NULL;
+}
+
+void
+guard_softdrop_describe(Oid index, char **name, char **definition)
+{
+	GuardSoftDrop *drop;
+	ListCell   *lc;
+
+	if (!guard_softdrop_is_open(index))
+		return;
+	drop = guard_softdrop_find(get_namespace_name(get_rel_namespace(index)),
+							   get_rel_name(index));
+	if (drop == NULL)
+		return;
+	foreach(lc, drop->parts)
+	{
+		GuardSoftDropPart *part = lfirst(lc);
+
+		if (part->index != index)
+			continue;
+		*name = quote_qualified_identifier(drop->schema, part->old_name);
+		*definition = part->definition;
+	}
 }
 
 /* ---- writing ---- */
@@ -278,6 +317,7 @@ guard_softdrop_set_state(GuardSoftDrop *drop, GuardSoftDropState state,
 	guard_store_execute("UPDATE guard.soft_drop SET state = $2, state_reason = $3,"
 						" state_since = clock_timestamp(), next_step = NULL, next_at = NULL,"
 						" hidden_at = CASE WHEN $2 = 'hidden' THEN clock_timestamp() ELSE hidden_at END,"
+						" watched = 0, last_visit = NULL, last_attempt = NULL,"
 						" restore_wanted = false, attempts = 0, last_error = NULL WHERE id = $1",
 						3, types, values, NULL);
 	drop->state = state;
@@ -314,6 +354,10 @@ guard_softdrop_gone(Oid index)
 	Datum		values[] = {ObjectIdGetDatum(index), ObjectIdGetDatum(MyDatabaseId),
 	Int64GetDatum((int64) GetSystemIdentifier())};
 
+	guard_store_execute("DELETE FROM guard.soft_drop_baseline b USING guard.soft_drop s"
+						" WHERE b.soft_drop_id = s.id AND s.index_oid = $1"
+						" AND s.database_oid = $2 AND s.system_identifier = $3",
+						3, types, values, NULL);
 	guard_store_execute("UPDATE guard.soft_drop SET state = 'dropped', state_since = clock_timestamp(),"
 						" state_reason = CASE WHEN drop_started_at IS NULL THEN 'dropped by a statement before its time'"
 						" ELSE 'nobody missed it' END,"

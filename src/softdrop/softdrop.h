@@ -73,6 +73,12 @@ typedef struct GuardSoftDrop
 	List	   *parts;			/* of GuardSoftDropPart *, the index itself first */
 	TimestampTz dropped_at;
 	TimestampTz state_since;
+	TimestampTz hidden_at;		/* 0: not hidden yet */
+	int64		watched;		/* microseconds hidden and watched */
+	int64		trial;			/* microseconds needed */
+	TimestampTz last_visit;		/* 0: none since it was hidden */
+	int			attempts;		/* at a long step, that failed */
+	TimestampTz last_attempt;	/* 0: none */
 	TimestampTz drop_started_at;	/* a visitor began to drop it for good; 0:
 									 * none has */
 	bool		restore_wanted; /* a person wants it back, a visitor must do it */
@@ -101,8 +107,14 @@ extern bool guard_softdrop_begin(const GuardJudgement *judgement,
 /* Is this index, or the partitioned one above it, an open soft drop? */
 extern bool guard_softdrop_is_open(Oid index);
 
-/* All soft drops of this database in these states; in the current context. */
+/*
+ * All open soft drops of this database, or all that are not done with: also
+ * those that somebody wants back.  In the current context.
+ */
 extern List *guard_softdrop_list(bool open_only);
+
+/* One of them, as it is now; NULL when there is none of that number. */
+extern GuardSoftDrop *guard_softdrop_read(int64 id);
 
 /*
  * The soft drop that a person means: by its old name, qualified or not, or its
@@ -136,6 +148,12 @@ extern char *guard_softdrop_rename_back(GuardSoftDrop *drop);
 /* ---- restore.c ---- */
 
 /*
+ * It is open: the planner may see it again, under its old name.  Returns what
+ * was done, in a sentence.
+ */
+extern char *guard_softdrop_bring_back(GuardSoftDrop *drop, const char *reason);
+
+/*
  * A person wants the index back.  Returns what was done, or will be, in a
  * sentence.  The caller has checked the rights.
  */
@@ -144,7 +162,16 @@ extern char *guard_softdrop_restore(GuardSoftDrop *drop);
 /* DROP EXTENSION guard: refused, or with CASCADE all names are given back. */
 extern void guard_softdrop_before_extension_goes(DropStmt *stmt);
 
-/* ---- book-keeping, called by hooks ---- */
+/* ---- called by hooks ---- */
+
+/*
+ * If this index is an open soft drop, what it was called, and the statement
+ * that created it under that name; otherwise both are left as they are.
+ */
+extern void guard_softdrop_describe(Oid index, char **name, char **definition);
+
+/* Is this session, a visitor, dropping this very index for good? */
+extern bool guard_softdrop_is_own_drop(Oid index);
 
 /* the index has really gone, by whichever way */
 extern void guard_softdrop_gone(Oid index);

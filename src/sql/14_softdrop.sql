@@ -24,19 +24,41 @@ CREATE TABLE guard.soft_drop (
 	next_step		text,
 	next_at			timestamptz,
 	hidden_at		timestamptz,
-	watched			interval NOT NULL DEFAULT '0',
+	watched			bigint NOT NULL DEFAULT 0,
+	trial			bigint NOT NULL DEFAULT 0,
 	last_visit		timestamptz,
 	drop_started_at	timestamptz,
 	attempts		integer NOT NULL DEFAULT 0,
+	last_attempt	timestamptz,
 	last_error		text,
 	restore_wanted	boolean NOT NULL DEFAULT false
 );
 CREATE INDEX soft_drop_index_oid_idx ON guard.soft_drop (index_oid);
 COMMENT ON TABLE guard.soft_drop IS
-'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one.';
+'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one; watched and trial are microseconds.';
+
+CREATE TABLE guard.soft_drop_baseline (
+	soft_drop_id	bigint NOT NULL REFERENCES guard.soft_drop ON DELETE CASCADE,
+	queryid			bigint NOT NULL,
+	kind			"char" NOT NULL,
+	calls			bigint NOT NULL,
+	mean			double precision NOT NULL,
+	stddev			double precision NOT NULL,
+	longest			double precision NOT NULL,
+	rows_per_call	double precision NOT NULL,
+	seen_calls		bigint NOT NULL,
+	seen_time		double precision NOT NULL,
+	seen_rows		double precision NOT NULL,
+	seen_longest	double precision NOT NULL,
+	seen_at			timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	PRIMARY KEY (soft_drop_id, queryid)
+);
+COMMENT ON TABLE guard.soft_drop_baseline IS
+'How statements were before an index was hidden, while it is hidden: the index''s own (kind = i), others of its table (t), controls (o), in milliseconds; seen_* are the counters at the beginning of the window that is looked at.';
 
 -- Where a publication is FOR ALL TABLES: see 10_store.sql.
 ALTER TABLE guard.soft_drop REPLICA IDENTITY FULL;
+ALTER TABLE guard.soft_drop_baseline REPLICA IDENTITY FULL;
 
 CREATE VIEW guard.soft_drops AS
 	SELECT pg_catalog.format('%I.%I', s.index_schema, s.index_name) AS index_name,

@@ -18,6 +18,7 @@
 #include "evidence/evidence.h"
 #include "evidence/history.h"
 #include "guc.h"
+#include "softdrop/visit.h"
 #include "store/visits_table.h"
 #include "worker/tasks.h"
 
@@ -63,10 +64,13 @@ prune_audit(void)
 }
 
 const GuardTask guard_tasks[] = {
+	{"soft drops", NULL, guard_softdrop_visit, GUARD_TASK_OWN_TRANSACTIONS},
 	{"audit", NULL, deliver_audit, 0},
 	{"history", &guard_guc_snapshot_interval, history, 0},
 	{"prune audit", &hourly, prune_audit, 0},
 	{"purge", &hourly, purge, 0},
+	{"soft drops, long step", NULL, guard_softdrop_long_step,
+	GUARD_TASK_OWN_TRANSACTIONS | GUARD_TASK_PATIENT},
 };
 const int	guard_tasks_count = lengthof(guard_tasks);
 

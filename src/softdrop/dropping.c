@@ -1,0 +1,408 @@
+/*-------------------------------------------------------------------------
+ *
+ * dropping.c
+ *	  The steps that take long: the drop itself, and the way back after it.
+ *
+ * That a drop was begun is written down before it begins.  A worker that dies
+ * in DROP INDEX CONCURRENTLY leaves the index invalid, and so does a server that
+ * crashes; whoever comes next finds the row and runs the same statement again,
+ * which goes on where the other one stopped (PG-INTERNALS 7.2).
+ *
+ * guard's own doors would judge the statement.  They do so, for the audit log,
+ * and find out here that this very index is being dropped by guard itself.
+ *
+ * Two at once would wait for each other: a lock of our own kind, held by the
+ * session, keeps them apart in one database.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "commands/comment.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "softdrop/need.h"
+#include "softdrop/statement.h"
+#include "store/store.h"
+
+/*
+ * DROP INDEX of a partitioned index knows no CONCURRENTLY: its lock stops all
+ * traffic on the table while it waits, in milliseconds.
+ */
+#define PARTITIONED_LOCK_TIMEOUT	200
+
+/*
+ * User advisory locks have 1 and 2 there; nobody can take this one by accident.
+ */
+#define LONG_STEP_LOCK	0x6775	/* "gu" */
+
+/* What this session is dropping just now, on guard's behalf. */
+static List *being_dropped = NIL;
+static MemoryContext dropping_context = NULL;
+
+bool
+guard_softdrop_is_own_drop(Oid index)
+{
+	return list_member_oid(being_dropped, index);
+}
+
+static void
+set_lock_tag(LOCKTAG *tag)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, LONG_STEP_LOCK, 0, LONG_STEP_LOCK);
+}
+
+static bool
+index_is_valid(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		valid;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return valid;
+}
+
+/* ---- old lockers ---- */
+
+static void
+take_flag(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	bool		isnull;
+
+	*(bool *) arg = DatumGetBool(SPI_getbinval(tuple, desc, 1, &isnull));
+}
+
+/*
+ * Younger transactions will have ended before anybody notices; of prepared ones
+ * nobody knows when they will.
+ */
+bool
+guard_dropping_must_wait(const GuardSoftDrop *drop)
+{
+	Oid			types[] = {OIDOID, OIDARRAYOID};
+	Datum		values[2];
+	Datum	   *tables = palloc(list_length(drop->parts) * sizeof(Datum));
+	int			n = 0;
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, drop->parts)
+	{
+		Oid			table = IndexGetRelation(((GuardSoftDropPart *) lfirst(lc))->index, true);
+
+		if (OidIsValid(table))
+			tables[n++] = ObjectIdGetDatum(table);
+	}
+	values[0] = ObjectIdGetDatum(MyDatabaseId);
+	values[1] = PointerGetDatum(construct_array(tables, n, OIDOID, sizeof(Oid),
+												true, TYPALIGN_INT));
+	guard_store_select("SELECT EXISTS (SELECT FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
+					   " WHERE l.locktype = 'relation' AND l.database = $1 AND l.relation = ANY ($2) AND l.granted"
+					   " AND (l.pid IS NULL OR l.pid <> pg_backend_pid() AND a.xact_start < clock_timestamp() - interval '1 second'))",
+					   2, types, values, NULL, take_flag, &found);
+	return found;
+}
+
+/* ---- the drop ---- */
+
+/*
+ * Read what is to be done, in a transaction of its own; the result lives in
+ * "context".  A step that somebody else has done meanwhile gives NULL.
+ */
+static GuardSoftDrop *
+read_drop(int64 id, MemoryContext context)
+{
+	GuardSoftDrop *drop;
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	drop = guard_softdrop_read(id);
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(old);
+	return drop;
+}
+
+static void
+mark_started(int64 id)
+{
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(id)};
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	guard_store_execute("UPDATE guard.soft_drop SET drop_started_at = coalesce(drop_started_at, clock_timestamp()),"
+						" next_step = 'being dropped now', next_at = NULL WHERE id = $1",
+						1, types, values, NULL);
+	PopActiveSnapshot();
+}
+
+/*
+ * The name that an index bears now, to be used in a statement.
+ */
+static char *
+name_now(Oid index)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
+									  get_rel_name(index));
+}
+
+static void
+do_drop(int64 id, MemoryContext context)
+{
+	GuardSoftDrop *drop;
+	GuardSoftDropPart *self;
+	char	   *sql;
+	MemoryContext old;
+	ListCell   *lc;
+
+	StartTransactionCommand();
+	drop = read_drop(id, context);
+	self = drop == NULL || drop->parts == NIL ? NULL : linitial(drop->parts);
+	if (self == NULL || !OidIsValid(self->index) ||
+		drop->state == GUARD_SOFTDROP_DROPPED ||
+		drop->state == GUARD_SOFTDROP_RESTORED)
+	{
+		CommitTransactionCommand();
+		return;
+	}
+	mark_started(id);
+	old = MemoryContextSwitchTo(context);
+	sql = psprintf("DROP INDEX %s%s", drop->partitioned ? "" : "CONCURRENTLY ",
+				   name_now(self->index));
+	foreach(lc, drop->parts)
+		being_dropped = lappend_oid(being_dropped,
+									((GuardSoftDropPart *) lfirst(lc))->index);
+	MemoryContextSwitchTo(old);
+	CommitTransactionCommand();
+
+	guard_softdrop_run(sql, drop->partitioned ? PARTITIONED_LOCK_TIMEOUT : 0);
+}
+
+/* ---- the way back ---- */
+
+static void
+do_rebuild(int64 id, MemoryContext context)
+{
+	GuardSoftDrop *drop;
+	GuardSoftDropPart *self;
+	MemoryContext old;
+	char	   *sql;
+	char	   *done;
+
+	StartTransactionCommand();
+	drop = read_drop(id, context);
+	self = drop == NULL || drop->parts == NIL ? NULL : linitial(drop->parts);
+	if (self == NULL || !OidIsValid(self->index))
+	{
+		CommitTransactionCommand();
+		return;
+	}
+	old = MemoryContextSwitchTo(context);
+	sql = psprintf("REINDEX INDEX CONCURRENTLY %s", name_now(self->index));
+	MemoryContextSwitchTo(old);
+	CommitTransactionCommand();
+
+	guard_softdrop_run(sql, 0);
+
+	StartTransactionCommand();
+	drop = read_drop(id, context);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	done = guard_softdrop_bring_back(drop, "a person asked for it; it was rebuilt");
+	ereport(LOG, (errmsg_internal("%s", done)));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/*
+ * CREATE INDEX … as CREATE INDEX CONCURRENTLY …
+ */
+static char *
+concurrently(const char *definition)
+{
+	const char *create = "CREATE INDEX ";
+
+	if (strncmp(definition, create, strlen(create)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot create this index CONCURRENTLY: %s", definition)));
+	return psprintf("CREATE INDEX CONCURRENTLY %s", definition + strlen(create));
+}
+
+/*
+ * An attempt that failed leaves an invalid index of that name; one that is
+ * valid is somebody else's, and stays.
+ */
+static void
+clear_the_way(const GuardSoftDrop *drop, MemoryContext context)
+{
+	GuardSoftDropPart *self = linitial(drop->parts);
+	Oid			schema;
+	Oid			index;
+	char	   *sql = NULL;
+	MemoryContext old;
+
+	StartTransactionCommand();
+	schema = get_rel_namespace(drop->table);
+	index = OidIsValid(schema) ? get_relname_relid(self->old_name, schema) : InvalidOid;
+	if (OidIsValid(index) && IndexGetRelation(index, true) == drop->table &&
+		!index_is_valid(index))
+	{
+		old = MemoryContextSwitchTo(context);
+		sql = psprintf("DROP INDEX CONCURRENTLY %s", name_now(index));
+		being_dropped = lappend_oid(being_dropped, index);
+		MemoryContextSwitchTo(old);
+	}
+	CommitTransactionCommand();
+	if (sql != NULL)
+		guard_softdrop_run(sql, 0);
+}
+
+/*
+ * What the definition does not say.
+ */
+static void
+dress(GuardSoftDrop *drop)
+{
+	GuardSoftDropPart *self = linitial(drop->parts);
+	Oid			index = get_relname_relid(self->old_name, get_rel_namespace(drop->table));
+	char	   *name;
+
+	if (!OidIsValid(index))
+		return;
+	name = name_now(index);
+	CreateComments(index, RelationRelationId, 0, self->comment);
+	if (self->statistics != NULL)
+	{
+		char	   *rest = pstrdup(self->statistics);
+		char	   *entry;
+
+		while ((entry = strsep(&rest, ",")) != NULL)
+		{
+			int			column;
+			int			target;
+
+			if (sscanf(entry, "%d=%d", &column, &target) == 2)
+				guard_store_execute(psprintf("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
+											 name, column, target), 0, NULL, NULL, NULL);
+		}
+	}
+	if (self->clustered)
+		guard_store_execute(psprintf("ALTER TABLE %s CLUSTER ON %s", name_now(drop->table),
+									 quote_identifier(self->old_name)),
+							0, NULL, NULL, NULL);
+}
+
+static void
+do_create(int64 id, MemoryContext context)
+{
+	GuardSoftDrop *drop;
+	GuardSoftDropPart *self;
+	MemoryContext old;
+	char	   *sql;
+	char	   *tablespace;
+
+	StartTransactionCommand();
+	drop = read_drop(id, context);
+	if (drop == NULL || drop->parts == NIL)
+	{
+		CommitTransactionCommand();
+		return;
+	}
+	if (drop->partitioned)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a partitioned index is not created again by itself"),
+				 errhint("How it was created: SELECT parts FROM guard.soft_drop;")));
+	self = linitial(drop->parts);
+	old = MemoryContextSwitchTo(context);
+	sql = concurrently(self->definition);
+	tablespace = pstrdup(GetConfigOption("default_tablespace", false, false));
+	MemoryContextSwitchTo(old);
+	CommitTransactionCommand();
+
+	clear_the_way(drop, context);
+	SetConfigOption("default_tablespace", self->tablespace ? self->tablespace : "",
+					PGC_SUSET, PGC_S_OVERRIDE);
+	PG_TRY();
+	{
+		guard_softdrop_run(sql, 0);
+	}
+	PG_FINALLY();
+	{
+		SetConfigOption("default_tablespace", tablespace, PGC_SUSET, PGC_S_OVERRIDE);
+	}
+	PG_END_TRY();
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	dress(drop);
+	guard_softdrop_set_state(drop, GUARD_SOFTDROP_RESTORED, "restore",
+							 "a person asked for it; it was created again");
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* ---- one at a time ---- */
+
+typedef void (*long_step) (int64 id, MemoryContext context);
+
+static void
+run_alone(long_step what, int64 id)
+{
+	LOCKTAG		tag;
+
+	set_lock_tag(&tag);
+	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return;
+	dropping_context = AllocSetContextCreate(TopMemoryContext, "guard dropping",
+											 ALLOCSET_SMALL_SIZES);
+	PG_TRY();
+	{
+		what(id, dropping_context);
+	}
+	PG_FINALLY();
+	{
+		being_dropped = NIL;
+		MemoryContextDelete(dropping_context);
+		LockRelease(&tag, ExclusiveLock, true);
+	}
+	PG_END_TRY();
+}
+
+void
+guard_dropping_drop(int64 id)
+{
+	run_alone(do_drop, id);
+}
+
+void
+guard_dropping_rebuild(int64 id)
+{
+	run_alone(do_rebuild, id);
+}
+
+void
+guard_dropping_create(int64 id)
+{
+	run_alone(do_create, id);
+}

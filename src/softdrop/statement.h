@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.h
+ *	  Statements that commit inside, run by a visitor.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_SOFTDROP_STATEMENT_H
+#define GUARD_SOFTDROP_STATEMENT_H
+
+#include "softdrop/softdrop.h"
+
+/*
+ * Run one statement as if a client had sent it alone.  Called outside a
+ * transaction; raises what the statement raises, leaving the transaction to the
+ * caller to abort.  "lock_timeout" is milliseconds, 0 for none.
+ */
+extern void guard_softdrop_run(const char *sql, int lock_timeout);
+
+/* ---- dropping.c ---- */
+
+/* These begin and end transactions of their own, and raise what goes wrong. */
+extern void guard_dropping_drop(int64 id);
+extern void guard_dropping_rebuild(int64 id);
+extern void guard_dropping_create(int64 id);
+
+/*
+ * Would dropping it have to wait for older transactions on its table?  It would
+ * be invalid meanwhile (PG-INTERNALS 7.2).
+ */
+extern bool guard_dropping_must_wait(const GuardSoftDrop *drop);
+
+#endif							/* GUARD_SOFTDROP_STATEMENT_H */

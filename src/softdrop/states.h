@@ -1,0 +1,83 @@
+/*-------------------------------------------------------------------------
+ *
+ * states.h
+ *	  What happens next to a soft drop.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_STATES_H
+#define GUARD_STATES_H
+
+#include "datatype/timestamp.h"
+
+#include "softdrop/softdrop.h"
+
+/* Does anybody need the index? */
+typedef enum GuardSoftDropNeed
+{
+	GUARD_NEED_UNKNOWN,
+	GUARD_NEED_NOBODY,
+	GUARD_NEED_SOMEBODY,
+	GUARD_NEED_PROTECTED
+} GuardSoftDropNeed;
+
+/* Everything that decides, as a visitor finds it. */
+typedef struct GuardSoftDropFacts
+{
+	TimestampTz now;
+	GuardSoftDropState state;
+	TimestampTz state_since;
+	bool		exists;
+	bool		valid;
+	bool		hiding_works;	/* preloaded, guard.hiding on */
+	bool		hidden;			/* the registry says so; or cannot be read */
+	bool		hideable;
+	bool		regressed;		/* the watch has proof */
+	bool		restore_wanted;
+	bool		old_lockers;	/* a drop would wait, with the index invalid */
+	GuardSoftDropNeed need;
+	TimestampTz use_ends;		/* when its use stops counting if nothing more
+								 * happens; 0 not known */
+	int64		watched;		/* microseconds hidden and watched */
+	int64		trial;			/* microseconds needed */
+	TimestampTz drop_started_at;	/* 0: never */
+	int			attempts;		/* at the long step, that failed */
+	TimestampTz last_attempt;	/* 0: none */
+} GuardSoftDropFacts;
+
+typedef enum GuardSoftDropStep
+{
+	GUARD_STEP_STAY,
+	GUARD_STEP_HIDE,
+	GUARD_STEP_RESTORE,			/* name and sight back */
+	GUARD_STEP_NOTE_GONE,		/* it went without our help */
+	GUARD_STEP_DROP,			/* for good; a long step */
+	GUARD_STEP_REBUILD,			/* it has become invalid; a long step */
+	GUARD_STEP_CREATE			/* it is gone and is wanted; a long step */
+} GuardSoftDropStep;
+
+typedef struct GuardSoftDropPlan
+{
+	GuardSoftDropStep step;
+	const char *why;			/* a clause: of RESTORE the reason, of STAY what
+								 * comes next */
+	TimestampTz shown_at;		/* STAY: when that is at the earliest; 0 not
+								 * known */
+	TimestampTz next_visit;		/* STAY: when to look again; 0: no need to */
+	bool		stay_here;		/* do not leave until then: seconds count */
+} GuardSoftDropPlan;
+
+/*
+ * Pure: it reads no clock and no setting but those in its argument.
+ */
+extern GuardSoftDropPlan guard_states_next(const GuardSoftDropFacts *facts);
+
+/* How often is a hidden index looked at, after so long?  Microseconds. */
+extern int64 guard_states_watch_interval(int64 watched);
+
+/* Back-off: how long after a failed attempt comes the next?  Microseconds. */
+extern int64 guard_states_back_off(int attempts);
+
+#endif							/* GUARD_STATES_H */
