@@ -47,15 +47,16 @@ measure_planning() {
 }
 
 measure_effect() {
-	local before after pid
+	local after pid
 	say "100 sessions"
 	start hiding -c max_connections=120
 	sql hiding -c 'DELETE FROM guard.hidden_index' -c 'TRUNCATE seen'
 	cat > "$work/src/watch.sql" <<-'END'
 		\set n random(1, 2000)
 		BEGIN;
+		SELECT pg_stat_get_xact_numscans('small_b_idx'::regclass) AS before \gset
 		SELECT a FROM small WHERE b = :n;
-		INSERT INTO seen SELECT pg_backend_pid(), now(), pg_stat_get_xact_numscans('small_b_idx'::regclass) > 0;
+		INSERT INTO seen SELECT pg_backend_pid(), now(), pg_stat_get_xact_numscans('small_b_idx'::regclass) > :before;
 		COMMIT;
 	END
 	failed=$work/pgbench.log
@@ -63,14 +64,14 @@ measure_effect() {
 		pgbench -n -M prepared -c 100 -j 2 -T $hiding_secs -f "$work/src/watch.sql" -p "$(port_of hiding)" > "$failed" 2>&1 &
 	pid=$!
 	until [ "$(sql hiding -c 'SELECT count(DISTINCT session) FROM seen')" = 100 ]; do kill -0 $pid && sleep 0.2; done
-	before=$(sql hiding -c 'SELECT clock_timestamp()')
-	after=$(sql hiding -c "SELECT guard.hide('small_b_idx')" -c 'SELECT clock_timestamp()' | tail -n 1)
+	sql hiding -c '\timing on' -c "SELECT guard.hide('small_b_idx')" -c '\timing off' -c 'SELECT clock_timestamp()' > "$work/hide.log"
+	after=$(tail -n 1 "$work/hide.log")
 	wait $pid
 	failed=
 	result "hiding effect $(sql hiding -F ' ' -c "
 		SELECT count(DISTINCT session) FILTER (WHERE NOT used_index),
 			   count(*) FILTER (WHERE began > '$after'), count(*) FILTER (WHERE began > '$after' AND used_index),
-			   round(1000 * extract(epoch FROM timestamptz '$after' - timestamptz '$before'), 1),
+			   $(sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' "$work/hide.log"),
 			   (SELECT round(1000 * extract(epoch FROM max(f) - timestamptz '$after'))
 				  FROM (SELECT min(began) FILTER (WHERE NOT used_index) AS f FROM seen GROUP BY session) s)
 		  FROM seen")"

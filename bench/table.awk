@@ -7,7 +7,8 @@ $1 == "many"              { many[$2] = $3 }
 $1 == "instructions"      { instr[$2, $3] = $4; parts["instructions"] }
 $1 == "throughput"        { tps[$2, $3, $4] = $5; if ($4 > rounds) rounds = $4; parts["throughput"] }
 $1 == "drop"              { ms[$2, $3, $4] = $5; if ($4 > drops) drops = $4; parts["drop"] }
-$1 == "hiding" && NF == 5     { hiding[$2, $3, $4] = $5; parts["hiding"] }
+$1 == "hiding" && NF == 5     { hiding[$2, $3, $4] = $5 }
+$1 == "hiding"            { parts["hiding"] }
 $1 == "hiding" && NF == 4     { hiding[$2, $3] = $4 }
 $1 == "hiding" && NF == 3     { hiding[$2] = $3 }
 $1 == "hiding" && NF == 7     { for (i = 3; i <= 7; i++) hiding[$2, i] = $i }
@@ -181,7 +182,7 @@ function hide(    back) {
 	hiding_row("100", "100")
 	hiding_row("5,000", "5000")
 	print ""
-	printf "  %-76s %7.1f ms\n", "guard.hide(), psql and its connection included", hiding["effect", 6]
+	printf "  %-76s %7.1f ms\n", "guard.hide(), beside 100 busy sessions", hiding["effect", 6]
 	printf "  %-76s %3d of 100\n", "busy sessions with a generic plan that went on without the index", hiding["effect", 3]
 	printf "  %-76s %7d ms\n", "until the last of them had come round to its next statement", hiding["effect", 7]
 	printf "  %-76s %3d of %s  %s\n", "statements begun after the commit that still used it (aim: none)", hiding["effect", 5],
