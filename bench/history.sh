@@ -2,7 +2,7 @@
 #
 # Measured: guard.snapshot(), in milliseconds of processor time and as psql sees it, medians: where nothing has happened since the last one, where every
 # index was used once, and the first one of all.  The room is that of as many rows as 200 indexes give which are used every hour:
-# 35 days of hours, the rest of a year in days.  Rows of idle indexes there are none.
+# two weeks of hours, the rest of a year in days.  Rows of idle indexes there are none.
 
 snapshots=11
 
@@ -41,8 +41,8 @@ measure_history() {
 	for ((i = 0; i < 3; i++)); do use_all; snapshot busy; done
 	result "history_known $(sql history -c "SELECT pg_total_relation_size('guard.known_use') / count(*), count(*) FROM guard.known_use" -F ' ')"
 	sql history -c 'TRUNCATE guard.hourly_use' -c "INSERT INTO guard.hourly_use (hour, first_use, last_use, scans, uses, relation_id, hours, services)
-		SELECT h, h, h, 1000, 1000, r, 1, '{1,2,3}'::smallint[] FROM generate_series(now() - interval '35 days', now(), '1 h') h, generate_series(1, 200) r
-		UNION ALL SELECT h, h, h, 1000, 1000, r, 24, '{1,2,3}'::smallint[] FROM generate_series(now() - interval '365 days', now() - interval '36 days', '1 day') h, generate_series(1, 200) r"
+		SELECT h, h, h, 1000, 1000, r, 1, '{1,2,3}'::smallint[] FROM generate_series(now() - interval '14 days', now(), '1 h') h, generate_series(1, 200) r
+		UNION ALL SELECT h, h, h, 1000, 1000, r, 24, '{1,2,3}'::smallint[] FROM generate_series(now() - interval '365 days', now() - interval '15 days', '1 day') h, generate_series(1, 200) r"
 	result "history_hours $(sql history -c "SELECT pg_total_relation_size('guard.hourly_use') / count(*), count(*) / 200 FROM guard.hourly_use" -F ' ')"
 	stop history
 }

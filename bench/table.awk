@@ -210,7 +210,7 @@ function history() {
 	snapshot_row("nothing has happened since the last one", "quiet")
 	snapshot_row("every index was used since the last one", "busy")
 	printf "  %-76s %7d\n", "bytes for each index or table that was ever used", known_bytes
-	printf "  %-76s %7d\n", "bytes for an hour in which an index was used (a day, after 35 days)", hour_bytes
+	printf "  %-76s %7d\n", "bytes for an hour in which an index was used (a day, after two weeks)", hour_bytes
 	printf "  %-76s %7.0f\n", "a year of one index used every hour, kB", hour_bytes * hour_rows / 1024
 	printf "  %-76s %7.0f\n", "a year of 10,000 indexes, 1,000 of them used every hour, MB", (hour_bytes * hour_rows * 1000 + known_bytes * 10000) / 1048576
 	printf "  %-76s %7.0f\n", "a year of 10,000 indexes, all used every hour, MB", (hour_bytes * hour_rows + known_bytes) * 10000 / 1048576

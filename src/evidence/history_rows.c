@@ -8,8 +8,8 @@
  * again, and finds the same, or more.
  *
  * An hour's row says what happened in that hour.  After COMPACT_AFTER days the
- * hours of a day become one row: the look-back asks for days then, and a year
- * of 10,000 busy indexes stays at a tenth of what it were otherwise.
+ * hours of a day become one row: who asks for a peak asks for the last days,
+ * and a year of 10,000 busy indexes stays at a tenth of what it were otherwise.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -30,7 +30,7 @@
 #include "store/batch.h"
 #include "store/store.h"
 
-#define COMPACT_AFTER	35		/* days */
+#define COMPACT_AFTER	14		/* days */
 
 /* A statement that was not captured for so long is forgotten. */
 #define STATEMENT_KEPT	7		/* days */
@@ -74,12 +74,16 @@ static const char write_uses[] =
 "  FROM new JOIN free USING (id) WHERE k.id = new.id)"
 " INSERT INTO guard.known_use (" USE_COLUMNS ") SELECT " USE_COLUMNS " FROM new WHERE id = 0";
 
-/* One name a line. */
+/*
+ * One name a line.  Whoever makes up a new name for every connection fills the
+ * table, and is not told apart from then on.
+ */
 static const char write_services[] =
 "INSERT INTO guard.known_service"
 " SELECT (SELECT COALESCE(max(id), 0) FROM guard.known_service) + row_number() OVER (), service"
 "  FROM (SELECT unnest(string_to_array(list, E'\\n')) FROM unnest($6) AS l (list)"
-"        EXCEPT SELECT service FROM guard.known_service) AS s (service)";
+"        EXCEPT SELECT service FROM guard.known_service) AS s (service)"
+"  LIMIT GREATEST(30000 - (SELECT count(*) FROM guard.known_service), 0)";
 
 static const char write_hours[] =
 "INSERT INTO guard.hourly_use AS h (relation_id, hour, hours, first_use, last_use, scans, uses, services)"
@@ -95,8 +99,8 @@ static const char write_hours[] =
 "     ELSE (SELECT array_agg(DISTINCT u) FROM unnest(h.services || EXCLUDED.services) u) END";
 
 static const char compact_hours[] =
-"WITH old AS (DELETE FROM guard.hourly_use WHERE hours = 1 AND hour < date_trunc('day', $1) - $2 * interval '1 day'"
-"   RETURNING *, date_trunc('day', hour) AS day),"
+"WITH old AS (DELETE FROM guard.hourly_use WHERE hours = 1 AND hour < date_trunc('day', $1, 'UTC') - $2 * interval '1 day'"
+"   RETURNING *, date_trunc('day', hour, 'UTC') AS day),"
 " who AS (SELECT relation_id, day, array_agg(DISTINCT s) AS services FROM old, unnest(services) AS u (s) GROUP BY relation_id, day)"
 " INSERT INTO guard.hourly_use (relation_id, hour, hours, first_use, last_use, scans, uses, services)"
 "  SELECT relation_id, day, 24, min(first_use), max(last_use), sum(scans), sum(uses), who.services"

@@ -56,6 +56,9 @@
 /* A clock that went back may leave this much behind. */
 #define CLOCK_TOLERANCE	USECS_PER_HOUR
 
+/* This many statements that only write are use. */
+#define FILLED_OFTEN	20
+
 /* One relation that guard knows something of, or is about to. */
 typedef struct Known
 {
@@ -183,6 +186,18 @@ read_known_use(HeapTuple tuple, TupleDesc desc, void *arg)
 }
 
 /*
+ * Has it been filled by a few statements and never read?  That is nobody's
+ * traffic (see usage.c).
+ */
+static bool
+only_filled(const GuardCapturedUse *use)
+{
+	int64		count = use->count + use->own_count;
+
+	return count < FILLED_OFTEN && use->write_count >= count;
+}
+
+/*
  * What was written down, and what capture knows now, by relation.
  */
 static void
@@ -204,7 +219,7 @@ read_known_uses(Snapshotting *snap)
 		const GuardCapturedUse *use = lfirst(lc);
 		Known	   *known = enter(snap, use->relation);
 
-		known->captured = use->last_any != 0;
+		known->captured = use->last_any != 0 && !only_filled(use);
 		known->now = *use;
 	}
 }

@@ -60,10 +60,10 @@ CREATE TABLE guard.hourly_use (
 	hours			smallint NOT NULL,
 	services		smallint[],
 	PRIMARY KEY (relation_id, hour)
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 90);
 CREATE INDEX hourly_use_hour_idx ON guard.hourly_use USING brin (hour);
 COMMENT ON TABLE guard.hourly_use IS
-'Scans and captured uses of an index or table (guard.known_use.id) in one hour, or in one day (hours = 24) when that is more than 35 days ago; only where there was any. services: ids of guard.known_service.';
+'Scans and captured uses of an index or table (guard.known_use.id) in one hour, or in one day (hours = 24) when that is more than 14 days ago; only where there was any. services: ids of guard.known_service.';
 
 CREATE TABLE guard.known_service (
 	id			smallint PRIMARY KEY,
