@@ -12,15 +12,16 @@
 # since valgrind is slow.
 
 few=500 many=2000              # executions
-configurations=(plain ident stats guard joint)
+configurations=(plain ident stats guard joint quiet)
 
 # Where a configuration differs from a server as it comes.  "ident" is there to tell what query identifiers cost, which either
-# extension switches on.
+# extension switches on, "quiet" what planning statements a second time does (guard.whatif).
 settings_of() { # CONFIGURATION
 	case $1 in
 	plain) ;;
 	ident) echo "compute_query_id = on" ;;
 	stats) echo "shared_preload_libraries = 'pg_stat_statements'" ;;
+	quiet) printf '%s\n' "shared_preload_libraries = 'guard'" 'guard.whatif = off' ;;
 	guard) echo "shared_preload_libraries = 'guard'" ;;
 	joint) echo "shared_preload_libraries = 'pg_stat_statements, guard'" ;;
 	esac
@@ -43,7 +44,7 @@ make_configurations() {
 		settings_of "$name" >> "$work/$name/postgresql.conf"
 		start "$name"
 		case $name in stats | joint) sql "$name" -c 'CREATE EXTENSION pg_stat_statements' ;; esac
-		case $name in guard | joint) sql "$name" -c 'CREATE EXTENSION guard' ;; esac
+		case $name in guard | joint | quiet) sql "$name" -c 'CREATE EXTENSION guard' ;; esac
 		stop "$name"
 	done
 }

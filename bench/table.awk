@@ -71,6 +71,7 @@ function instructions(    p, i, added) {
 	select_row("  with query identifiers", "ident")
 	select_row("  with pg_stat_statements", "stats")
 	select_row("  with guard", "guard")
+	select_row("  with guard, guard.whatif off", "quiet")
 	select_row("  with both", "joint")
 	print ""
 	for (i = 1; i <= 2; i++) {
@@ -79,6 +80,9 @@ function instructions(    p, i, added) {
 	}
 	added = max(instr["prepared", "joint"] - instr["prepared", "stats"], instr["prepared", "guard"] - instr["prepared", "ident"])
 	aim("guard / a prepared point select (aim: below 1 %)", 100 * added / instr["prepared", "plain"], 1, "%7.2f %%")
+	added = max(instr["simple", "joint"] - instr["simple", "stats"], instr["simple", "guard"] - instr["simple", "ident"])
+	aim("guard, what-if included / a simple point select (aim: below 2 %)", 100 * added / instr["simple", "plain"], 2, "%7.2f %%")
+	printf "  %-76s %7.2f %%\n", "  of that what-if", 100 * (instr["simple", "guard"] - instr["simple", "quiet"]) / instr["simple", "plain"]
 }
 
 function best_tps(p, c,    r, best) {

@@ -43,10 +43,8 @@ _PG_init(void)
 	guard_store_init();
 	guard_visits_init();
 	guard_capture_init();
-	guard_capture_set_present(guard_store_present);
 	guard_indexlist_init();
 	guard_whatif_init();
-	guard_whatif_set_present(guard_store_present);
 	guard_hide_init();
 	guard_softdrop_init();
 	guard_audit_init();

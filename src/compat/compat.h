@@ -220,6 +220,17 @@ extern void guard_compat_add_explain_option(const char *name,
 #endif
 
 /*
+ * 18 counts the nodes of a plan that are switched off, where disable_cost was
+ * added to their cost before ("Treat number of disabled nodes in a path as a
+ * separate cost metric", August 2024).
+ */
+#if PG_VERSION_NUM >= 180000
+#define guard_compat_has_fines false
+#else
+#define guard_compat_has_fines true
+#endif
+
+/*
  * A relation's pending counter; 16 took the t_ from their names.
  */
 #if PG_VERSION_NUM >= 160000

@@ -325,9 +325,21 @@ at_xact_first(XactEvent event, void *arg)
 		before_commit();
 }
 
+/*
+ * The usual transaction: nothing dropped, nothing remembered, no DDL open.
+ */
+static inline bool
+is_none_of_ours(void)
+{
+	return transaction_context == NULL && remembered == NIL && gone == NIL &&
+		!committing && guard_frame_top() == NULL;
+}
+
 static void
 at_xact(XactEvent event, void *arg)
 {
+	if (likely(is_none_of_ours()))
+		return;
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:

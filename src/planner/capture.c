@@ -57,6 +57,7 @@
 #include "planner/capture_walk.h"
 #include "planner/speed.h"
 #include "planner/whatif.h"
+#include "store/store.h"
 
 /* Statements without an identifier that may be open at a time, e.g. cursors */
 #define NAMELESS	16
@@ -70,7 +71,6 @@ typedef struct NamelessStatement
 static NamelessStatement nameless[NAMELESS];
 static int	next_nameless = 0;
 
-static guard_capture_present_type is_present = NULL;
 static int	explain_depth = 0;
 static bool counted_off = false;	/* is this session in sessions_off? */
 
@@ -106,13 +106,6 @@ guard_capture_init(void)
 	ExecutorStart_hook = capture_ExecutorStart;
 	prev_ExecutorEnd = ExecutorEnd_hook;
 	ExecutorEnd_hook = capture_ExecutorEnd;
-	RegisterXactCallback(capture_xact_end, NULL);
-}
-
-void
-guard_capture_set_present(guard_capture_present_type present)
-{
-	is_present = present;
 }
 
 static void
@@ -172,7 +165,7 @@ count_off(void)
 	static bool registered = false;
 
 	if (counted_off || IsParallelWorker() || !guard_table_attached() ||
-		!is_present || !is_present())
+		!guard_store_is_here())
 		return;
 	if (!registered)
 		before_shmem_exit(count_on, (Datum) 0);
@@ -200,6 +193,11 @@ switched(bool on)
 void
 guard_capture_enter_explain(void)
 {
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(capture_xact_end, NULL);
+	registered = true;
 	explain_depth++;
 }
 
@@ -284,18 +282,18 @@ static void
 note_execution(QueryDesc *queryDesc)
 {
 	int64		queryid = (int64) queryDesc->plannedstmt->queryId;
+	TimestampTz at = GetCurrentStatementStartTimestamp();
+	TimestampTz transaction = GetCurrentTransactionStartTimestamp();
 
 	/* EXPLAIN executes nothing; workers' nodes are in the leader's plan. */
 	if (queryDesc->planstate == NULL ||
 		(queryDesc->estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) ||
-		IsParallelWorker() || !is_present || !is_present())
+		IsParallelWorker() || !guard_store_is_here())
 		return;
 
 	if (unlikely(queryid == 0))
 		queryid = find_nameless(queryDesc);
-	guard_pending_begin(Max(GetCurrentStatementStartTimestamp(),
-							GetCurrentTransactionStartTimestamp()),
-						queryid);
+	guard_pending_begin(Max(at, transaction), queryid);
 	guard_walk_execution(queryDesc, explain_depth > 0);
 	guard_pending_end();
 	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST) &&

@@ -134,13 +134,6 @@ extern void guard_capture_leave_explain(void);
 extern bool guard_capture_in_explain(void);
 
 /*
- * Registered by the upper room at start: tells, inside a transaction, whether
- * guard is installed in this database.  Capture does nothing where it is not.
- */
-typedef bool (*guard_capture_present_type) (void);
-extern void guard_capture_set_present(guard_capture_present_type present);
-
-/*
  * Called by evidence and api.
  *
  * Lookup returns false where there is no record.  That means "not used" only

@@ -70,6 +70,7 @@
 #include "planner/whatif_shadow.h"
 #include "planner/whatif_table.h"
 #include "planner/without.h"
+#include "store/store.h"
 
 /* A statement that is off, and one that had to wait, are due after seconds: */
 #define OFF_FOR			86400
@@ -93,7 +94,7 @@ typedef struct SeenIndex
 typedef struct Seen
 {
 	MemoryContext context;
-	List	   *relations;		/* OIDs of tables and indexes */
+	List	   *relations;		/* OIDs of tables and indexes, some twice */
 	List	   *indexes;		/* SeenIndex *, those that may matter unscanned */
 } Seen;
 
@@ -122,8 +123,6 @@ typedef struct Candidate
 	List	   *heaps;			/* tables scanned with them */
 	GuardWhatIfRole role;
 } Candidate;
-
-static guard_whatif_present_type is_present = NULL;
 
 static PlannedStmt *whatif_planner(Query *parse, const char *query_string,
 								   int cursorOptions,
@@ -155,12 +154,6 @@ guard_whatif_init(void)
 	guard_compat_hook_planner(whatif_planner);
 }
 
-void
-guard_whatif_set_present(guard_whatif_present_type present)
-{
-	is_present = present;
-}
-
 /* ----------------------------------------------------------------
  *		Every planning
  * ----------------------------------------------------------------
@@ -175,7 +168,7 @@ may_be_sampled(struct ExplainState *es)
 	return is_on() && es == NULL && guard_whatif_table_attached() &&
 		!guard_shadow_running() && !guard_capture_in_explain() &&
 		!guard_without_active() && guard_shadow_possible() &&
-		is_present && is_present();
+		guard_store_is_here();
 }
 
 /*
@@ -252,7 +245,7 @@ note_seen(RelOptInfo *rel, Oid heap)
 	if (likely(seen == NULL) || guard_shadow_running())
 		return;
 	old = MemoryContextSwitchTo(seen->context);
-	seen->relations = list_append_unique_oid(seen->relations, heap);
+	seen->relations = lappend_oid(seen->relations, heap);
 	foreach(lc, rel->indexlist)
 	{
 		IndexOptInfo *info = (IndexOptInfo *) lfirst(lc);

@@ -86,13 +86,6 @@ typedef struct GuardWhatIfStatus
 extern void guard_whatif_init(void);
 
 /*
- * Registered by the upper room at start: tells whether guard is installed in
- * this database.  Nothing is planned a second time where it is not.
- */
-typedef bool (*guard_whatif_present_type) (void);
-extern void guard_whatif_set_present(guard_whatif_present_type present);
-
-/*
  * Called by evidence and api.  The list is of palloc'd structs, those of the
  * index itself and, for one of a partition, of the index it goes with.
  */

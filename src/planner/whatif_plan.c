@@ -20,6 +20,7 @@
 #include "optimizer/planmain.h"
 #include "parser/parsetree.h"
 
+#include "compat/compat.h"
 #include "planner/whatif_plan.h"
 
 /* Called for each scan; false ends the walk. */
@@ -189,7 +190,8 @@ guard_plan_count(List *scans, Oid heap, Oid index)
 static double
 without_fines(double cost)
 {
-	return cost >= disable_cost ? fmod(cost, disable_cost) : cost;
+	return guard_compat_has_fines && cost >= disable_cost ?
+		fmod(cost, disable_cost) : cost;
 }
 
 double

@@ -11,9 +11,12 @@
  *				evaluated while planning is undone, and the command counter
  *				stays where it was.
  *				A request to cancel is the statement's, and ends it.
- *	conflicts	On a standby a subtransaction would turn a conflict with
- *				recovery, which cancels a statement, into the end of the
- *				session.  So there interrupts wait until it is over.
+ *	conflicts	On a standby a subtransaction turns a conflict with recovery,
+ *				which cancels a statement, into the end of the session; up to
+ *				16 the signal handler itself decides so.  There interrupts and
+ *				the signal wait until it is over.  Rolling back would let the
+ *				signal in too early, so unless there was an error, the
+ *				subtransaction, which cannot have written, is released.
  *	messages	Functions that are evaluated while planning have said what
  *				they have to say before.
  *	counters	Planning reads the ends of indexes to know the range of a
@@ -37,6 +40,8 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include <signal.h>
 
 #include "access/parallel.h"
 #include "access/xact.h"
@@ -218,7 +223,37 @@ make_plan(void *arg)
 }
 
 /*
- * Plan in a subtransaction and roll it back.  NULL when all went well,
+ * Let nobody tell us of a conflict with recovery; "mask" is what was blocked
+ * before.
+ */
+static void
+hold_conflicts(sigset_t *mask)
+{
+	sigset_t	conflict;
+
+	sigemptyset(&conflict);
+	sigaddset(&conflict, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &conflict, mask);
+	HOLD_INTERRUPTS();
+}
+
+/*
+ * End the subtransaction as if it had never been.
+ */
+static void
+end_subtransaction(bool standby, bool failed, int guc_level)
+{
+	if (!standby || failed)
+		RollbackAndReleaseCurrentSubTransaction();
+	else
+	{
+		AtEOXact_GUC(false, guc_level);
+		ReleaseCurrentSubTransaction();
+	}
+}
+
+/*
+ * Plan in a subtransaction and undo it.  NULL when all went well,
  * otherwise the error.
  */
 static ErrorData *
@@ -228,12 +263,16 @@ plan_and_undo(ShadowCall *call, List *indexes)
 	ResourceOwner owner = CurrentResourceOwner;
 	int			messages = client_min_messages;
 	uint32		holdoff = InterruptHoldoffCount;
+	bool		standby = RecoveryInProgress();
+	sigset_t	mask;
+	int			guc_level;
 	ErrorData  *volatile error = NULL;
 
-	if (RecoveryInProgress())
-		HOLD_INTERRUPTS();
+	if (standby)
+		hold_conflicts(&mask);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
+	guc_level = NewGUCNestLevel();
 	running = true;
 	client_min_messages = ERROR;
 	PG_TRY();
@@ -249,11 +288,13 @@ plan_and_undo(ShadowCall *call, List *indexes)
 	PG_END_TRY();
 	running = false;
 	client_min_messages = messages;
-	RollbackAndReleaseCurrentSubTransaction();
+	end_subtransaction(standby, error != NULL, guc_level);
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
-	/* An error has let go of all. */
+	/* An error has let go of all interrupts. */
 	InterruptHoldoffCount = holdoff;
+	if (standby)
+		sigprocmask(SIG_SETMASK, &mask, NULL);
 	return error;
 }
 

@@ -52,6 +52,8 @@
  */
 #define MAX_LOCK_WAIT	100
 
+bool		guard_store_known = false;
+
 static bool cache_valid = false;
 static Oid	cached_extension = InvalidOid;
 static Oid	cached_owner = InvalidOid;
@@ -60,12 +62,14 @@ static void
 forget_cached(Datum arg, int cacheid, uint32 hashvalue)
 {
 	cache_valid = false;
+	guard_store_known = false;
 }
 
 void
 guard_store_forget(void)
 {
 	cache_valid = false;
+	guard_store_known = false;
 }
 
 void
@@ -132,7 +136,11 @@ guard_store_present(void)
 		return false;
 
 	/* While our own script runs, our tables are not all there. */
-	return !(creating_extension && CurrentExtensionObject == cached_extension);
+	if (creating_extension && CurrentExtensionObject == cached_extension)
+		return false;
+	/* Not if it was called in question while it was read. */
+	guard_store_known = cache_valid;
+	return true;
 }
 
 Oid

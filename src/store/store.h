@@ -40,6 +40,18 @@ extern Oid	guard_store_owner(void);
 /* Is guard here, and should it act?  False during binary upgrade, too. */
 extern bool guard_store_present(void);
 
+/*
+ * The same for those who ask at every statement, inside a transaction.  The
+ * flag is set while the answer is known to be yes; it may go on saying so while
+ * a script of our own runs an upgrade.
+ */
+extern bool guard_store_known;
+static inline bool
+guard_store_is_here(void)
+{
+	return likely(guard_store_known) || guard_store_present();
+}
+
 /* OID of a table or view of schema guard, InvalidOid when there is none. */
 extern Oid	guard_store_table(const char *name);
 

@@ -7,7 +7,7 @@ use GuardTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = guard_server('main', preload => 'guard');
+my $node = guard_server('main', preload => 'guard', conf => "guard.whatif_time_limit = 1h\n");
 my $version = version_of($node);
 my $library_dir = $node->config_data('--pkglibdir');
 
@@ -16,8 +16,9 @@ my @companions = (
 	{
 		name => 'pg_stat_statements',
 		create => 1,
+		conf => "pg_stat_statements.track_planning = on\n",
 		works => sub {
-			$_[0]->value(q{SELECT sum(calls) > 0 FROM pg_stat_statements WHERE query LIKE 'SELECT c FROM t WHERE a%'}) eq 't';
+			$_[0]->value(q{SELECT sum(calls) > 0 AND sum(plans) > 0 AND sum(plans) <= sum(calls) FROM pg_stat_statements WHERE query LIKE 'SELECT c FROM t WHERE a%'}) eq 't';
 		},
 	},
 	{
@@ -35,6 +36,7 @@ my @companions = (
 		name => 'pg_hint_plan',
 		create => 1,
 		works => sub {
+			$_[0]->ok('/*+ IndexScan(t t_a_idx) */ SELECT b FROM t WHERE a = 43');
 			join(' ', map { $_->[0] } @{ $_[0]->ok('/*+ SeqScan(t) */ EXPLAIN SELECT c FROM t WHERE a = 42')->{rows} }) =~ /Seq Scan on t/;
 		},
 	},
@@ -66,6 +68,7 @@ sub check_one
 	$s->ok(q{CREATE FUNCTION broken() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT x FROM nowhere); END'});
 
 	my $auth = use_index($node, 't');
+	is($s->value(q{SELECT seq_scan FROM guard.what_if('t_a_idx')}), 't', "$libraries: plans it once more without its index");
 	refused($s->query('DROP INDEX t_a_idx'), qr/auth use[sd] it/, "$libraries: refuses");
 	refused($s->query('DROP INDEX CONCURRENTLY t_a_idx'), qr/auth use[sd] it/, "$libraries: refuses CONCURRENTLY");
 	is(index_state($s, 't_a_idx'), 'valid ready live', "$libraries: the index is as it was");
