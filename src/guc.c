@@ -26,6 +26,7 @@
 int			guard_guc_mode = GUARD_MODE_ENFORCE;
 int			guard_guc_hot_action = GUARD_HOT_BLOCK;
 int			guard_guc_unknown_action = GUARD_UNKNOWN_AUTO;
+bool		guard_guc_two_person = false;
 int			guard_guc_lookback = 35 * SECS_PER_DAY_INT;
 int			guard_guc_quiet_period = SECS_PER_DAY_INT;
 int			guard_guc_min_evidence_age = 7 * SECS_PER_DAY_INT;
@@ -141,6 +142,10 @@ define_judgement(void)
 							 "otherwise allowed.",
 							 &guard_guc_unknown_action, GUARD_UNKNOWN_AUTO,
 							 unknown_options, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("guard.two_person",
+							 "Whether an approval by the login role that drops does not count.",
+							 NULL, &guard_guc_two_person, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.lookback",
 							"How long a use keeps an index, unless it ended earlier.",
 							NULL, &guard_guc_lookback,

@@ -77,6 +77,8 @@ guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 		entry.reason = guard_verdict_reason_name(reason);
 		entry.detail = guard_sentence_verdict(judgement);
 		entry.facts = guard_facts_json(judgement);
+		if (judgement->verdict.reason == GUARD_REASON_APPROVED)
+			entry.approval = guard_sentence_approval(&judgement->verdict.evidence->approval);
 	}
 	write_here(&entry);
 }

@@ -323,7 +323,7 @@ void
 guard_dependencies_add(Oid index, const char *service,
 					   const char *until_version, const char *note)
 {
-	guard_registration_refresh("dependency");
+	guard_registration_refresh("dependency", 0, "");
 	add_row(index, service, until_version, note, NULL, 0);
 }
 
@@ -335,7 +335,7 @@ guard_dependencies_remove(Oid index, const char *service)
 	char		nulls[REGISTRY_PARAMETERS + 2] = "        ";
 	Oid			types[] = {REGISTRY_TYPES, TEXTOID};
 
-	guard_registration_refresh("dependency");
+	guard_registration_refresh("dependency", 0, "");
 	guard_registration_identify(index, values, nulls, names);
 	values[REGISTRY_PARAMETERS] = CStringGetTextDatum(service);
 	return guard_store_execute("DELETE FROM guard.dependency"

@@ -156,6 +156,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	evidence->no_delay = why_no_delay(target, evidence->shape);
 	guard_hidden_collect(evidence);
 	guard_dependencies_collect(evidence);
+	guard_approvals_collect(evidence, target);
 	collect_size(evidence);
 	guard_replacement_find(evidence->shape, evidence->shape->table,
 						   lappend_oid(list_copy(fellows), leaf),
@@ -187,8 +188,9 @@ guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
 void
 guard_evidence_refresh(void)
 {
-	guard_registration_refresh("protection");
-	guard_registration_refresh("dependency");
+	guard_registration_refresh("protection", 0, "");
+	guard_registration_refresh("dependency", 0, "");
+	guard_approvals_refresh();
 }
 
 /*
@@ -213,6 +215,10 @@ guard_evidence_forget(Oid relation)
 						1, types, values, NULL);
 	guard_store_execute("DELETE FROM guard.dependency"
 						" WHERE index_oid OPERATOR(pg_catalog.=) $1",
+						1, types, values, NULL);
+	guard_store_execute("DELETE FROM guard.approval"
+						" WHERE COALESCE(index_oid, table_oid) OPERATOR(pg_catalog.=) $1"
+						" AND used_at IS NULL",
 						1, types, values, NULL);
 }
 

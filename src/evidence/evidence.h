@@ -24,6 +24,7 @@
 #include "storage/block.h"
 
 #include "ddl/targets.h"
+#include "evidence/approvals.h"
 #include "evidence/dependencies.h"
 #include "evidence/replacement.h"
 #include "evidence/roles.h"
@@ -140,6 +141,7 @@ typedef struct GuardEvidence
 	TimestampTz hidden_since;	/* it is hidden from the planner; 0: it is not */
 	GuardProtection protection;
 	List	   *dependencies;	/* of GuardDependency * */
+	GuardApproval approval;
 	GuardReplacement replacement;
 	GuardPlans	plans;
 
@@ -211,6 +213,8 @@ extern void guard_protection_collect(GuardEvidence *evidence);
 extern void guard_plans_collect(GuardEvidence *evidence, List *fellows);
 extern void guard_hidden_collect(GuardEvidence *evidence);
 extern void guard_dependencies_collect(GuardEvidence *evidence);
+extern void guard_approvals_collect(GuardEvidence *evidence,
+									const GuardTarget *target);
 
 /* ---- book-keeping about tables and indexes, called by hooks ---- */
 

@@ -69,7 +69,7 @@ guard_protection_add(Oid relation, const char *reason)
 	char		nulls[REGISTRY_PARAMETERS + 2] = "        ";
 	Oid			types[] = {REGISTRY_TYPES, TEXTOID};
 
-	guard_registration_refresh("protection");
+	guard_registration_refresh("protection", 0, "");
 	guard_registration_identify(relation, values, nulls, names);
 	values[REGISTRY_PARAMETERS] = CStringGetTextDatum(reason);
 	guard_store_execute("INSERT INTO guard.protection"
@@ -90,7 +90,7 @@ guard_protection_remove(Oid relation)
 	char		nulls[REGISTRY_PARAMETERS + 1] = "       ";
 	Oid			types[] = {REGISTRY_TYPES};
 
-	guard_registration_refresh("protection");
+	guard_registration_refresh("protection", 0, "");
 	guard_registration_identify(relation, values, nulls, names);
 	return guard_store_execute("DELETE FROM guard.protection"
 							   " WHERE table_schema OPERATOR(pg_catalog.=) $1"

@@ -176,6 +176,15 @@ guard_registration_index(const GuardRegistration *reg)
 	return resolve(reg, &table, &index) ? index : InvalidOid;
 }
 
+Oid
+guard_registration_table(const GuardRegistration *reg)
+{
+	Oid			table;
+	Oid			index;
+
+	return resolve(reg, &table, &index) ? table : InvalidOid;
+}
+
 /* ---- changing ---- */
 
 void
@@ -221,12 +230,22 @@ is_stale(const GuardRegistration *reg, Oid table, Oid index)
 		(reg->index != NULL && strcmp(reg->index, get_rel_name(index)) != 0);
 }
 
+/* A scan for what has to be corrected. */
+typedef struct Stale
+{
+	int			over_column;
+	List	   *corrections;	/* of Correction * */
+} Stale;
+
 static bool
 find_correction(HeapTuple tuple, TupleDesc desc, void *arg)
 {
-	List	  **corrections = arg;
+	Stale	   *stale = arg;
 	Correction	found;
 
+	if (stale->over_column != 0 &&
+		!heap_attisnull(tuple, stale->over_column, desc))
+		return true;
 	guard_registration_read(tuple, desc, &found.reg);
 	if (resolve(&found.reg, &found.table, &found.index) &&
 		is_stale(&found.reg, found.table, found.index))
@@ -237,7 +256,7 @@ find_correction(HeapTuple tuple, TupleDesc desc, void *arg)
 		copy->reg.schema = pstrdup(found.reg.schema);
 		copy->reg.table = pstrdup(found.reg.table);
 		copy->reg.index = found.reg.index ? pstrdup(found.reg.index) : NULL;
-		*corrections = lappend(*corrections, copy);
+		stale->corrections = lappend(stale->corrections, copy);
 	}
 	return true;
 }
@@ -246,7 +265,7 @@ find_correction(HeapTuple tuple, TupleDesc desc, void *arg)
 #define CORRECTION_PARAMETERS	(REGISTRY_PARAMETERS + 3)
 
 static void
-correct(const char *registry, const Correction *c)
+correct(const char *registry, const char *condition, const Correction *c)
 {
 	NameData	names[6];
 	Datum		values[CORRECTION_PARAMETERS];
@@ -270,18 +289,20 @@ correct(const char *registry, const Correction *c)
 								 " table_oid = $6, index_oid = $7"
 								 " WHERE table_schema OPERATOR(pg_catalog.=) $8"
 								 " AND table_name OPERATOR(pg_catalog.=) $9"
-								 " AND index_name IS NOT DISTINCT FROM $10", registry),
+								 " AND index_name IS NOT DISTINCT FROM $10%s",
+								 registry, condition),
 						CORRECTION_PARAMETERS, types, values, nulls);
 }
 
 void
-guard_registration_refresh(const char *registry)
+guard_registration_refresh(const char *registry, int over_column,
+						   const char *condition)
 {
-	List	   *corrections = NIL;
+	Stale		stale = {over_column, NIL};
 	ListCell   *lc;
 
-	(void) guard_store_scan(registry, NULL, 0, InvalidOid,
-							find_correction, &corrections);
-	foreach(lc, corrections)
-		correct(registry, lfirst(lc));
+	(void) guard_store_scan(registry, NULL, 0, InvalidOid, find_correction,
+							&stale);
+	foreach(lc, stale.corrections)
+		correct(registry, condition, lfirst(lc));
 }

@@ -53,6 +53,9 @@ extern bool guard_registration_covers(const GuardRegistration *reg, Oid index,
  */
 extern Oid	guard_registration_index(const GuardRegistration *reg);
 
+/* The table that it means, or whose index, InvalidOid when that is gone. */
+extern Oid	guard_registration_table(const GuardRegistration *reg);
+
 /*
  * Names and OIDs of what is to be registered, as parameters of a statement:
  * $1 to $3 are schema, table and index (NULL for a table), $4 to $7 database,
@@ -63,7 +66,12 @@ extern Oid	guard_registration_index(const GuardRegistration *reg);
 extern void guard_registration_identify(Oid relation, Datum *values,
 										char *nulls, NameData *names);
 
-/* bring one registry up to date with new names and OIDs (3.9) */
-extern void guard_registration_refresh(const char *registry);
+/*
+ * Bring one registry up to date with new names and OIDs (3.9).  Rows whose
+ * column "over_column" (0: none) is not null are over and stay as they are;
+ * "condition" says the same in SQL, beginning with " AND ".
+ */
+extern void guard_registration_refresh(const char *registry, int over_column,
+									   const char *condition);
 
 #endif							/* GUARD_REGISTRATION_H */

@@ -337,6 +337,7 @@ guard_backstop_judge(GuardFrame *frame, bool may_refuse)
 		if (pending->table_goes && parent_went(frame, judgement))
 			guard_check_parent_goes(judgement);
 		pending->dropped->judgement = judgement;
+		guard_statement_claim(frame, judgement);
 		if (may_refuse || judgement->verdict.decision == GUARD_ALLOW)
 			judgements = lappend(judgements, judgement);
 		else

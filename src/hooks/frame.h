@@ -109,6 +109,12 @@ extern void guard_statement_close_left_open(bool committing);
 extern List *guard_statement_judge(GuardFrame *frame, List *targets);
 
 /*
+ * Claim the approvals on which an allowed drop rests; without them, the verdict
+ * is another one.
+ */
+extern void guard_statement_claim(GuardFrame *frame, GuardJudgement *judgement);
+
+/*
  * Refuse what cannot wait, remember what the transaction may still make up
  * for, say what is worth saying about the rest.
  */

@@ -41,6 +41,7 @@ is_postgres_own(const ErrorData *error, guard_store_work work)
 {
 	return error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
 		(work == do_collect &&
 		 (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
 		  error->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED));
@@ -158,6 +159,43 @@ is_own_transaction(CommandTag tag)
 		ActivePortal->commandTag == tag;
 }
 
+/* A verdict that rests on an approval. */
+typedef struct ClaimJob
+{
+	GuardFrame *frame;
+	GuardJudgement *judgement;
+} ClaimJob;
+
+static void
+do_claim(void *arg)
+{
+	ClaimJob   *job = arg;
+	ListCell   *lc;
+
+	foreach(lc, job->judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+		const GuardApproval *approval = &verdict->evidence->approval;
+
+		if (verdict->reason == GUARD_REASON_APPROVED &&
+			!guard_approvals_claim(approval, job->frame->concurrent))
+			guard_check_approval_taken(job->judgement, approval->id);
+	}
+}
+
+/*
+ * An approval is good for one drop: this one, unless another session was
+ * faster.  Then the verdict becomes what it would be without.
+ */
+void
+guard_statement_claim(GuardFrame *frame, GuardJudgement *judgement)
+{
+	ClaimJob	job = {frame, judgement};
+
+	if (judgement->verdict.decision == GUARD_ALLOW)
+		(void) run_judging(frame, do_claim, &job);
+}
+
 /*
  * In observe mode nothing is refused, and the drop itself will be written down.
  */
@@ -188,6 +226,7 @@ guard_statement_act_on(GuardFrame *frame, List *judgements, bool can_wait)
 		GuardJudgement *judgement = lfirst(lc);
 		const char *cannot = NULL;
 
+		guard_statement_claim(frame, judgement);
 		if (judgement->verdict.decision == GUARD_ALLOW)
 		{
 			guard_report_allowed(judgement);

@@ -282,6 +282,7 @@ clean_up(bool committed)
 		foreach(lc, gone)
 			guard_capture_forget(((Gone *) lfirst(lc))->relation);
 	}
+	guard_approvals_release(committed);
 	committing = false;
 	remembered = NIL;
 	gone = NIL;
@@ -354,6 +355,7 @@ at_xact(XactEvent event, void *arg)
 			clean_up(false);
 			break;
 		case XACT_EVENT_PREPARE:
+			/* what it used up is nobody's until it is decided */
 			clean_up(false);
 			break;
 		default:

@@ -46,6 +46,7 @@ guard_check_policy(TimestampTz now)
 	policy.rebuild_limit = guard_guc_rebuild_limit;
 	policy.harmless_cost_ratio = guard_guc_harmless_cost_ratio;
 	policy.unknown_action = guard_guc_unknown_action;
+	policy.two_person = guard_guc_two_person;
 	policy.hot_action = guard_guc_hot_action;
 	return policy;
 }
@@ -213,6 +214,23 @@ guard_check_parent_goes(GuardJudgement *judgement)
 		GuardVerdict *verdict = lfirst(lc);
 
 		verdict->evidence->parent_goes = true;
+		(void) decide_again(verdict);
+	}
+	guard_check_sum_up(judgement);
+}
+
+void
+guard_check_approval_taken(GuardJudgement *judgement, int32 id)
+{
+	ListCell   *lc;
+
+	foreach(lc, judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+
+		if (verdict->evidence->approval.id != id)
+			continue;
+		verdict->evidence->approval.taken = true;
 		(void) decide_again(verdict);
 	}
 	guard_check_sum_up(judgement);

@@ -78,6 +78,12 @@ extern void guard_check_predict(GuardJudgement *judgement);
 extern void guard_check_parent_goes(GuardJudgement *judgement);
 
 /*
+ * Another session was faster in using up the approval: decide again, without
+ * it.
+ */
+extern void guard_check_approval_taken(GuardJudgement *judgement, int32 id);
+
+/*
  * What the transaction leaves behind: is this index, now gone, made up for?
  * "verdict" is one member's verdict; the replacement found goes to
  * "replacement".  True also when nobody misses it: because its whole table

@@ -111,6 +111,21 @@ put_services(StringInfo buf, const GuardFact *fact)
 	put_bool(buf, "others", !fact->services_known);
 }
 
+/*
+ * The approval that is used up.
+ */
+static void
+put_approval(StringInfo buf, const GuardApproval *approval)
+{
+	put_key(buf, "approval");
+	appendStringInfoChar(buf, '{');
+	put_int(buf, "id", approval->id);
+	put_text(buf, "approved_by", approval->approved_by);
+	put_time(buf, "approved_at", approval->approved_at);
+	put_text(buf, "reason", approval->reason);
+	appendStringInfoChar(buf, '}');
+}
+
 static void
 put_dependencies(StringInfo buf, const GuardEvidence *evidence)
 {
@@ -309,6 +324,8 @@ guard_facts_json(const GuardJudgement *judgement)
 	if (evidence->protection.found)
 		put_text(&buf, "protected", evidence->protection.reason);
 	put_dependencies(&buf, evidence);
+	if (judgement->verdict.reason == GUARD_REASON_APPROVED)
+		put_approval(&buf, &evidence->approval);
 	put_text(&buf, "standbys_not_included", evidence->server->standbys);
 	appendStringInfoChar(&buf, '}');
 	return buf.data;

@@ -222,6 +222,42 @@ hint_message(const GuardJudgement *judgement)
 					where_to_look(name));
 }
 
+/*
+ * Last, what another person can run to let it go all the same.
+ */
+static char *
+approval_hint(List *judgements)
+{
+	const GuardJudgement *first = linitial(judgements);
+	bool		one_table = true;
+	StringInfoData buf;
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, judgements)
+		one_table &= ((GuardJudgement *) lfirst(lc))->shape->table == first->shape->table;
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "To drop it all the same, have somebody run SELECT ");
+	if (first->verdict.evidence->whole_table ||
+		(one_table && list_length(judgements) > 1))
+		judgements = NIL;
+	if (judgements == NIL)
+		appendStringInfo(&buf, "guard.approve(%s::regclass, 'reason')",
+						 quote_literal_cstr(guard_sentence_table(first->shape)));
+	foreach(lc, judgements)
+	{
+		const GuardJudgement *judgement = lfirst(lc);
+
+		if (n++ == NAMED_IN_PRIMARY)
+			break;
+		appendStringInfo(&buf, "%sguard.approve(%s::regclass, 'reason')",
+						 n > 1 ? ", " : "",
+						 quote_literal_cstr(guard_sentence_name(judgement->shape)));
+	}
+	appendStringInfoChar(&buf, ';');
+	return buf.data;
+}
+
 char *
 guard_report_hint(const GuardJudgement *judgement)
 {
@@ -274,7 +310,8 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 	char	   *primary = primary_message(judgements);
 	char	   *detail;
 	char	   *log;
-	char	   *hint = hint_message(first);
+	char	   *hint = psprintf("%s %s", hint_message(first),
+								approval_hint(judgements));
 	const char *reason = guard_verdict_reason_name(first->verdict.reason);
 
 	predict(judgements);
@@ -335,6 +372,9 @@ guard_report_allowed(const GuardJudgement *judgement)
 				(errmsg("dropping index \"%s\" without knowing whether it is used: %s",
 						name, sentence)));
 	}
+	else if (verdict->reason == GUARD_REASON_APPROVED)
+		ereport(NOTICE,
+				(errmsg("index \"%s\" goes by approval: %s", name, sentence)));
 	else if (verdict->notice && verdict->reason == GUARD_REASON_STOPPED)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is no longer in use: %s", name, sentence)));

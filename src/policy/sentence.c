@@ -229,6 +229,9 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 
 	switch (verdict->reason)
 	{
+		case GUARD_REASON_APPROVED:
+			return psprintf("%s approved it: %s", evidence->approval.approved_by,
+							guard_sentence_one_line(evidence->approval.reason));
 		case GUARD_REASON_PROTECTED:
 			return psprintf("%s protected it: %s", evidence->protection.protected_by,
 							guard_sentence_one_line(evidence->protection.reason));
@@ -419,6 +422,8 @@ guard_sentence_detail(const GuardJudgement *judgement)
 						 guard_sentence_moment(evidence->hidden_since));
 	foreach(lc, evidence->dependencies)
 		guard_sentence_append_dependency(&buf, lfirst(lc), evidence->as_of);
+	if (judgement->verdict.reason != GUARD_REASON_APPROVED)
+		guard_sentence_append_approval(&buf, &evidence->approval, evidence->as_of);
 	if (list_length(judgement->verdicts) > 1)
 		appendStringInfo(&buf, " This is partition index %s, one of %d.",
 						 guard_sentence_name(evidence->shape),

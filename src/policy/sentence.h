@@ -56,4 +56,12 @@ extern void guard_sentence_append_dependency(StringInfo buf,
 											 const GuardDependency *dependency,
 											 TimestampTz now);
 
+/* "by alice at 2026-11-23 05:55:16 +00: no longer needed" */
+extern char *guard_sentence_approval(const GuardApproval *approval);
+
+/* Why an approval does not help, where there is one. */
+extern void guard_sentence_append_approval(StringInfo buf,
+										   const GuardApproval *approval,
+										   TimestampTz now);
+
 #endif							/* GUARD_SENTENCE_H */

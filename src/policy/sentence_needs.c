@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * sentence_needs.c
- *	  Which services need an index, and which no longer do, in words.
+ *	  What people said of an index, in words: which services need it, and why
+ *	  an approval does not help.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -11,6 +12,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "guc.h"
 #include "policy/sentence.h"
 
 /*
@@ -132,4 +134,31 @@ guard_sentence_append_dependency(StringInfo buf,
 	appendStringInfoChar(buf, '.');
 	if (dependency->released_at != 0)
 		append_old_version(buf, dependency, now);
+}
+
+char *
+guard_sentence_approval(const GuardApproval *approval)
+{
+	return psprintf("by %s at %s: %s", approval->approved_by,
+					guard_sentence_moment(approval->approved_at),
+					approval->reason);
+}
+
+void
+guard_sentence_append_approval(StringInfo buf, const GuardApproval *approval,
+							   TimestampTz now)
+{
+	if (approval->id == 0)
+		return;
+	appendStringInfo(buf, "%sThe approval by %s ", buf->len > 0 ? " " : "",
+					 approval->approved_by);
+	if (approval->valid_until <= now)
+		appendStringInfo(buf, "expired %s ago.",
+						 guard_sentence_span(now - approval->valid_until));
+	else if (approval->taken)
+		appendStringInfoString(buf, "is being used up by another session.");
+	else if (approval->own && guard_guc_two_person)
+		appendStringInfoString(buf, "does not count, because the same login role drops the index (guard.two_person).");
+	else
+		appendStringInfoString(buf, "came later.");
 }

@@ -40,6 +40,7 @@
 #define AT_WORK			(INT64CONST(10) * 60 * USECS_PER_SEC)
 
 static const char *const reason_names[] = {
+	[GUARD_REASON_APPROVED] = "approved",
 	[GUARD_REASON_PROTECTED] = "protected",
 	[GUARD_REASON_INVALID] = "invalid",
 	[GUARD_REASON_PARTITION] = "partition",
@@ -460,6 +461,19 @@ decide_unknown(GuardReason reason, GuardEvidence *evidence,
 }
 
 /*
+ * Did somebody who may let it go?
+ */
+static bool
+is_approved(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	const GuardApproval *approval = &evidence->approval;
+
+	return approval->id != 0 && !approval->taken &&
+		policy->now < approval->valid_until &&
+		!(approval->own && policy->two_person);
+}
+
+/*
  * The rules that look at what the index is for, not at how it is used.
  * Returns false when none of them matches.
  */
@@ -566,6 +580,12 @@ guard_verdict_decide(GuardEvidence *evidence, const GuardPolicy *policy)
 {
 	GuardVerdict verdict;
 
+	if (is_approved(evidence, policy))
+	{
+		verdict = make(GUARD_ALLOW, GUARD_REASON_APPROVED, evidence);
+		verdict.notice = true;
+		return verdict;
+	}
 	if (decide_by_role(evidence, policy, &verdict))
 		return verdict;
 	if (evidence->heap_known && evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS)

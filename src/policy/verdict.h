@@ -22,6 +22,7 @@ typedef enum GuardDecision
 /* One lower-case code each; guard_verdict_reason_name() spells them. */
 typedef enum GuardReason
 {
+	GUARD_REASON_APPROVED,
 	GUARD_REASON_PROTECTED,
 	GUARD_REASON_INVALID,
 	GUARD_REASON_PARTITION,
@@ -50,6 +51,7 @@ typedef struct GuardPolicy
 	int64		rebuild_limit;	/* kilobytes */
 	double		harmless_cost_ratio;
 	int			unknown_action; /* GuardUnknownAction */
+	bool		two_person;		/* nobody approves what he drops himself */
 	int			hot_action;		/* GuardHotAction */
 } GuardPolicy;
 

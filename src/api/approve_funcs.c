@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * approve_funcs.c
+ *	  SQL functions that let somebody drop: guard.approve,
+ *	  guard.revoke_approval.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "api/api.h"
+#include "audit/audit.h"
+
+PG_FUNCTION_INFO_V1(guard_sql_approve);
+PG_FUNCTION_INFO_V1(guard_sql_revoke_approval);
+
+/*
+ * An index or table that guard judges.  Whose it is does not matter: who may
+ * approve is for the DBA to say.
+ */
+static Oid
+get_object(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("object must not be null")));
+	(void) guard_api_targets(PG_GETARG_OID(0));
+	return PG_GETARG_OID(0);
+}
+
+/*
+ * The end of a permission that begins now.
+ */
+static TimestampTz
+get_end(FunctionCallInfo fcinfo, int n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz end = 0;
+
+	if (!PG_ARGISNULL(n))
+		end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													  TimestampTzGetDatum(now),
+													  PG_GETARG_DATUM(n)));
+	if (end <= now || TIMESTAMP_NOT_FINITE(end))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("valid_for must be positive and finite")));
+	return end;
+}
+
+Datum
+guard_sql_approve(PG_FUNCTION_ARGS)
+{
+	Oid			object = get_object(fcinfo);
+	TimestampTz end = get_end(fcinfo, 2);
+	char	   *reason = PG_ARGISNULL(1) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	if (reason == NULL || strspn(reason, " \t\r\n") == strlen(reason))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("reason must not be empty"),
+				 errhint("It is kept in the audit log with the drop.")));
+	guard_approvals_add(object, reason, end);
+	guard_audit_change("approve", guard_api_name(object), reason,
+					   psprintf("{\"valid_until\":\"%s\"}",
+								timestamptz_to_str(end)));
+	PG_RETURN_VOID();
+}
+
+Datum
+guard_sql_revoke_approval(PG_FUNCTION_ARGS)
+{
+	Oid			object = get_object(fcinfo);
+
+	if (!guard_approvals_revoke(object))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("no approval for \"%s\" is left", get_rel_name(object)),
+				 errhint("See SELECT * FROM guard.approvals;")));
+	guard_audit_change("revoke_approval", guard_api_name(object), NULL, NULL);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,380 @@
+/*-------------------------------------------------------------------------
+ *
+ * approvals.c
+ *	  A person's "this once": who let whom drop an index.
+ *
+ * An approval is used up exactly once, however many sessions drop at the same
+ * time.  It is used up in the transaction that drops, so that a rollback gives
+ * it back.  But nothing may be written before DROP INDEX CONCURRENTLY, not
+ * even a row lock (PG-INTERNALS 1.8): there the row is written at the end, and
+ * until then a lock of the session keeps the others away.  It is held on the
+ * approval as an object, assigns no transaction ID, lasts over the commits
+ * inside, needs no shared memory of ours, and dies with the session.  To have
+ * one rule, every drop takes it.
+ *
+ * Nobody waits for that lock.  Who does not get it has no approval.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "storage/procarray.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "evidence/evidence.h"
+#include "evidence/registration.h"
+#include "store/store.h"
+
+/* guard.approval, beside the columns of every registry */
+#define APPROVAL_REASON		4
+#define APPROVAL_BY			5
+#define APPROVAL_AT			6
+#define APPROVAL_ID			11
+#define APPROVAL_UNTIL		12
+#define APPROVAL_USED_AT	13
+
+/* An approval that this session has claimed. */
+typedef struct Claim
+{
+	int32		id;
+	LOCKTAG		tag;
+	bool		held;			/* the lock is */
+	bool		later;			/* to be used up after commits inside */
+	bool		unwritten;		/* the drop is done, but that could not be
+								 * written down: kept until the session ends */
+} Claim;
+
+static List *claims = NIL;		/* in TopMemoryContext */
+
+/* ---- reading ---- */
+
+/*
+ * Was this approval used up by the running transaction?  Then it stands for
+ * whatever else of its table goes.  A row that only followed a rename may be
+ * the transaction's as well, but bears an earlier date.
+ */
+static bool
+used_by_us(HeapTuple tuple, TimestampTz used_at)
+{
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)) &&
+		used_at >= GetCurrentTransactionStartTimestamp();
+}
+
+static bool
+is_usable(HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		used_at = heap_getattr(tuple, APPROVAL_USED_AT, desc, &isnull);
+
+	return isnull || used_by_us(tuple, DatumGetTimestampTz(used_at));
+}
+
+/* What is looked for in guard.approval. */
+typedef struct Search
+{
+	GuardEvidence *evidence;
+	const GuardTarget *target;
+} Search;
+
+/*
+ * Is it for what goes?  What was approved for a parent does not stand for a
+ * partition that goes alone.
+ */
+static bool
+covers(const GuardRegistration *reg, const Search *search)
+{
+	Oid			table = search->evidence->shape->table;
+	bool		inherited;
+
+	if (!guard_registration_covers(reg, search->evidence->index, table, &inherited))
+		return false;
+	if (!inherited)
+		return true;
+	if (reg->index != NULL)
+		return guard_registration_index(reg) == search->target->index;
+	return search->evidence->parent_goes ||
+		IndexGetRelation(search->target->index, true) == guard_registration_table(reg);
+}
+
+/*
+ * Of several approvals, one that has not expired, then one by somebody else.
+ */
+static bool
+is_better(const GuardApproval *a, const GuardApproval *b, TimestampTz now)
+{
+	if (b->id == 0)
+		return true;
+	if ((a->valid_until > now) != (b->valid_until > now))
+		return a->valid_until > now;
+	if (a->own != b->own)
+		return !a->own;
+	return a->approved_at > b->approved_at;
+}
+
+static bool
+read_approval(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Search	   *search = arg;
+	GuardRegistration reg;
+	GuardApproval found = {0};
+	bool		isnull;
+
+	guard_registration_read(tuple, desc, &reg);
+	if (!is_usable(tuple, desc) || !covers(&reg, search))
+		return true;
+	found.id = DatumGetInt32(heap_getattr(tuple, APPROVAL_ID, desc, &isnull));
+	found.reason = TextDatumGetCString(heap_getattr(tuple, APPROVAL_REASON, desc,
+													&isnull));
+	found.approved_by = pstrdup(NameStr(*DatumGetName(heap_getattr(tuple, APPROVAL_BY,
+																   desc, &isnull))));
+	found.approved_at = DatumGetTimestampTz(heap_getattr(tuple, APPROVAL_AT, desc,
+														 &isnull));
+	found.valid_until = DatumGetTimestampTz(heap_getattr(tuple, APPROVAL_UNTIL,
+														 desc, &isnull));
+	found.own = strcmp(found.approved_by,
+					   GetUserNameFromId(GetSessionUserId(), false)) == 0;
+	if (is_better(&found, &search->evidence->approval, search->evidence->as_of))
+		search->evidence->approval = found;
+	return true;
+}
+
+/*
+ * Where the table cannot be read there is no approval.
+ */
+void
+guard_approvals_collect(GuardEvidence *evidence, const GuardTarget *target)
+{
+	Search		search = {evidence, target};
+
+	(void) guard_store_scan("approval", NULL, 0, InvalidOid, read_approval,
+							&search);
+}
+
+/* ---- giving and taking back ---- */
+
+/*
+ * What was used up is history and keeps the names of its day.
+ */
+void
+guard_approvals_refresh(void)
+{
+	guard_registration_refresh("approval", APPROVAL_USED_AT, " AND used_at IS NULL");
+}
+
+void
+guard_approvals_add(Oid relation, const char *reason, TimestampTz valid_until)
+{
+	NameData	names[3];
+	Datum		values[REGISTRY_PARAMETERS + 2];
+	char		nulls[REGISTRY_PARAMETERS + 3] = "         ";
+	Oid			types[] = {REGISTRY_TYPES, TEXTOID, TIMESTAMPTZOID};
+
+	guard_approvals_refresh();
+	guard_registration_identify(relation, values, nulls, names);
+	values[REGISTRY_PARAMETERS] = CStringGetTextDatum(reason);
+	values[REGISTRY_PARAMETERS + 1] = TimestampTzGetDatum(valid_until);
+	guard_store_execute("DELETE FROM guard.approval"
+						" WHERE (table_oid OPERATOR(pg_catalog.=) $1"
+						"  AND index_oid IS NOT DISTINCT FROM $2"
+						"  AND used_at IS NULL"
+						"  AND approved_by OPERATOR(pg_catalog.=) session_user)"
+						" OR valid_until OPERATOR(pg_catalog.<) (clock_timestamp() OPERATOR(pg_catalog.-) interval '30 days')",
+						2, &types[5], &values[5], &nulls[5]);
+	guard_store_execute("INSERT INTO guard.approval"
+						" VALUES ($1, $2, $3, $8, session_user, clock_timestamp(),"
+						" $4, $5, $6, $7, DEFAULT, $9)",
+						lengthof(types), types, values, nulls);
+}
+
+bool
+guard_approvals_revoke(Oid relation)
+{
+	NameData	names[3];
+	Datum		values[REGISTRY_PARAMETERS];
+	char		nulls[REGISTRY_PARAMETERS + 1] = "       ";
+	Oid			types[] = {REGISTRY_TYPES};
+
+	guard_approvals_refresh();
+	guard_registration_identify(relation, values, nulls, names);
+	return guard_store_execute("DELETE FROM guard.approval"
+							   " WHERE table_oid OPERATOR(pg_catalog.=) $1"
+							   " AND index_oid IS NOT DISTINCT FROM $2"
+							   " AND used_at IS NULL",
+							   2, &types[5], &values[5], &nulls[5]) > 0;
+}
+
+/* ---- using up ---- */
+
+static Claim *
+find_claim(int32 id)
+{
+	ListCell   *lc;
+
+	foreach(lc, claims)
+	{
+		Claim	   *claim = lfirst(lc);
+
+		if (claim->id == id)
+			return claim;
+	}
+	return NULL;
+}
+
+/*
+ * Take the lock that keeps other sessions away, if nobody has it.  NULL where
+ * somebody has, or where this session has used the approval up already.
+ */
+static Claim *
+take_lock(int32 id)
+{
+	Claim	   *claim = find_claim(id);
+	MemoryContext old;
+
+	if (claim != NULL && claim->held)
+		return claim->unwritten ? NULL : claim;
+
+	/* first the memory, so that nothing can fail once the lock is held */
+	if (claim == NULL)
+	{
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		claim = palloc0(sizeof(Claim));
+		claim->id = id;
+		SET_LOCKTAG_OBJECT(claim->tag, MyDatabaseId,
+						   guard_store_table("approval"), (Oid) id, 0);
+		claims = lappend(claims, claim);
+		MemoryContextSwitchTo(old);
+	}
+	claim->held = LockAcquire(&claim->tag, ExclusiveLock, true, true) !=
+		LOCKACQUIRE_NOT_AVAIL;
+	return claim->held ? claim : NULL;
+}
+
+/* A question about one row, and its answer. */
+typedef struct StillUsable
+{
+	int32		id;
+	bool		usable;
+	bool		used;			/* by the running transaction */
+} StillUsable;
+
+/*
+ * Is another transaction using it up, or taking it back?  One that was
+ * prepared has no session to hold the lock.
+ */
+static bool
+is_being_changed(HeapTuple tuple)
+{
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple->t_data);
+
+	if (tuple->t_data->t_infomask & HEAP_XMAX_INVALID)
+		return false;
+	return (tuple->t_data->t_infomask & HEAP_XMAX_IS_MULTI) ||
+		(!TransactionIdIsCurrentTransactionId(xmax) && TransactionIdIsInProgress(xmax));
+}
+
+static bool
+look_again(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	StillUsable *answer = arg;
+	bool		isnull;
+
+	if (DatumGetInt32(heap_getattr(tuple, APPROVAL_ID, desc, &isnull)) != answer->id)
+		return true;
+	answer->usable = is_usable(tuple, desc) && !is_being_changed(tuple);
+	(void) heap_getattr(tuple, APPROVAL_USED_AT, desc, &isnull);
+	answer->used = answer->usable && !isnull;
+	return false;
+}
+
+/*
+ * Returns false, without having waited, where another transaction has it.
+ */
+static bool
+write_use(int32 id)
+{
+	Oid			types[] = {INT4OID};
+	Datum		values[] = {Int32GetDatum(id)};
+
+	return guard_store_execute("UPDATE guard.approval"
+							   " SET used_at = clock_timestamp(), used_by = session_user"
+							   " WHERE id OPERATOR(pg_catalog.=)"
+							   " (SELECT a.id FROM guard.approval a"
+							   " WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.used_at IS NULL"
+							   " FOR UPDATE SKIP LOCKED)",
+							   1, types, values, NULL) == 1;
+}
+
+bool
+guard_approvals_claim(const GuardApproval *approval, bool later)
+{
+	StillUsable row = {approval->id, false, false};
+	Claim	   *claim = take_lock(approval->id);
+
+	if (claim == NULL)
+		return false;
+
+	/* It may have been used up, or taken back, before we had the lock. */
+	if (!guard_store_scan("approval", NULL, 0, InvalidOid, look_again, &row) ||
+		!row.usable)
+		return false;
+	claim->later = later;
+	if (later || row.used)
+		return true;
+	if (write_use(approval->id))
+		return true;
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not use the approval by %s: it is younger than this transaction's snapshot",
+						approval->approved_by),
+				 errhint("Run it again in a new transaction.")));
+	return false;
+}
+
+void
+guard_approvals_use_up(const GuardApproval *approval)
+{
+	StillUsable row = {approval->id, false, false};
+	Claim	   *claim = find_claim(approval->id);
+
+	if (guard_store_scan("approval", NULL, 0, InvalidOid, look_again, &row) &&
+		row.used)
+		return;
+	if (claim != NULL)
+	{
+		claim->later = false;
+		claim->unwritten = true;
+	}
+	if (write_use(approval->id) && claim != NULL)
+		claim->unwritten = false;
+}
+
+/*
+ * Called when a transaction has ended, so no catalog is read here.
+ */
+void
+guard_approvals_release(bool committed)
+{
+	ListCell   *lc;
+
+	foreach(lc, claims)
+	{
+		Claim	   *claim = lfirst(lc);
+
+		if (claim->unwritten || (claim->later && committed))
+			continue;
+		if (claim->held)
+			(void) LockRelease(&claim->tag, ExclusiveLock, true);
+		pfree(claim);
+		claims = foreach_delete_current(claims, lc);
+	}
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * approvals.h
+ *	  A person's "this once": who let whom drop an index.
+ *
+ * Vocabulary:
+ *
+ *	claim		this session, and no other, may use the approval up
+ *	use up		write down that it has been used
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_APPROVALS_H
+#define GUARD_APPROVALS_H
+
+#include "datatype/timestamp.h"
+
+typedef struct GuardApproval
+{
+	int32		id;				/* 0: there is none */
+	char	   *reason;
+	char	   *approved_by;
+	TimestampTz approved_at;
+	TimestampTz valid_until;
+	bool		own;			/* given by the login role that drops */
+	bool		taken;			/* another session is using it up */
+} GuardApproval;
+
+/*
+ * Give permission, or take back all that was given for exactly this object
+ * and not used; the latter returns false where there was none.  The caller has
+ * checked the rights.
+ */
+extern void guard_approvals_add(Oid relation, const char *reason,
+								TimestampTz valid_until);
+extern bool guard_approvals_revoke(Oid relation);
+
+/* bring those not used yet up to date with new names and OIDs (3.9) */
+extern void guard_approvals_refresh(void);
+
+/*
+ * Claim an approval for a drop that is about to happen, and use it up; with
+ * "later" only claim it, because nothing may be written yet.  Returns false
+ * when another session has it.  Waits for no lock.  The claim ends with
+ * guard_approvals_release(), and is given back by a rollback as any change is.
+ */
+extern bool guard_approvals_claim(const GuardApproval *approval, bool later);
+
+/* Use up what was only claimed. */
+extern void guard_approvals_use_up(const GuardApproval *approval);
+
+/*
+ * The transaction in which approvals were used up is over.  One that was only
+ * claimed is kept if it committed: it is a commit inside the drop.
+ */
+extern void guard_approvals_release(bool committed);
+
+#endif							/* GUARD_APPROVALS_H */

@@ -1,0 +1,21 @@
+-- Who let whom drop what.  Not dumped: an approval is for here and now.  The
+-- columns that say what it is for are those of every registry.
+CREATE TABLE guard.approval (
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	index_name		name,
+	reason			text NOT NULL,
+	approved_by		name NOT NULL,
+	approved_at		timestamptz NOT NULL,
+	database_oid	oid NOT NULL,
+	system_identifier bigint NOT NULL,
+	table_oid		oid NOT NULL,
+	index_oid		oid,
+	id				integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	valid_until		timestamptz NOT NULL,
+	used_at			timestamptz,
+	used_by			name
+);
+COMMENT ON TABLE guard.approval IS
+'Permissions given by guard.approve(), for an index or a table (index_name null); used_at is when a drop used one up.';
+ALTER TABLE guard.approval REPLICA IDENTITY FULL;
