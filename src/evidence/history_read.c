@@ -199,10 +199,19 @@ pause_between(TimestampTz last, TimestampTz first, const GuardEpochs *epochs)
 												  last, first);
 }
 
+/*
+ * A pause longer than anything is remembered is a clock's that jumped.
+ */
+static bool
+is_plausible(int64 pause)
+{
+	return pause <= (int64) guard_guc_history_retention * USECS_PER_SEC;
+}
+
 static void
 note_pause(GuardKnownUse *use, int64 pause, TimestampTz ended)
 {
-	if (pause <= use->pause)
+	if (pause <= use->pause || !is_plausible(pause))
 		return;
 	use->pause = pause;
 	use->pause_ended = ended;
@@ -256,13 +265,19 @@ static void
 continue_captured(GuardFact *fact, const GuardKnownUse *use,
 				  const GuardEpochs *epochs)
 {
+	int64		between;
+
 	if (fact == NULL || fact->seen != GUARD_SEEN_USED)
 		return;
+	between = pause_between(use->last, fact->first, epochs);
 	fact->days = use->days;
+	if (!is_plausible(fact->pause))
+		fact->pause = -1;
 	if (use->uses == 0)
 		return;
 	fact->pause = Max(fact->pause, use->pause);
-	fact->pause = Max(fact->pause, pause_between(use->last, fact->first, epochs));
+	if (is_plausible(between))
+		fact->pause = Max(fact->pause, between);
 	fact->known_uses = fact->count + use->uses;
 	fact->known_first = use->first;
 }

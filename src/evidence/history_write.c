@@ -65,6 +65,7 @@ typedef struct Known
 	Oid			relation;		/* hash key */
 	bool		stored;
 	bool		present;		/* seen in pg_class */
+	bool		moved;			/* its row was another OID's until now */
 	bool		captured;		/* capture has a record */
 	GuardKnownUse use;
 	GuardCapturedUse now;
@@ -86,7 +87,9 @@ typedef struct Snapshotting
 static bool lock_out_others(void);
 static void read_known_uses(Snapshotting *snap);
 static void find_lost(Snapshotting *snap);
-static void look_at_relations(Snapshotting *snap);
+static void walk_relations(Snapshotting *snap,
+						   void (*work) (Snapshotting *, Form_pg_class));
+static void look_at_relation(Snapshotting *snap, Form_pg_class form);
 static void look_at(Snapshotting *snap, Known *known, int64 scans,
 					TimestampTz last_scan, const char *name);
 
@@ -112,8 +115,8 @@ guard_history_snapshot(void)
 	snap.rows = guard_history_rows_make();
 
 	read_known_uses(&snap);
-	look_at_relations(&snap);
 	find_lost(&snap);
+	walk_relations(&snap, look_at_relation);
 	guard_history_rows_delete(snap.gone);
 	guard_history_rows_write(snap.rows);
 	guard_history_statements(snap.now, guard_history_last_snapshot());
@@ -239,8 +242,11 @@ is_observed(Form_pg_class form, Oid own_schema)
 		!IsToastNamespace(form->relnamespace);
 }
 
+/*
+ * Call "work" for each relation whose use counts.
+ */
 static void
-look_at_relations(Snapshotting *snap)
+walk_relations(Snapshotting *snap, void (*work) (Snapshotting *, Form_pg_class))
 {
 	Oid			own_schema = get_namespace_oid("guard", true);
 	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
@@ -251,61 +257,89 @@ look_at_relations(Snapshotting *snap)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
-		PgStat_StatTabEntry *tab;
-		Known	   *known;
-		int64		scans;
 
-		if (!is_observed(form, own_schema))
-			continue;
-		tab = pgstat_track_counts ? pgstat_fetch_stat_tabentry(form->oid) : NULL;
-		scans = tab != NULL ? tab->numscans : 0;
-		known = hash_search(snap->known, &form->oid, HASH_FIND, NULL);
-		if (known == NULL && scans == 0)
-			continue;
-		if (known == NULL)
-			known = enter(snap, form->oid);
-		known->present = true;
-		if (!known->stored)
-			known->use.table = form->relkind == RELKIND_INDEX ?
-				IndexGetRelation(form->oid, true) : form->oid;
-		look_at(snap, known, scans,
-				tab != NULL ? guard_compat_lastscan(tab) : 0,
-				NameStr(form->relname));
+		if (is_observed(form, own_schema))
+			work(snap, form);
 	}
 	systable_endscan(scan);
 	table_close(pg_class, AccessShareLock);
 }
 
+static void
+note_present(Snapshotting *snap, Form_pg_class form)
+{
+	Known	   *known = hash_search(snap->known, &form->oid, HASH_FIND, NULL);
+
+	if (known != NULL)
+		known->present = true;
+}
+
 /*
- * Rows of relations that are not there any more: dropped while nobody looked,
- * or rebuilt under another OID.  The name tells (3.9).
+ * A row's relation is not there any more: it was dropped while nobody looked,
+ * or rebuilt under another OID.  The name tells (3.9); the row becomes the new
+ * one's then.
  */
+static void
+follow_lost(Snapshotting *snap, const Known *lost)
+{
+	Oid			nsp = get_rel_namespace(lost->use.table);
+	Oid			successor = OidIsValid(nsp) ?
+		get_relname_relid(NameStr(lost->use.name), nsp) : InvalidOid;
+	Known	   *heir;
+
+	if (!OidIsValid(successor) ||
+		IndexGetRelation(successor, true) != lost->use.table ||
+		(heir = enter(snap, successor))->stored)
+	{
+		snap->gone = lappend_int(snap->gone, lost->use.id);
+		return;
+	}
+	heir->use = lost->use;
+	heir->use.relation = successor;
+	heir->stored = true;
+	heir->moved = true;
+
+	/* Capture began anew with the new OID: its segment is past. */
+	if (heir->use.segment != 0)
+		heir->use.segment--;
+}
+
 static void
 find_lost(Snapshotting *snap)
 {
+	List	   *lost = NIL;
 	HASH_SEQ_STATUS status;
 	Known	   *known;
+	ListCell   *lc;
 
+	walk_relations(snap, note_present);
 	hash_seq_init(&status, snap->known);
 	while ((known = hash_seq_search(&status)) != NULL)
 	{
-		Oid			nsp;
-		Oid			successor;
-		Known	   *heir;
-
-		if (known->present || !known->stored)
-			continue;
-		nsp = get_rel_namespace(known->use.table);
-		successor = OidIsValid(nsp) ?
-			get_relname_relid(NameStr(known->use.name), nsp) : InvalidOid;
-		heir = OidIsValid(successor) ?
-			hash_search(snap->known, &successor, HASH_FIND, NULL) : NULL;
-		if (OidIsValid(successor) && (heir == NULL || !heir->stored) &&
-			IndexGetRelation(successor, true) == known->use.table)
-			guard_history_rebuilt(known->relation, successor);
-		else
-			snap->gone = lappend_int(snap->gone, known->use.id);
+		if (known->stored && !known->present)
+			lost = lappend(lost, known);
 	}
+	foreach(lc, lost)
+		follow_lost(snap, lfirst(lc));
+}
+
+static void
+look_at_relation(Snapshotting *snap, Form_pg_class form)
+{
+	PgStat_StatTabEntry *tab = pgstat_track_counts ?
+		pgstat_fetch_stat_tabentry(form->oid) : NULL;
+	int64		scans = tab != NULL ? tab->numscans : 0;
+	Known	   *known = hash_search(snap->known, &form->oid, HASH_FIND, NULL);
+
+	if (known == NULL && scans == 0)
+		return;
+	if (known == NULL)
+		known = enter(snap, form->oid);
+	if (!known->stored)
+		known->use.table = form->relkind == RELKIND_INDEX ?
+			IndexGetRelation(form->oid, true) : form->oid;
+	look_at(snap, known, scans, tab != NULL ? guard_compat_lastscan(tab) : 0,
+			NameStr(form->relname));
 }
 
 /* ----------------------------------------------------------------
@@ -317,6 +351,27 @@ static bool
 same_day(TimestampTz a, TimestampTz b)
 {
 	return a / USECS_PER_DAY == b / USECS_PER_DAY;
+}
+
+/*
+ * What a clock that was ahead has dated into the future happened by now, and a
+ * pause that ended there was none.
+ */
+static void
+repair_clock(GuardKnownUse *use, TimestampTz now)
+{
+	if (use->last > now + CLOCK_TOLERANCE)
+		use->last = now;
+	if (use->alone_last > now + CLOCK_TOLERANCE)
+	{
+		use->alone_last = now;
+		use->alone_pause = -1;
+	}
+	if (use->pause_ended > now + CLOCK_TOLERANCE)
+	{
+		use->pause = -1;
+		use->pause_ended = 0;
+	}
 }
 
 /*
@@ -416,13 +471,16 @@ look_at(Snapshotting *snap, Known *known, int64 scans, TimestampTz last_scan,
 	int64		used;
 	int64		scanned = 0;
 
+	repair_clock(use, snap->now);
 	used = add_captured(snap, known);
 	if (snap->epochs->counters != NULL)
 		scanned = add_counted(snap, known, scans, last_scan);
 	namestrcpy(&use->name, name);
 	if (used > 0)
 		use->services = guard_services_of(known->relation);
-	if (known->stored && used == 0 && scanned == 0 &&
+	if (known->stored && !known->moved && used == 0 && scanned == 0 &&
+		use->last == before.last && use->alone_last == before.alone_last &&
+		use->pause == before.pause &&
 		use->segment == before.segment && use->scans == before.scans &&
 		use->counters_mark == before.counters_mark &&
 		strcmp(NameStr(before.name), name) == 0)

@@ -209,6 +209,15 @@ is(verdict($s, 'monthly_a_idx2'), 'block hot', 'the replacement inherits what hi
 is($s->value("SELECT count(*) FROM guard.known_use WHERE relation_name LIKE 'monthly_%a'"), 0, 'the dropped one is forgotten');
 is($s->value("SELECT count(*) FROM guard.hourly_use WHERE relation_id NOT IN (SELECT id FROM guard.known_use)"), 0, 'hours and all');
 $s->ok("SET guard.mode = 'off'");
+$s->ok('REINDEX INDEX CONCURRENTLY used_a_idx');
+$s->ok('RESET guard.mode');
+snapshot('after an index with counters was rebuilt unseen');
+is($s->value("SELECT count(*) = 1 AND bool_and(relation_oid = 'used_a_idx'::regclass AND uses >= 60) FROM guard.known_use WHERE relation_name = 'used_a_idx'"),
+	't', 'it has one row, with its past');
+$s->ok("UPDATE guard.known_use SET last_use = now() + interval '10 years', pause_ended = now() + interval '10 years', longest_pause = 1e15 WHERE relation_name = 'used_a_idx'");
+snapshot('by a clock that went back');
+is($s->value("SELECT last_use <= now() AND longest_pause IS NULL FROM guard.known_use WHERE relation_name = 'used_a_idx'"), 't', 'no use is dated into the future for long');
+$s->ok("SET guard.mode = 'off'");
 $s->ok('DROP TABLE used');
 is($s->value('SELECT guard.snapshot()'), 'f', 'guard.mode = off: no snapshot');
 $s->ok('RESET guard.mode');
