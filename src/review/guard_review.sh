@@ -248,7 +248,9 @@ awk -v work="$work" -v single="$single" '
 
 	function folder_of(file) { return sub(/\/[^\/]*$/, "", file) ? file : "." }
 
+	# One that is being read is not opened again: awk would begin it anew.
 	function readable(file,   line, status) {
+		if (file in reading) return 1
 		status = (getline line < file)
 		close(file)
 		return status >= 0
@@ -265,6 +267,8 @@ awk -v work="$work" -v single="$single" '
 		if (name ~ /[`]/ || name ~ /:[A-Za-z\047"]/) return ""
 		if (name !~ /^\// && (command ~ /^[ \t]*\\(ir|include_relative)/ || !readable(name)))
 			name = folder_of(file) "/" name
+		while (sub(/^\.\//, "", name) || sub(/\/\.\//, "/", name))
+			;
 		return readable(name) ? name : ""
 	}
 
@@ -292,6 +296,7 @@ awk -v work="$work" -v single="$single" '
 	# Lines of one file, "path" being where it is and "file" what it is called.
 	function take(path, file, depth,   line, n, m, other, copying, down, opened, name) {
 		n = 0; copying = 0; down = 0; opened = 0
+		reading[path] = 1
 		if (depth == 0) {
 			seen_up = 0
 			none = no_transaction(path)
@@ -322,11 +327,9 @@ awk -v work="$work" -v single="$single" '
 			line = fill(line)
 			other = included(line, path == file ? file : ".")
 			if (other != "") {
-				if (depth < 20 && !(other in reading)) {
+				if (!(other in reading)) {
 					put("", file, n)
-					reading[other] = 1
 					take(other, other, depth + 1)
-					delete reading[other]
 					continue
 				}
 			}
@@ -335,6 +338,7 @@ awk -v work="$work" -v single="$single" '
 			put(line, file, n)
 		}
 		close(path)
+		delete reading[path]
 		put(";", file, 0)
 		if (opened) put("COMMIT;", file, 0)
 	}

@@ -752,9 +752,9 @@ conclude(ScriptRemoval *removal)
 	guard_review_explain(row, "%s. %s", guard_sentence_verdict(judgement),
 						 guard_sentence_detail(judgement));
 	advise_order(removal);
-	advise_lock(removal);
 	if (is_refused(row) && row->advice == NULL)
 		guard_review_advise(row, "%s", guard_report_hint(judgement));
+	advise_lock(removal);
 }
 
 static void
