@@ -406,7 +406,7 @@ use_index(Script *script, ScriptRelation *table, Constraint *constraint)
 	if (index == NULL || index->table != table)
 		return;
 	if (constraint->conname != NULL)
-		guard_script_set_pointer(script, &index->name, pstrdup(constraint->conname));
+		guard_script_rename(script, index, constraint->conname);
 	if (index->shape != NULL && !OidIsValid(index->oid))
 	{
 		index->shape->primary = constraint->contype == CONSTR_PRIMARY;
@@ -545,7 +545,7 @@ rename_object(Script *script, RenameStmt *stmt)
 		case OBJECT_FOREIGN_TABLE:
 			if (relation == NULL)
 				break;
-			guard_script_set_pointer(script, &relation->name, pstrdup(stmt->newname));
+			guard_script_rename(script, relation, stmt->newname);
 			renamed_table(script, relation);
 			break;
 		case OBJECT_COLUMN:
@@ -562,7 +562,7 @@ rename_object(Script *script, RenameStmt *stmt)
 				ScriptRelation *index = lfirst(lc);
 
 				if (strcmp(index->name, stmt->subname) == 0)
-					guard_script_set_pointer(script, &index->name, pstrdup(stmt->newname));
+					guard_script_rename(script, index, stmt->newname);
 			}
 			break;
 		default:

@@ -54,7 +54,7 @@ static void answer_for_others(Script *script, GuardReviewRow *row,
 static bool is_made_up_later(const ScriptRemoval *removal);
 static bool made_up_again(Script *script, ScriptRemoval *removal,
 						  GuardTarget *target);
-static List *fellows_of(Script *script);
+static List *fellows_of(Script *script, List *targets);
 static void find_heir(Script *script, ScriptRemoval *removal);
 static bool may_see(const ScriptRemoval *removal);
 static bool is_blocked(const ScriptRemoval *removal);
@@ -346,7 +346,6 @@ static void
 judge(Script *script, Node *stmt, bool concurrently)
 {
 	GuardTargets *collected = guard_targets_collect_as_owner(stmt);
-	List	   *fellows = fellows_of(script);
 	List	   *targets = NIL;
 	ListCell   *lc;
 
@@ -366,7 +365,7 @@ judge(Script *script, Node *stmt, bool concurrently)
 								 "PostgreSQL will refuse to drop it this way, or it is an index that guard does not judge.");
 		return;
 	}
-	foreach(lc, guard_check_targets(targets, fellows))
+	foreach(lc, guard_check_targets(targets, fellows_of(script, targets)))
 		add_removal(script, lfirst(lc), concurrently);
 	foreach(lc, targets)
 	{
@@ -378,22 +377,37 @@ judge(Script *script, Node *stmt, bool concurrently)
 }
 
 /*
- * OIDs of the real indexes that went before.
+ * OIDs of the real indexes that went before, of the tables of these targets:
+ * others could not replace them.
  */
 static List *
-fellows_of(Script *script)
+fellows_of(Script *script, List *targets)
 {
+	List	   *tables = NIL;
 	List	   *fellows = NIL;
 	ListCell   *lc;
+	ListCell   *lr;
 
-	foreach(lc, script->removals)
+	foreach(lc, targets)
 	{
-		ScriptRemoval *removal = lfirst(lc);
+		GuardTarget *target = lfirst(lc);
 
-		if (removal->undone)
-			continue;
-		fellows = lappend_oid(fellows, removal->target->index);
-		fellows = list_concat(fellows, removal->target->members);
+		tables = list_append_unique_ptr(tables,
+										guard_script_find_oid(script, target->table));
+	}
+	foreach(lc, tables)
+	{
+		ScriptRelation *table = lfirst(lc);
+
+		foreach(lr, table != NULL ? table->removals : NIL)
+		{
+			ScriptRemoval *removal = lfirst(lr);
+
+			if (removal->undone)
+				continue;
+			fellows = lappend_oid(fellows, removal->target->index);
+			fellows = list_concat(fellows, removal->target->members);
+		}
 	}
 	return fellows;
 }
@@ -436,6 +450,7 @@ add_removal(Script *script, GuardJudgement *judgement, bool concurrently)
 	removal->undone = true;
 	guard_script_set_bool(script, &removal->undone, false);
 	script->removals = lappend(script->removals, removal);
+	removal->table->removals = lappend(removal->table->removals, removal);
 	if (is_blocked(removal) || !may_see(removal))
 		find_heir(script, removal);
 }
@@ -536,7 +551,9 @@ answer_for_others(Script *script, GuardReviewRow *row, GuardTarget *target,
 {
 	ListCell   *lc;
 
-	foreach(lc, script->removals)
+	/* a real index serves on its own table, where policy has found it */
+	foreach(lc, created != NULL ? script->removals :
+			guard_script_find_oid(script, target->index)->table->removals)
 	{
 		ScriptRemoval *removal = lfirst(lc);
 		bool		leans = false;
@@ -593,7 +610,7 @@ is_made_up_later(const ScriptRemoval *removal)
 static bool
 made_up_again(Script *script, ScriptRemoval *removal, GuardTarget *target)
 {
-	List	   *fellows = fellows_of(script);
+	List	   *fellows = fellows_of(script, list_make1(removal->target));
 	List	   *judgements;
 	ScriptRelation *heir = removal->heir;
 

@@ -50,6 +50,19 @@ typedef struct ScriptSavepoint
 	int			undo_length;
 } ScriptSavepoint;
 
+/* Relations by OID, and by name. */
+typedef struct OidEntry
+{
+	Oid			oid;			/* hash key */
+	ScriptRelation *relation;
+} OidEntry;
+
+typedef struct NameEntry
+{
+	char		name[NAMEDATALEN];	/* hash key */
+	List	   *relations;
+} NameEntry;
+
 static void set(Script *script, void *variable, const void *value, Size size);
 static void undo_to(Script *script, int length);
 static void set_settings(Script *script, ScriptSettings *where,
@@ -59,6 +72,8 @@ static List *split_path(const char *text);
 static const char *value_text(Node *node);
 static ScriptRelation *find_in(Script *script, ScriptSchema *schema,
 							   const char *name);
+static void register_name(Script *script, ScriptRelation *relation);
+static void register_relation(Script *script, ScriptRelation *relation);
 static bool may_use(ScriptSchema *schema);
 static ScriptSchema *add_schema(Script *script, const char *name, Oid oid);
 static void read_columns(Script *script, ScriptRelation *table);
@@ -68,6 +83,17 @@ static ScriptColumn *add_column(Script *script, ScriptRelation *table,
 void
 guard_script_init(Script *script)
 {
+	HASHCTL		ctl;
+
+	ctl.hcxt = CurrentMemoryContext;
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(OidEntry);
+	script->by_oid = hash_create("guard relations of a script", 256, &ctl,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.keysize = NAMEDATALEN;
+	ctl.entrysize = sizeof(NameEntry);
+	script->by_name = hash_create("guard names of a script", 256, &ctl,
+								  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	script->context = CurrentMemoryContext;
 	script->settings.path = default_path();
 	script->afterwards = script->settings;
@@ -454,11 +480,12 @@ guard_script_find_list(Script *script, List *names)
 static ScriptRelation *
 find_in(Script *script, ScriptSchema *schema, const char *name)
 {
+	NameEntry  *entry = hash_search(script->by_name, name, HASH_FIND, NULL);
 	ScriptRelation *relation;
 	ListCell   *lc;
 	Oid			oid;
 
-	foreach(lc, script->relations)
+	foreach(lc, entry != NULL ? entry->relations : NIL)
 	{
 		relation = lfirst(lc);
 		if (relation->dropped_by == 0 && strcmp(relation->name, name) == 0 &&
@@ -496,6 +523,7 @@ may_use(ScriptSchema *schema)
 ScriptRelation *
 guard_script_find_oid(Script *script, Oid oid)
 {
+	OidEntry   *entry = hash_search(script->by_oid, &oid, HASH_FIND, NULL);
 	ScriptRelation *relation;
 	ListCell   *lc;
 	char	   *name;
@@ -503,12 +531,8 @@ guard_script_find_oid(Script *script, Oid oid)
 	char		relkind;
 	Oid			table;
 
-	foreach(lc, script->relations)
-	{
-		relation = lfirst(lc);
-		if (relation->oid == oid)
-			return relation;
-	}
+	if (entry != NULL)
+		return entry->relation;
 	name = get_rel_name(oid);
 	schema = get_namespace_name(get_rel_namespace(oid));
 	relkind = get_rel_relkind(oid);
@@ -542,8 +566,45 @@ guard_script_find_oid(Script *script, Oid oid)
 			relation->schema = add_schema(script, schema,
 										  get_rel_namespace(oid));
 	}
-	script->relations = lappend(script->relations, relation);
+	register_relation(script, relation);
 	return relation;
+}
+
+/*
+ * An entry of a name is never taken back: whoever looks asks for the name that
+ * the relation has now.
+ */
+static void
+register_name(Script *script, ScriptRelation *relation)
+{
+	bool		found;
+	NameEntry  *entry = hash_search(script->by_name, relation->name, HASH_ENTER,
+									&found);
+
+	if (!found)
+		entry->relations = NIL;
+	entry->relations = list_append_unique_ptr(entry->relations, relation);
+}
+
+static void
+register_relation(Script *script, ScriptRelation *relation)
+{
+	script->relations = lappend(script->relations, relation);
+	register_name(script, relation);
+	if (OidIsValid(relation->oid))
+	{
+		OidEntry   *entry = hash_search(script->by_oid, &relation->oid,
+										HASH_ENTER, NULL);
+
+		entry->relation = relation;
+	}
+}
+
+void
+guard_script_rename(Script *script, ScriptRelation *relation, const char *name)
+{
+	guard_script_set_pointer(script, &relation->name, pstrdup(name));
+	register_name(script, relation);
 }
 
 ScriptRelation *
@@ -558,7 +619,7 @@ guard_script_add(Script *script, ScriptSchema *schema, const char *name,
 	relation->created_by = script->piece->number;
 	relation->dropped_by = script->piece->number;
 	guard_script_set_int(script, &relation->dropped_by, 0);
-	script->relations = lappend(script->relations, relation);
+	register_relation(script, relation);
 	return relation;
 }
 

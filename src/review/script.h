@@ -26,6 +26,7 @@
 
 #include "access/attnum.h"
 #include "nodes/parsenodes.h"
+#include "utils/hsearch.h"
 
 #include "policy/check.h"
 #include "review/review.h"
@@ -62,6 +63,7 @@ typedef struct ScriptRelation
 	struct ScriptRelation *table;	/* of an index */
 
 	/* of a table */
+	List	   *removals;		/* of ScriptRemoval *, of its indexes */
 	List	   *columns;		/* of ScriptColumn * */
 	bool		columns_known;	/* all of them */
 
@@ -117,6 +119,8 @@ typedef struct Script
 
 	List	   *schemas;		/* of ScriptSchema * */
 	List	   *relations;		/* of ScriptRelation * */
+	HTAB	   *by_oid;			/* the same by OID ... */
+	HTAB	   *by_name;		/* ... and by every name that one ever had */
 	List	   *removals;		/* of ScriptRemoval * */
 
 	ScriptSettings settings;
@@ -171,6 +175,8 @@ extern ScriptSchema *guard_script_schema_of(const ScriptRelation *relation);
 
 extern ScriptRelation *guard_script_add(Script *script, ScriptSchema *schema,
 										const char *name, char relkind);
+extern void guard_script_rename(Script *script, ScriptRelation *relation,
+								const char *name);
 extern void guard_script_drop(Script *script, ScriptRelation *relation);
 
 /* All indexes of a table that are there, of ScriptRelation *. */
