@@ -175,6 +175,7 @@ rename_parts(const GuardShape *shape, List *parts)
 {
 	ListCell   *lc;
 
+	guard_softdrop_refresh_names();
 	foreach(lc, parts)
 	{
 		Oid			index = lfirst_oid(lc);
@@ -184,6 +185,7 @@ rename_parts(const GuardShape *shape, List *parts)
 			CreateComments(index, RelationRelationId, 0, comment_for(shape));
 		CommandCounterIncrement();
 	}
+	guard_softdrop_refresh_names();
 }
 
 static void

@@ -150,8 +150,11 @@ mark_started(int64 id)
 	Datum		values[] = {Int64GetDatum(id)};
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	guard_store_execute("UPDATE guard.soft_drop SET drop_started_at = coalesce(drop_started_at, clock_timestamp()),"
-						" next_step = 'being dropped now', next_at = NULL WHERE id = $1",
+	guard_store_execute("UPDATE guard.soft_drop s SET drop_started_at = coalesce(drop_started_at, clock_timestamp()),"
+						" next_step = 'being dropped now', next_at = NULL,"
+						" dependencies = (SELECT jsonb_agg(to_jsonb(d)) FROM guard.dependency d"
+						"  WHERE d.index_oid = s.index_oid AND d.database_oid = s.database_oid"
+						"  AND d.system_identifier = s.system_identifier) WHERE id = $1",
 						1, types, values, NULL);
 	PopActiveSnapshot();
 }
@@ -278,6 +281,22 @@ clear_the_way(const GuardSoftDrop *drop, MemoryContext context)
 }
 
 /*
+ * Registrations went with the index; under its old name they come back.
+ */
+static void
+register_again(const GuardSoftDrop *drop, Oid index)
+{
+	Oid			types[] = {INT8OID, OIDOID};
+	Datum		values[] = {Int64GetDatum(drop->id), ObjectIdGetDatum(index)};
+
+	guard_store_execute("INSERT INTO guard.dependency SELECT (jsonb_populate_record(NULL::guard.dependency,"
+						" e.d || jsonb_build_object('index_oid', $2::bigint, 'index_name', s.index_name))).*"
+						" FROM guard.soft_drop s, jsonb_array_elements(s.dependencies) AS e (d) WHERE s.id = $1"
+						" ON CONFLICT DO NOTHING",
+						2, types, values, NULL);
+}
+
+/*
  * What the definition does not say.
  */
 static void
@@ -291,6 +310,7 @@ dress(GuardSoftDrop *drop)
 		return;
 	name = name_now(index);
 	CreateComments(index, RelationRelationId, 0, self->comment);
+	register_again(drop, index);
 	if (self->statistics != NULL)
 	{
 		char	   *rest = pstrdup(self->statistics);

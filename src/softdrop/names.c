@@ -24,7 +24,9 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "planner/hide.h"
 #include "softdrop/softdrop.h"
+#include "store/store.h"
 
 /*
  * One part.  Returns NULL, or why it keeps the name that it has.
@@ -58,11 +60,30 @@ rename_part(GuardSoftDropPart *part)
 	return NULL;
 }
 
+static void
+refresh(void *arg)
+{
+	guard_evidence_refresh();
+	guard_hide_refresh();
+}
+
+/*
+ * Registrations know an index by OID and name, and one half must always lead to
+ * the other: so before and after every renaming.
+ */
+void
+guard_softdrop_refresh_names(void)
+{
+	(void) guard_store_try("bring registrations up to date", refresh, NULL);
+}
+
 char *
 guard_softdrop_rename_back(GuardSoftDrop *drop)
 {
 	char	   *why = NULL;
 	ListCell   *lc;
+
+	guard_softdrop_refresh_names();
 
 	foreach(lc, drop->parts)
 	{
@@ -76,5 +97,6 @@ guard_softdrop_rename_back(GuardSoftDrop *drop)
 		CreateComments(part->index, RelationRelationId, 0, part->comment);
 		CommandCounterIncrement();
 	}
+	guard_softdrop_refresh_names();
 	return why;
 }

@@ -145,6 +145,9 @@ extern const char *guard_softdrop_state_name(GuardSoftDropState state);
  */
 extern char *guard_softdrop_rename_back(GuardSoftDrop *drop);
 
+/* Registrations are brought up to date with names, old or new. */
+extern void guard_softdrop_refresh_names(void);
+
 /* ---- restore.c ---- */
 
 /*

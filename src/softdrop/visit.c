@@ -382,6 +382,24 @@ do_long_step(Visit *visit, int64 id)
 }
 
 /*
+ * The drop waits for the first minutes of another index's trial.
+ */
+static void
+do_put_off(Visit *visit, int64 id)
+{
+	Oid			types[] = {INT8OID, TEXTOID};
+	Datum		values[2];
+
+	begin(visit);
+	values[0] = Int64GetDatum(id);
+	values[1] = CStringGetTextDatum("dropped once another index's trial is five minutes old");
+	guard_store_execute("UPDATE guard.soft_drop SET next_step = $2, next_at = NULL WHERE id = $1"
+						" AND next_step IS DISTINCT FROM $2",
+						2, types, values, NULL);
+	end();
+}
+
+/*
  * Run a piece of work; what it raises is written down, unless it means that the
  * visitor has to leave.
  */
@@ -468,7 +486,10 @@ guard_softdrop_visit(void)
 		run(&visit, do_look, *(int64 *) lfirst(lc));
 	}
 	if (long_step == GUARD_STEP_DROP && visit.stay)
+	{
+		run(&visit, do_put_off, long_step_id);
 		long_step = GUARD_STEP_STAY;
+	}
 	if (visit.next != 0)
 		guard_visits_want_at(visit.next, visit.stay ? visit.next : 0);
 	return visit.next;

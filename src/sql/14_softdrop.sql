@@ -31,11 +31,12 @@ CREATE TABLE guard.soft_drop (
 	attempts		integer NOT NULL DEFAULT 0,
 	last_attempt	timestamptz,
 	last_error		text,
-	restore_wanted	boolean NOT NULL DEFAULT false
+	restore_wanted	boolean NOT NULL DEFAULT false,
+	dependencies	jsonb
 );
 CREATE INDEX soft_drop_index_oid_idx ON guard.soft_drop (index_oid);
 COMMENT ON TABLE guard.soft_drop IS
-'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one; watched and trial are microseconds.';
+'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one; watched and trial are microseconds, dependencies what was registered for the index when it was dropped for good.';
 
 CREATE TABLE guard.soft_drop_baseline (
 	soft_drop_id	bigint NOT NULL REFERENCES guard.soft_drop ON DELETE CASCADE,
