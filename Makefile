@@ -5,6 +5,7 @@
 #   make demo                    play the incident without and with guard, and draw it
 #   make bench                   what guard costs
 #   make check-histories         real projects' migration histories must run through
+#   make check-clients           real migration tools must stop at a refusal, and nightly jobs run through
 #   make check-postgres          PostgreSQL's own regression tests, with guard loaded (long)
 #   make && sudo make install    build and install into the server that PG_CONFIG (default: pg_config in PATH) belongs to
 #   make installcheck            run the tests against what is installed, each kind on a private server (not as root)
@@ -18,7 +19,7 @@
 # compiler has learnt a new warning.
 
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
-SELF_SUFFICIENT = check check-all check-histories check-postgres demo bench
+SELF_SUFFICIENT = check check-all check-clients check-histories check-postgres demo bench
 ifneq (,$(filter $(SELF_SUFFICIENT),$(MAKECMDGOALS)))
 
 .PHONY: $(SELF_SUFFICIENT)
@@ -27,6 +28,8 @@ check:
 	$(RUN) test/run $(MAKEOVERRIDES)
 check-all:
 	$(RUN) test/matrix $(MAKEOVERRIDES)
+check-clients:
+	$(RUN) test/clients/run
 check-histories:
 	$(RUN) test/histories
 check-postgres:

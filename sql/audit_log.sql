@@ -141,3 +141,10 @@ SELECT guard.prune_audit_log();
 SELECT count(*) FROM guard.audit_log WHERE verdict = 'change';
 SET guard.audit_retention = 0;
 SELECT guard.prune_audit_log();
+RESET guard.audit_retention;
+
+-- an index that is hidden is as good as dropped to whoever looks for what changed
+CREATE INDEX users_b_idx ON users (b);
+SELECT guard.hide('users_b_idx', 'who needs it?');
+SELECT guard.unhide('users_b_idx');
+SELECT event, index_name, reason FROM guard.last_drops() LIMIT 2;

@@ -19,8 +19,8 @@ BEGIN ATOMIC
 		   coalesce(a.definition, a.facts ->> 'definition')
 	  FROM guard.audit_log a
 	 WHERE a.at >= clock_timestamp() - since
-	   AND (a.verdict <> 'change' OR
-			a.command IN ('hide', 'unhide', 'delay', 'restore'))
+	   AND (a.verdict <> 'change' OR a.command IN ('hide', 'unhide') OR
+			a.facts ? 'definition')
 	 ORDER BY a.at DESC, a.id DESC;
 END;
 COMMENT ON FUNCTION guard.last_drops(interval) IS
