@@ -68,6 +68,6 @@ ALTER TABLE users DROP CONSTRAINT users_pkey;
 SELECT substring(:'LAST_ERROR_MESSAGE' FROM 'protected it: .*');
 SELECT guard.unprotect('users');
 SELECT count(*) FROM guard.last_drops('-1 day');
-SELECT count(*) FROM guard.last_drops('1000 years');
+SELECT count(*) FROM guard.last_drops('1000 years') WHERE verdict <> 'block';
 SELECT count(*) FROM guard.protection;
 :indexes

@@ -211,7 +211,7 @@ put_outlook(const GuardOutlook *outlook, Datum *values, bool *nulls, int first)
 	values[first + 1] = Float8GetDatum(outlook->low);
 	values[first + 2] = Float8GetDatum(outlook->high);
 	values[first + 3] = Float8GetDatum(outlook->calls * outlook->expected / 1000);
-	nulls[first + 4] = !OidIsValid(outlook->takeover);
+	nulls[first + 4] = !OidIsValid(outlook->takeover) || outlook->mixed;
 	values[first + 4] = ObjectIdGetDatum(outlook->takeover);
 }
 

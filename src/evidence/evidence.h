@@ -103,13 +103,12 @@ typedef struct GuardMove
 typedef struct GuardPlans
 {
 	int			statements;		/* that used it within the look-back */
-	int			planned;		/* of these, planned without it, lately */
+	int			planned;		/* of these, planned without it, lately, and
+								 * with no other index than the replacement */
 	bool		complete;		/* these are all its captured uses */
 	double		worst_ratio;	/* cost without / cost with, the worst of them */
 	bool		slower;			/* one would be slower, or may be, although it
 								 * costs the same */
-	bool		by_indexes;		/* all of them would take another index that
-								 * stays and can be used */
 } GuardPlans;
 
 /* A person's "not this one". */

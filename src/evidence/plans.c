@@ -88,24 +88,32 @@ accounts_for_all(const GuardEvidence *evidence, List *statements)
 }
 
 /*
- * One statement's plan without the index.
+ * One statement's plan without the index.  One that takes another index is
+ * believed only if that one stays, and is the same for all such statements: it
+ * is what the verdict leans on, and what is asked for again before COMMIT.
  */
 static void
 add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
 			List *fellows, GuardReplacement *replacement)
 {
 	GuardPlans *plans = &evidence->plans;
-	GuardReplacement candidate;
 
+	if (outlook->mixed)
+		return;
+	if (OidIsValid(outlook->takeover))
+	{
+		GuardReplacement candidate;
+
+		if (!can_take_over(evidence, outlook->takeover, fellows, &candidate) ||
+			(replacement->match == GUARD_MATCH_PLAN &&
+			 replacement->index != candidate.index))
+			return;
+		*replacement = candidate;
+	}
 	plans->planned++;
 	plans->worst_ratio = Max(plans->worst_ratio, outlook->cost_with > 0 ?
 							 outlook->cost_without / outlook->cost_with : 1);
 	plans->slower |= may_be_slower(outlook);
-	if (outlook->scans ||
-		!can_take_over(evidence, outlook->takeover, fellows, &candidate))
-		plans->by_indexes = false;
-	else
-		*replacement = candidate;
 }
 
 /*
@@ -177,7 +185,6 @@ guard_plans_collect(GuardEvidence *evidence, List *fellows)
 	if (pairs == NIL)
 		return;
 
-	evidence->plans.by_indexes = true;
 	foreach(lc, statements)
 	{
 		const GuardCapturedStatement *statement = lfirst(lc);
@@ -190,10 +197,11 @@ guard_plans_collect(GuardEvidence *evidence, List *fellows)
 							   evidence->server->times))
 			add_outlook(evidence, &outlook, fellows, &replacement);
 	}
-	if (evidence->plans.planned == 0)
-		evidence->plans.by_indexes = false;
 	evidence->plans.complete = accounts_for_all(evidence, statements);
-	if (evidence->replacement.match == GUARD_MATCH_NONE &&
-		evidence->plans.by_indexes)
+	if (replacement.match != GUARD_MATCH_PLAN)
+		return;
+	if (evidence->replacement.match == GUARD_MATCH_NONE)
 		evidence->replacement = replacement;
+	else
+		evidence->plans.planned = 0;	/* nobody would ask for it at COMMIT */
 }

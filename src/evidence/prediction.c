@@ -56,7 +56,7 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 	outlook->cost_without += added;
 	outlook->scans |= pair->seqscan;
 	if (outlook->takeover != pair->takeover)
-		outlook->takeover = InvalidOid;
+		outlook->mixed = true;
 }
 
 static void

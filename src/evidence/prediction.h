@@ -36,7 +36,8 @@ typedef struct GuardOutlook
 	double		cost_without;
 	bool		scans;			/* without the index it scans sequentially */
 	Oid			takeover;		/* the index that it would use instead;
-								 * InvalidOid: none, or not always the same */
+								 * InvalidOid: none */
+	bool		mixed;			/* of several, not always the same */
 	bool		timed;			/* planned, and its time now is known */
 	double		calls;			/* per second, lately; 0 when not known */
 	double		now;			/* mean time */

@@ -359,6 +359,8 @@ guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
 		return false;
 
 	/* What it leaned on is gone as well: would it have been let go alone? */
+	if (evidence->replacement.match == GUARD_MATCH_PLAN)
+		evidence->plans.planned = 0;
 	evidence->replacement.match = GUARD_MATCH_NONE;
 	return decide_again(verdict);
 }

@@ -263,7 +263,6 @@ put_prediction(StringInfo buf, const GuardJudgement *judgement)
 		put_bool(buf, "complete", plans->complete);
 		put_number(buf, "worst_cost_ratio", plans->worst_ratio);
 		put_bool(buf, "slower", plans->slower);
-		put_bool(buf, "by_indexes", plans->by_indexes);
 		appendStringInfoChar(buf, '}');
 	}
 	if (load == NULL)

@@ -28,6 +28,9 @@
 /* So few uses make no rate. */
 #define RATE_USES		20
 
+/* Fewer busy connections than this are no news. */
+#define WORTH_SAYING	0.1
+
 /* A reason longer than this is cut in a message. */
 #define REASON_SHOWN	200
 
@@ -355,6 +358,18 @@ connections(double busy)
 }
 
 /*
+ * Would the traffic go on without the index, only slower?  Not where its
+ * statements would fail.
+ */
+static bool
+goes_on(const GuardVerdict *verdict)
+{
+	return !verdict->evidence->whole_table &&
+		verdict->reason != GUARD_REASON_REPLICA_IDENTITY &&
+		verdict->reason != GUARD_REASON_ARBITER;
+}
+
+/*
  * What the traffic would take without the index: the figure that tells an
  * inconvenience from an outage.
  */
@@ -364,15 +379,20 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
 	const GuardLoad *load = judgement->load;
 	const GuardServer *server = judgement->verdict.evidence->server;
 
-	if (load == NULL || load->calls <= 0)
+	if (load == NULL || load->calls <= 0 || !goes_on(&judgement->verdict))
 		return;
-	appendStringInfo(buf, "Without it, by estimate, %s would take %s instead of %s: %s busy connections (%s to %s) instead of %s; the limit is %d, %d %s busy now.",
+	appendStringInfo(buf, "Without it, by estimate, %s would take %s instead of %s",
 					 calls(load->calls), duration(load->expected),
-					 duration(load->now), connections(load->busy_expected),
-					 connections(load->busy_low), connections(load->busy_high),
-					 connections(load->busy_now), MaxConnections,
-					 server->busy_connections,
-					 server->busy_connections == 1 ? "is" : "are");
+					 duration(load->now));
+	if (load->busy_high >= WORTH_SAYING)
+		appendStringInfo(buf, ": %s busy connections (%s to %s) instead of %s; the limit is %d, %d %s busy now",
+						 connections(load->busy_expected),
+						 connections(load->busy_low),
+						 connections(load->busy_high),
+						 connections(load->busy_now), MaxConnections,
+						 server->busy_connections,
+						 server->busy_connections == 1 ? "is" : "are");
+	appendStringInfoChar(buf, '.');
 	if (load->known < load->statements)
 		appendStringInfo(buf, " Estimated for %d of %d statements.",
 						 load->known, load->statements);

@@ -1,0 +1,79 @@
+-- What shadow plans say of an index: what its traffic would take without it,
+-- who would take over, and that nobody would notice.
+\getenv srcdir PG_ABS_SRCDIR
+\set begin :srcdir /sql/include/begin.psql
+\i :begin
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION guard;
+ALTER DATABASE guard_regress SET guard.whatif_time_limit = '1h';
+CREATE TABLE users (id int, team int, kind int, pad text);
+INSERT INTO users SELECT i, i % 1000, i % 7, repeat('x', 100) FROM generate_series(1, 20000) i;
+CREATE UNIQUE INDEX users_id_idx ON users (id);
+CREATE INDEX users_team_idx ON users (team);
+VACUUM ANALYZE users;
+
+-- a look-up that would become a scan of 20,000 rows: slower by far, and the estimate says so before anything else
+CALL use('SELECT pad FROM users WHERE id = 17', 'auth', 10);
+SELECT * FROM verdict('users_id_idx');
+SELECT left(ask, 48) FROM ask('DROP INDEX users_id_idx') WHERE ask ~ '^DETAIL';
+SELECT calls_per_second > 0, mean_time > 0, predicted_time > 10 * mean_time, predicted_low <= predicted_time,
+	predicted_time <= predicted_high, predicted_connections > 0, other_index
+  FROM guard.index_statements('users_id_idx');
+SELECT facts -> 'what_if' -> 'planned' AS planned, (facts #>> '{what_if,worst_cost_ratio}')::float > 10 AS costly,
+	facts #> '{load_without,known}' AS known
+  FROM guard.check('users_id_idx');
+
+-- served by another index at the same cost, which its structure would not say: (id) is no longer than (id, kind)
+CREATE TABLE members (id int, kind int, pad text);
+INSERT INTO members SELECT i, i % 7, repeat('x', 100) FROM generate_series(1, 20000) i;
+CREATE INDEX members_id_idx ON members (id);
+CREATE INDEX members_id_kind_idx ON members (id, kind);
+VACUUM ANALYZE members;
+CALL use('SELECT pad FROM members WHERE id = 17 ORDER BY kind', 'auth', 10);
+SELECT other_index FROM guard.index_statements('members_id_kind_idx');
+SELECT * FROM verdict('members_id_kind_idx');
+-- not if that one goes as well
+SELECT * FROM ask('DROP INDEX members_id_kind_idx, members_id_idx') WHERE ask !~ '^(DETAIL|HINT)';
+-- in a transaction, too, it is asked again at COMMIT whether it is there
+SELECT * FROM ask('BEGIN; DROP INDEX members_id_kind_idx; ROLLBACK') WHERE ask !~ '^(DETAIL|HINT)';
+SELECT * FROM ask('BEGIN; DROP INDEX members_id_kind_idx; DROP INDEX members_id_idx; COMMIT') WHERE ask !~ '^(DETAIL|HINT)';
+-- one statement more, which needs both columns: then it does not serve
+CALL use('SELECT count(*) FROM members WHERE id BETWEEN 17 AND 4000 AND kind = 3', 'push', 3);
+SELECT * FROM verdict('members_id_kind_idx');
+
+-- a table of more than 8 blocks whose scan costs no more than the index does
+CREATE TABLE states (id int, name text, pad text);
+INSERT INTO states SELECT i, 'state ' || i, repeat('x', 100) FROM generate_series(1, 600) i;
+CREATE INDEX states_id_idx ON states (id);
+VACUUM ANALYZE states;
+SELECT pg_relation_size('states') / 8192 > 8 AS more_than_8;
+CALL use('SELECT count(name) FROM states WHERE id > 0', 'auth', 10);
+SELECT * FROM verdict('states_id_idx');
+SELECT detail ~ '^its 1 captured statement would cost the same without it' FROM guard.check('states_id_idx');
+-- a statement that was not planned without it is not known to be harmless
+ALTER SYSTEM SET guard.whatif = off;
+SELECT pg_reload_conf();
+CALL use('SELECT count(name) FROM states WHERE id = 17', 'auth', 10);
+SELECT * FROM verdict('states_id_idx');
+ALTER SYSTEM RESET guard.whatif;
+SELECT pg_reload_conf();
+
+-- nobody reads it, but its uniqueness spares a join
+CREATE TABLE teams (id int, name text, pad text);
+INSERT INTO teams SELECT i, 'team ' || i, repeat('x', 100) FROM generate_series(1, 5000) i;
+CREATE UNIQUE INDEX teams_id_idx ON teams (id);
+VACUUM ANALYZE teams;
+CALL use('SELECT count(u.pad) FROM users u LEFT JOIN teams t ON t.id = u.team', 'report', 2);
+SELECT * FROM verdict('teams_id_idx');
+SELECT * FROM ask('DROP INDEX teams_id_idx') WHERE ask ~ '^ERROR';
+
+-- the list of what can go is right taken together: of two twins in use one stays
+CREATE TABLE twins (id int, pad text);
+INSERT INTO twins SELECT i, repeat('x', 100) FROM generate_series(1, 20000) i;
+CREATE INDEX twins_a_idx ON twins (id);
+VACUUM ANALYZE twins;
+CALL use('SELECT pad FROM twins WHERE id = 17', 'auth', 25);
+CREATE INDEX twins_b_idx ON twins (id);
+CALL use('SELECT pad FROM twins WHERE id = 17', 'auth', 25);
+SELECT * FROM verdict('twins');
+SELECT index_name, verdict, keep_instead FROM guard.indexes WHERE table_name = 'twins' ORDER BY 1;
