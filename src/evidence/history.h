@@ -147,6 +147,16 @@ extern void guard_history_row(HeapTuple tuple, TupleDesc desc, GuardKnownUse *us
  */
 extern void guard_history_fold(GuardKnownUse *use, const GuardEpochs *epochs);
 
+/*
+ * The pause between two uses, as far as somebody was there to see it; -1 when
+ * the one is not after the other.
+ */
+extern int64 guard_history_pause(TimestampTz last, TimestampTz first,
+								 const GuardEpochs *epochs);
+
+/* One that is longer than anything is remembered is a clock's that jumped. */
+extern bool guard_history_plausible(int64 pause);
+
 /* ---- snapshots ---- */
 
 /*

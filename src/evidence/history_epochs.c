@@ -36,6 +36,7 @@
 #include "utils/timestamp.h"
 
 #include "evidence/history.h"
+#include "evidence/history_rows.h"
 #include "planner/capture.h"
 #include "store/store.h"
 
@@ -81,15 +82,6 @@ static bool read_epoch(HeapTuple tuple, TupleDesc desc, void *arg);
 static void bring_up_to_now(GuardEpochs *epochs, bool counters);
 static void find_gaps(GuardEpochs *epochs);
 
-static TimestampTz
-time_column(HeapTuple tuple, TupleDesc desc, int column)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, column, desc, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
-
 static int
 by_since(const ListCell *a, const ListCell *b)
 {
@@ -131,15 +123,15 @@ read_epoch(HeapTuple tuple, TupleDesc desc, void *arg)
 	epoch->counters =
 		strcmp(TextDatumGetCString(heap_getattr(tuple, EPOCH_SOURCE, desc,
 												&isnull)), "counters") == 0;
-	epoch->since = time_column(tuple, desc, EPOCH_SINCE);
-	epoch->until = time_column(tuple, desc, EPOCH_UNTIL);
-	epoch->seen_at = time_column(tuple, desc, EPOCH_SEEN_AT);
+	epoch->since = guard_history_time(tuple, desc, EPOCH_SINCE);
+	epoch->until = guard_history_time(tuple, desc, EPOCH_UNTIL);
+	epoch->seen_at = guard_history_time(tuple, desc, EPOCH_SEEN_AT);
 	epoch->stored_seen_at = epoch->seen_at;
 	epoch->began = TextDatumGetCString(heap_getattr(tuple, EPOCH_BEGAN, desc,
 													&isnull));
-	epoch->mark = time_column(tuple, desc, EPOCH_MARK);
-	epoch->cluster_mark = time_column(tuple, desc, EPOCH_CLUSTER_MARK);
-	epoch->full_since = time_column(tuple, desc, EPOCH_FULL_SINCE);
+	epoch->mark = guard_history_time(tuple, desc, EPOCH_MARK);
+	epoch->cluster_mark = guard_history_time(tuple, desc, EPOCH_CLUSTER_MARK);
+	epoch->full_since = guard_history_time(tuple, desc, EPOCH_FULL_SINCE);
 	epoch->timeline = DatumGetInt64(heap_getattr(tuple, EPOCH_TIMELINE, desc,
 												 &isnull));
 	epoch->system = DatumGetInt64(heap_getattr(tuple, EPOCH_SYSTEM, desc,
@@ -313,6 +305,25 @@ bring_up_to_now(GuardEpochs *epochs, bool counters)
 		epochs->counters = live;
 	else
 		epochs->capture = live;
+}
+
+static bool
+read_last_snapshot(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	TimestampTz *last = arg;
+
+	*last = Max(*last, guard_history_time(tuple, desc, EPOCH_SEEN_AT));
+	return true;
+}
+
+TimestampTz
+guard_history_last_snapshot(void)
+{
+	TimestampTz last = 0;
+
+	(void) guard_store_scan("evidence_epoch", NULL, 0, InvalidOid,
+							read_last_snapshot, &last);
+	return last;
 }
 
 /* ----------------------------------------------------------------

@@ -17,11 +17,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/index.h"
-#include "catalog/pg_type.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "evidence/history.h"
@@ -30,39 +26,7 @@
 #include "store/store.h"
 
 /* guard.known_use */
-#define KNOWN_ID				1
-#define KNOWN_RELATION			2
 #define KNOWN_TABLE				3
-#define KNOWN_NAME				4
-#define KNOWN_FIRST				5
-#define KNOWN_LAST				6
-#define KNOWN_USES				7
-#define KNOWN_PAUSE				8
-#define KNOWN_PAUSE_ENDED		9
-#define KNOWN_DAYS				10
-#define KNOWN_SERVICES			11
-#define KNOWN_ARBITER			12
-#define KNOWN_SEGMENT			13
-#define KNOWN_SEGMENT_FIRST		14
-#define KNOWN_SEGMENT_LAST		15
-#define KNOWN_SEGMENT_USES		16
-#define KNOWN_SEGMENT_PAUSE		17
-#define KNOWN_COUNTERS_MARK		18
-#define KNOWN_SCANS				19
-#define KNOWN_ALONE				20
-#define KNOWN_ALONE_FIRST		21
-#define KNOWN_ALONE_LAST		22
-#define KNOWN_ALONE_PAUSE		23
-#define KNOWN_ALONE_DAYS		24
-
-/* guard.statement_rate */
-#define RATE_QUERYID			1
-#define RATE_SEEN_AT			2
-#define RATE_DELTA_FROM			6
-#define RATE_DELTA_TO			7
-#define RATE_DELTA_CALLS		8
-#define RATE_DELTA_TIME			9
-#define RATE_DELTA_ROWS			10
 
 /* What is looked up for one question. */
 typedef struct Lookup
@@ -76,17 +40,24 @@ static bool read_known(HeapTuple tuple, TupleDesc desc, void *arg);
 static void collect_one(GuardEvidence *evidence, Oid relation,
 						GuardKnownUse *use, bool of_table);
 
+static void
+clear(Lookup *lookup, const GuardEvidence *evidence)
+{
+	memset(lookup, 0, sizeof(*lookup));
+	lookup->evidence = evidence;
+	lookup->index.pause = lookup->index.seg_pause = lookup->index.alone_pause = -1;
+	lookup->table = lookup->index;
+}
+
 /*
  * What history knows of the index and, when its table goes, of the table.
  */
 void
 guard_history_collect(GuardEvidence *evidence)
 {
-	Lookup		lookup = {0};
+	Lookup		lookup;
 
-	lookup.evidence = evidence;
-	lookup.index.pause = lookup.index.alone_pause = -1;
-	lookup.table = lookup.index;
+	clear(&lookup, evidence);
 	if (!evidence->server->epochs->known ||
 		!guard_store_scan("known_use", "known_use_table_oid_idx", KNOWN_TABLE,
 						  evidence->shape->table, read_known, &lookup))
@@ -102,66 +73,10 @@ guard_history_collect(GuardEvidence *evidence)
 
 	/* CREATE DATABASE … TEMPLATE: those OIDs were another database's. */
 	if (evidence->server->epochs->foreign)
-		lookup.index.id = lookup.table.id = 0;
+		clear(&lookup, evidence);
 	collect_one(evidence, evidence->index, &lookup.index, false);
 	if (evidence->whole_table)
 		collect_one(evidence, evidence->shape->table, &lookup.table, true);
-}
-
-static TimestampTz
-time_column(HeapTuple tuple, TupleDesc desc, int column)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, column, desc, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
-
-static int64
-bigint_column(HeapTuple tuple, TupleDesc desc, int column, int64 otherwise)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, column, desc, &isnull);
-
-	return isnull ? otherwise : DatumGetInt64(value);
-}
-
-void
-guard_history_row(HeapTuple tuple, TupleDesc desc, GuardKnownUse *use)
-{
-	bool		isnull;
-	Datum		value;
-
-	memset(use, 0, sizeof(*use));
-	use->id = DatumGetInt32(heap_getattr(tuple, KNOWN_ID, desc, &isnull));
-	use->relation = DatumGetObjectId(heap_getattr(tuple, KNOWN_RELATION, desc,
-												  &isnull));
-	use->table = DatumGetObjectId(heap_getattr(tuple, KNOWN_TABLE, desc,
-											   &isnull));
-	namestrcpy(&use->name, NameStr(*DatumGetName(heap_getattr(tuple, KNOWN_NAME,
-															  desc, &isnull))));
-	use->first = time_column(tuple, desc, KNOWN_FIRST);
-	use->last = time_column(tuple, desc, KNOWN_LAST);
-	use->uses = bigint_column(tuple, desc, KNOWN_USES, 0);
-	use->pause = bigint_column(tuple, desc, KNOWN_PAUSE, -1);
-	use->pause_ended = time_column(tuple, desc, KNOWN_PAUSE_ENDED);
-	use->days = DatumGetInt32(heap_getattr(tuple, KNOWN_DAYS, desc, &isnull));
-	value = heap_getattr(tuple, KNOWN_SERVICES, desc, &isnull);
-	use->services = isnull ? NULL : TextDatumGetCString(value);
-	use->last_arbiter = time_column(tuple, desc, KNOWN_ARBITER);
-	use->segment = time_column(tuple, desc, KNOWN_SEGMENT);
-	use->seg_first = time_column(tuple, desc, KNOWN_SEGMENT_FIRST);
-	use->seg_last = time_column(tuple, desc, KNOWN_SEGMENT_LAST);
-	use->seg_uses = bigint_column(tuple, desc, KNOWN_SEGMENT_USES, 0);
-	use->seg_pause = bigint_column(tuple, desc, KNOWN_SEGMENT_PAUSE, -1);
-	use->counters_mark = time_column(tuple, desc, KNOWN_COUNTERS_MARK);
-	use->scans = bigint_column(tuple, desc, KNOWN_SCANS, 0);
-	use->alone = bigint_column(tuple, desc, KNOWN_ALONE, 0);
-	use->alone_first = time_column(tuple, desc, KNOWN_ALONE_FIRST);
-	use->alone_last = time_column(tuple, desc, KNOWN_ALONE_LAST);
-	use->alone_pause = bigint_column(tuple, desc, KNOWN_ALONE_PAUSE, -1);
-	use->alone_days = DatumGetInt32(heap_getattr(tuple, KNOWN_ALONE_DAYS, desc,
-												 &isnull));
 }
 
 /*
@@ -185,57 +100,6 @@ read_known(HeapTuple tuple, TupleDesc desc, void *arg)
 			 !OidIsValid(IndexGetRelation(use.relation, true)))
 		lookup->index = use;
 	return true;
-}
-
-/*
- * The pause between two uses, as far as somebody was there to see it.
- */
-static int64
-pause_between(TimestampTz last, TimestampTz first, const GuardEpochs *epochs)
-{
-	if (last == 0 || first <= last)
-		return -1;
-	return first - last - guard_epochs_unobserved(epochs, GUARD_WATCH_BOTH,
-												  last, first);
-}
-
-/*
- * A pause longer than anything is remembered is a clock's that jumped.
- */
-static bool
-is_plausible(int64 pause)
-{
-	return pause <= (int64) guard_guc_history_retention * USECS_PER_SEC;
-}
-
-static void
-note_pause(GuardKnownUse *use, int64 pause, TimestampTz ended)
-{
-	if (pause <= use->pause || !is_plausible(pause))
-		return;
-	use->pause = pause;
-	use->pause_ended = ended;
-}
-
-void
-guard_history_fold(GuardKnownUse *use, const GuardEpochs *epochs)
-{
-	if (use->segment == 0 || use->segment == epochs->segment)
-		return;
-	if (use->seg_uses > 0)
-	{
-		note_pause(use, pause_between(use->last, use->seg_first, epochs),
-				   use->seg_first);
-		note_pause(use, use->seg_pause, use->seg_last);
-		use->first = use->first == 0 ? use->seg_first :
-			Min(use->first, use->seg_first);
-		use->last = Max(use->last, use->seg_last);
-		use->uses += use->seg_uses;
-	}
-	use->segment = 0;
-	use->seg_first = use->seg_last = 0;
-	use->seg_uses = 0;
-	use->seg_pause = -1;
 }
 
 /* ----------------------------------------------------------------
@@ -269,14 +133,14 @@ continue_captured(GuardFact *fact, const GuardKnownUse *use,
 
 	if (fact == NULL || fact->seen != GUARD_SEEN_USED)
 		return;
-	between = pause_between(use->last, fact->first, epochs);
+	between = guard_history_pause(use->last, fact->first, epochs);
 	fact->days = use->days;
-	if (!is_plausible(fact->pause))
+	if (!guard_history_plausible(fact->pause))
 		fact->pause = -1;
 	if (use->uses == 0)
 		return;
 	fact->pause = Max(fact->pause, use->pause);
-	if (is_plausible(between))
+	if (guard_history_plausible(between))
 		fact->pause = Max(fact->pause, between);
 	fact->known_uses = fact->count + use->uses;
 	fact->known_first = use->first;
@@ -493,111 +357,4 @@ collect_one(GuardEvidence *evidence, Oid relation, GuardKnownUse *use,
 		add_silence(evidence, of_table ? "table history" : "history", watch);
 	if (!of_table)
 		mark_unobserved(evidence, watch);
-}
-
-/* ----------------------------------------------------------------
- *		Book-keeping
- * ----------------------------------------------------------------
- */
-
-/*
- * These two run inside somebody's DDL, where everything that is written about
- * it stands or falls together: so what a snapshot has locked at this moment is
- * left to the next snapshot, which finds the index gone, or its name under
- * another OID.
- */
-void
-guard_history_rebuilt(Oid old, Oid successor)
-{
-	Oid			types[] = {OIDOID, OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(successor), ObjectIdGetDatum(old)};
-
-	/* Capture begins anew with the new OID: its segment is past for this one. */
-	guard_store_execute("UPDATE guard.known_use SET relation_oid = $1,"
-						" segment = segment OPERATOR(pg_catalog.-) '1 us'::pg_catalog.interval"
-						" WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
-						"SELECT id FROM guard.known_use WHERE relation_oid OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED))",
-						2, types, values, NULL);
-}
-
-void
-guard_history_forget(Oid relation)
-{
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(relation)};
-
-	guard_store_execute("WITH gone AS (SELECT id FROM guard.known_use"
-						"  WHERE relation_oid OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED),"
-						" hours AS (DELETE FROM guard.hourly_use h USING gone WHERE h.relation_id OPERATOR(pg_catalog.=) gone.id)"
-						" DELETE FROM guard.known_use k USING gone WHERE k.id OPERATOR(pg_catalog.=) gone.id",
-						1, types, values, NULL);
-}
-
-static bool
-read_last_snapshot(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	TimestampTz *last = arg;
-
-	/* guard.evidence_epoch.seen_at */
-	*last = Max(*last, time_column(tuple, desc, 4));
-	return true;
-}
-
-TimestampTz
-guard_history_last_snapshot(void)
-{
-	TimestampTz last = 0;
-
-	(void) guard_store_scan("evidence_epoch", NULL, 0, InvalidOid,
-							read_last_snapshot, &last);
-	return last;
-}
-
-/* ----------------------------------------------------------------
- *		Statements
- * ----------------------------------------------------------------
- */
-
-typedef struct RateLookup
-{
-	List	   *queryids;
-	List	   *rates;
-} RateLookup;
-
-static bool
-read_rate(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	RateLookup *lookup = arg;
-	GuardStatementRate *rate;
-	int64		queryid = bigint_column(tuple, desc, RATE_QUERYID, 0);
-	bool		wanted = lookup->queryids == NIL;
-	bool		isnull;
-	Datum		value;
-	ListCell   *lc;
-
-	foreach(lc, lookup->queryids)
-		wanted = wanted || *(int64 *) lfirst(lc) == queryid;
-	if (!wanted || time_column(tuple, desc, RATE_DELTA_TO) == 0)
-		return true;
-
-	rate = palloc0(sizeof(GuardStatementRate));
-	rate->queryid = queryid;
-	rate->from = time_column(tuple, desc, RATE_DELTA_FROM);
-	rate->to = time_column(tuple, desc, RATE_DELTA_TO);
-	rate->calls = bigint_column(tuple, desc, RATE_DELTA_CALLS, 0);
-	value = heap_getattr(tuple, RATE_DELTA_TIME, desc, &isnull);
-	rate->total_time = isnull ? 0 : DatumGetFloat8(value);
-	rate->rows = bigint_column(tuple, desc, RATE_DELTA_ROWS, 0);
-	lookup->rates = lappend(lookup->rates, rate);
-	return true;
-}
-
-List *
-guard_history_statement_rates(List *queryids)
-{
-	RateLookup	lookup = {queryids, NIL};
-
-	(void) guard_store_scan("statement_rate", NULL, 0, InvalidOid, read_rate,
-							&lookup);
-	return lookup.rates;
 }

@@ -24,7 +24,6 @@
 #include "utils/timestamp.h"
 
 #include "evidence/history_rows.h"
-#include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture.h"
 #include "store/batch.h"
@@ -309,79 +308,6 @@ guard_history_rows_epochs(const GuardEpochs *epochs)
 		if (epoch->changed)
 			write_epoch(epoch);
 	}
-}
-
-/* ----------------------------------------------------------------
- *		Statements
- * ----------------------------------------------------------------
- */
-
-/*
- * The identifiers of all captured statements, as an array; NULL when there is
- * none.
- */
-static ArrayType *
-captured_queryids(void)
-{
-	List	   *relations = guard_capture_relations();
-	Datum	   *elements = NULL;
-	int			n = 0;
-	int			max = 0;
-	ListCell   *lr;
-	ListCell   *lc;
-
-	foreach(lr, relations)
-	{
-		foreach(lc, guard_capture_statements(((GuardCapturedUse *) lfirst(lr))->relation))
-		{
-			if (n == max)
-			{
-				max = Max(max * 2, 256);
-				elements = elements == NULL ? palloc(max * sizeof(Datum)) :
-					repalloc(elements, max * sizeof(Datum));
-			}
-			elements[n++] = Int64GetDatum(((GuardCapturedStatement *) lfirst(lc))->queryid);
-		}
-	}
-	return n == 0 ? NULL :
-		construct_array(elements, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-						TYPALIGN_DOUBLE);
-}
-
-/*
- * Note what pg_stat_statements has counted for the captured statements, and
- * how much of it is new.  A count that went down began anew, at some time since
- * the last look.  Rows of statements that rest are left alone, but for once a
- * day, which is how they are told from those that are captured no more; so what
- * is new came since the last snapshot, however old the row.
- */
-void
-guard_history_statements(TimestampTz now, TimestampTz last)
-{
-	ArrayType  *queryids = captured_queryids();
-	char	   *function;
-	Oid			types[] = {TIMESTAMPTZOID, INT8ARRAYOID, TIMESTAMPTZOID};
-	Datum		values[3];
-
-	if (queryids == NULL || (function = guard_statements_function()) == NULL)
-		return;
-	values[0] = TimestampTzGetDatum(now);
-	values[1] = PointerGetDatum(queryids);
-	values[2] = TimestampTzGetDatum(last);
-	guard_store_execute(psprintf("INSERT INTO guard.statement_rate AS r (queryid, seen_at, calls, total_time, rows)"
-								 " SELECT s.queryid, $1, sum(s.calls), sum(s.total_exec_time), sum(s.rows) FROM %s(false) s"
-								 "  WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-								 "    AND s.queryid = ANY ($2) GROUP BY s.queryid"
-								 " ON CONFLICT (queryid) DO UPDATE SET seen_at = EXCLUDED.seen_at, calls = EXCLUDED.calls,"
-								 "  total_time = EXCLUDED.total_time, rows = EXCLUDED.rows,"
-								 "  delta_from = GREATEST(r.seen_at, $3), delta_to = EXCLUDED.seen_at,"
-								 "  delta_calls = EXCLUDED.calls - CASE WHEN EXCLUDED.calls >= r.calls THEN r.calls ELSE 0 END,"
-								 "  delta_time = EXCLUDED.total_time - CASE WHEN EXCLUDED.calls >= r.calls THEN r.total_time ELSE 0 END,"
-								 "  delta_rows = EXCLUDED.rows - CASE WHEN EXCLUDED.calls >= r.calls THEN r.rows ELSE 0 END"
-								 " WHERE EXCLUDED.seen_at > r.seen_at AND (EXCLUDED.calls <> r.calls OR r.delta_calls <> 0"
-								 "   OR r.delta_calls IS NULL OR r.seen_at < EXCLUDED.seen_at - interval '1 day')",
-								 function),
-						3, types, values, NULL);
 }
 
 /* ----------------------------------------------------------------

@@ -178,7 +178,9 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->seen = GUARD_SEEN_NOT;
 		return;
 	}
-	covered = capture_since != 0 && !guard_usage_bypasses_executor(evidence->index, evidence->roles.subscribed) &&
+	covered = capture_since != 0 &&
+		!guard_usage_bypasses_executor(evidence->index,
+									   evidence->roles.subscribed) &&
 		!may_have_overflowed(captured) &&
 		(capture_since <= fact->since ||
 		 (evidence->created_at != 0 && capture_since <= evidence->created_at));

@@ -217,6 +217,9 @@ is($s->value("SELECT count(*) = 1 AND bool_and(relation_oid = 'used_a_idx'::regc
 $s->ok("UPDATE guard.known_use SET last_use = now() + interval '10 years', pause_ended = now() + interval '10 years', longest_pause = 1e15 WHERE relation_name = 'used_a_idx'");
 snapshot('by a clock that went back');
 is($s->value("SELECT last_use <= now() AND longest_pause IS NULL FROM guard.known_use WHERE relation_name = 'used_a_idx'"), 't', 'no use is dated into the future for long');
+$s->ok("INSERT INTO guard.known_use (relation_oid, table_oid, relation_name, first_use, last_use, uses, days, segment_uses, scans, unexplained, unexplained_days)
+	VALUES ('young_a_idx'::regclass, 'young'::regclass, 'young_a_idx', now(), now(), 6, 3, 0, 0, 0, 0)");
+is(verdict($s, 'young_a_idx'), 'block hot', 'used here');
 $s->ok("SET guard.mode = 'off'");
 $s->ok('DROP TABLE used');
 is($s->value('SELECT guard.snapshot()'), 'f', 'guard.mode = off: no snapshot');
@@ -228,10 +231,13 @@ is($s->value("SELECT count(*) FROM guard.known_use WHERE relation_name LIKE 'use
 $s->close;
 $node->safe_psql('template1', 'CREATE DATABASE copy TEMPLATE postgres');
 $s = session($node, dbname => 'copy');
+is(seen($_, 'history') . seen($_, 'counted history'), '', "the history of the template is not the copy's: $_") foreach qw(idle_a_idx young_a_idx monthly_a_idx2);
 is(seen('idle_a_idx', 'history'), '', 'the history of the template is not the copy\'s');
 snapshot('of the copy');
 is($s->value('SELECT count(*) FROM guard.evidence_epoch WHERE since < now() - interval \'100 days\''), 0, 'and is forgotten');
 again();
+
+$s->ok("DELETE FROM guard.known_use WHERE relation_name = 'young_a_idx'");
 
 # ---- nobody waits
 

@@ -1,0 +1,177 @@
+/*-------------------------------------------------------------------------
+ *
+ * history_known.c
+ *	  What was written down of the use of one index or table.
+ *
+ * A row keeps apart what happened in capture's present segment and what came
+ * before: the one is compared with capture, and replaced by what it says now;
+ * the other only grows.  When the segment has become a past one, it is folded
+ * into the sum.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "evidence/history.h"
+#include "evidence/history_rows.h"
+#include "guc.h"
+#include "store/store.h"
+
+/* guard.known_use */
+#define KNOWN_ID				1
+#define KNOWN_RELATION			2
+#define KNOWN_TABLE				3
+#define KNOWN_NAME				4
+#define KNOWN_FIRST				5
+#define KNOWN_LAST				6
+#define KNOWN_USES				7
+#define KNOWN_PAUSE				8
+#define KNOWN_PAUSE_ENDED		9
+#define KNOWN_DAYS				10
+#define KNOWN_SERVICES			11
+#define KNOWN_ARBITER			12
+#define KNOWN_SEGMENT			13
+#define KNOWN_SEGMENT_FIRST		14
+#define KNOWN_SEGMENT_LAST		15
+#define KNOWN_SEGMENT_USES		16
+#define KNOWN_SEGMENT_PAUSE		17
+#define KNOWN_COUNTERS_MARK		18
+#define KNOWN_SCANS				19
+#define KNOWN_ALONE				20
+#define KNOWN_ALONE_FIRST		21
+#define KNOWN_ALONE_LAST		22
+#define KNOWN_ALONE_PAUSE		23
+#define KNOWN_ALONE_DAYS		24
+void
+guard_history_row(HeapTuple tuple, TupleDesc desc, GuardKnownUse *use)
+{
+	bool		isnull;
+	Datum		value;
+
+	memset(use, 0, sizeof(*use));
+	use->id = DatumGetInt32(heap_getattr(tuple, KNOWN_ID, desc, &isnull));
+	use->relation = DatumGetObjectId(heap_getattr(tuple, KNOWN_RELATION, desc,
+												  &isnull));
+	use->table = DatumGetObjectId(heap_getattr(tuple, KNOWN_TABLE, desc,
+											   &isnull));
+	namestrcpy(&use->name, NameStr(*DatumGetName(heap_getattr(tuple, KNOWN_NAME,
+															  desc, &isnull))));
+	use->first = guard_history_time(tuple, desc, KNOWN_FIRST);
+	use->last = guard_history_time(tuple, desc, KNOWN_LAST);
+	use->uses = guard_history_bigint(tuple, desc, KNOWN_USES, 0);
+	use->pause = guard_history_bigint(tuple, desc, KNOWN_PAUSE, -1);
+	use->pause_ended = guard_history_time(tuple, desc, KNOWN_PAUSE_ENDED);
+	use->days = DatumGetInt32(heap_getattr(tuple, KNOWN_DAYS, desc, &isnull));
+	value = heap_getattr(tuple, KNOWN_SERVICES, desc, &isnull);
+	use->services = isnull ? NULL : TextDatumGetCString(value);
+	use->last_arbiter = guard_history_time(tuple, desc, KNOWN_ARBITER);
+	use->segment = guard_history_time(tuple, desc, KNOWN_SEGMENT);
+	use->seg_first = guard_history_time(tuple, desc, KNOWN_SEGMENT_FIRST);
+	use->seg_last = guard_history_time(tuple, desc, KNOWN_SEGMENT_LAST);
+	use->seg_uses = guard_history_bigint(tuple, desc, KNOWN_SEGMENT_USES, 0);
+	use->seg_pause = guard_history_bigint(tuple, desc, KNOWN_SEGMENT_PAUSE, -1);
+	use->counters_mark = guard_history_time(tuple, desc, KNOWN_COUNTERS_MARK);
+	use->scans = guard_history_bigint(tuple, desc, KNOWN_SCANS, 0);
+	use->alone = guard_history_bigint(tuple, desc, KNOWN_ALONE, 0);
+	use->alone_first = guard_history_time(tuple, desc, KNOWN_ALONE_FIRST);
+	use->alone_last = guard_history_time(tuple, desc, KNOWN_ALONE_LAST);
+	use->alone_pause = guard_history_bigint(tuple, desc, KNOWN_ALONE_PAUSE, -1);
+	use->alone_days = DatumGetInt32(heap_getattr(tuple, KNOWN_ALONE_DAYS, desc,
+												 &isnull));
+}
+
+/*
+ * The pause between two uses, as far as somebody was there to see it.
+ */
+int64
+guard_history_pause(TimestampTz last, TimestampTz first, const GuardEpochs *epochs)
+{
+	if (last == 0 || first <= last)
+		return -1;
+	return first - last - guard_epochs_unobserved(epochs, GUARD_WATCH_BOTH,
+												  last, first);
+}
+
+/*
+ * A pause longer than anything is remembered is a clock's that jumped.
+ */
+bool
+guard_history_plausible(int64 pause)
+{
+	return pause <= (int64) guard_guc_history_retention * USECS_PER_SEC;
+}
+
+static void
+note_pause(GuardKnownUse *use, int64 pause, TimestampTz ended)
+{
+	if (pause <= use->pause || !guard_history_plausible(pause))
+		return;
+	use->pause = pause;
+	use->pause_ended = ended;
+}
+
+void
+guard_history_fold(GuardKnownUse *use, const GuardEpochs *epochs)
+{
+	if (use->segment == 0 || use->segment == epochs->segment)
+		return;
+	if (use->seg_uses > 0)
+	{
+		note_pause(use, guard_history_pause(use->last, use->seg_first, epochs),
+				   use->seg_first);
+		note_pause(use, use->seg_pause, use->seg_last);
+		use->first = use->first == 0 ? use->seg_first :
+			Min(use->first, use->seg_first);
+		use->last = Max(use->last, use->seg_last);
+		use->uses += use->seg_uses;
+	}
+	use->segment = 0;
+	use->seg_first = use->seg_last = 0;
+	use->seg_uses = 0;
+	use->seg_pause = -1;
+}
+
+/* ----------------------------------------------------------------
+ *		Book-keeping
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * These two run inside somebody's DDL, where everything that is written about
+ * it stands or falls together: so what a snapshot has locked at this moment is
+ * left to the next snapshot, which finds the index gone, or its name under
+ * another OID.
+ */
+void
+guard_history_rebuilt(Oid old, Oid successor)
+{
+	Oid			types[] = {OIDOID, OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(successor), ObjectIdGetDatum(old)};
+
+	/* Capture begins anew with the new OID: its segment is past for this one. */
+	guard_store_execute("UPDATE guard.known_use SET relation_oid = $1,"
+						" segment = segment OPERATOR(pg_catalog.-) '1 us'::pg_catalog.interval"
+						" WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
+						"SELECT id FROM guard.known_use WHERE relation_oid OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED))",
+						2, types, values, NULL);
+}
+
+void
+guard_history_forget(Oid relation)
+{
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(relation)};
+
+	guard_store_execute("WITH gone AS (SELECT id FROM guard.known_use"
+						"  WHERE relation_oid OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED),"
+						" hours AS (DELETE FROM guard.hourly_use h USING gone WHERE h.relation_id OPERATOR(pg_catalog.=) gone.id)"
+						" DELETE FROM guard.known_use k USING gone WHERE k.id OPERATOR(pg_catalog.=) gone.id",
+						1, types, values, NULL);
+}
