@@ -28,6 +28,9 @@
 /* guard.known_use */
 #define KNOWN_TABLE				3
 
+/* Days with use, before scans that nobody dated tell of pauses. */
+#define ENOUGH_DAYS		3
+
 /* What is looked up for one question. */
 typedef struct Lookup
 {
@@ -179,6 +182,16 @@ continue_alone(const GuardFact *fact, GuardKnownUse *use,
 }
 
 /*
+ * The longest pause between uses that were only counted.  A thousand scans
+ * between two snapshots may be one report: it takes days to see it return.
+ */
+static int64
+counted_pause(const GuardKnownUse *use)
+{
+	return use->alone_days >= ENOUGH_DAYS ? use->alone_pause : -1;
+}
+
+/*
  * The server's counters say how often, history says when, and how much of it
  * captured statements explain.
  */
@@ -202,7 +215,7 @@ continue_counted(GuardFact *fact, const GuardKnownUse *use)
 		fact->note = NULL;
 		fact->last = use->alone_last;
 		fact->known_first = use->alone_first;
-		fact->pause = use->alone_pause;
+		fact->pause = counted_pause(use);
 		fact->days = use->alone_days;
 	}
 }
@@ -256,7 +269,7 @@ add_counted(GuardEvidence *evidence, const char *source,
 	fact->first = use->alone_first;
 	fact->last = use->alone_last;
 	fact->count = use->alone;
-	fact->pause = use->alone_pause;
+	fact->pause = counted_pause(use);
 	fact->days = use->alone_days;
 }
 
