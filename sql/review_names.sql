@@ -55,3 +55,12 @@ SELECT * FROM advice('CREATE INDEX IF NOT EXISTS users_id_key ON auth.users (ema
 -- an index that becomes a constraint bears its name
 SELECT * FROM review('CREATE UNIQUE INDEX i ON auth.users (id); ALTER TABLE auth.users DROP CONSTRAINT users_id_key, ADD CONSTRAINT k UNIQUE USING INDEX i; ALTER TABLE auth.users DROP CONSTRAINT k');
 SELECT * FROM review('ALTER TABLE auth.users DROP CONSTRAINT users_id_key, ADD CONSTRAINT k UNIQUE (id) DEFERRABLE');
+-- a materialized view is made anew: its columns are not known, their names are
+CREATE MATERIALIZED VIEW auth.m AS SELECT id, email FROM auth.users;
+CREATE UNIQUE INDEX m_id ON auth.m (id);
+CALL use('SELECT count(*) FROM auth.m WHERE id = 17');
+SELECT * FROM review('BEGIN; DROP MATERIALIZED VIEW auth.m; CREATE MATERIALIZED VIEW auth.m AS SELECT id, upper(email) AS email FROM auth.users; CREATE UNIQUE INDEX m_id ON auth.m (id); COMMIT');
+SELECT * FROM review('BEGIN; DROP MATERIALIZED VIEW auth.m; CREATE MATERIALIZED VIEW auth.m AS SELECT id, upper(email) AS email FROM auth.users; COMMIT');
+-- what serves in another's place goes later, in the same transaction and in the next
+SELECT * FROM review('BEGIN; DROP INDEX auth.users_email_idx; CREATE INDEX n ON auth.users (email); COMMIT; DROP INDEX auth.n');
+SELECT * FROM review('BEGIN; DROP INDEX auth.users_email_idx; CREATE INDEX n ON auth.users (email); COMMIT; ALTER TABLE auth.users DROP email');

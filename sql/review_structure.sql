@@ -81,3 +81,12 @@ CALL use('SELECT count(*) FROM p WHERE a = 3');
 SELECT * FROM review('CREATE INDEX n ON p (a); DROP INDEX p_a');
 SELECT * FROM review('CREATE INDEX n ON ONLY p (a); DROP INDEX p_a');
 SELECT * FROM review('CREATE INDEX n ON ONLY p (a); CREATE INDEX CONCURRENTLY n1 ON p1 (a); ALTER INDEX n ATTACH PARTITION n1; DROP INDEX p_a');
+-- in place of a partial index, a full one serves where statistics say that it is about as small
+CREATE INDEX few ON t (at) WHERE team = 3;
+CREATE INDEX most ON t (email) WHERE state = 'open';
+CREATE INDEX odd ON t (pad) WHERE id % 2 = 1;
+ANALYZE t;
+CALL use('SELECT count(*) FROM t WHERE at > ''2001-01-01'' AND team = 3');
+CALL use('SELECT count(*) FROM t WHERE email = ''u17'' AND state = ''open''');
+CALL use('SELECT count(*) FROM t WHERE pad = ''y'' AND id % 2 = 1');
+SELECT * FROM review('CREATE INDEX n ON t (at); DROP INDEX few; CREATE INDEX m ON t (email); DROP INDEX most; CREATE INDEX o ON t (pad) WHERE id % 2 > 0; DROP INDEX odd');

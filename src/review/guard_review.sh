@@ -25,7 +25,7 @@ in the order of the plan.
 Options:
   --format=FORMAT           text (default), markdown, json or junit
   -1, --single-transaction  each file runs in one transaction, as most migration tools have it
-  -v, --set=NAME=VALUE      a variable of psql that the files use
+  -v, --set=NAME=VALUE      a variable that the files use: :NAME as in psql, or ${NAME}
   --strict                  what cannot be seen into is a failure, too (status 2)
   --all                     in text and markdown, list statements about which there is nothing to say as well
   -d, --dbname=DBNAME       database to connect to, or a connection string
@@ -161,7 +161,8 @@ list_folder() {
 				}
 				return out s
 			}
-			{ print key($0) "\037" $0 }' | LC_ALL=C sort | sed "s/^.*$(printf '\037')//" | while IFS= read -r file; do
+			# Flyway runs the repeatable ones last
+			{ file = $0; if (sub(/(^|\/)R__/, "/~R__", file)) $0 = $0; print key(file) "\037" $0 }' | LC_ALL=C sort | sed "s/^.*$(printf '\037')//" | while IFS= read -r file; do
 			is_way_down "${file#"$folder"/}" || printf '%s\n' "$file"
 		done
 	fi
@@ -228,7 +229,7 @@ awk -v work="$work" -v single="$single" '
 	# Variables that are known, put in place as psql does.
 	function fill(line,   name, out, before) {
 		for (name in value) {
-			if (index(line, ":") == 0) break
+			if (index(line, ":") == 0 && index(line, "${") == 0) break
 			out = ""
 			while (match(line, ":(\"" name "\"|\047" name "\047|" name ")")) {
 				before = substr(line, 1, RSTART - 1)
@@ -242,8 +243,18 @@ awk -v work="$work" -v single="$single" '
 				line = rest
 			}
 			line = out line
+			if (index(line, "${" name "}")) line = swap(line, "${" name "}", value[name])
 		}
 		return line
+	}
+
+	function swap(s, from, to,   out, at) {
+		out = ""
+		while (at = index(s, from)) {
+			out = out substr(s, 1, at - 1) to
+			s = substr(s, at + length(from))
+		}
+		return out s
 	}
 
 	function folder_of(file) { return sub(/\/[^\/]*$/, "", file) ? file : "." }
@@ -491,7 +502,7 @@ awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v m
 			}
 			shade = verdict[i] == "allow" ? "32" : verdict[i] == "block" || verdict[i] == "error" ? "31" : "33"
 			print paint(shade ";1", toupper(verdict[i])) (reason[i] == "" ? "" : " (" reason[i] ")") "  " file[i] ":" line[i] "  " command[i]
-			if (target[i] != "") print "    index " target[i]
+			if (target[i] != "") print "    " target[i]
 			if (detail[i] != "") print wrap(detail[i], "    ")
 			if (advice[i] != "") print paint("36", wrap("=> " advice[i], "    "))
 			print ""

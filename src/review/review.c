@@ -155,7 +155,7 @@ report_error(Script *script, const ErrorData *error, bool parsed, int *position)
 	if (piece->variables && error->sqlerrcode == ERRCODE_SYNTAX_ERROR)
 	{
 		row = guard_review_row(script, NULL, "not reviewed");
-		guard_review_explain(row, "It has variables that psql replaces (line %d, column %d).",
+		guard_review_explain(row, "It has variables (line %d, column %d); guard_review -v NAME=VALUE puts values in their place.",
 							 line, column);
 		return;
 	}

@@ -130,7 +130,7 @@ typedef struct Script
 	List	   *savepoints;		/* of ScriptSavepoint *, newest last */
 } Script;
 
-/* ---- names (script.c) ---- */
+/* ---- transactions and settings (script.c) ---- */
 
 extern void guard_script_init(Script *script);
 
@@ -154,6 +154,10 @@ extern void guard_script_rollback_to(Script *script, const char *name);
 extern void guard_script_variable(Script *script, VariableSetStmt *stmt);
 extern void guard_script_set_config(Script *script, const char *name,
 									const char *value, bool is_local);
+
+/* ---- names (names.c) ---- */
+
+extern void guard_script_init_names(Script *script);
 
 /*
  * What a name means at this point of the script; NULL when nothing bears it.
@@ -228,6 +232,16 @@ extern ScriptMatch guard_structure_match(const GuardShape *gone,
 extern bool guard_structure_uses(const ScriptRelation *index,
 								 const char *label);
 
+/* ---- expressions (normal.c) ---- */
+
+/*
+ * An expression of the script on this table, or a real index's as it was
+ * deparsed, in normal form; NULL when it is of a kind that has none.
+ */
+extern char *guard_normal_text(Node *node, Script *script,
+							   ScriptRelation *table);
+extern char *guard_normal_text_of(const char *deparsed);
+
 /* ---- effects (effects.c) ---- */
 
 /* What the statement makes or renames.  Nothing is removed here. */
@@ -247,7 +261,20 @@ extern bool guard_removal_collect(Script *script, Node *stmt);
  */
 extern void guard_removal_index_added(Script *script, ScriptRelation *index);
 
-/* The whole script is known: say what became of each removal. */
+/* May the caller see the evidence?  Would it be refused by itself? */
+extern bool guard_removal_may_see(const ScriptRemoval *removal);
+extern bool guard_removal_is_blocked(const ScriptRemoval *removal);
+
+/*
+ * Does the index that comes after it come in time: with the same statement, or
+ * in the same transaction?
+ */
+extern bool guard_removal_is_made_up_later(const ScriptRemoval *removal);
+
+#define GUARD_REVIEW_NOT_OWNER \
+	"Only the owner of the table and members of pg_read_all_stats may ask about its indexes."
+
+/* The whole script is known: say what became of each removal (conclude.c). */
 extern void guard_removal_conclude(Script *script);
 
 /* ---- rows (review.c) ---- */

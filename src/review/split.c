@@ -162,7 +162,14 @@ guard_split_next(GuardSplitter *s)
 				break;
 			case '$':
 				if (!take_dollar_quoted(s))
+				{
+					scan.variables |= s->at[1] == '{';
 					advance(s, 1);
+				}
+				break;
+			case '{':
+				scan.variables |= s->at[1] == '{';
+				advance(s, 1);
 				break;
 			case '(':
 				scan.parens++;

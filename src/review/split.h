@@ -30,7 +30,8 @@ typedef struct GuardPiece
 								 * semicolon; NULL otherwise */
 	bool		copy_data;		/* COPY FROM STDIN: data lines follow it in the
 								 * script, and are left out */
-	bool		variables;		/* it contains :psql :'variables' */
+	bool		variables;		/* it contains psql's :'variables', or what
+								 * migration tools have: ${x}, {{x}} */
 } GuardPiece;
 
 /* What a cut leaves open, for guard_split_next(). */

@@ -9,13 +9,10 @@
  * classes are looked up by name.
  *
  * Expressions and predicates cannot be: parse analysis would lock the table
- * (finding 18 of the design review).  They are compared as text instead, made
- * from the raw parse tree in one normal form: casts of constants, pg_catalog
- * and case are dropped, IN becomes = ANY, AND and OR are sorted.  The real
- * index's text, deparsed without the casts that nobody wrote, is parsed again
- * and brought into the same form.  Equal texts mean the same.  Different ones
- * need not mean different things: where all else would match, and the same
- * columns are used, the answer is "compare by hand".
+ * (finding 18 of the design review).  They are compared as text in a normal
+ * form (normal.c).  Equal texts mean the same.  Different ones need not mean
+ * different things: where all else would match, and the same columns are used,
+ * the answer is "compare by hand".
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -25,6 +22,7 @@
 
 #include "access/attnum.h"
 #include "access/brin.h"
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/index.h"
 #include "catalog/pg_am_d.h"
@@ -32,23 +30,14 @@
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
-#include "nodes/makefuncs.h"
-#include "parser/parser.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "review/script.h"
 
 /* A column that the script adds: it has a name, and no number. */
 #define ADDED_COLUMN	MaxAttrNumber
-
-/* Where the columns of an expression are looked up; NULL for a real index's. */
-typedef struct Naming
-{
-	Script	   *script;
-	ScriptRelation *table;
-} Naming;
 
 static GuardShape *start(Script *script, ScriptRelation *index, const char *am,
 						 int nkeys);
@@ -58,25 +47,9 @@ static void read_column_key(Script *script, ScriptRelation *index,
 							GuardShapeKey *key, const char *name);
 static void read_opclass(ScriptRelation *index, GuardShapeKey *key,
 						 List *opclass);
+static double table_tuples(Oid table);
 static char *options_text(List *options);
 static int	brin_range(List *options);
-static char *normal_text(Node *node, const Naming *naming);
-static bool append_node(StringInfo buf, Node *node, const Naming *naming);
-static bool append_list(StringInfo buf, List *nodes, const Naming *naming);
-static bool append_set(StringInfo buf, List *nodes, const Naming *naming);
-static void append_sorted(StringInfo buf, List *texts);
-static int	compare_texts(const ListCell *a, const ListCell *b);
-static Node *expand_between(Node *node);
-static bool append_expr(StringInfo buf, A_Expr *expr, const Naming *naming);
-static bool append_bool(StringInfo buf, BoolExpr *expr, const Naming *naming);
-static bool append_case(StringInfo buf, CaseExpr *expr, const Naming *naming);
-static bool append_function(StringInfo buf, FuncCall *call,
-							const Naming *naming);
-static void append_type(StringInfo buf, TypeName *type);
-static void append_const(StringInfo buf, A_Const *constant);
-static void append_name(StringInfo buf, List *names);
-static Node *strip_const_cast(Node *node);
-static Node *parse_expression(const char *text);
 static bool same_columns(const char *a, const char *b);
 static bool but_for_casts(const char *a, const char *b);
 static char *without_casts(const char *text);
@@ -88,7 +61,6 @@ guard_structure_of_index(Script *script, ScriptRelation *index, IndexStmt *stmt)
 {
 	const char *am = stmt->accessMethod ? stmt->accessMethod : DEFAULT_INDEX_TYPE;
 	GuardShape *shape = start(script, index, am, list_length(stmt->indexParams));
-	Naming		naming = {script, index->table};
 	ListCell   *lc;
 	int			i = 0;
 
@@ -110,12 +82,32 @@ guard_structure_of_index(Script *script, ScriptRelation *index, IndexStmt *stmt)
 	if (stmt->whereClause != NULL)
 	{
 		shape->has_predicate = true;
-		shape->predicate_text = normal_text(stmt->whereClause, &naming);
+		shape->predicate_text = guard_normal_text(stmt->whereClause, script, index->table);
 	}
+
+	else
+		shape->tuples = table_tuples(index->table->oid);
 
 	/* what is built on the parent alone is not valid before its last child */
 	index->usable = stmt->relation == NULL || stmt->relation->inh ||
 		index->table->relkind != RELKIND_PARTITIONED_TABLE;
+}
+
+/*
+ * Rows of a real table, which is what a full index on it will have as entries;
+ * 0 or -1 when not known.
+ */
+static double
+table_tuples(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	double		tuples = 0;
+
+	if (!HeapTupleIsValid(tuple))
+		return 0;
+	tuples = ((Form_pg_class) GETSTRUCT(tuple))->reltuples;
+	ReleaseSysCache(tuple);
+	return tuples;
 }
 
 /*
@@ -196,14 +188,12 @@ static void
 read_element(Script *script, ScriptRelation *index, GuardShapeKey *key,
 			 IndexElem *element)
 {
-	Naming		naming = {script, index->table};
-
 	if (element->name != NULL)
 		read_column_key(script, index, key, element->name);
 	else
 	{
 		key->expression = element->expr;
-		key->expression_text = normal_text(element->expr, &naming);
+		key->expression_text = guard_normal_text(element->expr, script, index->table);
 		key->default_opclass = true;
 		key->default_collation = true;
 	}
@@ -240,17 +230,19 @@ read_column_key(Script *script, ScriptRelation *index, GuardShapeKey *key,
 		ADDED_COLUMN;
 	key->default_opclass = true;
 	key->default_collation = true;
-	if (column == NULL || !OidIsValid(column->type))
-	{
+	if (column == NULL && index->table->columns_known)
 		index->shape_known = false;
+
+	/*
+	 * Where the type is not known, the default operator class of whatever it
+	 * is is what the default class of the old one was (see shape_match.c).
+	 */
+	if (column == NULL || !OidIsValid(column->type))
 		return;
-	}
 	key->type = column->type;
 	key->collation = column->collation;
 	key->opclass = GetDefaultOpClass(key->type, index->shape->am);
-	if (!OidIsValid(key->opclass))
-		index->shape_known = false;
-	else
+	if (OidIsValid(key->opclass))
 	{
 		key->opfamily = get_opclass_family(key->opclass);
 		key->opclass_input = get_opclass_input_type(key->opclass);
@@ -342,29 +334,18 @@ guard_structure_comparable(const GuardShape *shape, bool *known)
 		if (key->attnum != 0)
 			continue;
 		if (key->expression_text != NULL)
-			key->expression_text = normal_text(parse_expression(key->expression_text), NULL);
+			key->expression_text = guard_normal_text_of(key->expression_text);
 		if (key->expression_text == NULL)
 			*known = false;
 	}
 	if (copy->has_predicate)
 	{
 		if (copy->predicate_text != NULL)
-			copy->predicate_text = normal_text(parse_expression(copy->predicate_text), NULL);
+			copy->predicate_text = guard_normal_text_of(copy->predicate_text);
 		if (copy->predicate_text == NULL)
 			*known = false;
 	}
 	return copy;
-}
-
-static Node *
-parse_expression(const char *text)
-{
-	List	   *statements = raw_parser(psprintf("SELECT %s", text),
-										RAW_PARSE_DEFAULT);
-	SelectStmt *select = castNode(SelectStmt,
-								  linitial_node(RawStmt, statements)->stmt);
-
-	return linitial_node(ResTarget, select->targetList)->val;
 }
 
 /* ---- comparing ---- */
@@ -477,8 +458,13 @@ might_match(const GuardShape *gone, const GuardShape *index, bool need_unique)
 		if (a->exclusion && b->exclusion)
 			b->keys[i].exclusion_operator = a->keys[i].exclusion_operator;
 	}
-	a->has_predicate = b->has_predicate = false;
-	a->predicate = b->predicate = NIL;
+
+	/* in place of a partial index, a full one's size decides, if it is known */
+	if (b->has_predicate || a->tuples <= 0 || b->tuples <= 0)
+	{
+		a->has_predicate = b->has_predicate = false;
+		a->predicate = b->predicate = NIL;
+	}
 	return guard_shape_match(a, b, need_unique) != GUARD_MATCH_NONE;
 }
 
@@ -580,396 +566,4 @@ without_casts(const char *text)
 			appendStringInfoChar(&buf, *text++);
 	}
 	return buf.data;
-}
-
-/* ---- the normal form ---- */
-
-/*
- * NULL for what has none: a node of a kind that is not known here.
- */
-static char *
-normal_text(Node *node, const Naming *naming)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	return append_node(&buf, node, naming) ? buf.data : NULL;
-}
-
-static bool
-append_node(StringInfo buf, Node *node, const Naming *naming)
-{
-	check_stack_depth();
-	if (node == NULL)
-		return true;
-	node = expand_between(strip_const_cast(node));
-	switch (nodeTag(node))
-	{
-		case T_ColumnRef:
-			{
-				Node	   *name = llast(((ColumnRef *) node)->fields);
-
-				if (!IsA(name, String))
-					return false;
-				appendStringInfo(buf, "[%s]", naming == NULL ? strVal(name) :
-								 guard_script_column_label(naming->script, naming->table,
-														   strVal(name)));
-				return true;
-			}
-		case T_A_Const:
-			append_const(buf, (A_Const *) node);
-			return true;
-		case T_TypeCast:
-			if (!append_node(buf, ((TypeCast *) node)->arg, naming))
-				return false;
-			appendStringInfoString(buf, "::");
-			append_type(buf, ((TypeCast *) node)->typeName);
-			return true;
-		case T_FuncCall:
-			return append_function(buf, (FuncCall *) node, naming);
-		case T_A_Expr:
-			return append_expr(buf, (A_Expr *) node, naming);
-		case T_BoolExpr:
-			return append_bool(buf, (BoolExpr *) node, naming);
-		case T_NullTest:
-			appendStringInfoString(buf, ((NullTest *) node)->nulltesttype == IS_NULL ?
-								   "isnull(" : "notnull(");
-			if (!append_node(buf, (Node *) ((NullTest *) node)->arg, naming))
-				return false;
-			appendStringInfoChar(buf, ')');
-			return true;
-		case T_BooleanTest:
-			appendStringInfo(buf, "test%d(", (int) ((BooleanTest *) node)->booltesttype);
-			if (!append_node(buf, (Node *) ((BooleanTest *) node)->arg, naming))
-				return false;
-			appendStringInfoChar(buf, ')');
-			return true;
-		case T_CoalesceExpr:
-			appendStringInfoString(buf, "coalesce");
-			return append_list(buf, ((CoalesceExpr *) node)->args, naming);
-		case T_MinMaxExpr:
-			appendStringInfoString(buf, ((MinMaxExpr *) node)->op == IS_GREATEST ?
-								   "greatest" : "least");
-			return append_list(buf, ((MinMaxExpr *) node)->args, naming);
-		case T_CaseExpr:
-			return append_case(buf, (CaseExpr *) node, naming);
-		case T_A_ArrayExpr:
-			appendStringInfoString(buf, "array");
-			return append_list(buf, ((A_ArrayExpr *) node)->elements, naming);
-		case T_CollateClause:
-			if (!append_node(buf, ((CollateClause *) node)->arg, naming))
-				return false;
-			appendStringInfoString(buf, " collate ");
-			append_name(buf, ((CollateClause *) node)->collname);
-			return true;
-		default:
-			return false;
-	}
-}
-
-static bool
-append_list(StringInfo buf, List *nodes, const Naming *naming)
-{
-	ListCell   *lc;
-
-	appendStringInfoChar(buf, '(');
-	foreach(lc, nodes)
-	{
-		if (foreach_current_index(lc) > 0)
-			appendStringInfoChar(buf, ',');
-		if (!append_node(buf, lfirst(lc), naming))
-			return false;
-	}
-	appendStringInfoChar(buf, ')');
-	return true;
-}
-
-/*
- * The same for what has no order.
- */
-static bool
-append_set(StringInfo buf, List *nodes, const Naming *naming)
-{
-	List	   *texts = NIL;
-	ListCell   *lc;
-
-	foreach(lc, nodes)
-	{
-		char	   *text = normal_text(lfirst(lc), naming);
-
-		if (text == NULL)
-			return false;
-		texts = lappend(texts, text);
-	}
-	append_sorted(buf, texts);
-	return true;
-}
-
-static void
-append_sorted(StringInfo buf, List *texts)
-{
-	ListCell   *lc;
-
-	list_sort(texts, compare_texts);
-	appendStringInfoChar(buf, '(');
-	foreach(lc, texts)
-		appendStringInfo(buf, "%s%s", foreach_current_index(lc) > 0 ? "," : "",
-						 (char *) lfirst(lc));
-	appendStringInfoChar(buf, ')');
-}
-
-static int
-compare_texts(const ListCell *a, const ListCell *b)
-{
-	return strcmp(lfirst(a), lfirst(b));
-}
-
-/*
- * a BETWEEN b AND c is short for a >= b AND a <= c; other nodes are returned.
- */
-static Node *
-expand_between(Node *node)
-{
-	A_Expr	   *expr = (A_Expr *) node;
-	List	   *bounds;
-
-	if (node == NULL || !IsA(node, A_Expr) || expr->kind != AEXPR_BETWEEN)
-		return node;
-	bounds = castNode(List, expr->rexpr);
-	return (Node *) makeBoolExpr(AND_EXPR,
-								 list_make2(makeSimpleA_Expr(AEXPR_OP, ">=", expr->lexpr,
-															 linitial(bounds), -1),
-											makeSimpleA_Expr(AEXPR_OP, "<=", expr->lexpr,
-															 lsecond(bounds), -1)), -1);
-}
-
-/*
- * a op b, and what is short for it.
- */
-static bool
-append_expr(StringInfo buf, A_Expr *expr, const Naming *naming)
-{
-	const char *name = strVal(llast(expr->name));
-	const char *quantifier = "";
-	bool		ok;
-
-	switch (expr->kind)
-	{
-		case AEXPR_OP:
-		case AEXPR_LIKE:
-		case AEXPR_ILIKE:
-			break;
-		case AEXPR_OP_ANY:
-			quantifier = "any ";
-			break;
-		case AEXPR_OP_ALL:
-			quantifier = "all ";
-			break;
-		case AEXPR_IN:
-			quantifier = strcmp(name, "=") == 0 ? "any array" : "all array";
-			break;
-		case AEXPR_DISTINCT:
-			quantifier = "distinct ";
-			break;
-		case AEXPR_NOT_DISTINCT:
-			quantifier = "not distinct ";
-			break;
-		case AEXPR_NULLIF:
-			quantifier = "nullif ";
-			break;
-		default:
-			return false;
-	}
-	appendStringInfoChar(buf, '(');
-	ok = append_node(buf, expr->lexpr, naming);
-	appendStringInfo(buf, " %s %s", name, quantifier);
-	if (expr->rexpr != NULL && IsA(expr->rexpr, List))
-		ok = ok && append_set(buf, (List *) expr->rexpr, naming);
-	else if (*quantifier == 'a' && IsA(strip_const_cast(expr->rexpr), A_ArrayExpr))
-	{
-		appendStringInfoString(buf, "array");
-		ok = ok && append_set(buf, ((A_ArrayExpr *) strip_const_cast(expr->rexpr))->elements,
-							  naming);
-	}
-	else
-		ok = ok && append_node(buf, expr->rexpr, naming);
-	appendStringInfoChar(buf, ')');
-	return ok;
-}
-
-/*
- * The arguments of an AND or OR in an order of their own, those of the same
- * kind below it among them.
- */
-static bool
-collect_bool(List **texts, BoolExpr *expr, const Naming *naming)
-{
-	ListCell   *lc;
-
-	check_stack_depth();
-	foreach(lc, expr->args)
-	{
-		Node	   *arg = expand_between(lfirst(lc));
-		char	   *text;
-
-		if (IsA(arg, BoolExpr) && ((BoolExpr *) arg)->boolop == expr->boolop)
-		{
-			if (!collect_bool(texts, (BoolExpr *) arg, naming))
-				return false;
-			continue;
-		}
-		text = normal_text(arg, naming);
-		if (text == NULL)
-			return false;
-		*texts = lappend(*texts, text);
-	}
-	return true;
-}
-
-static bool
-append_bool(StringInfo buf, BoolExpr *expr, const Naming *naming)
-{
-	List	   *texts = NIL;
-
-	if (expr->boolop == NOT_EXPR)
-	{
-		appendStringInfoString(buf, "not");
-		return append_list(buf, expr->args, naming);
-	}
-	if (!collect_bool(&texts, expr, naming))
-		return false;
-	appendStringInfoString(buf, expr->boolop == AND_EXPR ? "and" : "or");
-	append_sorted(buf, texts);
-	return true;
-}
-
-static bool
-append_case(StringInfo buf, CaseExpr *expr, const Naming *naming)
-{
-	ListCell   *lc;
-
-	appendStringInfoString(buf, "case(");
-	if (!append_node(buf, (Node *) expr->arg, naming))
-		return false;
-	foreach(lc, expr->args)
-	{
-		CaseWhen   *when = lfirst_node(CaseWhen, lc);
-
-		appendStringInfoString(buf, " when ");
-		if (!append_node(buf, (Node *) when->expr, naming))
-			return false;
-		appendStringInfoString(buf, " then ");
-		if (!append_node(buf, (Node *) when->result, naming))
-			return false;
-	}
-	appendStringInfoString(buf, " else ");
-	if (expr->defresult == NULL)
-		appendStringInfoString(buf, "null");
-	else if (!append_node(buf, (Node *) expr->defresult, naming))
-		return false;
-	appendStringInfoChar(buf, ')');
-	return true;
-}
-
-/*
- * Only what an index expression can have: no aggregate, no window.
- */
-static bool
-append_function(StringInfo buf, FuncCall *call, const Naming *naming)
-{
-	if (call->agg_order != NIL || call->agg_filter != NULL ||
-		call->over != NULL || call->agg_star || call->agg_distinct ||
-		call->agg_within_group)
-		return false;
-	append_name(buf, call->funcname);
-	return append_list(buf, call->args, naming);
-}
-
-static void
-append_type(StringInfo buf, TypeName *type)
-{
-	ListCell   *lc;
-
-	append_name(buf, type->names);
-	foreach(lc, type->typmods)
-	{
-		if (IsA(lfirst(lc), A_Const))
-		{
-			appendStringInfoChar(buf, '#');
-			append_const(buf, lfirst(lc));
-		}
-	}
-	if (type->arrayBounds != NIL)
-		appendStringInfoString(buf, "[]");
-}
-
-/*
- * 1, '1' and '1'::integer are one: the column decides.  Brackets mean columns,
- * so a constant has none.
- */
-static void
-append_const(StringInfo buf, A_Const *constant)
-{
-	char	   *text;
-
-	if (constant->isnull)
-	{
-		appendStringInfoString(buf, "null");
-		return;
-	}
-	switch (nodeTag(&constant->val))
-	{
-		case T_Integer:
-			text = psprintf("%d", intVal(&constant->val));
-			break;
-		case T_Boolean:
-			text = pstrdup(boolVal(&constant->val) ? "true" : "false");
-			break;
-		case T_Float:
-			text = pstrdup(constant->val.fval.fval);
-			break;
-		default:
-			text = pstrdup(strVal(&constant->val));
-			break;
-	}
-	text = quote_literal_cstr(text);
-	for (char *p = text; *p != '\0'; p++)
-	{
-		if (*p == '[')
-			*p = '\001';
-		else if (*p == ']')
-			*p = '\002';
-	}
-	appendStringInfoString(buf, text);
-}
-
-/* A qualified name, pg_catalog left out. */
-static void
-append_name(StringInfo buf, List *names)
-{
-	ListCell   *lc;
-
-	foreach(lc, names)
-	{
-		const char *name = strVal(lfirst(lc));
-
-		if (lnext(names, lc) == NULL)
-			appendStringInfoString(buf, name);
-		else if (strcmp(name, "pg_catalog") != 0)
-			appendStringInfo(buf, "%s.", name);
-	}
-}
-
-/*
- * The deparser writes constants with their types, people do not.  'now'::date
- * and 'now' mean the same where an index takes them.
- */
-static Node *
-strip_const_cast(Node *node)
-{
-	Node	   *inner = node;
-
-	while (IsA(inner, TypeCast))
-		inner = ((TypeCast *) inner)->arg;
-	return IsA(inner, A_Const) || IsA(inner, A_ArrayExpr) ? inner : node;
 }

@@ -113,7 +113,7 @@ status_is(['-', 'harmless.sql'], 1, 'among files', "DROP INDEX users_a_idx");
 # ---- text
 
 ($status, $out, $err) = review('', 'bad.sql', 'harmless.sql', 'wrong.sql', 'opaque.sql');
-like($out, qr/^BLOCK \(hot\)  bad.sql:2  DROP INDEX users_a_idx\n    index public.users_a_idx\n    auth used it once/m, 'what, where, which, why');
+like($out, qr/^BLOCK \(hot\)  bad.sql:2  DROP INDEX users_a_idx\n    public.users_a_idx\n    auth used it once/m, 'what, where, which, why');
 like($out, qr/^ERROR \(syntax\)  wrong.sql:2 .*\n    Statement 2, line 2, column 6: syntax error/m, 'a syntax error, by the file\'s own line');
 like($out, qr/^NOT REVIEWED  opaque.sql:1 /m, 'what cannot be seen into');
 like($out, qr/^guard: 1 index blocked, 1 syntax error, 1 not reviewed in 7 statements$/m, 'and the sum');
@@ -196,6 +196,9 @@ is_deeply(
 		'psql/main.sql:11 users_a_idx not reviewed'
 	],
 	'psql: included files, variables, data');
+file('flyway.sql', "DROP INDEX \${schema}.users_a_idx;\n");
+is_deeply(rows('flyway.sql'), [ 'flyway.sql:1 - not reviewed' ], 'variables of other tools');
+is_deeply(rows('-v', 'schema=public', 'flyway.sql'), [ 'flyway.sql:1 public.users_a_idx block' ], 'can be given as well');
 file('loop.sql', "\\ir loop.sql\nSELECT 1;\n");
 is_deeply(rows('loop.sql'), [ 'loop.sql:1 - not reviewed', 'loop.sql:2 - allow' ], 'a file that includes itself');
 
@@ -228,6 +231,7 @@ is_deeply(rows('tools/swap2.sql'), [ 'tools/swap2.sql:3 public.users_a_idx block
 # ---- folders
 
 file('flat/V10__c.sql', 'SELECT 3');
+file('flat/R__z.sql', 'SELECT 9');
 file('flat/V2__b.sql', 'SELECT 2');
 file('flat/V1__a.sql', 'SELECT 1');
 file('flat/U1__a.sql', 'DROP INDEX users_a_idx');
@@ -235,7 +239,7 @@ file('flat/4_d.up.sql', 'SELECT 4');
 file('flat/4_d.down.sql', 'DROP INDEX users_a_idx');
 file('flat/5/up.sql', 'SELECT 5');
 file('flat/5/down.sql', 'DROP INDEX users_a_idx');
-is(join(' ', map { s{flat/(.*):1 - allow}{$1}r } @{ rows('flat') }), '4_d.up.sql 5/up.sql V1__a.sql V2__b.sql V10__c.sql', 'a folder: the way up, in order');
+is(join(' ', map { s{flat/(.*):1 - allow}{$1}r } @{ rows('flat') }), '4_d.up.sql 5/up.sql V1__a.sql V2__b.sql V10__c.sql R__z.sql', 'a folder: the way up, in order');
 ($status, $out, $err) = review('', '--format=json', 'flat/4_d.down.sql', 'flat/4_d.up.sql');
 is($status, 0, 'of both ways among the files, up is judged');
 like($err, qr/left out flat\/4_d.down.sql/, 'and the other named');
