@@ -7,6 +7,10 @@ $1 == "many"              { many[$2] = $3 }
 $1 == "instructions"      { instr[$2, $3] = $4; parts["instructions"] }
 $1 == "throughput"        { tps[$2, $3, $4] = $5; if ($4 > rounds) rounds = $4; parts["throughput"] }
 $1 == "drop"              { ms[$2, $3, $4] = $5; if ($4 > drops) drops = $4; parts["drop"] }
+$1 == "watch"             { parts["watch"] }
+$1 == "watch" && $2 == "restore" { restores++; since_hiding[restores] = $3; since_slow[restores] = $4 }
+$1 == "watch" && $2 == "missed"  { missed++ }
+$1 == "watch" && $2 == "alarms"  { alarms = $3; watched = $4; watch_secs = $5 }
 $1 == "hiding" && NF == 5     { hiding[$2, $3, $4] = $5 }
 $1 == "hiding"            { parts["hiding"] }
 $1 == "hiding" && NF == 4     { hiding[$2, $3] = $4 }
@@ -222,6 +226,24 @@ function history() {
 	aim("a snapshot where nothing has happened, processor time (aim: well below a second)", median_processor("quiet"), 300, "%7.1f ms")
 }
 
+function largest(values, n,    i, most) {
+	for (i = 1; i <= n; i++) if (values[i] > most) most = values[i]
+	return most
+}
+function watch(    i, copy) {
+	printf "\nA hidden index whose traffic comes back, a hundred times as slow\n\n"
+	for (i = 1; i <= restores; i++) copy[i] = since_slow[i]
+	printf "  %-76s %7.1f s\n", "from the first slow call to the index being back, median of " restores, median(copy, restores)
+	printf "  %-76s %7.1f s\n", "the longest", largest(since_slow, restores)
+	for (i = 1; i <= restores; i++) copy[i] = since_hiding[i]
+	printf "  %-76s %7.1f s\n", "from hiding it, traffic paused meanwhile, median", median(copy, restores)
+	if (missed) printf "  %-76s %7d\n", "not restored within ten seconds", missed
+	printf "  %-76s %3d of %3d\n", "harmless indexes restored for nothing in " watch_secs " s of noise", alarms, watched
+	print ""
+	aim("from the first slow call to the index being back, the longest (aim: 5 s)", largest(since_slow, restores), 5, "%7.1f s ")
+	aim("false alarms (aim: 0)", alarms, 1, "%7d  ")
+}
+
 END {
 	protocols[1] = "prepared"
 	protocols[2] = "simple"
@@ -232,4 +254,5 @@ END {
 	if ("prediction" in parts) prediction()
 	if ("history" in parts) history()
 	if ("hiding" in parts) hide()
+	if ("watch" in parts) watch()
 }
