@@ -48,7 +48,6 @@ _PG_init(void)
 	guard_hide_init();
 	guard_softdrop_init();
 	guard_audit_init();
-	guard_transaction_init();
 	guard_unjudged_init();
 	guard_utility_init();
 	guard_object_access_init();

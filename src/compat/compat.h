@@ -14,6 +14,8 @@
 #ifndef GUARD_COMPAT_H
 #define GUARD_COMPAT_H
 
+#include <limits.h>
+
 #include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "executor/instrument.h"

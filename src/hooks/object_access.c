@@ -57,6 +57,9 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 	if (prev_object_access)
 		prev_object_access(access, classId, objectId, subId, arg);
 
+	/* Most calls are for the execution of a function, or a search by name. */
+	if (likely(access != OAT_DROP && access != OAT_POST_CREATE))
+		return;
 	if (access == OAT_DROP && classId == DatabaseRelationId)
 	{
 		guard_capture_forget_database(objectId);
@@ -64,8 +67,7 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 	}
 	if (access == OAT_DROP && classId == ExtensionRelationId)
 		guard_store_forget();
-	if (classId != RelationRelationId || subId != 0 ||
-		(access != OAT_DROP && access != OAT_POST_CREATE))
+	if (classId != RelationRelationId || subId != 0)
 		return;
 	if (!guard_store_present())
 		return;

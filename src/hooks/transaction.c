@@ -68,6 +68,7 @@ static void watch_executor(void);
 static MemoryContext
 get_context(void)
 {
+	guard_transaction_watch();
 	if (transaction_context == NULL)
 		transaction_context = AllocSetContextCreate(TopMemoryContext,
 													"guard transaction",
@@ -398,8 +399,13 @@ at_subxact(SubXactEvent event, SubTransactionId mySubid,
 }
 
 void
-guard_transaction_init(void)
+guard_transaction_watch(void)
 {
+	static bool watching = false;
+
+	if (watching)
+		return;
+	watching = true;
 	RegisterXactCallback(at_xact, NULL);
 	RegisterSubXactCallback(at_subxact, NULL);
 }

@@ -410,6 +410,10 @@ take_out_hidden(RelOptInfo *rel, Oid heap)
 	HiddenEntry *entry;
 	ListCell   *lc;
 
+	/* The usual case: it is known that nothing is hidden. */
+	if (likely(copy == NULL && copy_valid &&
+			   copy_extension == guard_store_extension()))
+		return;
 	if (!guard_hide_is_effective() || IsBinaryUpgrade || HistoricSnapshotActive())
 		return;
 	if (!make_current())

@@ -160,15 +160,14 @@ guard_whatif_init(void)
  */
 
 /*
- * Is this a statement of the kind that is planned a second time?
+ * Is this the planning of a statement that will be executed as it is planned,
+ * and may there be a second one?
  */
-static inline bool
+static bool
 may_be_sampled(struct ExplainState *es)
 {
-	return is_on() && es == NULL && guard_whatif_table_attached() &&
-		!guard_shadow_running() && !guard_capture_in_explain() &&
-		!guard_without_active() && guard_shadow_possible() &&
-		guard_store_is_here();
+	return es == NULL && !guard_capture_in_explain() &&
+		!guard_without_active() && guard_shadow_possible();
 }
 
 /*
@@ -214,17 +213,21 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 {
 	int64		queryid = queryid_of(parse);
 	PlannedStmt *plan;
+	bool		due;
 
-	if (queryid == 0 || !may_be_sampled(es))
+	if (queryid == 0 || !is_on() || guard_shadow_running() ||
+		!guard_store_is_here())
 		return guard_compat_next_planner(parse, query_string, cursorOptions,
 										 boundParams, es);
-	if (unlikely(guard_clock_due(guard_clock_key(queryid, InvalidOid),
-								 now_in_seconds())))
+	due = guard_clock_due(guard_clock_key(queryid, InvalidOid),
+						  now_in_seconds());
+	if (unlikely(due) && may_be_sampled(es))
 		return plan_and_sample(parse, query_string, cursorOptions, boundParams,
 							   queryid);
 	plan = guard_compat_next_planner(parse, query_string, cursorOptions,
 									 boundParams, es);
-	guard_plan_indexes(plan, look_for_new, &queryid);
+	if (likely(!due))
+		guard_plan_indexes(plan, look_for_new, &queryid);
 	return plan;
 }
 

@@ -333,7 +333,7 @@ leave_out(RelOptInfo *rel, Oid heap)
 	List	   *left_out;
 	ListCell   *lc;
 
-	if (likely(!guard_without_active()))
+	if (likely(named == NULL && running == NULL))
 		return;
 	left_out = collect_left_out();
 	foreach(lc, rel->indexlist)

@@ -45,6 +45,7 @@
 #define STATEMENT_MAX	10000
 
 static bool began = false;
+static bool registered = false; /* at_xact, in this session */
 
 /*
  * The new row is there from COMMIT on: then somebody should look at it.
@@ -62,7 +63,6 @@ at_xact(XactEvent event, void *arg)
 void
 guard_softdrop_init(void)
 {
-	RegisterXactCallback(at_xact, NULL);
 	guard_replacement_set_leaving(guard_softdrop_is_open);
 }
 
@@ -246,6 +246,9 @@ guard_softdrop_begin(const GuardJudgement *judgement, const char *statement)
 						 "delay", psprintf("%s: %s",
 											   guard_verdict_reason_name(judgement->verdict.reason),
 											   guard_sentence_verdict(judgement)));
+	if (!registered)
+		RegisterXactCallback(at_xact, NULL);
+	registered = true;
 	began = true;
 	tell(judgement);
 	return true;
