@@ -44,6 +44,7 @@ RESET guard.mode;
 
 -- expressions and predicates, however they are written
 CREATE INDEX i ON t (lower(email)) WHERE state IN ('open', 'waiting') AND at IS NOT NULL;
+ANALYZE t;
 CALL use('SELECT count(*) FROM t WHERE lower(email) = ''u17'' AND state = ''open'' AND at IS NOT NULL');
 SELECT replaces('CREATE INDEX n ON t (lower(email)) WHERE state IN (''open'', ''waiting'') AND at IS NOT NULL');
 SELECT replaces('CREATE INDEX n ON t (LOWER(t.email)) WHERE ((at IS NOT NULL)) AND (state = ANY (ARRAY[''open''::text, ''waiting'']))');
