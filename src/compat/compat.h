@@ -16,6 +16,8 @@
 
 #include <limits.h>
 
+#include <limits.h>				/* LONG_MAX, for FETCH_ALL (19) */
+
 #include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "executor/instrument.h"
@@ -140,6 +142,10 @@ guard_compat_backend_status(int number)
 	(query_tree_walker) (query, \
 						 (bool (*) ()) (void (*) (void)) (walker), \
 						 context, flags)
+#define raw_expression_tree_walker(node, walker, context) \
+	(raw_expression_tree_walker) (node, \
+								  (bool (*) ()) (void (*) (void)) (walker), \
+								  context)
 #define expression_tree_mutator(node, mutator, context) \
 	(expression_tree_mutator) (node, \
 							   (Node *(*) ()) (void (*) (void)) (mutator), \
