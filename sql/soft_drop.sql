@@ -105,6 +105,19 @@ SELECT * FROM names;
 ROLLBACK;
 SELECT * FROM names;
 SELECT * FROM drops WHERE state = 'waiting';
+-- in two phases
+BEGIN;
+DROP INDEX users_email_idx;
+PREPARE TRANSACTION 'regress_guard_soft_drop';
+ROLLBACK PREPARED 'regress_guard_soft_drop';
+SELECT * FROM names;
+BEGIN;
+DROP INDEX users_email_idx;
+PREPARE TRANSACTION 'regress_guard_soft_drop';
+COMMIT PREPARED 'regress_guard_soft_drop';
+SELECT * FROM names;
+SELECT * FROM drops WHERE state = 'waiting';
+SELECT guard.restore('users_email_idx');
 -- in a function
 DO 'BEGIN DROP INDEX users_email_idx; END';
 SELECT * FROM names;

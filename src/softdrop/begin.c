@@ -141,7 +141,8 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 						"    'old_name', pc.relname, 'holding_name', 'guard_drop_' || pc.oid,"
 						"    'definition', pg_get_indexdef(pc.oid), 'comment', obj_description(pc.oid, 'pg_class'),"
 						"    'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = pc.reltablespace),"
-						"    'clustered', pi.indisclustered,"
+						"    'clustered', pi.indisclustered, 'partitioned', pc.relkind = 'I', 'was', pc.oid::bigint,"
+						"    'parent', CASE WHEN p.n > 1 THEN (SELECT h.inhparent::bigint FROM pg_inherits h WHERE h.inhrelid = pc.oid) END,"
 						"    'statistics', (SELECT string_agg(a.attnum || '=' || a.attstattarget, ',')"
 						"        FROM pg_attribute a WHERE a.attrelid = pc.oid AND a.attstattarget >= 0)) ORDER BY p.n)"
 						"  FROM unnest($1) WITH ORDINALITY AS p (oid, n)"
@@ -237,9 +238,10 @@ guard_softdrop_begin(const GuardJudgement *judgement, const char *statement)
 		tell_again(judgement);
 		return true;
 	}
-	parts = find_all_inheritors(shape->index, ShareUpdateExclusiveLock, NULL);
+	LockRelationOid(shape->index, ShareUpdateExclusiveLock);
 	if (!is_unchanged(shape))
 		return false;
+	parts = find_all_inheritors(shape->index, ShareUpdateExclusiveLock, NULL);
 	write_row(judgement, parts, statement);
 	rename_parts(shape, parts);
 	guard_softdrop_audit(guard_softdrop_find(shape->schema, shape->name),

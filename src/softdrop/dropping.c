@@ -33,6 +33,7 @@
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -237,47 +238,138 @@ do_rebuild(int64 id, MemoryContext context)
 }
 
 /*
- * CREATE INDEX … as CREATE INDEX CONCURRENTLY …
+ * The name under which a part is created: its old one, or its holding name where
+ * somebody else's index has the old one.  "found" is the index that an earlier
+ * attempt left there, InvalidOid for none.
  */
 static char *
-concurrently(const char *definition)
+name_to_create(const GuardSoftDropPart *part, Oid *found)
 {
-	const char *create = "CREATE INDEX ";
+	Oid			schema = get_rel_namespace(part->table);
+	Oid			there = get_relname_relid(part->old_name, schema);
 
-	if (strncmp(definition, create, strlen(create)) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot create this index CONCURRENTLY: %s", definition)));
-	return psprintf("CREATE INDEX CONCURRENTLY %s", definition + strlen(create));
+	*found = InvalidOid;
+	if (!OidIsValid(there))
+		return part->old_name;
+	if (IndexGetRelation(there, true) == part->table &&
+		strcmp(TextDatumGetCString(DirectFunctionCall1(pg_get_indexdef,
+													   ObjectIdGetDatum(there))),
+			   part->definition) == 0)
+	{
+		*found = there;
+		return part->old_name;
+	}
+	there = get_relname_relid(part->holding_name, schema);
+	if (OidIsValid(there) && IndexGetRelation(there, true) == part->table)
+		*found = there;
+	return part->holding_name;
 }
 
 /*
- * An attempt that failed leaves an invalid index of that name; one that is
- * valid is somebody else's, and stays.
+ * The statement that creates a part under that name.
+ */
+static char *
+creating_statement(const GuardSoftDropPart *part, const char *name)
+{
+	char	   *begin = psprintf("CREATE INDEX %s ON ", quote_identifier(part->old_name));
+
+	if (strncmp(part->definition, begin, strlen(begin)) != 0)
+		elog(ERROR, "unexpected definition of an index: %s", part->definition);
+	return psprintf("CREATE INDEX %s%s ON %s",
+					part->partitioned ? "" : "CONCURRENTLY ",
+					quote_identifier(name), part->definition + strlen(begin));
+}
+
+/*
+ * Run a statement that creates an index, in the tablespace where it was.
  */
 static void
-clear_the_way(const GuardSoftDrop *drop, MemoryContext context)
+run_in_tablespace(const char *sql, const char *tablespace, MemoryContext context)
 {
-	GuardSoftDropPart *self = linitial(drop->parts);
-	Oid			schema;
-	Oid			index;
-	char	   *sql = NULL;
+	char	   *before = MemoryContextStrdup(context,
+											 GetConfigOption("default_tablespace", false, false));
+
+	SetConfigOption("default_tablespace", tablespace ? tablespace : "",
+					PGC_SUSET, PGC_S_OVERRIDE);
+	PG_TRY();
+	{
+		guard_softdrop_run(sql, 0);
+	}
+	PG_FINALLY();
+	{
+		SetConfigOption("default_tablespace", before, PGC_SUSET, PGC_S_OVERRIDE);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Create one part, unless an earlier attempt has done so; one that failed left
+ * an invalid index, which is in the way.  Begins and ends transactions.
+ */
+static void
+create_part(GuardSoftDropPart *part, MemoryContext context)
+{
+	char	   *clear = NULL;
+	char	   *create = NULL;
+	char	   *name;
+	Oid			found;
 	MemoryContext old;
 
 	StartTransactionCommand();
-	schema = get_rel_namespace(drop->table);
-	index = OidIsValid(schema) ? get_relname_relid(self->old_name, schema) : InvalidOid;
-	if (OidIsValid(index) && IndexGetRelation(index, true) == drop->table &&
-		!index_is_valid(index))
+	PushActiveSnapshot(GetTransactionSnapshot());
+	name = name_to_create(part, &found);
+	old = MemoryContextSwitchTo(context);
+	if (OidIsValid(found) && !part->partitioned && !index_is_valid(found))
 	{
-		old = MemoryContextSwitchTo(context);
-		sql = psprintf("DROP INDEX CONCURRENTLY %s", name_now(index));
-		being_dropped = lappend_oid(being_dropped, index);
-		MemoryContextSwitchTo(old);
+		clear = psprintf("DROP INDEX CONCURRENTLY %s", name_now(found));
+		being_dropped = lappend_oid(being_dropped, found);
+		found = InvalidOid;
 	}
+	if (!OidIsValid(found))
+		create = creating_statement(part, name);
+	MemoryContextSwitchTo(old);
+	PopActiveSnapshot();
 	CommitTransactionCommand();
-	if (sql != NULL)
-		guard_softdrop_run(sql, 0);
+
+	if (clear != NULL)
+		guard_softdrop_run(clear, 0);
+	if (create != NULL)
+		run_in_tablespace(create, part->tablespace, context);
+}
+
+/*
+ * What was created for a part.
+ */
+static Oid
+created(const GuardSoftDropPart *part)
+{
+	Oid			found;
+
+	(void) name_to_create(part, &found);
+	return found;
+}
+
+/*
+ * A partition's index becomes part of the one above it, which is valid when it
+ * has them all.
+ */
+static void
+attach(const GuardSoftDrop *drop, const GuardSoftDropPart *part, Oid index)
+{
+	ListCell   *lc;
+
+	if (!OidIsValid(part->parent) || get_rel_relispartition(index))
+		return;
+	foreach(lc, drop->parts)
+	{
+		const GuardSoftDropPart *above = lfirst(lc);
+		Oid			parent = above->was == part->parent ? created(above) : InvalidOid;
+
+		if (OidIsValid(parent))
+			guard_store_execute(psprintf("ALTER INDEX %s ATTACH PARTITION %s",
+										 name_now(parent), name_now(index)),
+								0, NULL, NULL, NULL);
+	}
 }
 
 /*
@@ -300,84 +392,89 @@ register_again(const GuardSoftDrop *drop, Oid index)
  * What the definition does not say.
  */
 static void
-dress(GuardSoftDrop *drop)
+dress(const GuardSoftDropPart *part, Oid index)
 {
-	GuardSoftDropPart *self = linitial(drop->parts);
-	Oid			index = get_relname_relid(self->old_name, get_rel_namespace(drop->table));
-	char	   *name;
+	char	   *rest;
+	char	   *entry;
 
-	if (!OidIsValid(index))
-		return;
-	name = name_now(index);
-	CreateComments(index, RelationRelationId, 0, self->comment);
-	register_again(drop, index);
-	if (self->statistics != NULL)
+	CreateComments(index, RelationRelationId, 0, part->comment);
+	rest = part->statistics != NULL ? pstrdup(part->statistics) : NULL;
+	while (rest != NULL && (entry = strsep(&rest, ",")) != NULL)
 	{
-		char	   *rest = pstrdup(self->statistics);
-		char	   *entry;
+		int			column;
+		int			target;
 
-		while ((entry = strsep(&rest, ",")) != NULL)
-		{
-			int			column;
-			int			target;
-
-			if (sscanf(entry, "%d=%d", &column, &target) == 2)
-				guard_store_execute(psprintf("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
-											 name, column, target), 0, NULL, NULL, NULL);
-		}
+		if (sscanf(entry, "%d=%d", &column, &target) == 2)
+			guard_store_execute(psprintf("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
+										 name_now(index), column, target),
+								0, NULL, NULL, NULL);
 	}
-	if (self->clustered)
-		guard_store_execute(psprintf("ALTER TABLE %s CLUSTER ON %s", name_now(drop->table),
-									 quote_identifier(self->old_name)),
+	if (part->clustered)
+		guard_store_execute(psprintf("ALTER TABLE %s CLUSTER ON %s", name_now(part->table),
+									 quote_identifier(get_rel_name(index))),
 							0, NULL, NULL, NULL);
 }
 
 static void
+finish_create(GuardSoftDrop *drop)
+{
+	GuardSoftDropPart *self = linitial(drop->parts);
+	Oid			index = InvalidOid;
+	char	   *name = NULL;
+	ListCell   *lc;
+
+	foreach(lc, drop->parts)
+	{
+		GuardSoftDropPart *part = lfirst(lc);
+
+		if (get_rel_relkind(part->table) == '\0')
+			continue;
+		index = created(part);
+		if (!OidIsValid(index))
+			elog(ERROR, "index %s was not created", part->old_name);
+		attach(drop, part, index);
+		dress(part, index);
+		CommandCounterIncrement();
+	}
+	index = created(self);
+	register_again(drop, index);
+	name = get_rel_name(index);
+	guard_softdrop_set_state(drop, GUARD_SOFTDROP_RESTORED, "restore",
+							 strcmp(name, self->old_name) == 0 ?
+							 "a person asked for it; it was created again" :
+							 psprintf("a person asked for it; it was created again as %s, for its old name has been taken",
+									  quote_identifier(name)));
+}
+
+/*
+ * Partitions that have gone meanwhile need no index; new ones get theirs when
+ * somebody creates it, as with every index that was not there.
+ */
+static void
 do_create(int64 id, MemoryContext context)
 {
 	GuardSoftDrop *drop;
-	GuardSoftDropPart *self;
-	MemoryContext old;
-	char	   *sql;
-	char	   *tablespace;
+	ListCell   *lc;
 
 	StartTransactionCommand();
 	drop = read_drop(id, context);
-	if (drop == NULL || drop->parts == NIL)
-	{
-		CommitTransactionCommand();
-		return;
-	}
-	if (drop->partitioned)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a partitioned index is not created again by itself"),
-				 errhint("How it was created: SELECT parts FROM guard.soft_drop;")));
-	self = linitial(drop->parts);
-	old = MemoryContextSwitchTo(context);
-	sql = concurrently(self->definition);
-	tablespace = pstrdup(GetConfigOption("default_tablespace", false, false));
-	MemoryContextSwitchTo(old);
 	CommitTransactionCommand();
-
-	clear_the_way(drop, context);
-	SetConfigOption("default_tablespace", self->tablespace ? self->tablespace : "",
-					PGC_SUSET, PGC_S_OVERRIDE);
-	PG_TRY();
+	if (drop == NULL)
+		return;
+	foreach(lc, drop->parts)
 	{
-		guard_softdrop_run(sql, 0);
-	}
-	PG_FINALLY();
-	{
-		SetConfigOption("default_tablespace", tablespace, PGC_SUSET, PGC_S_OVERRIDE);
-	}
-	PG_END_TRY();
+		GuardSoftDropPart *part = lfirst(lc);
+		bool		exists;
 
+		StartTransactionCommand();
+		exists = get_rel_relkind(part->table) != '\0';
+		CommitTransactionCommand();
+		if (exists)
+			create_part(part, context);
+	}
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	dress(drop);
-	guard_softdrop_set_state(drop, GUARD_SOFTDROP_RESTORED, "restore",
-							 "a person asked for it; it was created again");
+	finish_create(drop);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

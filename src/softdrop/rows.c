@@ -197,9 +197,12 @@ read_part(HeapTuple tuple, TupleDesc desc, void *arg)
 	part->tablespace = text_field(tuple, desc, 7, reading->context);
 	part->statistics = text_field(tuple, desc, 8, reading->context);
 	part->clustered = DatumGetBool(SPI_getbinval(tuple, desc, 9, &isnull));
+	part->table = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
+	part->partitioned = DatumGetBool(SPI_getbinval(tuple, desc, 10, &isnull));
+	part->was = DatumGetObjectId(SPI_getbinval(tuple, desc, 11, &isnull));
+	part->parent = DatumGetObjectId(SPI_getbinval(tuple, desc, 12, &isnull));
 	part->index = locate(DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull)),
-						 DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)),
-						 part->holding_name);
+						 part->table, part->holding_name);
 	reading->list = lappend(reading->list, part);
 	MemoryContextSwitchTo(old);
 }
@@ -213,7 +216,8 @@ read_parts(GuardSoftDrop *drop)
 
 	guard_store_select("SELECT (p ->> 'oid')::oid, (p ->> 'table')::oid, p ->> 'old_name',"
 					   " p ->> 'holding_name', p ->> 'comment', p ->> 'definition',"
-					   " p ->> 'tablespace', p ->> 'statistics', (p ->> 'clustered')::boolean"
+					   " p ->> 'tablespace', p ->> 'statistics', (p ->> 'clustered')::boolean,"
+					   " (p ->> 'partitioned')::boolean, (p ->> 'was')::oid, coalesce((p ->> 'parent')::oid, 0::oid)"
 					   " FROM guard.soft_drop s, jsonb_array_elements(s.parts) WITH ORDINALITY AS e (p, n)"
 					   " WHERE s.id = $1 ORDER BY e.n",
 					   1, types, values, NULL, read_part, &reading);
@@ -354,6 +358,9 @@ guard_softdrop_gone(Oid index)
 	Datum		values[] = {ObjectIdGetDatum(index), ObjectIdGetDatum(MyDatabaseId),
 	Int64GetDatum((int64) GetSystemIdentifier())};
 
+	/* most dropped indexes are not */
+	if (!guard_softdrop_is_open(index))
+		return;
 	guard_store_execute("DELETE FROM guard.soft_drop_baseline b USING guard.soft_drop s"
 						" WHERE b.soft_drop_id = s.id AND s.index_oid = $1"
 						" AND s.database_oid = $2 AND s.system_identifier = $3",

@@ -50,6 +50,11 @@ typedef enum GuardSoftDropState
 typedef struct GuardSoftDropPart
 {
 	Oid			index;			/* where it is now; InvalidOid when it is gone */
+	Oid			table;
+	Oid			parent;			/* what the index above it was; InvalidOid: it is
+								 * the first */
+	Oid			was;			/* its OID when it was dropped */
+	bool		partitioned;
 	char	   *old_name;
 	char	   *holding_name;
 	char	   *comment;		/* that it had; NULL for none */

@@ -125,6 +125,28 @@ $s->ok("SELECT guard.restore('whole_x_idx')");
 wait_for_state('whole_x_idx', 'restored');
 is($s->value("SELECT attstattarget FROM pg_attribute WHERE attrelid = 'whole_x_idx'::regclass AND attnum = 1"), 777, 'statistics targets come back');
 
+# ---- a partitioned index comes back with all its parts, whatever has its name by then
+
+$s->ok('CREATE TABLE parted (a int, b int) PARTITION BY RANGE (b)');
+$s->ok('CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (1) TO (2)');
+$s->ok('CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (2) TO (4) PARTITION BY LIST (b)');
+$s->ok("CREATE TABLE parted_2_$_ PARTITION OF parted_2 FOR VALUES IN ($_)") foreach 2, 3;
+$s->ok('INSERT INTO parted SELECT g, 1 + g % 3 FROM generate_series(1, 20000) g');
+$s->ok('CREATE INDEX parted_x_idx ON parted (a)');
+$s->ok('VACUUM ANALYZE parted');
+use_it('parted_x', 30, 'SELECT b FROM parted WHERE a =');
+$s->ok('DROP INDEX parted_x_idx');
+wait_for_state('parted_x_idx', 'dropped');
+is($s->value("SELECT count(*) FROM pg_class WHERE relkind IN ('i', 'I') AND relname ~ 'parted'"), 0, 'a partitioned index is dropped with all its parts');
+$s->ok('CREATE INDEX parted_x_idx ON parted (b)');
+$s->ok("SELECT guard.restore('parted_x_idx')");
+wait_for_state('parted_x_idx', 'restored');
+is($s->value("SELECT count(*) || ' ' || bool_and(indisvalid) FROM pg_partition_tree((SELECT oid FROM pg_class WHERE relname ~ '^guard_drop_' AND relkind = 'I' AND NOT relispartition)) t
+	JOIN pg_index i ON i.indexrelid = t.relid"), '5 true', 'and comes back with them');
+like($s->value("SELECT state_reason FROM guard.soft_drops WHERE index_name = 'public.parted_x_idx'"), qr/created again as guard_drop_\d+, for its old name has been taken/,
+	'under another name, if need be');
+$s->ok('DROP TABLE parted');
+
 # ---- use does not end: it waits
 
 make_big_table('busy');
@@ -174,6 +196,23 @@ like($s->value("SELECT state_reason FROM guard.soft_drops WHERE index_name = 'pu
 wait_for_state('watched_a_idx', 'restored');
 like(plan_of('watched'), qr/Index Scan using watched_a_idx/, 'under its name');
 is(audit('watched_a_idx'), 'delay hide restore', 'the audit log has it');
+
+# ---- a statement that has not finished is proof enough
+
+my $join = 'SELECT count(*) FROM watched o, LATERAL (SELECT c FROM watched i WHERE i.a = o.a OFFSET 0) x WHERE o.b <';
+$auth->ok("SELECT c FROM watched WHERE a = $_") foreach 1 .. 30;
+use_it('watched_a', 30, $join =~ s/o\.b <$/o.b < 40 AND o.a >/r);
+$s->ok('DROP INDEX watched_a_idx');
+wait_for_state('watched_a_idx', 'hidden');
+my $slow = session($node, 'slow');
+$slow->start(($join =~ s/o\.b <$/o.b < 40 AND o.a >/r) . ' 0');
+wait_until($s, "SELECT state = 'restored' FROM guard.soft_drops WHERE index_name = 'public.watched_a_idx' ORDER BY dropped_at DESC LIMIT 1");
+ok(!$slow->answered, 'while it still runs');
+like($s->value("SELECT state_reason FROM guard.soft_drops WHERE index_name = 'public.watched_a_idx' ORDER BY dropped_at DESC LIMIT 1"),
+	qr/^statement -?\d+ has been running for \d+ ms/, 'the index is back');
+$s->ok('SELECT pg_cancel_backend(' . $slow->pid . ')');
+$slow->result;
+wait_for_state('watched_a_idx', 'restored');
 
 # ---- a person, while it is hidden
 
