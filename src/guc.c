@@ -26,6 +26,7 @@
 int			guard_guc_mode = GUARD_MODE_ENFORCE;
 int			guard_guc_hot_action = GUARD_HOT_BLOCK;
 int			guard_guc_unknown_action = GUARD_UNKNOWN_AUTO;
+char	   *guard_guc_application_name_pattern = "%s/%v";
 bool		guard_guc_two_person = false;
 int			guard_guc_lookback = 35 * SECS_PER_DAY_INT;
 int			guard_guc_quiet_period = SECS_PER_DAY_INT;
@@ -116,6 +117,23 @@ assign_hiding(bool newval, void *extra)
 {
 	if (hiding_switched && newval != guard_guc_hiding)
 		hiding_switched(newval && guard_guc_mode != GUARD_MODE_OFF);
+}
+
+/*
+ * %s, %v and something between them, in either order.
+ */
+static bool
+check_pattern(char **newval, void **extra, GucSource source)
+{
+	const char *pattern = *newval;
+	size_t		len = strlen(pattern);
+
+	if (len > 4 && len < 64 && strchr(pattern + 1, '%') == pattern + len - 2 &&
+		((strncmp(pattern, "%s", 2) == 0 && pattern[len - 1] == 'v') ||
+		 (strncmp(pattern, "%v", 2) == 0 && pattern[len - 1] == 's')))
+		return true;
+	GUC_check_errdetail("It must consist of %%s (service), what separates the two, and %%v (version), or the other way round.");
+	return false;
 }
 
 static void
@@ -236,6 +254,12 @@ define_capture(void)
 							 "Whether executed statements are recorded for the indexes they use.",
 							 NULL, &guard_guc_capture, true,
 							 PGC_SIGHUP, 0, NULL, assign_capture, NULL);
+
+	DefineCustomStringVariable("guard.application_name_pattern",
+							   "How services name themselves and their version in application_name.",
+							   "%s is the service, %v its version.",
+							   &guard_guc_application_name_pattern, "%s/%v",
+							   PGC_SIGHUP, 0, check_pattern, NULL, NULL);
 
 	/*
 	 * Shared memory is sized when the server starts, so where guard is not

@@ -9,8 +9,8 @@
  * even a row lock (PG-INTERNALS 1.8): there the row is written at the end, and
  * until then a lock of the session keeps the others away.  It is held on the
  * approval as an object, assigns no transaction ID, lasts over the commits
- * inside, needs no shared memory of ours, and dies with the session.  To have
- * one rule, every drop takes it.
+ * inside, needs no shared memory of ours, and dies with the session.  Other
+ * drops take the same lock, for their transaction.
  *
  * Nobody waits for that lock.  Who does not get it has no approval.
  *
@@ -258,6 +258,20 @@ take_lock(int32 id)
 	return claim->held ? claim : NULL;
 }
 
+/*
+ * Where the row is written at once, the lock need not last longer than the
+ * transaction.
+ */
+static bool
+take_transaction_lock(int32 id)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, guard_store_table("approval"),
+					   (Oid) id, 0);
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
 /* A question about one row, and its answer. */
 typedef struct StillUsable
 {
@@ -317,16 +331,18 @@ bool
 guard_approvals_claim(const GuardApproval *approval, bool later)
 {
 	StillUsable row = {approval->id, false, false};
-	Claim	   *claim = take_lock(approval->id);
+	Claim	   *claim = later ? take_lock(approval->id) : find_claim(approval->id);
 
-	if (claim == NULL)
+	if (later ? claim == NULL :
+		(claim != NULL && claim->unwritten) || !take_transaction_lock(approval->id))
 		return false;
 
 	/* It may have been used up, or taken back, before we had the lock. */
 	if (!guard_store_scan("approval", NULL, 0, InvalidOid, look_again, &row) ||
 		!row.usable)
 		return false;
-	claim->later = later;
+	if (later)
+		claim->later = true;
 	if (later || row.used)
 		return true;
 	if (write_use(approval->id))
@@ -359,7 +375,8 @@ guard_approvals_use_up(const GuardApproval *approval)
 }
 
 /*
- * Called when a transaction has ended, so no catalog is read here.
+ * Called when a transaction has ended, so no catalog is read here.  PostgreSQL
+ * itself releases the locks of a session that aborts.
  */
 void
 guard_approvals_release(bool committed)
@@ -370,9 +387,9 @@ guard_approvals_release(bool committed)
 	{
 		Claim	   *claim = lfirst(lc);
 
-		if (claim->unwritten || (claim->later && committed))
+		if (committed && (claim->unwritten || claim->later))
 			continue;
-		if (claim->held)
+		if (claim->held && committed)
 			(void) LockRelease(&claim->tag, ExclusiveLock, true);
 		pfree(claim);
 		claims = foreach_delete_current(claims, lc);

@@ -52,7 +52,7 @@ extern bool guard_approvals_claim(const GuardApproval *approval, bool later);
 extern void guard_approvals_use_up(const GuardApproval *approval);
 
 /*
- * The transaction in which approvals were used up is over.  One that was only
+ * The transaction in which approvals were used up is over, or prepared.  One that was only
  * claimed is kept if it committed: it is a commit inside the drop.
  */
 extern void guard_approvals_release(bool committed);

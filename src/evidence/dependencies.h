@@ -80,8 +80,8 @@ extern char *guard_services_name(List *uses);
 
 /*
  * Sessions that bear the name of a version of a service now, in words:
- * "process 4711 from 10.0.0.5"; NULL when there is none.  For those who may
- * see other people's sessions.
+ * "process 4711 from 10.0.0.5"; NULL when there is none, or when the current
+ * user may not see other people's sessions.
  */
 extern char *guard_services_sessions(const char *service, const char *version);
 

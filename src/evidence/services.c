@@ -13,9 +13,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "common/ip.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/backend_status.h"
 
 #include "compat/compat.h"
@@ -184,6 +186,8 @@ guard_services_sessions(const char *service, const char *version)
 	int			found = 0;
 	StringInfoData buf;
 
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS))
+		return NULL;
 	initStringInfo(&buf);
 	for (int i = 1; i <= n; i++)
 	{

@@ -283,7 +283,6 @@ clean_up(bool committed)
 		foreach(lc, gone)
 			guard_capture_forget(((Gone *) lfirst(lc))->relation);
 	}
-	guard_approvals_release(committed);
 	committing = false;
 	remembered = NIL;
 	gone = NIL;
@@ -349,14 +348,17 @@ at_xact(XactEvent event, void *arg)
 			before_commit();
 			break;
 		case XACT_EVENT_COMMIT:
+			guard_approvals_release(true);
 			clean_up(true);
 			break;
 		case XACT_EVENT_ABORT:
 			guard_frame_pop_aborted(TopSubTransactionId);
+			guard_approvals_release(false);
 			clean_up(false);
 			break;
 		case XACT_EVENT_PREPARE:
 			/* what it used up is nobody's until it is decided */
+			guard_approvals_release(true);
 			clean_up(false);
 			break;
 		default:

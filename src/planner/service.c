@@ -15,17 +15,20 @@
  *		billing/v2.3.1 - 10.0.0.5:51234			billing, version v2.3.1
  *		report 3f2b8c1e-....-....-....-............	report
  *
- * A version is what follows a slash and looks like one.  The blank form
- * ("DBeaver 24.0.1") is not taken for a deployment.
+ * A version is what follows a slash and looks like one; where the names of a
+ * company are made otherwise, guard.application_name_pattern says how.  In the
+ * blank form ("auth 2.9") the last word is one where it has a dot between
+ * digits.  That DBeaver has a version, too, does no harm: nobody asks for the
+ * versions of a service that is not registered.
  *
  * Where nothing is left, and where the name only says which driver connected,
  * the login role stands for the service.  It is the role of the connection
  * and not that of a later SET ROLE, because the latter would have to be looked
  * up, and a look-up may raise an error.
  *
- * This is done by hand and not by a regular expression, and there is no
- * setting for one: a pattern would have to run at the end of somebody's
- * statement, where nothing may be raised or allocated.
+ * This is done by hand and not by a regular expression, and the setting is no
+ * more than two letters and what is between them: all this runs at the end of
+ * somebody's statement, where nothing may be raised or allocated.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -41,6 +44,7 @@
 #include "postmaster/bgworker.h"
 #include "utils/guc.h"
 
+#include "guc.h"
 #include "planner/service.h"
 
 /* Names that drivers and poolers set when the application sets none. */
@@ -78,7 +82,7 @@ cut_host(char *name)
 		port[1 + strspn(port + 1, "0123456789")] == '\0' &&
 		strchr(dash + 3, ' ') == NULL)
 		*dash = '\0';
-	if (name[0] != '\0')
+	if (name[0] != '\0' && strchr(guard_guc_application_name_pattern, '@') == NULL)
 		name[1 + strcspn(name + 1, "@")] = '\0';
 }
 
@@ -123,22 +127,75 @@ is_version(const char *word, size_t len)
 }
 
 /*
- * Move the version out of the name, if there is one.
+ * Copy the version, and close the gap in the name between "from" and "to".
  */
+static void
+take_version(char *word, size_t len, char *from, char *to, char *version)
+{
+	strlcpy(version, word, Min(len + 1, GUARD_VERSION_LEN));
+	memmove(from, to, strlen(to) + 1);
+}
+
+/*
+ * Move the version out of the name, as guard.application_name_pattern has it:
+ * two letters, %s and %v, and what is between them.
+ */
+static bool
+split_by_pattern(char *name, char *version)
+{
+	const char *pattern = guard_guc_application_name_pattern;
+	char		between[GUARD_SERVICE_LEN];
+	char	   *at = NULL;
+	size_t		len;
+
+	strlcpy(between, pattern + 2, Min(strlen(pattern) - 3, sizeof(between)));
+	if (pattern[1] == 'v')
+	{
+		at = strstr(name, between);
+		if (at == NULL || at == name || !is_version(name, at - name))
+			return false;
+		take_version(name, at - name, name, at + strlen(between), version);
+		return true;
+	}
+	for (char *s = strstr(name, between); s; s = strstr(s + 1, between))
+		at = s;
+	if (at == NULL || at == name)
+		return false;
+	len = strcspn(at + strlen(between), " ");
+	if (len == 0 || !is_version(at + strlen(between), len))
+		return false;
+	take_version(at + strlen(between), len, at, at + strlen(between) + len,
+				 version);
+	return true;
+}
+
+/*
+ * The same for a last word like 2.9 or v2.9.1.
+ */
+static void
+split_last_word(char *name, char *version)
+{
+	char	   *blank;
+	char	   *dot;
+	size_t		len = strlen(name);
+
+	while (len > 0 && name[len - 1] == ' ')
+		name[--len] = '\0';
+	blank = strrchr(name, ' ');
+	if (blank == NULL || !is_version(blank + 1, strlen(blank + 1)))
+		return;
+	dot = strchr(blank, '.');
+	if (dot != NULL && isdigit((unsigned char) dot[-1]) &&
+		isdigit((unsigned char) dot[1]))
+		take_version(blank + 1, strlen(blank + 1), blank, name + len, version);
+}
+
 static void
 split_version(char *name, char *version)
 {
-	char	   *slash = strrchr(name, '/');
-	size_t		len;
-
 	version[0] = '\0';
-	if (slash == NULL || slash == name)
-		return;
-	len = strcspn(slash + 1, " ");
-	if (len == 0 || !is_version(slash + 1, len))
-		return;
-	strlcpy(version, slash + 1, Min(len + 1, GUARD_VERSION_LEN));
-	memmove(slash, slash + 1 + len, strlen(slash + 1 + len) + 1);
+	if (!split_by_pattern(name, version))
+		split_last_word(name, version);
 }
 
 /*

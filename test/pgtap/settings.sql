@@ -12,6 +12,7 @@ SELECT set_has(
 		('guard.trial_period',		'integer',	's',	(7 * 86400)::text, 'superuser'),
 		('guard.restore_factor',	'real',		NULL,	'3',		'superuser'),
 		('guard.unknown_action',	'enum',		NULL,	'auto',		'superuser'),
+		('guard.application_name_pattern', 'string', NULL, '%s/%v', 'sighup'),
 		('guard.two_person',		'bool',		NULL,	'off',		'superuser'),
 		('guard.lookback',			'integer',	's',	(35 * 86400)::text, 'superuser'),
 		('guard.quiet_period',		'integer',	's',	'86400',	'superuser'),
