@@ -79,6 +79,12 @@ sub check_one
 	is(scalar(grep { $_->{M} =~ /idle_a_idx/ } @{ $r->{notices} }), 0, "$libraries: without a word");
 	is($s->value("SELECT count(*) FROM guard.last_drops('1 h') WHERE event = 'dropped' AND index_name = 'public.idle_a_idx' AND at > pg_postmaster_start_time()"),
 		1, "$libraries: one row in the audit log");
+	$s->ok('SET guard.hot_action = delay');
+	passed($s->query('DROP INDEX t_a_idx'), "$libraries: drops in stages what is in use");
+	is($s->value("SELECT state FROM guard.soft_drops WHERE index_name = 'public.t_a_idx' ORDER BY dropped_at DESC LIMIT 1"), 'waiting',
+		"$libraries: and the index stays");
+	is($s->value("SELECT guard.restore('t_a_idx')"), 'index public.t_a_idx is back', "$libraries: and comes back");
+	$s->ok('RESET guard.hot_action');
 	$auth->ok('EXPLAIN ANALYZE SELECT b FROM t WHERE a = 42');
 	ok($companion->{works}->($s, slurp_file($node->logfile, $from)), "$libraries: $name does its work");
 	like($s->value("SELECT state FROM guard.status WHERE item = 'capture'"), qr/^since/, "$libraries: captures");
