@@ -221,6 +221,28 @@ SET ROLE regress_guard_owner;
 SELECT guard.restore('events_id_idx');
 RESET ROLE;
 
+-- when guard goes by a way that asks nobody, everything is given back as well
+SET client_min_messages = warning;
+DROP EXTENSION guard CASCADE;
+RESET client_min_messages;
+CREATE ROLE regress_guard_su SUPERUSER;
+SET ROLE regress_guard_su;
+CREATE EXTENSION guard;
+RESET ROLE;
+CALL use('SELECT count(*) FROM users WHERE email = ''user17''');
+DROP INDEX users_email_idx;
+SELECT * FROM names;
+SET client_min_messages = warning;
+DROP OWNED BY regress_guard_su CASCADE;
+RESET client_min_messages;
+SELECT count(*) FROM pg_extension WHERE extname = 'guard';
+SELECT * FROM names;
+CREATE EXTENSION guard;
+CREATE VIEW tools.drops AS
+	SELECT index_name, state, reason, regexp_replace(current_name, '\d+', 'N') AS current_name FROM guard.soft_drops ORDER BY dropped_at;
+CALL use('SELECT count(*) FROM users WHERE email = ''user17''');
+CALL use('SELECT count(*) FROM events WHERE id = 17');
+
 -- guard itself does not go while something is under way, or gives it back
 DROP INDEX users_email_idx, events_id_idx;
 DROP EXTENSION guard;

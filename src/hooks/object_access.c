@@ -25,6 +25,7 @@
 #include "hooks/frame.h"
 #include "planner/capture.h"
 #include "planner/hide.h"
+#include "softdrop/softdrop.h"
 #include "store/store.h"
 
 static object_access_hook_type prev_object_access = NULL;
@@ -74,6 +75,7 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 	if (access == OAT_DROP)
 	{
 		guard_hide_relation_goes(objectId);
+		guard_softdrop_relation_goes(objectId);
 		drop_relation(objectId, ((ObjectAccessDrop *) arg)->dropflags);
 	}
 	else if (guard_guc_mode != GUARD_MODE_OFF)

@@ -139,11 +139,50 @@ names_guard(DropStmt *stmt)
 	return false;
 }
 
+static void
+give_all_back(void *arg)
+{
+	ListCell   *lc;
+
+	foreach(lc, guard_softdrop_list(true))
+	{
+		char	   *done = guard_softdrop_bring_back(lfirst(lc),
+													 "guard itself is being dropped");
+
+		ereport(NOTICE, (errmsg_internal("%s", done)));
+	}
+}
+
+/*
+ * Others of our tables may have gone before: there is nothing to write any more.
+ */
+static void
+give_names_back(void *arg)
+{
+	ListCell   *lc;
+
+	foreach(lc, guard_softdrop_list(true))
+	{
+		GuardSoftDrop *drop = lfirst(lc);
+		char	   *kept = guard_softdrop_rename_back(drop);
+
+		ereport(NOTICE,
+				(errmsg("index %s is back%s%s", guard_softdrop_name(drop),
+						kept != NULL ? "; but " : "", kept != NULL ? kept : "")));
+	}
+}
+
+void
+guard_softdrop_relation_goes(Oid relation)
+{
+	if (relation == guard_store_table("soft_drop"))
+		(void) guard_store_try("give indexes back their names", give_names_back, NULL);
+}
+
 void
 guard_softdrop_before_extension_goes(DropStmt *stmt)
 {
 	List	   *open;
-	ListCell   *lc;
 
 	if (!names_guard(stmt))
 		return;
@@ -158,11 +197,5 @@ guard_softdrop_before_extension_goes(DropStmt *stmt)
 							   list_length(open), list_length(open)),
 				 errdetail("See guard.soft_drops."),
 				 errhint("Use DROP EXTENSION guard CASCADE to give them their names back.")));
-	foreach(lc, open)
-	{
-		char	   *done = guard_softdrop_bring_back(lfirst(lc),
-													 "guard itself is being dropped");
-
-		ereport(NOTICE, (errmsg_internal("%s", done)));
-	}
+	give_all_back(NULL);
 }

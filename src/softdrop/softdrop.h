@@ -170,6 +170,12 @@ extern char *guard_softdrop_restore(GuardSoftDrop *drop);
 /* DROP EXTENSION guard: refused, or with CASCADE all names are given back. */
 extern void guard_softdrop_before_extension_goes(DropStmt *stmt);
 
+/*
+ * A relation is being dropped.  If it is the table of soft drops, guard goes by
+ * a way that nobody saw coming: names are given back as far as that can be read.
+ */
+extern void guard_softdrop_relation_goes(Oid relation);
+
 /* ---- called by hooks ---- */
 
 /*
