@@ -148,3 +148,30 @@ CREATE INDEX users_b_idx ON users (b);
 SELECT guard.hide('users_b_idx', 'who needs it?');
 SELECT guard.unhide('users_b_idx');
 SELECT event, index_name, reason FROM guard.last_drops() LIMIT 2;
+
+-- a setting that lasts
+ALTER DATABASE guard_regress SET guard.mode = observe;
+ALTER ROLE regress_guard_definer SET GUARD.lookback = '1d';
+ALTER DATABASE guard_regress RESET guard.mode;
+ALTER DATABASE guard_regress SET work_mem = '1MB';
+SET guard.without_index = '';
+SELECT command, object, statement FROM guard.audit_log WHERE command = 'set' ORDER BY id;
+
+-- let go, but carried out by half: the index is invalid, and the log says why
+SELECT dblink_connect('reader', connection('reader'));
+SELECT dblink_exec('reader', 'BEGIN; LOCK TABLE users IN ACCESS SHARE MODE');
+SET lock_timeout = '1ms';
+DROP INDEX CONCURRENTLY users_b_idx;
+RESET lock_timeout;
+SELECT dblink_disconnect('reader');
+CALL wait_for_refusals(9);
+SELECT verdict, command, index_name, definition, detail ~ 'lock timeout' FROM guard.audit_log WHERE detail ~ 'lock timeout';
+:indexes
+
+-- by approval
+CALL use('SELECT count(*) FROM users WHERE a = 17');
+CREATE INDEX users_a_idx ON users (a);
+CALL use('SELECT count(*) FROM users WHERE a = 17');
+SELECT guard.approve('users_a_idx', 'agreed');
+DROP INDEX users_a_idx;
+SELECT verdict, reason, approval ~ '^by .*: agreed$' FROM guard.audit_log WHERE approval IS NOT NULL;

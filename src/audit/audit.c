@@ -139,7 +139,8 @@ guard_audit_refused(List *judgements, const GuardAsked *asked)
 }
 
 void
-guard_audit_failed(const GuardAsked *asked, const char *message)
+guard_audit_failed(const GuardDropped *dropped, const GuardAsked *asked,
+				   const char *message)
 {
 	GuardEntry	entry = {0};
 	char	   *json;
@@ -149,6 +150,12 @@ guard_audit_failed(const GuardAsked *asked, const char *message)
 	entry.statement = asked->statement;
 	entry.verdict = "failed";
 	entry.detail = message;
+	if (dropped != NULL)
+	{
+		entry.index_name = dropped->name;
+		entry.table_name = dropped->table_name;
+		entry.definition = dropped->definition;
+	}
 	entry.in_error = true;
 	json = guard_entry_json(&entry);
 	guard_entry_log(json);
@@ -246,4 +253,20 @@ guard_audit_change(const char *action, const char *object, const char *reason,
 	entry.reason = reason;
 	entry.facts = facts_json;
 	write_here(&entry);
+}
+
+void
+guard_audit_setting(const char *name, const char *statement, bool lasting)
+{
+	GuardEntry	entry = {0};
+
+	entry.question = guard_entry_question();
+	entry.verdict = "change";
+	entry.command = "set";
+	entry.object = name;
+	entry.statement = statement;
+	if (lasting)
+		write_here(&entry);
+	else
+		guard_entry_log(guard_entry_json(&entry));
 }

@@ -54,10 +54,13 @@ extern void guard_audit_dropped(const GuardDropped *dropped,
 extern void guard_audit_refused(List *judgements, const GuardAsked *asked);
 
 /*
- * Judging failed, so the statement is refused.  Called while the error is
- * being handled: neither reads nor allocates what an error may have spoilt.
+ * Judging failed, so the statement is refused; or what was let go could not be
+ * carried out, which under CONCURRENTLY can leave an invalid index: then
+ * "dropped" says which.  Called while the error is being handled: reads no
+ * catalog.
  */
-extern void guard_audit_failed(const GuardAsked *asked, const char *message);
+extern void guard_audit_failed(const GuardDropped *dropped,
+							   const GuardAsked *asked, const char *message);
 
 /*
  * Write what waits to be written in this database; for a background worker
@@ -76,6 +79,13 @@ extern char *guard_audit_status(void);
 
 /* A database is being dropped. */
 extern void guard_audit_forget_database(Oid database);
+
+/*
+ * A setting of guard's was changed by this statement: one row and one log line
+ * when it lasts, else the line alone.
+ */
+extern void guard_audit_setting(const char *name, const char *statement,
+								bool lasting);
 
 /* Called from _PG_init. */
 extern void guard_audit_init(void);

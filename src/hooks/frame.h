@@ -60,6 +60,7 @@ typedef struct GuardFrame
 								 * close it but its successor */
 	bool		own;			/* it is its own transaction */
 	bool		concurrent;
+	bool		refused;		/* an error says so */
 	bool		kept;			/* the context has passed to the transaction */
 	List	   *judgements;		/* of GuardJudgement *: resolved beforehand */
 	List	   *delayed;		/* those of them that become soft drops */
@@ -97,6 +98,9 @@ extern void guard_statement_start(GuardFrame *frame, Node *parsetree,
  * PG-INTERNALS 1.2) what is pending waits for COMMIT.
  */
 extern void guard_statement_end(GuardFrame *frame, bool may_refuse);
+
+/* an error ended it; called while that is being handled */
+extern void guard_statement_failed(GuardFrame *frame);
 
 /*
  * Frames that an event trigger opened are closed by nobody: finish them now,
@@ -179,6 +183,11 @@ extern Oid	guard_database_to_empty(Node *parsetree);
 
 extern void guard_unjudged_init(void);
 extern void guard_unjudged_note(Oid index);
+
+/* ---- settings.c: who changed a setting of guard's ---- */
+
+/* a statement was carried out */
+extern void guard_settings_changed(Node *parsetree, const char *statement);
 
 /* ---- installation, called by guard.c ---- */
 

@@ -66,7 +66,8 @@ fail_closed(GuardFrame *frame, guard_store_work work)
 	}
 	FlushErrorState();
 	asked = guard_frame_asked(frame);
-	guard_audit_failed(&asked, error->message);
+	guard_audit_failed(NULL, &asked, error->message);
+	frame->refused = true;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg("guard could not judge whether an index may be dropped: %s",
@@ -204,7 +205,8 @@ refuse(GuardFrame *frame, List *judgements, const char *why)
 {
 	GuardAsked	asked = guard_frame_asked(frame);
 
-	if (guard_guc_mode == GUARD_MODE_ENFORCE)
+	frame->refused = guard_guc_mode == GUARD_MODE_ENFORCE;
+	if (frame->refused)
 		guard_audit_refused(judgements, &asked);
 	guard_report_refuse(judgements, GUARD_AT_STATEMENT, why);
 }
@@ -346,4 +348,27 @@ guard_statement_close_left_open(bool committing)
 		guard_statement_end(frame, false);
 		guard_frame_pop(frame);
 	}
+}
+
+/*
+ * The statement has ended in an error, which is still on the stack.  In a
+ * transaction nothing has happened then; but CONCURRENTLY leaves the index
+ * invalid when it is cancelled while it waits.
+ */
+void
+guard_statement_failed(GuardFrame *frame)
+{
+	MemoryContext old;
+	ErrorData  *error;
+	GuardAsked	asked;
+	ListCell   *lc;
+
+	if (!frame->concurrent || frame->refused || frame->dropped == NIL)
+		return;
+	old = MemoryContextSwitchTo(frame->context);
+	error = CopyErrorData();
+	asked = guard_frame_asked(frame);
+	foreach(lc, frame->dropped)
+		guard_audit_failed(lfirst(lc), &asked, error->message);
+	MemoryContextSwitchTo(old);
 }

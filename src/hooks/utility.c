@@ -100,6 +100,13 @@ run_explain(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 }
 
 static void
+leave(GuardFrame *frame)
+{
+	depth--;
+	guard_frame_pop(frame);
+}
+
+static void
 run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		ProcessUtilityContext context, ParamListInfo params,
 		QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
@@ -120,12 +127,14 @@ run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				  queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 		guard_statement_end(frame, true);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		depth--;
-		guard_frame_pop(frame);
+		guard_statement_failed(frame);
+		leave(frame);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	leave(frame);
 }
 
 static void
@@ -186,6 +195,8 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	else
 		route(pstmt, queryString, readOnlyTree, context, params, queryEnv,
 			  dest, qc);
+
+	guard_settings_changed(pstmt->utilityStmt, queryString);
 
 	/* So that the launcher is told (guard_visits_note_present). */
 	if (IsA(pstmt->utilityStmt, CreateExtensionStmt))
