@@ -42,6 +42,7 @@ SELECT dblink_connect('lock', connection('lock'));
 SELECT dblink_exec('lock', 'BEGIN');
 SELECT dblink_exec('lock', 'LOCK TABLE guard.protection');
 DROP INDEX users_id_idx;
+SELECT dblink_exec('lock', 'ROLLBACK');
 SELECT dblink_disconnect('lock');
 :indexes
 -- the harmless neighbour goes without a word

@@ -3,7 +3,7 @@
 \set begin :srcdir /sql/include/begin.psql
 \i :begin
 CREATE EXTENSION guard;
-SELECT name, setting, unit, context FROM pg_settings WHERE name ~ '^guard\.' ORDER BY name COLLATE "C";
+SELECT name, boot_val, unit, context FROM pg_settings WHERE name ~ '^guard\.' ORDER BY name COLLATE "C";
 
 -- times in every unit, sizes too
 SET guard.lookback = '90s';

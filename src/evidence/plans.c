@@ -40,6 +40,13 @@
 #define SLOWER_FACTOR	2.0
 #define SLOWER_MS		1.0
 
+/*
+ * A table that has grown by more than this since its statements were planned
+ * is another table: what was found of the small one says nothing.
+ */
+#define GROWN_FACTOR	1.5
+#define GROWN_BLOCKS	8
+
 /* Without a time to compare: a scan that costs this little takes no time. */
 #define CHEAP_SCAN		50.0
 
@@ -55,6 +62,29 @@ may_be_slower(const GuardOutlook *outlook)
 	return !outlook->timed ||
 		(outlook->expected > outlook->now * SLOWER_FACTOR &&
 		 outlook->expected > outlook->now + SLOWER_MS);
+}
+
+/*
+ * Those of the shadow plans that were made of the table as it is now.  Of a
+ * partition that a plan visited along with others the size then is not known;
+ * its parent's plans speak for it.
+ */
+static List *
+still_true(const GuardEvidence *evidence, List *pairs)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, pairs)
+	{
+		const GuardWhatIf *pair = lfirst(lc);
+
+		if (pair->heap != evidence->shape->table ||
+			(evidence->heap_known &&
+			 evidence->heap_blocks <= pair->heap_blocks * GROWN_FACTOR + GROWN_BLOCKS))
+			result = lappend(result, lfirst(lc));
+	}
+	return result;
 }
 
 /*
@@ -182,6 +212,7 @@ guard_plans_collect(GuardEvidence *evidence, List *fellows)
 	ListCell   *lc;
 
 	collect_reliance(evidence, pairs);
+	pairs = still_true(evidence, pairs);
 	if (pairs == NIL)
 		return;
 

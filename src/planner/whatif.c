@@ -48,6 +48,7 @@
 
 #include <math.h>
 
+#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
@@ -56,6 +57,8 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "portability/instr_time.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
 #include "utils/backend_status.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -500,6 +503,21 @@ find_takeover(Sample *sample, Candidate *candidate, List *scans,
 		record->takeover = guard_without_topmost(same);
 }
 
+/*
+ * The size of a table that the statement has locked, as the planner has just
+ * asked for it.
+ */
+static BlockNumber
+size_of(Oid heap)
+{
+	Relation	rel = table_open(heap, NoLock);
+	BlockNumber blocks = RELKIND_HAS_STORAGE(rel->rd_rel->relkind) ?
+		RelationGetNumberOfBlocks(rel) : 0;
+
+	table_close(rel, NoLock);
+	return blocks;
+}
+
 static void
 record_pair(Sample *sample, Candidate *candidate, PlannedStmt *shadow)
 {
@@ -508,6 +526,7 @@ record_pair(Sample *sample, Candidate *candidate, PlannedStmt *shadow)
 
 	record.index = candidate->index;
 	record.heap = linitial_oid(candidate->heaps);
+	record.heap_blocks = size_of(record.heap);
 	record.queryid = sample->queryid;
 	record.userid = GetUserId();
 	record.at = GetCurrentTimestamp();

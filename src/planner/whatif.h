@@ -25,6 +25,7 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "storage/block.h"
 
 typedef enum GuardWhatIfRole
 {
@@ -48,6 +49,7 @@ typedef struct GuardWhatIf
 								 * all of its partitions' being away together */
 	Oid			heap;			/* a table scanned with it: a partition's, of a
 								 * partitioned table */
+	BlockNumber heap_blocks;	/* its size then */
 	int64		queryid;
 	Oid			userid;			/* role that planned it */
 	TimestampTz at;

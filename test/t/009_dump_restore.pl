@@ -60,7 +60,8 @@ $s->ok('CREATE DATABASE other');
 command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql", 'other' ], 'psql restores it');
 my $other = session($node, dbname => 'other');
 all_hold('restored', $other);
-is($other->value('SELECT count(*) FROM guard.audit_log'), 0, 'its audit log is empty');
+is($other->value("SELECT count(*) FROM guard.audit_log WHERE verdict <> 'block'"),
+	0, 'its audit log has nothing but what it refused itself');
 refused($other->query('DROP INDEX needed_a_idx'), qr/auth needs it until version 2\.10, and no deployment of it was reported/,
 	'a dependency holds, and what runs elsewhere does not release it');
 is(verdict($other, 'idle_a_idx'), 'allow cold', 'an unused index that was created by the restore is cold');
