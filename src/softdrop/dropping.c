@@ -59,6 +59,18 @@
 static List *being_dropped = NIL;
 static MemoryContext dropping_context = NULL;
 
+/*
+ * The list lives as long as the long step.
+ */
+void
+guard_dropping_note(Oid index)
+{
+	MemoryContext old = MemoryContextSwitchTo(dropping_context);
+
+	being_dropped = lappend_oid(being_dropped, index);
+	MemoryContextSwitchTo(old);
+}
+
 bool
 guard_softdrop_is_own_drop(Oid index)
 {
@@ -71,8 +83,8 @@ set_lock_tag(LOCKTAG *tag)
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, LONG_STEP_LOCK, 0, LONG_STEP_LOCK);
 }
 
-static bool
-index_is_valid(Oid index)
+bool
+guard_dropping_is_valid(Oid index)
 {
 	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
 	bool		valid;
@@ -131,8 +143,8 @@ guard_dropping_must_wait(const GuardSoftDrop *drop)
  * Read what is to be done, in a transaction of its own; the result lives in
  * "context".  A step that somebody else has done meanwhile gives NULL.
  */
-static GuardSoftDrop *
-read_drop(int64 id, MemoryContext context)
+GuardSoftDrop *
+guard_dropping_read(int64 id, MemoryContext context)
 {
 	GuardSoftDrop *drop;
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -163,8 +175,8 @@ mark_started(int64 id)
 /*
  * The name that an index bears now, to be used in a statement.
  */
-static char *
-name_now(Oid index)
+char *
+guard_dropping_name_now(Oid index)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
 									  get_rel_name(index));
@@ -180,7 +192,7 @@ do_drop(int64 id, MemoryContext context)
 	ListCell   *lc;
 
 	StartTransactionCommand();
-	drop = read_drop(id, context);
+	drop = guard_dropping_read(id, context);
 	self = drop == NULL || drop->parts == NIL ? NULL : linitial(drop->parts);
 	if (self == NULL || !OidIsValid(self->index) ||
 		drop->state == GUARD_SOFTDROP_DROPPED ||
@@ -192,7 +204,7 @@ do_drop(int64 id, MemoryContext context)
 	mark_started(id);
 	old = MemoryContextSwitchTo(context);
 	sql = psprintf("DROP INDEX %s%s", drop->partitioned ? "" : "CONCURRENTLY ",
-				   name_now(self->index));
+				   guard_dropping_name_now(self->index));
 	foreach(lc, drop->parts)
 		being_dropped = lappend_oid(being_dropped,
 									((GuardSoftDropPart *) lfirst(lc))->index);
@@ -214,7 +226,7 @@ do_rebuild(int64 id, MemoryContext context)
 	char	   *done;
 
 	StartTransactionCommand();
-	drop = read_drop(id, context);
+	drop = guard_dropping_read(id, context);
 	self = drop == NULL || drop->parts == NIL ? NULL : linitial(drop->parts);
 	if (self == NULL || !OidIsValid(self->index))
 	{
@@ -222,259 +234,17 @@ do_rebuild(int64 id, MemoryContext context)
 		return;
 	}
 	old = MemoryContextSwitchTo(context);
-	sql = psprintf("REINDEX INDEX CONCURRENTLY %s", name_now(self->index));
+	sql = psprintf("REINDEX INDEX CONCURRENTLY %s", guard_dropping_name_now(self->index));
 	MemoryContextSwitchTo(old);
 	CommitTransactionCommand();
 
 	guard_softdrop_run(sql, 0);
 
 	StartTransactionCommand();
-	drop = read_drop(id, context);
+	drop = guard_dropping_read(id, context);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	done = guard_softdrop_bring_back(drop, "a person asked for it; it was rebuilt");
 	ereport(LOG, (errmsg_internal("%s", done)));
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-}
-
-/*
- * The name under which a part is created: its old one, or its holding name where
- * somebody else's index has the old one.  "found" is the index that an earlier
- * attempt left there, InvalidOid for none.
- */
-static char *
-name_to_create(const GuardSoftDropPart *part, Oid *found)
-{
-	Oid			schema = get_rel_namespace(part->table);
-	Oid			there = get_relname_relid(part->old_name, schema);
-
-	*found = InvalidOid;
-	if (!OidIsValid(there))
-		return part->old_name;
-	if (IndexGetRelation(there, true) == part->table &&
-		strcmp(TextDatumGetCString(DirectFunctionCall1(pg_get_indexdef,
-													   ObjectIdGetDatum(there))),
-			   part->definition) == 0)
-	{
-		*found = there;
-		return part->old_name;
-	}
-	there = get_relname_relid(part->holding_name, schema);
-	if (OidIsValid(there) && IndexGetRelation(there, true) == part->table)
-		*found = there;
-	return part->holding_name;
-}
-
-/*
- * The statement that creates a part under that name.
- */
-static char *
-creating_statement(const GuardSoftDropPart *part, const char *name)
-{
-	char	   *begin = psprintf("CREATE INDEX %s ON ", quote_identifier(part->old_name));
-
-	if (strncmp(part->definition, begin, strlen(begin)) != 0)
-		elog(ERROR, "unexpected definition of an index: %s", part->definition);
-	return psprintf("CREATE INDEX %s%s ON %s",
-					part->partitioned ? "" : "CONCURRENTLY ",
-					quote_identifier(name), part->definition + strlen(begin));
-}
-
-/*
- * Run a statement that creates an index, in the tablespace where it was.
- */
-static void
-run_in_tablespace(const char *sql, const char *tablespace, MemoryContext context)
-{
-	char	   *before = MemoryContextStrdup(context,
-											 GetConfigOption("default_tablespace", false, false));
-
-	SetConfigOption("default_tablespace", tablespace ? tablespace : "",
-					PGC_SUSET, PGC_S_OVERRIDE);
-	PG_TRY();
-	{
-		guard_softdrop_run(sql, 0);
-	}
-	PG_FINALLY();
-	{
-		SetConfigOption("default_tablespace", before, PGC_SUSET, PGC_S_OVERRIDE);
-	}
-	PG_END_TRY();
-}
-
-/*
- * Create one part, unless an earlier attempt has done so; one that failed left
- * an invalid index, which is in the way.  Begins and ends transactions.
- */
-static void
-create_part(GuardSoftDropPart *part, MemoryContext context)
-{
-	char	   *clear = NULL;
-	char	   *create = NULL;
-	char	   *name;
-	Oid			found;
-	MemoryContext old;
-
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	name = name_to_create(part, &found);
-	old = MemoryContextSwitchTo(context);
-	if (OidIsValid(found) && !part->partitioned && !index_is_valid(found))
-	{
-		clear = psprintf("DROP INDEX CONCURRENTLY %s", name_now(found));
-		being_dropped = lappend_oid(being_dropped, found);
-		found = InvalidOid;
-	}
-	if (!OidIsValid(found))
-		create = creating_statement(part, name);
-	MemoryContextSwitchTo(old);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-
-	if (clear != NULL)
-		guard_softdrop_run(clear, 0);
-	if (create != NULL)
-		run_in_tablespace(create, part->tablespace, context);
-}
-
-/*
- * What was created for a part.
- */
-static Oid
-created(const GuardSoftDropPart *part)
-{
-	Oid			found;
-
-	(void) name_to_create(part, &found);
-	return found;
-}
-
-/*
- * A partition's index becomes part of the one above it, which is valid when it
- * has them all.
- */
-static void
-attach(const GuardSoftDrop *drop, const GuardSoftDropPart *part, Oid index)
-{
-	ListCell   *lc;
-
-	if (!OidIsValid(part->parent) || get_rel_relispartition(index))
-		return;
-	foreach(lc, drop->parts)
-	{
-		const GuardSoftDropPart *above = lfirst(lc);
-		Oid			parent = above->was == part->parent ? created(above) : InvalidOid;
-
-		if (OidIsValid(parent))
-			guard_store_execute(psprintf("ALTER INDEX %s ATTACH PARTITION %s",
-										 name_now(parent), name_now(index)),
-								0, NULL, NULL, NULL);
-	}
-}
-
-/*
- * Registrations went with the index; under its old name they come back.
- */
-static void
-register_again(const GuardSoftDrop *drop, Oid index)
-{
-	Oid			types[] = {INT8OID, OIDOID};
-	Datum		values[] = {Int64GetDatum(drop->id), ObjectIdGetDatum(index)};
-
-	guard_store_execute("INSERT INTO guard.dependency SELECT (jsonb_populate_record(NULL::guard.dependency,"
-						" e.d || jsonb_build_object('index_oid', $2::bigint, 'index_name', s.index_name))).*"
-						" FROM guard.soft_drop s, jsonb_array_elements(s.dependencies) AS e (d) WHERE s.id = $1"
-						" ON CONFLICT DO NOTHING",
-						2, types, values, NULL);
-}
-
-/*
- * What the definition does not say.
- */
-static void
-dress(const GuardSoftDropPart *part, Oid index)
-{
-	char	   *rest;
-	char	   *entry;
-
-	CreateComments(index, RelationRelationId, 0, part->comment);
-	rest = part->statistics != NULL ? pstrdup(part->statistics) : NULL;
-	while (rest != NULL && (entry = strsep(&rest, ",")) != NULL)
-	{
-		int			column;
-		int			target;
-
-		if (sscanf(entry, "%d=%d", &column, &target) == 2)
-			guard_store_execute(psprintf("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
-										 name_now(index), column, target),
-								0, NULL, NULL, NULL);
-	}
-	if (part->clustered)
-		guard_store_execute(psprintf("ALTER TABLE %s CLUSTER ON %s", name_now(part->table),
-									 quote_identifier(get_rel_name(index))),
-							0, NULL, NULL, NULL);
-}
-
-static void
-finish_create(GuardSoftDrop *drop)
-{
-	GuardSoftDropPart *self = linitial(drop->parts);
-	Oid			index = InvalidOid;
-	char	   *name = NULL;
-	ListCell   *lc;
-
-	foreach(lc, drop->parts)
-	{
-		GuardSoftDropPart *part = lfirst(lc);
-
-		if (get_rel_relkind(part->table) == '\0')
-			continue;
-		index = created(part);
-		if (!OidIsValid(index))
-			elog(ERROR, "index %s was not created", part->old_name);
-		attach(drop, part, index);
-		dress(part, index);
-		CommandCounterIncrement();
-	}
-	index = created(self);
-	register_again(drop, index);
-	name = get_rel_name(index);
-	guard_softdrop_set_state(drop, GUARD_SOFTDROP_RESTORED, "restore",
-							 strcmp(name, self->old_name) == 0 ?
-							 "a person asked for it; it was created again" :
-							 psprintf("a person asked for it; it was created again as %s, for its old name has been taken",
-									  quote_identifier(name)));
-}
-
-/*
- * Partitions that have gone meanwhile need no index; new ones get theirs when
- * somebody creates it, as with every index that was not there.
- */
-static void
-do_create(int64 id, MemoryContext context)
-{
-	GuardSoftDrop *drop;
-	ListCell   *lc;
-
-	StartTransactionCommand();
-	drop = read_drop(id, context);
-	CommitTransactionCommand();
-	if (drop == NULL)
-		return;
-	foreach(lc, drop->parts)
-	{
-		GuardSoftDropPart *part = lfirst(lc);
-		bool		exists;
-
-		StartTransactionCommand();
-		exists = get_rel_relkind(part->table) != '\0';
-		CommitTransactionCommand();
-		if (exists)
-			create_part(part, context);
-	}
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	finish_create(drop);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -521,5 +291,5 @@ guard_dropping_rebuild(int64 id)
 void
 guard_dropping_create(int64 id)
 {
-	run_alone(do_create, id);
+	run_alone(guard_creating_run, id);
 }

@@ -32,4 +32,20 @@ extern void guard_dropping_create(int64 id);
  */
 extern bool guard_dropping_must_wait(const GuardSoftDrop *drop);
 
+/* ---- shared by dropping.c and creating.c ---- */
+
+/* the long step that creates; see guard_dropping_create() */
+extern void guard_creating_run(int64 id, MemoryContext context);
+
+/* guard's doors are to know that it is guard that drops this index */
+extern void guard_dropping_note(Oid index);
+
+/* the row, in that context; called in a transaction */
+extern GuardSoftDrop *guard_dropping_read(int64 id, MemoryContext context);
+
+extern bool guard_dropping_is_valid(Oid index);
+
+/* the name that a relation bears now, to be used in a statement */
+extern char *guard_dropping_name_now(Oid relation);
+
 #endif							/* GUARD_SOFTDROP_STATEMENT_H */

@@ -20,9 +20,6 @@
  *
  * A counter that went back was reset, and is taken to have begun at zero.
  *
- * Calls that run right now are seen in pg_stat_activity, by their query
- * identifier; those that wait for a lock are not slow, but late.
- *
  * Copyright (c) 2026, the guard authors
  *
  *-------------------------------------------------------------------------
@@ -34,15 +31,14 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "ddl/targets.h"
 #include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture.h"
 #include "softdrop/noise.h"
+#include "softdrop/sample.h"
 #include "softdrop/watch.h"
 #include "store/store.h"
 
@@ -60,36 +56,6 @@
 /* A window that says too little is given up after this many seconds. */
 #define MAX_WINDOW		3600
 
-/* a qualified name, every character doubled and quoted */
-#define FUNCTION_LEN	(4 * NAMEDATALEN + 8)
-
-/* What pg_stat_statements knows of one statement, over all its users. */
-typedef struct Counted
-{
-	int64		queryid;		/* key */
-	int64		calls;
-	double		time;
-	double		stddev;
-	double		longest;
-	double		rows;
-} Counted;
-
-typedef struct Running
-{
-	int64		queryid;
-	TimestampTz started;
-	double		elapsed;		/* milliseconds */
-} Running;
-
-struct GuardWatchSample
-{
-	HTAB	   *counted;		/* of Counted */
-	List	   *running;		/* of Running * */
-	int			active;
-	int			waiting;
-	MemoryContext context;
-};
-
 /* A row of guard.soft_drop_baseline. */
 typedef struct Baseline
 {
@@ -106,141 +72,6 @@ typedef struct Baseline
 	double		seen_longest;
 	double		seconds;		/* since the window began */
 } Baseline;
-
-/* ---- what is counted now ---- */
-
-static void
-take_name(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	snprintf((char *) arg, FUNCTION_LEN, "%s", SPI_getvalue(tuple, desc, 1));
-}
-
-/*
- * The function of the extension, wherever that lives; never by search_path.
- * It is asked not to read the file with the texts.  NULL when it is not there.
- */
-static char *
-counting_function(void)
-{
-	char	   *name = palloc0(FUNCTION_LEN);
-
-	guard_store_select("SELECT format('%I.%I', n.nspname, p.proname)"
-					   " FROM pg_extension e"
-					   " JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid"
-					   "  AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'"
-					   " JOIN pg_proc p ON p.oid = d.objid AND p.proname = 'pg_stat_statements' AND p.pronargs = 1"
-					   " JOIN pg_namespace n ON n.oid = p.pronamespace"
-					   " WHERE e.extname = 'pg_stat_statements'",
-					   0, NULL, NULL, NULL, take_name, name);
-	return name[0] != '\0' ? name : NULL;
-}
-
-static double
-float_field(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
-
-	return isnull ? 0 : DatumGetFloat8(value);
-}
-
-static int64
-int_field(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
-
-	return isnull ? 0 : DatumGetInt64(value);
-}
-
-static void
-take_counted(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	GuardWatchSample *sample = arg;
-	int64		queryid = int_field(tuple, desc, 1);
-	Counted    *counted = hash_search(sample->counted, &queryid, HASH_ENTER, NULL);
-
-	counted->calls = int_field(tuple, desc, 2);
-	counted->time = float_field(tuple, desc, 3);
-	counted->stddev = float_field(tuple, desc, 4);
-	counted->longest = float_field(tuple, desc, 5);
-	counted->rows = float_field(tuple, desc, 6);
-}
-
-static void
-read_counted(GuardWatchSample *sample)
-{
-	HASHCTL		info = {.keysize = sizeof(int64), .entrysize = sizeof(Counted),
-	.hcxt = sample->context};
-	char	   *function = counting_function();
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
-
-	sample->counted = hash_create("guard watch", 1024, &info,
-								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	if (function == NULL)
-		return;
-	guard_store_select(psprintf("SELECT queryid, sum(calls)::int8, sum(total_exec_time),"
-								" sqrt(greatest(sum(calls * (stddev_exec_time ^ 2 + mean_exec_time ^ 2)) / sum(calls)"
-								" - (sum(total_exec_time) / sum(calls)) ^ 2, 0)),"
-								" max(max_exec_time), sum(rows)::float8"
-								" FROM %s(false) WHERE dbid = $1 AND calls > 0 AND queryid IS NOT NULL"
-								" GROUP BY queryid", function),
-					   1, types, values, NULL, take_counted, sample);
-}
-
-static void
-take_running(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	GuardWatchSample *sample = arg;
-	MemoryContext old = MemoryContextSwitchTo(sample->context);
-	Running    *running = palloc(sizeof(Running));
-	bool		isnull;
-
-	running->queryid = int_field(tuple, desc, 1);
-	running->started = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 2, &isnull));
-	running->elapsed = float_field(tuple, desc, 3);
-	sample->running = lappend(sample->running, running);
-	MemoryContextSwitchTo(old);
-}
-
-static void
-take_server(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	GuardWatchSample *sample = arg;
-
-	sample->active = (int) int_field(tuple, desc, 1);
-	sample->waiting = (int) int_field(tuple, desc, 2);
-}
-
-static void
-read_activity(GuardWatchSample *sample)
-{
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
-
-	guard_store_select("SELECT query_id, query_start,"
-					   " (1000 * extract(epoch FROM clock_timestamp() - query_start))::float8"
-					   " FROM pg_stat_activity WHERE datid = $1 AND state = 'active'"
-					   " AND backend_type = 'client backend' AND query_id IS NOT NULL"
-					   " AND wait_event_type IS DISTINCT FROM 'Lock'",
-					   1, types, values, NULL, take_running, sample);
-	guard_store_select("SELECT count(*) FILTER (WHERE state = 'active'),"
-					   " count(*) FILTER (WHERE state = 'active' AND wait_event_type IS NOT NULL)"
-					   " FROM pg_stat_activity WHERE backend_type = 'client backend'",
-					   0, NULL, NULL, NULL, take_server, sample);
-}
-
-GuardWatchSample *
-guard_watch_sample(void)
-{
-	GuardWatchSample *sample = palloc0(sizeof(GuardWatchSample));
-
-	sample->context = CurrentMemoryContext;
-	read_counted(sample);
-	read_activity(sample);
-	return sample;
-}
 
 const char *
 guard_watch_blind(void)
@@ -287,7 +118,7 @@ statements_to_watch(const GuardSoftDrop *drop, const GuardWatchSample *sample)
 	HTAB	   *watched = hash_create("guard watched", 256, &info,
 									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	HASH_SEQ_STATUS scan;
-	Counted    *counted;
+	GuardCounted    *counted;
 	int			controls = 0;
 	ListCell   *lp;
 	ListCell   *lt;
@@ -355,8 +186,8 @@ guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample)
 	hash_seq_init(&scan, watched);
 	while ((statement = hash_seq_search(&scan)) != NULL)
 	{
-		Counted		none = {0};
-		Counted    *counted = hash_search(sample->counted, &statement->queryid,
+		GuardCounted		none = {0};
+		GuardCounted    *counted = hash_search(sample->counted, &statement->queryid,
 										  HASH_FIND, NULL);
 
 		if (counted == NULL)
@@ -407,18 +238,18 @@ take_baseline(HeapTuple tuple, TupleDesc desc, void *arg)
 	Baseline   *row = palloc(sizeof(Baseline));
 	bool		isnull;
 
-	row->queryid = int_field(tuple, desc, 1);
+	row->queryid = guard_sample_int(tuple, desc, 1);
 	row->kind = DatumGetChar(SPI_getbinval(tuple, desc, 2, &isnull));
-	row->calls = int_field(tuple, desc, 3);
-	row->mean = float_field(tuple, desc, 4);
-	row->stddev = float_field(tuple, desc, 5);
-	row->longest = float_field(tuple, desc, 6);
-	row->rows = float_field(tuple, desc, 7);
-	row->seen_calls = int_field(tuple, desc, 8);
-	row->seen_time = float_field(tuple, desc, 9);
-	row->seen_rows = float_field(tuple, desc, 10);
-	row->seen_longest = float_field(tuple, desc, 11);
-	row->seconds = float_field(tuple, desc, 12);
+	row->calls = guard_sample_int(tuple, desc, 3);
+	row->mean = guard_sample_float(tuple, desc, 4);
+	row->stddev = guard_sample_float(tuple, desc, 5);
+	row->longest = guard_sample_float(tuple, desc, 6);
+	row->rows = guard_sample_float(tuple, desc, 7);
+	row->seen_calls = guard_sample_int(tuple, desc, 8);
+	row->seen_time = guard_sample_float(tuple, desc, 9);
+	row->seen_rows = guard_sample_float(tuple, desc, 10);
+	row->seen_longest = guard_sample_float(tuple, desc, 11);
+	row->seconds = guard_sample_float(tuple, desc, 12);
 	reading->rows = lappend(reading->rows, row);
 	MemoryContextSwitchTo(old);
 }
@@ -442,7 +273,7 @@ read_baseline(const GuardSoftDrop *drop)
  * What a statement did in its window.
  */
 static GuardNoiseStatement
-compare(const Baseline *row, const Counted *counted)
+compare(const Baseline *row, const GuardCounted *counted)
 {
 	GuardNoiseStatement statement = {0};
 	bool		reset;
@@ -479,7 +310,7 @@ add_running(GuardNoiseStatement *statement, int64 queryid,
 
 	foreach(lc, sample->running)
 	{
-		const Running *running = lfirst(lc);
+		const GuardRunning *running = lfirst(lc);
 
 		if (running->queryid != queryid || running->started < drop->hidden_at)
 			continue;
@@ -553,8 +384,8 @@ begin_windows(const GuardSoftDrop *drop, List *rows, const GuardWatchSample *sam
 	foreach(lc, rows)
 	{
 		const Baseline *row = lfirst(lc);
-		Counted		none = {0};
-		Counted    *counted = hash_search(sample->counted, &row->queryid,
+		GuardCounted		none = {0};
+		GuardCounted    *counted = hash_search(sample->counted, &row->queryid,
 										  HASH_FIND, NULL);
 
 		if (counted == NULL)

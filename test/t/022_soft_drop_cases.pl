@@ -10,7 +10,7 @@ my $dir = tempdir(CLEANUP => 1);
 
 for my $what (qw(states noise))
 {
-	system('gcc', '-std=gnu99', '-Isrc', "-I$include", '-o', "$dir/$what",
+	system('gcc', '-std=gnu11', '-Isrc', "-I$include", '-o', "$dir/$what",
 		"test/softdrop/${what}_cases.c", "src/softdrop/$what.c", '-lm') == 0
 	  or BAIL_OUT("could not build the table of cases of $what");
 	for my $line (split /\n/, `$dir/$what`)

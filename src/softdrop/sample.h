@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * sample.h
+ *	  What the server counts of its statements at one moment.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_SAMPLE_H
+#define GUARD_SAMPLE_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/hsearch.h"
+
+#include "softdrop/watch.h"
+
+/* What pg_stat_statements knows of one statement, over all its users. */
+typedef struct GuardCounted
+{
+	int64		queryid;		/* key */
+	int64		calls;
+	double		time;
+	double		stddev;
+	double		longest;
+	double		rows;
+} GuardCounted;
+
+typedef struct GuardRunning
+{
+	int64		queryid;
+	TimestampTz started;
+	double		elapsed;		/* milliseconds */
+} GuardRunning;
+
+struct GuardWatchSample
+{
+	HTAB	   *counted;		/* of GuardCounted */
+	List	   *running;		/* of GuardRunning * */
+	int			active;
+	int			waiting;
+	MemoryContext context;
+};
+
+/* Columns of a result, 0 for NULL. */
+extern double guard_sample_float(HeapTuple tuple, TupleDesc desc, int field);
+extern int64 guard_sample_int(HeapTuple tuple, TupleDesc desc, int field);
+
+#endif							/* GUARD_SAMPLE_H */
