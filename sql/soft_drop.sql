@@ -17,6 +17,8 @@ SELECT * FROM verdict('users');
 SET guard.hot_action = delay;
 SELECT * FROM verdict('users');
 
+SELECT verdict, reason FROM guard.review('DROP INDEX users_email_idx; DROP INDEX users_key; DROP TABLE users');
+
 -- Names without the number that they hold.
 CREATE VIEW tools.drops AS
 	SELECT index_name, state, reason, regexp_replace(current_name, '\d+', 'N') AS current_name FROM guard.soft_drops ORDER BY dropped_at;
@@ -194,7 +196,7 @@ CALL use('SELECT count(*) FROM events WHERE id = 17');
 DROP INDEX events_1_id_idx;
 DROP INDEX events_id_idx;
 SELECT * FROM names;
-CREATE INDEX events_id_idx ON events (id);
+CREATE INDEX events_id_idx ON events (day);
 SELECT * FROM names;
 SET guard.mode = off;
 DROP INDEX events_id_idx;

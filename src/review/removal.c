@@ -33,6 +33,7 @@
 #include "planner/capture.h"
 #include "policy/sentence.h"
 #include "review/script.h"
+#include "softdrop/softdrop.h"
 
 static void collect_drop(Script *script, DropStmt *stmt);
 static void collect_drop_schema(Script *script, DropStmt *stmt);
@@ -337,6 +338,8 @@ judge(Script *script, Node *stmt, bool concurrently)
 		GuardTarget *target = lfirst(lc);
 		ScriptRelation *index = guard_script_find_oid(script, target->index);
 
+		if (target->route == GUARD_ROUTE_INDEX)
+			target->no_delay = guard_softdrop_unavailable();
 		if (index != NULL && index->dropped_by == 0)
 			targets = lappend(targets, target);
 	}
