@@ -90,24 +90,27 @@ deliver_one(void *arg)
 bool
 guard_courier_deliver(void)
 {
-	ListCell   *lc;
+	GuardWaiting *waiting = NULL;
+	int			failures = 0;
 
 	if (!OidIsValid(guard_store_extension()))
 		guard_ring_forget_database(MyDatabaseId);
 	if (!guard_store_present())
 		return true;
-	foreach(lc, guard_ring_take())
-	{
-		GuardWaiting *waiting = lfirst(lc);
 
-		if (!guard_store_try("write down a refused drop", deliver_one, waiting))
+	/* One may be bad by itself; two, and it is the log that is locked. */
+	while (failures < 2 &&
+		   (waiting = guard_ring_take(waiting ? waiting->id : 0)) != NULL)
+	{
+		if (guard_store_try("write down a refused drop", deliver_one, waiting))
+			guard_ring_written(waiting->id);
+		else
 		{
 			guard_ring_failed(waiting->id);
-			return false;
+			failures++;
 		}
-		guard_ring_written(waiting->id);
 	}
-	return true;
+	return failures == 0;
 }
 
 /* ---- the worker's own life ---- */

@@ -48,8 +48,11 @@
 /* No entry may take more than this part of the ring. */
 #define LARGEST_PART	8
 
-/* How often writing an entry is tried. */
-#define MAX_FAILURES	20
+/*
+ * How often writing an entry is tried, about once a second: whoever holds a
+ * lock on the audit log that long does not want to know.
+ */
+#define MAX_FAILURES	600
 
 /* A courier that has not come to its end by now has died. */
 #define COURIER_LIMIT	(60 * USECS_PER_SEC)
@@ -317,14 +320,30 @@ at_xact_end(XactEvent event, void *arg)
 		settle(event == XACT_EVENT_COMMIT);
 }
 
-List *
-guard_ring_take(void)
+/*
+ * Take a message; what is not taken yet can still stand for others.
+ */
+static GuardWaiting *
+take(Message *message)
 {
-	List	   *taken = NIL;
+	GuardWaiting *waiting = palloc(sizeof(GuardWaiting));
+
+	waiting->id = message->id;
+	waiting->json = pstrdup(message->json);
+	waiting->coalesced = message->coalesced;
+	message->state = MESSAGE_TAKEN;
+	message->taker = MyProcPid;
+	return waiting;
+}
+
+GuardWaiting *
+guard_ring_take(uint64 after)
+{
+	GuardWaiting *waiting = NULL;
 	Message    *message;
 
 	if (!attach(false))
-		return NIL;
+		return NULL;
 	if (!watching_commit)
 	{
 		RegisterXactCallback(at_xact_end, NULL);
@@ -333,20 +352,14 @@ guard_ring_take(void)
 	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
 	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
 	{
-		GuardWaiting *waiting;
-
-		if (message->database != MyDatabaseId || message->state != MESSAGE_WAITS)
+		if (message->database != MyDatabaseId || message->id <= after ||
+			message->state != MESSAGE_WAITS)
 			continue;
-		waiting = palloc(sizeof(GuardWaiting));
-		waiting->id = message->id;
-		waiting->json = pstrdup(message->json);
-		waiting->coalesced = message->coalesced;
-		taken = lappend(taken, waiting);
-		message->state = MESSAGE_TAKEN;
-		message->taker = MyProcPid;
+		waiting = take(message);
+		break;
 	}
 	LWLockRelease(&ring->lock);
-	return taken;
+	return waiting;
 }
 
 void

@@ -10,8 +10,6 @@
 #ifndef GUARD_RING_H
 #define GUARD_RING_H
 
-#include "nodes/pg_list.h"
-
 /* An entry, taken to be written. */
 typedef struct GuardWaiting
 {
@@ -42,11 +40,12 @@ extern void guard_ring_init(void);
 extern bool guard_ring_put(const char *json, bool may_create);
 
 /*
- * Take the entries of this database that nobody else is writing, as a list of
- * GuardWaiting * in the current memory context.  They stay in the ring until
- * the transaction has committed with guard_ring_written() said of them.
+ * Take the first entry of this database behind "after" (0: from the start) that
+ * nobody else is writing; NULL when there is none.  In the current memory
+ * context.  It stays in the ring until the transaction has committed with
+ * guard_ring_written() said of it.
  */
-extern List *guard_ring_take(void);
+extern GuardWaiting *guard_ring_take(uint64 after);
 extern void guard_ring_written(uint64 id);
 
 /* It could not be written; after a few times it is given up. */
