@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * whatif_sample.h
+ *	  One statement that is due to be planned without its indexes.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_WHATIF_SAMPLE_H
+#define GUARD_WHATIF_SAMPLE_H
+
+#include "portability/instr_time.h"
+
+#include "planner/whatif_shadow.h"
+
+/* An index that the planner saw while it made the real plan. */
+typedef struct GuardSeenIndex
+{
+	Oid			index;
+	bool		unique;
+	bool		expression;
+} GuardSeenIndex;
+
+/*
+ * What the planner is seeing for the statement at hand, in the statement's own
+ * memory.
+ */
+typedef struct GuardSeen
+{
+	MemoryContext context;
+	List	   *relations;		/* OIDs of tables and indexes, some twice */
+	List	   *indexes;		/* GuardSeenIndex *, those that may matter unscanned */
+} GuardSeen;
+
+/* One statement that is due. */
+typedef struct GuardSample
+{
+	GuardShadow shadow;
+	PlannedStmt *plan;			/* the real one */
+	List	   *scans;			/* what it scans */
+	GuardSeen	seen;
+	int64		queryid;
+	int64		now;			/* seconds */
+	bool		generic;
+	double		planning_ms;
+	instr_time	started;		/* sampling, after the real planning */
+	bool		unfinished;		/* left something for the next time */
+} GuardSample;
+
+/*
+ * If its clock can be set and there is something left to spend, plan it again
+ * and record the outcome.  Allocates in the current memory context.
+ */
+extern void guard_sample_statement(GuardSample *sample);
+
+/* Milliseconds since then. */
+static inline double
+guard_sample_elapsed(instr_time since)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, since);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+#endif							/* GUARD_WHATIF_SAMPLE_H */
