@@ -18,6 +18,7 @@
 
 #include "fmgr.h"
 
+#include "alerts/alerts.h"
 #include "audit/audit.h"
 #include "guc.h"
 #include "hooks/frame.h"
@@ -48,6 +49,7 @@ _PG_init(void)
 	guard_hide_init();
 	guard_softdrop_init();
 	guard_audit_init();
+	guard_alerts_init();
 	guard_unjudged_init();
 	guard_utility_init();
 	guard_object_access_init();

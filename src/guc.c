@@ -44,6 +44,8 @@ bool		guard_guc_whatif = true;
 int			guard_guc_whatif_interval = 3600;
 int			guard_guc_whatif_time_limit = 10;
 bool		guard_guc_hiding = true;
+bool		guard_guc_alerts = true;
+int			guard_guc_alert_pool_busy = 0;
 int			guard_guc_max_indexes = 10000;
 int			guard_guc_max_statements = 5000;
 
@@ -248,6 +250,20 @@ define_audit(void)
 }
 
 static void
+define_alerts(void)
+{
+	DefineCustomBoolVariable("guard.alerts",
+							 "Whether guard raises alerts: in the server log, on channel guard_alert, in guard.audit_log.",
+							 NULL, &guard_guc_alerts, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("guard.alert_pool_busy",
+							"Busy connections, in percent of max_connections, at which an alert is raised; 0: never.",
+							"A connection is busy unless it is idle.",
+							&guard_guc_alert_pool_busy, 0, 0, 100,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+static void
 define_capture(void)
 {
 	DefineCustomBoolVariable("guard.capture",
@@ -313,6 +329,7 @@ guard_guc_define(void)
 	define_softdrop();
 	define_history();
 	define_audit();
+	define_alerts();
 	define_capture();
 	define_whatif();
 

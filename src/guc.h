@@ -58,6 +58,8 @@ extern bool guard_guc_whatif;			/* sighup */
 extern int	guard_guc_whatif_interval;	/* seconds */
 extern int	guard_guc_whatif_time_limit;	/* milliseconds */
 extern bool guard_guc_hiding;			/* sighup */
+extern bool guard_guc_alerts;			/* sighup */
+extern int	guard_guc_alert_pool_busy;	/* percent, sighup; 0: no alert */
 extern int	guard_guc_max_indexes;		/* slots, postmaster */
 extern int	guard_guc_max_statements;	/* slots, postmaster */
 

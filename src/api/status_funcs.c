@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "alerts/alerts.h"
 #include "audit/audit.h"
 #include "evidence/evidence.h"
 #include "evidence/history.h"
@@ -227,5 +228,6 @@ guard_sql_status(PG_FUNCTION_ARGS)
 	put(rsinfo, "standbys", server->standbys == NULL ? "none attached" :
 		psprintf("reads not included: %s", server->standbys));
 	put(rsinfo, "audit", guard_audit_status());
+	put(rsinfo, "alerts", guard_alerts_status());
 	return (Datum) 0;
 }

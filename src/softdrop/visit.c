@@ -25,6 +25,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -34,6 +35,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "alerts/alerts.h"
 #include "evidence/hideable.h"
 #include "guc.h"
 #include "planner/hide.h"
@@ -47,6 +49,9 @@
 
 /* A row that could not be looked at is looked at again after this long. */
 #define FAILED_INTERVAL		(INT64CONST(5) * USECS_PER_SEC)
+
+/* So many failures of one step in a row are worth an alert. */
+#define ATTEMPTS_UNTIL_STUCK	5
 
 /* One visit. */
 typedef struct Visit
@@ -185,6 +190,24 @@ hide(GuardSoftDrop *drop, const GuardNeedAnswer *need, Visit *visit)
 }
 
 /*
+ * What an alert says of a soft drop, as a JSON object.
+ */
+static char *
+facts_of(const GuardSoftDrop *drop)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "{\"soft_drop\":" INT64_FORMAT ",\"state\":\"%s\",\"attempts\":%d",
+					 drop->id, guard_softdrop_state_name(drop->state), drop->attempts);
+	if (drop->hidden_at != 0)
+		appendStringInfo(&buf, ",\"hidden_for_ms\":" INT64_FORMAT,
+						 (GetCurrentTimestamp() - drop->hidden_at) / 1000);
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}
+
+/*
  * The sight at once, in this transaction, for that is what hurts; the name may
  * have to wait for a lock, and comes in the next one.
  */
@@ -204,6 +227,11 @@ restore(GuardSoftDrop *drop, const char *reason)
 						1, types, values, NULL);
 	ereport(LOG,
 			(errmsg("index %s is restored: %s", guard_softdrop_name(drop), reason)));
+
+	/* a person who asked for it knows */
+	if (!drop->restore_wanted)
+		(void) guard_alert_raise(GUARD_ALERT_RESTORED, guard_softdrop_name(drop),
+								 reason, facts_of(drop));
 }
 
 static void
@@ -333,6 +361,22 @@ end(void)
 }
 
 /*
+ * An attempt may fail for a lock that is held just then; one after the other
+ * fails for something that wants a person.
+ */
+static void
+tell_if_stuck(int64 id, const char *message)
+{
+	GuardSoftDrop *drop = guard_softdrop_read(id);
+
+	if (drop != NULL && drop->attempts == ATTEMPTS_UNTIL_STUCK)
+		(void) guard_alert_raise(GUARD_ALERT_STUCK, guard_softdrop_name(drop),
+								 psprintf("%d attempts in a row failed, the last with: %s",
+										  drop->attempts, message),
+								 facts_of(drop));
+}
+
+/*
  * What went wrong goes into the row, and the attempt counts.  If that cannot be
  * written either, the log has it.
  */
@@ -348,6 +392,7 @@ note_failure(Visit *visit, int64 id, const char *message)
 	guard_store_execute("UPDATE guard.soft_drop SET attempts = attempts + 1, last_attempt = clock_timestamp(),"
 						" last_error = $2 WHERE id = $1",
 						2, types, values, NULL);
+	tell_if_stuck(id, message);
 	end();
 	come_again(visit, GetCurrentTimestamp() + FAILED_INTERVAL, false);
 }

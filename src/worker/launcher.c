@@ -367,6 +367,31 @@ send_visitors(TimestampTz now)
 	return next;
 }
 
+/*
+ * From when a busy pool is to be alerted of, somebody has to come and count.
+ */
+static void
+call_for_alerts(void)
+{
+	static bool called = false;
+	bool		wanted = guard_guc_alerts && guard_guc_alert_pool_busy > 0;
+
+	if (wanted && !called)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		for (int i = 0; i < GUARD_MAX_DATABASES; i++)
+		{
+			GuardVisitSlot *slot = &guard_visits->slots[i];
+
+			if (OidIsValid(pg_atomic_read_u32(&slot->database)) &&
+				slot->state == GUARD_DATABASE_WITH)
+				guard_visits_sooner(&slot->due, now);
+		}
+	}
+	called = wanted;
+}
+
 /* ----------------------------------------------------------------
  *		Life
  * ----------------------------------------------------------------
@@ -417,6 +442,7 @@ guard_launcher_main(Datum arg)
 			if (pg_atomic_exchange_u32(&guard_visits->relist, 0) != 0 ||
 				now >= next_listing)
 				list_databases();
+			call_for_alerts();
 			next = send_visitors(now);
 		}
 		guard_worker_rest(next, wait_event);

@@ -14,6 +14,7 @@
 
 #include "utils/timestamp.h"
 
+#include "alerts/alerts.h"
 #include "audit/audit.h"
 #include "evidence/evidence.h"
 #include "evidence/history.h"
@@ -66,6 +67,7 @@ prune_audit(void)
 const GuardTask guard_tasks[] = {
 	{"soft drops", NULL, guard_softdrop_visit, GUARD_TASK_OWN_TRANSACTIONS},
 	{"audit", NULL, deliver_audit, 0},
+	{"pool", NULL, guard_pool_watch, 0},
 	{"history", &guard_guc_snapshot_interval, history, 0},
 	{"prune audit", &hourly, prune_audit, 0},
 	{"purge", &hourly, purge, 0},

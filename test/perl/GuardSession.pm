@@ -11,6 +11,8 @@
 # Both return a hash: rows (of the last result, arrays), tags (one per statement done), error (undef when all went well),
 # notices, status (I idle, T in a transaction, E in a failed one).
 #
+# What was notified until then is in $session->{notifications}: pairs of channel and payload.
+#
 # start() sends without waiting for the answer, result() waits for it.
 
 package GuardSession;
@@ -159,6 +161,10 @@ sub result
 		{
 			$result{error} = _fields($body);
 			return \%result if $result{error}{S} =~ /FATAL|PANIC/;
+		}
+		elsif ($type eq 'A')
+		{
+			push @{ $self->{notifications} }, [ (unpack('N Z* Z*', $body))[ 1, 2 ] ];
 		}
 		elsif ($type eq 'K') { $self->{pid} = unpack('N', $body); }
 	}

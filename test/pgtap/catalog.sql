@@ -54,7 +54,7 @@ SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE proparallel <> 
 SELECT is_empty(
 	$$ SELECT oid::regprocedure FROM functions
 		WHERE has_function_privilege('public', oid, 'EXECUTE')
-		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'review', 'status', 'dependencies', 'compare_versions', 'what_if') $$,
+		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'review', 'status', 'dependencies', 'compare_versions', 'what_if', 'service_of', 'pool_before') $$,
 	'PUBLIC may execute nothing but questions');
 SELECT is_empty(
 	$$ SELECT oid::regclass, p FROM tables, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
@@ -68,7 +68,7 @@ SELECT set_eq(
 	ARRAY['audit_log'], 'pg_read_all_stats reads the audit log, and no other table');
 SELECT set_eq(
 	$$ SELECT relname::text FROM tables WHERE relkind = 'v' AND has_table_privilege('public', oid, 'SELECT') $$,
-	ARRAY['dependencies', 'indexes', 'soft_drops', 'status'], 'everybody may look at the views');
+	ARRAY['dependencies', 'indexes', 'pool_health', 'soft_drops', 'status'], 'everybody may look at the views');
 
 -- ---- the doors
 
@@ -109,6 +109,8 @@ SELECT has_view('guard', 'deployments', 'guard.deployments');
 SELECT has_function('guard', 'what_if', ARRAY['regclass'], 'guard.what_if');
 SELECT has_view('guard', 'indexes', 'guard.indexes');
 SELECT has_view('guard', 'soft_drops', 'guard.soft_drops');
+SELECT has_view('guard', 'pool_health', 'guard.pool_health');
+SELECT has_function('guard', 'test_alert', ARRAY[]::text[], 'guard.test_alert');
 SELECT has_view('guard', 'status', 'guard.status');
 
 SELECT finish();

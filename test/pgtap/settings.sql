@@ -26,6 +26,8 @@ SELECT set_has(
 		('guard.hiding',			'bool',		NULL,	'on',		'sighup'),
 		('guard.snapshot_interval',	'integer',	's',	'300',		'sighup'),
 		('guard.history_retention',	'integer',	's',	(400 * 86400)::text, 'sighup'),
+		('guard.alerts',			'bool',		NULL,	'on',		'sighup'),
+		('guard.alert_pool_busy',	'integer',	NULL,	'0',		'sighup'),
 		('guard.capture',			'bool',		NULL,	'on',		'sighup') $$,
 	'the settings of the design, with their defaults');
 SELECT set_has(

@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * alerts.h
+ *	  Telling people what they would otherwise find out too late.
+ *
+ * Vocabulary:
+ *
+ *	alert		a line in the server log, a notification on the channel
+ *				guard_alert and a row in the audit log, which say the same
+ *	recent		the indexes that were dropped, hidden or dropped in stages in
+ *				the last hour; every alert names them, because when latency
+ *				jumps it is the diagnosis that takes long
+ *	busy		a connection that is not idle: it runs a statement, waits in
+ *				one, or has a transaction open
+ *	pool		the connections that max_connections allows for, of all
+ *				databases
+ *	episode		from when the pool is too busy until it has been well for a
+ *				while: one alert
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_ALERTS_H
+#define GUARD_ALERTS_H
+
+#include "datatype/timestamp.h"
+
+typedef enum GuardAlertKind
+{
+	GUARD_ALERT_RESTORED,		/* the watch gave an index back */
+	GUARD_ALERT_STUCK,			/* a soft drop does not get on */
+	GUARD_ALERT_POOL,			/* the pool is busy */
+	GUARD_ALERT_TEST			/* a person wants to see one */
+} GuardAlertKind;
+
+#define GUARD_ALERT_KINDS	(GUARD_ALERT_TEST + 1)
+
+/* "restored", "stuck", "pool", "test" */
+extern const char *guard_alert_kind_name(GuardAlertKind kind);
+
+/* Are there alerts at all, by the settings? */
+extern bool guard_alerts_are_on(void);
+
+/*
+ * Raise an alert, in the current transaction: who listens is told when it
+ * commits, and the row is there then; the log line is written at once.
+ * "object" is the index that it is about, qualified and quoted, "reason" a
+ * sentence, "facts_json" an object with the figures; all but "reason" may be
+ * NULL.  Nothing that goes wrong here is raised.  Returns false, having done
+ * nothing, when alerts are off.
+ *
+ * Writes: not to be called before DROP INDEX CONCURRENTLY (PG-INTERNALS 1.8).
+ */
+extern bool guard_alert_raise(GuardAlertKind kind, const char *object,
+							  const char *reason, const char *facts_json);
+
+/* How many of a kind were raised since the server started. */
+extern uint64 guard_alert_count(GuardAlertKind kind);
+
+/* What guard.status says of alerts, in the current memory context. */
+extern char *guard_alerts_status(void);
+
+/*
+ * Count the pool, and raise an alert where an episode begins.  For a visitor,
+ * in a transaction; returns when it wants to be called next, 0: whenever.
+ */
+extern TimestampTz guard_pool_watch(void);
+
+/* Called from _PG_init. */
+extern void guard_alerts_init(void);
+
+#endif							/* GUARD_ALERTS_H */

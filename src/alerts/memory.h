@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * memory.h
+ *	  What alerts keep in shared memory: how the pool was lately, and what was
+ *	  raised.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_ALERTS_MEMORY_H
+#define GUARD_ALERTS_MEMORY_H
+
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+
+#include "alerts/alerts.h"
+#include "alerts/episode.h"
+#include "planner/capture.h"
+
+/* So many services, those with the most connections, are told apart. */
+#define GUARD_POOL_SERVICES 32
+
+/* So many samples are kept: the last seconds, while somebody watches. */
+#define GUARD_POOL_SAMPLES	16
+
+typedef struct GuardPoolCount
+{
+	char		service[GUARD_SERVICE_LEN]; /* "": all together */
+	int			connections;
+	int			on_cpu;			/* active, and waiting for nothing */
+	int			waiting;		/* active */
+	int			idle_in_transaction;
+} GuardPoolCount;
+
+/* counts[0] is all together. */
+typedef struct GuardPoolSample
+{
+	TimestampTz at;				/* 0: none */
+	bool		complete;		/* no service was left out */
+	int			ncounts;
+	GuardPoolCount counts[GUARD_POOL_SERVICES + 1];
+} GuardPoolSample;
+
+typedef struct GuardAlertsMemory
+{
+	LWLock		lock;			/* protects all but the atomics */
+	int			tranche;
+	Oid			sampler;		/* the database whose visitors count */
+	GuardEpisode episode;
+	int			last;			/* the newest sample */
+	GuardPoolSample samples[GUARD_POOL_SAMPLES];
+	pg_atomic_uint64 raised[GUARD_ALERT_KINDS];
+} GuardAlertsMemory;
+
+/* NULL where guard is not preloaded */
+extern GuardAlertsMemory *guard_alerts_memory;
+
+extern void guard_alerts_memory_init(void);
+
+/*
+ * The newest sample that is at least "age" microseconds old, copied; false
+ * when there is none.
+ */
+extern bool guard_alerts_sample(int64 age, GuardPoolSample *sample);
+
+/* Keep a sample. */
+extern void guard_alerts_keep(const GuardPoolSample *sample);
+
+static inline int
+guard_pool_busy(const GuardPoolCount *count)
+{
+	return count->on_cpu + count->waiting + count->idle_in_transaction;
+}
+
+#endif							/* GUARD_ALERTS_MEMORY_H */

@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool.c
+ *	  Counting the pool.
+ *
+ * The view guard.pool_health counts; a visitor keeps what it said, for the
+ * next one who looks to see how fast it changes.  That is done whenever a
+ * visitor is there anyway: with every snapshot, and as often as the watch
+ * looks while an index is in its trial.  Only where a busy pool is to be
+ * alerted of does a visitor come for this, every second.
+ *
+ * Connections are common to all databases, so the visitors of one database do
+ * for all.  Where they stop coming, those of another take over.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+#include "alerts/memory.h"
+#include "guc.h"
+#include "store/store.h"
+#include "store/visits.h"
+
+#define INTERVAL		USECS_PER_SEC
+
+/* Rounds that come early are rounds of this second. */
+#define NOT_BEFORE		(INTERVAL * 9 / 10)
+
+/* Whoever counted has not come back. */
+#define TAKE_OVER_AFTER (10 * USECS_PER_SEC)
+
+/* So many services are named in an alert. */
+#define SERVICES_NAMED	5
+
+static int
+int_field(HeapTuple tuple, TupleDesc desc, int field)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+static void
+take_count(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	GuardPoolSample *sample = arg;
+	GuardPoolCount *count;
+	char	   *service = SPI_getvalue(tuple, desc, 1);
+
+	if (sample->ncounts == lengthof(sample->counts))
+	{
+		sample->complete = false;
+		return;
+	}
+	count = &sample->counts[sample->ncounts++];
+	strlcpy(count->service, service == NULL ? "" : service, GUARD_SERVICE_LEN);
+	count->connections = int_field(tuple, desc, 2);
+	count->on_cpu = int_field(tuple, desc, 3);
+	count->waiting = int_field(tuple, desc, 4);
+	count->idle_in_transaction = int_field(tuple, desc, 5);
+}
+
+static void
+count_pool(GuardPoolSample *sample)
+{
+	memset(sample, 0, sizeof(*sample));
+	sample->complete = true;
+	guard_store_select("SELECT service, connections, active_on_cpu, waiting, idle_in_transaction"
+					   " FROM guard.pool_health ORDER BY service IS NOT NULL, connections DESC",
+					   0, NULL, NULL, NULL, take_count, sample);
+	sample->at = GetCurrentTimestamp();
+}
+
+/*
+ * Is it for us to count now?  Not if that was just done; nor, where an episode
+ * is counted in samples, if another database's visitors do it.
+ */
+static bool
+is_for_us(TimestampTz now, bool alerting)
+{
+	bool		result;
+	TimestampTz last;
+
+	LWLockAcquire(&guard_alerts_memory->lock, LW_EXCLUSIVE);
+	last = guard_alerts_memory->samples[guard_alerts_memory->last].at;
+	if (last > now)				/* the clock went back */
+		last = 0;
+	result = now - last >= NOT_BEFORE;
+	if (now - last > TAKE_OVER_AFTER)
+	{
+		guard_alerts_memory->sampler = MyDatabaseId;
+		guard_alerts_memory->episode.above = 0;
+		guard_alerts_memory->episode.below = 0;
+	}
+	if (alerting && guard_alerts_memory->sampler != MyDatabaseId)
+		result = false;
+	LWLockRelease(&guard_alerts_memory->lock);
+	return result;
+}
+
+static bool
+is_ours(void)
+{
+	bool		result;
+
+	LWLockAcquire(&guard_alerts_memory->lock, LW_SHARED);
+	result = guard_alerts_memory->sampler == MyDatabaseId;
+	LWLockRelease(&guard_alerts_memory->lock);
+	return result;
+}
+
+static bool
+episode_begins(const GuardPoolSample *sample, int limit)
+{
+	bool		result;
+
+	LWLockAcquire(&guard_alerts_memory->lock, LW_EXCLUSIVE);
+	result = guard_episode_step(&guard_alerts_memory->episode,
+								guard_pool_busy(&sample->counts[0]),
+								MaxConnections, limit);
+	LWLockRelease(&guard_alerts_memory->lock);
+	return result;
+}
+
+static void
+put_count(StringInfo buf, const GuardPoolCount *count)
+{
+	appendStringInfo(buf, "\"connections\":%d,\"active_on_cpu\":%d,\"waiting\":%d,\"idle_in_transaction\":%d",
+					 count->connections, count->on_cpu, count->waiting,
+					 count->idle_in_transaction);
+}
+
+static char *
+facts_of(const GuardPoolSample *sample)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "{\"connection_limit\":%d,", MaxConnections);
+	put_count(&buf, &sample->counts[0]);
+	appendStringInfoString(&buf, ",\"services\":[");
+	for (int i = 1; i < sample->ncounts && i <= SERVICES_NAMED; i++)
+	{
+		appendStringInfo(&buf, "%s{\"service\":", i == 1 ? "" : ",");
+		escape_json(&buf, sample->counts[i].service);
+		appendStringInfoChar(&buf, ',');
+		put_count(&buf, &sample->counts[i]);
+		appendStringInfoChar(&buf, '}');
+	}
+	appendStringInfoString(&buf, "]}");
+	return buf.data;
+}
+
+static void
+raise_pool_alert(const GuardPoolSample *sample)
+{
+	const GuardPoolCount *all = &sample->counts[0];
+
+	(void) guard_alert_raise(GUARD_ALERT_POOL, NULL,
+							 psprintf("%d of %d connections are busy: %d on CPU, %d waiting, %d idle in a transaction (guard.alert_pool_busy %d %%)",
+									  guard_pool_busy(all), MaxConnections,
+									  all->on_cpu, all->waiting,
+									  all->idle_in_transaction,
+									  guard_guc_alert_pool_busy),
+							 facts_of(sample));
+}
+
+TimestampTz
+guard_pool_watch(void)
+{
+	bool		alerting = guard_alerts_are_on() && guard_guc_alert_pool_busy > 0;
+	TimestampTz next;
+
+	if (guard_alerts_memory == NULL)
+		return 0;
+	if (is_for_us(GetCurrentTimestamp(), alerting))
+	{
+		GuardPoolSample *sample = palloc(sizeof(GuardPoolSample));
+
+		count_pool(sample);
+		guard_alerts_keep(sample);
+		if (episode_begins(sample, alerting ? guard_guc_alert_pool_busy : 0))
+			raise_pool_alert(sample);
+	}
+	if (!alerting || !is_ours())
+		return 0;
+	next = GetCurrentTimestamp() + INTERVAL;
+	guard_visits_want_at(next, next);
+	return next;
+}

@@ -1,0 +1,77 @@
+-- The pool of connections, and alerts.
+
+CREATE FUNCTION guard.service_of(application_name text, role text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'guard_sql_service_of';
+COMMENT ON FUNCTION guard.service_of(text, text) IS
+'Which service guard takes a session for: application_name without what tells processes and versions of one service apart, or the login role where nothing is left of it. NULL for null.';
+
+CREATE FUNCTION guard.pool_before(OUT at timestamptz, OUT service text,
+	OUT connections integer, OUT busy integer, OUT complete boolean)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_pool_before';
+COMMENT ON FUNCTION guard.pool_before() IS
+'The latest count of connections by guard''s worker that is at least a second old, for guard.pool_health; service is null for all together. complete is false where the smallest services were left out. busy is null for anybody but members of pg_read_all_stats. No row without preloading, and where no worker has been yet.';
+
+CREATE VIEW guard.pool_health AS
+WITH connection AS (
+	SELECT guard.service_of(coalesce(a.application_name, ''), coalesce(a.usename::text, 'unknown')) AS service,
+		   a.backend_type IS NULL AS is_secret,
+		   a.state IN ('active', 'fastpath function call') AS is_active,
+		   a.state LIKE 'idle in transaction%' AS is_in_transaction,
+		   a.wait_event_type AS waits_for, a.query_start, a.xact_start
+	  FROM pg_catalog.pg_stat_activity a
+	 WHERE a.backend_type = 'client backend' OR a.backend_type IS NULL AND a.usesysid IS NOT NULL
+), counted AS (
+	SELECT c.service, count(*)::integer AS connections, bool_or(c.is_secret) AS is_secret,
+		   (count(*) FILTER (WHERE c.is_active AND c.waits_for IS NULL))::integer AS active_on_cpu,
+		   (count(*) FILTER (WHERE c.is_active AND c.waits_for IS NOT NULL))::integer AS waiting,
+		   (count(*) FILTER (WHERE c.is_in_transaction))::integer AS idle_in_transaction,
+		   clock_timestamp() - min(c.query_start) FILTER (WHERE c.is_active) AS longest_statement,
+		   clock_timestamp() - min(c.xact_start) AS longest_transaction
+	  FROM connection c
+	 GROUP BY GROUPING SETS ((), (c.service))
+), waits AS (
+	SELECT w.service, jsonb_object_agg(w.waits_for, w.n) AS waiting_for
+	  FROM (SELECT c.service, c.waits_for, count(*) AS n
+			  FROM connection c
+			 WHERE c.is_active AND c.waits_for IS NOT NULL
+			 GROUP BY GROUPING SETS ((c.waits_for), (c.service, c.waits_for))) w
+	 GROUP BY w.service
+), rated AS (
+	SELECT n.*, coalesce(w.waiting_for, '{}') AS waiting_for,
+		   n.active_on_cpu + n.waiting + n.idle_in_transaction AS busy,
+		   coalesce(b.connections, CASE WHEN s.complete THEN 0 END) AS connections_before,
+		   coalesce(b.busy, CASE WHEN s.complete AND b.service IS NULL AND n.service IS NOT NULL THEN 0 END) AS busy_before,
+		   s.at AS compared_with,
+		   extract(epoch FROM clock_timestamp() - s.at)::double precision AS seconds
+	  FROM counted n
+	  LEFT JOIN waits w ON w.service IS NOT DISTINCT FROM n.service
+	  LEFT JOIN (SELECT p.at, p.complete FROM guard.pool_before() p WHERE p.service IS NULL) s ON true
+	  LEFT JOIN guard.pool_before() b ON b.service IS NOT DISTINCT FROM n.service
+)
+SELECT r.service, r.connections,
+	   CASE WHEN r.service IS NULL THEN current_setting('max_connections')::integer END AS connection_limit,
+	   CASE WHEN NOT r.is_secret THEN r.busy END AS busy,
+	   CASE WHEN NOT r.is_secret THEN r.active_on_cpu END AS active_on_cpu,
+	   CASE WHEN NOT r.is_secret THEN r.waiting END AS waiting,
+	   CASE WHEN NOT r.is_secret THEN r.waiting_for END AS waiting_for,
+	   CASE WHEN NOT r.is_secret THEN r.idle_in_transaction END AS idle_in_transaction,
+	   CASE WHEN NOT r.is_secret THEN r.longest_statement END AS longest_statement,
+	   CASE WHEN NOT r.is_secret THEN r.longest_transaction END AS longest_transaction,
+	   (r.connections - r.connections_before) / r.seconds AS connections_per_second,
+	   CASE WHEN NOT r.is_secret THEN (r.busy - r.busy_before) / r.seconds END AS busy_per_second,
+	   r.compared_with
+  FROM rated r
+ ORDER BY r.service IS NOT NULL, r.connections DESC, r.service;
+COMMENT ON VIEW guard.pool_health IS
+'Client connections of all databases: one row for all together (service null), and one for each service. busy is active_on_cpu (running a statement, waiting for nothing), waiting (in a statement; waiting_for says for what kind of thing how many do) and idle_in_transaction together. connections_per_second and busy_per_second: how fast they grew since the worker counted them last, at compared_with; null without preloading. Who may not see what other roles'' sessions do (PostgreSQL shows it to members of pg_read_all_stats) gets connections alone where any of them is another role''s, background workers included.';
+GRANT SELECT ON guard.pool_health TO PUBLIC;
+
+CREATE FUNCTION guard.test_alert() RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_test_alert';
+COMMENT ON FUNCTION guard.test_alert() IS
+'Raises an alert of kind test, to see whether it arrives: a line in the server log at once; at commit, a notification on channel guard_alert and a row of guard.audit_log. Returns false, having done nothing, where guard.alerts or guard.mode is off. Raises 25006 on a standby or in a read-only transaction.';
+REVOKE ALL ON FUNCTION guard.test_alert() FROM PUBLIC;
