@@ -49,5 +49,13 @@ guard_sql_restore(PG_FUNCTION_ARGS)
 	if (get_rel_relkind(drop->table) != '\0' &&
 		!object_ownercheck(RelationRelationId, drop->table, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(drop->table));
+
+	/* a visitor may be at it, for a moment */
+	drop = guard_softdrop_take(drop->id, true);
+	if (drop == NULL || drop->parts == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("soft drop of index \"%s\" has been removed meanwhile",
+						text_to_cstring(PG_GETARG_TEXT_PP(0)))));
 	PG_RETURN_TEXT_P(cstring_to_text(guard_softdrop_restore(drop)));
 }

@@ -141,7 +141,7 @@ guard_dropping_must_wait(const GuardSoftDrop *drop)
 
 /*
  * Read what is to be done, in a transaction of its own; the result lives in
- * "context".  A step that somebody else has done meanwhile gives NULL.
+ * "context".  A soft drop at which somebody else is, or that has gone, gives NULL.
  */
 GuardSoftDrop *
 guard_dropping_read(int64 id, MemoryContext context)
@@ -150,7 +150,7 @@ guard_dropping_read(int64 id, MemoryContext context)
 	MemoryContext old = MemoryContextSwitchTo(context);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	drop = guard_softdrop_read(id);
+	drop = guard_softdrop_take(id, false);
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
 	return drop;
@@ -242,6 +242,12 @@ do_rebuild(int64 id, MemoryContext context)
 
 	StartTransactionCommand();
 	drop = guard_dropping_read(id, context);
+	if (drop == NULL)
+	{
+		/* it is valid by now: the next visit does the rest */
+		CommitTransactionCommand();
+		return;
+	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	done = guard_softdrop_bring_back(drop, "a person asked for it; it was rebuilt");
 	ereport(LOG, (errmsg_internal("%s", done)));

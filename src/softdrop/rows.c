@@ -265,9 +265,12 @@ guard_softdrop_list(bool open_only)
 }
 
 GuardSoftDrop *
-guard_softdrop_read(int64 id)
+guard_softdrop_take(int64 id, bool wait)
 {
-	List	   *rows = read_rows(SELECT_ROW " AND s.id = $5", NULL, NULL, id);
+	List	   *rows = read_rows(wait ?
+								 SELECT_ROW " AND s.id = $5 FOR NO KEY UPDATE" :
+								 SELECT_ROW " AND s.id = $5 FOR NO KEY UPDATE SKIP LOCKED",
+								 NULL, NULL, id);
 
 	return rows != NIL ? linitial(rows) : NULL;
 }

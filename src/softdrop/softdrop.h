@@ -118,8 +118,13 @@ extern bool guard_softdrop_is_open(Oid index);
  */
 extern List *guard_softdrop_list(bool open_only);
 
-/* One of them, as it is now; NULL when there is none of that number. */
-extern GuardSoftDrop *guard_softdrop_read(int64 id);
+/*
+ * One of them, as it is now, and nobody else changes it until the transaction
+ * ends.  Where somebody is at it, in a transaction that may take as long as it
+ * likes, a visitor does not wait.  NULL then, and when there is none of that
+ * number.
+ */
+extern GuardSoftDrop *guard_softdrop_take(int64 id, bool wait);
 
 /*
  * The soft drop that a person means: by its old name, qualified or not, or its

@@ -279,14 +279,20 @@ stay(GuardSoftDrop *drop, const GuardSoftDropFacts *facts,
 static void
 look_at(Visit *visit, int64 id)
 {
-	GuardSoftDrop *drop = guard_softdrop_read(id);
+	GuardSoftDrop *drop = guard_softdrop_take(id, false);
 	GuardSoftDropPart *self;
 	GuardNeedAnswer need = {GUARD_NEED_UNKNOWN, 0, 0, NULL};
 	GuardWatchFinding watch = {0};
 	GuardSoftDropFacts facts = {0};
 	GuardSoftDropPlan plan;
 
-	if (drop == NULL || drop->parts == NIL)
+	if (drop == NULL)
+	{
+		/* somebody is at it just now, and decides what it is to be */
+		come_again(visit, GetCurrentTimestamp() + USECS_PER_SEC, false);
+		return;
+	}
+	if (drop->parts == NIL)
 		return;
 	self = linitial(drop->parts);
 	if (OidIsValid(self->index) && drop->index != self->index)
@@ -390,7 +396,8 @@ note_failure(Visit *visit, int64 id, const char *message)
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum(message);
 	guard_store_execute("UPDATE guard.soft_drop SET attempts = attempts + 1, last_attempt = clock_timestamp(),"
-						" last_error = $2 WHERE id = $1",
+						" last_error = $2 WHERE id = (SELECT id FROM guard.soft_drop WHERE id = $1"
+						" FOR NO KEY UPDATE SKIP LOCKED)",
 						2, types, values, NULL);
 	tell_if_stuck(id, message);
 	end();
@@ -438,8 +445,9 @@ do_put_off(Visit *visit, int64 id)
 	begin(visit);
 	values[0] = Int64GetDatum(id);
 	values[1] = CStringGetTextDatum("dropped once another index's trial is five minutes old");
-	guard_store_execute("UPDATE guard.soft_drop SET next_step = $2, next_at = NULL WHERE id = $1"
-						" AND next_step IS DISTINCT FROM $2",
+	guard_store_execute("UPDATE guard.soft_drop SET next_step = $2, next_at = NULL"
+						" WHERE id = (SELECT id FROM guard.soft_drop WHERE id = $1"
+						" FOR NO KEY UPDATE SKIP LOCKED) AND next_step IS DISTINCT FROM $2",
 						2, types, values, NULL);
 	end();
 }

@@ -185,6 +185,25 @@ wait_for_state('held', 'dropped');
 ok(1, 'and goes on when it has ended');
 $other->close;
 
+# ---- a person's transaction brings one back and stays open: nobody else waits for it, and its word is the last
+
+make_used_table($_) foreach 'mine', 'theirs';
+$s->ok('DROP INDEX mine_a_idx, theirs_a_idx');
+wait_for_state($_, 'hidden') foreach 'mine', 'theirs';
+$other = session($node, 'other');
+my $log_before = -s $node->logfile;
+$other->ok("BEGIN; SELECT guard.restore('mine_a_idx')");
+my $since = $s->value('SELECT clock_timestamp()');
+wait_until($s, "SELECT last_visit > '$since'::timestamptz + interval '2 seconds' FROM guard.soft_drop WHERE index_name = 'theirs_a_idx'");
+$s->ok("UPDATE guard.soft_drop SET trial = 0 WHERE index_name = 'theirs_a_idx'");
+wait_for_state('theirs', 'dropped');
+is(column('mine', 'state'), 'hidden', 'another one is watched and dropped meanwhile');
+$other->ok('COMMIT');
+unlike(slurp_file($node->logfile, $log_before), qr/lock timeout/, 'and no visitor waits');
+is(column('mine', "state || coalesce(next_step, '')"), 'restored', 'what a person brought back stays');
+is(index_state($s, 'mine_a_idx'), 'valid ready live', 'under its old name');
+$other->close;
+
 # ---- fifty at once
 
 $s->ok("CREATE TABLE many (" . join(', ', map { "c$_ int" } 1 .. 50) . ", c text)");
