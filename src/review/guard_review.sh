@@ -190,6 +190,14 @@ while IFS= read -r file; do
 done < "$work/given" > "$work/files" || exit 2
 [ -s "$work/files" ] || fail "no file to judge"
 
+# Neither awk nor psql reads on behind a zero byte.
+while IFS= read -r file; do
+	path=$file
+	[ "$file" != - ] || { file='standard input'; path=$work/stdin; }
+	zeros=$(tr -dc '\000' < "$path" | head -c 1 | wc -c)
+	[ "$zeros" -eq 0 ] || fail "could not judge $file: it has zero bytes; is it UTF-16?"
+done < "$work/files" || exit 2
+
 # ---- one script of them all
 
 printf '%s' "$vars" > "$work/vars"
@@ -374,7 +382,9 @@ SELECT to_regprocedure('guard.review(text)') IS NULL AS missing \gset
 \if :missing
 \echo missing
 \else
-SELECT statement, line, command, target, verdict, reason, detail, advice FROM guard.review(:'ddl');
+-- what separates columns and rows below must not come from the files
+SELECT statement, line, translate(command, E'\036\037', '??'), translate(target, E'\036\037', '??'), verdict, reason,
+	translate(detail, E'\036\037', '??'), translate(advice, E'\036\037', '??') FROM guard.review(:'ddl');
 \endif
 END
 set -- -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -f "$work/query" -F "$(printf '\037')" -R "$(printf '\036')" -P null= $never
@@ -384,6 +394,9 @@ set -- -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -f "$work/query" -F "$(
 [ -z "$dbname" ] || set -- "$@" -d "$dbname"
 GUARD_REVIEW_WORK=$work PGCLIENTENCODING=${PGCLIENTENCODING:-UTF8} PGAPPNAME=${PGAPPNAME:-guard_review} \
 	psql "$@" > "$work/rows" 2> "$work/errors" < /dev/null || {
+	if grep -q 'invalid multibyte character' "$work/errors"; then
+		fail "the files are not in encoding ${PGCLIENTENCODING:-UTF8}: set PGCLIENTENCODING to the one they are in"
+	fi
 	sed 's/^psql:[^ ]*: //; s/^psql: //; s/^/guard_review: /' "$work/errors" >&2
 	exit 2
 }
@@ -467,7 +480,7 @@ awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v m
 		return "`" swap(swap(one_line(s), "`", "\047"), "|", "\\|") "`"
 	}
 
-	function plural(n, one, many) { return n " " (n == 1 ? one : many) }
+	function plural(n, one, many) { return n + 0 " " (n == 1 ? one : many) }
 
 	function summary(   s) {
 		s = blocked ? plural(blocked, "index", "indexes") " blocked" : "nothing blocked"

@@ -295,12 +295,50 @@ warn_of_settings(Script *script, VariableSetStmt *stmt)
 						"It changes what guard will say when the script runs; the review is made without it.");
 }
 
+static const char *
+allow(void)
+{
+	return guard_verdict_decision_name(GUARD_ALLOW);
+}
+
+/*
+ * A command of psql that only shows something, or how something is shown?  What
+ * a shell does is anybody's guess, behind a second backslash another command or
+ * statement begins, and AUTOCOMMIT and the like change how statements run.
+ */
+static bool
+is_talk(const char *text)
+{
+	static const char *const talk[] = {
+		"\\echo", "\\qecho", "\\warn", "\\timing", "\\pset", "\\x",
+		"\\restrict", "\\unrestrict", "\\set ON_ERROR_STOP", "\\set VERBOSITY",
+		"\\set ECHO", "\\set QUIET"
+	};
+
+	if (strchr(text, '`') != NULL || strchr(text + 1, '\\') != NULL)
+		return false;
+	for (int i = 0; i < lengthof(talk); i++)
+	{
+		size_t		len = strlen(talk[i]);
+
+		if (strncmp(text, talk[i], len) == 0 && strchr(" \t\r\n", text[len]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 static void
 take_meta(Script *script)
 {
-	GuardReviewRow *row = guard_review_row(script, NULL, "not reviewed");
 	const char *text = script->piece->text;
+	GuardReviewRow *row;
 
+	if (is_talk(text))
+	{
+		(void) guard_review_row(script, NULL, allow());
+		return;
+	}
+	row = guard_review_row(script, NULL, "not reviewed");
 	if (strncmp(text, "\\i ", 3) == 0 || strncmp(text, "\\ir ", 4) == 0 ||
 		strncmp(text, "\\include", 8) == 0)
 		guard_review_explain(row, "guard.review() cannot read files; the program guard_review can.");
@@ -314,12 +352,6 @@ take_meta(Script *script)
 }
 
 /* ---- rows ---- */
-
-static const char *
-allow(void)
-{
-	return guard_verdict_decision_name(GUARD_ALLOW);
-}
 
 GuardReviewRow *
 guard_review_row(Script *script, const char *target, const char *verdict)

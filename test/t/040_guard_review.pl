@@ -188,7 +188,7 @@ file('psql/parts/two.sql', "\nDROP INDEX CONCURRENTLY users_b_idx\n");
 is_deeply(
 	rows('-v', 'idx=users_a_idx', 'psql/main.sql'),
 	[
-		'psql/main.sql:1 - not reviewed', 'psql/main.sql:2 - not reviewed',
+		'psql/main.sql:1 - allow', 'psql/main.sql:2 - not reviewed',
 		'psql/parts/one.sql:1 - allow', 'psql/parts/two.sql:2 public.users_b_idx allow',
 		'psql/main.sql:4 - allow', 'psql/main.sql:7 public.users_a_idx block',
 		'psql/parts/two.sql:2 users_b_idx not reviewed', 'psql/main.sql:9 - not reviewed',
@@ -266,6 +266,34 @@ ok($answer->{statements} > 10 && $answer->{errors} == 0, 'every statement of it'
 my ($clean) = run_command([ 'pg_dump', '--clean', '--if-exists', '--no-owner', '-d', $node->connstr('postgres') ]);
 append_to_file("$folder/clean.sql", $clean);
 status_is(['clean.sql'], 1, 'one that drops what is there first is blocked');
+
+# ---- bytes that do not belong there hide nothing
+
+file('separators.sql', "DROP INDEX /* \x1f */ users_a_idx;\nDROP INDEX /* \x1e */ teams_a_idx;\n");
+is_deeply(rows('separators.sql'), [ 'separators.sql:1 public.users_a_idx block', 'separators.sql:2 public.teams_a_idx block' ], 'what separates fields and rows inside of guard_review');
+file('zero.sql', "SELECT 1; -- \0\nDROP INDEX users_a_idx;\n");
+($status, $out, $err) = review('', 'zero.sql');
+is("$status $err", "2 guard_review: could not judge zero.sql: it has zero bytes; is it UTF-16?\n", 'a zero byte, behind which awk and psql do not read on');
+file('latin1.sql', "INSERT INTO users (c) VALUES ('caf\xe9'); DROP INDEX users_a_idx;\n");
+($status, $out, $err) = review('', 'latin1.sql');
+is("$status $err", "2 guard_review: the files are not in encoding UTF8: set PGCLIENTENCODING to the one they are in\n", 'another encoding');
+{
+	local $ENV{PGCLIENTENCODING} = 'LATIN1';
+	status_is(['latin1.sql'], 1, 'another encoding, and it is said which');
+}
+file('empty.sql', '');
+like(status_is(['empty.sql'], 0, 'an empty file'), qr/nothing blocked in 0 statements/, 'which has no statements');
+
+# ---- commands of psql that cannot take an index away
+
+file('psql.sql', "\\restrict abc\n\\set ON_ERROR_STOP on\n\\echo on we go; DROP INDEX users_a_idx\n\\timing on\n\\pset pager off\nSELECT 1;\n\\unrestrict abc\n");
+status_is(['--strict', 'psql.sql'], 0, 'what psql says and how it shows it');
+file('psql_set.sql', "\\set AUTOCOMMIT off\nSELECT 1;\n");
+status_is(['--strict', 'psql_set.sql'], 2, '\set of what changes how statements run');
+file('psql_shell.sql', "\\echo `psql -c 'DROP INDEX users_a_idx'`\n");
+status_is(['--strict', 'psql_shell.sql'], 2, 'and what a shell does');
+file('psql_behind.sql', "\\echo on we go \\\\ DROP INDEX users_a_idx;\n");
+status_is(['--strict', 'psql_behind.sql'], 2, 'and what follows in the same line');
 
 # ---- no password leaves it
 
