@@ -373,7 +373,7 @@ end(void)
 static void
 tell_if_stuck(int64 id, const char *message)
 {
-	GuardSoftDrop *drop = guard_softdrop_read(id);
+	GuardSoftDrop *drop = guard_softdrop_take(id, false);
 
 	if (drop != NULL && drop->attempts == ATTEMPTS_UNTIL_STUCK)
 		(void) guard_alert_raise(GUARD_ALERT_STUCK, guard_softdrop_name(drop),
