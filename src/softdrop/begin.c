@@ -44,7 +44,7 @@
 /* Longer statements are cut. */
 #define STATEMENT_MAX	10000
 
-static bool began = false;
+static bool began = false;		/* or wants something else from COMMIT on */
 static bool registered = false; /* at_xact, in this session */
 
 /*
@@ -58,6 +58,15 @@ at_xact(XactEvent event, void *arg)
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		event == XACT_EVENT_PREPARE)
 		began = false;
+}
+
+void
+guard_softdrop_want_at_commit(void)
+{
+	if (!registered)
+		RegisterXactCallback(at_xact, NULL);
+	registered = true;
+	began = true;
 }
 
 void
@@ -248,10 +257,7 @@ guard_softdrop_begin(const GuardJudgement *judgement, const char *statement)
 						 "delay", psprintf("%s: %s",
 											   guard_verdict_reason_name(judgement->verdict.reason),
 											   guard_sentence_verdict(judgement)));
-	if (!registered)
-		RegisterXactCallback(at_xact, NULL);
-	registered = true;
-	began = true;
+	guard_softdrop_want_at_commit();
 	tell(judgement);
 	return true;
 }

@@ -46,9 +46,7 @@ want_visitor(GuardSoftDrop *drop, const char *step)
 						" next_step = $2, next_at = clock_timestamp() WHERE id = $1",
 						2, types, values, NULL);
 	drop->restore_wanted = true;
-
-	/* a visitor that comes before COMMIT finds nothing, and comes again */
-	guard_visits_want_at(GetCurrentTimestamp() + USECS_PER_SEC, 0);
+	guard_softdrop_want_at_commit();
 }
 
 static bool

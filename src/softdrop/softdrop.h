@@ -91,6 +91,9 @@ typedef struct GuardSoftDrop
 
 /* ---- begin.c: at the door ---- */
 
+/* Somebody should come and look at what this transaction has written. */
+extern void guard_softdrop_want_at_commit(void);
+
 /*
  * Why nothing can be carried out in stages here, as a clause; NULL: it can.
  */

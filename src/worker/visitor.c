@@ -272,8 +272,12 @@ static void
 go_round(void)
 {
 	TimestampTz next = GUARD_NEVER;
+	TimestampTz wish = (TimestampTz)
+		pg_atomic_exchange_u64(&here->due, (uint64) GUARD_NEVER);
 
-	pg_atomic_exchange_u64(&here->due, (uint64) GUARD_NEVER);
+	/* One for later is not met by a round now. */
+	if (wish > GetCurrentTimestamp())
+		guard_visits_sooner(&here->due, wish);
 	if (is_wanted_here(&next))
 		next = run_tasks();
 	else
