@@ -52,3 +52,33 @@ CALL use('INSERT INTO settings VALUES (''mode'', ''off'', 1) ON CONFLICT (name) 
 SELECT * FROM verdict('settings');
 ALTER TABLE settings DROP CONSTRAINT settings_pkey;
 :indexes
+
+-- emptied by the transaction that drops the index: what it holds at COMMIT decides
+CREATE TABLE loaded (id int, pad text);
+INSERT INTO loaded SELECT i, repeat('x', 100) FROM generate_series(1, 10000) i;
+CREATE INDEX loaded_id_idx ON loaded (id);
+VACUUM ANALYZE loaded;
+CALL use('SELECT pad FROM loaded WHERE id = 17');
+BEGIN;
+TRUNCATE loaded;
+DROP INDEX loaded_id_idx;
+INSERT INTO loaded SELECT i, repeat('x', 100) FROM generate_series(1, 10000) i;
+COMMIT;
+:refusal
+BEGIN;
+TRUNCATE loaded;
+DROP INDEX loaded_id_idx;
+INSERT INTO loaded SELECT i, repeat('x', 100) FROM generate_series(1, 10000) i;
+CREATE INDEX loaded_id_idx ON loaded (id);
+COMMIT;
+CALL use('SELECT pad FROM loaded WHERE id = 17');
+BEGIN;
+TRUNCATE loaded;
+DROP TABLE loaded;
+COMMIT;
+:refusal
+BEGIN;
+TRUNCATE loaded;
+DROP INDEX loaded_id_idx;
+COMMIT;
+:indexes

@@ -118,6 +118,18 @@ guard_compat_backend_status(int number)
 #endif
 
 /*
+ * Has the current transaction given this relation another file, as TRUNCATE
+ * does?  16 renamed relfilenodes to relfilenumbers (b0a55e43299c).
+ */
+#if PG_VERSION_NUM >= 160000
+#define guard_compat_new_file(rel) \
+	((rel)->rd_firstRelfilelocatorSubid != InvalidSubTransactionId)
+#else
+#define guard_compat_new_file(rel) \
+	((rel)->rd_firstRelfilenodeSubid != InvalidSubTransactionId)
+#endif
+
+/*
  * 19 lets FOR ALL TABLES name exceptions, and therefore renamed the look-up of
  * the publications that include a table (4 March 2026: "Allow table exclusions
  * in publications via EXCEPT TABLE").

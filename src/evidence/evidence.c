@@ -57,7 +57,9 @@ estimated_kb(Oid table)
 }
 
 /*
- * The size of the table now, if its lock is free (finding 11).
+ * The size of the table now, if its lock is free (finding 11).  One that this
+ * transaction has truncated is as small as it will be at COMMIT, not as it is
+ * now.
  */
 static void
 collect_size(GuardEvidence *evidence)
@@ -73,9 +75,11 @@ collect_size(GuardEvidence *evidence)
 	{
 		if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
 		{
-			evidence->heap_known = true;
 			evidence->heap_blocks = RelationGetNumberOfBlocks(rel);
 			evidence->table_kb = (int64) evidence->heap_blocks * KB_PER_BLOCK;
+			evidence->refilled = guard_compat_new_file(rel) &&
+				rel->rd_createSubid == InvalidSubTransactionId;
+			evidence->heap_known = !evidence->refilled;
 		}
 		else
 		{
@@ -85,6 +89,20 @@ collect_size(GuardEvidence *evidence)
 		relation_close(rel, NoLock);
 	}
 	UnlockRelationOid(table, AccessShareLock);
+}
+
+BlockNumber
+guard_evidence_blocks_now(Oid table)
+{
+	Relation	rel = try_relation_open(table, AccessShareLock);
+	BlockNumber blocks = MaxBlockNumber;
+
+	if (rel == NULL)
+		return blocks;
+	if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
+		blocks = RelationGetNumberOfBlocks(rel);
+	relation_close(rel, NoLock);
+	return blocks;
 }
 
 /*
@@ -158,9 +176,10 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	guard_dependencies_collect(evidence);
 	guard_approvals_collect(evidence, target);
 	collect_size(evidence);
+	evidence->proves = guard_plans_need_unique(evidence);
 	guard_replacement_find(evidence->shape, evidence->shape->table,
 						   lappend_oid(list_copy(fellows), leaf),
-						   evidence->last_arbiter != 0 ||
+						   evidence->last_arbiter != 0 || evidence->proves ||
 						   guard_evidence_enforces_unnamed(evidence),
 						   &evidence->replacement);
 	guard_plans_collect(evidence, lappend_oid(list_copy(fellows), leaf));

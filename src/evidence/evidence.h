@@ -148,11 +148,14 @@ typedef struct GuardEvidence
 	TimestampTz last_write;		/* rows written to its table, by others; 0 when
 								 * it is a partition that is written no more
 								 * than its siblings are */
+	bool		proves;			/* the planner relies on its uniqueness */
 	bool		aimed_at;		/* statements aim at this partition clearly
 								 * more than at its siblings */
 
 	bool		heap_known;		/* heap_blocks is its size now */
 	BlockNumber heap_blocks;
+	bool		refilled;		/* this transaction truncated or rewrote the
+								 * table, and may yet fill it: not known */
 	int64		table_kb;		/* size, from the catalog's estimate where the
 								 * heap could not be looked at; -1 unknown */
 	const char *no_delay;		/* why the drop cannot be carried out in
@@ -199,6 +202,12 @@ guard_evidence_enforces_unnamed(const GuardEvidence *evidence)
 		!evidence->named && !evidence->whole_table;
 }
 
+/*
+ * The size of a table that this session has locked; MaxBlockNumber when it
+ * does not exist.
+ */
+extern BlockNumber guard_evidence_blocks_now(Oid table);
+
 /* ---- the kinds of evidence, one file each; called by evidence.c ---- */
 
 extern void guard_usage_collect(GuardEvidence *evidence);
@@ -210,6 +219,7 @@ extern void guard_moved_collect(GuardEvidence *evidence);
 extern void guard_origin_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
 extern void guard_plans_collect(GuardEvidence *evidence, List *fellows);
+extern bool guard_plans_need_unique(const GuardEvidence *evidence);
 extern void guard_hidden_collect(GuardEvidence *evidence);
 extern void guard_dependencies_collect(GuardEvidence *evidence);
 extern void guard_approvals_collect(GuardEvidence *evidence,

@@ -170,6 +170,28 @@ is_relied_on(const GuardWhatIf *pair)
 	return false;
 }
 
+/*
+ * Has the planner lately relied on the index's uniqueness?  Then one that does
+ * not enforce it is no replacement.
+ */
+bool
+guard_plans_need_unique(const GuardEvidence *evidence)
+{
+	TimestampTz oldest = evidence->as_of -
+		(int64) guard_guc_lookback * USECS_PER_SEC;
+	ListCell   *lc;
+
+	foreach(lc, guard_whatif_lookup(evidence->index))
+	{
+		const GuardWhatIf *pair = lfirst(lc);
+
+		if (pair->role == GUARD_WHATIF_PROOF && pair->at >= oldest &&
+			is_relied_on(pair))
+			return true;
+	}
+	return false;
+}
+
 static void
 collect_reliance(GuardEvidence *evidence, List *pairs)
 {

@@ -350,6 +350,9 @@ guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
 		return has_identity(OidIsValid(table) ? table : successor);
 	if (find_replacement(verdict, table, successor, replacement))
 		return true;
+	if (evidence->refilled && verdict->reason >= GUARD_REASON_HOT &&
+		guard_evidence_blocks_now(table) <= GUARD_HARMLESS_BLOCKS)
+		return true;
 	if (verdict->reason == GUARD_REASON_REPLACED &&
 		evidence->replacement.match == GUARD_MATCH_PLAN &&
 		guard_replacement_by_plan(evidence->shape, evidence->replacement.index,

@@ -512,7 +512,8 @@ decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
 	else
 		return false;
 
-	verdict->needs_unique = arbiter || guard_evidence_enforces_unnamed(evidence);
+	verdict->needs_unique = arbiter || evidence->proves ||
+		guard_evidence_enforces_unnamed(evidence);
 	if (verdict->reason == GUARD_REASON_DEPENDENCY)
 		verdict->dependency = dependency;
 	if (verdict->reason == GUARD_REASON_REPLACED ||
@@ -539,6 +540,7 @@ decide_by_use(GuardEvidence *evidence, const GuardPolicy *policy)
 	{
 		verdict = decide_hot(GUARD_REASON_HOT, evidence, policy);
 		verdict.use = use;
+		verdict.needs_unique = evidence->proves;
 		return verdict;
 	}
 	use = find_unwatched(evidence, policy);
