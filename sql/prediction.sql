@@ -77,3 +77,27 @@ CREATE INDEX twins_b_idx ON twins (id);
 CALL use('SELECT pad FROM twins WHERE id = 17', 'auth', 25);
 SELECT * FROM verdict('twins');
 SELECT index_name, verdict, keep_instead FROM guard.indexes WHERE table_name = 'twins' ORDER BY 1;
+
+-- one literal for which the table is as good as the index says nothing of the others: 77 is nowhere to be found
+CREATE TABLE jobs (id int, state int, pad text);
+INSERT INTO jobs SELECT i, i % 10, repeat('x', 50) FROM generate_series(1, 20000) i;
+CREATE INDEX jobs_state_idx ON jobs (state);
+VACUUM ANALYZE jobs;
+CALL use('SELECT pad FROM jobs WHERE state = 5 LIMIT 1', 'auth', 3);
+SELECT * FROM verdict('jobs_state_idx');
+CALL use('SELECT pad FROM jobs WHERE state = 77 LIMIT 1', 'auth', 3);
+SELECT * FROM verdict('jobs_state_idx');
+-- and still so when the harmless one is planned last
+CALL use('SELECT pad FROM jobs WHERE state = 5 LIMIT 1', 'auth', 3);
+SELECT * FROM verdict('jobs_state_idx');
+-- an index that is not unique does not spare anybody a join
+CREATE TABLE names (id int, pad text);
+INSERT INTO names SELECT i, repeat('x', 50) FROM generate_series(1, 20000) i;
+CREATE UNIQUE INDEX names_id_idx ON names (id);
+CREATE INDEX names_id_too_idx ON names (id);
+VACUUM ANALYZE names;
+CALL use('SELECT count(*) FROM jobs LEFT JOIN names ON names.id = jobs.id', 'auth', 3);
+SELECT * FROM verdict('names');
+SELECT * FROM ask('BEGIN; DROP INDEX names_id_idx; COMMIT') WHERE ask !~ '^(DETAIL|HINT)';
+CREATE UNIQUE INDEX names_id_pad_idx ON names (id) INCLUDE (pad);
+SELECT * FROM verdict('names_id_idx');

@@ -143,6 +143,7 @@ add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
 	plans->planned++;
 	plans->worst_ratio = Max(plans->worst_ratio, outlook->cost_with > 0 ?
 							 outlook->cost_without / outlook->cost_with : 1);
+	plans->worst_ratio = Max(plans->worst_ratio, outlook->worst_ratio);
 	plans->slower |= may_be_slower(outlook);
 }
 

@@ -54,6 +54,7 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 		outlook->takeover = pair->takeover;
 	}
 	outlook->cost_without += added;
+	outlook->worst_ratio = Max(outlook->worst_ratio, pair->worst_ratio);
 	outlook->scans |= pair->seqscan;
 	if (outlook->takeover != pair->takeover)
 		outlook->mixed = true;

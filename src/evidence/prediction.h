@@ -34,6 +34,7 @@ typedef struct GuardOutlook
 	bool		planned;		/* its plan without the index is known */
 	double		cost_with;
 	double		cost_without;
+	double		worst_ratio;	/* of the two, for whatever parameters lately */
 	bool		scans;			/* without the index it scans sequentially */
 	Oid			takeover;		/* the index that it would use instead;
 								 * InvalidOid: none */

@@ -20,7 +20,8 @@
  * costs some hundredths of the planning.  Therefore a statement has a clock of
  * its own, asked first: usually it is not due, and all that happens beside the
  * planning is that the indexes of the plan are looked up, whether they are new
- * for the statement.  If one is, the statement is due when it is planned next.
+ * for the statement, or the plan's cost of a new magnitude.  If so, the statement
+ * is due when it is planned next, until such a plan comes by again.
  *
  * When a statement is due:
  *
@@ -132,20 +133,28 @@ now_in_seconds(void)
 	return GetCurrentStatementStartTimestamp() / USECS_PER_SEC;
 }
 
+/* A statement that is not due. */
+typedef struct NewLook
+{
+	int64		queryid;
+	int			magnitude;		/* of its plan's cost */
+} NewLook;
+
 /*
- * An index in the plan of a statement that is not due: if it is new, let the
- * statement be due next time.
+ * An index in the plan of a statement that is not due: if it is new, or the
+ * plan has never cost that much, let the statement be due next time.
  */
 static bool
 look_for_new(Oid index, void *arg)
 {
-	int64		queryid = *(int64 *) arg;
+	const NewLook *look = (const NewLook *) arg;
 
 	if (index < FirstNormalObjectId ||
-		likely(!guard_clock_due(guard_clock_key(queryid, index),
+		likely(!guard_clock_due(guard_clock_pair(look->queryid, index,
+												 look->magnitude),
 								now_in_seconds())))
 		return true;
-	guard_clock_rewind(guard_clock_key(queryid, InvalidOid));
+	guard_clock_rewind(guard_clock_key(look->queryid, InvalidOid));
 	return false;
 }
 
@@ -169,7 +178,12 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 	plan = guard_compat_next_planner(parse, query_string, cursorOptions,
 									 boundParams, es);
 	if (likely(!due))
-		guard_plan_indexes(plan, look_for_new, &queryid);
+	{
+		NewLook		look = {queryid,
+			guard_clock_magnitude(guard_plan_cost(plan, cursorOptions))};
+
+		guard_plan_indexes(plan, look_for_new, &look);
+	}
 	return plan;
 }
 

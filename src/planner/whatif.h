@@ -8,7 +8,8 @@
  *	shadow plan	a statement planned once more, as if an index were not there,
  *				with its real literals and parameters; never executed
  *	pair		a statement (its queryid) and an index: what is sampled, once
- *				every guard.whatif_interval, by whichever session comes first
+ *				every guard.whatif_interval, by whichever session comes first,
+ *				for each magnitude that its cost has with other parameters
  *	role		what the statement has of the index: it scans it, or it relies
  *				on its uniqueness, or only on its statistics (PG-INTERNALS 2.7)
  *
@@ -62,6 +63,10 @@ typedef struct GuardWhatIf
 								 * InvalidOid: none */
 	bool		seqscan;		/* the table, or a partition, is read from end
 								 * to end instead */
+	double		worst_ratio;	/* cost_without / cost_with at its worst, this
+								 * or with other parameters, lately ... */
+	int			worst_magnitude;	/* ... of plans that cost about that much */
+	TimestampTz worst_at;
 	bool		generic;		/* planned without knowing its parameters */
 	double		planning_ms;	/* what the real planning took */
 } GuardWhatIf;

@@ -28,6 +28,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "storage/shmem.h"
@@ -112,6 +114,28 @@ guard_clock_key(int64 queryid, Oid index)
 	return key | UINT64CONST(0x100000000);
 }
 
+/*
+ * The key of a pair whose plan costs about that much.  With other parameters
+ * the same statement may be another matter: a common value, or LIMIT, can make
+ * the index worthless where a rare value needs it.
+ */
+uint64
+guard_clock_pair(int64 queryid, Oid index, int magnitude)
+{
+	return guard_clock_key(queryid ^
+						   (int64) ((uint64) magnitude * UINT64CONST(0xD6E8FEB86659FD93)),
+						   index);
+}
+
+/*
+ * A power of four, from 0 to GUARD_MAGNITUDES - 1.
+ */
+int
+guard_clock_magnitude(double cost)
+{
+	return cost <= 1 ? 0 : Min(ilogb(cost) / 2, GUARD_MAGNITUDES - 1);
+}
+
 static inline pg_atomic_uint64 *
 bucket_of(uint64 key)
 {
@@ -128,6 +152,22 @@ static inline bool
 is_of(uint64 clock, uint64 key)
 {
 	return clock >> 32 == key >> 32;
+}
+
+/*
+ * Has this a clock, running or not?
+ */
+bool
+guard_clock_known(uint64 key)
+{
+	pg_atomic_uint64 *bucket = bucket_of(key);
+
+	for (int i = 0; i < BUCKET_CLOCKS; i++)
+	{
+		if (is_of(pg_atomic_read_u64(&bucket[i]), key))
+			return true;
+	}
+	return false;
 }
 
 /*

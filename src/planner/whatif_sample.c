@@ -289,6 +289,17 @@ has_time(GuardSample *sample)
 }
 
 /*
+ * What the planner merely relies on is one pair, whatever the plan costs.
+ */
+static uint64
+pair_key(GuardSample *sample, Oid index, GuardWhatIfRole role)
+{
+	return role == GUARD_WHATIF_SCAN ?
+		guard_clock_pair(sample->queryid, index, sample->magnitude) :
+		guard_clock_key(sample->queryid, index);
+}
+
+/*
  * The candidate's pair, and those of its partitions, count as sampled.
  */
 static bool
@@ -299,12 +310,11 @@ claim_pair(GuardSample *sample, Candidate *candidate)
 	foreach(lc, candidate->leaves)
 	{
 		if (lfirst_oid(lc) != candidate->index)
-			(void) guard_clock_claim(guard_clock_key(sample->queryid,
-													 lfirst_oid(lc)),
+			(void) guard_clock_claim(pair_key(sample, lfirst_oid(lc),
+											  candidate->role),
 									 sample->now, sample->now);
 	}
-	return guard_clock_claim(guard_clock_key(sample->queryid,
-											 candidate->index),
+	return guard_clock_claim(pair_key(sample, candidate->index, candidate->role),
 							 sample->now, sample->now);
 }
 
@@ -321,7 +331,12 @@ sample_scanned(GuardSample *sample, List *candidates)
 		if (!has_time(sample))
 			return;
 		if (!claim_pair(sample, candidate))
+		{
+			sample->known |= guard_clock_known(pair_key(sample, candidate->index,
+														candidate->role));
 			continue;
+		}
+		sample->sampled = true;
 		shadow = plan_without(sample, list_make1_oid(candidate->index));
 		if (shadow != NULL)
 			record_pair(sample, candidate, shadow);
@@ -407,10 +422,18 @@ guard_sample_statement(GuardSample *sample)
 	sample->generic = sample->shadow.boundParams == NULL &&
 		has_parameters((Node *) sample->shadow.query, NULL);
 
+	sample->magnitude =
+		guard_clock_magnitude(guard_plan_cost(sample->plan,
+											  sample->shadow.cursorOptions));
 	candidates = scanned_candidates(sample);
 	sample_scanned(sample, candidates);
 	sample_silent(sample, silent_candidates(sample, candidates));
-	if (sample->unfinished)
+
+	/*
+	 * Nothing new: it was due for a plan of another magnitude, and these
+	 * parameters have not made it.  Wait for those that do.
+	 */
+	if (sample->unfinished || (sample->known && !sample->sampled))
 		guard_clock_rewind(key);
 	guard_allowance_spend(GetCurrentTimestamp(),
 						  (int64) (guard_sample_elapsed(sample->started) * 1000));

@@ -42,6 +42,9 @@ typedef struct GuardSample
 	GuardSeen	seen;
 	int64		queryid;
 	int64		now;			/* seconds */
+	int			magnitude;		/* of the plan's cost */
+	bool		sampled;		/* at least one pair */
+	bool		known;			/* at least one pair that was sampled before */
 	bool		generic;
 	double		planning_ms;
 	instr_time	started;		/* sampling, after the real planning */

@@ -99,6 +99,38 @@ is_of(const WhatIfSlot *slot, Oid index)
 	return slot->database == MyDatabaseId && slot->record.index == index;
 }
 
+static inline double
+ratio_of(const GuardWhatIf *record)
+{
+	return record->cost_with > 0 ? record->cost_without / record->cost_with : 1;
+}
+
+/*
+ * The new record of a pair, with the worst that is known of the statement
+ * under other parameters, which had plans of another magnitude.  That is
+ * sampled again as often as this one is, and forgotten if it is not.
+ */
+static void
+worst_of(const WhatIfSlot *old, const GuardWhatIf *record, GuardWhatIf *result)
+{
+	int64		kept_for = (int64) guard_guc_whatif_interval * 2 * USECS_PER_SEC;
+
+	*result = *record;
+	result->worst_ratio = ratio_of(record);
+	result->worst_magnitude = guard_clock_magnitude(record->cost_with);
+	result->worst_at = record->at;
+	if (is_of(old, record->index) && old->record.queryid == record->queryid &&
+		old->record.role == record->role &&
+		old->record.worst_ratio > result->worst_ratio &&
+		old->record.worst_magnitude != result->worst_magnitude &&
+		record->at - old->record.worst_at <= kept_for)
+	{
+		result->worst_ratio = old->record.worst_ratio;
+		result->worst_magnitude = old->record.worst_magnitude;
+		result->worst_at = old->record.worst_at;
+	}
+}
+
 /*
  * Keep a record in place of the older one of its pair; false, and nothing is
  * kept, where somebody else is at it.
@@ -108,6 +140,7 @@ guard_whatif_table_put(const GuardWhatIf *record)
 {
 	WhatIfSet  *set = set_of(record->index);
 	WhatIfSlot *place = &set->slots[0];
+	GuardWhatIf worst;
 
 	if (!guard_flag_try(&set->busy))
 		return false;
@@ -125,8 +158,9 @@ guard_whatif_table_put(const GuardWhatIf *record)
 		if (slot->record.at < place->record.at)
 			place = slot;
 	}
+	worst_of(place, record, &worst);
 	place->database = MyDatabaseId;
-	place->record = *record;
+	place->record = worst;
 	pg_atomic_clear_flag(&set->busy);
 	return true;
 }
@@ -180,8 +214,9 @@ guard_whatif_table_forget(Oid database, Oid index)
 				continue;
 			if (database == MyDatabaseId)
 			{
-				guard_clock_rewind(guard_clock_key(slot->record.queryid,
-												   slot->record.index));
+				for (int k = 0; k < GUARD_MAGNITUDES; k++)
+					guard_clock_rewind(guard_clock_pair(slot->record.queryid,
+														slot->record.index, k));
 				guard_clock_rewind(guard_clock_key(slot->record.queryid,
 												   InvalidOid));
 			}

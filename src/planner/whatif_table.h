@@ -33,6 +33,10 @@ extern void guard_whatif_table_forget(Oid database, Oid index);
 extern Size guard_clock_size(void);
 extern void guard_clock_attach(void);
 extern uint64 guard_clock_key(int64 queryid, Oid index);
+extern uint64 guard_clock_pair(int64 queryid, Oid index, int magnitude);
+extern int	guard_clock_magnitude(double cost);
+#define GUARD_MAGNITUDES	16
+extern bool guard_clock_known(uint64 key);
 extern bool guard_clock_due(uint64 key, int64 now);
 extern bool guard_clock_claim(uint64 key, int64 now, int64 at);
 extern void guard_clock_rewind(uint64 key);
