@@ -20,7 +20,7 @@
  * costs some hundredths of the planning.  Therefore a statement has a clock of
  * its own, asked first: usually it is not due, and all that happens beside the
  * planning is that the indexes of the plan are looked up, whether they are new
- * for the statement, or the plan's cost of a new magnitude.  If so, the statement
+ * for the statement, or its cost of a new magnitude.  If so, the statement
  * is due when it is planned next, until such a plan comes by again.
  *
  * When a statement is due:
