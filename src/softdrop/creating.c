@@ -16,9 +16,12 @@
 
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/comment.h"
+#include "commands/defrem.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -28,6 +31,20 @@
 
 #include "softdrop/statement.h"
 #include "store/store.h"
+
+/*
+ * What a definition says behind the name of the table, which may be called
+ * otherwise by now.
+ */
+static const char *
+behind_table(const char *definition)
+{
+	const char *found = strstr(definition, " USING ");
+
+	if (found == NULL)
+		elog(ERROR, "unexpected definition of an index: %s", definition);
+	return found;
+}
 
 /*
  * The name under which a part is created: its old one, or its holding name where
@@ -44,9 +61,9 @@ name_to_create(const GuardSoftDropPart *part, Oid *found)
 	if (!OidIsValid(there))
 		return part->old_name;
 	if (IndexGetRelation(there, true) == part->table &&
-		strcmp(TextDatumGetCString(DirectFunctionCall1(pg_get_indexdef,
-													   ObjectIdGetDatum(there))),
-			   part->definition) == 0)
+		strcmp(behind_table(TextDatumGetCString(DirectFunctionCall1(pg_get_indexdef,
+																	ObjectIdGetDatum(there)))),
+			   behind_table(part->definition)) == 0)
 	{
 		*found = there;
 		return part->old_name;
@@ -63,13 +80,11 @@ name_to_create(const GuardSoftDropPart *part, Oid *found)
 static char *
 creating_statement(const GuardSoftDropPart *part, const char *name)
 {
-	char	   *begin = psprintf("CREATE INDEX %s ON ", quote_identifier(part->old_name));
-
-	if (strncmp(part->definition, begin, strlen(begin)) != 0)
-		elog(ERROR, "unexpected definition of an index: %s", part->definition);
-	return psprintf("CREATE INDEX %s%s ON %s",
+	return psprintf("CREATE INDEX %s%s ON %s%s%s",
 					part->partitioned ? "" : "CONCURRENTLY ",
-					quote_identifier(name), part->definition + strlen(begin));
+					quote_identifier(name), part->partitioned ? "ONLY " : "",
+					guard_dropping_name_now(part->table),
+					behind_table(part->definition));
 }
 
 /*
@@ -93,6 +108,76 @@ run_in_tablespace(const char *sql, const char *tablespace, MemoryContext context
 	}
 	PG_END_TRY();
 }
+
+/* ---- partitions that came and went ---- */
+
+/*
+ * A table that has gone, or is no partition any more, needs no index.
+ */
+static bool
+is_wanted(const GuardSoftDrop *drop, const GuardSoftDropPart *part)
+{
+	const GuardSoftDropPart *self = linitial(drop->parts);
+
+	if (get_rel_relkind(part->table) == '\0')
+		return false;
+	return part == self || (get_rel_relispartition(part->table) &&
+							list_member_oid(get_partition_ancestors(part->table), self->table));
+}
+
+static const GuardSoftDropPart *
+part_of_table(const GuardSoftDrop *drop, Oid table)
+{
+	ListCell   *lc;
+
+	foreach(lc, drop->parts)
+	{
+		if (((GuardSoftDropPart *) lfirst(lc))->table == table)
+			return lfirst(lc);
+	}
+	return NULL;
+}
+
+/*
+ * Partitions that were added meanwhile get an index as well: without it that of
+ * the partitioned table would stay invalid.  Its name is the same in every
+ * attempt; its own number stands for that of an index that never was.
+ */
+static void
+add_new_partitions(GuardSoftDrop *drop)
+{
+	GuardSoftDropPart *self = linitial(drop->parts);
+	ListCell   *lc;
+
+	if (!self->partitioned || get_rel_relkind(self->table) == '\0')
+		return;
+	foreach(lc, find_all_inheritors(self->table, NoLock, NULL))
+	{
+		Oid			table = lfirst_oid(lc);
+		char		kind = get_rel_relkind(table);
+		const GuardSoftDropPart *above;
+		GuardSoftDropPart *part;
+
+		if (part_of_table(drop, table) != NULL ||
+			(kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE))
+			continue;
+		above = part_of_table(drop, get_partition_parent(table, true));
+		if (above == NULL)
+			continue;
+		part = palloc0(sizeof(GuardSoftDropPart));
+		part->table = table;
+		part->parent = above->was;
+		part->was = table;
+		part->partitioned = kind == RELKIND_PARTITIONED_TABLE;
+		part->old_name = makeObjectName(get_rel_name(table), self->old_name, NULL);
+		part->holding_name = psprintf("guard_drop_%u", table);
+		part->definition = self->definition;
+		part->tablespace = self->tablespace;
+		drop->parts = lappend(drop->parts, part);
+	}
+}
+
+/* ---- one after the other ---- */
 
 /*
  * Create one part, unless an earlier attempt has done so; one that failed left
@@ -219,7 +304,7 @@ finish_create(GuardSoftDrop *drop)
 	{
 		GuardSoftDropPart *part = lfirst(lc);
 
-		if (get_rel_relkind(part->table) == '\0')
+		if (!is_wanted(drop, part))
 			continue;
 		index = created(part);
 		if (!OidIsValid(index))
@@ -239,8 +324,7 @@ finish_create(GuardSoftDrop *drop)
 }
 
 /*
- * Partitions that have gone meanwhile need no index; new ones get theirs when
- * somebody creates it, as with every index that was not there.
+ * Each part in transactions of its own; then they are put together.
  */
 void
 guard_creating_run(int64 id, MemoryContext context)
@@ -250,18 +334,25 @@ guard_creating_run(int64 id, MemoryContext context)
 
 	StartTransactionCommand();
 	drop = guard_dropping_read(id, context);
+	if (drop != NULL && drop->parts != NIL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		add_new_partitions(drop);
+		MemoryContextSwitchTo(old);
+	}
 	CommitTransactionCommand();
-	if (drop == NULL)
+	if (drop == NULL || drop->parts == NIL)
 		return;
 	foreach(lc, drop->parts)
 	{
 		GuardSoftDropPart *part = lfirst(lc);
-		bool		exists;
+		bool		wanted;
 
 		StartTransactionCommand();
-		exists = get_rel_relkind(part->table) != '\0';
+		wanted = is_wanted(drop, part);
 		CommitTransactionCommand();
-		if (exists)
+		if (wanted)
 			create_part(part, context);
 	}
 	StartTransactionCommand();

@@ -139,13 +139,20 @@ $s->ok('DROP INDEX parted_x_idx');
 wait_for_state('parted_x_idx', 'dropped');
 is($s->value("SELECT count(*) FROM pg_class WHERE relkind IN ('i', 'I') AND relname ~ 'parted'"), 0, 'a partitioned index is dropped with all its parts');
 $s->ok('CREATE INDEX parted_x_idx ON parted (b)');
+$s->ok('ALTER TABLE parted DETACH PARTITION parted_1');
+$s->ok('CREATE TABLE parted_4 PARTITION OF parted FOR VALUES FROM (4) TO (5)');
+$s->ok('CREATE TABLE parted_5 PARTITION OF parted FOR VALUES FROM (5) TO (7) PARTITION BY LIST (b)');
+$s->ok('CREATE TABLE parted_5_5 PARTITION OF parted_5 FOR VALUES IN (5)');
+$s->ok('ALTER TABLE parted RENAME TO parted_now');
 $s->ok("SELECT guard.restore('parted_x_idx')");
 wait_for_state('parted_x_idx', 'restored');
 is($s->value("SELECT count(*) || ' ' || bool_and(indisvalid) FROM pg_partition_tree((SELECT oid FROM pg_class WHERE relname ~ '^guard_drop_' AND relkind = 'I' AND NOT relispartition)) t
-	JOIN pg_index i ON i.indexrelid = t.relid"), '5 true', 'and comes back with them');
+	JOIN pg_index i ON i.indexrelid = t.relid"), '7 true',
+	'and comes back with them, and for the partitions that there are now');
+is($s->value("SELECT count(*) FROM pg_index WHERE indrelid = 'parted_1'::regclass AND indexrelid::regclass::text ~ 'a_idx'"), 0, 'one that was detached meanwhile gets none');
 like($s->value("SELECT state_reason FROM guard.soft_drops WHERE index_name = 'public.parted_x_idx'"), qr/created again as guard_drop_\d+, for its old name has been taken/,
 	'under another name, if need be');
-$s->ok('DROP TABLE parted');
+$s->ok('DROP TABLE parted_now, parted_1');
 
 # ---- use does not end: it waits
 
