@@ -21,6 +21,13 @@ sub again
 	$s = session($node);
 }
 
+# A crash just after a snapshot would leave no gap worth telling.
+sub let_snapshot_age
+{
+	$node->poll_query_until('postgres',
+		"SELECT max(seen_at) < clock_timestamp() - interval '100 ms' FROM guard.evidence_epoch");
+}
+
 # The facts of one source: "used", "not seen", "unknown", or nothing.
 sub seen
 {
@@ -78,6 +85,7 @@ is($s->value("SELECT uses FROM guard.known_use WHERE relation_name = 'used_a_idx
 
 my $victim = session($node, 'victim');
 again();
+let_snapshot_age();
 kill 'KILL', $victim->pid;
 $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'victim'");
 $s = session($node);
@@ -94,6 +102,7 @@ like(status(), qr/\(crash\)$/, 'and remembered');
 # ---- an immediate shutdown
 
 again();
+let_snapshot_age();
 $node->stop('immediate');
 $node->start;
 $s = session($node);
