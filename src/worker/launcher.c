@@ -255,6 +255,9 @@ take_back(Sent *visitor, TimestampTz now)
 
 		slot->not_before = now + (FIRST_RETRY << doublings);
 		slot->failures++;
+
+		/* it took the wishes of others with it, which it had not met */
+		guard_visits_sooner(&slot->due, slot->not_before);
 	}
 	slot->called = false;
 	pfree(visitor->handle);
