@@ -41,8 +41,8 @@ SELECT is((SELECT enumvals FROM settings WHERE name = 'guard.hot_action'), '{blo
 SELECT is_empty($$ SELECT name FROM settings WHERE context NOT IN ('superuser', 'sighup', 'postmaster') AND name <> 'guard.without_index' $$,
 	'no setting is anybody''s, but the one that changes plans of whoever sets it');
 SELECT is_empty($$ SELECT name FROM settings WHERE short_desc IS NULL OR short_desc !~ '\.$' $$, 'each is described');
-SELECT is_empty($$ SELECT name FROM settings WHERE vartype = 'integer' AND unit IS NULL AND name !~ '(min_scans|max_indexes|max_statements)$' $$,
-	'times and sizes have a unit');
+SELECT is_empty($$ SELECT name FROM settings WHERE vartype = 'integer' AND unit IS NULL AND name !~ '(min_scans|max_indexes|max_statements|alert_pool_busy)$' $$,
+	'times and sizes have a unit, counts and percentages have none');
 SELECT is_empty($$ SELECT name FROM settings WHERE vartype IN ('integer', 'real') AND (min_val IS NULL OR max_val IS NULL) $$, 'numbers have a range');
 SELECT is_empty($$ SELECT name FROM settings WHERE pending_restart OR source NOT IN ('default', 'configuration file') $$, 'nothing sets them behind our back');
 
