@@ -67,6 +67,15 @@ CALL use('SELECT count(u.pad) FROM users u LEFT JOIN teams t ON t.id = u.team', 
 SELECT * FROM verdict('teams_id_idx');
 SELECT * FROM ask('DROP INDEX teams_id_idx') WHERE ask ~ '^ERROR';
 
+-- nobody reads it, but its statistics make the estimate: a tenth of the rows, which without them would be a two-hundredth
+CREATE TABLE readings (id int, pad text);
+INSERT INTO readings SELECT i, repeat('x', 100) FROM generate_series(1, 20000) i;
+CREATE INDEX readings_digit_idx ON readings ((id % 10));
+VACUUM ANALYZE readings;
+CALL use('SET enable_seqscan = on; SET enable_bitmapscan = off; SET enable_indexscan = off; SELECT pad FROM readings WHERE id % 10 = 3', 'report', 2);
+SELECT * FROM verdict('readings_digit_idx');
+SELECT * FROM ask('DROP INDEX readings_digit_idx') WHERE ask ~ '^ERROR';
+
 -- the list of what can go is right taken together: of two twins in use one stays
 CREATE TABLE twins (id int, pad text);
 INSERT INTO twins SELECT i, repeat('x', 100) FROM generate_series(1, 20000) i;

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
@@ -385,11 +386,12 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
 					 calls(load->calls), duration(load->expected),
 					 duration(load->now));
 	if (load->busy_high >= WORTH_SAYING)
-		appendStringInfo(buf, ": %s busy connections (%s to %s) instead of %s; the limit is %d, %d %s busy now",
+		appendStringInfo(buf, ": %s busy connections (%s to %s) instead of %s; the limit is %d, on %ld cores, and %d %s busy now",
 						 connections(load->busy_expected),
 						 connections(load->busy_low),
 						 connections(load->busy_high),
 						 connections(load->busy_now), MaxConnections,
+						 sysconf(_SC_NPROCESSORS_ONLN),
 						 server->busy_connections,
 						 server->busy_connections == 1 ? "is" : "are");
 	appendStringInfoChar(buf, '.');
