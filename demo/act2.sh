@@ -8,6 +8,8 @@ act2()
 	heading 'Act 2: with guard'
 	say 'The same data, the same traffic, the same migration; and CREATE EXTENSION guard.'
 	act_begin act2 'CREATE EXTENSION guard'
+	start_services
+	watch_header
 	watch_seconds "$BEFORE"
 	migrate 'each statement for itself' -v ON_ERROR_STOP=1
 	watch_seconds $((AFTER / 2))

@@ -134,7 +134,7 @@ build_guard()
 	"${AS[@]}" make -s -j"$(nproc)" -C "$SRC" PG_CONFIG="$BIN/pg_config" with_llvm=no install
 }
 
-# One configuration for both acts.
+# One configuration for all acts.
 create_cluster()
 {
 	mkdir -p "$WORK/data" "$WORK/socket" "$WORK/log"
@@ -152,7 +152,7 @@ create_cluster()
 		shared_buffers = 512MB
 
 		# To load in seconds what will be thrown away in minutes.  It makes the
-		# traffic's few writes cheaper than in real life, in both acts alike;
+		# traffic's few writes cheaper than in real life, in all acts alike;
 		# the reads, which are what this is about, do not notice.
 		fsync = off
 		wal_level = minimal

@@ -1,74 +1,128 @@
-# The picture: latency above, busy connections below, both acts in both panels.
+# The picture: a column for each act; latency, busy connections, and what becomes
+# of the indexes below each other.
 #
 # demo/result.sh runs this and takes the picture from standard output.  It sets
-#   data            directory with ACT/seconds and ACT/busy
+#   data            directory with ACT/seconds, ACT/busy and ACT/life
 #   kind            svg or png
-#   before, after   seconds shown on either side of the migration
+#   before, after_ACT   seconds shown on either side of the migration
 #   again           when act 2 ran the migration a second time
+#   rolled_from, rolled_to   when act 3 began and ended to roll the services
 #   most            connections that the services can have
-#   patience        seconds after which a request is given up
 #   where           server and machine, as a text
-#   failed_act1, failed_act2    how many requests failed, as a text
+#   failed_ACT      how many requests failed, as a text
 
 FONT = 'DejaVu Sans'
 if (kind eq 'svg') {
-	set terminal svg size 1100,760 font FONT.',14' background '#ffffff'
+	set terminal svg size 1100,860 font FONT.',13' background '#ffffff'
 } else {
-	set terminal pngcairo size 2200,1520 font FONT.',14' fontscale 2 linewidth 2 background '#ffffff'
+	set terminal pngcairo size 2200,1720 font FONT.',13' fontscale 2 linewidth 2 background '#ffffff'
 }
 
-RED = '#c8372d'; GREEN = '#12795a'; INK = '#2b2b2b'; SOFT = '#767676'
+RED = '#c8372d'; GREEN = '#12795a'; BLUE = '#2c62b0'; INK = '#2b2b2b'; SOFT = '#767676'
+FADED = '#86a9da'; PALE = '#d3e0f3'
+array COLOUR = [RED, GREEN, BLUE]
+array AFTER = [after_act1, after_act2, after_act3]
+array TITLE = ['1  Without guard', '2  guard refuses', '3  guard drops in stages']
+array STORY[3]
+STORY[1] = sprintf('%s requests fail', failed_act1)
+STORY[2] = sprintf('%s fail; the migration is told why', failed_act2)
+STORY[3] = sprintf('%s fail; the indexes wait for the new code', failed_act3)
 
-seconds(act) = sprintf('%s/%s/seconds', data, act)
-busy(act) = sprintf('%s/%s/busy', data, act)
+seconds(act) = sprintf('%s/act%d/seconds', data, act)
+busy(act) = sprintf('%s/act%d/busy', data, act)
+life(act) = sprintf('%s/act%d/life', data, act)
+
+# A second is as wide in every column.
+LEFT = 0.075; GAP = 0.022
+SECOND = (0.965 - LEFT - 2 * GAP) / (3 * before + after_act1 + after_act2 + after_act3)
+from(act) = act == 1 ? LEFT : from(act - 1) + SECOND * (before + AFTER[act - 1]) + GAP
+to(act) = from(act) + SECOND * (before + AFTER[act])
 
 set multiplot
-set lmargin at screen 0.085
-set rmargin at screen 0.965
 set border 3 linecolor rgb '#9a9a9a'
 set tics nomirror textcolor rgb INK
 set grid ytics linecolor rgb '#e8e8e8' linetype 1 linewidth 1
-set xrange [-before:after]
-set xtics scale 0.5
+set xtics 10 scale 0.5 format ''
 unset key
-set arrow 1 from first 0, graph 0 to first 0, graph 1 nohead linecolor rgb SOFT dashtype 3 back
-set arrow 2 from first again, graph 0 to first again, graph 1 nohead linecolor rgb SOFT dashtype 3 back
 
-# Latency
-set tmargin at screen 0.80
-set bmargin at screen 0.475
-set label 1 'One migration, the same traffic: without guard and with it' at screen 0.03, 0.955 font FONT.',20' textcolor rgb INK
-set label 2 'The migration drops five indexes that the running services need.  '.where.'.' at screen 0.03, 0.912 textcolor rgb SOFT
-set label 3 'Latency: the median of each second, and the range of 90 % of its requests' \
-	at graph 0, 1.09 left textcolor rgb INK
-set label 6 sprintf("without guard: %s requests fail,\nmost of them given up after %d s", failed_act1, patience) \
-	at first after, graph 0.80 right textcolor rgb RED
-set label 7 sprintf('with guard: %s fail', failed_act2) at first after, graph 0.06 right textcolor rgb GREEN
-set logscale y
-set yrange [0.05:20000]
-set ytics scale 0.5 ('0.1 ms' 0.1, '1 ms' 1, '10 ms' 10, '100 ms' 100, '1 s' 1000, '10 s' 10000)
-set xtics 5 format ''
-plot seconds('act1') using 1:4:5 with filledcurves fillcolor rgb RED fillstyle transparent solid 0.15 noborder, \
-     seconds('act2') using 1:4:5 with filledcurves fillcolor rgb GREEN fillstyle transparent solid 0.18 noborder, \
-     seconds('act1') using 1:3 with lines linewidth 2.5 linecolor rgb RED, \
-     seconds('act2') using 1:3 with lines linewidth 2.5 linecolor rgb GREEN
+do for [act = 1:3] {
+	set lmargin at screen from(act)
+	set rmargin at screen to(act)
+	set xrange [-before:AFTER[act]]
+	unset arrow
+	set arrow 1 from first 0, graph 0 to first 0, graph 1 nohead linecolor rgb SOFT dashtype 3 back
+	if (act == 2) {
+		set arrow 2 from first again, graph 0 to first again, graph 1 nohead linecolor rgb SOFT dashtype 3 back
+	}
 
-# Busy connections
-unset logscale y
-unset label
-set tmargin at screen 0.375
-set bmargin at screen 0.075
-set label 3 'Busy connections' at graph 0, 1.09 left textcolor rgb INK
-set label 4 sprintf('all %d that the services can have: new ones are refused', most) \
-	at first -before, first most left offset 1, 0.7 textcolor rgb SOFT
-set label 8 'the migration runs' at first 0, first most * 0.4 right offset -0.7, 0 textcolor rgb SOFT
-set label 9 "in act 2 once more,\ninside BEGIN … COMMIT" at first again, first most * 0.4 left offset 0.7, 0 textcolor rgb SOFT
-set label 6 'without guard' at first after, first most * 0.85 right textcolor rgb RED
-set label 7 'with guard' at first after, first most * 0.09 right textcolor rgb GREEN
-set yrange [0:most * 1.15]
-set ytics 10 format '%g'
-set xtics ('−10 s' -10, '−5 s' -5, '0' 0, '+5 s' 5, '+10 s' 10, '+15 s' 15, '+20 s' 20)
-plot most with lines linewidth 1.2 dashtype 2 linecolor rgb SOFT, \
-     busy('act1') using 1:2 with lines linewidth 2.5 linecolor rgb RED, \
-     busy('act2') using 1:2 with lines linewidth 2.5 linecolor rgb GREEN
+	# Latency
+	unset label
+	if (act == 1) {
+		set label 1 'One migration, the same traffic, three times' at screen 0.02, 0.958 font FONT.',19' textcolor rgb INK
+		set label 2 'The migration drops five indexes that the running services need.  '.where.'.' at screen 0.02, 0.92 textcolor rgb SOFT
+		set label 3 'Latency: the median of each second, and the range of 90 % of its requests' \
+			at graph 0, 1.08 left textcolor rgb INK
+	}
+	set label 4 TITLE[act] at screen from(act), 0.87 left font FONT.',16' textcolor rgb COLOUR[act]
+	set label 5 STORY[act] at screen from(act), 0.84 left font FONT.',11' textcolor rgb COLOUR[act]
+	set tmargin at screen 0.765
+	set bmargin at screen 0.525
+	set yrange [log10(0.05):log10(20000)]
+	if (act == 1) {
+		set ytics nomirror scale 0.5 ('0.1 ms' -1, '1 ms' 0, '10 ms' 1, '100 ms' 2, '1 s' 3, '10 s' 4)
+	} else {
+		set ytics nomirror scale 0.5 ('' -1, '' 0, '' 1, '' 2, '' 3, '' 4)
+	}
+	plot seconds(act) using 1:(log10($4)):(log10($5)) with filledcurves fillcolor rgb COLOUR[act] fillstyle transparent solid 0.18 noborder, \
+	     seconds(act) using 1:(log10($3)) with lines linewidth 2.5 linecolor rgb COLOUR[act]
+
+	# Busy connections
+	unset label
+	set tmargin at screen 0.455
+	set bmargin at screen 0.275
+	if (act == 1) {
+		set label 3 'Busy connections' at graph 0, 1.11 left textcolor rgb INK
+		set label 4 sprintf('all %d', most) at first -before, first most left offset 0.7, 0.6 font FONT.',11' textcolor rgb SOFT
+		set label 5 "migration" at first 0, first most * 0.45 right offset -0.7, 0 font FONT.',11' textcolor rgb SOFT
+	}
+	if (act == 2) {
+		set label 5 "once more, inside\nBEGIN … COMMIT" at first again, first most * 0.6 right offset -0.7, 0 font FONT.',11' textcolor rgb SOFT
+	}
+	if (act == 3) {
+		set arrow 3 from first rolled_from, first most * 0.3 to first rolled_to, first most * 0.3 heads back linecolor rgb SOFT size 0.5,20 filled
+		set label 5 "the services are rolled\nto the next release" at first rolled_from, first most * 0.6 left font FONT.',11' textcolor rgb SOFT
+	}
+	set yrange [0:most * 1.2]
+	if (act == 1) { set ytics nomirror 10 format '%g' } else { set ytics nomirror 10 format '' }
+	plot most with lines linewidth 1.2 dashtype 2 linecolor rgb SOFT, \
+	     busy(act) using 1:2 with lines linewidth 2.5 linecolor rgb COLOUR[act]
+
+	# The indexes
+	unset label
+	unset arrow 3
+	set tmargin at screen 0.205
+	set bmargin at screen 0.065
+	if (act == 1) { set label 3 'The five indexes' at graph 0, 1.15 left textcolor rgb INK }
+	if (act == 3) {
+		set label 3 '■' at graph 0, 1.15 left textcolor rgb BLUE
+		set label 4 'in use' at graph 0.06, 1.15 left font FONT.',11' textcolor rgb SOFT
+		set label 5 '■' at graph 0.25, 1.15 left textcolor rgb FADED
+		set label 6 'use has ended' at graph 0.31, 1.15 left font FONT.',11' textcolor rgb SOFT
+		set label 7 '■' at graph 0.71, 1.15 left textcolor rgb PALE
+		set label 8 'hidden' at graph 0.77, 1.15 left font FONT.',11' textcolor rgb SOFT
+	}
+	set yrange [-5.6:-0.4]
+	unset ytics
+	if (act == 3) {
+		set xtics scale 0.5 ('−10 s' -10, '0' 0, '+10 s' 10, '+20 s' 20) nomirror
+	} else {
+		set xtics scale 0.5 ('−10 s' -10, '0' 0, '+10 s' 10, '' 20) nomirror
+	}
+	place(k) = strcol(3) eq word('used quiet hidden', k) ? -column(1) : NaN
+	plot for [k = 1:3] life(act) using 4:(place(k)):4:5:(place(k) - 0.33):(place(k) + 0.33) \
+			with boxxyerror fillstyle solid noborder linecolor rgb (k == 1 ? COLOUR[act] : k == 2 ? FADED : PALE), \
+	     life(act) using (act == 1 && strcol(3) eq 'used' ? 1 : NaN):(-$1):2 with labels left font FONT.',9' textcolor rgb SOFT noenhanced
+	set xtics 10 scale 0.5 format '' nomirror
+	set ytics nomirror
+}
 unset multiplot

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 #
-# The two acts side by side: a table, and a picture in SVG and PNG.
+# The three acts side by side: a table, and a picture in SVG and PNG.
 #
 # Reads what traffic.sh left in $WORK/log/ACT and nothing else; knows of no
 # server.  The pictures are the only thing that outlives the demonstration.
@@ -10,24 +10,28 @@ result()
 	heading 'What happened'
 	measure act1
 	measure act2
+	measure act3
 	table
 	picture
 }
 
 # measure ACT: make `phases` (before, after) and `seconds` of the single
-# requests, and `busy` of the samples, all relative to the migration's start.
+# requests, `busy` of the samples, and `life` of the indexes, all relative to the
+# migration's start.
 measure()
 {
-	local dir=$WORK/log/$1 t0
+	local dir=$WORK/log/$1 t0 after
 
 	t0=$(fact "$1" t0)
-	awk -v t0="$t0" -v before="$BEFORE" -v after="$AFTER" -v patience="$PATIENCE" \
+	after=$(fact "$1" after)
+	awk -v t0="$t0" -v before="$BEFORE" -v after="$after" -v patience="$PATIENCE" \
 		-f awk/requests.awk "$dir"/*.requests.* > "$dir/requests"
 	awk '{ print ($1 < 0 ? "before" : "after"), $2, $3 }' "$dir/requests" |
 		sort -k1,1 -k2,2n | awk -f awk/quantiles.awk > "$dir/phases"
 	awk -v b="$BEFORE" '{ print int($1 + b) - b + 0.5, $2, $3 }' "$dir/requests" |
 		sort -k1,1n -k2,2n | awk -f awk/quantiles.awk > "$dir/seconds"
 	awk -v t0="$t0" '{ printf "%.3f %d\n", $1 - t0, $2 }' "$dir/samples" > "$dir/busy"
+	awk -v t0="$t0" -v before="$BEFORE" -v after="$after" -f awk/life.awk "$dir/indexes" > "$dir/life"
 }
 
 fact()
@@ -37,8 +41,9 @@ fact()
 
 table()
 {
-	printf '  %s%-24s%-26s%s%s\n' "$BOLD" '' 'Act 1: without guard' 'Act 2: with guard' "$PLAIN"
-	printf '  %s%-24s%-13s%-13s%-13s%s%s\n' "$DIM" '' 'before' 'after' 'before' 'after' "$PLAIN"
+	printf '  %s%-24s%-25s%-25s%s%s\n' "$BOLD" '' 'Act 1: without guard' 'Act 2: guard refuses' \
+		'Act 3: guard drops in stages' "$PLAIN"
+	printf '  %s%-24s%-10s%-15s%-10s%-15s%-10s%s%s\n' "$DIM" '' before after before after before after "$PLAIN"
 	row 'the migration'         fact migration
 	row 'indexes of the services' fact indexes
 	row 'latency, median'       latency 3
@@ -52,19 +57,22 @@ table()
 	say "${DIM}A request that waits for $PATIENCE s is given up: it failed, and counts with those $PATIENCE s.$PLAIN"
 }
 
-# row TITLE CELL [ARGUMENT]: what cell_CELL [ARGUMENT] ACT PHASE prints, four times.
+# row TITLE CELL [ARGUMENT]: what cell_CELL [ARGUMENT] ACT PHASE prints, for every act
+# and phase.
 row()
 {
-	local title=$1 cell=cell_$2 act phase colour
+	local title=$1 cell=cell_$2 act phase
+	local -A colours=([act1]=$RED [act2]=$GREEN [act3]=$BLUE)
 
 	shift 2
 	printf '  %-24s' "$title"
-	for act in act1 act2; do
+	for act in act1 act2 act3; do
 		for phase in before after; do
-			colour=''
-			[ "$act $phase" != 'act1 after' ] || colour=$RED
-			[ "$act $phase" != 'act2 after' ] || colour=$GREEN
-			printf '%s%-13s%s' "$colour" "$("$cell" "$@" "$act" "$phase")" "$PLAIN"
+			if [ "$phase" = before ]; then
+				printf '%-10s' "$("$cell" "$@" "$act" "$phase")"
+			else
+				printf '%s%-15s%s' "${colours[$act]}" "$("$cell" "$@" "$act" "$phase")" "$PLAIN"
+			fi
 		done
 	done
 	printf '\n'
@@ -84,7 +92,7 @@ cell_answers()
 {
 	local seconds=$BEFORE
 
-	[ "$2" = before ] || seconds=$AFTER
+	[ "$2" = before ] || seconds=$(fact "$1" after)
 	awk -v phase="$2" -v s="$seconds" '$1 == phase { printf "%.0f\n", ($2 - $7) / s }' "$WORK/log/$1/phases"
 }
 
@@ -116,13 +124,15 @@ thousands()
 
 picture()
 {
-	local kind act values="data = '$WORK/log'; before = $BEFORE; after = $AFTER"
+	local kind act values="data = '$WORK/log'; before = $BEFORE; again = $AFTER / 2"
 
-	values+="; most = $(fact act1 limit); again = $AFTER / 2; patience = $PATIENCE"
-	for act in act1 act2; do
+	values+="; most = $(fact act1 limit)"
+	for act in act1 act2 act3; do
+		values+="; after_$act = $(fact "$act" after)"
 		values+="; failed_$act = '$(cell_failed "$act" after)'"
 	done
 	values+="; where = 'PostgreSQL $(fact act1 server), $(nproc) cores'"
+	values+="; rolled_from = $(fact act3 rolled_from); rolled_to = $(fact act3 rolled_to)"
 	for kind in svg png; do
 		gnuplot -e "$values; kind = '$kind'" picture.gp > "$WORK/incident.$kind" 2> "$WORK/gnuplot.err" ||
 			die 'gnuplot could not draw the picture.' "$WORK/gnuplot.err"
@@ -131,7 +141,7 @@ picture()
 	chown --reference="$DEMO" "$OUT"/incident.*
 
 	printf '\n'
-	say 'Latency and busy connections over time, both acts in one picture:'
+	say 'Latency and busy connections over time, and what becomes of the indexes:'
 	say "  $OUT/incident.svg"
 	say "  $OUT/incident.png"
 }

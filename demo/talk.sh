@@ -8,9 +8,9 @@
 
 # Colour is for terminals only, and only where it is wanted (no-color.org).
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
-	TTY=1 BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' YELLOW=$'\e[33m' PLAIN=$'\e[0m'
+	TTY=1 BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' YELLOW=$'\e[33m' BLUE=$'\e[34m' PLAIN=$'\e[0m'
 else
-	TTY='' BOLD='' DIM='' RED='' GREEN='' YELLOW='' PLAIN=''
+	TTY='' BOLD='' DIM='' RED='' GREEN='' YELLOW='' BLUE='' PLAIN=''
 fi
 export LC_ALL=C.UTF-8		# awk, sort and printf read and write 0.5, not 0,5
 

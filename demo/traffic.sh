@@ -13,14 +13,20 @@
 #                            when requests take longer, and is refused when the
 #                            server has no more
 #
-# An act calls act_begin, watch_seconds, migrate, watch_seconds, act_end.  What
-# result.sh needs is left in $WORK/log/ACT: pgbench's log of every request,
-# samples (time, busy connections), and facts (name=value).
+# Release 211 of each looks things up by the indexes that the migration drops,
+# release 212 by other ways: traffic/RELEASE/.
+#
+# An act calls act_begin, start_service, watch_header, watch_seconds, migrate,
+# watch_seconds, act_end.  What result.sh needs is left in $WORK/log/ACT:
+# pgbench's log of every request, samples (time, busy connections), indexes
+# (name, what it was, from, to), and facts (name=value).
 
 PATIENCE=5		# seconds after which a request that could not start is given up
 
+declare -A SCRIPTS=([auth]='login session' [devices]=devices [push]=push)
+
 # act_begin NAME [SQL]: a fresh copy of the database under that name, in which
-# the SQL is run, and then the traffic.
+# the SQL is run.  The traffic's clock begins.
 act_begin()
 {
 	ACT=$1
@@ -30,16 +36,19 @@ act_begin()
 	open_sampler
 	sample "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - 1"
 	LIMIT=$REPLY		# what the services can have: the sampler's one counts as well
-	INDEXES=$(count_indexes)
+	mapfile -t INDEXES < <(list_indexes)
 
-	SECOND=0 COUNTERS='' EXHAUSTED='' MIGRATION='' OUTCOME='' T0=''
+	SECOND=0 COUNTERS='' EXHAUSTED='' MIGRATION='' OUTCOME='' T0='' EACH_SECOND=''
 	DURATION=$((BEFORE + AFTER + 1))
 	TRAFFIC=()
 	BEGAN=${EPOCHREALTIME/./}
-	start_service auth 400 16 -f traffic/login.sql -f traffic/session.sql
-	start_service devices 80 10 -f traffic/devices.sql
-	start_service push 20 500 --connect -f traffic/push.sql
-	watch_header
+}
+
+start_services()
+{
+	start_service auth 211 "$DURATION" 400 16
+	start_service devices 211 "$DURATION" 80 10
+	start_service push 211 "$DURATION" 20 500 --connect
 }
 
 copy_database()
@@ -48,15 +57,19 @@ copy_database()
 	[ -z "$1" ] || sql "$ACT" -c "$1"
 }
 
-# start_service NAME RATE CLIENTS PGBENCH-ARGUMENTS...
+# start_service NAME RELEASE SECONDS RATE CLIENTS [PGBENCH-ARGUMENTS...]
 start_service()
 {
-	local name=$1 rate=$2 clients=$3
+	local name=$1 release=$2 seconds=$3 rate=$4 clients=$5 script log
+	local arguments=("${@:6}")
 
-	shift 3
-	PGAPPNAME=$name "${AS[@]}" "$BIN/pgbench" -n -U app -D rows="$ROWS" --client="$clients" \
-		--rate="$rate" --latency-limit=$((PATIENCE * 1000)) --time="$DURATION" --progress=1 \
-		--log --log-prefix="$DIR/$name.requests" "$@" "$ACT" > "$DIR/$name.err" 2>&1 < /dev/null &
+	for script in ${SCRIPTS[$name]}; do
+		arguments+=(-f "traffic/$release/$script.sql")
+	done
+	log=$DIR/$name-$release-${#TRAFFIC[@]}
+	PGAPPNAME=$name/$release "${AS[@]}" "$BIN/pgbench" -n -U app -D rows="$ROWS" --client="$clients" \
+		--rate="$rate" --latency-limit=$((PATIENCE * 1000)) --time="$seconds" --progress=1 \
+		--log --log-prefix="$log.requests" "${arguments[@]}" "$ACT" > "$log.err" 2>&1 < /dev/null &
 	TRAFFIC+=($!)
 }
 
@@ -93,6 +106,7 @@ watch_seconds()
 		watch_line
 		report_migration
 		report_exhaustion
+		[ -z "$EACH_SECOND" ] || "$EACH_SECOND"
 	done
 }
 
@@ -115,7 +129,7 @@ watch_line()
 	printf '%s %s\n' "$now" "$BUSY" >> "$DIR/samples"
 
 	IFS='|' read -r answers latency failed REFUSED COUNTERS <<< "$(
-		awk -v before="$COUNTERS" -f awk/progress.awk "$DIR"/{auth,devices,push}.err)"
+		awk -v before="$COUNTERS" -f awk/progress.awk "$DIR"/*.err)"
 
 	[ "$BUSY" -lt $((LIMIT / 4)) ] || colour=$YELLOW
 	[ "$BUSY" -lt $((LIMIT * 9 / 10)) ] || colour=$RED
@@ -126,10 +140,10 @@ watch_line()
 		"$colour" "$BUSY" "${bar// /#}" "$PLAIN" "$failed"
 }
 
-count_indexes()
+list_indexes()
 {
-	sql "$ACT" -c "SELECT count(*) FROM pg_index
-		WHERE indrelid::regclass::text LIKE 'auth.%' AND NOT indisprimary"
+	sql "$ACT" -c "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+		WHERE i.indrelid::regclass::text LIKE 'auth.%' AND NOT i.indisprimary ORDER BY 1"
 }
 
 # Said once: every connection is taken and somebody was turned away.  (Two may
@@ -139,7 +153,7 @@ report_exhaustion()
 	[ -z "$EXHAUSTED" ] && [ "$REFUSED" -gt 0 ] && [ "$OPEN" -ge $((LIMIT - 2)) ] || return 0
 	EXHAUSTED="within $((SECOND - BEFORE)) s"
 	say "${RED}The pool is exhausted: $OPEN of $LIMIT connections are open.  The next one is told:$PLAIN"
-	say "$RED  $(sed -n 's/.*failed: \(FATAL: .*\)/\1/p;T;q' "$DIR/push.err")$PLAIN"
+	say "$RED  $(sed -n 's/.*failed: \(FATAL: .*\)/\1/p;T;q' "$DIR"/push-*.err)$PLAIN"
 }
 
 # migrate COMMENT PSQL-ARGUMENTS...: run the migration as its owner, while the
@@ -155,6 +169,8 @@ migrate()
 	MIGRATION=$!
 }
 
+# What psql tells of the second of several alike is what it told of the first,
+# so DETAIL and HINT are shown once.
 report_migration()
 {
 	local status=0 took
@@ -169,8 +185,10 @@ report_migration()
 	else
 		OUTCOME="refused${OUTCOME:+, twice}"
 	fi
-	fold -s -w "$(columns)" "$DIR/migration" |
+	MIGRATED=${EPOCHREALTIME}
+	awk '!/^(DETAIL|HINT): / || !told[$1]++' "$DIR/migration" | fold -s -w "$(columns)" |
 		sed "s/ *$//; /ERROR: /,/^DETAIL: /{/^DETAIL: /!s/.*/$RED&$PLAIN/}
+			/WARNING: /,/^\\(DETAIL\\|DROP INDEX\\)/{/^\\(DETAIL\\|DROP INDEX\\)/!s/.*/$YELLOW&$PLAIN/}
 			s/^\(DETAIL\|HINT\):/$BOLD&$PLAIN/; s/^/      /"
 	printf '      %s(exit status %s after %s ms)%s\n\n' "$DIM" "$status" "$took" "$PLAIN"
 }
@@ -179,7 +197,7 @@ report_migration()
 # for an answer then, and not just passing by, are cut off and count as failed.
 act_end()
 {
-	local lost=0 pid
+	local lost=0 pid left
 
 	[ -z "$MIGRATION" ] || die "The migration is still waiting after $AFTER seconds." "$DIR/migration"
 	while kill -0 "${TRAFFIC[@]}" 2> /dev/null; do
@@ -195,16 +213,32 @@ act_end()
 	exec {ASK}>&- {ANSWER}<&-
 	wait "$SAMPLER_PID" 2> /dev/null || true
 
+	mapfile -t left < <(list_indexes)
+	[ -e "$DIR/indexes" ] || write_indexes "${left[@]}"
 	cat > "$DIR/facts" <<-END
 		t0=$T0
+		after=$AFTER
 		limit=$LIMIT
 		server=$(sql "$ACT" -c "SELECT current_setting('server_version_num')::int / 10000")
 		lost=$lost
 		refused=$(cat "$DIR"/*.err | grep -c 'failed: FATAL')
 		migration_after=$OUTCOME
-		indexes_before=$INDEXES
-		indexes_after=$(count_indexes)
+		indexes_before=${#INDEXES[@]}
+		indexes_after=${#left[@]}
 		exhausted_after=${EXHAUSTED:-never}
 	END
 	sql postgres -c "DROP DATABASE $ACT WITH (FORCE)"
+}
+
+# write_indexes NAMES...: these are there to the end, the others went with the
+# migration.
+write_indexes()
+{
+	local index until
+
+	for index in "${INDEXES[@]}"; do
+		until=$MIGRATED
+		[[ " $* " != *" $index "* ]] || until=$EPOCHREALTIME
+		printf '%s used %s %s\n' "$index" "${BEGAN:0:-6}" "$until"
+	done > "$DIR/indexes"
 }

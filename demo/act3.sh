@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+#
+# Act 3: the same data, traffic and migration, with guard dropping in stages.
+# The migration runs first, as in the accident; then the services are rolled,
+# one instance after the other, to the release that does without the indexes.
+
+act3()
+{
+	local index
+
+	heading 'Act 3: with guard, dropping in stages'
+	say 'The same again, in the same wrong order; but a needed index is not refused to the migration.'
+	say 'It is dropped in stages, and the code is deployed while it waits.  Set in this database:'
+	setting 'guard.hot_action' delay 'a drop of an index in use succeeds, and is carried out later'
+	setting 'guard.quiet_period' 3s 'no use for so long, and it has ended (in life: a day or more)'
+	setting 'guard.trial_period' 3s 'hidden and watched for so long before it goes (in life: a week)'
+	act_begin act3 "CREATE EXTENSION guard; ALTER DATABASE act3 SET guard.hot_action = 'delay';
+		ALTER DATABASE act3 SET guard.quiet_period = '3s'; ALTER DATABASE act3 SET guard.trial_period = '3s'"
+	declare -gA STATE=() LAST_USE=() HIDDEN_AT=() DROPPED_AT=()
+	EACH_SECOND=look_at_soft_drops
+	start_old_releases
+	watch_header
+	watch_seconds "$BEFORE"
+	migrate 'the schema change goes out before the code' -v ON_ERROR_STOP=1
+	roll
+	watch_seconds $((AFTER - SECOND + BEFORE))
+	wait_for_the_drops
+	for index in "${INDEXES[@]}"; do
+		printf '%s used %s %s\n' "$index" "${BEGAN:0:-6}" "${LAST_USE[$index]}"
+		printf '%s quiet %s %s\n' "$index" "${LAST_USE[$index]}" "${HIDDEN_AT[$index]}"
+		printf '%s hidden %s %s\n' "$index" "${HIDDEN_AT[$index]}" "${DROPPED_AT[$index]}"
+	done > "$DIR/indexes"
+	act_end
+	printf 'rolled_from=%s\nrolled_to=%s\n' "$ROLLED_FROM" "$ROLLED_TO" >> "$DIR/facts"
+}
+
+setting()
+{
+	printf '    %-20s = %-6s %s%s%s\n' "$1" "$2" "$DIM" "# $3" "$PLAIN"
+}
+
+# Each ends by itself, within the second in which roll has started its successor.
+start_old_releases()
+{
+	start_service auth 211 $((BEFORE + 3)) 200 8
+	start_service auth 211 $((BEFORE + 5)) 200 8
+	start_service devices 211 $((BEFORE + 7)) 80 10
+	start_service push 211 $((BEFORE + 9)) 20 500 --connect
+}
+
+roll()
+{
+	ROLLED_FROM=$((SECOND - BEFORE + 2))
+	roll_next 'auth in the place of the first of two instances' auth 200 8
+	roll_next 'auth in the place of the second, and last' auth 200 8
+	roll_next 'devices' devices 80 10
+	roll_next push push 20 500 --connect
+	ROLLED_TO=$((SECOND - BEFORE + 1))
+}
+
+# roll_next TEXT NAME RATE CLIENTS [PGBENCH-ARGUMENTS...]
+roll_next()
+{
+	watch_seconds 2
+	start_service "$2" 212 $((DURATION - SECOND)) "${@:3}"
+	printf '      %sdeploy%s   release 212 of %s\n' "$BOLD" "$PLAIN" "$1"
+}
+
+# Once a second: which soft drops are in another state than before?
+look_at_soft_drops()
+{
+	local index state hidden since used
+	local -A changed=()
+
+	while read -r index state hidden since used; do
+		[ "$used" = - ] || LAST_USE[$index]=$used
+		[ "$state" != hidden ] || HIDDEN_AT[$index]=$hidden
+		[ "$state" != dropped ] || HIDDEN_AT[$index]=$hidden DROPPED_AT[$index]=$since
+		[ "${STATE[$index]:-}" != "$state" ] || continue
+		STATE[$index]=$state
+		changed[$state]+=" $index"
+	done < <(sql "$ACT" -F ' ' -c "SELECT substring(s.index_name FROM '[^.]+$'), s.state,
+			coalesce(extract(epoch FROM s.hidden_at)::text, '-'), extract(epoch FROM s.state_since),
+			coalesce(extract(epoch FROM (SELECT max(d.last_use) FROM guard.dependencies d
+				WHERE d.index_name = s.current_name AND s.state = 'waiting'))::text, '-')
+		FROM guard.soft_drops s ORDER BY 1")
+
+	tell_state waiting "${changed[waiting]:-}" 'still used; its name is free'
+	tell_state hidden "${changed[hidden]:-}" 'no longer used: the planner passes over it, guard watches'
+	tell_state dropped "${changed[dropped]:-}" 'nothing has become slower: gone'
+	[ -z "${changed[restored]:-}" ] || die 'An index was brought back: something became slower.  Is the machine busy with other things?'
+}
+
+tell_state()
+{
+	local index
+
+	for index in $2; do
+		printf '      %s%-8s%s %-30s %s%s%s\n' "$BLUE" "$1" "$PLAIN" "$index" "$DIM" "# $3" "$PLAIN"
+	done
+}
+
+# On a slow machine the last ones may be left when the traffic has ended.
+wait_for_the_drops()
+{
+	local until=$((SECONDS + 60))
+
+	while [ "${#DROPPED_AT[@]}" -lt "${#INDEXES[@]}" ]; do
+		[ "$SECONDS" -lt "$until" ] || die 'Not every index has been dropped.' "$WORK/server.log"
+		nap 1
+		look_at_soft_drops
+	done
+}
