@@ -2,7 +2,7 @@
 #
 #   make check                   build here and run every test; installs what is missing, touches no server of yours
 #   make check-all               the same on every supported PostgreSQL; VERSIONS='17 18' for some of them
-#   make demo                    play the incident without and with guard, and draw it
+#   make demo                    play the incident without guard, refused, and dropped in stages, and draw it
 #   make bench                   what guard costs
 #   make check-histories         real projects' migration histories must run through
 #   make check-clients           real migration tools must stop at a refusal, and nightly jobs run through

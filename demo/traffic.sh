@@ -176,8 +176,8 @@ report_migration()
 	local status=0 took
 
 	[ -n "$MIGRATION" ] && ! kill -0 "$MIGRATION" 2> /dev/null || return 0
-	took=$(stat -c %.3Y "$DIR/migration")
-	took=$((${took/./} - MIGRATION_BEGAN / 1000))
+	MIGRATED=$(stat -c %.3Y "$DIR/migration")
+	took=$((${MIGRATED/./} - MIGRATION_BEGAN / 1000))
 	wait "$MIGRATION" || status=$?
 	MIGRATION=''
 	if [ "$status" = 0 ]; then
@@ -185,7 +185,6 @@ report_migration()
 	else
 		OUTCOME="refused${OUTCOME:+, twice}"
 	fi
-	MIGRATED=${EPOCHREALTIME}
 	awk '!/^(DETAIL|HINT): / || !told[$1]++' "$DIR/migration" | fold -s -w "$(columns)" |
 		sed "s/ *$//; /ERROR: /,/^DETAIL: /{/^DETAIL: /!s/.*/$RED&$PLAIN/}
 			/WARNING: /,/^\\(DETAIL\\|DROP INDEX\\)/{/^\\(DETAIL\\|DROP INDEX\\)/!s/.*/$YELLOW&$PLAIN/}
