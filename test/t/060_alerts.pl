@@ -117,10 +117,6 @@ configure('guard.alerts', 'off');
 is($s->value('SELECT guard.test_alert()'), 'f', 'none where guard.alerts is off');
 is($s->value("SELECT state FROM guard.status WHERE item = 'alerts'"), 'off (guard.alerts)', 'and guard.status says so');
 configure('guard.alerts', 'on');
-$s->ok("SET guard.mode = 'off'");
-is($s->value('SELECT guard.test_alert()'), 'f', 'none where guard.mode is off');
-$s->ok('RESET guard.mode');
-is(scalar(logged('test')), 3, 'really none');
 
 # ---- a soft drop that the watch takes back
 
@@ -164,13 +160,19 @@ foreach (1 .. 4)
 is(raised('pool'), 1, 'one, however many seconds it lasts');
 is($s->value("SELECT connections_per_second || ' ' || busy_per_second FROM guard.pool_health WHERE service = 'billing'"), '0 0', 'nothing changes, and the view says so');
 $_->ok('COMMIT') foreach @busy;
-is($s->value("SELECT busy_per_second < 0 AND connections_per_second = 0 FROM guard.pool_health WHERE service = 'billing'"), 't', 'it is going down');
 
 # ---- nobody comes for it any more
 
 configure('guard.alert_pool_busy', 0);
 wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
 pass('once it is off, no visitor stays');
+
+# ---- off is off; at the end, for a session that ran uncaptured makes of counted scans, on 15, a use at no known time
+
+$s->ok("SET guard.mode = 'off'");
+is($s->value('SELECT guard.test_alert()'), 'f', 'none where guard.mode is off');
+$s->ok('RESET guard.mode');
+is(scalar(logged('test')), 3, 'really none');
 
 $node->stop;
 done_testing;
