@@ -1,0 +1,42 @@
+-- Figures for Prometheus: cheap enough for a scrape every 15 seconds.
+
+CREATE VIEW guard.metrics AS
+WITH status AS MATERIALIZED (
+	SELECT s.item, regexp_match(s.state, '^(\d+) of (\d+)') AS fill FROM guard.status() s
+)
+SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
+  FROM (
+	SELECT 'guard_pool_connections' AS name, jsonb_build_object('state', s.state) AS labels, s.n::numeric AS value,
+		   'Client connections by what they do' AS help, 'gauge' AS type
+	  FROM guard.pool_health p,
+		   LATERAL (VALUES ('active', p.active_on_cpu), ('waiting', p.waiting), ('idle in transaction', p.idle_in_transaction),
+						   ('idle', p.connections - p.busy)) s (state, n)
+	 WHERE p.service IS NULL
+	UNION ALL
+	SELECT 'guard_audit_entries', jsonb_build_object('verdict', a.verdict), count(*) + sum(a.coalesced),
+		   'Drops, refusals and changes of rules in guard.audit_log, as long as they are kept, by verdict', 'gauge'
+	  FROM guard.audit_log a GROUP BY a.verdict
+	UNION ALL
+	SELECT 'guard_soft_drops', jsonb_build_object('state', s.state), count(d.state), 'Indexes dropped in stages, by state', 'gauge'
+	  FROM unnest(ARRAY['waiting', 'hidden', 'dropped', 'restored']) s (state)
+	  LEFT JOIN guard.soft_drops d ON d.state = s.state GROUP BY s.state
+	UNION ALL
+	SELECT 'guard_capture_entries', jsonb_build_object('table', s.item), s.fill[1]::numeric, 'Entries in use of the tables of capture', 'gauge'
+	  FROM status s WHERE s.item LIKE 'captured %' AND s.fill IS NOT NULL
+	UNION ALL
+	SELECT 'guard_capture_capacity', jsonb_build_object('table', s.item), s.fill[2]::numeric, 'Entries that the tables of capture have room for', 'gauge'
+	  FROM status s WHERE s.item LIKE 'captured %' AND s.fill IS NOT NULL
+	UNION ALL
+	SELECT 'guard_hidden_indexes', '{}', count(*), 'Indexes of this database that the planner does not see', 'gauge'
+	  FROM guard.hidden_index h
+	 WHERE h.database_oid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+	   AND h.system_identifier = (SELECT c.system_identifier FROM pg_catalog.pg_control_system() c)
+	UNION ALL
+	SELECT 'guard_snapshot_age_seconds', '{}', extract(epoch FROM clock_timestamp() - max(e.seen_at)),
+		   'Time since history was last written down', 'gauge' FROM guard.evidence_epoch e HAVING count(*) > 0
+) m
+ WHERE m.value IS NOT NULL
+   AND pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+COMMENT ON VIEW guard.metrics IS
+'Figures for Prometheus, in its conventions. What is not known has no row. No row for anybody but members of pg_read_all_stats. Reads guard.audit_log whole.';
+GRANT SELECT ON guard.metrics TO pg_read_all_stats;
