@@ -110,6 +110,7 @@ SELECT has_function('guard', 'what_if', ARRAY['regclass'], 'guard.what_if');
 SELECT has_view('guard', 'indexes', 'guard.indexes');
 SELECT has_view('guard', 'soft_drops', 'guard.soft_drops');
 SELECT has_view('guard', 'pool_health', 'guard.pool_health');
+SELECT has_view('guard', 'metrics', 'guard.metrics');
 SELECT has_function('guard', 'test_alert', ARRAY[]::text[], 'guard.test_alert');
 SELECT has_view('guard', 'status', 'guard.status');
 
