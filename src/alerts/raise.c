@@ -95,9 +95,9 @@ put_member(StringInfo buf, const char *key, const char *value)
 static char *
 now_text(void)
 {
-	char	   *text = palloc(MAXDATELEN + 1);
+	char	   *str = palloc(MAXDATELEN + 1);
 
-	return JsonEncodeDateTime(text, TimestampTzGetDatum(GetCurrentTimestamp()),
+	return JsonEncodeDateTime(str, TimestampTzGetDatum(GetCurrentTimestamp()),
 							  TIMESTAMPTZOID, NULL);
 }
 

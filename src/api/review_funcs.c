@@ -21,11 +21,11 @@ PG_FUNCTION_INFO_V1(guard_sql_review);
 #define REVIEW_COLUMNS	8
 
 static void
-put_text(Datum *values, bool *nulls, int column, const char *text)
+put_text(Datum *values, bool *nulls, int column, const char *str)
 {
-	nulls[column] = text == NULL;
-	if (text != NULL)
-		values[column] = CStringGetTextDatum(text);
+	nulls[column] = str == NULL;
+	if (str != NULL)
+		values[column] = CStringGetTextDatum(str);
 }
 
 /*

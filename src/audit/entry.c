@@ -99,10 +99,10 @@ put_text(StringInfo buf, const char *key, const char *value)
 static void
 put_now(StringInfo buf, const char *key)
 {
-	char		text[MAXDATELEN + 1];
+	char		str[MAXDATELEN + 1];
 	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
 
-	put_text(buf, key, JsonEncodeDateTime(text, now, TIMESTAMPTZOID, NULL));
+	put_text(buf, key, JsonEncodeDateTime(str, now, TIMESTAMPTZOID, NULL));
 }
 
 /*

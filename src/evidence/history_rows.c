@@ -136,10 +136,10 @@ pause_value(int64 pause, bool *isnull)
 }
 
 static Datum
-text_value(const char *text, bool *isnull)
+text_value(const char *str, bool *isnull)
 {
-	*isnull = text == NULL;
-	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+	*isnull = str == NULL;
+	return str == NULL ? (Datum) 0 : CStringGetTextDatum(str);
 }
 
 void

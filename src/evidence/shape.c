@@ -338,7 +338,7 @@ read_opclass_options(Oid index, int keyno)
 										Int16GetDatum(keyno));
 	Datum		options;
 	bool		isnull;
-	char	   *text = NULL;
+	char	   *str = NULL;
 
 	if (!HeapTupleIsValid(tuple))
 		return NULL;
@@ -346,10 +346,10 @@ read_opclass_options(Oid index, int keyno)
 	options = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attoptions,
 							  &isnull);
 	if (!isnull)
-		text = format_options(options);
+		str = format_options(options);
 	ReleaseSysCache(tuple);
 
-	return text;
+	return str;
 }
 
 /*

@@ -43,7 +43,7 @@
 /* A piece of the version, not terminated. */
 typedef struct Piece
 {
-	const char *text;
+	const char *str;
 	int			len;
 } Piece;
 
@@ -89,20 +89,20 @@ static const char *const empty_prefixes[] = {
 static bool
 is_number(Piece piece)
 {
-	return piece.len > 0 && isdigit((unsigned char) piece.text[0]);
+	return piece.len > 0 && isdigit((unsigned char) piece.str[0]);
 }
 
 /*
  * Are they the same, whatever the case?
  */
 static bool
-same_word(Piece a, const char *text, int len)
+same_word(Piece a, const char *str, int len)
 {
 	if (a.len != len)
 		return false;
 	for (int i = 0; i < len; i++)
 	{
-		if (tolower((unsigned char) a.text[i]) != tolower((unsigned char) text[i]))
+		if (tolower((unsigned char) a.str[i]) != tolower((unsigned char) str[i]))
 			return false;
 	}
 	return true;
@@ -125,13 +125,13 @@ rank_of(Piece word)
 static int
 compare_numbers(Piece a, Piece b)
 {
-	while (a.len > 0 && a.text[0] == '0')
-		a.text++, a.len--;
-	while (b.len > 0 && b.text[0] == '0')
-		b.text++, b.len--;
+	while (a.len > 0 && a.str[0] == '0')
+		a.str++, a.len--;
+	while (b.len > 0 && b.str[0] == '0')
+		b.str++, b.len--;
 	if (a.len != b.len)
 		return a.len < b.len ? -1 : 1;
-	return a.len == 0 ? 0 : memcmp(a.text, b.text, a.len);
+	return a.len == 0 ? 0 : memcmp(a.str, b.str, a.len);
 }
 
 static int
@@ -140,7 +140,7 @@ value_of(Piece number)
 	int			value = 0;
 
 	for (int i = 0; i < number.len && i < 9; i++)
-		value = value * 10 + (number.text[i] - '0');
+		value = value * 10 + (number.str[i] - '0');
 	return value;
 }
 
@@ -428,7 +428,7 @@ static bool
 same_kind(const Version *a, const Version *b)
 {
 	if (a->prefix.len != b->prefix.len ||
-		(a->prefix.len > 0 && !same_word(a->prefix, b->prefix.text, b->prefix.len)))
+		(a->prefix.len > 0 && !same_word(a->prefix, b->prefix.str, b->prefix.len)))
 		return false;
 	if (a->date == b->date)
 		return true;
@@ -494,7 +494,7 @@ compare_words(const Version *a, const Version *b)
 			return GUARD_VERSION_UNKNOWN;
 		if (is_number(a->words[i]))
 			sign = compare_numbers(a->words[i], b->words[i]);
-		else if (same_word(a->words[i], b->words[i].text, b->words[i].len))
+		else if (same_word(a->words[i], b->words[i].str, b->words[i].len))
 			sign = 0;
 		else if (rank_of(a->words[i]) == UNKNOWN_RANK ||
 				 rank_of(b->words[i]) == UNKNOWN_RANK)
@@ -513,9 +513,9 @@ compare_words(const Version *a, const Version *b)
 static bool
 same_build(const Version *a, const Version *b)
 {
-	return a->build.text == NULL || b->build.text == NULL ||
+	return a->build.str == NULL || b->build.str == NULL ||
 		(a->build.len == b->build.len &&
-		 memcmp(a->build.text, b->build.text, a->build.len) == 0);
+		 memcmp(a->build.str, b->build.str, a->build.len) == 0);
 }
 
 static GuardVersionOrder
@@ -538,7 +538,7 @@ compare_parsed(const Version *a, const Version *b)
 
 	/* As many commits after the tag, but on another branch? */
 	if (a->hash.len > 0 && b->hash.len > 0 &&
-		memcmp(a->hash.text, b->hash.text, Min(a->hash.len, b->hash.len)) != 0)
+		memcmp(a->hash.str, b->hash.str, Min(a->hash.len, b->hash.len)) != 0)
 		return GUARD_VERSION_UNKNOWN;
 	return a->dirty == b->dirty && same_build(a, b) ?
 		GUARD_VERSION_EQUAL : GUARD_VERSION_UNKNOWN;

@@ -90,7 +90,7 @@ extern int	guard_utility_depth(void);
 
 /* before it has taken any lock; refuses by ERROR */
 extern void guard_statement_start(GuardFrame *frame, Node *parsetree,
-								  const char *text);
+								  const char *str);
 
 /*
  * After it is done: what the backstop saw is judged, book-keeping is written.

@@ -289,12 +289,12 @@ refresh_registrations(void *arg)
 }
 
 void
-guard_statement_start(GuardFrame *frame, Node *parsetree, const char *text)
+guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
 {
 	MemoryContext old = MemoryContextSwitchTo(frame->context);
 	CollectJob	job = {parsetree, NULL};
 
-	frame->statement = text != NULL ? pstrdup(text) : NULL;
+	frame->statement = str != NULL ? pstrdup(str) : NULL;
 	frame->own = is_own_transaction(frame->tag);
 	frame->concurrent = is_concurrent_reindex(parsetree);
 	frame->renames = IsA(parsetree, RenameStmt) ||

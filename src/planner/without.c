@@ -73,29 +73,29 @@ static Without *running = NULL;
  * The next comma that is not in quotes, or the end.
  */
 static char *
-find_comma(char *text)
+find_comma(char *str)
 {
 	bool		quoted = false;
 
-	for (; *text != '\0'; text++)
+	for (; *str != '\0'; str++)
 	{
-		if (*text == '"')
+		if (*str == '"')
 			quoted = !quoted;
-		else if (*text == ',' && !quoted)
+		else if (*str == ',' && !quoted)
 			break;
 	}
-	return text;
+	return str;
 }
 
 /*
  * Split one name into its parts; false where it is none.
  */
 static bool
-split_name(char *text, IndexName *name)
+split_name(char *str, IndexName *name)
 {
 	List	   *parts;
 
-	if (!SplitIdentifierString(text, '.', &parts) ||
+	if (!SplitIdentifierString(str, '.', &parts) ||
 		parts == NIL || list_length(parts) > 2)
 		return false;
 	name->schema = list_length(parts) == 2 ? linitial(parts) : NULL;
@@ -109,22 +109,22 @@ split_name(char *text, IndexName *name)
 static bool
 parse_names(const char *value, List **names)
 {
-	char	   *text = pstrdup(value);
+	char	   *str = pstrdup(value);
 
 	*names = NIL;
 	for (;;)
 	{
-		char	   *comma = find_comma(text);
+		char	   *comma = find_comma(str);
 		bool		last = *comma == '\0';
 		IndexName  *name = palloc(sizeof(*name));
 
 		*comma = '\0';
-		if (!split_name(text, name))
+		if (!split_name(str, name))
 			return false;
 		*names = lappend(*names, name);
 		if (last)
 			return true;
-		text = comma + 1;
+		str = comma + 1;
 	}
 }
 

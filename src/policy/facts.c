@@ -72,14 +72,14 @@ put_int(StringInfo buf, const char *key, int64 value)
 static void
 put_time(StringInfo buf, const char *key, TimestampTz value)
 {
-	char		text[MAXDATELEN + 1];
+	char		str[MAXDATELEN + 1];
 	Datum		datum = TimestampTzGetDatum(value);
 
 	if (value == 0)
 		return;
 	put_key(buf, key);
 	appendStringInfo(buf, "\"%s\"",
-					 JsonEncodeDateTime(text, datum, TIMESTAMPTZOID, NULL));
+					 JsonEncodeDateTime(str, datum, TIMESTAMPTZOID, NULL));
 }
 
 /*

@@ -128,15 +128,15 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 }
 
 char *
-guard_sentence_one_line(const char *text)
+guard_sentence_one_line(const char *str)
 {
-	int			len = strlen(text);
+	int			len = strlen(str);
 	char	   *line;
 
 	if (len > REASON_SHOWN)
-		line = psprintf("%.*s…", pg_mbcliplen(text, len, REASON_SHOWN), text);
+		line = psprintf("%.*s…", pg_mbcliplen(str, len, REASON_SHOWN), str);
 	else
-		line = pstrdup(text);
+		line = pstrdup(str);
 	for (char *p = line; *p; p++)
 	{
 		if (*p == '\n' || *p == '\r' || *p == '\t')

@@ -26,7 +26,7 @@ extern char *guard_sentence_verdict(const GuardJudgement *judgement);
 extern char *guard_sentence_span(int64 usecs);
 
 /* A person's text as part of a message: one line, and not too long. */
-extern char *guard_sentence_one_line(const char *text);
+extern char *guard_sentence_one_line(const char *str);
 
 /* "2026-11-23 05:55:16 +00" */
 extern char *guard_sentence_moment(TimestampTz at);

@@ -48,7 +48,7 @@ static void append_type(StringInfo buf, TypeName *type);
 static void append_const(StringInfo buf, A_Const *constant);
 static void append_name(StringInfo buf, List *names);
 static Node *strip_const_cast(Node *node);
-static Node *parse_expression(const char *text);
+static Node *parse_expression(const char *str);
 
 char *
 guard_normal_text(Node *node, Script *script, ScriptRelation *table)
@@ -65,9 +65,9 @@ guard_normal_text_of(const char *deparsed)
 }
 
 static Node *
-parse_expression(const char *text)
+parse_expression(const char *str)
 {
-	List	   *statements = raw_parser(psprintf("SELECT %s", text),
+	List	   *statements = raw_parser(psprintf("SELECT %s", str),
 										RAW_PARSE_DEFAULT);
 	SelectStmt *select = castNode(SelectStmt,
 								  linitial_node(RawStmt, statements)->stmt);
@@ -186,11 +186,11 @@ append_set(StringInfo buf, List *nodes, const Naming *naming)
 
 	foreach(lc, nodes)
 	{
-		char	   *text = normal_text(lfirst(lc), naming);
+		char	   *str = normal_text(lfirst(lc), naming);
 
-		if (text == NULL)
+		if (str == NULL)
 			return false;
-		texts = lappend(texts, text);
+		texts = lappend(texts, str);
 	}
 	append_sorted(buf, texts);
 	return true;
@@ -301,7 +301,7 @@ collect_bool(List **texts, BoolExpr *expr, const Naming *naming)
 	foreach(lc, expr->args)
 	{
 		Node	   *arg = expand_between(lfirst(lc));
-		char	   *text;
+		char	   *str;
 
 		if (IsA(arg, BoolExpr) && ((BoolExpr *) arg)->boolop == expr->boolop)
 		{
@@ -309,10 +309,10 @@ collect_bool(List **texts, BoolExpr *expr, const Naming *naming)
 				return false;
 			continue;
 		}
-		text = normal_text(arg, naming);
-		if (text == NULL)
+		str = normal_text(arg, naming);
+		if (str == NULL)
 			return false;
-		*texts = lappend(*texts, text);
+		*texts = lappend(*texts, str);
 	}
 	return true;
 }
@@ -401,7 +401,7 @@ append_type(StringInfo buf, TypeName *type)
 static void
 append_const(StringInfo buf, A_Const *constant)
 {
-	char	   *text;
+	char	   *str;
 
 	if (constant->isnull)
 	{
@@ -411,27 +411,27 @@ append_const(StringInfo buf, A_Const *constant)
 	switch (nodeTag(&constant->val))
 	{
 		case T_Integer:
-			text = psprintf("%d", intVal(&constant->val));
+			str = psprintf("%d", intVal(&constant->val));
 			break;
 		case T_Boolean:
-			text = pstrdup(boolVal(&constant->val) ? "true" : "false");
+			str = pstrdup(boolVal(&constant->val) ? "true" : "false");
 			break;
 		case T_Float:
-			text = pstrdup(constant->val.fval.fval);
+			str = pstrdup(constant->val.fval.fval);
 			break;
 		default:
-			text = pstrdup(strVal(&constant->val));
+			str = pstrdup(strVal(&constant->val));
 			break;
 	}
-	text = quote_literal_cstr(text);
-	for (char *p = text; *p != '\0'; p++)
+	str = quote_literal_cstr(str);
+	for (char *p = str; *p != '\0'; p++)
 	{
 		if (*p == '[')
 			*p = '\001';
 		else if (*p == ']')
 			*p = '\002';
 	}
-	appendStringInfoString(buf, text);
+	appendStringInfoString(buf, str);
 }
 
 /* A qualified name, pg_catalog left out. */

@@ -47,7 +47,7 @@ static void append_sentence(char **to, const char *fmt, va_list args) pg_attribu
 static const char *allow(void);
 
 List *
-guard_review_script(const char *text, bool one_transaction)
+guard_review_script(const char *str, bool one_transaction)
 {
 	Script	   *script = palloc0(sizeof(Script));
 	GuardSplitter splitter;
@@ -55,7 +55,7 @@ guard_review_script(const char *text, bool one_transaction)
 
 	script->one_transaction = one_transaction;
 	guard_script_init(script);
-	guard_split_start(&splitter, text);
+	guard_split_start(&splitter, str);
 	for (;;)
 	{
 		GuardPiece *piece;
@@ -100,7 +100,7 @@ take_piece(Script *script, GuardPiece *piece, int *error)
 
 		/* whose query this is in would take the position for one in it */
 		error_context_stack = NULL;
-		statements = raw_parser(piece->text, RAW_PARSE_DEFAULT);
+		statements = raw_parser(piece->str, RAW_PARSE_DEFAULT);
 		parsed = true;
 		take_statements(script, statements);
 		error_context_stack = callbacks;
@@ -149,7 +149,7 @@ report_error(Script *script, const ErrorData *error, bool parsed, int *position)
 		return;
 	}
 	if (error->cursorpos > 0)
-		*position = pg_mbcharcliplen(piece->text, strlen(piece->text),
+		*position = pg_mbcharcliplen(piece->str, strlen(piece->str),
 									 error->cursorpos - 1);
 	guard_split_position(piece, *position, &line, &column);
 	if (piece->variables && error->sqlerrcode == ERRCODE_SYNTAX_ERROR)
@@ -163,7 +163,7 @@ report_error(Script *script, const ErrorData *error, bool parsed, int *position)
 	row->reason = "syntax";
 	guard_review_explain(row, "Statement %d, line %d, column %d: %s.",
 						 piece->number, line, column,
-						 guard_secrets_may_hold(piece->text) ? "syntax error" :
+						 guard_secrets_may_hold(piece->str) ? "syntax error" :
 						 error->message);
 }
 
@@ -307,7 +307,7 @@ allow(void)
  * statement begins, and AUTOCOMMIT and the like change how statements run.
  */
 static bool
-is_talk(const char *text)
+is_talk(const char *str)
 {
 	static const char *const talk[] = {
 		"\\echo", "\\qecho", "\\warn", "\\timing", "\\pset", "\\x",
@@ -315,13 +315,13 @@ is_talk(const char *text)
 		"\\set ECHO", "\\set QUIET"
 	};
 
-	if (strchr(text, '`') != NULL || strchr(text + 1, '\\') != NULL)
+	if (strchr(str, '`') != NULL || strchr(str + 1, '\\') != NULL)
 		return false;
 	for (int i = 0; i < lengthof(talk); i++)
 	{
 		size_t		len = strlen(talk[i]);
 
-		if (strncmp(text, talk[i], len) == 0 && strchr(" \t\r\n", text[len]) != NULL)
+		if (strncmp(str, talk[i], len) == 0 && strchr(" \t\r\n", str[len]) != NULL)
 			return true;
 	}
 	return false;
@@ -330,22 +330,22 @@ is_talk(const char *text)
 static void
 take_meta(Script *script)
 {
-	const char *text = script->piece->text;
+	const char *str = script->piece->str;
 	GuardReviewRow *row;
 
-	if (is_talk(text))
+	if (is_talk(str))
 	{
 		(void) guard_review_row(script, NULL, allow());
 		return;
 	}
 	row = guard_review_row(script, NULL, "not reviewed");
-	if (strncmp(text, "\\i ", 3) == 0 || strncmp(text, "\\ir ", 4) == 0 ||
-		strncmp(text, "\\include", 8) == 0)
+	if (strncmp(str, "\\i ", 3) == 0 || strncmp(str, "\\ir ", 4) == 0 ||
+		strncmp(str, "\\include", 8) == 0)
 		guard_review_explain(row, "guard.review() cannot read files; the program guard_review can.");
-	else if (strncmp(text, "\\c", 2) == 0 && strncmp(text, "\\copy", 5) != 0 &&
-			 strncmp(text, "\\cd", 3) != 0)
+	else if (strncmp(str, "\\c", 2) == 0 && strncmp(str, "\\copy", 5) != 0 &&
+			 strncmp(str, "\\cd", 3) != 0)
 		guard_review_explain(row, "What follows is judged as if it ran in this session and this database.");
-	else if (strncmp(text, "\\if", 3) == 0 || strncmp(text, "\\el", 3) == 0)
+	else if (strncmp(str, "\\if", 3) == 0 || strncmp(str, "\\el", 3) == 0)
 		guard_review_explain(row, "Conditions are not evaluated: all branches are reviewed.");
 	else
 		guard_review_explain(row, "It is a command of psql.");
@@ -430,10 +430,10 @@ append_sentence(char **to, const char *fmt, va_list args)
 static char *
 cut_command(const GuardPiece *piece)
 {
-	const char *text = guard_secrets_may_hold(piece->text) ?
-		guard_secrets_hide(piece->text, piece->meta) : piece->text;
-	int			len = pg_mbcliplen(text, strlen(text), COMMAND_SHOWN);
-	char	   *line = psprintf("%.*s%s", len, text, text[len] != '\0' ? "…" : "");
+	const char *str = guard_secrets_may_hold(piece->str) ?
+		guard_secrets_hide(piece->str, piece->meta) : piece->str;
+	int			len = pg_mbcliplen(str, strlen(str), COMMAND_SHOWN);
+	char	   *line = psprintf("%.*s%s", len, str, str[len] != '\0' ? "…" : "");
 	char	   *to = line;
 
 	for (char *from = line; *from != '\0'; from++)

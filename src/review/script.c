@@ -40,7 +40,7 @@ static void undo_to(Script *script, int length);
 static void set_settings(Script *script, ScriptSettings *where,
 						 const char *name, List *values, bool is_default);
 static List *default_path(void);
-static List *split_path(const char *text);
+static List *split_path(const char *str);
 static const char *value_text(Node *node);
 void
 guard_script_init(Script *script)
@@ -255,11 +255,11 @@ default_path(void)
 }
 
 static List *
-split_path(const char *text)
+split_path(const char *str)
 {
 	List	   *names;
 
-	if (text == NULL || !SplitIdentifierString(pstrdup(text), ',', &names))
+	if (str == NULL || !SplitIdentifierString(pstrdup(str), ',', &names))
 		return NIL;
 	return names;
 }

@@ -293,10 +293,10 @@ extern void guard_review_explain(GuardReviewRow *row, const char *fmt,...) pg_at
 /* ---- secrets (secrets.c) ---- */
 
 /* May the text of a statement or psql command hold a password? */
-extern bool guard_secrets_may_hold(const char *text);
+extern bool guard_secrets_may_hold(const char *str);
 
 /* The text without whatever in it may be one. */
-extern char *guard_secrets_hide(const char *text, bool meta);
+extern char *guard_secrets_hide(const char *str, bool meta);
 
 /* ---- sight (sight.c) ---- */
 

@@ -23,14 +23,14 @@ static const char *skip_string(const char *p, bool escapes);
 static const char *skip_dollar_string(const char *p);
 
 bool
-guard_secrets_may_hold(const char *text)
+guard_secrets_may_hold(const char *str)
 {
 	static const char *const signs[] = {
 		"passw", "pwd", "secret", "token", "credential", "connection", "connect",
 		"api_key", "apikey", "private_key", "://"
 	};
 
-	for (const char *p = text; *p != '\0'; p++)
+	for (const char *p = str; *p != '\0'; p++)
 	{
 		for (int i = 0; i < lengthof(signs); i++)
 		{
@@ -45,20 +45,20 @@ guard_secrets_may_hold(const char *text)
  * Of a psql command only the name is left.
  */
 char *
-guard_secrets_hide(const char *text, bool meta)
+guard_secrets_hide(const char *str, bool meta)
 {
 	StringInfoData buf;
-	const char *p = text;
+	const char *p = str;
 
 	initStringInfo(&buf);
 	if (meta)
-		return psprintf("%.*s " HIDDEN, (int) strcspn(text, " \t"), text);
+		return psprintf("%.*s " HIDDEN, (int) strcspn(str, " \t"), str);
 	while (*p != '\0')
 	{
 		const char *end = p;
 
 		if (*p == '\'')
-			end = skip_string(p, p > text && (p[-1] == 'e' || p[-1] == 'E'));
+			end = skip_string(p, p > str && (p[-1] == 'e' || p[-1] == 'E'));
 		else if (*p == '$')
 			end = skip_dollar_string(p);
 		if (end > p)

@@ -140,7 +140,7 @@ guard_split_next(GuardSplitter *s)
 				/* the meta-command is part of the statement that it sends */
 				meta = take_meta(s);
 				s->number--;
-				piece->sent_by = meta->text;
+				piece->sent_by = meta->str;
 				return piece;
 			}
 
@@ -211,7 +211,7 @@ guard_split_cut_short(GuardSplitter *s, const GuardSplitter *before,
 {
 	GuardSplitter at;
 
-	guard_split_start(&at, piece->text);
+	guard_split_start(&at, piece->str);
 	advance(&at, error);
 	while (*at.at != '\0' && !(*at.at == ';' && ends_line(at.at + 1)))
 	{
@@ -226,9 +226,9 @@ guard_split_cut_short(GuardSplitter *s, const GuardSplitter *before,
 	*s = *before;
 	while (s->line < piece->line || s->column < piece->column)
 		advance(s, 1);
-	advance(s, at.at + 1 - piece->text);
+	advance(s, at.at + 1 - piece->str);
 	s->number = piece->number;
-	piece->text[at.at - piece->text] = '\0';
+	piece->str[at.at - piece->str] = '\0';
 	piece->copy_data = false;
 	piece->sent_by = NULL;
 }
@@ -238,7 +238,7 @@ guard_split_position(const GuardPiece *piece, int byte, int *line, int *column)
 {
 	GuardSplitter at;
 
-	guard_split_start(&at, piece->text);
+	guard_split_start(&at, piece->str);
 	at.line = piece->line;
 	at.column = piece->column;
 	advance(&at, byte);
@@ -292,7 +292,7 @@ finish(GuardSplitter *s, Scan *scan, const char *end)
 	piece->number = ++s->number;
 	piece->line = scan->line;
 	piece->column = scan->column;
-	piece->text = pnstrdup(scan->start, end - scan->start);
+	piece->str = pnstrdup(scan->start, end - scan->start);
 	piece->variables = scan->variables;
 	if (scan->from_stdin)
 	{
@@ -322,7 +322,7 @@ take_meta(GuardSplitter *s)
 	end = s->at;
 	while (end > start && is_blank(end[-1]))
 		end--;
-	piece->text = pnstrdup(start, end - start);
+	piece->str = pnstrdup(start, end - start);
 	return piece;
 }
 

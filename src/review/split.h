@@ -23,7 +23,7 @@ typedef struct GuardPiece
 	int			number;
 	int			line;			/* where it begins, from 1 */
 	int			column;			/* in characters, from 1 */
-	char	   *text;			/* without its semicolon */
+	char	   *str;			/* without its semicolon */
 	bool		meta;			/* a psql meta-command: its line from the
 								 * backslash on */
 	const char *sent_by;		/* ended by \gexec or the like instead of a

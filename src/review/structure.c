@@ -52,7 +52,7 @@ static char *options_text(List *options);
 static int	brin_range(List *options);
 static bool same_columns(const char *a, const char *b);
 static bool but_for_casts(const char *a, const char *b);
-static char *without_casts(const char *text);
+static char *without_casts(const char *str);
 
 /* ---- from the script ---- */
 
@@ -553,17 +553,17 @@ but_for_casts(const char *a, const char *b)
 }
 
 static char *
-without_casts(const char *text)
+without_casts(const char *str)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	while (*text != '\0')
+	while (*str != '\0')
 	{
-		if (text[0] == ':' && text[1] == ':')
-			text += strcspn(text, " (),");
+		if (str[0] == ':' && str[1] == ':')
+			str += strcspn(str, " (),");
 		else
-			appendStringInfoChar(&buf, *text++);
+			appendStringInfoChar(&buf, *str++);
 	}
 	return buf.data;
 }
