@@ -4,7 +4,7 @@
  *	  Every guard.* setting: name, unit, range, who may set it.
  *
  * Whatever weakens protection is PGC_SUSET, so that a migration role cannot
- * simply switch its guard off, while ALTER ROLE … SET by a superuser, and
+ * simply switch its guard off, while ALTER ROLE ... SET by a superuser, and
  * GRANT SET ON PARAMETER, still give standing exemptions.  Times take every
  * unit from seconds to days.
  *

@@ -59,7 +59,7 @@ cut_statement(const char *statement)
 	if (len <= STATEMENT_MAX)
 		return pstrdup(statement);
 	len = pg_mbcliplen(statement, len, STATEMENT_MAX);
-	return psprintf("%.*s […]", len, statement);
+	return psprintf("%.*s [...]", len, statement);
 }
 
 /*

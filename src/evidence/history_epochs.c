@@ -142,7 +142,7 @@ read_epoch(HeapTuple tuple, TupleDesc desc, void *arg)
 												&isnull));
 	epoch->stored = true;
 
-	/* CREATE DATABASE … TEMPLATE copied somebody else's. */
+	/* CREATE DATABASE ... TEMPLATE copied somebody else's. */
 	if (epoch->database != MyDatabaseId)
 		epochs->foreign = true;
 	epochs->epochs = lappend(epochs->epochs, epoch);

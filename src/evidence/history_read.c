@@ -74,7 +74,7 @@ guard_history_collect(GuardEvidence *evidence)
 		return;
 	}
 
-	/* CREATE DATABASE … TEMPLATE: those OIDs were another database's. */
+	/* CREATE DATABASE ... TEMPLATE: those OIDs were another database's. */
 	if (evidence->server->epochs->foreign)
 		clear(&lookup, evidence);
 	collect_one(evidence, evidence->index, &lookup.index, false);

@@ -4,7 +4,7 @@
  *	  The heir inherits: use of an index that another one took over.
  *
  * Of two twins the planner uses one, and the other looks idle.  Dropping the
- * used one is right, since the idle one serves in its place – but then the
+ * used one is right, since the idle one serves in its place - but then the
  * idle one must not look idle any more, or dropping twin after twin removes
  * both (finding 2 of the design review).  So what was known of the dropped
  * index is written down for its replacement, and counts as the replacement's

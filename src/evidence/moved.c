@@ -326,7 +326,7 @@ add_move(List **moves, Oid table, char how)
 }
 
 /*
- * ALTER SCHEMA … RENAME moves all of its tables.
+ * ALTER SCHEMA ... RENAME moves all of its tables.
  */
 static void
 add_schema(List **moves, const char *schema)

@@ -464,7 +464,7 @@ is_user_function(Oid function, void *context)
 }
 
 /*
- * Options as they are written between the parentheses of WITH (…) or behind an
+ * Options as they are written between the parentheses of WITH (...) or behind an
  * operator class; NULL when there are none.
  */
 static char *

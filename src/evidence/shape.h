@@ -76,9 +76,9 @@ typedef struct GuardShape
 	char	   *predicate_text; /* deparsed as expression_text; NULL when none
 								 * or not readable */
 	bool		has_predicate;
-	char	   *storage_options;	/* WITH (…) text, NULL when none */
+	char	   *storage_options;	/* WITH (...) text, NULL when none */
 	int			pages_per_range;	/* BRIN; else 0 */
-	char	   *definition;		/* CREATE INDEX or ALTER TABLE … ADD CONSTRAINT
+	char	   *definition;		/* CREATE INDEX or ALTER TABLE ... ADD CONSTRAINT
 								 * statement, with schema; NULL when not
 								 * readable */
 } GuardShape;

@@ -482,7 +482,7 @@ has_name(List *names, const char *name)
  *   look like that.  Not if it has INCLUDE columns, though: it was built for
  *   index-only scans, and those cannot check "deleted" in the wider index.
  *
- * Two risks remain in the second case and are taken: an ORDER BY … LIMIT may
+ * Two risks remain in the second case and are taken: an ORDER BY ... LIMIT may
  * meet all of the surplus first, and index-only scans of the key alone become
  * plain ones.  Without statistics the answer is no.
  */

@@ -261,7 +261,7 @@ append_index_head(StringInfo buf, GuardShape *shape, const char *am)
 					 quote_identifier(am));
 }
 
-/* The same for an ALTER TABLE … ADD CONSTRAINT statement. */
+/* The same for an ALTER TABLE ... ADD CONSTRAINT statement. */
 static void
 append_constraint_head(StringInfo buf, GuardShape *shape)
 {

@@ -8,7 +8,7 @@
  * TYPE, so it keeps OID and name and is brought up to date around the
  * statements that change either, as registrations for protection are.  It says
  * which server and database its OIDs belong to, because a publication FOR ALL
- * TABLES would carry it to a subscriber, and CREATE DATABASE … TEMPLATE to
+ * TABLES would carry it to a subscriber, and CREATE DATABASE ... TEMPLATE to
  * another database (PG-INTERNALS 3.11).
  *
  * The trigger is ENABLE ALWAYS, and the table is written by anybody who may:

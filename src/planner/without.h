@@ -4,7 +4,7 @@
  *	  Planning as if some indexes were not there.
  *
  * By hand, with SET guard.without_index = 'public.idx_a, idx_b' or EXPLAIN
- * (WITHOUT_INDEX '…'), and for the shadow plans of what-if.  An index that is
+ * (WITHOUT_INDEX '...'), and for the shadow plans of what-if.  An index that is
  * left out takes those of all partitions below it along.  Nothing but plans
  * made in this session changes.
  *

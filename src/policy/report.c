@@ -204,7 +204,7 @@ hint_message(const GuardJudgement *judgement)
 			return evidence->asker_may_see ?
 				dependency_hint(judgement, name) : ask_owner(evidence);
 		case GUARD_REASON_REPLICA_IDENTITY:
-			return psprintf("Give the table another identity first: ALTER TABLE %s REPLICA IDENTITY …;",
+			return psprintf("Give the table another identity first: ALTER TABLE %s REPLICA IDENTITY ...;",
 							guard_sentence_table(evidence->shape));
 		case GUARD_REASON_UNKNOWN:
 		case GUARD_REASON_CONSTRAINT:

@@ -134,7 +134,7 @@ guard_sentence_one_line(const char *str)
 	char	   *line;
 
 	if (len > REASON_SHOWN)
-		line = psprintf("%.*s…", pg_mbcliplen(str, len, REASON_SHOWN), str);
+		line = psprintf("%.*s...", pg_mbcliplen(str, len, REASON_SHOWN), str);
 	else
 		line = pstrdup(str);
 	for (char *p = line; *p; p++)
@@ -254,7 +254,7 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 			return psprintf("it is the replica identity of published table %s: UPDATE and DELETE would fail without it",
 							guard_sentence_table(evidence->shape));
 		case GUARD_REASON_ARBITER:
-			return psprintf("INSERT … ON CONFLICT statements name it as arbiter and would fail without it, last %s ago",
+			return psprintf("INSERT ... ON CONFLICT statements name it as arbiter and would fail without it, last %s ago",
 							guard_sentence_span(evidence->as_of - evidence->last_arbiter));
 		case GUARD_REASON_HARMLESS:
 			if (!evidence->heap_known || evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)

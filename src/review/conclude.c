@@ -188,7 +188,7 @@ advise_order(ScriptRemoval *removal)
 		return;
 	}
 	if (one_statement)
-		guard_review_advise(row, "The table is locked while statement %d builds the new index: build it first, by CREATE UNIQUE INDEX CONCURRENTLY, and ADD CONSTRAINT … USING INDEX.",
+		guard_review_advise(row, "The table is locked while statement %d builds the new index: build it first, by CREATE UNIQUE INDEX CONCURRENTLY, and ADD CONSTRAINT ... USING INDEX.",
 							row->statement);
 	else
 		guard_review_advise(row, "Turn statements %d and %d round: create %s first, CONCURRENTLY, then drop %s.%s",
@@ -198,7 +198,7 @@ advise_order(ScriptRemoval *removal)
 							" In between, there is no such index.");
 	if (!one_statement &&
 		strcmp(guard_script_name(removal->later), row->target) == 0)
-		guard_review_advise(row, "The new one needs another name until then: ALTER INDEX … RENAME TO %s afterwards.",
+		guard_review_advise(row, "The new one needs another name until then: ALTER INDEX ... RENAME TO %s afterwards.",
 							quote_identifier(removal->later->name));
 }
 

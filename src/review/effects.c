@@ -395,7 +395,7 @@ add_constraint(Script *script, ScriptRelation *table, Constraint *constraint,
 }
 
 /*
- * ADD CONSTRAINT … USING INDEX: the index takes the constraint's name.
+ * ADD CONSTRAINT ... USING INDEX: the index takes the constraint's name.
  */
 static void
 use_index(Script *script, ScriptRelation *table, Constraint *constraint)

@@ -495,7 +495,7 @@ add_column(Script *script, ScriptRelation *table, const char *name)
 
 /*
  * The name under which real indexes know the column, so that a rename in the
- * script makes no difference – unless another column bears that name now.
+ * script makes no difference - unless another column bears that name now.
  * Then queries by that name find the other one.
  */
 const char *

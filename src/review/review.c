@@ -433,7 +433,7 @@ cut_command(const GuardPiece *piece)
 	const char *str = guard_secrets_may_hold(piece->str) ?
 		guard_secrets_hide(piece->str, piece->meta) : piece->str;
 	int			len = pg_mbcliplen(str, strlen(str), COMMAND_SHOWN);
-	char	   *line = psprintf("%.*s%s", len, str, str[len] != '\0' ? "…" : "");
+	char	   *line = psprintf("%.*s%s", len, str, str[len] != '\0' ? "..." : "");
 	char	   *to = line;
 
 	for (char *from = line; *from != '\0'; from++)

@@ -88,7 +88,7 @@ skip_string(const char *p, bool escapes)
 	return p;
 }
 
-/* The same for $tag$…$tag$; where none begins, the beginning. */
+/* The same for $tag$...$tag$; where none begins, the beginning. */
 static const char *
 skip_dollar_string(const char *p)
 {

@@ -7,7 +7,7 @@
  * error, and knows neither psql's meta-commands nor the data behind COPY FROM
  * STDIN.  So the script is cut first, by the rules of psql's own scanner
  * (psqlscan.l): a semicolon ends a statement unless it is in quotes, in a
- * comment, in parentheses (CREATE RULE … DO (a; b)) or in the BEGIN ATOMIC
+ * comment, in parentheses (CREATE RULE ... DO (a; b)) or in the BEGIN ATOMIC
  * body of a function.
  *
  * A script is text that somebody else wrote, and may be anything.  Nothing
@@ -27,7 +27,7 @@
 /* CREATE OR REPLACE FUNCTION: so many words tell what a statement is. */
 #define FIRST_WORDS		4
 
-/* What COPY … FROM STDIN is told by, and where a word may be cut. */
+/* What COPY ... FROM STDIN is told by, and where a word may be cut. */
 #define WORD_LEN		16
 
 /* State within one statement. */
@@ -37,7 +37,7 @@ typedef struct Scan
 	int			line;
 	int			column;
 	int			parens;
-	int			begins;			/* depth of BEGIN ATOMIC … END, CASE … END */
+	int			begins;			/* depth of BEGIN ATOMIC ... END, CASE ... END */
 	int			nwords;			/* identifiers so far, up to FIRST_WORDS */
 	char		words[FIRST_WORDS][WORD_LEN];
 	char		previous[WORD_LEN]; /* the last identifier */
@@ -391,7 +391,7 @@ take_comment(GuardSplitter *s)
 }
 
 /*
- * '…', E'…' or "…".  A doubled quote ends it and begins it anew, which comes
+ * '...', E'...' or "...".  A doubled quote ends it and begins it anew, which comes
  * to the same.
  */
 static void
@@ -406,7 +406,7 @@ take_quoted(GuardSplitter *s, bool escapes)
 }
 
 /*
- * $$…$$ or $tag$…$tag$.  Returns false when it is something else, a parameter
+ * $$...$$ or $tag$...$tag$.  Returns false when it is something else, a parameter
  * for instance.
  */
 static bool
@@ -435,7 +435,7 @@ take_dollar_quoted(GuardSplitter *s)
 }
 
 /*
- * A word; with E'…' the string behind it.
+ * A word; with E'...' the string behind it.
  */
 static void
 take_word(GuardSplitter *s, Scan *scan)

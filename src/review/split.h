@@ -41,7 +41,7 @@ typedef struct GuardSplitter
 	int			line;
 	int			column;
 	int			number;			/* of the last piece */
-	bool		standard_strings;	/* a backslash in '…' is a backslash */
+	bool		standard_strings;	/* a backslash in '...' is a backslash */
 } GuardSplitter;
 
 extern void guard_split_start(GuardSplitter *splitter, const char *script);

@@ -154,7 +154,7 @@ guard_structure_of_constraint(Script *script, ScriptRelation *index,
 }
 
 /*
- * The same structure as another index has, for CREATE TABLE (LIKE …).
+ * The same structure as another index has, for CREATE TABLE (LIKE ...).
  */
 void
 guard_structure_copy(ScriptRelation *index, const GuardShape *shape, bool known)

@@ -4,7 +4,7 @@
  *	  Many rows in one statement.
  *
  * Rows are collected as columns, and handed to one statement as one array for
- * each column: "SELECT … FROM unnest($1, $2, …)".  Everything lives in the
+ * each column: "SELECT ... FROM unnest($1, $2, ...)".  Everything lives in the
  * memory context in which the batch was made.
  *
  * Copyright (c) 2026, the guard authors
@@ -25,7 +25,7 @@ extern void guard_batch_add(GuardBatch *batch, const Datum *values,
 extern int	guard_batch_rows(const GuardBatch *batch);
 
 /*
- * Run the statement with the columns as $1, $2, …, as guard_store_execute()
+ * Run the statement with the columns as $1, $2, ..., as guard_store_execute()
  * does, unless there are no rows; then 0.
  */
 extern uint64 guard_batch_execute(const GuardBatch *batch, const char *sql);
