@@ -57,11 +57,20 @@ typedef struct Version
 	int			nnumbers;
 	Piece		words[MAX_WORDS];	/* what follows: rc, 1 */
 	int			nwords;
-	Piece		commits;		/* git describe's count; text NULL for none */
+	Piece		commits;		/* git describe's count; str NULL for none */
 	Piece		hash;
-	Piece		build;			/* after +; text NULL for none */
+	Piece		build;			/* after +; str NULL for none */
 	bool		dirty;
 } Version;
+
+/* Those len bytes, where they are. */
+static Piece
+make_piece(const char *str, int len)
+{
+	Piece		piece = {str, len};
+
+	return piece;
+}
 
 /* Words with a known place, before (< 0) or after the version itself. */
 static const struct
@@ -186,16 +195,16 @@ parse_date(const char *s, Piece *ymd)
 	if (digits == 4 && s[4] == '-' && count_digits(s + 5) == 2 && s[7] == '-' &&
 		count_digits(s + 8) == 2)
 	{
-		ymd[0] = (Piece) {s, 4};
-		ymd[1] = (Piece) {s + 5, 2};
-		ymd[2] = (Piece) {s + 8, 2};
+		ymd[0] = make_piece(s, 4);
+		ymd[1] = make_piece(s + 5, 2);
+		ymd[2] = make_piece(s + 8, 2);
 		len = 10;
 	}
 	else if (digits == 8 || digits == 12 || digits == 14)
 	{
-		ymd[0] = (Piece) {s, 4};
-		ymd[1] = (Piece) {s + 4, 2};
-		ymd[2] = (Piece) {s + 6, 2};
+		ymd[0] = make_piece(s, 4);
+		ymd[1] = make_piece(s + 4, 2);
+		ymd[2] = make_piece(s + 6, 2);
 		len = 8;
 	}
 	else
@@ -212,7 +221,7 @@ add_number(Version *version, const char *s, int len)
 {
 	if (version->nnumbers == MAX_NUMBERS)
 		return false;
-	version->numbers[version->nnumbers++] = (Piece) {s, len};
+	version->numbers[version->nnumbers++] = make_piece(s, len);
 	return true;
 }
 
@@ -300,12 +309,12 @@ parse_prefix(Version *version, const char *s)
 		rest++;
 	for (int i = 0; i < (int) lengthof(empty_prefixes); i++)
 	{
-		if (same_word((Piece) {s, len}, empty_prefixes[i], strlen(empty_prefixes[i])))
+		if (same_word(make_piece(s, len), empty_prefixes[i], strlen(empty_prefixes[i])))
 			return *rest == 'v' && apart ? rest + 1 : rest;
 	}
 	if (!apart)
 		return NULL;
-	version->prefix = (Piece) {s, len};
+	version->prefix = make_piece(s, len);
 	return *rest == 'v' ? rest + 1 : rest;
 }
 
@@ -323,13 +332,13 @@ find_describe(const char *s, const char *end, Piece *commits, Piece *hash)
 		g--;
 	if (end - g < 4 || g - s < 4 || g[-1] != 'g' || g[-2] != '-')
 		return NULL;
-	*hash = (Piece) {g, end - g};
+	*hash = make_piece(g, end - g);
 	n = g - 2;
 	while (n > s && isdigit((unsigned char) n[-1]))
 		n--;
 	if (n == g - 2 || n == s || n[-1] != '-')
 		return NULL;
-	*commits = (Piece) {n, g - 2 - n};
+	*commits = make_piece(n, g - 2 - n);
 	return n - 1;
 }
 
@@ -343,7 +352,7 @@ parse_suffix(Version *version, const char *s)
 	const char *describe;
 
 	if (end != NULL)
-		version->build = (Piece) {end + 1, strlen(end + 1)};
+		version->build = make_piece(end + 1, strlen(end + 1));
 	else
 		end = s + strlen(s);
 	if (end - s >= 6 && strncmp(end - 6, "-dirty", 6) == 0)
@@ -364,7 +373,7 @@ parse_suffix(Version *version, const char *s)
 		len = isdigit((unsigned char) *s) ? count_digits(s) : count_letters(s);
 		if (len == 0 || s + len > end || version->nwords == MAX_WORDS)
 			return false;
-		version->words[version->nwords++] = (Piece) {s, len};
+		version->words[version->nwords++] = make_piece(s, len);
 		s += len;
 	}
 
@@ -404,7 +413,7 @@ parse(const char *s, Version *version)
 	digits = count_digits(s);
 	if (digits > 0 && (s[digits] == ':' || s[digits] == '!'))
 	{
-		version->epoch = (Piece) {s, digits};
+		version->epoch = make_piece(s, digits);
 		s += digits + 1;
 	}
 	s = parse_numbers(version, s);
