@@ -42,25 +42,25 @@ extern int	guard_guc_hot_action;
 extern int	guard_guc_unknown_action;
 extern bool guard_guc_two_person;
 extern char *guard_guc_application_name_pattern;	/* sighup */
-extern int	guard_guc_lookback;			/* seconds */
-extern int	guard_guc_quiet_period; 	/* seconds */
+extern int	guard_guc_lookback; /* seconds */
+extern int	guard_guc_quiet_period; /* seconds */
 extern int	guard_guc_min_evidence_age; /* seconds */
-extern int	guard_guc_min_scans;		/* scans */
+extern int	guard_guc_min_scans;	/* scans */
 extern int	guard_guc_rebuild_limit;	/* kilobytes */
-extern int	guard_guc_trial_period; 	/* seconds */
+extern int	guard_guc_trial_period; /* seconds */
 extern double guard_guc_restore_factor; /* times slower */
 extern double guard_guc_harmless_cost_ratio;
 extern int	guard_guc_snapshot_interval;	/* seconds, sighup; 0: never */
 extern int	guard_guc_history_retention;	/* seconds, sighup */
 extern int	guard_guc_audit_retention;	/* seconds, 0: for ever */
-extern bool guard_guc_capture;			/* sighup */
-extern bool guard_guc_whatif;			/* sighup */
+extern bool guard_guc_capture;	/* sighup */
+extern bool guard_guc_whatif;	/* sighup */
 extern int	guard_guc_whatif_interval;	/* seconds */
 extern int	guard_guc_whatif_time_limit;	/* milliseconds */
-extern bool guard_guc_hiding;			/* sighup */
-extern bool guard_guc_alerts;			/* sighup */
+extern bool guard_guc_hiding;	/* sighup */
+extern bool guard_guc_alerts;	/* sighup */
 extern int	guard_guc_alert_pool_busy;	/* percent, sighup; 0: no alert */
-extern int	guard_guc_max_indexes;		/* slots, postmaster */
+extern int	guard_guc_max_indexes;	/* slots, postmaster */
 extern int	guard_guc_max_statements;	/* slots, postmaster */
 
 extern void guard_guc_define(void);

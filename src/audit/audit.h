@@ -23,8 +23,8 @@ typedef struct GuardDropped
 	Oid			table;
 	char	   *name;			/* qualified and quoted */
 	char	   *table_name;
-	char	   *definition;		/* the statement that brings it back; NULL when
-								 * it could not be read */
+	char	   *definition;		/* the statement that brings it back; NULL
+								 * when it could not be read */
 	const GuardJudgement *judgement;	/* NULL when it was not judged */
 } GuardDropped;
 

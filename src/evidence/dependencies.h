@@ -35,8 +35,8 @@ typedef struct GuardServiceUse
 	TimestampTz first;
 	TimestampTz last;
 	int64		count;
-	TimestampTz released_at;	/* released by the deployment reported then; 0:
-								 * it was not */
+	TimestampTz released_at;	/* released by the deployment reported then;
+								 * 0: it was not */
 } GuardServiceUse;
 
 typedef struct GuardDependency
@@ -51,8 +51,8 @@ typedef struct GuardDependency
 	char	   *deployed;		/* the version reported last; NULL: none was */
 	TimestampTz deployed_at;
 	GuardVersionOrder order;	/* deployed against until_version */
-	TimestampTz released_at;	/* reported to run until_version or later without
-								 * a break since; 0: it is not */
+	TimestampTz released_at;	/* reported to run until_version or later
+								 * without a break since; 0: it is not */
 
 	/* The latest captured use of anything by a version below until_version. */
 	char	   *old_version;	/* NULL: none was captured */

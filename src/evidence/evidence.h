@@ -51,15 +51,15 @@ typedef struct GuardFact
 	TimestampTz since;			/* observed since, without a break */
 	TimestampTz first;
 	TimestampTz last;
-	TimestampTz inherited_at;	/* it was another index's until then; 0: it was
-								 * always this one's */
+	TimestampTz inherited_at;	/* it was another index's until then; 0: it
+								 * was always this one's */
 	int64		count;			/* uses, or scans for counters */
 	double		rate;			/* uses per second over the last minute */
 	int64		pause;			/* longest pause between two uses in
 								 * microseconds; -1 when not known */
-	int64		hidden;			/* microseconds since "last" (if not used, since
-								 * "since") in which the planner did not see the
-								 * index: nothing follows from them */
+	int64		hidden;			/* microseconds since "last" (if not used,
+								 * since "since") in which the planner did not
+								 * see the index: nothing follows from them */
 	int			statements;		/* distinct statements; 0 when not known */
 	char	   *who;			/* services, in words; NULL when not known */
 	int64		unobserved;		/* of the time since "last", or since "since"
@@ -145,9 +145,9 @@ typedef struct GuardEvidence
 	GuardPlans	plans;
 
 	TimestampTz last_arbiter;	/* named ON CONFLICT arbiter, by others */
-	TimestampTz last_write;		/* rows written to its table, by others; 0 when
-								 * it is a partition that is written no more
-								 * than its siblings are */
+	TimestampTz last_write;		/* rows written to its table, by others; 0
+								 * when it is a partition that is written no
+								 * more than its siblings are */
 	bool		proves;			/* the planner relies on its uniqueness */
 	bool		aimed_at;		/* statements aim at this partition clearly
 								 * more than at its siblings */
@@ -160,8 +160,8 @@ typedef struct GuardEvidence
 								 * heap could not be looked at; -1 unknown */
 	const char *no_delay;		/* why the drop cannot be carried out in
 								 * stages, as a clause; NULL: it can */
-	bool		asker_may_see;	/* the current user owns the table, or may read
-								 * all statistics */
+	bool		asker_may_see;	/* the current user owns the table, or may
+								 * read all statistics */
 	const struct GuardServer *server;
 } GuardEvidence;
 
@@ -174,8 +174,8 @@ typedef struct GuardServer
 	int			free_connections;
 	int			busy_connections;	/* at work on a statement now */
 	const struct GuardEpochs *epochs;	/* see history.h */
-	char	   *standbys;		/* attached standbys whose reads are not known;
-								 * NULL when there is none */
+	char	   *standbys;		/* attached standbys whose reads are not
+								 * known; NULL when there is none */
 	struct GuardTimes *times;	/* read when first asked for */
 } GuardServer;
 

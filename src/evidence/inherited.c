@@ -180,7 +180,7 @@ write_row(Oid heir, const char *from, const GuardFact *use,
 		  TimestampTz last_arbiter)
 {
 	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	NAMEOID, INT4OID};
 	Datum		values[12];
 	char		nulls[13] = "            ";

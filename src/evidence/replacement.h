@@ -18,14 +18,14 @@ typedef struct GuardReplacement
 	Oid			index;
 	char	   *schema;
 	char	   *name;
-	bool		usable;			/* false: it exists, but queries may not use it
-								 * yet */
+	bool		usable;			/* false: it exists, but queries may not use
+								 * it yet */
 	const char *why_not;		/* when not usable: "is not valid", "is hidden
 								 * from the planner", "is being dropped in
 								 * stages", "is not visible to older
 								 * transactions yet" */
-	int			blocking_pid;	/* indcheckxmin: a backend whose transaction is
-								 * older than the index; 0 when unknown */
+	int			blocking_pid;	/* indcheckxmin: a backend whose transaction
+								 * is older than the index; 0 when unknown */
 } GuardReplacement;
 
 /*

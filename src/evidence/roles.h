@@ -30,8 +30,8 @@ typedef struct GuardRoles
 												 * partition ancestor: without
 												 * a replica identity, UPDATE
 												 * or DELETE would fail */
-	bool		subscribed;		/* rows arrive by logical replication, directly
-								 * or through a partition ancestor */
+	bool		subscribed;		/* rows arrive by logical replication,
+								 * directly or through a partition ancestor */
 	bool		is_matview;
 	bool		is_partition;
 	bool		is_inheritance_child;	/* of a table that is not partitioned */

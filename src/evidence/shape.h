@@ -29,9 +29,9 @@ typedef struct GuardShapeKey
 	AttrNumber	attnum;			/* 0 for an expression */
 	char	   *column;			/* column name; NULL for an expression */
 	Node	   *expression;		/* NULL for a column */
-	char	   *expression_text;	/* deparsed for comparison, casts that nobody
-									 * wrote left out; NULL when it could not
-									 * be */
+	char	   *expression_text;	/* deparsed for comparison, casts that
+									 * nobody wrote left out; NULL when it
+									 * could not be */
 	Oid			type;			/* of the column or expression */
 	Oid			opfamily;
 	Oid			opclass;
@@ -78,9 +78,9 @@ typedef struct GuardShape
 	bool		has_predicate;
 	char	   *storage_options;	/* WITH (...) text, NULL when none */
 	int			pages_per_range;	/* BRIN; else 0 */
-	char	   *definition;		/* CREATE INDEX or ALTER TABLE ... ADD CONSTRAINT
-								 * statement, with schema; NULL when not
-								 * readable */
+	char	   *definition;		/* CREATE INDEX or ALTER TABLE ... ADD
+								 * CONSTRAINT statement, with schema; NULL
+								 * when not readable */
 } GuardShape;
 
 /* How well another index serves in place of the first. */
@@ -88,7 +88,8 @@ typedef enum GuardMatch
 {
 	GUARD_MATCH_NONE,
 	GUARD_MATCH_PLAN,			/* all of its statements would be planned with
-								 * it, at no higher cost; structure says nothing */
+								 * it, at no higher cost; structure says
+								 * nothing */
 	GUARD_MATCH_SERVES,			/* answers every scan the first one answers */
 	GUARD_MATCH_TWIN			/* the same in everything but name and storage
 								 * parameters */

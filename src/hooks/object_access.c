@@ -40,7 +40,7 @@ drop_relation(Oid relation, int dropflags)
 	{
 		if (guard_guc_mode != GUARD_MODE_OFF)
 			guard_backstop_drops_index(relation, internal,
-										(dropflags & PERFORM_DELETION_CONCURRENTLY) != 0);
+									   (dropflags & PERFORM_DELETION_CONCURRENTLY) != 0);
 		else if (!internal)
 			guard_unjudged_note(relation);
 	}

@@ -245,7 +245,10 @@ guard_statement_act_on(GuardFrame *frame, List *judgements, bool can_wait)
 		}
 		else if (can_wait && !guard_check_cannot_wait(judgement, &cannot))
 		{
-			/* An ALTER TABLE that adds as well may have made up for it already. */
+			/*
+			 * An ALTER TABLE that adds as well may have made up for it
+			 * already.
+			 */
 			if (!frame->own)
 				guard_report_remembered(judgement);
 			guard_transaction_remember(frame, judgement);
@@ -319,7 +322,7 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
 		frame->concurrent = job.targets->concurrent;
 		frame->judgements = guard_statement_judge(frame, job.targets->targets);
 		guard_statement_act_on(frame, guard_delay_leave_out_own(frame->judgements),
-						   !frame->concurrent && (job.targets->adds || !frame->own));
+							   !frame->concurrent && (job.targets->adds || !frame->own));
 	}
 	MemoryContextSwitchTo(old);
 }

@@ -245,7 +245,10 @@ judge_transaction(void)
 	char	   *why = NULL;
 	ListCell   *lc;
 
-	/* The mode may have been changed meanwhile: it is read again (finding 15). */
+	/*
+	 * The mode may have been changed meanwhile: it is read again (finding
+	 * 15).
+	 */
 	if (remembered == NIL || guard_guc_mode == GUARD_MODE_OFF ||
 		!guard_store_present())
 		return;

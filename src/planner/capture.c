@@ -267,7 +267,7 @@ find_nameless(QueryDesc *queryDesc)
 	for (int i = 1; i <= NAMELESS; i++)
 	{
 		NamelessStatement *entry =
-		&nameless[(next_nameless + NAMELESS - i) % NAMELESS];
+			&nameless[(next_nameless + NAMELESS - i) % NAMELESS];
 
 		if (entry->queryDesc == queryDesc)
 			return entry->queryid;

@@ -93,7 +93,8 @@ static bool preloaded = false;
 /* NULL: nothing is hidden. */
 static HiddenCopy *copy = NULL;
 static bool copy_valid = false;
-static Oid	copy_extension = InvalidOid;	/* the extension that it was read for */
+static Oid	copy_extension = InvalidOid;	/* the extension that it was read
+											 * for */
 static Oid	registry = InvalidOid;
 
 static MemoryContext loading = NULL;	/* of a copy not finished yet */

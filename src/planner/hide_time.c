@@ -80,7 +80,7 @@ read_span(HeapTuple tuple, TupleDesc desc, void *arg)
 static List *
 spans_of(Oid index)
 {
-	Search		search = {.index = index,.name = get_rel_name(index)};
+	Search		search = {.index = index, .name = get_rel_name(index)};
 	Oid			table = IndexGetRelation(index, true);
 
 	if (OidIsValid(table))

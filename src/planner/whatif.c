@@ -180,7 +180,7 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 	if (likely(!due))
 	{
 		NewLook		look = {queryid,
-			guard_clock_magnitude(guard_plan_cost(plan, cursorOptions))};
+		guard_clock_magnitude(guard_plan_cost(plan, cursorOptions))};
 
 		guard_plan_indexes(plan, look_for_new, &look);
 	}
@@ -208,7 +208,7 @@ note_seen(RelOptInfo *rel, Oid heap)
 	foreach(lc, rel->indexlist)
 	{
 		IndexOptInfo *info = (IndexOptInfo *) lfirst(lc);
-		GuardSeenIndex  *index;
+		GuardSeenIndex *index;
 
 		/* What hypopg invents has an OID, but is no relation. */
 		if (info->hypothetical)
@@ -232,7 +232,7 @@ static PlannedStmt *
 plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 				ParamListInfo boundParams, int64 queryid)
 {
-	GuardSample		sample = {0};
+	GuardSample sample = {0};
 	GuardSeen  *outer = seen;
 	MemoryContext context;
 	MemoryContext old;

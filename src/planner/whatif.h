@@ -31,9 +31,9 @@
 typedef enum GuardWhatIfRole
 {
 	GUARD_WHATIF_SCAN,			/* the plan scans the index */
-	GUARD_WHATIF_PROOF,			/* it does not, but there would be another plan
-								 * without this unique index: a join removed,
-								 * say */
+	GUARD_WHATIF_PROOF,			/* it does not, but there would be another
+								 * plan without this unique index: a join
+								 * removed, say */
 	GUARD_WHATIF_ESTIMATE		/* it does not, but would be estimated
 								 * otherwise: the index has an expression */
 } GuardWhatIfRole;
@@ -48,8 +48,8 @@ typedef struct GuardWhatIf
 {
 	Oid			index;			/* of a partitioned table: the topmost index,
 								 * all of its partitions' being away together */
-	Oid			heap;			/* a table scanned with it: a partition's, of a
-								 * partitioned table */
+	Oid			heap;			/* a table scanned with it: a partition's, of
+								 * a partitioned table */
 	BlockNumber heap_blocks;	/* its size then */
 	int64		queryid;
 	Oid			userid;			/* role that planned it */
@@ -59,8 +59,8 @@ typedef struct GuardWhatIf
 	double		cost_without;
 	double		rows_with;		/* estimated result */
 	double		rows_without;
-	Oid			takeover;		/* the index scanned instead, topmost as above;
-								 * InvalidOid: none */
+	Oid			takeover;		/* the index scanned instead, topmost as
+								 * above; InvalidOid: none */
 	bool		seqscan;		/* the table, or a partition, is read from end
 								 * to end instead */
 	double		worst_ratio;	/* cost_without / cost_with at its worst, this
@@ -81,8 +81,9 @@ typedef struct GuardWhatIfStatus
 	int64		shadow_plans;	/* plans made */
 	int64		failed;			/* of these, ended in an error */
 	int64		postponed;		/* statements put off: the share was used up */
-	int64		too_slow;		/* statements put off for a day: their planning
-								 * took longer than guard.whatif_time_limit */
+	int64		too_slow;		/* statements put off for a day: their
+								 * planning took longer than
+								 * guard.whatif_time_limit */
 	double		spent_ms;		/* time spent with all that, of all sessions */
 	double		share;			/* the same as a share of the time since, of
 								 * one processor */

@@ -141,7 +141,7 @@ silent_candidates(GuardSample *sample, List *scanned)
 
 	foreach(lc, sample->seen.indexes)
 	{
-		GuardSeenIndex  *index = (GuardSeenIndex *) lfirst(lc);
+		GuardSeenIndex *index = (GuardSeenIndex *) lfirst(lc);
 		Oid			heap = IndexGetRelation(index->index, true);
 		Oid			top;
 		Candidate  *candidate;

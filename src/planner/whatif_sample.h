@@ -30,7 +30,8 @@ typedef struct GuardSeen
 {
 	MemoryContext context;
 	List	   *relations;		/* OIDs of tables and indexes, some twice */
-	List	   *indexes;		/* GuardSeenIndex *, those that may matter unscanned */
+	List	   *indexes;		/* GuardSeenIndex *, those that may matter
+								 * unscanned */
 } GuardSeen;
 
 /* One statement that is due. */

@@ -59,8 +59,8 @@ typedef struct GuardVerdict
 {
 	GuardDecision decision;
 	GuardReason reason;
-	bool		wait;			/* BLOCK: the transaction may still replace the
-								 * index before it commits */
+	bool		wait;			/* BLOCK: the transaction may still replace
+								 * the index before it commits */
 	bool		needs_unique;	/* only an index enforcing the same uniqueness
 								 * can replace it */
 	bool		notice;			/* ALLOW: worth a NOTICE */

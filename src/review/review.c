@@ -383,7 +383,7 @@ guard_review_statement_row(Script *script)
 }
 
 void
-guard_review_advise(GuardReviewRow *row, const char *fmt,...)
+guard_review_advise(GuardReviewRow *row, const char *fmt, ...)
 {
 	va_list		args;
 
@@ -393,7 +393,7 @@ guard_review_advise(GuardReviewRow *row, const char *fmt,...)
 }
 
 void
-guard_review_explain(GuardReviewRow *row, const char *fmt,...)
+guard_review_explain(GuardReviewRow *row, const char *fmt, ...)
 {
 	va_list		args;
 

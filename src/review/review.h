@@ -26,8 +26,8 @@ typedef struct GuardReviewRow
 	int			line;			/* where it begins, from 1 */
 	char	   *command;		/* its text on one line, cut */
 	char	   *target;			/* the index, qualified and quoted */
-	const char *verdict;		/* that of policy/, or "not reviewed", "error",
-								 * "unknown" */
+	const char *verdict;		/* that of policy/, or "not reviewed",
+								 * "error", "unknown" */
 	const char *reason;
 	char	   *detail;
 	char	   *advice;

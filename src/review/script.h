@@ -56,8 +56,8 @@ typedef struct ScriptRelation
 	char		relkind;
 	ScriptSchema *schema;		/* of an index: see guard_script_schema_of() */
 	char	   *name;
-	char	   *real_name;		/* qualified, as it was before the script; NULL
-								 * when created */
+	char	   *real_name;		/* qualified, as it was before the script;
+								 * NULL when created */
 	int			created_by;		/* number of a statement, 0 when real */
 	int			dropped_by;		/* 0: it is there */
 	struct ScriptRelation *table;	/* of an index */
@@ -68,7 +68,8 @@ typedef struct ScriptRelation
 	bool		columns_known;	/* all of them */
 
 	/* of an index; of a real one after guard_structure_read() */
-	GuardShape *shape;			/* columns by their real names, texts comparable */
+	GuardShape *shape;			/* columns by their real names, texts
+								 * comparable */
 	bool		shape_known;	/* false: it can be compared by hand only */
 	bool		usable;			/* false for ON ONLY a partitioned table */
 } ScriptRelation;
@@ -81,18 +82,20 @@ typedef struct ScriptRemoval
 	bool		undone;			/* rolled back */
 	ScriptRelation *index;
 	ScriptRelation *table;
-	char	   *table_schema;	/* what its table was called before the script, */
+	char	   *table_schema;	/* what its table was called before the
+								 * script, */
 	char	   *table_name;		/* to tell what bears that name now */
 	bool		busy;			/* statements of others use the table */
-	bool		waits;			/* its lock is waited for: not CONCURRENTLY, and no
-								 * lock_timeout */
+	bool		waits;			/* its lock is waited for: not CONCURRENTLY,
+								 * and no lock_timeout */
 	bool		concurrently;
 	GuardTarget *target;
 	GuardJudgement *judgement;	/* at its place in the script */
 	GuardJudgement *missed;		/* after what served in its place went, too */
-	List	   *gone;			/* GuardShape *, with comparable texts, of those
-								 * of its members that are missed */
-	List	   *leans_on;		/* OIDs of real indexes that serve in its place */
+	List	   *gone;			/* GuardShape *, with comparable texts, of
+								 * those of its members that are missed */
+	List	   *leans_on;		/* OIDs of real indexes that serve in its
+								 * place */
 	ScriptRelation *heir;		/* index of the script that does */
 	ScriptRelation *later;		/* index that will, and which statement makes
 								 * it so, in which transaction */
@@ -145,6 +148,7 @@ extern void guard_script_set_bool(Script *script, bool *variable, bool value);
 extern void guard_script_begin(Script *script);
 extern void guard_script_commit(Script *script, bool chain);
 extern void guard_script_rollback(Script *script, bool chain);
+
 /* " that statement 3 begins", or "" */
 extern char *guard_script_begun_by(const Script *script);
 extern void guard_script_savepoint(Script *script, const char *name);
@@ -287,8 +291,8 @@ extern GuardReviewRow *guard_review_row(Script *script, const char *target,
 extern GuardReviewRow *guard_review_statement_row(Script *script);
 
 /* Sentences are strung together. */
-extern void guard_review_advise(GuardReviewRow *row, const char *fmt,...) pg_attribute_printf(2, 3);
-extern void guard_review_explain(GuardReviewRow *row, const char *fmt,...) pg_attribute_printf(2, 3);
+extern void guard_review_advise(GuardReviewRow *row, const char *fmt, ...) pg_attribute_printf(2, 3);
+extern void guard_review_explain(GuardReviewRow *row, const char *fmt, ...) pg_attribute_printf(2, 3);
 
 /* ---- secrets (secrets.c) ---- */
 

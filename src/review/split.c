@@ -33,7 +33,8 @@
 /* State within one statement. */
 typedef struct Scan
 {
-	const char *start;			/* of the statement; NULL before its first token */
+	const char *start;			/* of the statement; NULL before its first
+								 * token */
 	int			line;
 	int			column;
 	int			parens;

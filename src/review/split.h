@@ -28,8 +28,8 @@ typedef struct GuardPiece
 								 * backslash on */
 	const char *sent_by;		/* ended by \gexec or the like instead of a
 								 * semicolon; NULL otherwise */
-	bool		copy_data;		/* COPY FROM STDIN: data lines follow it in the
-								 * script, and are left out */
+	bool		copy_data;		/* COPY FROM STDIN: data lines follow it in
+								 * the script, and are left out */
 	bool		variables;		/* it contains psql's :'variables', or what
 								 * migration tools have: ${x}, {{x}} */
 } GuardPiece;

@@ -255,8 +255,8 @@ guard_softdrop_begin(const GuardJudgement *judgement, const char *statement)
 	rename_parts(shape, parts);
 	guard_softdrop_audit(guard_softdrop_find(shape->schema, shape->name),
 						 "delay", psprintf("%s: %s",
-											   guard_verdict_reason_name(judgement->verdict.reason),
-											   guard_sentence_verdict(judgement)));
+										   guard_verdict_reason_name(judgement->verdict.reason),
+										   guard_sentence_verdict(judgement)));
 	guard_softdrop_want_at_commit();
 	tell(judgement);
 	return true;

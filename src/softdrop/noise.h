@@ -28,8 +28,8 @@ typedef struct GuardNoiseStatement
 	int64		calls;
 	double		time;			/* in all */
 	double		rows;			/* in all */
-	double		longest;		/* the longest of them, where it is known: where
-								 * it was a new record; else 0 */
+	double		longest;		/* the longest of them, where it is known:
+								 * where it was a new record; else 0 */
 
 	/* calls that run now */
 	int			running;

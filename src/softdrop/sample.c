@@ -73,7 +73,7 @@ take_counted(HeapTuple tuple, TupleDesc desc, void *arg)
 {
 	GuardWatchSample *sample = arg;
 	int64		queryid = guard_sample_int(tuple, desc, 1);
-	GuardCounted    *counted = hash_search(sample->counted, &queryid, HASH_ENTER, NULL);
+	GuardCounted *counted = hash_search(sample->counted, &queryid, HASH_ENTER, NULL);
 
 	counted->calls = guard_sample_int(tuple, desc, 2);
 	counted->time = guard_sample_float(tuple, desc, 3);
@@ -109,7 +109,7 @@ take_running(HeapTuple tuple, TupleDesc desc, void *arg)
 {
 	GuardWatchSample *sample = arg;
 	MemoryContext old = MemoryContextSwitchTo(sample->context);
-	GuardRunning    *running = palloc(sizeof(GuardRunning));
+	GuardRunning *running = palloc(sizeof(GuardRunning));
 	bool		isnull;
 
 	running->queryid = guard_sample_int(tuple, desc, 1);

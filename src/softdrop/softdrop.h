@@ -51,8 +51,8 @@ typedef struct GuardSoftDropPart
 {
 	Oid			index;			/* where it is now; InvalidOid when it is gone */
 	Oid			table;
-	Oid			parent;			/* what the index above it was; InvalidOid: it is
-								 * the first */
+	Oid			parent;			/* what the index above it was; InvalidOid: it
+								 * is the first */
 	Oid			was;			/* its OID when it was dropped */
 	bool		partitioned;
 	char	   *old_name;
@@ -75,7 +75,8 @@ typedef struct GuardSoftDrop
 	char	   *schema;			/* where the index was when it was dropped */
 	char	   *name;			/* its old name */
 	bool		partitioned;
-	List	   *parts;			/* of GuardSoftDropPart *, the index itself first */
+	List	   *parts;			/* of GuardSoftDropPart *, the index itself
+								 * first */
 	TimestampTz dropped_at;
 	TimestampTz state_since;
 	TimestampTz hidden_at;		/* 0: not hidden yet */
@@ -86,7 +87,8 @@ typedef struct GuardSoftDrop
 	TimestampTz last_attempt;	/* 0: none */
 	TimestampTz drop_started_at;	/* a visitor began to drop it for good; 0:
 									 * none has */
-	bool		restore_wanted; /* a person wants it back, a visitor must do it */
+	bool		restore_wanted; /* a person wants it back, a visitor must do
+								 * it */
 } GuardSoftDrop;
 
 /* ---- begin.c: at the door ---- */

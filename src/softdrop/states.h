@@ -61,8 +61,8 @@ typedef enum GuardSoftDropStep
 typedef struct GuardSoftDropPlan
 {
 	GuardSoftDropStep step;
-	const char *why;			/* a clause: of RESTORE the reason, of STAY what
-								 * comes next */
+	const char *why;			/* a clause: of RESTORE the reason, of STAY
+								 * what comes next */
 	TimestampTz shown_at;		/* STAY: when that is at the earliest; 0 not
 								 * known */
 	TimestampTz next_visit;		/* STAY: when to look again; 0: no need to */

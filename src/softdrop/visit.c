@@ -342,6 +342,7 @@ look_at(Visit *visit, int64 id)
 				(long_step == GUARD_STEP_DROP && plan.step != GUARD_STEP_DROP))
 			{
 				long_step = plan.step;
+
 				long_step_id = id;
 			}
 			come_again(visit, facts.now + USECS_PER_SEC, false);
@@ -529,6 +530,7 @@ guard_softdrop_visit(void)
 	ListCell   *lc;
 
 	long_step = GUARD_STEP_STAY;
+
 	if (guard_guc_mode == GUARD_MODE_OFF || RecoveryInProgress())
 		return 0;
 	visit.context = CurrentMemoryContext;
@@ -558,5 +560,6 @@ guard_softdrop_long_step(void)
 	visit.context = CurrentMemoryContext;
 	run(&visit, do_long_step, long_step_id);
 	long_step = GUARD_STEP_STAY;
+
 	return GetCurrentTimestamp();
 }

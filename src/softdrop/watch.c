@@ -114,11 +114,11 @@ static HTAB *
 statements_to_watch(const GuardSoftDrop *drop, const GuardWatchSample *sample)
 {
 	HASHCTL		info = {.keysize = sizeof(int64),
-		.entrysize = sizeof(WatchedStatement), .hcxt = CurrentMemoryContext};
+	.entrysize = sizeof(WatchedStatement), .hcxt = CurrentMemoryContext};
 	HTAB	   *watched = hash_create("guard watched", 256, &info,
 									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	HASH_SEQ_STATUS scan;
-	GuardCounted    *counted;
+	GuardCounted *counted;
 	int			controls = 0;
 	ListCell   *lp;
 	ListCell   *lt;
@@ -169,9 +169,9 @@ guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample)
 	HTAB	   *watched = statements_to_watch(drop, sample);
 	long		n = hash_get_num_entries(watched);
 	static const Oid element_types[BASELINE_COLUMNS] = {INT8OID, CHAROID,
-		INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID};
+	INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID};
 	Oid			types[BASELINE_COLUMNS + 1] = {INT8OID, INT8ARRAYOID, CHARARRAYOID,
-		INT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID};
+	INT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID};
 	Datum		values[BASELINE_COLUMNS + 1];
 	Datum	   *columns[BASELINE_COLUMNS];
 	HASH_SEQ_STATUS scan;
@@ -186,9 +186,9 @@ guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample)
 	hash_seq_init(&scan, watched);
 	while ((statement = hash_seq_search(&scan)) != NULL)
 	{
-		GuardCounted		none = {0};
-		GuardCounted    *counted = hash_search(sample->counted, &statement->queryid,
-										  HASH_FIND, NULL);
+		GuardCounted none = {0};
+		GuardCounted *counted = hash_search(sample->counted, &statement->queryid,
+											HASH_FIND, NULL);
 
 		if (counted == NULL)
 			counted = &none;
@@ -384,9 +384,9 @@ begin_windows(const GuardSoftDrop *drop, List *rows, const GuardWatchSample *sam
 	foreach(lc, rows)
 	{
 		const Baseline *row = lfirst(lc);
-		GuardCounted		none = {0};
-		GuardCounted    *counted = hash_search(sample->counted, &row->queryid,
-										  HASH_FIND, NULL);
+		GuardCounted none = {0};
+		GuardCounted *counted = hash_search(sample->counted, &row->queryid,
+											HASH_FIND, NULL);
 
 		if (counted == NULL)
 			counted = &none;

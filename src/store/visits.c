@@ -291,7 +291,7 @@ count_slot(const GuardVisitSlot *slot, TimestampTz now,
 		   GuardVisitsStatus *status)
 {
 	TimestampTz due =
-	(TimestampTz) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &slot->due));
+		(TimestampTz) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &slot->due));
 
 	switch (slot->state)
 	{
