@@ -56,7 +56,13 @@ SELECT guard.report_deployment('auth', '2.11');
 SELECT guard.add_dependency('users_email_idx', 'auth', '2.11');
 SELECT * FROM verdict('users_email_idx');
 
--- an old version still at work, be it on another index
+-- whoever calls himself by an old version elsewhere keeps nothing
+CREATE TABLE elsewhere AS SELECT i AS team, repeat('x', 50) AS pad FROM generate_series(1, 5000) i;
+CREATE INDEX elsewhere_team_idx ON elsewhere (team);
+ANALYZE elsewhere;
+CALL use('SELECT count(*) FROM elsewhere WHERE team = 17', 'auth/2.10', 3);
+SELECT * FROM verdict('users_email_idx');
+-- an old version still at work on its table, be it by another index
 CREATE INDEX users_team_idx ON users (team);
 CALL use('SELECT count(*) FROM users WHERE team = 17', 'auth/2.10', 3);
 :drop

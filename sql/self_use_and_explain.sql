@@ -70,3 +70,30 @@ SELECT * FROM verdict('users');
 SELECT count(*) FROM users WHERE team = 17;
 \c -
 SELECT * FROM verdict('users');
+
+-- nor is it one's own, what was done over this connection for another client, as over a pooler's: under another
+-- application_name or role
+CREATE TABLE pooled AS SELECT i AS id, i % 100 AS team, i % 7 AS kind, repeat('x', 50) AS pad FROM generate_series(1, 5000) i;
+CREATE INDEX pooled_id_idx ON pooled (id);
+CREATE INDEX pooled_team_idx ON pooled (team);
+CREATE INDEX pooled_kind_idx ON pooled (kind);
+ANALYZE pooled;
+CREATE ROLE regress_guard_dba SUPERUSER;
+SET enable_seqscan = off;
+SET application_name = 'mail';
+SELECT count(*) FROM pooled WHERE team = 17;
+SELECT * FROM verdict('pooled');
+SET application_name = 'migration';
+SELECT * FROM verdict('pooled');
+SELECT count(*) FROM pooled WHERE kind = 17;
+SELECT * FROM verdict('pooled');
+SET ROLE regress_guard_dba;
+SELECT * FROM verdict('pooled');
+-- a function of another role is still the same client's
+CREATE FUNCTION own() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM pooled WHERE id = 17';
+RESET ROLE;
+SELECT own();
+SELECT * FROM verdict('pooled');
+SET SESSION AUTHORIZATION regress_guard_dba;
+SELECT * FROM verdict('pooled');
+DROP INDEX pooled_id_idx;

@@ -188,7 +188,7 @@ service_array(List *members)
 
 	foreach(lm, members)
 	{
-		foreach(lc, guard_capture_services(lfirst_oid(lm)))
+		foreach(lc, guard_capture_services(lfirst_oid(lm), NULL))
 			names = list_append_unique(names,
 									   makeString(((GuardCapturedService *) lfirst(lc))->service));
 	}

@@ -27,6 +27,7 @@
 #include "access/htup_details.h"
 #include "catalog/index.h"
 #include "catalog/partition.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -149,29 +150,33 @@ apply_deployments(GuardDependency *dependency, List *deployments)
 }
 
 /*
- * Is a version that it should have left behind still at work?
+ * Is a version that it should have left behind still at work, on this index or
+ * its table?  Whoever calls himself by its name elsewhere proves nothing.
  */
 static void
-find_old_version(GuardDependency *dependency)
+find_old_version(GuardEvidence *evidence, GuardDependency *dependency)
 {
-	List	   *versions = guard_capture_versions(dependency->service);
-	char	   *folded = guard_services_fold(dependency->service);
+	ListCell   *lr;
 	ListCell   *lc;
 
-	if (folded != NULL && strcmp(folded, dependency->service) != 0)
-		versions = list_concat(versions, guard_capture_versions(folded));
-	foreach(lc, versions)
+	foreach(lr, guard_usage_relations(evidence->shape->table))
 	{
-		GuardCapturedService *captured = lfirst(lc);
+		foreach(lc, guard_capture_services(lfirst_oid(lr), &evidence->unread))
+		{
+			GuardCapturedService *captured = lfirst(lc);
 
-		if (captured->version[0] == '\0' ||
-			captured->last <= dependency->old_last ||
-			guard_version_compare(captured->version,
-								  dependency->until_version) != GUARD_VERSION_LESS)
-			continue;
-		dependency->old_version = captured->version;
-		dependency->old_last = captured->last;
-		dependency->old_count = captured->count;
+			if (captured->mine || captured->version[0] == '\0' ||
+				captured->last <= dependency->old_last ||
+				!guard_services_same(captured->service, dependency->service) ||
+				guard_version_compare(captured->version,
+									  dependency->until_version) != GUARD_VERSION_LESS)
+				continue;
+			dependency->old_version = captured->version;
+			dependency->old_last = captured->last;
+			dependency->old_count = captured->count;
+			dependency->old_role = GetUserNameFromId(captured->userid, true);
+			dependency->old_pid = captured->pid;
+		}
 	}
 }
 
@@ -261,7 +266,7 @@ guard_dependencies_collect(GuardEvidence *evidence)
 
 		apply_deployments(dependency, deployments);
 		if (dependency->released_at != 0)
-			find_old_version(dependency);
+			find_old_version(evidence, dependency);
 	}
 	foreach(lc, evidence->facts)
 	{

@@ -54,10 +54,15 @@ typedef struct GuardDependency
 	TimestampTz released_at;	/* reported to run until_version or later
 								 * without a break since; 0: it is not */
 
-	/* The latest captured use of anything by a version below until_version. */
+	/*
+	 * The latest captured use of the index, or of anything of its table, by a
+	 * version below until_version.
+	 */
 	char	   *old_version;	/* NULL: none was captured */
 	TimestampTz old_last;
 	int64		old_count;
+	char	   *old_role;		/* who made it */
+	int			old_pid;
 } GuardDependency;
 
 struct GuardFact;

@@ -180,6 +180,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	guard_replacement_find(evidence->shape, evidence->shape->table,
 						   lappend_oid(list_copy(fellows), leaf),
 						   evidence->last_arbiter != 0 || evidence->proves ||
+						   evidence->unread ||
 						   guard_evidence_enforces_unnamed(evidence),
 						   &evidence->replacement);
 	guard_plans_collect(evidence, lappend_oid(list_copy(fellows), leaf));

@@ -148,6 +148,8 @@ typedef struct GuardEvidence
 	TimestampTz last_write;		/* rows written to its table, by others; 0
 								 * when it is a partition that is written no
 								 * more than its siblings are */
+	bool		unread;			/* a record of its use could not be read: that
+								 * none was seen means nothing */
 	bool		proves;			/* the planner relies on its uniqueness */
 	bool		aimed_at;		/* statements aim at this partition clearly
 								 * more than at its siblings */
@@ -213,6 +215,10 @@ extern BlockNumber guard_evidence_blocks_now(Oid table);
 extern void guard_usage_collect(GuardEvidence *evidence);
 extern void guard_usage_collect_aim(GuardEvidence *evidence);
 extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
+
+/* a table and its indexes: whatever capture may have a record of */
+extern List *guard_usage_relations(Oid table);
+
 extern void guard_inherited_collect(GuardEvidence *evidence);
 extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);

@@ -187,7 +187,7 @@ services_since(Oid relation, TimestampTz hour)
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	foreach(lc, guard_capture_services(relation))
+	foreach(lc, guard_capture_services(relation, NULL))
 	{
 		const GuardCapturedService *service = lfirst(lc);
 

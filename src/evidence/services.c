@@ -46,7 +46,7 @@ guard_services_collect(GuardFact *fact, Oid relation,
 	int64		count = 0;
 	ListCell   *lc;
 
-	foreach(lc, guard_capture_services(relation))
+	foreach(lc, guard_capture_services(relation, NULL))
 	{
 		GuardCapturedService *captured = lfirst(lc);
 		GuardServiceUse *service;

@@ -110,6 +110,8 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->statements = use.statements;
 		guard_services_collect(fact, relation, &use);
 	}
+	else if (use.unreadable)
+		fact->note = "its record is held by a process that has stopped";
 	else if (capture_since == 0)
 		fact->note = "not every session is captured";
 	else if (!found && status.overflow_since != 0)
@@ -117,6 +119,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 	else
 		fact->seen = GUARD_SEEN_NOT;
 
+	evidence->unread |= use.unreadable;
 	if (found)
 	{
 		evidence->last_arbiter = Max(evidence->last_arbiter, use.last_arbiter);
@@ -178,7 +181,7 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->seen = GUARD_SEEN_NOT;
 		return;
 	}
-	covered = capture_since != 0 &&
+	covered = capture_since != 0 && !evidence->unread &&
 		!guard_usage_bypasses_executor(evidence->index,
 									   evidence->roles.subscribed) &&
 		!may_have_overflowed(captured) &&
@@ -217,41 +220,48 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->last = last;
 }
 
-/*
- * Add up the aimed uses of a table: its own and those of its indexes.
- */
-static void
-aimed_uses(Oid table, int64 *count, TimestampTz *last)
+List *
+guard_usage_relations(Oid table)
 {
 	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
-	GuardCapturedUse use;
+	List	   *relations = list_make1_oid(table);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-
-	*count = 0;
-	*last = 0;
-	if (guard_capture_lookup(table, &use))
-	{
-		*count += use.aimed_count;
-		*last = Max(*last, use.last_aimed);
-	}
 
 	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(table));
 	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true, NULL,
 							  1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		if (guard_capture_lookup(((Form_pg_index) GETSTRUCT(tuple))->indexrelid,
-								 &use))
-		{
-			*count += use.aimed_count;
-			*last = Max(*last, use.last_aimed);
-		}
-	}
+		relations = lappend_oid(relations,
+								((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
 	systable_endscan(scan);
 	table_close(pg_index, AccessShareLock);
+	return relations;
+}
+
+/*
+ * Add up the aimed uses of a table: its own and those of its indexes.  Returns
+ * false where one of them could not be read.
+ */
+static bool
+aimed_uses(Oid table, int64 *count, TimestampTz *last)
+{
+	bool		readable = true;
+	GuardCapturedUse use;
+	ListCell   *lc;
+
+	*count = 0;
+	*last = 0;
+	foreach(lc, guard_usage_relations(table))
+	{
+		(void) guard_capture_lookup(lfirst_oid(lc), &use);
+		*count += use.aimed_count;
+		*last = Max(*last, use.last_aimed);
+		readable &= !use.unreadable;
+	}
+	return readable;
 }
 
 /*
@@ -297,7 +307,8 @@ aimed_at(GuardEvidence *evidence)
 	int			nothers = 0;
 	ListCell   *lc;
 
-	aimed_uses(table, &mine, &last);
+	if (!aimed_uses(table, &mine, &last))
+		evidence->unread = true;
 	if (mine < AIMED_ENOUGH ||
 		evidence->as_of - last >= (int64) guard_guc_quiet_period * USECS_PER_SEC)
 		return false;
@@ -312,7 +323,7 @@ aimed_at(GuardEvidence *evidence)
 
 		if (lfirst_oid(lc) == table)
 			continue;
-		aimed_uses(lfirst_oid(lc), &count, &last);
+		(void) aimed_uses(lfirst_oid(lc), &count, &last);
 		others += count;
 		nothers++;
 	}

@@ -394,7 +394,7 @@ guard_capture_lookup(Oid relation, GuardCapturedUse *use)
 	if (!guard_table_attached())
 		return false;
 	guard_pending_flush(false);
-	if (!guard_table_read(relation, &record))
+	if (!guard_table_read(relation, &record, &use->unreadable))
 		return false;
 	fill_use(&record, use);
 	return true;
@@ -432,21 +432,12 @@ guard_capture_statements(Oid relation)
 }
 
 List *
-guard_capture_services(Oid relation)
+guard_capture_services(Oid relation, bool *unreadable)
 {
 	if (!guard_table_attached())
 		return NIL;
 	guard_pending_flush(false);
-	return guard_table_services(relation, guard_pending_session());
-}
-
-List *
-guard_capture_versions(const char *service)
-{
-	if (!guard_table_attached())
-		return NIL;
-	guard_pending_flush(false);
-	return guard_table_versions(service, guard_pending_session());
+	return guard_table_services(relation, guard_pending_session(), unreadable);
 }
 
 void

@@ -13,7 +13,9 @@
  *				of records, told apart by their OID.
  *	aimed		the statement names the relation, or was pruned to it, rather
  *				than visiting it along with its sibling partitions.
- *	session		a backend, told apart by its start time and pid.
+ *	session		a backend, told apart by its start time and pid, for as long as
+ *				it works for one client: until application_name, the session
+ *				role or the current role changes
  *
  * Three fixed tables live in one shared segment (design section 5; finding
  * 12 of the design review):
@@ -60,6 +62,8 @@
 typedef struct GuardCapturedUse
 {
 	Oid			relation;
+	bool		unreadable;		/* there is a record, but whoever holds it
+								 * does not go on: nothing is known */
 	TimestampTz first;			/* first use by anybody */
 	TimestampTz last;			/* last use by a session other than mine */
 	TimestampTz last_any;		/* last use by anybody, me included */
@@ -99,6 +103,8 @@ typedef struct GuardCapturedService
 	Oid			relation;
 	char		service[GUARD_SERVICE_LEN];
 	char		version[GUARD_VERSION_LEN]; /* "" when none */
+	Oid			userid;			/* role and process that used it last */
+	int			pid;
 	TimestampTz first;
 	TimestampTz last;
 	int64		count;
@@ -137,23 +143,17 @@ extern bool guard_capture_in_explain(void);
  * Called by evidence and api.
  *
  * Lookup returns false where there is no record.  That means "not used" only
- * if status says so: available, since set, overflow_since not set.  The lists
- * are of palloc'd structs.  They leave out what was lost: an empty list of
+ * if use->unreadable is not set and status says so: available, since set,
+ * overflow_since not set.  The lists are of palloc'd structs.  They leave out what was lost: an empty list of
  * services, or other_services > 0, does not mean that nobody else used it.
+ * "unreadable" may be NULL, and is set where the services could not be read.
  */
 extern void guard_capture_status(GuardCaptureStatus *status);
 extern bool guard_capture_lookup(Oid relation, GuardCapturedUse *use);
 extern List *guard_capture_relations(void); /* of GuardCapturedUse *, this
 											 * database */
 extern List *guard_capture_statements(Oid relation);
-extern List *guard_capture_services(Oid relation);
-
-/*
- * The versions under which a service is at work in this database: of
- * GuardCapturedService * without a relation.  count is that of the relation
- * that it used most: not less than that many statements.
- */
-extern List *guard_capture_versions(const char *service);
+extern List *guard_capture_services(Oid relation, bool *unreadable);
 
 /* the relation is gone (at commit of its drop), or the whole database */
 extern void guard_capture_forget(Oid relation);

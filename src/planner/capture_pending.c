@@ -68,13 +68,14 @@ typedef struct PendingPair
 	uint8		flags;			/* ... and how */
 	bool		known;			/* has a record in the shared tables */
 	bool		dirty;			/* in the list of those to publish */
-	bool		orphan;			/* pending under a service that is no more */
+	bool		orphan;			/* pending for a client that is gone */
 } PendingPair;
 
 static PendingPair pairs[PAIRS];
 static int	ndirty = 0;
 static int16 dirty[PAIRS];		/* places of the pairs to publish */
 static GuardOwnUse owns[OWNS];
+static bool any_own = false;
 
 static uint64 session = 0;
 static GuardService service;	/* for whom this session works */
@@ -88,8 +89,7 @@ static bool in_statement = false;	/* between its begin and its end */
 static bool urgent = false;		/* something must be published at its end */
 static TimestampTz last_flush = 0;
 
-static void prepare_session(void);
-static void follow_service(void);
+static void follow_client(void);
 static void flush_at_exit(int code, Datum arg);
 static PendingPair *find_pair(Oid relation);
 static PendingPair *new_pair(Oid relation);
@@ -120,13 +120,11 @@ has_passed(TimestampTz since, TimestampTz at, int64 interval)
 void
 guard_pending_begin(TimestampTz at, int64 id)
 {
-	if (unlikely(session == 0))
-		prepare_session();
 	now = at;
 	queryid = id;
 	statement++;
 	in_statement = true;
-	follow_service();
+	follow_client();
 }
 
 /*
@@ -211,37 +209,46 @@ guard_pending_end(void)
 uint64
 guard_pending_session(void)
 {
-	if (session == 0)
-		prepare_session();
+	follow_client();
 	return session;
 }
 
 /*
- * Once per session, which pid and start time together tell from all others; 0
- * is reserved for "nobody".
+ * Notice that this session works for somebody else, as a pooler's does: under
+ * another application_name or role.  (Not the role of a SECURITY DEFINER
+ * function: that is still the same client.)  What was done until now is then
+ * somebody else's, for this session and for all, and it gets another number;
+ * its pid and start time tell it from other sessions, 0 is "nobody".  What
+ * cannot be published now will be told as nobody's.
  */
 static void
-prepare_session(void)
+follow_client(void)
 {
-	session = hash_bytes_uint32_extended((uint32) MyProcPid,
-										 (uint64) MyStartTimestamp) | 1;
-	before_shmem_exit(flush_at_exit, (Datum) 0);
-}
-
-/*
- * Notice a change of service.  What was done under the old name is published
- * under it; what cannot be published now will be told as somebody's.
- */
-static void
-follow_service(void)
-{
+	static Oid	login = InvalidOid;
+	static Oid	role = InvalidOid;
+	static uint64 clients = 0;
 	GuardService next;
+	bool		renamed = guard_service_renamed(&next);
 
-	if (likely(!guard_service_changed(&service, &next)))
+	if (likely(!renamed && login == GetSessionUserId() &&
+			   role == GetOuterUserId()))
 		return;
+	if (session == 0)
+		before_shmem_exit(flush_at_exit, (Datum) 0);
 	guard_pending_flush(false);
 	for (int i = 0; i < ndirty; i++)
 		pairs[dirty[i]].orphan = true;
+	if (any_own)
+		memset(owns, 0, sizeof(owns));
+	any_own = false;
+
+	login = GetSessionUserId();
+	role = GetOuterUserId();
+	session = hash_bytes_uint32_extended((uint32) MyProcPid,
+										 (uint64) MyStartTimestamp +
+										 clients++) | 1;
+	if (!renamed || guard_service_same(&service, &next))
+		return;
 	service = next;
 	generation++;
 }
@@ -382,12 +389,13 @@ publish_pair(PendingPair *pair)
 	create = !pair->known || (in_statement && pair->statement == statement);
 
 	switch (guard_table_publish(batch, pair->orphan ? NULL : &service,
-								session, create))
+								pair->orphan ? 0 : session, create))
 	{
 		case GUARD_PUBLISH_BUSY:
 			return false;
 		case GUARD_PUBLISHED:
-			add_own(batch);
+			if (!pair->orphan)
+				add_own(batch);
 			if (batch->count > 0)
 				pair->published = batch->last;
 			pair->known = true;
@@ -487,6 +495,7 @@ add_own(const GuardUseBatch *batch)
 
 	if (batch->count == 0)
 		return;
+	any_own = true;
 	own = find_own(batch->relation, true);
 	own->count += batch->count;
 	own->aimed_count += batch->aimed;
@@ -501,6 +510,7 @@ add_own(const GuardUseBatch *batch)
 const GuardOwnUse *
 guard_pending_own(Oid relation)
 {
+	follow_client();
 	return find_own(relation, false);
 }
 

@@ -70,6 +70,8 @@ typedef struct ServiceSlot
 {
 	GuardRelationKey key;		/* relation InvalidOid: free */
 	GuardService service;
+	Oid			userid;
+	int			pid;			/* of the last use */
 	TimestampTz first;
 	TimestampTz last;
 	int64		count;
@@ -223,14 +225,6 @@ add_statement(StatementSet *set, const GuardRelationKey *key,
 	slot->count += batch->count;
 }
 
-static bool
-same_service(const GuardService *a, const GuardService *b)
-{
-	return a->hash == b->hash &&
-		strcmp(a->service, b->service) == 0 &&
-		strcmp(a->version, b->version) == 0;
-}
-
 /*
  * Give a slot to a service of this relation that has none, or return NULL;
  * *others is what is lost by that.  See the rules at the top.
@@ -288,7 +282,7 @@ add_service(ServiceSet *set, const GuardRelationKey *key,
 	for (int i = 0; i < SET_SLOTS && service && !slot; i++)
 	{
 		if (same_key(&set->slots[i].key, key) &&
-			same_service(&set->slots[i].service, service))
+			guard_service_same(&set->slots[i].service, service))
 			slot = &set->slots[i];
 	}
 
@@ -311,6 +305,8 @@ add_service(ServiceSet *set, const GuardRelationKey *key,
 		return;
 	}
 	slot->last = Max(slot->last, batch->last);
+	slot->userid = batch->userid;
+	slot->pid = MyProcPid;
 	slot->count += batch->count;
 	if (slot->only_user != session)
 		slot->only_user = 0;
@@ -407,10 +403,11 @@ guard_table_statements(Oid relation)
 }
 
 /*
- * The same for its services; "session" is whose own they may be.
+ * The same for its services; "session" is whose own they may be.  *unreadable,
+ * unless NULL, is set where they could not be read.
  */
 List *
-guard_table_services(Oid relation, uint64 session)
+guard_table_services(Oid relation, uint64 session, bool *unreadable)
 {
 	GuardRelationKey key = {MyDatabaseId, relation};
 	ServiceSet *set = service_set(&key);
@@ -418,7 +415,11 @@ guard_table_services(Oid relation, uint64 session)
 	List	   *result = NIL;
 
 	if (!guard_flag_wait(&set->busy))
+	{
+		if (unreadable != NULL)
+			*unreadable = true;
 		return NIL;
+	}
 	memcpy(slots, set->slots, sizeof(set->slots));
 	pg_atomic_clear_flag(&set->busy);
 
@@ -432,6 +433,8 @@ guard_table_services(Oid relation, uint64 session)
 		service->relation = relation;
 		strlcpy(service->service, slots[i].service.service, GUARD_SERVICE_LEN);
 		strlcpy(service->version, slots[i].service.version, GUARD_VERSION_LEN);
+		service->userid = slots[i].userid;
+		service->pid = slots[i].pid;
 		service->first = slots[i].first;
 		service->last = slots[i].last;
 		service->count = slots[i].count;
@@ -439,62 +442,6 @@ guard_table_services(Oid relation, uint64 session)
 		result = lappend(result, service);
 	}
 	return result;
-}
-
-static void
-merge_version(List **versions, const ServiceSlot *slot)
-{
-	GuardCapturedService *found = NULL;
-	ListCell   *lc;
-
-	foreach(lc, *versions)
-	{
-		GuardCapturedService *known = lfirst(lc);
-
-		if (strcmp(known->version, slot->service.version) == 0)
-			found = known;
-	}
-	if (found == NULL)
-	{
-		found = palloc0(sizeof(*found));
-		strlcpy(found->service, slot->service.service, GUARD_SERVICE_LEN);
-		strlcpy(found->version, slot->service.version, GUARD_VERSION_LEN);
-		found->first = slot->first;
-		*versions = lappend(*versions, found);
-	}
-	found->first = Min(found->first, slot->first);
-	found->last = Max(found->last, slot->last);
-	found->count = Max(found->count, slot->count);
-}
-
-/*
- * The versions under which a service used anything in this database, but for
- * what only "session" did.  See capture.h for the count.
- */
-List *
-guard_table_versions(const char *service, uint64 session)
-{
-	List	   *versions = NIL;
-
-	for (int i = 0; i < service_set_count(); i++)
-	{
-		ServiceSet *set = &service_sets[i];
-		ServiceSlot slots[SET_SLOTS];
-
-		if (!guard_flag_wait(&set->busy))
-			continue;
-		memcpy(slots, set->slots, sizeof(set->slots));
-		pg_atomic_clear_flag(&set->busy);
-		for (int j = 0; j < SET_SLOTS; j++)
-		{
-			if (OidIsValid(slots[j].key.relation) &&
-				slots[j].key.database == MyDatabaseId &&
-				slots[j].only_user != session &&
-				strcmp(slots[j].service.service, service) == 0)
-				merge_version(&versions, &slots[j]);
-		}
-	}
-	return versions;
 }
 
 /*

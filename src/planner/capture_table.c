@@ -419,11 +419,11 @@ copy_record(GuardRelationRecord *record, GuardRelationRecord *copy)
 }
 
 /*
- * Read the record of a relation of this database.  False: there is none, or
- * it could not be read.
+ * Read the record of a relation of this database.  False: there is none, or,
+ * with *unreadable, it could not be read.
  */
 bool
-guard_table_read(Oid relation, GuardRelationRecord *record)
+guard_table_read(Oid relation, GuardRelationRecord *record, bool *unreadable)
 {
 	GuardRelationKey key;
 	GuardRelationRecord *shared;
@@ -435,6 +435,7 @@ guard_table_read(Oid relation, GuardRelationRecord *record)
 	LWLockAcquire(segment->lock, LW_SHARED);
 	shared = hash_search(relations, &key, HASH_FIND, NULL);
 	result = shared && copy_record(shared, record);
+	*unreadable = shared && !result;
 	LWLockRelease(segment->lock);
 	return result;
 }

@@ -113,12 +113,13 @@ extern void guard_table_session_off(void);
 extern void guard_table_session_on(void);
 
 /* Called from SQL and DDL: may wait for a moment. */
-extern bool guard_table_read(Oid relation, GuardRelationRecord *record);
+extern bool guard_table_read(Oid relation, GuardRelationRecord *record,
+							 bool *unreadable);
 extern List *guard_table_relations(void);
 extern int	guard_table_count_statements(Oid relation);
 extern List *guard_table_statements(Oid relation);
-extern List *guard_table_services(Oid relation, uint64 session);
-extern List *guard_table_versions(const char *service, uint64 session);
+extern List *guard_table_services(Oid relation, uint64 session,
+								  bool *unreadable);
 extern void guard_table_forget(Oid relation);
 extern void guard_table_forget_database(Oid database);
 extern void guard_table_status(GuardCaptureStatus *status);

@@ -361,15 +361,24 @@ session_name(void)
  * may take the place of the old one.
  */
 bool
-guard_service_changed(const GuardService *current, GuardService *service)
+guard_service_renamed(GuardService *service)
 {
 	static char seen[GUARD_SERVICE_LEN] = "";
+	static bool known = false;
 	const char *name = application_name ? application_name : "";
 
-	if (likely(current->service[0] != '\0' && strcmp(seen, name) == 0))
+	if (likely(known && strcmp(seen, name) == 0))
 		return false;
+	known = true;
 	strlcpy(seen, name, sizeof(seen));
 	guard_service_fold(name, session_name(), service);
-	return strcmp(current->service, service->service) != 0 ||
-		strcmp(current->version, service->version) != 0;
+	return true;
+}
+
+bool
+guard_service_same(const GuardService *a, const GuardService *b)
+{
+	return a->hash == b->hash &&
+		strcmp(a->service, b->service) == 0 &&
+		strcmp(a->version, b->version) == 0;
 }

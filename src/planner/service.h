@@ -29,11 +29,14 @@ extern void guard_service_fold(const char *name, const char *fallback,
 							   GuardService *service);
 
 /*
- * Has application_name changed so that this session now works for another
- * service?  Then *service is that one, and it is up to the caller to install
- * it when everything done under the old name has been accounted for.
+ * Has application_name changed since this was asked last?  Then *service is
+ * the one that this session works for now, be it the same, and it is up to the
+ * caller to install it when everything done under the old name has been
+ * accounted for.
  */
-extern bool guard_service_changed(const GuardService *current,
-								  GuardService *service);
+extern bool guard_service_renamed(GuardService *service);
+
+/* Are these one service, in one version? */
+extern bool guard_service_same(const GuardService *a, const GuardService *b);
 
 #endif							/* GUARD_SERVICE_H */

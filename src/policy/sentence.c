@@ -180,6 +180,8 @@ observed_clause(const GuardVerdict *verdict)
 						use_clause(verdict->use, 0, verdict->use->count,
 								   verdict->evidence->as_of),
 						guard_sentence_span(verdict->use->unobserved));
+	if (verdict->evidence->unread)
+		return pstrdup("what was captured of its use could not be read");
 	if (verdict->observed <= 0)
 		return pstrdup("nothing is known of its use");
 	return psprintf("no use was seen, but only for the last %s",

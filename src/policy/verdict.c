@@ -292,7 +292,7 @@ observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
 static bool
 partition_leaves(const GuardEvidence *evidence, const GuardPolicy *policy)
 {
-	if (!evidence->whole_table || evidence->parent_goes)
+	if (!evidence->whole_table || evidence->parent_goes || evidence->unread)
 		return false;
 	if (!evidence->roles.is_partition && !evidence->roles.is_inheritance_child &&
 		!(evidence->move.moved && evidence->move.detached))
@@ -550,6 +550,8 @@ decide_by_use(GuardEvidence *evidence, const GuardPolicy *policy)
 		verdict.use = use;
 		return verdict;
 	}
+	if (evidence->unread)
+		return decide_unknown(GUARD_REASON_UNKNOWN, evidence, policy);
 	use = find_use(evidence, policy, true);
 	if (use != NULL)
 	{

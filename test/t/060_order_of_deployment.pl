@@ -20,7 +20,7 @@ $s->ok("SELECT guard.report_deployment('auth', '2.9')");
 my ($pgbouncer) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin', '/usr/local/sbin';
 SKIP:
 {
-	skip 'pgbouncer is not installed', 9 if !defined $pgbouncer;
+	skip 'pgbouncer is not installed', 10 if !defined $pgbouncer;
 
 	my $dir = PostgreSQL::Test::Utils::tempdir_short;
 	my $pool = PoolNode->new($dir, PostgreSQL::Test::Cluster::get_free_port());
@@ -47,9 +47,11 @@ SKIP:
 	is(verdict($s, 't_a_idx'), 'allow stopped', 'nor does the new version, on other tables');
 
 	$old->ok('SELECT c FROM other WHERE a = 43');
+	is(verdict($s, 't_a_idx'), 'allow stopped', 'nor an old client that wakes up, on other tables');
+	$old->ok('SELECT c FROM t WHERE b = 43');
 	my $result = $s->query('DROP INDEX t_a_idx');
-	refused($result, qr/: auth needs it until version 2\.10, and version 2\.9 is still at work, last \S+ s ago$/,
-		'an old client that wakes up does, whatever it uses');
+	refused($result, qr/: auth needs it until version 2\.10, and version 2\.9 is still at work: role \w+, process \d+, last \S+ s ago$/,
+		'on its table it does, whatever it uses there');
 	like($result->{error}{D}, qr/Version 2\.10 was reported to run everywhere \S+ s ago; version 2\.9 was seen \d+ times?, last .* Its sessions now: process \d+\./,
 		'and is named, with its session');
 	like($result->{error}{H}, qr/^Stop what still runs version 2\.9 of auth, and try again 10 minutes later\. .*guard\.approve\('public\.t_a_idx'::regclass, 'reason'\);$/,

@@ -152,6 +152,9 @@ static Case cases[] = {
 	/* 6: dependency, and what comes before it and after it */
 	{"needed until a version that is not out", {BIG}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
 	{"needed for ever", {BIG}, {VALID}, {NOT_SEEN(100)}, {FOREVER("auth")}, BLOCK(DEPENDENCY)},
+	{"what was captured cannot be read", {BIG, .unread = true, .created_at = AGO(DAY)}, {VALID}, {NOT_SEEN(100)}, ALLOW(UNKNOWN), .warning = true},
+	{"the same, of one that was used long ago", {BIG, .unread = true}, {VALID}, {USED(99 * DAY, 1000, MINUTE)}, ALLOW(UNKNOWN), .warning = true},
+	{"the same, of one in use", {BIG, .unread = true}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"released, nothing seen", {BIG}, {VALID}, {NOT_SEEN(100)}, {RELEASED("auth", HOUR)}, ALLOW(COLD)},
 	{"one of two released", {BIG}, {VALID}, {NOT_SEEN(100)}, {RELEASED("auth", HOUR), NEEDS("push")}, BLOCK(DEPENDENCY)},
 	{"an old version at work", {BIG}, {VALID}, {NOT_SEEN(100)}, {AT_WORK("auth", HOUR, MINUTE)}, BLOCK(DEPENDENCY)},
