@@ -192,7 +192,7 @@ guard_alert_raise(GuardAlertKind kind, const char *object, const char *reason,
 	ereport(LOG_SERVER_ONLY,
 			(errcode(ERRCODE_GUARD_ALERT),
 			 errmsg_internal("guard alert: %s", make_json(&alert, 0)),
-			 errhidestmt(true)));
+			 errhidestmt(true), errhidecontext(true)));
 	(void) guard_store_try("notify of an alert", notify, &alert);
 	(void) guard_store_try("write down an alert", write_down, &alert);
 	if (guard_alerts_memory != NULL)

@@ -190,9 +190,14 @@ guard_entry_insert(const char *json, int coalesced)
 						2, types, values, NULL);
 }
 
+/*
+ * The server would add the whole string that the client has sent, and those
+ * of functions that run: the entry has the statement, and it alone.
+ */
 void
 guard_entry_log(const char *json)
 {
 	ereport(LOG_SERVER_ONLY,
-			(errmsg_internal("guard audit: %s", json)));
+			(errmsg_internal("guard audit: %s", json),
+			 errhidestmt(true), errhidecontext(true)));
 }

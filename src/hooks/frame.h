@@ -86,6 +86,12 @@ extern void guard_frame_pop_aborted(SubTransactionId subid);
 /* how many statements are inside the ProcessUtility hook now */
 extern int	guard_utility_depth(void);
 
+/*
+ * What runs while guard.mode is off: command and statement as the audit log
+ * names them, left alone where they are not known
+ */
+extern void guard_utility_describe(GuardAsked *asked);
+
 /* ---- statement.c: the life of a statement, whichever door it came through */
 
 /* before it has taken any lock; refuses by ERROR */
@@ -186,7 +192,13 @@ extern void guard_unjudged_note(Oid index);
 
 /* ---- settings.c: who changed a setting of guard's ---- */
 
-/* a statement was carried out */
+/* does the statement change one? */
+extern bool guard_settings_concerns(Node *parsetree);
+
+/* refuse, before it is carried out, what may be set in a session only */
+extern void guard_settings_check(Node *parsetree);
+
+/* it was carried out; its text, NULL where that is not known */
 extern void guard_settings_changed(Node *parsetree, const char *statement);
 
 /* ---- installation, called by guard.c ---- */

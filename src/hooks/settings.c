@@ -6,8 +6,9 @@
  * Whoever switches guard off, drops what he likes and switches it on again
  * leaves rows of his drops; this adds when it was off.  A change that lasts is
  * a row; one for the session is a line in the server log, since sessions may do
- * so every minute.  What comes with a connection (PGOPTIONS) or by editing the
- * configuration file is not seen: there the drops' own rows must do.
+ * so every minute.  What comes with a connection (PGOPTIONS), by set_config()
+ * or by editing the configuration file is not seen: there the drops' own rows
+ * must do.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -22,11 +23,13 @@
 #include "hooks/frame.h"
 #include "store/store.h"
 
+#define SESSION_ONLY	"guard.without_index"
+
 /*
- * Does this change a setting of guard's?  Returns its name, or NULL; whether
- * that lasts longer than the session goes to "lasting".
+ * The setting of guard's that this statement changes, NULL where it changes
+ * none; whether that lasts longer than the session goes to "lasting".
  */
-static const char *
+static const VariableSetStmt *
 changed_setting(Node *parsetree, bool *lasting)
 {
 	VariableSetStmt *set = NULL;
@@ -52,11 +55,37 @@ changed_setting(Node *parsetree, bool *lasting)
 	}
 	if (set->name == NULL || pg_strncasecmp(set->name, "guard.", 6) != 0)
 		return NULL;
+	return set;
+}
 
-	/* What everybody may set for himself changes no rule. */
-	if (pg_strcasecmp(set->name, "guard.without_index") == 0)
-		return NULL;
-	return set->name;
+bool
+guard_settings_concerns(Node *parsetree)
+{
+	bool		lasting;
+
+	return changed_setting(parsetree, &lasting) != NULL;
+}
+
+/*
+ * Whoever owns a database could otherwise hide an index from everybody who
+ * connects to it, and have it dropped when it has gone cold.  The setting
+ * itself refuses what comes by other ways (check_setting() in
+ * planner/without.c).
+ */
+void
+guard_settings_check(Node *parsetree)
+{
+	bool		lasting;
+	const VariableSetStmt *set = changed_setting(parsetree, &lasting);
+
+	if (set != NULL && lasting &&
+		(set->kind == VAR_SET_VALUE || set->kind == VAR_SET_CURRENT) &&
+		pg_strcasecmp(set->name, SESSION_ONLY) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
+				 errmsg("parameter \"%s\" can be set in a session only",
+						SESSION_ONLY),
+				 errhint("Use SET or SET LOCAL there.")));
 }
 
 typedef struct Change
@@ -79,9 +108,9 @@ guard_settings_changed(Node *parsetree, const char *statement)
 {
 	Change		change;
 
-	change.name = changed_setting(parsetree, &change.lasting);
-	if (change.name == NULL || !guard_store_present())
+	if (!guard_store_present())
 		return;
+	change.name = changed_setting(parsetree, &change.lasting)->name;
 	change.statement = statement;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) guard_store_try("write down that a setting was changed",

@@ -20,12 +20,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "tcop/pquery.h"
-#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/portal.h"
 #include "utils/snapmgr.h"
 
 #include "hooks/frame.h"
@@ -63,10 +60,7 @@ do_note(void *arg)
 	entry->dropped.table_name = guard_sentence_table(shape);
 	entry->dropped.definition = shape->definition;
 	entry->asked.question = guard_audit_question();
-	if (ActivePortal != NULL)
-		entry->asked.command = GetCommandTagName(ActivePortal->commandTag);
-	if (debug_query_string != NULL)
-		entry->asked.statement = pstrdup(debug_query_string);
+	guard_utility_describe(&entry->asked);
 	unjudged = lappend(unjudged, entry);
 }
 

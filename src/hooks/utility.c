@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
+#include "tcop/pquery.h"
 #include "tcop/utility.h"
 
 #include "guc.h"
@@ -28,6 +29,15 @@
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static int	depth = 0;
 
+/* A statement that runs while guard.mode is off, and the string it is in. */
+typedef struct Unjudged
+{
+	const PlannedStmt *pstmt;
+	const char *queryString;
+} Unjudged;
+
+static const Unjudged *unjudged = NULL; /* the innermost one */
+
 int
 guard_utility_depth(void)
 {
@@ -36,32 +46,60 @@ guard_utility_depth(void)
 
 /*
  * Can this statement concern an index?  DDL as PostgreSQL classifies it, and
- * REINDEX, which it does not.  In a read-only transaction, and on a standby,
- * PostgreSQL itself refuses all DDL.
+ * REINDEX, which it does not.
+ */
+static bool
+is_ddl(Node *parsetree)
+{
+	return IsA(parsetree, ReindexStmt) ||
+		GetCommandLogLevel(parsetree) == LOGSTMT_DDL;
+}
+
+/*
+ * In a read-only transaction, and on a standby, PostgreSQL itself refuses all
+ * DDL.
  */
 static bool
 concerns_us(Node *parsetree)
 {
-	if (guard_guc_mode == GUARD_MODE_OFF)
-		return false;
-	return (IsA(parsetree, ReindexStmt) ||
-			(!XactReadOnly && GetCommandLogLevel(parsetree) == LOGSTMT_DDL)) &&
+	return (IsA(parsetree, ReindexStmt) || !XactReadOnly) &&
 		guard_store_present();
 }
 
 /*
- * The text of this statement alone, out of a string that may hold several.
+ * The text of this statement alone, out of a string that may hold several, and
+ * among them what is nobody's business: the password of a role.  NULL where it
+ * cannot be told from the others.
  */
 static char *
-statement_text(PlannedStmt *pstmt, const char *queryString)
+statement_text(const PlannedStmt *pstmt, const char *queryString)
 {
-	int			len = pstmt->stmt_len;
-
 	if (queryString == NULL || pstmt->stmt_location < 0)
-		return queryString != NULL ? pstrdup(queryString) : NULL;
-	if (len <= 0)
+		return NULL;
+	if (pstmt->stmt_len <= 0)
 		return pstrdup(queryString + pstmt->stmt_location);
-	return pnstrdup(queryString + pstmt->stmt_location, len);
+	return pnstrdup(queryString + pstmt->stmt_location, pstmt->stmt_len);
+}
+
+void
+guard_utility_describe(GuardAsked *asked)
+{
+	Unjudged	top = {NULL, NULL};
+
+	if (unjudged != NULL)
+		top = *unjudged;
+	else if (ActivePortal != NULL && list_length(ActivePortal->stmts) == 1)
+	{
+		/* the statement whose event trigger has loaded the library */
+		top.pstmt = linitial_node(PlannedStmt, ActivePortal->stmts);
+		top.queryString = ActivePortal->sourceText;
+		asked->command = GetCommandTagName(ActivePortal->commandTag);
+	}
+	if (top.pstmt == NULL || top.pstmt->utilityStmt == NULL ||
+		!is_ddl(top.pstmt->utilityStmt))
+		return;
+	asked->command = GetCommandTagName(CreateCommandTag(top.pstmt->utilityStmt));
+	asked->statement = statement_text(top.pstmt, top.queryString);
 }
 
 static void
@@ -137,6 +175,32 @@ run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	leave(frame);
 }
 
+/*
+ * With guard.mode off nothing is done but to remember which statement this is,
+ * for what is dropped is written down all the same.
+ */
+static void
+run_unjudged(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+			 ProcessUtilityContext context, ParamListInfo params,
+			 QueryEnvironment *queryEnv, DestReceiver *dest,
+			 QueryCompletion *qc)
+{
+	const Unjudged *outer = unjudged;
+	Unjudged	mine = {pstmt, queryString};
+
+	PG_TRY();
+	{
+		unjudged = &mine;
+		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+				  dest, qc);
+	}
+	PG_FINALLY();
+	{
+		unjudged = outer;
+	}
+	PG_END_TRY();
+}
+
 static void
 route(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	  ProcessUtilityContext context, ParamListInfo params,
@@ -145,6 +209,12 @@ route(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	if (IsA(pstmt->utilityStmt, ExplainStmt))
 		run_explain(pstmt, queryString, readOnlyTree, context, params,
 					queryEnv, dest, qc);
+	else if (!is_ddl(pstmt->utilityStmt))
+		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+				  dest, qc);
+	else if (guard_guc_mode == GUARD_MODE_OFF)
+		run_unjudged(pstmt, queryString, readOnlyTree, context, params,
+					 queryEnv, dest, qc);
 	else if (concerns_us(pstmt->utilityStmt))
 		run_ddl(pstmt, queryString, readOnlyTree, context, params, queryEnv,
 				dest, qc);
@@ -189,6 +259,7 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				QueryEnvironment *queryEnv, DestReceiver *dest,
 				QueryCompletion *qc)
 {
+	guard_settings_check(pstmt->utilityStmt);
 	if (guard_database_concerns(pstmt->utilityStmt))
 		run_with_way_made(pstmt, queryString, readOnlyTree, context, params,
 						  queryEnv, dest, qc);
@@ -196,7 +267,9 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		route(pstmt, queryString, readOnlyTree, context, params, queryEnv,
 			  dest, qc);
 
-	guard_settings_changed(pstmt->utilityStmt, queryString);
+	if (guard_settings_concerns(pstmt->utilityStmt))
+		guard_settings_changed(pstmt->utilityStmt,
+							   statement_text(pstmt, queryString));
 
 	/* So that the launcher is told (guard_visits_note_present). */
 	if (IsA(pstmt->utilityStmt, CreateExtensionStmt))

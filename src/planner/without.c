@@ -9,7 +9,9 @@
  * that means nothing leaves nothing out: SET says so, planning does not.
  *
  * The setting is anybody's: it changes the plans of whoever sets it, in his
- * session.  What he executes under it uses other indexes, and is captured as
+ * session, by SET, by SET LOCAL, by a function while that runs, or as he
+ * connects.  Set for a role, a database or the server it would hide an index
+ * from others, until it goes cold, so there it is refused.  What he executes under it uses other indexes, and is captured as
  * such, like anything else that he may do to his plans.
  *
  * Copyright (c) 2026, the guard authors
@@ -232,13 +234,18 @@ check_setting(char **newval, void **extra, GucSource source)
 	*extra = NULL;
 	if ((*newval)[strspn(*newval, " \t\n\r")] == '\0')
 		return true;
+	if (source > PGC_S_DYNAMIC_DEFAULT && source < PGC_S_CLIENT)
+	{
+		GUC_check_errdetail("It can be set in a session only.");
+		return false;
+	}
 	if (!parse_names(*newval, &names))
 	{
 		GUC_check_errdetail("List syntax is invalid.");
 		return false;
 	}
 
-	/* In configuration files, and for later, names may mean nothing yet. */
+	/* As a connection begins, and for later, names may mean nothing yet. */
 	if (source == PGC_S_SESSION && IsTransactionState() &&
 		OidIsValid(MyDatabaseId) && !InitializingParallelWorker &&
 		!IsParallelWorker() && !check_meaning(names))

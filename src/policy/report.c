@@ -5,7 +5,9 @@
  *
  * Several migration tools show nothing but the primary message of an error,
  * so it alone must name the index, say who needs it and how much.  Statement
- * texts may hold secrets: they go to the server log, never to the client.
+ * texts may hold secrets: they go to the server log, never to the client; and
+ * to what guard adds to the log PostgreSQL adds no string that the client or a
+ * function has sent, in which other statements may stand.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -330,11 +332,11 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg("guard.mode is observe, otherwise: %s", primary),
 			 errdetail_internal("%s", detail),
-			 errhint("%s", hint)));
+			 errhint("%s", hint), errhidecontext(true)));
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("guard.mode is observe, otherwise: %s", primary),
 			 errdetail_internal("%s\nReason: %s.", log, reason),
-			 errhint("%s", hint)));
+			 errhint("%s", hint), errhidestmt(true), errhidecontext(true)));
 }
 
 char *
@@ -367,10 +369,12 @@ guard_report_allowed(const GuardJudgement *judgement)
 				(errmsg("dropping index \"%s\" without knowing whether it is used: %s",
 						name, sentence),
 				 verdict->evidence->asker_may_see ?
-				 errdetail_internal("%s", guard_sentence_detail(judgement)) : 0));
+				 errdetail_internal("%s", guard_sentence_detail(judgement)) : 0,
+				 errhidecontext(true)));
 		ereport(LOG_SERVER_ONLY,
 				(errmsg("dropping index \"%s\" without knowing whether it is used: %s",
-						name, sentence)));
+						name, sentence),
+				 errhidestmt(true), errhidecontext(true)));
 	}
 	else if (verdict->reason == GUARD_REASON_APPROVED)
 		ereport(NOTICE,
@@ -394,10 +398,12 @@ guard_report_would_delay(const GuardJudgement *judgement)
 
 	ereport(WARNING,
 			(errmsg("guard.mode is observe, otherwise: index \"%s\" would be dropped in stages: %s",
-					name, client_sentence(judgement))));
+					name, client_sentence(judgement)),
+			 errhidecontext(true)));
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("guard.mode is observe, otherwise: index \"%s\" would be dropped in stages: %s",
-					name, guard_sentence_verdict(judgement))));
+					name, guard_sentence_verdict(judgement)),
+			 errhidestmt(true), errhidecontext(true)));
 }
 
 void

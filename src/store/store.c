@@ -311,7 +311,8 @@ guard_store_try(const char *what, guard_store_work work, void *arg)
 			ReThrowError(error);
 		ereport(LOG_SERVER_ONLY,
 				(errcode(error->sqlerrcode),
-				 errmsg("guard could not %s: %s", what, error->message)));
+				 errmsg("guard could not %s: %s", what, error->message),
+				 errhidestmt(true), errhidecontext(true)));
 		FreeErrorData(error);
 		ok = false;
 	}

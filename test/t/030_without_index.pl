@@ -63,14 +63,62 @@ is($r->{rows}[0][0], 1, 'parallel worker: the right answer');
 is(scalar @{ $r->{notices} }, 0, 'parallel worker: without a word');
 $s->ok("RESET guard.without_index; RESET $debug");
 
-# In postgresql.conf it is taken as it is; what is not a list is refused by whoever reads it.
-$node->append_conf('postgresql.conf', "guard.without_index = 'nowhere, t_a_idx'");
+# Whose plans: those of whoever sets it, in his session.  Nobody hides an index from others that way: not by the
+# configuration file, not by what is kept for a role or a database, however that got there.
+$node->append_conf('postgresql.conf', "guard.without_index = 't_a_idx'");
+$node->restart;
+like(slurp_file($node->logfile), qr/WARNING:  invalid value for parameter "guard.without_index"/, 'postgresql.conf: refused, and said');
+$s = session($node);
+like(plan_of($s, $explain), qr/Index Scan using t_a_idx/, 'postgresql.conf: the plan as it is');
+my $kept = 'SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text ~ $$without_index$$';
+foreach my $whose ('ROLE CURRENT_USER', 'ROLE ALL', 'ROLE CURRENT_USER IN DATABASE postgres', 'DATABASE postgres', 'SYSTEM')
+{
+	failed($s->query("ALTER $whose SET guard.without_index = 't_a_idx'"), '55P02', qr/in a session only/, "ALTER $whose SET");
+	next if $whose eq 'SYSTEM';
+	failed($s->query("ALTER $whose SET Guard.Without_Index FROM CURRENT"), '55P02', qr/in a session only/, "ALTER $whose SET FROM CURRENT");
+	passed($s->query("ALTER $whose RESET guard.without_index"), "ALTER $whose RESET");
+}
+$s->ok("SET guard.mode = off");
+failed($s->query("DO \$\$ BEGIN ALTER DATABASE postgres SET guard.without_index = 't_a_idx'; END \$\$"), '55P02', qr/in a session only/, 'in a DO, guard off');
+$s->ok("RESET guard.mode");
+is($s->value($kept), 0, 'nothing is kept');
+$s->ok(q{SET allow_system_table_mods = on});
+foreach my $key ("0, (SELECT oid FROM pg_roles WHERE rolname = current_user)", "(SELECT oid FROM pg_database WHERE datname = 'postgres'), 0")
+{
+	$s->ok("INSERT INTO pg_db_role_setting VALUES ($key, '{guard.without_index=t_a_idx}')");
+	my $next = session($node);
+	like($next->{greeting}{notices}[0]{M}, qr/invalid value for parameter "guard.without_index"/, 'kept all the same: said');
+	like(plan_of($next, $explain), qr/Index Scan using t_a_idx/, 'kept all the same: without effect');
+	$next->close;
+	$s->ok('DELETE FROM pg_db_role_setting');
+}
+my $client = session($node, application_name => 'psql', options => '-c guard.without_index=t_a_idx');
+like(plan_of($client, $explain), qr/Seq Scan/, 'PGOPTIONS: the session of whoever connects');
+$client->close;
+$s->ok("CREATE FUNCTION setting() RETURNS text LANGUAGE sql SET guard.without_index = 't_a_idx' AS \$\$ SELECT current_setting('guard.without_index') \$\$");
+is($s->value('SELECT setting()'), 't_a_idx', 'a function: while it runs');
+like(plan_of($s, $explain), qr/Index Scan using t_a_idx/, 'a function: not afterwards');
+
+# It is written down like a change of any other setting.
+my $from = -s $node->logfile;
+$s->ok("SET guard.without_index = 't_a_idx'");
+like(substr(slurp_file($node->logfile), $from), qr/guard audit: \{.*"object":"guard.without_index","command":"set","statement":"SET guard.without_index = 't_a_idx'"/, 'SET: has its line in the log');
+$s->ok('RESET guard.without_index');
+
+# Kept before the library was there to refuse it.
+$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "''");
 $node->restart;
 $s = session($node);
-like(plan_of($s, $explain), qr/Seq Scan/, 'postgresql.conf: the plan without the index');
-$s->ok("SET guard.without_index = ''");
-like(plan_of($s, $explain), qr/Index Scan using t_a_idx/, 'postgresql.conf: a session may want it back');
-ok(slurp_file($node->logfile) !~ /invalid configuration parameter name/, 'postgresql.conf: it is a setting like others');
+passed($s->query("ALTER ROLE CURRENT_USER SET guard.without_index = 't_a_idx'"), 'not preloaded: nobody is there to refuse it');
+my $late = session($node);
+$late->ok("LOAD 'guard'");
+like(plan_of($late, $explain), qr/Index Scan using t_a_idx/, 'not preloaded: without effect');
+failed($late->query("ALTER ROLE CURRENT_USER SET guard.without_index = 't_a_idx'"), '55P02', qr/in a session only/, 'not preloaded: refused once the library is there');
+$late->ok('ALTER ROLE CURRENT_USER RESET guard.without_index');
+$late->close;
+$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'guard'");
+$node->restart;
+$s = session($node);
 
 # EXPLAIN (WITHOUT_INDEX '…')
 my $option = "EXPLAIN (WITHOUT_INDEX 'public.t_a_idx', COSTS off)";
