@@ -8,6 +8,7 @@
 #   make check-clients           real migration tools must stop at a refusal, and nightly jobs run through
 #   make check-postgres          PostgreSQL's own regression tests, with guard loaded (long); ASSERT='15 18' builds servers with
 #                                assertions for it.  make check PG_CONFIG=$(test/assert_server 18) runs ours on such a one
+#   make fuzz                    libFuzzer and a mutator of SQL on what reads other people's words; FUZZ_SECS=60
 #   make check-source            what can be seen without running: ASCII, layout, names, comments, citations, layers, links
 #   make indent                  lay out the C source as pgindent does
 #   make && sudo make install    build and install into the server that PG_CONFIG (default: pg_config in PATH) belongs to
@@ -22,7 +23,7 @@
 # compiler has learnt a new warning.
 
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
-SELF_SUFFICIENT = check check-all check-clients check-histories check-postgres check-source indent demo bench
+SELF_SUFFICIENT = check check-all check-clients check-histories check-postgres check-source indent fuzz demo bench
 ifneq (,$(filter $(SELF_SUFFICIENT),$(MAKECMDGOALS)))
 
 .PHONY: $(SELF_SUFFICIENT)
@@ -39,6 +40,8 @@ check-postgres:
 	$(RUN) test/pg_regress_suite $(MAKEOVERRIDES)
 check-source:
 	$(RUN) test/source
+fuzz:
+	$(RUN) env $(MAKEOVERRIDES) test/fuzz/run
 indent:
 	$(RUN) src/tools/indent
 demo:
