@@ -37,7 +37,7 @@ refused($migration->query("DROP INDEX $index"), qr/\Q$index\E/, 'guard is on');
 my $from = log_position();
 $s->ok("ALTER SYSTEM SET guard.mode = 'off'");
 $s->ok('SELECT pg_reload_conf()');
-wait_until($migration, "SELECT current_setting('guard.mode') = 'off'");
+wait_until($_, "SELECT current_setting('guard.mode') = 'off'") foreach $migration, $s;
 my $r = $migration->query("DROP INDEX $index");
 passed($r, 'switched off by reload, in a session that was there already');
 is(scalar @{ $r->{notices} }, 0, 'nothing is said');
