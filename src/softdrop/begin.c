@@ -122,6 +122,7 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 	Oid			types[] = {OIDARRAYOID, OIDOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 	Datum		values[7];
 	char		nulls[] = "       ";
+	int			nestlevel;
 
 	values[0] = oid_array(parts);
 	values[1] = ObjectIdGetDatum(MyDatabaseId);
@@ -141,6 +142,7 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("could not write to table \"%s\"", "guard.soft_drop"),
 				 errdetail("Another session holds a lock on it.")));
+	nestlevel = guard_softdrop_settle_texts();
 	guard_store_execute("INSERT INTO guard.soft_drop (index_oid, database_oid, system_identifier, state,"
 						" table_oid, index_schema, index_name, table_name, partitioned, parts,"
 						" statement, reason, detail, next_step)"
@@ -152,6 +154,10 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 						"    'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = pc.reltablespace),"
 						"    'clustered', pi.indisclustered, 'partitioned', pc.relkind = 'I', 'was', pc.oid::bigint,"
 						"    'parent', CASE WHEN p.n > 1 THEN (SELECT h.inhparent::bigint FROM pg_inherits h WHERE h.inhrelid = pc.oid) END,"
+						"    'needs', (SELECT coalesce(jsonb_agg(jsonb_build_object('class', d.refclassid::bigint, 'oid', d.refobjid::bigint,"
+						"        'identity', (pg_identify_object(d.refclassid, d.refobjid, 0)).identity)), '[]')"
+						"        FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = pc.oid"
+						"        AND d.refclassid <> 'pg_class'::regclass),"
 						"    'statistics', (SELECT string_agg(a.attnum || '=' || a.attstattarget, ',')"
 						"        FROM pg_attribute a WHERE a.attrelid = pc.oid AND a.attstattarget >= 0)) ORDER BY p.n)"
 						"  FROM unnest($1) WITH ORDINALITY AS p (oid, n)"
@@ -161,6 +167,7 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 						" JOIN pg_namespace n ON n.oid = c.relnamespace"
 						" JOIN pg_class t ON t.oid = i.indrelid WHERE i.indexrelid = ($1)[1]",
 						7, types, values, nulls);
+	AtEOXact_GUC(true, nestlevel);
 }
 
 static char *

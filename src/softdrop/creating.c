@@ -14,36 +14,132 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/comment.h"
 #include "commands/defrem.h"
+#include "commands/tablespace.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_utilcmd.h"
+#include "parser/parser.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
+#include "compat/compat.h"
+#include "evidence/evidence.h"
 #include "softdrop/statement.h"
 #include "store/store.h"
 
-/*
- * What a definition says behind the name of the table, which may be called
- * otherwise by now.
- */
-static const char *
-behind_table(const char *definition)
-{
-	const char *found = strstr(definition, " USING ");
+/* ---- as the owner of the table ---- */
 
-	if (found == NULL)
+/* Who this process was before it became the owner of a table. */
+typedef struct Identity
+{
+	Oid			user;
+	int			context;
+	int			nestlevel;		/* of settings */
+}			Identity;
+
+/*
+ * What users wrote runs with the rights of the table's owner and can keep
+ * nothing of this session: neither the identity, nor settings.  The settings of
+ * that role are not applied.  An error leaves the identity to the transaction,
+ * which gives it back when it is aborted.
+ */
+static void
+become_owner(Oid table, Identity * before)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table %u has been dropped", table)));
+	GetUserIdAndSecContext(&before->user, &before->context);
+	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
+						   before->context | SECURITY_RESTRICTED_OPERATION);
+	before->nestlevel = guard_softdrop_settle_texts();
+	ReleaseSysCache(tuple);
+}
+
+static void
+become_again(const Identity * before)
+{
+	AtEOXact_GUC(false, before->nestlevel);
+	SetUserIdAndSecContext(before->user, before->context);
+}
+
+/*
+ * Run a statement about an index of that table, which may look into what the
+ * index is made of.
+ */
+static void
+run_as_owner(Oid table, const char *sql)
+{
+	Identity	before;
+
+	become_owner(table, &before);
+	SPI_connect();
+	if (SPI_execute(sql, false, 0) < 0)
+		elog(ERROR, "could not run: %s", sql);
+	SPI_finish();
+	become_again(&before);
+	CommandCounterIncrement();
+}
+
+/* ---- definitions ---- */
+
+/*
+ * A definition as the grammar has it.  Nothing that it names has been looked up.
+ */
+static IndexStmt *
+parse(const char *definition)
+{
+	List	   *statements = raw_parser(definition, RAW_PARSE_DEFAULT);
+	Node	   *stmt = list_length(statements) == 1 ?
+		linitial_node(RawStmt, statements)->stmt : NULL;
+
+	if (stmt == NULL || !IsA(stmt, IndexStmt))
 		elog(ERROR, "unexpected definition of an index: %s", definition);
-	return found;
+	return (IndexStmt *) stmt;
+}
+
+/*
+ * The index of that name, if it is one of the part's table, and has the part's
+ * definition, whatever the two are called; otherwise InvalidOid.
+ */
+static Oid
+find_alike(const GuardSoftDropPart *part, const char *name)
+{
+	Oid			index = get_relname_relid(name, get_rel_namespace(part->table));
+	IndexStmt  *theirs;
+	IndexStmt  *ours;
+	int			nestlevel;
+
+	if (!OidIsValid(index) || IndexGetRelation(index, true) != part->table)
+		return InvalidOid;
+	nestlevel = guard_softdrop_settle_texts();
+	theirs = parse(TextDatumGetCString(DirectFunctionCall1(pg_get_indexdef,
+														   ObjectIdGetDatum(index))));
+	ours = parse(part->definition);
+	AtEOXact_GUC(false, nestlevel);
+	theirs->idxname = ours->idxname = NULL;
+	theirs->relation = ours->relation = NULL;
+	return equal(theirs, ours) ? index : InvalidOid;
 }
 
 /*
@@ -54,59 +150,106 @@ behind_table(const char *definition)
 static char *
 name_to_create(const GuardSoftDropPart *part, Oid *found)
 {
-	Oid			schema = get_rel_namespace(part->table);
-	Oid			there = get_relname_relid(part->old_name, schema);
-
-	*found = InvalidOid;
-	if (!OidIsValid(there))
+	*found = find_alike(part, part->old_name);
+	if (OidIsValid(*found) ||
+		!OidIsValid(get_relname_relid(part->old_name, get_rel_namespace(part->table))))
 		return part->old_name;
-	if (IndexGetRelation(there, true) == part->table &&
-		strcmp(behind_table(TextDatumGetCString(DirectFunctionCall1(pg_get_indexdef,
-																	ObjectIdGetDatum(there)))),
-			   behind_table(part->definition)) == 0)
-	{
-		*found = there;
-		return part->old_name;
-	}
-	there = get_relname_relid(part->holding_name, schema);
-	if (OidIsValid(there) && IndexGetRelation(there, true) == part->table)
-		*found = there;
+	*found = find_alike(part, part->holding_name);
 	return part->holding_name;
 }
 
 /*
- * The statement that creates a part under that name.
+ * Nothing may have taken the place of what the definition names: it would run
+ * with the rights of the table's owner.
  */
-static char *
-creating_statement(const GuardSoftDropPart *part, const char *name)
+static void
+expect_same(HeapTuple tuple, TupleDesc desc, void *arg)
 {
-	return psprintf("CREATE INDEX %s%s ON %s%s%s",
-					part->partitioned ? "" : "CONCURRENTLY ",
-					quote_identifier(name), part->partitioned ? "ONLY " : "",
-					guard_dropping_name_now(part->table),
-					behind_table(part->definition));
+	const GuardSoftDropPart *part = arg;
+	char	   *identity = SPI_getvalue(tuple, desc, 3);
+	char	   *now;
+	bool		isnull;
+	ObjectAddress object;
+
+	ObjectAddressSet(object,
+					 DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull)),
+					 DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)));
+	LockDatabaseObject(object.classId, object.objectId, 0, AccessShareLock);
+	now = getObjectIdentity(&object, true);
+	if (now == NULL || strcmp(now, identity) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("cannot create index %s again: it was made with %s, which has been dropped or renamed",
+						quote_identifier(part->old_name), identity)));
 }
 
 /*
- * Run a statement that creates an index, in the tablespace where it was.
+ * The definition with everything that it names looked up, by the owner.  The
+ * table is locked.
+ */
+static IndexStmt *
+analyse(const GuardSoftDrop *drop, GuardSoftDropPart *part)
+{
+	Oid			types[] = {INT8OID, OIDOID};
+	Datum		values[] = {Int64GetDatum(drop->id),
+	ObjectIdGetDatum(part->defined_by)};
+	int			nestlevel = guard_softdrop_settle_texts();
+	Identity	before;
+	IndexStmt  *stmt;
+
+	guard_store_select("SELECT (n ->> 'class')::oid, (n ->> 'oid')::oid, n ->> 'identity'"
+					   " FROM guard.soft_drop s, jsonb_array_elements(s.parts) p,"
+					   " jsonb_array_elements(p -> 'needs') n"
+					   " WHERE s.id = $1 AND (p ->> 'was')::oid = $2",
+					   2, types, values, NULL, expect_same, part);
+	AtEOXact_GUC(false, nestlevel);
+	become_owner(part->table, &before);
+	stmt = transformIndexStmt(part->table, parse(part->definition), part->definition);
+	become_again(&before);
+	return stmt;
+}
+
+/*
+ * Create a part: CONCURRENTLY, which ends the transaction and begins others; of a
+ * partitioned one what has no storage.  The table is locked from before anything
+ * is looked up until the index is there, and PostgreSQL itself becomes the owner
+ * for what is left to run.
  */
 static void
-run_in_tablespace(const char *sql, const char *tablespace, MemoryContext context)
+build(const GuardSoftDrop *drop, GuardSoftDropPart *part, const char *name,
+	  MemoryContext context)
 {
-	char	   *before = MemoryContextStrdup(context,
-											 GetConfigOption("default_tablespace", false, false));
+	IndexStmt  *stmt;
+	Oid			tablespace;
+	Oid			index;
+	MemoryContext old;
 
-	SetConfigOption("default_tablespace", tablespace ? tablespace : "",
-					PGC_SUSET, PGC_S_OVERRIDE);
-	PG_TRY();
-	{
-		guard_softdrop_run(sql, 0);
-	}
-	PG_FINALLY();
-	{
-		SetConfigOption("default_tablespace", before, PGC_SUSET, PGC_S_OVERRIDE);
-	}
-	PG_END_TRY();
+	StartTransactionCommand();
+	LockRelationOid(part->table,
+					part->partitioned ? ShareLock : ShareUpdateExclusiveLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	old = MemoryContextSwitchTo(context);
+	stmt = analyse(drop, part);
+	stmt->idxname = pstrdup(name);
+	stmt->concurrent = !part->partitioned;
+	stmt->relation = makeRangeVar(get_namespace_name(get_rel_namespace(part->table)),
+								  get_rel_name(part->table), -1);
+	stmt->relation->inh = !part->partitioned;
+	tablespace = part->tablespace != NULL ?
+		get_tablespace_oid(part->tablespace, true) : InvalidOid;
+	if (OidIsValid(tablespace) && tablespace != MyDatabaseTableSpace)
+		stmt->tableSpace = part->tablespace;
+	MemoryContextSwitchTo(old);
+	index = guard_compat_define_index(part->table, stmt).objectId;
+	if (ActiveSnapshotSet())
+		PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	guard_origin_record(list_make1_oid(index));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
 }
 
 /* ---- partitions that came and went ---- */
@@ -168,6 +311,7 @@ add_new_partitions(GuardSoftDrop *drop)
 		part->table = table;
 		part->parent = above->was;
 		part->was = table;
+		part->defined_by = self->was;
 		part->partitioned = kind == RELKIND_PARTITIONED_TABLE;
 		part->old_name = makeObjectName(get_rel_name(table), self->old_name, NULL);
 		part->holding_name = psprintf("guard_drop_%u", table);
@@ -184,10 +328,9 @@ add_new_partitions(GuardSoftDrop *drop)
  * an invalid index, which is in the way.  Begins and ends transactions.
  */
 static void
-create_part(GuardSoftDropPart *part, MemoryContext context)
+create_part(const GuardSoftDrop *drop, GuardSoftDropPart *part, MemoryContext context)
 {
 	char	   *clear = NULL;
-	char	   *create = NULL;
 	char	   *name;
 	Oid			found;
 	MemoryContext old;
@@ -202,16 +345,14 @@ create_part(GuardSoftDropPart *part, MemoryContext context)
 		guard_dropping_note(found);
 		found = InvalidOid;
 	}
-	if (!OidIsValid(found))
-		create = creating_statement(part, name);
 	MemoryContextSwitchTo(old);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 
 	if (clear != NULL)
 		guard_softdrop_run(clear, 0);
-	if (create != NULL)
-		run_in_tablespace(create, part->tablespace, context);
+	if (!OidIsValid(found))
+		build(drop, part, name, context);
 }
 
 /*
@@ -243,9 +384,9 @@ attach(const GuardSoftDrop *drop, const GuardSoftDropPart *part, Oid index)
 		Oid			parent = above->was == part->parent ? created(above) : InvalidOid;
 
 		if (OidIsValid(parent))
-			guard_store_execute(psprintf("ALTER INDEX %s ATTACH PARTITION %s",
-										 guard_dropping_name_now(parent), guard_dropping_name_now(index)),
-								0, NULL, NULL, NULL);
+			run_as_owner(above->table,
+						 psprintf("ALTER INDEX %s ATTACH PARTITION %s",
+								  guard_dropping_name_now(parent), guard_dropping_name_now(index)));
 	}
 }
 
@@ -282,14 +423,14 @@ dress(const GuardSoftDropPart *part, Oid index)
 		int			target;
 
 		if (sscanf(entry, "%d=%d", &column, &target) == 2)
-			guard_store_execute(psprintf("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
-										 guard_dropping_name_now(index), column, target),
-								0, NULL, NULL, NULL);
+			run_as_owner(part->table,
+						 psprintf("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
+								  guard_dropping_name_now(index), column, target));
 	}
 	if (part->clustered)
-		guard_store_execute(psprintf("ALTER TABLE %s CLUSTER ON %s", guard_dropping_name_now(part->table),
-									 quote_identifier(get_rel_name(index))),
-							0, NULL, NULL, NULL);
+		run_as_owner(part->table,
+					 psprintf("ALTER TABLE %s CLUSTER ON %s", guard_dropping_name_now(part->table),
+							  quote_identifier(get_rel_name(index))));
 }
 
 static void
@@ -353,7 +494,7 @@ guard_creating_run(int64 id, MemoryContext context)
 		wanted = is_wanted(drop, part);
 		CommitTransactionCommand();
 		if (wanted)
-			create_part(part, context);
+			create_part(drop, part, context);
 	}
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());

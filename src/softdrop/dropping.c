@@ -77,6 +77,17 @@ guard_softdrop_is_own_drop(Oid index)
 	return list_member_oid(being_dropped, index);
 }
 
+void
+guard_dropping_check(Oid relation)
+{
+	if (being_dropped != NIL && !list_member_oid(being_dropped, relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s is not the index that was to be dropped",
+						guard_dropping_name_now(relation)),
+				 errdetail("Names have changed meanwhile.")));
+}
+
 static void
 set_lock_tag(LOCKTAG *tag)
 {

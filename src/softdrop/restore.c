@@ -29,6 +29,7 @@
 
 #include "planner/hide.h"
 #include "softdrop/softdrop.h"
+#include "softdrop/statement.h"
 #include "softdrop/watch.h"
 #include "store/store.h"
 #include "store/visits.h"
@@ -173,6 +174,7 @@ give_names_back(void *arg)
 void
 guard_softdrop_relation_goes(Oid relation)
 {
+	guard_dropping_check(relation);
 	if (relation == guard_store_table("soft_drop"))
 		(void) guard_store_try("give indexes back their names", give_names_back, NULL);
 }

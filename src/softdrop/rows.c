@@ -22,6 +22,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -73,6 +74,30 @@ char *
 guard_softdrop_name(const GuardSoftDrop *drop)
 {
 	return quote_qualified_identifier(drop->schema, drop->name);
+}
+
+int
+guard_softdrop_settle_texts(void)
+{
+	static const char *const settled[][2] = {
+		{"array_nulls", "on"},
+		{"bytea_output", "hex"},
+		{"datestyle", "ISO"},
+		{"extra_float_digits", "1"},
+		{"intervalstyle", "postgres"},
+		{"lc_monetary", "C"},
+		{"quote_all_identifiers", "off"},
+		{"search_path", "pg_catalog, pg_temp"},
+		{"standard_conforming_strings", "on"},
+		{"transform_null_equals", "off"},
+		{"xmloption", "content"},
+	};
+	int			nestlevel = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(settled); i++)
+		(void) set_config_option(settled[i][0], settled[i][1], PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return nestlevel;
 }
 
 /* ---- is it open? ---- */
@@ -200,6 +225,7 @@ read_part(HeapTuple tuple, TupleDesc desc, void *arg)
 	part->table = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
 	part->partitioned = DatumGetBool(SPI_getbinval(tuple, desc, 10, &isnull));
 	part->was = DatumGetObjectId(SPI_getbinval(tuple, desc, 11, &isnull));
+	part->defined_by = part->was;
 	part->parent = DatumGetObjectId(SPI_getbinval(tuple, desc, 12, &isnull));
 	part->index = locate(DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull)),
 						 part->table, part->holding_name);

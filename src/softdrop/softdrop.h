@@ -54,6 +54,7 @@ typedef struct GuardSoftDropPart
 	Oid			parent;			/* what the index above it was; InvalidOid: it
 								 * is the first */
 	Oid			was;			/* its OID when it was dropped */
+	Oid			defined_by;		/* "was" of the part whose definition it has */
 	bool		partitioned;
 	char	   *old_name;
 	char	   *holding_name;
@@ -146,6 +147,13 @@ extern void guard_softdrop_set_state(GuardSoftDrop *drop,
 /* A row in the audit log, in the current transaction. */
 extern void guard_softdrop_audit(const GuardSoftDrop *drop, const char *action,
 								 const char *reason);
+
+/*
+ * Constants and names in a definition are written, and read, in one form,
+ * whatever the settings of the session: from here until the settings of the
+ * level that is returned are given up.
+ */
+extern int	guard_softdrop_settle_texts(void);
 
 /* "public.users_email_idx", quoted where needed */
 extern char *guard_softdrop_name(const GuardSoftDrop *drop);

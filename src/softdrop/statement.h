@@ -40,6 +40,13 @@ extern void guard_creating_run(int64 id, MemoryContext context);
 /* guard's doors are to know that it is guard that drops this index */
 extern void guard_dropping_note(Oid index);
 
+/*
+ * A relation is being dropped: by a visitor in a long step nothing but what it
+ * has noted.  Between its look at a name and its statement, the name may have
+ * been given to another index, of somebody else.
+ */
+extern void guard_dropping_check(Oid relation);
+
 /* the row, in that context; called in a transaction */
 extern GuardSoftDrop *guard_dropping_read(int64 id, MemoryContext context);
 
