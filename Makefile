@@ -69,7 +69,7 @@ DATA = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
 
 # PostgreSQL needs two exceptions: every callback that it asks for has unused parameters, and macros of its headers
 # (ARR_DATA_PTR, for one) mix signed and unsigned.
-PG_CPPFLAGS = -I$(srcdir)/src
+PG_CPPFLAGS = -Isrc
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(if $(WERROR),-Werror) -MMD -MP
 
 # Tests.  Each kind makes its own private server with test/guard.conf and removes it again.
