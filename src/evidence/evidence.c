@@ -142,8 +142,8 @@ why_no_delay(const GuardTarget *target, const GuardShape *shape)
 }
 
 GuardEvidence *
-guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
-					   const GuardServer *server)
+guard_evidence_collect(const GuardTarget *target, Oid leaf,
+					   GuardFellows *fellows, const GuardServer *server)
 {
 	GuardEvidence *evidence = palloc0(sizeof(GuardEvidence));
 
@@ -178,12 +178,12 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf, List *fellows,
 	collect_size(evidence);
 	evidence->proves = guard_plans_need_unique(evidence);
 	guard_replacement_find(evidence->shape, evidence->shape->table,
-						   lappend_oid(list_copy(fellows), leaf),
+						   fellows,
 						   evidence->last_arbiter != 0 || evidence->proves ||
 						   evidence->unread ||
 						   guard_evidence_enforces_unnamed(evidence),
 						   &evidence->replacement);
-	guard_plans_collect(evidence, lappend_oid(list_copy(fellows), leaf));
+	guard_plans_collect(evidence, fellows);
 	return evidence;
 }
 

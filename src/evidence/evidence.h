@@ -185,11 +185,11 @@ extern GuardServer *guard_server_read(void);
 
 /*
  * Everything known of one leaf index, in the current memory context; NULL
- * when it has vanished.  "fellows" are OIDs of indexes that go together with
- * it and cannot be its replacement.  Waits for no lock.
+ * when it has vanished.  "fellows" go together with it and cannot be its
+ * replacement.  Waits for no lock.
  */
 extern GuardEvidence *guard_evidence_collect(const GuardTarget *target,
-											 Oid leaf, List *fellows,
+											 Oid leaf, GuardFellows *fellows,
 											 const GuardServer *server);
 
 /*
@@ -224,7 +224,8 @@ extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
 extern void guard_origin_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
-extern void guard_plans_collect(GuardEvidence *evidence, List *fellows);
+extern void guard_plans_collect(GuardEvidence *evidence,
+								const GuardFellows *fellows);
 extern bool guard_plans_need_unique(const GuardEvidence *evidence);
 extern void guard_hidden_collect(GuardEvidence *evidence);
 extern void guard_dependencies_collect(GuardEvidence *evidence);

@@ -240,7 +240,7 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 		return;
 
 	result->heir_table = psprintf("%s.%s", move->old_schema, move->old_name);
-	guard_replacement_find(evidence->shape, heir, NIL, false, &successor);
+	guard_replacement_find(evidence->shape, heir, NULL, false, &successor);
 	result->served = successor.match != GUARD_MATCH_NONE && successor.usable;
 	result->heir_index = successor.index;
 	if (result->served && successor.match == GUARD_MATCH_TWIN)

@@ -91,10 +91,11 @@ still_true(const GuardEvidence *evidence, List *pairs)
  * Can this index take over?  Then it stays, and queries may use it now.
  */
 static bool
-can_take_over(const GuardEvidence *evidence, Oid takeover, List *fellows,
-			  GuardReplacement *replacement)
+can_take_over(const GuardEvidence *evidence, Oid takeover,
+			  const GuardFellows *fellows, GuardReplacement *replacement)
 {
-	if (!OidIsValid(takeover) || list_member_oid(fellows, takeover))
+	if (!OidIsValid(takeover) || takeover == evidence->index ||
+		guard_fellows_have(fellows, takeover))
 		return false;
 	return guard_replacement_by_plan(evidence->shape, takeover, replacement);
 }
@@ -124,7 +125,7 @@ accounts_for_all(const GuardEvidence *evidence, List *statements)
  */
 static void
 add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
-			List *fellows, GuardReplacement *replacement)
+			const GuardFellows *fellows, GuardReplacement *replacement)
 {
 	GuardPlans *plans = &evidence->plans;
 
@@ -225,7 +226,7 @@ collect_reliance(GuardEvidence *evidence, List *pairs)
 }
 
 void
-guard_plans_collect(GuardEvidence *evidence, List *fellows)
+guard_plans_collect(GuardEvidence *evidence, const GuardFellows *fellows)
 {
 	List	   *pairs = guard_whatif_lookup(evidence->index);
 	List	   *statements = guard_capture_statements(evidence->index);

@@ -36,6 +36,7 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "utils/fmgroids.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -58,28 +59,86 @@ guard_replacement_set_leaving(guard_replacement_leaving leaving)
 	is_leaving = leaving;
 }
 
-/*
- * The best replacement for "gone" among the indexes of "table"; match is NONE
- * when there is none.  The index itself never counts, nor do those in
- * "excluded".  Takes no lock but conditional ones, waits for nothing, and
- * allocates in the current memory context.
- */
-void
-guard_replacement_find(const GuardShape *gone, Oid table, List *excluded,
-					   bool need_unique, GuardReplacement *result)
+GuardFellows *
+guard_fellows_make(List *indexes)
 {
+	GuardFellows *fellows = palloc0(sizeof(GuardFellows));
+
+	fellows->indexes = indexes;
+	list_sort(fellows->indexes, list_oid_cmp);
+	return fellows;
+}
+
+bool
+guard_fellows_have(const GuardFellows *fellows, Oid index)
+{
+	int			low = 0;
+	int			high = fellows != NULL ? list_length(fellows->indexes) : 0;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+		Oid			here = list_nth_oid(fellows->indexes, middle);
+
+		if (here == index)
+			return true;
+		if (here < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+/*
+ * The indexes of a table that stay.  Remembered for the table asked about last,
+ * for one statement may name thousands of one table.
+ */
+static List *
+list_staying(Oid table, GuardFellows *fellows)
+{
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (fellows == NULL)
+		return list_indexes(table);
+	if (fellows->table != table)
+	{
+		old = MemoryContextSwitchTo(GetMemoryChunkContext(fellows));
+		list_free(fellows->staying);
+		fellows->staying = list_indexes(table);
+		fellows->table = table;
+		foreach(lc, fellows->staying)
+		{
+			if (guard_fellows_have(fellows, lfirst_oid(lc)))
+				fellows->staying = foreach_delete_current(fellows->staying, lc);
+		}
+		MemoryContextSwitchTo(old);
+	}
+	return fellows->staying;
+}
+
+void
+guard_replacement_find(const GuardShape *gone, Oid table,
+					   GuardFellows *fellows, bool need_unique,
+					   GuardReplacement *result)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "guard candidates",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	int			nkeys = 0;
 	ListCell   *lc;
 
 	memset(result, 0, sizeof(GuardReplacement));
 
-	foreach(lc, list_indexes(table))
+	foreach(lc, list_staying(table, fellows))
 	{
 		Oid			index = lfirst_oid(lc);
 		GuardShape *shape;
 		GuardMatch	match;
 
-		if (index == gone->index || list_member_oid(excluded, index))
+		if (index == gone->index)
 			continue;
 
 		shape = guard_shape_read(index);
@@ -90,6 +149,13 @@ guard_replacement_find(const GuardShape *gone, Oid table, List *excluded,
 		if (match != GUARD_MATCH_NONE)
 			consider(result, &nkeys, shape, match);
 	}
+	MemoryContextSwitchTo(old);
+	if (result->match != GUARD_MATCH_NONE)
+	{
+		result->schema = pstrdup(result->schema);
+		result->name = pstrdup(result->name);
+	}
+	MemoryContextDelete(context);
 }
 
 bool

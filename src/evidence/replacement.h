@@ -29,14 +29,32 @@ typedef struct GuardReplacement
 } GuardReplacement;
 
 /*
+ * Indexes that go together: none serves in place of another.  Asked for every
+ * index of every table concerned, so nothing here may cost as much as they are
+ * many.
+ */
+typedef struct GuardFellows
+{
+	List	   *indexes;		/* OIDs, sorted */
+	Oid			table;			/* the table asked about last */
+	List	   *staying;		/* its indexes that are not among them */
+} GuardFellows;
+
+/* Makes the list its own.  Lives in the current memory context. */
+extern GuardFellows *guard_fellows_make(List *indexes);
+
+/* Is it one of them?  NULL stands for none. */
+extern bool guard_fellows_have(const GuardFellows *fellows, Oid index);
+
+/*
  * The best replacement for "gone" among the indexes of "table" (which may be
  * another table than it was on): usable twins first, then usable ones that
- * serve, then those not usable now.  "excluded" lists index OIDs that must
- * not count (fellow targets; hidden ones).  Waits for no lock, allocates in
- * the current memory context.
+ * serve, then those not usable now.  Neither the index itself nor its fellows
+ * (NULL: it has none) count.  Waits for no lock, allocates in the current
+ * memory context.
  */
 extern void guard_replacement_find(const GuardShape *gone, Oid table,
-								   List *excluded, bool need_unique,
+								   GuardFellows *fellows, bool need_unique,
 								   GuardReplacement *result);
 
 /*

@@ -21,9 +21,9 @@
  * predicate that calls anything but built-in functions is left unfolded, at
  * the price of a proof that may not be found.
  *
- * A shape lives in the memory context that was current when it was read,
- * along with some garbage; read shapes in a short-lived context, and copy out
- * those to be kept.
+ * A shape lives in the memory context that was current when it was read.  What
+ * reading and deparsing leave behind, many times its size, does not: a
+ * statement may drop thousands of indexes.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -50,6 +50,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "compat/compat.h"
@@ -85,6 +86,8 @@ GuardShape *
 guard_shape_read(Oid index)
 {
 	Oid			table = IndexGetRelation(index, true);
+	MemoryContext context;
+	MemoryContext old;
 	Node	   *predicate;
 	GuardShape *shape;
 	bool		locked;
@@ -92,6 +95,9 @@ guard_shape_read(Oid index)
 	if (!OidIsValid(table))
 		return NULL;
 
+	context = AllocSetContextCreate(CurrentMemoryContext, "guard shape",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
 	locked = ConditionalLockRelationOid(table, AccessShareLock);
 
 	shape = read_catalogs(index, &predicate);
@@ -102,6 +108,10 @@ guard_shape_read(Oid index)
 	if (locked)
 		UnlockRelationOid(table, AccessShareLock);
 
+	MemoryContextSwitchTo(old);
+	if (shape != NULL)
+		shape = guard_shape_copy(shape);
+	MemoryContextDelete(context);
 	return shape;
 }
 

@@ -151,6 +151,10 @@ recheck(GuardFrame *frame, GuardJudgement *judgement, Oid index)
 	if (!may_have_changed(judgement))
 		return;
 
+	/* which indexes their tables have was asked without a lock */
+	if (!frame->locked)
+		frame->fellows->table = InvalidOid;
+	frame->locked = true;
 	again = judge_one(frame, index, judgement->target->route);
 	if (again == NULL)
 		return;
@@ -222,7 +226,7 @@ note_rebuilt(void *arg)
 		rebuilt->name[len] = '\0';
 	frame->rebuilt = lappend(frame->rebuilt, rebuilt);
 
-	judgements = guard_check_targets(list_make1(target), NIL);
+	judgements = guard_check_targets(list_make1(target), NULL);
 	if (judgements == NIL)
 		return;
 	rebuilt->judgement = linitial(judgements);

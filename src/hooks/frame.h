@@ -63,6 +63,8 @@ typedef struct GuardFrame
 	bool		refused;		/* an error says so */
 	bool		kept;			/* the context has passed to the transaction */
 	List	   *judgements;		/* of GuardJudgement *: resolved beforehand */
+	GuardFellows *fellows;		/* what is known to go with them */
+	bool		locked;			/* their tables are, by now */
 	List	   *delayed;		/* those of them that become soft drops */
 	List	   *dropped;		/* of GuardDropped * */
 	List	   *gone;			/* OIDs of tables that went */

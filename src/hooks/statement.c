@@ -102,6 +102,7 @@ run_judging(GuardFrame *frame, guard_store_work work, void *arg)
 typedef struct JudgeJob
 {
 	List	   *targets;
+	GuardFellows *fellows;
 	List	   *judgements;
 } JudgeJob;
 
@@ -110,8 +111,7 @@ do_judge(void *arg)
 {
 	JudgeJob   *job = arg;
 
-	job->judgements = guard_check_targets(job->targets,
-										  guard_transaction_fellows());
+	job->judgements = guard_check_targets(job->targets, job->fellows);
 }
 
 /*
@@ -121,8 +121,11 @@ List *
 guard_statement_judge(GuardFrame *frame, List *targets)
 {
 	MemoryContext old = MemoryContextSwitchTo(frame->context);
-	JudgeJob	job = {targets, NIL};
+	JudgeJob	job = {targets, NULL, NIL};
 
+	if (frame->fellows == NULL)
+		frame->fellows = guard_check_fellows(NIL, guard_transaction_fellows());
+	job.fellows = frame->fellows;
 	if (!run_judging(frame, do_judge, &job))
 		job.judgements = NIL;
 	MemoryContextSwitchTo(old);
@@ -319,6 +322,8 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
 	if (run_judging(frame, do_collect, &job) && job.targets != NULL)
 	{
 		guard_delay_prepare(frame, parsetree, job.targets->targets);
+		frame->fellows = guard_check_fellows(job.targets->targets,
+											 guard_transaction_fellows());
 		frame->concurrent = job.targets->concurrent;
 		frame->judgements = guard_statement_judge(frame, job.targets->targets);
 		guard_statement_act_on(frame, guard_delay_leave_out_own(frame->judgements),

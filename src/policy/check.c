@@ -101,7 +101,7 @@ guard_check_sum_up(GuardJudgement *judgement)
 }
 
 static GuardJudgement *
-judge(GuardTarget *target, List *fellows, const GuardServer *server)
+judge(GuardTarget *target, GuardFellows *fellows, const GuardServer *server)
 {
 	GuardJudgement *judgement = palloc0(sizeof(GuardJudgement));
 	List	   *members = target->members;
@@ -136,9 +136,8 @@ judge(GuardTarget *target, List *fellows, const GuardServer *server)
 }
 
 List *
-guard_check_targets(List *targets, List *fellows)
+guard_check_targets(List *targets, GuardFellows *fellows)
 {
-	List	   *all = list_copy(fellows);
 	List	   *judgements = NIL;
 	GuardServer *server;
 	ListCell   *lc;
@@ -148,14 +147,7 @@ guard_check_targets(List *targets, List *fellows)
 	server = guard_server_read();
 	foreach(lc, targets)
 	{
-		GuardTarget *target = lfirst(lc);
-
-		all = lappend_oid(all, target->index);
-		all = list_concat(all, target->members);
-	}
-	foreach(lc, targets)
-	{
-		GuardJudgement *judgement = judge(lfirst(lc), all, server);
+		GuardJudgement *judgement = judge(lfirst(lc), fellows, server);
 
 		if (judgement != NULL)
 			judgements = lappend(judgements, judgement);
@@ -163,13 +155,27 @@ guard_check_targets(List *targets, List *fellows)
 	return judgements;
 }
 
+GuardFellows *
+guard_check_fellows(List *targets, List *others)
+{
+	List	   *all = list_copy(others);
+	ListCell   *lc;
+
+	foreach(lc, targets)
+	{
+		const GuardTarget *target = lfirst(lc);
+
+		all = lappend_oid(all, target->index);
+		all = list_concat(all, target->members);
+	}
+	return guard_fellows_make(all);
+}
+
 GuardJudgement *
 guard_check_with_fellows(GuardTarget *target, List *fellows,
 						 const GuardServer *server)
 {
-	List	   *all = lappend_oid(list_copy(fellows), target->index);
-
-	return judge(target, list_concat(all, target->members), server);
+	return judge(target, guard_check_fellows(list_make1(target), fellows), server);
 }
 
 GuardJudgement *
@@ -310,13 +316,13 @@ find_replacement(const GuardVerdict *verdict, Oid table, Oid successor,
 {
 	if (OidIsValid(table))
 	{
-		guard_replacement_find(verdict->evidence->shape, table, NIL,
+		guard_replacement_find(verdict->evidence->shape, table, NULL,
 							   verdict->needs_unique, replacement);
 		if (serves(verdict, replacement))
 			return true;
 	}
 	if (OidIsValid(successor) && successor != table)
-		guard_replacement_find(verdict->evidence->shape, successor, NIL,
+		guard_replacement_find(verdict->evidence->shape, successor, NULL,
 							   verdict->needs_unique, replacement);
 	return serves(verdict, replacement);
 }

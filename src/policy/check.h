@@ -38,11 +38,16 @@ typedef struct GuardJudgement
 extern GuardPolicy guard_check_policy(TimestampTz now);
 
 /*
- * Judge targets that go together: none of them can be another's replacement,
- * nor can any index in "fellows".  Returns a list of GuardJudgement * in the
- * current memory context, without those that have vanished.
+ * What goes together: these targets, and the indexes in "others".
  */
-extern List *guard_check_targets(List *targets, List *fellows);
+extern GuardFellows *guard_check_fellows(List *targets, List *others);
+
+/*
+ * Judge targets, in whose place none of "fellows" can serve.  Returns a list of
+ * GuardJudgement * in the current memory context, without those that have
+ * vanished.
+ */
+extern List *guard_check_targets(List *targets, GuardFellows *fellows);
 
 /*
  * Judge one target by itself, for somebody who asks about many: the server is

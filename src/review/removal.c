@@ -351,7 +351,7 @@ judge(Script *script, Node *stmt, bool concurrently)
 								 "PostgreSQL will refuse to drop it this way, or it is an index that guard does not judge.");
 		return;
 	}
-	foreach(lc, guard_check_targets(targets, fellows_of(script, targets)))
+	foreach(lc, guard_check_targets(targets, guard_check_fellows(targets, fellows_of(script, targets))))
 		add_removal(script, lfirst(lc), concurrently);
 	foreach(lc, targets)
 	{
@@ -596,13 +596,14 @@ guard_removal_is_made_up_later(const ScriptRemoval *removal)
 static bool
 made_up_again(Script *script, ScriptRemoval *removal, GuardTarget *target)
 {
-	List	   *fellows = fellows_of(script, list_make1(removal->target));
+	List	   *targets = list_make1(removal->target);
+	List	   *fellows = fellows_of(script, targets);
 	List	   *judgements;
 	ScriptRelation *heir = removal->heir;
 
 	if (target != NULL)
 		fellows = list_concat(lappend_oid(fellows, target->index), target->members);
-	judgements = guard_check_targets(list_make1(removal->target), fellows);
+	judgements = guard_check_targets(targets, guard_check_fellows(targets, fellows));
 	if (judgements == NIL)
 		return true;
 	if (((GuardJudgement *) linitial(judgements))->verdict.decision == GUARD_ALLOW)
