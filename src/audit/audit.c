@@ -59,6 +59,7 @@ guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 	entry.table_name = dropped->table_name;
 	entry.definition = dropped->definition;
 	entry.verdict = "unjudged";
+	entry.reason = dropped->why;
 	if (judgement != NULL)
 	{
 		GuardReason reason = judgement->verdict.reason;

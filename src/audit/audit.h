@@ -26,6 +26,7 @@ typedef struct GuardDropped
 	char	   *definition;		/* the statement that brings it back; NULL
 								 * when it could not be read */
 	const GuardJudgement *judgement;	/* NULL when it was not judged */
+	const char *why;			/* then: why not; NULL while guard.mode is off */
 } GuardDropped;
 
 /* The statement that asks. */

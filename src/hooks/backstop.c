@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -61,6 +62,37 @@ find_judgement(GuardFrame *frame, Oid index)
 }
 
 /*
+ * A partitioned index goes with the indexes of its partitions, which were
+ * judged: beforehand, as what its own parent consists of, or when they went,
+ * just before it.  Returns the judgement of the former; what is to come of the
+ * latter is noted with them.
+ */
+static GuardJudgement *
+judged_with_parts(GuardFrame *frame, GuardDropped *dropped, bool *pending)
+{
+	ListCell   *lc;
+
+	foreach(lc, get_rel_relispartition(dropped->index) ?
+			get_partition_ancestors(dropped->index) : NIL)
+	{
+		GuardJudgement *judgement = find_judgement(frame, lfirst_oid(lc));
+
+		if (judgement != NULL)
+			return judgement;
+	}
+	foreach(lc, frame->pending)
+	{
+		GuardPending *part = lfirst(lc);
+
+		if (!list_member_oid(part->parents, dropped->index))
+			continue;
+		part->wholes = lappend(part->wholes, dropped);
+		*pending = true;
+	}
+	return NULL;
+}
+
+/*
  * Names and definition of an index that is going, for the books.  Its table is
  * locked by now, so the definition can be read.
  */
@@ -79,6 +111,7 @@ note_dropped(GuardFrame *frame, Oid index)
 	dropped->table_name = quote_qualified_identifier(shape->schema,
 													 shape->table_name);
 	dropped->definition = shape->definition;
+	dropped->why = GUARD_UNJUDGED_FAILED;
 	guard_softdrop_describe(index, &dropped->name, &dropped->definition);
 	frame->dropped = lappend(frame->dropped, dropped);
 	return dropped;
@@ -177,6 +210,8 @@ add_pending(GuardFrame *frame, GuardDropped *dropped)
 
 	pending->table = dropped->table;
 	pending->dropped = dropped;
+	if (get_rel_relispartition(dropped->index))
+		pending->parents = get_partition_ancestors(dropped->index);
 	pending->alone = judge_one(frame, dropped->index, GUARD_ROUTE_CASCADE);
 	pending->with_table = judge_one(frame, dropped->index, GUARD_ROUTE_TABLE);
 	if (pending->alone != NULL && pending->with_table != NULL)
@@ -240,12 +275,18 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 	MemoryContext old;
 	GuardDropped *dropped;
 	GuardJudgement *judgement;
+	bool		pending = false;
 
 	if (internal)
 	{
 		/* PostgreSQL's own replacing: never refused, but the heir inherits. */
-		if (frame == NULL || !guard_targets_eligible(index))
+		if (!guard_targets_eligible(index))
 			return;
+		if (frame == NULL)
+		{
+			guard_unjudged_note(index);
+			return;
+		}
 		old = MemoryContextSwitchTo(frame->context);
 		(void) guard_store_try("note that an index is being rebuilt",
 							   note_rebuilt, &index);
@@ -269,8 +310,13 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 	}
 	else if (concurrent)
 		judge_now(frame, dropped);
-	else if (get_rel_relkind(index) != RELKIND_PARTITIONED_INDEX)
-		add_pending(frame, dropped);
+	else
+	{
+		if (get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX)
+			dropped->judgement = judged_with_parts(frame, dropped, &pending);
+		if (dropped->judgement == NULL && !pending)
+			add_pending(frame, dropped);
+	}
 	MemoryContextSwitchTo(old);
 }
 
@@ -331,6 +377,7 @@ guard_backstop_judge(GuardFrame *frame, bool may_refuse)
 {
 	List	   *judgements = NIL;
 	ListCell   *lc;
+	ListCell   *whole;
 
 	foreach(lc, frame->pending)
 	{
@@ -342,6 +389,14 @@ guard_backstop_judge(GuardFrame *frame, bool may_refuse)
 			guard_check_parent_goes(judgement);
 		pending->dropped->judgement = judgement;
 		guard_statement_claim(frame, judgement);
+		foreach(whole, pending->wholes)
+		{
+			GuardDropped *dropped = lfirst(whole);
+
+			if (dropped->judgement == NULL ||
+				judgement->verdict.decision != GUARD_ALLOW)
+				dropped->judgement = judgement;
+		}
 		if (may_refuse || judgement->verdict.decision == GUARD_ALLOW)
 			judgements = lappend(judgements, judgement);
 		else

@@ -24,8 +24,27 @@
 #include "hooks/frame.h"
 #include "planner/capture.h"
 #include "planner/hide.h"
+#include "policy/sentence.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"
+
+/*
+ * PostgreSQL has dropped it by itself, but nothing has taken its place: what it
+ * hung on was a temporary object.
+ */
+static void
+record_not_rebuilt(GuardFrame *frame, GuardShape *shape)
+{
+	GuardDropped dropped = {0};
+	GuardAsked	asked = guard_frame_asked(frame);
+
+	dropped.index = shape->index;
+	dropped.name = guard_sentence_name(shape);
+	dropped.table_name = guard_sentence_table(shape);
+	dropped.definition = shape->definition;
+	dropped.why = GUARD_UNJUDGED_INTERNAL;
+	guard_audit_dropped(&dropped, &asked);
+}
 
 /*
  * An index that was rebuilt under a new OID: what was known of it goes along.
@@ -50,6 +69,8 @@ record_rebuilt(GuardFrame *frame)
 				guard_evidence_rebuilt(rebuilt->judgement->verdict.evidence,
 									   successor);
 		}
+		else if (!OidIsValid(successor) && rebuilt->judgement != NULL)
+			record_not_rebuilt(frame, rebuilt->judgement->shape);
 	}
 	frame->rebuilt = NIL;
 }

@@ -37,7 +37,17 @@ typedef struct GuardPending
 	GuardJudgement *with_table; /* judged as if its table went, too */
 	bool		table_goes;
 	GuardDropped *dropped;
+	List	   *parents;		/* OIDs of the partitioned indexes it is in */
+	List	   *wholes;			/* of GuardDropped *: those of them that went */
 } GuardPending;
+
+/*
+ * Why an index was not judged that went while guard.mode was on: PostgreSQL
+ * dropped it along with what it replaces, or with a temporary object, and
+ * nothing took its place; or judging failed, in observe mode.
+ */
+#define GUARD_UNJUDGED_INTERNAL "internal"
+#define GUARD_UNJUDGED_FAILED	"failed"
 
 /* An index that PostgreSQL itself replaces by a new one of the same name. */
 typedef struct GuardRebuilt
@@ -187,7 +197,10 @@ extern bool guard_database_concerns(Node *parsetree);
 /* The database that must be empty for it; InvalidOid where none must. */
 extern Oid	guard_database_to_empty(Node *parsetree);
 
-/* ---- unjudged.c: what is dropped while guard.mode is off ---- */
+/*
+ * ---- unjudged.c: what is dropped while guard.mode is off, or at the end of
+ * temporary objects ----
+ */
 
 extern void guard_unjudged_init(void);
 extern void guard_unjudged_note(Oid index);

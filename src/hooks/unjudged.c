@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * unjudged.c
- *	  What is dropped while guard.mode is off.
+ *	  What is dropped while guard.mode is off, or with a temporary object.
  *
  * Off is off: nothing is judged, and the hooks return at their first line.
  * But whoever looks for the cause of a slow night must find what went, and who
@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "guc.h"
 #include "hooks/frame.h"
 #include "policy/sentence.h"
 #include "store/store.h"
@@ -55,6 +56,8 @@ do_note(void *arg)
 	entry = palloc0(sizeof(Unjudged));
 	entry->subid = GetCurrentSubTransactionId();
 	entry->dropped.index = index;
+	if (guard_guc_mode != GUARD_MODE_OFF)
+		entry->dropped.why = GUARD_UNJUDGED_INTERNAL;
 	entry->dropped.table = shape->table;
 	entry->dropped.name = guard_sentence_name(shape);
 	entry->dropped.table_name = guard_sentence_table(shape);
