@@ -25,6 +25,7 @@
 #include "planner/capture.h"
 #include "planner/hide.h"
 #include "planner/indexlist.h"
+#include "planner/question.h"
 #include "planner/whatif.h"
 #include "planner/without.h"
 #include "softdrop/softdrop.h"
@@ -47,6 +48,7 @@ _PG_init(void)
 	guard_indexlist_init();
 	guard_whatif_init();
 	guard_hide_init();
+	guard_question_init();
 	guard_softdrop_init();
 	guard_audit_init();
 	guard_alerts_init();

@@ -103,6 +103,9 @@ static MemoryContext loading = NULL;	/* of a copy not finished yet */
 static bool planned_blindly = false;
 static int	failures = 0;
 
+/* See guard_hide_show(). */
+static Oid	shown = InvalidOid;
+
 /* ---- invalidation ---- */
 
 /*
@@ -425,8 +428,10 @@ take_out_hidden(RelOptInfo *rel, Oid heap)
 	foreach(lc, rel->indexlist)
 	{
 		IndexOptInfo *info = lfirst(lc);
+		HiddenIndex *hidden = info->unique ? NULL : find_index(entry, info->indexoid);
 
-		if (!info->unique && find_index(entry, info->indexoid) != NULL)
+		if (hidden != NULL &&
+			(likely(!OidIsValid(shown)) || hidden->hidden.root != shown))
 			rel->indexlist = foreach_delete_current(rel->indexlist, lc);
 	}
 }
@@ -462,6 +467,12 @@ guard_hide_is_hidden(Oid index)
 	GuardHidden hidden;
 
 	return guard_hide_find(index, &hidden);
+}
+
+void
+guard_hide_show(Oid root)
+{
+	shown = root;
 }
 
 bool

@@ -79,6 +79,12 @@ extern int	guard_hide_count(void);
 extern bool guard_hide_is_preloaded(void);
 extern bool guard_hide_is_effective(void);
 
+/*
+ * Let this session's planner see one index that is hidden, named by its root,
+ * until it is called with InvalidOid; for the planning of what is not executed.
+ */
+extern void guard_hide_show(Oid root);
+
 /* ---- changing, in the current transaction: rollback takes it back ---- */
 
 /*

@@ -21,7 +21,7 @@
 #include "planner/indexlist.h"
 
 /* as many as there are files that hide, with room for one more */
-#define MAX_FILTERS		4
+#define MAX_FILTERS		5
 
 static guard_indexlist_filter filters[MAX_FILTERS];
 static int	nfilters = 0;

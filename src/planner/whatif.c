@@ -12,6 +12,8 @@
  *		whatif_clock.c		tells when a statement is due, and what is left
  *							to spend
  *		whatif_table.c		keeps the outcome in shared memory
+ *		question.c			plans with an index that is hidden, when the watch
+ *							asks
  *
  * planner_hook has what no later look at a statement's text has: its literals
  * and parameters, its search_path, role and locks (PG-INTERNALS 5.1, 5.4).
@@ -57,6 +59,7 @@
 #include "guc.h"
 #include "planner/capture.h"
 #include "planner/indexlist.h"
+#include "planner/question.h"
 #include "planner/whatif.h"
 #include "planner/whatif_plan.h"
 #include "planner/whatif_sample.h"
@@ -75,7 +78,8 @@ static PlannedStmt *whatif_planner(Query *parse, const char *query_string,
 static void note_seen(RelOptInfo *rel, Oid heap);
 static PlannedStmt *plan_and_sample(Query *parse, const char *query_string,
 									int cursorOptions,
-									ParamListInfo boundParams, int64 queryid);
+									ParamListInfo boundParams, int64 queryid,
+									bool asked);
 
 static inline bool
 is_on(void)
@@ -164,17 +168,19 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 {
 	int64		queryid = queryid_of(parse);
 	PlannedStmt *plan;
+	bool		asked;
 	bool		due;
 
 	if (queryid == 0 || !is_on() || guard_shadow_running() ||
 		!guard_store_is_here())
 		return guard_compat_next_planner(parse, query_string, cursorOptions,
 										 boundParams, es);
-	due = guard_clock_due(guard_clock_key(queryid, InvalidOid),
-						  now_in_seconds());
+	asked = unlikely(guard_question_any()) && guard_question_concerns(queryid);
+	due = asked || guard_clock_due(guard_clock_key(queryid, InvalidOid),
+								   now_in_seconds());
 	if (unlikely(due) && may_be_sampled(es))
 		return plan_and_sample(parse, query_string, cursorOptions, boundParams,
-							   queryid);
+							   queryid, asked);
 	plan = guard_compat_next_planner(parse, query_string, cursorOptions,
 									 boundParams, es);
 	if (likely(!due))
@@ -230,7 +236,7 @@ note_seen(RelOptInfo *rel, Oid heap)
  */
 static PlannedStmt *
 plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
-				ParamListInfo boundParams, int64 queryid)
+				ParamListInfo boundParams, int64 queryid, bool asked)
 {
 	GuardSample sample = {0};
 	GuardSeen  *outer = seen;
@@ -267,7 +273,13 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 
 	MemoryContextSwitchTo(context);
 	INSTR_TIME_SET_CURRENT(sample.started);
-	guard_sample_statement(&sample);
+	if (asked)
+	{
+		sample.shadow.relations = sample.seen.relations;
+		guard_question_plan(&sample);
+	}
+	else
+		guard_sample_statement(&sample);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return sample.plan;

@@ -5,7 +5,8 @@
  *
  * Finished calls by pg_stat_statements, over all users of a statement; those
  * that run now by pg_stat_activity.  A call that waits for a lock is not slow,
- * but late, and left out.
+ * but late: it is left out, and its statement is noted, for it will be counted
+ * when it has finished.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -21,33 +22,46 @@
 #include "softdrop/sample.h"
 #include "store/store.h"
 
-/* a qualified name, every character doubled and quoted */
-#define FUNCTION_LEN	(4 * NAMEDATALEN + 8)
+/* a name, every character doubled and quoted */
+#define FUNCTION_LEN	(2 * NAMEDATALEN + 4)
+
+/* The functions of the extension, and what they can do. */
+typedef struct Functions
+{
+	char		schema[FUNCTION_LEN];	/* empty: they are not there */
+	bool		since;			/* they tell since when each is counted */
+	bool		info;			/* and since when all are */
+} Functions;
 
 static void
-take_name(HeapTuple tuple, TupleDesc desc, void *arg)
+take_functions(HeapTuple tuple, TupleDesc desc, void *arg)
 {
-	snprintf((char *) arg, FUNCTION_LEN, "%s", SPI_getvalue(tuple, desc, 1));
+	Functions  *functions = arg;
+	bool		isnull;
+
+	snprintf(functions->schema, FUNCTION_LEN, "%s", SPI_getvalue(tuple, desc, 1));
+	functions->since = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
+	functions->info = DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull));
 }
 
 /*
- * The function of the extension, wherever that lives; never by search_path.
- * It is asked not to read the file with the texts.  NULL when it is not there.
+ * Find the extension, wherever it lives; never by search_path.
  */
-static char *
-counting_function(void)
+static void
+find_functions(Functions *functions)
 {
-	char	   *name = palloc0(FUNCTION_LEN);
-
-	guard_store_select("SELECT format('%I.%I', n.nspname, p.proname)"
+	memset(functions, 0, sizeof(*functions));
+	guard_store_select("SELECT quote_ident(n.nspname), p.proargnames @> '{stats_since}',"
+					   " EXISTS (SELECT FROM pg_proc i JOIN pg_depend m ON m.classid = d.classid"
+					   "  AND m.objid = i.oid AND m.refclassid = d.refclassid AND m.refobjid = e.oid"
+					   "  AND m.deptype = 'e' WHERE i.proname = 'pg_stat_statements_info' AND i.pronargs = 0)"
 					   " FROM pg_extension e"
 					   " JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid"
 					   "  AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'"
 					   " JOIN pg_proc p ON p.oid = d.objid AND p.proname = 'pg_stat_statements' AND p.pronargs = 1"
 					   " JOIN pg_namespace n ON n.oid = p.pronamespace"
 					   " WHERE e.extname = 'pg_stat_statements'",
-					   0, NULL, NULL, NULL, take_name, name);
-	return name[0] != '\0' ? name : NULL;
+					   0, NULL, NULL, NULL, take_functions, functions);
 }
 
 double
@@ -68,6 +82,15 @@ guard_sample_int(HeapTuple tuple, TupleDesc desc, int field)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
+static TimestampTz
+sample_time(HeapTuple tuple, TupleDesc desc, int field)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
 static void
 take_counted(HeapTuple tuple, TupleDesc desc, void *arg)
 {
@@ -75,33 +98,62 @@ take_counted(HeapTuple tuple, TupleDesc desc, void *arg)
 	int64		queryid = guard_sample_int(tuple, desc, 1);
 	GuardCounted *counted = hash_search(sample->counted, &queryid, HASH_ENTER, NULL);
 
-	counted->calls = guard_sample_int(tuple, desc, 2);
-	counted->time = guard_sample_float(tuple, desc, 3);
-	counted->stddev = guard_sample_float(tuple, desc, 4);
-	counted->longest = guard_sample_float(tuple, desc, 5);
-	counted->rows = guard_sample_float(tuple, desc, 6);
+	counted->counters.calls = guard_sample_int(tuple, desc, 2);
+	counted->counters.time = guard_sample_float(tuple, desc, 3);
+	counted->counters.squares = guard_sample_float(tuple, desc, 4);
+	counted->counters.longest = guard_sample_float(tuple, desc, 5);
+	counted->counters.rows = guard_sample_float(tuple, desc, 6);
+	counted->since = sample_time(tuple, desc, 7);
+	counted->late = false;
 }
 
+static void
+take_reset(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	((GuardWatchSample *) arg)->reset_at = sample_time(tuple, desc, 1);
+}
+
+/*
+ * pg_stat_statements is asked not to read the file with the texts.
+ */
 static void
 read_counted(GuardWatchSample *sample)
 {
 	HASHCTL		info = {.keysize = sizeof(int64), .entrysize = sizeof(GuardCounted),
 	.hcxt = sample->context};
-	char	   *function = counting_function();
+	Functions	functions;
 	Oid			types[] = {OIDOID};
 	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
 
 	sample->counted = hash_create("guard watch", 1024, &info,
 								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	if (function == NULL)
+	find_functions(&functions);
+	sample->at = GetCurrentTimestamp();
+	if (functions.schema[0] == '\0')
 		return;
 	guard_store_select(psprintf("SELECT queryid, sum(calls)::int8, sum(total_exec_time),"
-								" sqrt(greatest(sum(calls * (stddev_exec_time ^ 2 + mean_exec_time ^ 2)) / sum(calls)"
-								" - (sum(total_exec_time) / sum(calls)) ^ 2, 0)),"
-								" max(max_exec_time), sum(rows)::float8"
-								" FROM %s(false) WHERE dbid = $1 AND calls > 0 AND queryid IS NOT NULL"
-								" GROUP BY queryid", function),
+								" sum(calls * (stddev_exec_time ^ 2 + mean_exec_time ^ 2)),"
+								" max(max_exec_time), sum(rows)::float8, %s"
+								" FROM %s.pg_stat_statements(false)"
+								" WHERE dbid = $1 AND calls > 0 AND queryid IS NOT NULL GROUP BY queryid",
+								functions.since ? "min(stats_since)" : "NULL::timestamptz",
+								functions.schema),
 					   1, types, values, NULL, take_counted, sample);
+	if (functions.info)
+		guard_store_select(psprintf("SELECT stats_reset FROM %s.pg_stat_statements_info()",
+									functions.schema),
+						   0, NULL, NULL, NULL, take_reset, sample);
+}
+
+static void
+take_late(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	GuardWatchSample *sample = arg;
+	int64		queryid = guard_sample_int(tuple, desc, 1);
+	GuardCounted *counted = hash_search(sample->counted, &queryid, HASH_FIND, NULL);
+
+	if (counted != NULL)
+		counted->late = true;
 }
 
 static void
@@ -140,6 +192,9 @@ read_activity(GuardWatchSample *sample)
 					   " AND backend_type = 'client backend' AND query_id IS NOT NULL"
 					   " AND wait_event_type IS DISTINCT FROM 'Lock'",
 					   1, types, values, NULL, take_running, sample);
+	guard_store_select("SELECT query_id FROM pg_stat_activity WHERE datid = $1 AND state = 'active'"
+					   " AND query_id IS NOT NULL AND wait_event_type = 'Lock'",
+					   1, types, values, NULL, take_late, sample);
 	guard_store_select("SELECT count(*) FILTER (WHERE state = 'active'),"
 					   " count(*) FILTER (WHERE state = 'active' AND wait_event_type IS NOT NULL)"
 					   " FROM pg_stat_activity WHERE backend_type = 'client backend'",

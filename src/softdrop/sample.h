@@ -16,17 +16,17 @@
 #include "nodes/pg_list.h"
 #include "utils/hsearch.h"
 
+#include "softdrop/noise.h"
 #include "softdrop/watch.h"
 
 /* What pg_stat_statements knows of one statement, over all its users. */
 typedef struct GuardCounted
 {
 	int64		queryid;		/* key */
-	int64		calls;
-	double		time;
-	double		stddev;
-	double		longest;
-	double		rows;
+	GuardNoiseCounters counters;
+	TimestampTz since;			/* counted since then; 0 where the server does
+								 * not tell one from another (before 17) */
+	bool		late;			/* a call of it waits for a lock */
 } GuardCounted;
 
 typedef struct GuardRunning
@@ -40,9 +40,13 @@ struct GuardWatchSample
 {
 	HTAB	   *counted;		/* of GuardCounted */
 	List	   *running;		/* of GuardRunning * */
+	TimestampTz at;				/* counted at */
+	TimestampTz reset_at;		/* all counters began; 0 not known */
 	int			active;
 	int			waiting;
 	MemoryContext context;
+	List	   *earlier;		/* samples read back; watch.c's */
+	HTAB	   *watched;		/* statements that are no controls; watch.c's */
 };
 
 /* Columns of a result, 0 for NULL. */

@@ -311,6 +311,8 @@ look_at(Visit *visit, int64 id)
 		case GUARD_STEP_STAY:
 			stay(drop, &facts, &plan, visit);
 			come_again(visit, plan.next_visit, plan.stay_here);
+			if (watch.asking)
+				come_again(visit, facts.now + GUARD_WATCH_ANSWER_INTERVAL, true);
 			break;
 		case GUARD_STEP_HIDE:
 			if (!hide(drop, &need, visit))

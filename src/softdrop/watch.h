@@ -20,7 +20,15 @@ typedef struct GuardWatchFinding
 	bool		regressed;
 	char	   *sentence;		/* which statement, by how much; NULL unless
 								 * regressed */
+	bool		asking;			/* a session has been asked, and will answer
+								 * soon: look again after
+								 * GUARD_WATCH_ANSWER_INTERVAL */
+	int			compared;		/* statements of the index or its table of
+								 * which it is known how they were before; 0:
+								 * nothing watches this index */
 } GuardWatchFinding;
+
+#define GUARD_WATCH_ANSWER_INTERVAL	INT64CONST(250000)	/* microseconds */
 
 /* NULL when statements can be compared, else why not, as a clause. */
 extern const char *guard_watch_blind(void);
@@ -38,7 +46,7 @@ extern void guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sampl
  * Compare with before.  Writes down where the next window begins.
  */
 extern GuardWatchFinding guard_watch_look(GuardSoftDrop *drop,
-										  const GuardWatchSample *sample);
+										  GuardWatchSample *sample);
 
 /* The trial is over, however it ended: forget what was before. */
 extern void guard_watch_end(GuardSoftDrop *drop);

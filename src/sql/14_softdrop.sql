@@ -47,19 +47,33 @@ CREATE TABLE guard.soft_drop_baseline (
 	stddev			double precision NOT NULL,
 	longest			double precision NOT NULL,
 	rows_per_call	double precision NOT NULL,
+	before_at		timestamptz NOT NULL,
+	seen_at			timestamptz NOT NULL,
 	seen_calls		bigint NOT NULL,
 	seen_time		double precision NOT NULL,
-	seen_rows		double precision NOT NULL,
+	seen_squares	double precision NOT NULL,
 	seen_longest	double precision NOT NULL,
-	seen_at			timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	seen_rows		double precision NOT NULL,
+	seen_late		boolean NOT NULL,
+	in_a_row		integer NOT NULL DEFAULT 0,
 	PRIMARY KEY (soft_drop_id, queryid)
 );
 COMMENT ON TABLE guard.soft_drop_baseline IS
-'How statements were before an index was hidden, while it is hidden: the index''s own (kind = i), others of its table (t), controls (o), in milliseconds; seen_* are the counters at the beginning of the window that is looked at.';
+'How statements were before an index was hidden, while it is hidden: the index''s own (kind = i), others of its table (t), in milliseconds; calls = 0: that is not known. seen_* are the counters at the beginning of the window that is looked at, seen_late that a call waited for a lock then, in_a_row how many windows without a break have proven that it is slower.';
+
+CREATE TABLE guard.soft_drop_sample (
+	at				timestamptz NOT NULL PRIMARY KEY,
+	queryids		bigint[] NOT NULL,
+	calls			bigint[] NOT NULL,
+	times			double precision[] NOT NULL
+);
+COMMENT ON TABLE guard.soft_drop_sample IS
+'What the busiest statements of the database had done at moments at which something was hidden, or a window of guard.soft_drop_baseline began: what becomes slower with them does so for another reason.';
 
 -- Where a publication is FOR ALL TABLES: see 10_store.sql.
 ALTER TABLE guard.soft_drop REPLICA IDENTITY FULL;
 ALTER TABLE guard.soft_drop_baseline REPLICA IDENTITY FULL;
+ALTER TABLE guard.soft_drop_sample REPLICA IDENTITY FULL;
 
 CREATE VIEW guard.soft_drops AS
 	SELECT pg_catalog.format('%I.%I', s.index_schema, s.index_name) AS index_name,
