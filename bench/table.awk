@@ -10,7 +10,8 @@ $1 == "drop"              { ms[$2, $3, $4] = $5; if ($4 > drops) drops = $4; par
 $1 == "watch"             { parts["watch"] }
 $1 == "watch" && $2 == "restore" { restores++; since_hiding[restores] = $3; since_slow[restores] = $4 }
 $1 == "watch" && $2 == "missed"  { missed++ }
-$1 == "watch" && $2 == "alarms"  { alarms = $3; watched = $4; watch_secs = $5 }
+$1 == "watch" && $2 == "slower"  { slower[++slow_downs] = $3; slower_after[slow_downs] = $4 }
+$1 == "watch" && $2 == "alarms"  { alarms += $3; watched = $4; watch_secs = $5; noise[++noises] = $6; noise_alarms[noises] = $3 }
 $1 == "hiding" && NF == 5     { hiding[$2, $3, $4] = $5 }
 $1 == "hiding"            { parts["hiding"] }
 $1 == "hiding" && NF == 4     { hiding[$2, $3] = $4 }
@@ -238,7 +239,10 @@ function watch(    i, copy) {
 	for (i = 1; i <= restores; i++) copy[i] = since_hiding[i]
 	printf "  %-76s %7.1f s\n", "from hiding it, traffic paused meanwhile, median", median(copy, restores)
 	if (missed) printf "  %-76s %7d\n", "not restored within ten seconds", missed
-	printf "  %-76s %3d of %3d\n", "harmless indexes restored for nothing in " watch_secs " s of noise", alarms, watched
+	for (i = 1; i <= slow_downs; i++)
+		printf "  %-76s %7.1f s\n", "another index takes over, " slower[i] " times slower", slower_after[i]
+	for (i = 1; i <= noises; i++)
+		printf "  %-76s %3d of %3d\n", "harmless indexes restored for nothing in " watch_secs " s: " noise[i], noise_alarms[i], watched
 	print ""
 	aim("from the first slow call to the index being back, the longest (aim: 5 s)", largest(since_slow, restores), 5, "%7.1f s ")
 	aim("false alarms (aim: 0)", alarms, 1, "%7d  ")

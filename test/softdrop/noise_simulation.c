@@ -206,7 +206,10 @@ static const Simulation simulations[] = {
 	{"light tail five times slower, no answer, 5/s", 5, light, 5, GUARD_NOISE_NONE, 10, 0},
 	{"light tail five times slower, no answer, 20/s", 20, light, 5, GUARD_NOISE_NONE, 10, 0},
 
-	/* sixty calls do not tell what happens once in twenty: half of the runs take hours */
+	/*
+	 * sixty calls do not tell what happens once in twenty: half of the runs
+	 * take hours
+	 */
 	{"heavy tail five times slower, no answer, 1/s", 1, tail, 5, GUARD_NOISE_NONE, 900, 40},
 };
 
