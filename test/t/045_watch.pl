@@ -163,7 +163,19 @@ $s->ok('SELECT pg_stat_statements_reset()');
 meanwhile(sub { sum_of($auth, 'reset', $small->()) }, sub { state_of('reset') eq 'restored' });
 pass('the watch begins anew when pg_stat_statements is reset');
 
-# ---- who has planner settings of his own does not say that an index is innocent
+# ---- one who would use it outweighs those who would not
+
+make_tenants('mixed');
+$s->ok("INSERT INTO mixed SELECT g, 0, g, rpad('row ' || g, 100) FROM generate_series(60001, 160000) g");
+$s->ok('VACUUM ANALYZE mixed');
+use_it('mixed');
+$s->ok('DROP INDEX mixed_a_idx');
+wait_for_state('mixed', 'hidden');
+my $flood = session($node, 'flood');
+meanwhile(sub { sum_of($flood, 'mixed', 0) foreach 1 .. 3; sum_of($auth, 'mixed', $small->()) }, sub { state_of('mixed') eq 'restored' });
+like(reason_of('mixed'), qr/; the planner would use the index/, 'nobody keeps an index hidden by calling its statement for what does not need it');
+
+# ---- who has planner settings of his own does not say that an index is innocent, nor who only plans
 
 make_tenants('own');
 my $odd = session($node, 'odd');
@@ -171,7 +183,15 @@ $odd->ok('SET cpu_tuple_cost = 0.011');
 use_it('own', $odd);
 $s->ok('BEGIN; DROP INDEX own_a_idx; CREATE INDEX own_b_idx ON own (a); COMMIT');
 wait_for_state('own', 'hidden');
-meanwhile(sub { sum_of($odd, 'own', $large->()) }, sub { state_of('own') eq 'restored' });
+$s->ok('CREATE ROLE outsider LOGIN');
+my $outsider = session($node, application_name => 'outsider', user => 'outsider');
+meanwhile(
+	sub {
+		$outsider->query('SELECT sum(length(c)) FROM own WHERE a = 1');
+		$auth->ok('EXPLAIN SELECT sum(length(c)) FROM own WHERE a = 1');
+		sum_of($odd, 'own', $large->()) foreach 1 .. 3;
+	},
+	sub { state_of('own') eq 'restored' });
 like(reason_of('own'), qr/; whether the planner would use the index is not known/, 'then figures decide, and large tenants alone are slower');
 ok(!log_has(qr/index public\.own_a_idx stays hidden/), 'and nothing is said to stay');
 
