@@ -65,6 +65,7 @@
 typedef struct Baseline
 {
 	int64		queryid;
+	char		kind;
 	int64		calls;			/* 0: not known */
 	double		mean;
 	double		stddev;
@@ -361,6 +362,7 @@ take_baseline(HeapTuple tuple, TupleDesc desc, void *arg)
 	row->in_a_row = DatumGetInt32(SPI_getbinval(tuple, desc, 13, &isnull));
 	row->before_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 14, &isnull));
 	row->seen_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 15, &isnull));
+	row->kind = DatumGetChar(SPI_getbinval(tuple, desc, 16, &isnull));
 	reading->rows = lappend(reading->rows, row);
 	MemoryContextSwitchTo(old);
 }
@@ -374,7 +376,7 @@ read_baseline(const GuardSoftDrop *drop)
 
 	guard_store_select("SELECT queryid, calls, mean, stddev, longest, rows_per_call,"
 					   " seen_calls, seen_time, seen_squares, seen_longest, seen_rows, seen_late, in_a_row,"
-					   " before_at, seen_at FROM guard.soft_drop_baseline WHERE soft_drop_id = $1",
+					   " before_at, seen_at, kind FROM guard.soft_drop_baseline WHERE soft_drop_id = $1",
 					   1, types, values, NULL, take_baseline, &reading);
 	return reading.rows;
 }
@@ -677,8 +679,10 @@ look_at(const GuardSoftDrop *drop, Baseline *row, GuardWatchSample *sample,
 	GuardNoiseFinding finding;
 	GuardNoiseStep step;
 
+	result->lost |= sample->reset_at > row->seen_at;
 	if (!compare(row, sample, &statement) || row->seen_at > sample->at)
 	{
+		result->lost = true;
 		row->in_a_row = 0;
 		return false;
 	}
@@ -705,6 +709,25 @@ look_at(const GuardSoftDrop *drop, Baseline *row, GuardWatchSample *sample,
 	return !step.end && statement.seconds <= MAX_WINDOW;
 }
 
+List *
+guard_watch_known(const GuardSoftDrop *drop, int64 *others)
+{
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	*others = 0;
+	foreach(lc, read_baseline(drop))
+	{
+		Baseline   *row = lfirst(lc);
+
+		if (row->calls > 0 && row->kind == KIND_INDEX)
+			known = lappend(known, &row->queryid);
+		else if (row->calls > 0)
+			(*others)++;
+	}
+	return known;
+}
+
 GuardWatchFinding
 guard_watch_look(GuardSoftDrop *drop, GuardWatchSample *sample)
 {
@@ -716,7 +739,6 @@ guard_watch_look(GuardSoftDrop *drop, GuardWatchSample *sample)
 	{
 		Baseline   *row = lfirst(lc);
 
-		result.compared += row->calls > 0;
 		if (!look_at(drop, row, sample, &result))
 			ended = lappend(ended, row);
 		if (result.regressed)

@@ -18,14 +18,12 @@ typedef struct GuardWatchSample GuardWatchSample;
 typedef struct GuardWatchFinding
 {
 	bool		regressed;
+	bool		lost;			/* statistics were reset since the last look */
 	char	   *sentence;		/* which statement, by how much; NULL unless
 								 * regressed */
 	bool		asking;			/* a session has been asked, and will answer
 								 * soon: look again after
 								 * GUARD_WATCH_ANSWER_INTERVAL */
-	int			compared;		/* statements of the index or its table of
-								 * which it is known how they were before; 0:
-								 * nothing watches this index */
 } GuardWatchFinding;
 
 #define GUARD_WATCH_ANSWER_INTERVAL	INT64CONST(250000)	/* microseconds */
@@ -47,6 +45,12 @@ extern void guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sampl
  */
 extern GuardWatchFinding guard_watch_look(GuardSoftDrop *drop,
 										  GuardWatchSample *sample);
+
+/*
+ * The statements (int64 *) of this index of which is known how they were before
+ * it was hidden; and of how many others of its table that is known.
+ */
+extern List *guard_watch_known(const GuardSoftDrop *drop, int64 *others);
 
 /* The trial is over, however it ended: forget what was before. */
 extern void guard_watch_end(GuardSoftDrop *drop);
