@@ -27,6 +27,7 @@
 #include "alerts/memory.h"
 #include "guc.h"
 #include "store/store.h"
+#include "store/text.h"
 #include "store/visits.h"
 
 #define INTERVAL		USECS_PER_SEC
@@ -62,7 +63,8 @@ take_count(HeapTuple tuple, TupleDesc desc, void *arg)
 		return;
 	}
 	count = &sample->counts[sample->ncounts++];
-	strlcpy(count->service, service == NULL ? "" : service, GUARD_SERVICE_LEN);
+	guard_text_copy(count->service, GUARD_SERVICE_LEN,
+					service == NULL ? "" : service);
 	count->connections = int_field(tuple, desc, 2);
 	count->on_cpu = int_field(tuple, desc, 3);
 	count->waiting = int_field(tuple, desc, 4);

@@ -36,6 +36,7 @@
 #include "audit/audit.h"
 #include "guc.h"
 #include "store/store.h"
+#include "store/text.h"
 
 #define CHANNEL			"guard_alert"
 
@@ -109,8 +110,7 @@ static char *
 make_json(const Alert *alert, int max)
 {
 	StringInfoData buf;
-	int			reason_len = pg_mbcliplen(alert->reason, strlen(alert->reason),
-										  REASON_MAX);
+	int			reason_len = guard_text_clip(alert->reason, REASON_MAX);
 	int			left_out = 0;
 	const char *comma = "";
 	ListCell   *lc;

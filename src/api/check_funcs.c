@@ -34,6 +34,7 @@
 #include "evidence/statements.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
+#include "store/text.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_check);
 PG_FUNCTION_INFO_V1(guard_sql_index_statements);
@@ -164,7 +165,7 @@ guard_sql_check(PG_FUNCTION_ARGS)
 		values[0] = ObjectIdGetDatum(judgement->target->index);
 		values[1] = CStringGetTextDatum(guard_verdict_decision_name(judgement->verdict.decision));
 		values[2] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));
-		values[3] = CStringGetTextDatum(detail);
+		values[3] = CStringGetTextDatum(guard_text_valid(detail));
 		values[4] = DirectFunctionCall1(jsonb_in,
 										CStringGetDatum(guard_facts_json(judgement)));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
@@ -244,6 +245,8 @@ guard_sql_index_statements(PG_FUNCTION_ARGS)
 	List	   *members = target->members;
 	List	   *pairs;
 	GuardTimes *times;
+	bool		texts = guard_api_may_see_texts();
+	const char *no_texts = NULL;
 	Datum		services;
 	ListCell   *lc;
 
@@ -251,30 +254,36 @@ guard_sql_index_statements(PG_FUNCTION_ARGS)
 	services = service_array(members);
 	pairs = guard_prediction_pairs(members);
 	times = guard_times_create();
-	foreach(lc, guard_statements_collect(members, guard_api_may_see_texts()))
+	foreach(lc, guard_statements_captured(members))
 	{
-		GuardStatement *statement = lfirst(lc);
+		const GuardCapturedStatement *statement = lfirst(lc);
+		const GuardTime *time = guard_times_find(times, statement->queryid);
+		const char *query = !texts ? NULL :
+			guard_times_query(times, statement->queryid, false, &no_texts);
 		Datum		values[STATEMENTS_COLUMNS] = {0};
 		bool		nulls[STATEMENTS_COLUMNS] = {0};
-		double		secs = (GetCurrentTimestamp() - statement->captured.first) /
+		double		secs = (GetCurrentTimestamp() - statement->first) /
 			(double) USECS_PER_SEC;
 		GuardOutlook outlook;
 
-		(void) guard_outlook_read(&outlook, &statement->captured, pairs, times);
-		values[0] = Int64GetDatum(statement->captured.queryid);
-		nulls[1] = statement->query == NULL;
-		if (statement->query != NULL)
-			values[1] = CStringGetTextDatum(statement->query);
-		values[2] = Int64GetDatum(statement->captured.count);
+		(void) guard_outlook_read(&outlook, statement, pairs, times);
+		values[0] = Int64GetDatum(statement->queryid);
+		nulls[1] = query == NULL;
+		if (query != NULL)
+			values[1] = PointerGetDatum(cstring_to_text_with_len(query, guard_text_clip(query, GUARD_STATEMENT_SHOWN)));
+		values[2] = Int64GetDatum(statement->count);
 		values[3] = Float8GetDatum(outlook.timed ? outlook.calls :
-								   statement->captured.count / Max(secs, 1.0));
-		values[4] = Float8GetDatum(outlook.timed ? outlook.now :
-								   statement->mean_time);
-		nulls[4] = !statement->joined;
+								   statement->count / Max(secs, 1.0));
+		values[4] = Float8GetDatum(time != NULL ? time->mean_time : 0);
+		nulls[4] = time == NULL;
 		put_outlook(&outlook, values, nulls, 5);
 		values[10] = services;
-		values[11] = TimestampTzGetDatum(statement->captured.last);
+		values[11] = TimestampTzGetDatum(statement->last);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	if (no_texts != NULL)
+		ereport(WARNING,
+				(errmsg("texts of statements are missing: %s", no_texts),
+				 errhint("See the server log.")));
 	return (Datum) 0;
 }

@@ -36,6 +36,7 @@
 #include "api/api.h"
 #include "planner/hide.h"
 #include "policy/sentence.h"
+#include "store/text.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_indexes);
 
@@ -157,7 +158,7 @@ put_index(GuardJudgement *judgement, void *arg)
 	values[2] = CStringGetTextDatum(judgement->shape->name);
 	values[3] = CStringGetTextDatum(guard_verdict_decision_name(verdict->decision));
 	values[4] = CStringGetTextDatum(guard_verdict_reason_name(verdict->reason));
-	values[5] = CStringGetTextDatum(guard_sentence_verdict(judgement));
+	values[5] = CStringGetTextDatum(guard_text_valid(guard_sentence_verdict(judgement)));
 	put_name(judgement->keep_instead, &values[6], &nulls[6]);
 	put_name(redundant_with(verdict), &values[7], &nulls[7]);
 	values[8] = TimestampTzGetDatum(last);

@@ -19,7 +19,6 @@
 #include "commands/dbcommands.h"
 #include "lib/stringinfo.h"
 #include "libpq/libpq-be.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -31,6 +30,7 @@
 
 #include "audit/entry.h"
 #include "store/store.h"
+#include "store/text.h"
 
 /*
  * Longer statements are cut, with a mark.  Enough for any DDL on indexes that
@@ -50,16 +50,9 @@ guard_entry_question(void)
 static char *
 cut_statement(const char *statement)
 {
-	int			len;
-
-	if (statement == NULL)
-		return NULL;
-	statement += strspn(statement, " \t\r\n");
-	len = strlen(statement);
-	if (len <= STATEMENT_MAX)
-		return pstrdup(statement);
-	len = pg_mbcliplen(statement, len, STATEMENT_MAX);
-	return psprintf("%.*s [...]", len, statement);
+	return statement == NULL ? NULL :
+		guard_text_cut(statement + strspn(statement, " \t\r\n"), STATEMENT_MAX,
+					   " [...]");
 }
 
 /*
@@ -93,7 +86,7 @@ put_text(StringInfo buf, const char *key, const char *value)
 	if (value == NULL)
 		return;
 	put_key(buf, key);
-	escape_json(buf, value);
+	escape_json(buf, guard_text_valid(value));
 }
 
 static void

@@ -179,14 +179,16 @@ typedef struct GuardStatementRate
 	int64		calls;
 	double		total_time;		/* milliseconds */
 	int64		rows;
+	double		mean_time;		/* of all calls before the last snapshot */
+	char	   *query;			/* its text; NULL: not known */
 } GuardStatementRate;
 
 /*
- * Of those of these statements (pointers to int64 queryids, NIL: all) of which
- * it is known, as a list of GuardStatementRate * in the current memory
- * context.  One that was not called between the last two snapshots has 0
- * calls.
+ * Read that of one statement, in the current memory context.  False: no
+ * snapshot has written it down.  One that was not called between the last two
+ * snapshots has 0 calls; one that only the last one has seen, from = to.
  */
-extern List *guard_history_statement_rates(List *queryids);
+extern bool guard_history_statement_rate(int64 queryid,
+										 GuardStatementRate *rate);
 
 #endif							/* GUARD_HISTORY_H */

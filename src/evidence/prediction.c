@@ -140,10 +140,9 @@ guard_load_read(GuardLoad *load, List *indexes, GuardTimes *times)
 	memset(load, 0, sizeof(*load));
 	foreach(lc, guard_statements_captured(indexes))
 	{
-		GuardStatement *statement = lfirst(lc);
 		GuardOutlook outlook;
 
-		(void) guard_outlook_read(&outlook, &statement->captured, pairs, times);
+		(void) guard_outlook_read(&outlook, lfirst(lc), pairs, times);
 		guard_load_add(load, &outlook);
 	}
 }

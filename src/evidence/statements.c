@@ -1,7 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * statements.c
- *	  The statements that use an index, joined to pg_stat_statements.
+ *	  The statements that use an index: which, how long they take, their texts.
+ *
+ * Who is asked is the order of this file: capture, what the snapshots wrote
+ * down, and pg_stat_statements.  The last one holds what every role of every
+ * database makes it hold.  Its texts are one file, read as a whole, and one
+ * invalid byte in the text of some other database fails the whole call.  So a
+ * verdict never waits for a text, and where pg_stat_statements cannot be read,
+ * it is as if it knew nothing.
  *
  * The migration role sees no queryid of other roles in pg_stat_statements
  * (finding 12 of the design review), so it is read with the rights of the
@@ -14,239 +21,55 @@
  */
 #include "postgres.h"
 
+#include <sys/stat.h>
+
+#include "catalog/dependency.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "evidence/history.h"
 #include "evidence/statements.h"
 #include "store/store.h"
+#include "store/text.h"
 
-#define STATEMENT_TEXT_MAX	1000
-
-/* What guard reads of pg_stat_statements; it has had these since 1.8. */
-static const char *const columns_wanted[] = {"queryid", "query", "calls",
-"mean_exec_time", "dbid"};
+#define EXTENSION	"pg_stat_statements"
 
 /*
- * Find the view of the extension, as a qualified and quoted name in the
- * current memory context; NULL and a reason when it cannot be used.  Must be
- * called with SPI connected.
+ * Where its texts are, and from what length on they are too long to be read
+ * while somebody waits.
  */
-static char *
-find_view(const char **why)
-{
-	Oid			types[] = {INT4OID};
-	Datum		values[] = {Int32GetDatum(lengthof(columns_wanted))};
+#define TEXTS_FILE	PG_STAT_TMP_DIR "/pgss_query_texts.stat"
+#define TEXTS_MAX	(16 * 1024 * 1024)
 
-	*why = "extension pg_stat_statements is not installed in this database";
-	if (SPI_execute_with_args("SELECT c.oid::pg_catalog.regclass::pg_catalog.text, count(a.attname) OPERATOR(pg_catalog.=) $1"
-							  " FROM pg_catalog.pg_extension e"
-							  " JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"
-							  "  AND d.refobjid = e.oid AND d.deptype = 'e' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
-							  " JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relname = 'pg_stat_statements'"
-							  " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid"
-							  "  AND a.attname = ANY ('{queryid,query,calls,mean_exec_time,dbid}'::pg_catalog.name[])"
-							  " WHERE e.extname = 'pg_stat_statements' GROUP BY c.oid",
-							  1, types, values, NULL, true, 1) != SPI_OK_SELECT ||
-		SPI_processed != 1)
-		return NULL;
-	if (strcmp(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2),
-			   "t") != 0)
-	{
-		*why = "this version of pg_stat_statements is not understood";
-		return NULL;
-	}
-	if (GetConfigOption("pg_stat_statements.max", true, false) == NULL)
-	{
-		*why = "pg_stat_statements is not in shared_preload_libraries";
-		return NULL;
-	}
-	*why = NULL;
-	return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-}
-
-/* What run_as_owner() hands to its work. */
-typedef struct StatementJob
-{
-	List	   *statements;
-	bool		texts;
-	const char *why;
-	MemoryContext context;
-	HTAB	   *times;			/* of GuardTime: fill this instead */
-	char	   *view;			/* its name, in that context; NULL: none */
-} StatementJob;
 
 struct GuardTimes
 {
 	MemoryContext context;
-	HTAB	   *hash;			/* NULL: nothing has been read yet */
+	HTAB	   *hash;			/* of GuardTime */
+	bool		counted;		/* pg_stat_statements has been read */
+	bool		texts;			/* and its texts, or it is known why not */
+	const char *no_texts;
 };
 
-/*
- * Fill in what pg_stat_statements knows of the captured statements.
- */
-static void
-join_statements(StatementJob *job, const char *view)
-{
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
-	char	   *sql;
-	ListCell   *lc;
-
-	sql = psprintf("SELECT queryid, pg_catalog.sum(calls)::pg_catalog.int8,"
-				   " pg_catalog.sum(mean_exec_time OPERATOR(pg_catalog.*) calls) OPERATOR(pg_catalog./) pg_catalog.sum(calls)::pg_catalog.float8,"
-				   " %s FROM %s WHERE dbid OPERATOR(pg_catalog.=) $1 AND calls OPERATOR(pg_catalog.>) 0 GROUP BY queryid",
-				   job->texts ? "pg_catalog.min(query)" : "NULL", view);
-	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		return;
-
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-		int64		queryid = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
-
-		if (isnull)
-			continue;
-		foreach(lc, job->statements)
-		{
-			GuardStatement *statement = lfirst(lc);
-			char	   *query;
-
-			if (statement->captured.queryid != queryid)
-				continue;
-			statement->joined = true;
-			statement->calls = DatumGetInt64(SPI_getbinval(tuple, desc, 2, &isnull));
-			statement->mean_time = DatumGetFloat8(SPI_getbinval(tuple, desc, 3, &isnull));
-			query = job->texts ? SPI_getvalue(tuple, desc, 4) : NULL;
-			if (query != NULL)
-				statement->query = MemoryContextStrdup(job->context, query);
-		}
-	}
-}
-
-/*
- * Note the times of all statements of this database.
- */
-static void
-read_times(HTAB *times, const char *view)
-{
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
-	char	   *sql;
-
-	sql = psprintf("SELECT queryid, pg_catalog.sum(mean_exec_time OPERATOR(pg_catalog.*) calls) OPERATOR(pg_catalog./) pg_catalog.sum(calls)::pg_catalog.float8"
-				   " FROM %s WHERE dbid OPERATOR(pg_catalog.=) $1 AND calls OPERATOR(pg_catalog.>) 0"
-				   " AND queryid IS NOT NULL GROUP BY queryid", view);
-	if (SPI_execute_with_args(sql, 1, types, values, NULL, true, 0) != SPI_OK_SELECT)
-		return;
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-		int64		queryid = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
-		GuardTime  *time = hash_search(times, &queryid, HASH_ENTER, NULL);
-
-		time->mean_time = DatumGetFloat8(SPI_getbinval(tuple, desc, 2, &isnull));
-		time->lately = false;
-		time->calls = 0;
-	}
-}
-
-/*
- * What happened between the last two snapshots says more about now than the
- * mean of months does.
- */
-static void
-add_rates(HTAB *times)
-{
-	ListCell   *lc;
-
-	foreach(lc, guard_history_statement_rates(NIL))
-	{
-		GuardStatementRate *rate = lfirst(lc);
-		GuardTime  *time = hash_search(times, &rate->queryid, HASH_FIND, NULL);
-
-		if (time == NULL || rate->to <= rate->from)
-			continue;
-		time->lately = true;
-		time->calls = rate->calls * (double) USECS_PER_SEC /
-			(rate->to - rate->from);
-		if (rate->calls > 0)
-			time->mean_time = rate->total_time / rate->calls;
-	}
-}
-
-/*
- * As the owner of the extension, security-restricted and with nothing but
- * pg_catalog in the path, find the view and, if there is anything to join,
- * read it.
- */
-static void
-read_view(StatementJob *job)
-{
-	Oid			save_userid;
-	int			save_sec_context;
-	int			save_nestlevel;
-	char	   *view;
-
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(guard_store_owner(),
-						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-	save_nestlevel = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	view = find_view(&job->why);
-	if (view != NULL)
-		job->view = MemoryContextStrdup(job->context, view);
-	if (view != NULL && job->times != NULL)
-		read_times(job->times, view);
-	else if (view != NULL && job->statements != NIL)
-		join_statements(job, view);
-	SPI_finish();
-	AtEOXact_GUC(true, save_nestlevel);
-	SetUserIdAndSecContext(save_userid, save_sec_context);
-}
-
-const char *
-guard_statements_missing(void)
-{
-	StatementJob job = {.context = CurrentMemoryContext};
-
-	read_view(&job);
-	return job.why;
-}
-
-/*
- * View and function share name and schema, and only the extension's own
- * function can have its arguments there.
- */
-char *
-guard_statements_function(void)
-{
-	StatementJob job = {.context = CurrentMemoryContext};
-
-	read_view(&job);
-	return job.view;
-}
+/* ---- as capture knows them ---- */
 
 static int
 by_count(const ListCell *a, const ListCell *b)
 {
-	int64		ca = ((GuardStatement *) lfirst(a))->captured.count;
-	int64		cb = ((GuardStatement *) lfirst(b))->captured.count;
+	int64		ca = ((GuardCapturedStatement *) lfirst(a))->count;
+	int64		cb = ((GuardCapturedStatement *) lfirst(b))->count;
 
 	return ca < cb ? 1 : ca > cb ? -1 : 0;
 }
@@ -255,24 +78,22 @@ by_count(const ListCell *a, const ListCell *b)
  * One entry for each queryid: several partitions' indexes share statements.
  */
 static void
-add_statement(List **statements, const GuardCapturedStatement *captured)
+add_statement(List **statements, GuardCapturedStatement *captured)
 {
-	GuardStatement *statement;
 	ListCell   *lc;
 
 	foreach(lc, *statements)
 	{
-		statement = lfirst(lc);
-		if (statement->captured.queryid != captured->queryid)
+		GuardCapturedStatement *statement = lfirst(lc);
+
+		if (statement->queryid != captured->queryid)
 			continue;
-		statement->captured.count += captured->count;
-		statement->captured.first = Min(statement->captured.first, captured->first);
-		statement->captured.last = Max(statement->captured.last, captured->last);
+		statement->count += captured->count;
+		statement->first = Min(statement->first, captured->first);
+		statement->last = Max(statement->last, captured->last);
 		return;
 	}
-	statement = palloc0(sizeof(GuardStatement));
-	statement->captured = *captured;
-	*statements = lappend(*statements, statement);
+	*statements = lappend(*statements, captured);
 }
 
 List *
@@ -291,17 +112,7 @@ guard_statements_captured(List *relations)
 	return statements;
 }
 
-List *
-guard_statements_collect(List *relations, bool texts)
-{
-	StatementJob job = {.texts = texts, .context = CurrentMemoryContext};
-
-	job.statements = guard_statements_captured(relations);
-	if (job.statements == NIL)
-		return NIL;
-	read_view(&job);
-	return job.statements;
-}
+/* ---- as snapshots wrote them down ---- */
 
 GuardTimes *
 guard_times_create(void)
@@ -312,53 +123,263 @@ guard_times_create(void)
 	return times;
 }
 
-static void
-load_times(GuardTimes *times)
+/*
+ * The entry of a statement, new or not.
+ */
+static GuardTime *
+get_entry(GuardTimes *times, int64 queryid)
 {
-	StatementJob job = {.context = times->context};
-	HASHCTL		info;
+	HASHCTL		info = {.keysize = sizeof(int64), .entrysize = sizeof(GuardTime),
+	.hcxt = times->context};
+	GuardTime  *entry;
+	bool		found;
 
-	info.keysize = sizeof(int64);
-	info.entrysize = sizeof(GuardTime);
-	info.hcxt = times->context;
-	times->hash = hash_create("guard times", 1000, &info,
-							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	job.times = times->hash;
-	read_view(&job);
-	add_rates(times->hash);
+	if (times->hash == NULL)
+		times->hash = hash_create("guard times", 64, &info,
+								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	entry = hash_search(times->hash, &queryid, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset(entry, 0, sizeof(GuardTime));
+		entry->queryid = queryid;
+	}
+	return entry;
+}
+
+/*
+ * What happened between the last two snapshots says more about now than the
+ * mean of months does.
+ */
+static GuardTime *
+look_up(GuardTimes *times, int64 queryid)
+{
+	GuardTime  *entry = get_entry(times, queryid);
+	MemoryContext old;
+	GuardStatementRate rate;
+
+	if (entry->looked)
+		return entry;
+	entry->looked = true;
+	old = MemoryContextSwitchTo(times->context);
+	if (guard_history_statement_rate(queryid, &rate))
+	{
+		entry->timed = true;
+		entry->mean_time = rate.mean_time;
+		entry->query = rate.query;
+		entry->lately = rate.to > rate.from;
+		if (entry->lately)
+			entry->calls = rate.calls * (double) USECS_PER_SEC /
+				(rate.to - rate.from);
+		if (entry->lately && rate.calls > 0)
+			entry->mean_time = rate.total_time / rate.calls;
+	}
+	MemoryContextSwitchTo(old);
+	return entry;
+}
+
+/* ---- as pg_stat_statements knows them ---- */
+
+/*
+ * Does it count what guard reads?  It has done since 1.8.
+ */
+static bool
+is_understood(HeapTuple tuple)
+{
+	Oid		   *types;
+	char	  **names;
+	char	   *modes;
+	int			n = get_func_arg_info(tuple, &types, &names, &modes);
+
+	for (int i = 0; i < n && names != NULL; i++)
+	{
+		if (strcmp(names[i], "total_exec_time") == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The function of the extension, in the current memory context; NULL and a
+ * reason when it cannot be used.
+ */
+static char *
+find_function(const char **why)
+{
+	Oid			extension = get_extension_oid(EXTENSION, true);
+	CatCList   *list;
+	char	   *name = NULL;
+
+	*why = "extension pg_stat_statements is not installed in this database";
+	if (!OidIsValid(extension))
+		return NULL;
+	list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(EXTENSION));
+	for (int i = 0; i < list->n_members && name == NULL; i++)
+	{
+		HeapTuple	tuple = &list->members[i]->tuple;
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
+
+		if (form->pronargs != 1 ||
+			getExtensionOfObject(ProcedureRelationId, form->oid) != extension)
+			continue;
+		*why = "this version of pg_stat_statements is not understood";
+		if (is_understood(tuple))
+			name = quote_qualified_identifier(get_namespace_name(form->pronamespace),
+											  EXTENSION);
+	}
+	ReleaseSysCacheList(list);
+	if (name != NULL &&
+		GetConfigOption("pg_stat_statements.max", true, false) == NULL)
+	{
+		*why = "pg_stat_statements is not in shared_preload_libraries";
+		return NULL;
+	}
+	if (name != NULL)
+		*why = NULL;
+	return name;
+}
+
+const char *
+guard_statements_missing(void)
+{
+	const char *why;
+
+	(void) find_function(&why);
+	return why;
+}
+
+char *
+guard_statements_function(void)
+{
+	const char *why;
+
+	return find_function(&why);
+}
+
+static void
+take_time(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	GuardTimes *times = arg;
+	bool		isnull;
+	GuardTime  *entry = get_entry(times, DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)));
+
+	if (entry->timed)
+		return;
+	entry->timed = true;
+	entry->mean_time = DatumGetFloat8(SPI_getbinval(tuple, desc, 2, &isnull));
+}
+
+static void
+take_text(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	GuardTimes *times = arg;
+	bool		isnull;
+	GuardTime  *entry = get_entry(times, DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)));
+	char	   *query = SPI_getvalue(tuple, desc, 2);
+
+	if (entry->query == NULL && query != NULL)
+		entry->query = MemoryContextStrdup(times->context, query);
+}
+
+/*
+ * What pg_stat_statements counted of all statements of this database.
+ */
+static void
+read_times(void *arg)
+{
+	char	   *function = guard_statements_function();
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
+
+	if (function != NULL)
+		guard_store_select(psprintf("SELECT queryid, sum(total_exec_time) / sum(calls) FROM %s(false)"
+									" WHERE dbid = $1 AND calls > 0 AND queryid IS NOT NULL"
+									" GROUP BY queryid", function),
+						   1, types, values, NULL, take_time, arg);
+}
+
+/*
+ * The texts of all statements of this database.
+ */
+static void
+read_texts(void *arg)
+{
+	char	   *function = guard_statements_function();
+	Oid			types[] = {OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
+
+	if (function != NULL)
+		guard_store_select(psprintf("SELECT queryid, " GUARD_STATEMENT_TEXT " FROM %s(true)"
+									" WHERE dbid = $1 AND queryid IS NOT NULL GROUP BY queryid",
+									function),
+						   1, types, values, NULL, take_text, arg);
 }
 
 const GuardTime *
 guard_times_find(GuardTimes *times, int64 queryid)
 {
-	if (times->hash == NULL)
-		load_times(times);
-	return hash_search(times->hash, &queryid, HASH_FIND, NULL);
+	GuardTime  *entry = look_up(times, queryid);
+
+	if (!entry->timed && !times->counted)
+	{
+		times->counted = true;
+		(void) guard_store_try("read pg_stat_statements", read_times, times);
+	}
+	return entry->timed ? entry : NULL;
+}
+
+bool
+guard_statements_texts_long(void)
+{
+	struct stat st;
+
+	return stat(TEXTS_FILE, &st) == 0 && st.st_size > TEXTS_MAX;
+}
+
+const char *
+guard_times_query(GuardTimes *times, int64 queryid, bool cheaply,
+				  const char **why)
+{
+	GuardTime  *entry = look_up(times, queryid);
+
+	if (entry->query == NULL && !times->texts)
+	{
+		times->texts = true;
+		if (cheaply && guard_statements_texts_long())
+			times->no_texts = "the texts in pg_stat_statements are too long";
+		else if (!guard_store_try("read the texts of statements", read_texts, times))
+			times->no_texts = "pg_stat_statements could not be read with its texts";
+	}
+	if (entry->query == NULL && times->no_texts != NULL)
+		*why = times->no_texts;
+	return entry->query;
 }
 
 void
-guard_statements_append_texts(StringInfo buf, List *relations,
-							  const char *index, int limit)
+guard_statements_append_texts(StringInfo buf, GuardTimes *times,
+							  List *relations, const char *index, int limit)
 {
-	ListCell   *lc;
+	const char *why = NULL;
 	int			n = 0;
+	ListCell   *lc;
 
-	foreach(lc, guard_statements_collect(relations, true))
+	foreach(lc, guard_statements_captured(relations))
 	{
-		GuardStatement *statement = lfirst(lc);
-		int			len;
+		const GuardCapturedStatement *statement = lfirst(lc);
+		const GuardTime *time = guard_times_find(times, statement->queryid);
+		const char *query = guard_times_query(times, statement->queryid, true,
+											  &why);
 
 		if (n++ == limit)
 			break;
 		appendStringInfo(buf, "\nUses %s: queryid " INT64_FORMAT ", "
-						 INT64_FORMAT " times", index,
-						 statement->captured.queryid, statement->captured.count);
-		if (statement->joined)
-			appendStringInfo(buf, ", mean %.3f ms", statement->mean_time);
-		if (statement->query == NULL)
-			continue;
-		len = pg_mbcliplen(statement->query, strlen(statement->query),
-						   STATEMENT_TEXT_MAX);
-		appendStringInfo(buf, ": %.*s", len, statement->query);
+						 INT64_FORMAT " times", index, statement->queryid,
+						 statement->count);
+		if (time != NULL)
+			appendStringInfo(buf, ", mean %.3f ms", time->mean_time);
+		if (query != NULL)
+			appendStringInfo(buf, ": %.*s",
+							 guard_text_clip(query, GUARD_STATEMENT_SHOWN), query);
 	}
+	if (why != NULL)
+		appendStringInfo(buf, "\nWithout texts: %s.", why);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * statements.h
- *	  The statements that use an index, joined to pg_stat_statements.
+ *	  The statements that use an index: which, how long they take, their texts.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -13,15 +13,6 @@
 #include "lib/stringinfo.h"
 
 #include "planner/capture.h"
-
-typedef struct GuardStatement
-{
-	GuardCapturedStatement captured;
-	bool		joined;			/* pg_stat_statements knows it */
-	int64		calls;			/* since pg_stat_statements' reset */
-	double		mean_time;		/* milliseconds */
-	char	   *query;			/* NULL when not asked for or not known */
-} GuardStatement;
 
 /*
  * Is pg_stat_statements here, and of a version that is understood?  NULL when
@@ -36,30 +27,44 @@ extern const char *guard_statements_missing(void);
 extern char *guard_statements_function(void);
 
 /*
- * The statements that used any of these relations, most frequent first, as a
- * list of GuardStatement * in the current memory context.  Read with the
- * rights of the extension's owner: whether texts may be shown to whoever asks
- * is for the caller to decide.
+ * Are the texts of all statements too long to be read while somebody waits?
  */
-extern List *guard_statements_collect(List *relations, bool texts);
+extern bool guard_statements_texts_long(void);
 
-/* The same as capture knows them, without asking pg_stat_statements. */
+/*
+ * In a query of ours, grouped by queryid: the text of a statement, cut, but
+ * not as short as it will be shown.
+ */
+#define GUARD_STATEMENT_SHOWN	1000	/* bytes */
+#define GUARD_STATEMENT_TEXT	"left(min(query COLLATE \"C\"), 1004)"
+
+/*
+ * The statements that used any of these relations as capture knows them, most
+ * frequent first: a list of GuardCapturedStatement * in the current memory
+ * context.
+ */
 extern List *guard_statements_captured(List *relations);
 
 /*
- * How long statements take: what pg_stat_statements says of all of them, read
- * once for a question that concerns many indexes, at the first look-up.
+ * What is known of statements, for one question, which may concern many
+ * indexes.  What the last snapshots wrote down is read by key;
+ * pg_stat_statements at most once, without its texts, and only when a statement
+ * is asked for that is younger.  Where that fails, nothing is known of the
+ * statement's time, and that is all.
  */
 typedef struct GuardTimes GuardTimes;
 
 typedef struct GuardTime
 {
 	int64		queryid;		/* hash key, must be first */
+	bool		looked;			/* for what was written down of it */
+	bool		timed;			/* mean_time is known */
 	double		mean_time;		/* milliseconds: between the last two
 								 * snapshots, else since pg_stat_statements'
 								 * reset */
 	bool		lately;			/* the former, and so: */
 	double		calls;			/* a second */
+	char	   *query;			/* NULL: not known, or not asked for */
 } GuardTime;
 
 /* Empty; it and what is read later live in the current memory context. */
@@ -68,8 +73,19 @@ extern GuardTimes *guard_times_create(void);
 /* NULL: nothing is known of that statement's time. */
 extern const GuardTime *guard_times_find(GuardTimes *times, int64 queryid);
 
+/*
+ * The text of a statement, cut after some 1,000 characters; for the server log
+ * and for those who may see texts.  One that no snapshot has written down costs
+ * a reading of pg_stat_statements with all its texts, once; "cheaply": unless
+ * these are very long.  NULL: not known, and if that is because they could not
+ * be read, *why says so.
+ */
+extern const char *guard_times_query(GuardTimes *times, int64 queryid,
+									 bool cheaply, const char **why);
+
 /* For the server log: append the texts of the busiest statements. */
-extern void guard_statements_append_texts(StringInfo buf, List *relations,
-										  const char *index, int limit);
+extern void guard_statements_append_texts(StringInfo buf, GuardTimes *times,
+										  List *relations, const char *index,
+										  int limit);
 
 #endif							/* GUARD_STATEMENTS_H */

@@ -46,6 +46,7 @@
 
 #include "guc.h"
 #include "planner/service.h"
+#include "store/text.h"
 
 /* Names that drivers and poolers set when the application sets none. */
 static const char *const driver_names[] = {
@@ -117,7 +118,8 @@ is_version(const char *word, size_t len)
 
 	for (size_t i = 0; i < len; i++)
 	{
-		if (!isalnum((unsigned char) word[i]) && !strchr(".-+_~", word[i]))
+		if (IS_HIGHBIT_SET(word[i]) ||
+			(!isalnum((unsigned char) word[i]) && !strchr(".-+_~", word[i])))
 			return false;
 	}
 	if (isdigit((unsigned char) *digits))
@@ -320,7 +322,7 @@ guard_service_fold(const char *name, const char *fallback,
 	char		buf[GUARD_SERVICE_LEN];
 
 	memset(service, 0, sizeof(*service));
-	strlcpy(buf, name + strspn(name, " "), sizeof(buf));
+	guard_text_copy(buf, sizeof(buf), name + strspn(name, " "));
 	if (!is_driver(buf))
 	{
 		cut_host(buf);
@@ -332,8 +334,8 @@ guard_service_fold(const char *name, const char *fallback,
 	else
 		buf[0] = '\0';
 
-	strlcpy(service->service, is_blank(buf) ? fallback : buf,
-			GUARD_SERVICE_LEN);
+	guard_text_copy(service->service, GUARD_SERVICE_LEN,
+					is_blank(buf) ? fallback : buf);
 	service->hash =
 		hash_bytes((const unsigned char *) service->service,
 				   strlen(service->service)) ^

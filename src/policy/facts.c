@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "policy/sentence.h"
+#include "store/text.h"
 
 /*
  * Begin a member of an object; a comma before all but the first.
@@ -50,7 +51,7 @@ put_text(StringInfo buf, const char *key, const char *value)
 	if (value == NULL)
 		return;
 	put_key(buf, key);
-	escape_json(buf, value);
+	escape_json(buf, guard_text_valid(value));
 }
 
 static void

@@ -17,7 +17,6 @@
 
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -27,6 +26,7 @@
 #include "planner/capture.h"
 #include "policy/report.h"
 #include "policy/sentence.h"
+#include "store/text.h"
 
 /* How many other indexes a primary message names before it counts them. */
 #define NAMED_IN_PRIMARY	5
@@ -42,11 +42,11 @@
  * schema on which somebody else's index depends, and be refused, without
  * learning that one's traffic.
  */
-static char *
+static const char *
 client_sentence(const GuardJudgement *judgement)
 {
 	if (judgement->verdict.evidence->asker_may_see)
-		return guard_sentence_verdict(judgement);
+		return guard_text_valid(guard_sentence_verdict(judgement));
 	return pstrdup(judgement->verdict.decision != GUARD_ALLOW ?
 				   "it is still needed" :
 				   guard_verdict_reason_name(judgement->verdict.reason));
@@ -298,7 +298,9 @@ log_detail(List *judgements, const char *detail)
 	{
 		const GuardJudgement *judgement = lfirst(lc);
 
-		guard_statements_append_texts(&buf, judgement->target->members,
+		guard_statements_append_texts(&buf,
+									  judgement->verdict.evidence->server->times,
+									  judgement->target->members,
 									  guard_sentence_name(judgement->shape),
 									  STATEMENTS_LOGGED);
 	}
@@ -309,15 +311,18 @@ void
 guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 {
 	const GuardJudgement *first = linitial(judgements);
-	char	   *primary = primary_message(judgements);
-	char	   *detail;
-	char	   *log;
-	char	   *hint = psprintf("%s %s", hint_message(first),
+	const char *primary = primary_message(judgements);
+	const char *detail;
+	const char *log;
+	const char *hint = psprintf("%s %s", hint_message(first),
 								approval_hint(judgements));
 	const char *reason = guard_verdict_reason_name(first->verdict.reason);
 
+	primary = guard_text_valid(primary);
+	hint = guard_text_valid(hint);
 	predict(judgements);
-	detail = detail_message(judgements, occasion, why, DETAILED_FOR_CLIENT);
+	detail = guard_text_valid(detail_message(judgements, occasion, why,
+											 DETAILED_FOR_CLIENT));
 	log = log_detail(judgements, detail_message(judgements, occasion, why, -1));
 
 	if (guard_guc_mode == GUARD_MODE_ENFORCE)
@@ -361,7 +366,7 @@ guard_report_allowed(const GuardJudgement *judgement)
 {
 	const GuardVerdict *verdict = &judgement->verdict;
 	const char *name = guard_sentence_name(judgement->shape);
-	char	   *sentence = client_sentence(judgement);
+	const char *sentence = client_sentence(judgement);
 
 	if (verdict->warning)
 	{

@@ -17,7 +17,6 @@
 
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
@@ -25,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "policy/sentence.h"
+#include "store/text.h"
 
 /* So few uses make no rate. */
 #define RATE_USES		20
@@ -130,13 +130,8 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 char *
 guard_sentence_one_line(const char *str)
 {
-	int			len = strlen(str);
-	char	   *line;
+	char	   *line = guard_text_cut(str, REASON_SHOWN, "...");
 
-	if (len > REASON_SHOWN)
-		line = psprintf("%.*s...", pg_mbcliplen(str, len, REASON_SHOWN), str);
-	else
-		line = pstrdup(str);
 	for (char *p = line; *p; p++)
 	{
 		if (*p == '\n' || *p == '\r' || *p == '\t')

@@ -29,6 +29,7 @@
 
 #include "policy/verdict.h"
 #include "review/script.h"
+#include "store/text.h"
 
 /* As much of a statement as a table's cell can hold. */
 #define COMMAND_SHOWN	200
@@ -432,8 +433,7 @@ cut_command(const GuardPiece *piece)
 {
 	const char *str = guard_secrets_may_hold(piece->str) ?
 		guard_secrets_hide(piece->str, piece->meta) : piece->str;
-	int			len = pg_mbcliplen(str, strlen(str), COMMAND_SHOWN);
-	char	   *line = psprintf("%.*s%s", len, str, str[len] != '\0' ? "..." : "");
+	char	   *line = guard_text_cut(str, COMMAND_SHOWN, "...");
 	char	   *to = line;
 
 	for (char *from = line; *from != '\0'; from++)

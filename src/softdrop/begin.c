@@ -25,7 +25,6 @@
 #include "catalog/pg_type.h"
 #include "commands/comment.h"
 #include "commands/tablecmds.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
@@ -39,6 +38,7 @@
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"
+#include "store/text.h"
 #include "store/visits.h"
 
 /* Longer statements are cut. */
@@ -129,8 +129,8 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 	values[2] = Int64GetDatum((int64) GetSystemIdentifier());
 	if (statement != NULL)
 		values[3] = PointerGetDatum(cstring_to_text_with_len(statement,
-															 pg_mbcliplen(statement, strlen(statement),
-																		  STATEMENT_MAX)));
+															 guard_text_clip(statement,
+																			 STATEMENT_MAX)));
 	else
 		nulls[3] = 'n';
 	values[4] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));

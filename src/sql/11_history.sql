@@ -82,10 +82,11 @@ CREATE TABLE guard.statement_rate (
 	delta_to	timestamptz,
 	delta_calls	bigint,
 	delta_time	double precision,
-	delta_rows	bigint
+	delta_rows	bigint,
+	query		text
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE guard.statement_rate IS
-'What pg_stat_statements counted for each captured statement, all roles together, and how much of that came between the last two snapshots. Times in milliseconds.';
+'What pg_stat_statements counted for each captured statement, all roles together, and how much of that came between the last two snapshots. Times in milliseconds. query: the beginning of its text, as pg_stat_statements keeps it; null where that could not be read.';
 
 ALTER TABLE guard.evidence_epoch REPLICA IDENTITY FULL;
 ALTER TABLE guard.known_use REPLICA IDENTITY FULL;

@@ -158,15 +158,17 @@ guard_store_table(const char *name)
 	return relid;
 }
 
-bool
-guard_store_scan(const char *table, const char *index, int attnum, Oid key,
-				 guard_store_row row, void *arg)
+/*
+ * The rows of a table that "key" finds, NULL: all.
+ */
+static bool
+scan(const char *table, const char *index, ScanKey key, guard_store_row row,
+	 void *arg)
 {
 	Oid			relid = guard_store_table(table);
 	Oid			indexid = InvalidOid;
 	Relation	rel;
-	SysScanDesc scan;
-	ScanKeyData skey;
+	SysScanDesc sysscan;
 	HeapTuple	tuple;
 
 	/*
@@ -185,19 +187,40 @@ guard_store_scan(const char *table, const char *index, int attnum, Oid key,
 
 	if (index != NULL)
 		indexid = get_relname_relid(index, RelationGetNamespace(rel));
-	if (attnum != 0)
-		ScanKeyInit(&skey, attnum, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(key));
-	scan = systable_beginscan(rel, indexid, OidIsValid(indexid), NULL,
-							  attnum != 0 ? 1 : 0, &skey);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	sysscan = systable_beginscan(rel, indexid, OidIsValid(indexid), NULL,
+								 key != NULL ? 1 : 0, key);
+	while (HeapTupleIsValid(tuple = systable_getnext(sysscan)))
 	{
 		if (!row(tuple, RelationGetDescr(rel), arg))
 			break;
 	}
-	systable_endscan(scan);
+	systable_endscan(sysscan);
 	table_close(rel, AccessShareLock);
 	return true;
+}
+
+bool
+guard_store_scan(const char *table, const char *index, int attnum, Oid key,
+				 guard_store_row row, void *arg)
+{
+	ScanKeyData skey;
+
+	if (attnum == 0)
+		return scan(table, index, NULL, row, arg);
+	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(key));
+	return scan(table, index, &skey, row, arg);
+}
+
+bool
+guard_store_scan_bigint(const char *table, const char *index, int attnum,
+						int64 key, guard_store_row row, void *arg)
+{
+	ScanKeyData skey;
+
+	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(key));
+	return scan(table, index, &skey, row, arg);
 }
 
 void

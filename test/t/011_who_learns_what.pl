@@ -54,6 +54,8 @@ like($log, qr/Reason: hot\./, 'and the reason');
 is(scalar(() = $log =~ /cannot drop index/g), 1, 'one refusal is one line');
 
 $from = position();
+# At COMMIT texts are logged that a snapshot has written down.
+$s->ok('SELECT guard.snapshot()');
 $owner->query('BEGIN; DROP INDEX t_a_idx; COMMIT');
 like(logged($from), qr/ERROR: .*cannot drop index "public.t_a_idx".*secret_column/s, 'so does a refusal at COMMIT');
 
