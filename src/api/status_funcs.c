@@ -91,6 +91,43 @@ put_history(ReturnSetInfo *rsinfo)
 										guard_sentence_moment(last)));
 }
 
+/*
+ * Since when nothing has passed capture by, or who does so now.
+ */
+static char *
+capture_words(const GuardCaptureStatus *status, TimestampTz since)
+{
+	if (guard_guc_mode == GUARD_MODE_OFF || !guard_guc_capture)
+		return psprintf("off (%s)", guard_guc_capture ? "guard.mode" : "guard.capture");
+	if (status->sessions_off > 0)
+		return psprintf("incomplete: %d %s not captured in this database (guard.mode or guard.capture is off there)",
+						status->sessions_off,
+						status->sessions_off == 1 ? "session is" : "sessions are");
+	if (since == 0)
+		return pstrdup("incomplete: some sessions are not captured");
+	return psprintf("%s%s", since_words(since),
+					status->resumed_at == 0 || status->resumed_at < status->since ? "" :
+					", until when a session was not captured (guard.mode or guard.capture was off there)");
+}
+
+/*
+ * Records in use of all that there are, and whether this database has found
+ * no room.
+ */
+static char *
+relations_words(const GuardCaptureStatus *status)
+{
+	char	   *used = psprintf("%d of %d, %d of them here (at least %d guaranteed)",
+								status->relations_used, status->relations_max,
+								status->relations_here, status->guaranteed);
+
+	if (status->last_loss == 0)
+		return used;
+	return psprintf("%s%s; some found no room and are unknown, the last on %s (guard.max_indexes)",
+					status->has_room ? "" : "full: ", used,
+					guard_sentence_moment(status->last_loss));
+}
+
 static void
 put_capture(ReturnSetInfo *rsinfo, TimestampTz since)
 {
@@ -102,18 +139,8 @@ put_capture(ReturnSetInfo *rsinfo, TimestampTz since)
 		put(rsinfo, "capture", "not available: guard is not in shared_preload_libraries");
 		return;
 	}
-	if (!guard_guc_capture)
-		put(rsinfo, "capture", "off (guard.capture)");
-	else if (since == 0)
-		put(rsinfo, "capture", "incomplete: some sessions are not captured");
-	else
-		put(rsinfo, "capture", since_words(since));
-	put(rsinfo, "captured indexes and tables",
-		status.overflow_since == 0 ?
-		psprintf("%d of %d", status.relations_used, status.relations_max) :
-		psprintf("full: %d of %d, some are unknown since %s (guard.max_indexes)",
-				 status.relations_used, status.relations_max,
-				 guard_sentence_moment(status.overflow_since)));
+	put(rsinfo, "capture", capture_words(&status, since));
+	put(rsinfo, "captured indexes and tables", relations_words(&status));
 	put(rsinfo, "captured statements",
 		psprintf("%d of %d, " INT64_FORMAT " evicted", status.statements_used,
 				 status.statements_max, status.statements_evicted));

@@ -11,8 +11,8 @@
  *	gap			a span for which no source was there.  What happened then is
  *				unknown; a stopped server is no gap, since the counters that
  *				survive a clean restart have missed nothing
- *	segment		one life of capture's shared memory, known by the time at which
- *				it was made
+ *	segment		one life of a record of capture, known by the time at which it
+ *				was made
  *	snapshot	the writing down, in one transaction
  *
  * Copyright (c) 2026, the guard authors
@@ -42,8 +42,6 @@ typedef struct GuardEpoch
 	/* what tells it from the one before */
 	TimestampTz mark;
 	TimestampTz cluster_mark;
-	TimestampTz full_since;		/* capture: relations without a record are not
-								 * covered from then on; 0: all are */
 	int64		timeline;
 	int64		system;
 	Oid			database;
@@ -65,8 +63,7 @@ typedef struct GuardGap
 typedef enum GuardWatch
 {
 	GUARD_WATCH_BOTH,			/* capture or counters */
-	GUARD_WATCH_COUNTERS,		/* what no executor sees */
-	GUARD_WATCH_FULL,			/* capture, while it had room, or counters */
+	GUARD_WATCH_COUNTERS,		/* what no executor sees, or capture lost */
 	GUARD_WATCHES
 } GuardWatch;
 
@@ -80,7 +77,6 @@ typedef struct GuardEpochs
 	TimestampTz since;			/* beginning of the first */
 	const GuardEpoch *counters; /* the ones that go on; NULL: none */
 	const GuardEpoch *capture;
-	TimestampTz segment;		/* capture's, 0 without capture */
 	List	   *gaps[GUARD_WATCHES];	/* of GuardGap *, oldest first */
 } GuardEpochs;
 
@@ -142,10 +138,11 @@ typedef struct GuardKnownUse
 extern void guard_history_row(HeapTuple tuple, TupleDesc desc, GuardKnownUse *use);
 
 /*
- * The segment of which the row speaks is not the present one: what happened in
- * it belongs to the past.
+ * If the segment of which the row speaks is not "segment", the present one (0:
+ * there is none), what happened in it belongs to the past.
  */
-extern void guard_history_fold(GuardKnownUse *use, const GuardEpochs *epochs);
+extern void guard_history_fold(GuardKnownUse *use, TimestampTz segment,
+							   const GuardEpochs *epochs);
 
 /*
  * The pause between two uses, as far as somebody was there to see it; -1 when

@@ -48,11 +48,10 @@
 #define EPOCH_BEGAN			5
 #define EPOCH_MARK			6
 #define EPOCH_CLUSTER_MARK	7
-#define EPOCH_FULL_SINCE	8
-#define EPOCH_TIMELINE		9
-#define EPOCH_SYSTEM		10
-#define EPOCH_DATABASE		11
-#define EPOCH_VERSION		12
+#define EPOCH_TIMELINE		8
+#define EPOCH_SYSTEM		9
+#define EPOCH_DATABASE		10
+#define EPOCH_VERSION		11
 
 /* How many gaps are told in words. */
 #define GAPS_TOLD	3
@@ -74,7 +73,7 @@ static const Reason reasons[] = {
 	{"upgrade", "upgrade"},
 	{"server", "another server"},
 	{"track_counts", "track_counts was off"},
-	{"capture", "guard.capture was off"},
+	{"capture", "some sessions were not captured: guard.mode or guard.capture was off"},
 	{"standby", "standby"}
 };
 
@@ -95,11 +94,8 @@ GuardEpochs *
 guard_epochs_read(void)
 {
 	GuardEpochs *epochs = palloc0(sizeof(GuardEpochs));
-	GuardCaptureStatus status;
 
 	epochs->now = GetCurrentTimestamp();
-	guard_capture_status(&status);
-	epochs->segment = status.segment;
 	epochs->known = guard_store_scan("evidence_epoch", NULL, 0, InvalidOid,
 									 read_epoch, epochs);
 	if (epochs->foreign)
@@ -131,7 +127,6 @@ read_epoch(HeapTuple tuple, TupleDesc desc, void *arg)
 													&isnull));
 	epoch->mark = guard_history_time(tuple, desc, EPOCH_MARK);
 	epoch->cluster_mark = guard_history_time(tuple, desc, EPOCH_CLUSTER_MARK);
-	epoch->full_since = guard_history_time(tuple, desc, EPOCH_FULL_SINCE);
 	epoch->timeline = DatumGetInt64(heap_getattr(tuple, EPOCH_TIMELINE, desc,
 												 &isnull));
 	epoch->system = DatumGetInt64(heap_getattr(tuple, EPOCH_SYSTEM, desc,
@@ -173,7 +168,6 @@ promoted_at(int64 timeline, TimestampTz otherwise)
 static void
 look_at_server(bool counters, GuardEpoch *live, bool *lost)
 {
-	GuardCaptureStatus status;
 	TimestampTz since;
 
 	memset(live, 0, sizeof(*live));
@@ -182,11 +176,7 @@ look_at_server(bool counters, GuardEpoch *live, bool *lost)
 	if (counters)
 		live->mark = pgstat_track_counts ? since : 0;
 	else
-	{
-		guard_capture_status(&status);
 		live->mark = guard_server_capture_since();
-		live->full_since = status.overflow_since;
-	}
 	live->timeline = RecoveryInProgress() ? 0 : GetWALInsertionTimeLine();
 	live->system = (int64) GetSystemIdentifier();
 	live->database = MyDatabaseId;
@@ -282,7 +272,6 @@ bring_up_to_now(GuardEpochs *epochs, bool counters)
 		{
 			before->seen_at = Max(before->seen_at, epochs->now);
 			before->changed = true;
-			before->full_since = live->full_since;
 			if (counters)
 				epochs->counters = before;
 			else
@@ -341,8 +330,6 @@ reaches(const GuardEpoch *epoch, GuardWatch watch, TimestampTz now)
 
 	if (watch == GUARD_WATCH_COUNTERS && !epoch->counters)
 		return 0;
-	if (watch == GUARD_WATCH_FULL && epoch->full_since != 0)
-		end = Min(end, epoch->full_since);
 	return Min(end, now);
 }
 

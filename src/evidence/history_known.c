@@ -118,9 +118,10 @@ note_pause(GuardKnownUse *use, int64 pause, TimestampTz ended)
 }
 
 void
-guard_history_fold(GuardKnownUse *use, const GuardEpochs *epochs)
+guard_history_fold(GuardKnownUse *use, TimestampTz segment,
+				   const GuardEpochs *epochs)
 {
-	if (use->segment == 0 || use->segment == epochs->segment)
+	if (use->segment == 0 || use->segment == segment)
 		return;
 	if (use->seg_uses > 0)
 	{
@@ -155,9 +156,7 @@ guard_history_rebuilt(Oid old, Oid successor)
 	Oid			types[] = {OIDOID, OIDOID};
 	Datum		values[] = {ObjectIdGetDatum(successor), ObjectIdGetDatum(old)};
 
-	/* Capture begins anew with the new OID: its segment is past for this one. */
-	guard_store_execute("UPDATE guard.known_use SET relation_oid = $1,"
-						" segment = segment OPERATOR(pg_catalog.-) '1 us'::pg_catalog.interval"
+	guard_store_execute("UPDATE guard.known_use SET relation_oid = $1"
 						" WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
 						"SELECT id FROM guard.known_use WHERE relation_oid OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED))",
 						2, types, values, NULL);

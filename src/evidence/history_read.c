@@ -8,8 +8,8 @@
  * long the pauses between uses have been over the months, and of the counters,
  * when they last moved and whether captured statements explain it.
  *
- * It never speaks of capture's present segment: that one knows better, for it
- * can tell the asking session's own use from that of others.
+ * It never speaks of what capture's present record holds: that knows better,
+ * for it can tell the asking session's own use from that of others.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -150,14 +150,13 @@ continue_captured(GuardFact *fact, const GuardKnownUse *use,
 }
 
 /*
- * Was capture there, with room for this relation, from "at" until now?
+ * Was capture there for this relation, from "at" until now?
  */
 static bool
 captured_since(const GuardEpochs *epochs, TimestampTz at, GuardWatch watch)
 {
 	return epochs->capture != NULL && epochs->capture->since <= at &&
-		watch != GUARD_WATCH_COUNTERS &&
-		(watch == GUARD_WATCH_BOTH || epochs->capture->full_since == 0);
+		watch == GUARD_WATCH_BOTH;
 }
 
 /*
@@ -299,18 +298,15 @@ add_silence(GuardEvidence *evidence, const char *source, GuardWatch watch)
 }
 
 /*
- * How far does capture's testimony go for this relation?
+ * Does capture testify for this relation?
  */
 static GuardWatch
 watch_for(const GuardEvidence *evidence, Oid relation)
 {
-	GuardCapturedUse captured;
-
-	if (guard_usage_bypasses_executor(evidence->index,
-									  evidence->roles.subscribed))
-		return GUARD_WATCH_COUNTERS;
-	return guard_capture_lookup(relation, &captured) ?
-		GUARD_WATCH_BOTH : GUARD_WATCH_FULL;
+	return guard_usage_bypasses_executor(evidence->index,
+										 evidence->roles.subscribed) ||
+		guard_capture_lost(relation) != 0 ?
+		GUARD_WATCH_COUNTERS : GUARD_WATCH_BOTH;
 }
 
 /*
@@ -345,7 +341,10 @@ collect_one(GuardEvidence *evidence, Oid relation, GuardKnownUse *use,
 	GuardFact  *counted = find_fact(evidence, of_table ? "table counters" :
 									"counters");
 
-	guard_history_fold(use, epochs);
+	GuardCapturedUse captured;
+
+	(void) guard_capture_lookup(relation, &captured);
+	guard_history_fold(use, captured.made, epochs);
 	continue_captured(find_fact(evidence, of_table ? "table capture" : "capture"),
 					  use, epochs);
 	if (epochs->recorded && epochs->counters != NULL &&
@@ -358,7 +357,8 @@ collect_one(GuardEvidence *evidence, Oid relation, GuardKnownUse *use,
 			continue_counted(counted, use);
 	}
 
-	if (use->last_arbiter < epochs->segment || epochs->segment == 0)
+	/* Capture can tell the asking session's own from that of others. */
+	if (captured.made == 0 || use->last_arbiter < captured.made)
 		evidence->last_arbiter = Max(evidence->last_arbiter, use->last_arbiter);
 	if (use->uses > 0)
 		add_captured(evidence, of_table ? "table history" : "history", use, watch);

@@ -266,34 +266,32 @@ static void
 write_epoch(const GuardEpoch *epoch)
 {
 	Oid			types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-		TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	INT8OID, INT8OID, OIDOID, INT4OID};
-	Datum		values[12];
-	char		nulls[13] = "            ";
+	Datum		values[11];
+	char		nulls[12] = "           ";
 
 	values[0] = CStringGetTextDatum(epoch->counters ? "counters" : "capture");
 	values[1] = TimestampTzGetDatum(epoch->since);
 	values[2] = TimestampTzGetDatum(epoch->until);
 	nulls[2] = epoch->until == 0 ? 'n' : ' ';
 	values[3] = TimestampTzGetDatum(epoch->seen_at);
-	values[4] = TimestampTzGetDatum(epoch->full_since);
-	nulls[4] = epoch->full_since == 0 ? 'n' : ' ';
-	values[5] = CStringGetTextDatum(epoch->began);
-	values[6] = TimestampTzGetDatum(epoch->mark);
-	values[7] = TimestampTzGetDatum(epoch->cluster_mark);
-	values[8] = Int64GetDatum(epoch->timeline);
-	values[9] = Int64GetDatum(epoch->system);
-	values[10] = ObjectIdGetDatum(epoch->database);
-	values[11] = Int32GetDatum(epoch->version);
+	values[4] = CStringGetTextDatum(epoch->began);
+	values[5] = TimestampTzGetDatum(epoch->mark);
+	values[6] = TimestampTzGetDatum(epoch->cluster_mark);
+	values[7] = Int64GetDatum(epoch->timeline);
+	values[8] = Int64GetDatum(epoch->system);
+	values[9] = ObjectIdGetDatum(epoch->database);
+	values[10] = Int32GetDatum(epoch->version);
 	if (epoch->stored)
-		guard_store_execute("UPDATE guard.evidence_epoch SET until = $3, seen_at = $4, full_since = $5"
+		guard_store_execute("UPDATE guard.evidence_epoch SET until = $3, seen_at = $4"
 							" WHERE source = $1 AND since = $2 AND until IS NULL",
-							5, types, values, nulls);
+							4, types, values, nulls);
 	else
-		guard_store_execute("INSERT INTO guard.evidence_epoch (source, since, until, seen_at, full_since, began, mark,"
+		guard_store_execute("INSERT INTO guard.evidence_epoch (source, since, until, seen_at, began, mark,"
 							" cluster_mark, timeline, system_identifier, database_oid, server_version)"
-							" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-							12, types, values, nulls);
+							" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+							11, types, values, nulls);
 }
 
 void

@@ -64,6 +64,7 @@ typedef struct Known
 {
 	Oid			relation;		/* hash key */
 	bool		stored;
+	bool		committed;		/* not by this transaction */
 	bool		present;		/* seen in pg_class */
 	bool		moved;			/* its row was another OID's until now */
 	bool		captured;		/* capture has a record */
@@ -185,6 +186,8 @@ read_known_use(HeapTuple tuple, TupleDesc desc, void *arg)
 	else
 		known->use = use;
 	known->stored = true;
+	known->committed =
+		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
 	return true;
 }
 
@@ -198,6 +201,21 @@ only_filled(const GuardCapturedUse *use)
 	int64		count = use->count + use->own_count;
 
 	return count < FILLED_OFTEN && use->write_count >= count;
+}
+
+/*
+ * Does capture know no more than what was written down, by a transaction that
+ * has committed?  Then its record may make room for another.
+ */
+static void
+note_saved(const Known *known)
+{
+	int64		count = known->now.count + known->now.own_count;
+
+	if (!known->captured || (known->committed &&
+							 known->use.segment == known->now.made &&
+							 known->use.seg_uses == count))
+		guard_capture_saved(known->relation, count);
 }
 
 /*
@@ -224,6 +242,7 @@ read_known_uses(Snapshotting *snap)
 
 		known->captured = use->last_any != 0 && !only_filled(use);
 		known->now = *use;
+		note_saved(known);
 	}
 }
 
@@ -298,10 +317,6 @@ follow_lost(Snapshotting *snap, const Known *lost)
 	heir->use.relation = successor;
 	heir->stored = true;
 	heir->moved = true;
-
-	/* Capture began anew with the new OID: its segment is past. */
-	if (heir->use.segment != 0)
-		heir->use.segment--;
 }
 
 static void
@@ -387,14 +402,14 @@ add_captured(Snapshotting *snap, Known *known)
 	TimestampTz last = Min(now->last_any, snap->now + CLOCK_TOLERANCE);
 	int64		grown;
 
-	guard_history_fold(use, snap->epochs);
+	guard_history_fold(use, now->made, snap->epochs);
 	if (!known->captured)
 		return 0;
 	grown = Max(count - use->seg_uses, 0);
 	if (grown > 0 && (use->days == 0 ||
 					  !same_day(Max(use->last, use->seg_last), last)))
 		use->days++;
-	use->segment = snap->epochs->segment;
+	use->segment = now->made;
 	use->seg_first = now->first;
 	use->seg_last = last;
 	use->seg_uses = count;
@@ -412,7 +427,7 @@ explained(Snapshotting *snap, const Known *known, TimestampTz from)
 	const GuardEpoch *capture = snap->epochs->capture;
 
 	return capture != NULL && capture->since <= from &&
-		(known->captured || capture->full_since == 0) &&
+		guard_capture_lost(known->relation) < from &&
 		!guard_usage_bypasses_executor(known->relation,
 									   guard_roles_subscribed(known->use.table));
 }

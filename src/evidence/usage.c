@@ -85,6 +85,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 	GuardCaptureStatus status;
 	GuardCapturedUse use;
 	GuardFact  *fact;
+	TimestampTz lost;
 	bool		found;
 
 	guard_capture_status(&status);
@@ -93,7 +94,10 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 
 	fact = add_fact(evidence, source);
 	fact->since = capture_since;
+	lost = guard_capture_lost(relation);
 	found = guard_capture_lookup(relation, &use);
+	if (found && use.last_any >= lost)
+		lost = 0;
 	if (found && use.last != 0 && only_filled(evidence, &use))
 	{
 		fact->seen = GUARD_SEEN_NOT;
@@ -114,30 +118,19 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 		fact->note = "its record is held by a process that has stopped";
 	else if (capture_since == 0)
 		fact->note = "not every session is captured";
-	else if (!found && status.overflow_since != 0)
-		fact->note = "guard.max_indexes is too small: not every index is captured";
+	else if (lost != 0)
+		fact->note = psprintf("used on %s, when there was no room to record it: guard.max_indexes",
+							  timestamptz_to_str(lost));
 	else
 		fact->seen = GUARD_SEEN_NOT;
 
-	evidence->unread |= use.unreadable;
+	evidence->unread |= use.unreadable || lost != 0;
 	if (found)
 	{
 		evidence->last_arbiter = Max(evidence->last_arbiter, use.last_arbiter);
 		evidence->last_write = Max(evidence->last_write, use.last_write);
 	}
 	return found;
-}
-
-/*
- * Was there no room to capture a relation that capture does not know?
- */
-static bool
-may_have_overflowed(bool captured)
-{
-	GuardCaptureStatus status;
-
-	guard_capture_status(&status);
-	return !captured && status.overflow_since != 0;
 }
 
 /*
@@ -184,7 +177,7 @@ collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
 	covered = capture_since != 0 && !evidence->unread &&
 		!guard_usage_bypasses_executor(evidence->index,
 									   evidence->roles.subscribed) &&
-		!may_have_overflowed(captured) &&
+		guard_capture_lost(relation) < fact->since &&
 		(capture_since <= fact->since ||
 		 (evidence->created_at != 0 && capture_since <= evidence->created_at));
 	if (evidence->shape->exclusion && relation == evidence->index)

@@ -10,6 +10,8 @@
  *		capture_pending.c	keeps it in the session and hands it over
  *		capture_table.c		holds it in shared memory: relations
  *		capture_sets.c		the same: statements and services
+ *		capture_shares.c	shares it out, and knows what was lost
+ *		capture_room.c		whose record makes room for another
  *		capture_file.c		keeps all that over a clean restart
  *		service.c			tells whom the session works for
  *
@@ -39,13 +41,16 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
@@ -53,6 +58,7 @@
 #include "planner/capture.h"
 #include "planner/capture_file.h"
 #include "planner/capture_pending.h"
+#include "planner/capture_shares.h"
 #include "planner/capture_table.h"
 #include "planner/capture_walk.h"
 #include "planner/speed.h"
@@ -72,7 +78,7 @@ static NamelessStatement nameless[NAMELESS];
 static int	next_nameless = 0;
 
 static int	explain_depth = 0;
-static bool counted_off = false;	/* is this session in sessions_off? */
+static bool counted_off = false;	/* is this session among those off? */
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
@@ -148,30 +154,31 @@ static void
 count_on(int code, Datum arg)
 {
 	if (counted_off)
-		guard_table_session_on();
+		guard_shares_session_on();
 	counted_off = false;
 }
 
 /*
- * A statement runs uncaptured.  From here on, until this session is switched
- * on again or ends, nobody can say "not seen".
+ * A statement ran uncaptured.  From here on, until this session is switched
+ * on again or ends, nobody can say "not seen" in this database.
  *
- * It counts from the first statement, not from the switch itself: a session
- * that is switched off, does DDL, and is switched on again has hidden nothing.
+ * It counts from the first statement that touches a relation, not from the
+ * switch itself: a session that is switched off, does DDL, and is switched on
+ * again has hidden nothing.
  */
 static void
-count_off(void)
+count_off(QueryDesc *queryDesc)
 {
 	static bool registered = false;
 
-	if (counted_off || IsParallelWorker() || !guard_table_attached() ||
-		!guard_store_is_here())
+	if (IsParallelWorker() || !OidIsValid(MyDatabaseId) ||
+		!guard_table_attached() || !guard_walk_touches(queryDesc))
 		return;
 	if (!registered)
 		before_shmem_exit(count_on, (Datum) 0);
 	registered = true;
 	counted_off = true;
-	guard_table_session_off();
+	guard_shares_session_off();
 }
 
 /*
@@ -307,7 +314,7 @@ capture_ExecutorEnd(QueryDesc *queryDesc)
 	if (likely(is_on()))
 		note_execution(queryDesc);
 	else if (!counted_off)
-		count_off();
+		count_off(queryDesc);
 
 	if (prev_ExecutorEnd)
 		prev_ExecutorEnd(queryDesc);
@@ -331,8 +338,6 @@ guard_capture_status(GuardCaptureStatus *status)
 	if (!guard_table_attached())
 		return;
 	guard_table_status(status);
-	if (!is_on())
-		status->since = 0;
 }
 
 /*
@@ -365,6 +370,7 @@ fill_use(const GuardRelationRecord *record, GuardCapturedUse *use)
 
 	memset(use, 0, sizeof(*use));
 	use->relation = record->key.relation;
+	use->made = record->made;
 	use->first = record->first;
 	use->last = guard_last_by_others(&record->used, session);
 	use->last_any = record->last;
@@ -398,6 +404,22 @@ guard_capture_lookup(Oid relation, GuardCapturedUse *use)
 		return false;
 	fill_use(&record, use);
 	return true;
+}
+
+TimestampTz
+guard_capture_lost(Oid relation)
+{
+	HeapTuple	tuple;
+	Oid			owner;
+
+	if (!guard_table_attached())
+		return 0;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	if (!HeapTupleIsValid(tuple))
+		return 0;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return guard_table_lost(relation, owner);
 }
 
 List *
@@ -438,6 +460,13 @@ guard_capture_services(Oid relation, bool *unreadable)
 		return NIL;
 	guard_pending_flush(false);
 	return guard_table_services(relation, guard_pending_session(), unreadable);
+}
+
+void
+guard_capture_saved(Oid relation, int64 count)
+{
+	if (guard_table_attached())
+		guard_table_saved(relation, count);
 }
 
 void

@@ -20,7 +20,9 @@
  * Three fixed tables live in one shared segment (design section 5; finding
  * 12 of the design review):
  *
- *	relations	one record each, never evicted, carries the verdict
+ *	relations	one record each, carries the verdict; makes room only when it
+ *				is idle and history has it, or its database or owner has more
+ *				than his share, and that is a loss (capture_shares.h)
  *	statements	(relation, queryid); the least recently used goes, at most
  *				GUARD_CAPTURE_STATEMENTS_PER_INDEX each; loss costs detail
  *	services	(relation, service, version); at most
@@ -64,6 +66,7 @@ typedef struct GuardCapturedUse
 	Oid			relation;
 	bool		unreadable;		/* there is a record, but whoever holds it
 								 * does not go on: nothing is known */
+	TimestampTz made;			/* tells this record from an earlier one */
 	TimestampTz first;			/* first use by anybody */
 	TimestampTz last;			/* last use by a session other than mine */
 	TimestampTz last_any;		/* last use by anybody, me included */
@@ -115,15 +118,18 @@ typedef struct GuardCapturedService
 typedef struct GuardCaptureStatus
 {
 	bool		available;		/* preloaded, tables attached */
-	TimestampTz segment;		/* when shared memory was made, empty: tells
-								 * one life of it from another */
-	TimestampTz since;			/* since when every session has been captured
-								 * without a break; 0 when that is not so now */
+	TimestampTz since;			/* since when every session of this database
+								 * has been captured without a break; 0 when
+								 * that is not so now */
+	int			sessions_off;	/* that are not captured now */
+	TimestampTz resumed_at;		/* the last of them ended; 0 = never */
 	int			relations_used; /* records in use, of relations_max */
 	int			relations_max;
-	TimestampTz overflow_since; /* since when relations found no slot; 0 =
-								 * never */
-	int64		overflow_count;
+	int			relations_here; /* of this database */
+	int			guaranteed;		/* to this database */
+	bool		has_room;		/* for one more of this database */
+	TimestampTz last_loss;		/* a relation of this database found no room;
+								 * 0 = none did within the look-back */
 	int			statements_used;
 	int			statements_max;
 	int64		statements_evicted;
@@ -143,17 +149,26 @@ extern bool guard_capture_in_explain(void);
  * Called by evidence and api.
  *
  * Lookup returns false where there is no record.  That means "not used" only
- * if use->unreadable is not set and status says so: available, since set,
- * overflow_since not set.  The lists are of palloc'd structs.  They leave out what was lost: an empty list of
+ * if use->unreadable is not set, status says so, available and since set,
+ * nothing of it was lost, and there is nothing in history, which keeps what
+ * made room.  lost() is when its use was last not recorded, 0 = never, as far
+ * as it matters.  The lists are of palloc'd structs.  They leave out what was lost: an empty list of
  * services, or other_services > 0, does not mean that nobody else used it.
  * "unreadable" may be NULL, and is set where the services could not be read.
  */
 extern void guard_capture_status(GuardCaptureStatus *status);
 extern bool guard_capture_lookup(Oid relation, GuardCapturedUse *use);
+extern TimestampTz guard_capture_lost(Oid relation);
 extern List *guard_capture_relations(void); /* of GuardCapturedUse *, this
 											 * database */
 extern List *guard_capture_statements(Oid relation);
 extern List *guard_capture_services(Oid relation, bool *unreadable);
+
+/*
+ * History has written down what a record held when it had this count: an idle
+ * one may now make room.
+ */
+extern void guard_capture_saved(Oid relation, int64 count);
 
 /* the relation is gone (at commit of its drop), or the whole database */
 extern void guard_capture_forget(Oid relation);

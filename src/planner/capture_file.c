@@ -38,13 +38,14 @@
 
 #include "planner/capture_file.h"
 #include "planner/capture_sets.h"
+#include "planner/capture_shares.h"
 #include "planner/capture_table.h"
 
 #define FILE_NAME	PGSTAT_STAT_PERMANENT_DIRECTORY "/guard.stat"
 
 /* "Guar", and what changes when the meaning of a record does. */
 #define FILE_MAGIC		0x47756172
-#define FILE_VERSION	1
+#define FILE_VERSION	2
 
 /* The state of the server in which the file was written. */
 typedef struct ServerState
@@ -126,7 +127,8 @@ fill_header(FileHeader *header, const ServerState *server)
 	header->magic = FILE_MAGIC;
 	header->version = FILE_VERSION;
 	header->record_sizes = (uint32) (sizeof(GuardRelationRecord) +
-									 guard_sets_record_sizes());
+									 guard_sets_record_sizes() +
+									 guard_shares_record_sizes());
 	header->server = *server;
 }
 

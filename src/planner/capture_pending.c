@@ -91,8 +91,8 @@ static TimestampTz last_flush = 0;
 
 static void follow_client(void);
 static void flush_at_exit(int code, Datum arg);
-static PendingPair *find_pair(Oid relation);
-static PendingPair *new_pair(Oid relation);
+static PendingPair *find_pair(Oid relation, Oid owner);
+static PendingPair *new_pair(Oid relation, Oid owner);
 static PendingPair *choose_place(uint32 place);
 static void note_dirty(PendingPair *pair);
 static void publish_whole(PendingPair *pair);
@@ -131,9 +131,9 @@ guard_pending_begin(TimestampTz at, int64 id)
  * The statement used a relation.  However often it says so, it is one use.
  */
 void
-guard_pending_use(Oid relation, int flags)
+guard_pending_use(Oid relation, Oid owner, int flags)
 {
-	PendingPair *pair = find_pair(relation);
+	PendingPair *pair = find_pair(relation, owner);
 	GuardUseBatch *batch;
 	int			news = flags;
 
@@ -179,9 +179,9 @@ guard_pending_use(Oid relation, int flags)
  * The statement would have used a relation, but was run by EXPLAIN ANALYZE.
  */
 void
-guard_pending_excuse(Oid relation, int64 executions)
+guard_pending_excuse(Oid relation, Oid owner, int64 executions)
 {
-	PendingPair *pair = find_pair(relation);
+	PendingPair *pair = find_pair(relation, owner);
 
 	if (pair == NULL)
 		return;
@@ -277,7 +277,7 @@ pair_place(Oid relation)
  * be had for it.
  */
 static PendingPair *
-find_pair(Oid relation)
+find_pair(Oid relation, Oid owner)
 {
 	uint32		place = pair_place(relation);
 
@@ -288,14 +288,14 @@ find_pair(Oid relation)
 		if (pair->batch.relation == relation && pair->batch.queryid == queryid)
 			return pair;
 	}
-	return new_pair(relation);
+	return new_pair(relation, owner);
 }
 
 /*
  * An empty entry for a relation and the statement at hand; NULL as above.
  */
 static PendingPair *
-new_pair(Oid relation)
+new_pair(Oid relation, Oid owner)
 {
 	uint32		place = pair_place(relation);
 	PendingPair *pair = choose_place(place);
@@ -308,11 +308,15 @@ new_pair(Oid relation)
 	if (pair == NULL)
 	{
 		/* Eight others wait here, and nothing can be published. */
-		guard_table_note_loss();
+		GuardUseBatch lost = {.relation = relation, .owner = owner,
+		.count = 1, .last = now};
+
+		guard_table_lose(&lost);
 		return NULL;
 	}
 	memset(pair, 0, sizeof(*pair));
 	pair->batch.relation = relation;
+	pair->batch.owner = owner;
 	pair->batch.queryid = queryid;
 	pair->generation = generation;
 	return pair;
@@ -382,6 +386,7 @@ publish_pair(PendingPair *pair)
 {
 	GuardUseBatch *batch = &pair->batch;
 	Oid			relation = batch->relation;
+	Oid			owner = batch->owner;
 	int64		id = batch->queryid;
 	bool		create;
 
@@ -409,13 +414,14 @@ publish_pair(PendingPair *pair)
 			break;
 		case GUARD_PUBLISH_GONE:
 
-			/* Dropped; should it be used again, it was not. */
+			/* Dropped, or made room; it may be used again. */
 			pair->published = 0;
 			pair->known = false;
 			break;
 	}
 	memset(batch, 0, sizeof(*batch));
 	batch->relation = relation;
+	batch->owner = owner;
 	batch->queryid = id;
 	pair->dirty = false;
 	pair->orphan = false;

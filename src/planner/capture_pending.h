@@ -33,8 +33,8 @@ typedef struct GuardOwnUse
  * of all of them.
  */
 extern void guard_pending_begin(TimestampTz now, int64 queryid);
-extern void guard_pending_use(Oid relation, int flags);
-extern void guard_pending_excuse(Oid relation, int64 executions);
+extern void guard_pending_use(Oid relation, Oid owner, int flags);
+extern void guard_pending_excuse(Oid relation, Oid owner, int64 executions);
 extern void guard_pending_end(void);
 
 /*

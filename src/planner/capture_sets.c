@@ -446,16 +446,20 @@ guard_table_services(Oid relation, uint64 session, bool *unreadable)
 
 /*
  * Free the slots of one relation (or, with InvalidOid as the relation, of a
- * whole database) in one set of each kind.
+ * whole database) in one set of each kind.  False: not all, for somebody else
+ * is at one.
  */
-static void
+static bool
 forget_in_sets(StatementSet *statements, ServiceSet *services,
-			   const GuardRelationKey *key)
+			   const GuardRelationKey *key, bool wait)
 {
 	bool		all = !OidIsValid(key->relation);
 
-	if (statements && guard_flag_wait(&statements->busy))
+	if (statements)
 	{
+		if (!(wait ? guard_flag_wait(&statements->busy) :
+			  guard_flag_try(&statements->busy)))
+			return false;
 		for (int i = 0; i < SET_SLOTS; i++)
 		{
 			StatementSlot *slot = &statements->slots[i];
@@ -470,8 +474,11 @@ forget_in_sets(StatementSet *statements, ServiceSet *services,
 		}
 		pg_atomic_clear_flag(&statements->busy);
 	}
-	if (services && guard_flag_wait(&services->busy))
+	if (services)
 	{
+		if (!(wait ? guard_flag_wait(&services->busy) :
+			  guard_flag_try(&services->busy)))
+			return false;
 		for (int i = 0; i < SET_SLOTS; i++)
 		{
 			ServiceSlot *slot = &services->slots[i];
@@ -486,12 +493,13 @@ forget_in_sets(StatementSet *statements, ServiceSet *services,
 		}
 		pg_atomic_clear_flag(&services->busy);
 	}
+	return true;
 }
 
-void
-guard_sets_forget(const GuardRelationKey *key)
+bool
+guard_sets_forget(const GuardRelationKey *key, bool wait)
 {
-	forget_in_sets(statement_set(key), service_set(key), key);
+	return forget_in_sets(statement_set(key), service_set(key), key, wait);
 }
 
 void
@@ -500,9 +508,9 @@ guard_sets_forget_database(Oid database)
 	GuardRelationKey key = {database, InvalidOid};
 
 	for (int i = 0; i < statement_set_count(); i++)
-		forget_in_sets(&statement_sets[i], NULL, &key);
+		(void) forget_in_sets(&statement_sets[i], NULL, &key, true);
 	for (int i = 0; i < service_set_count(); i++)
-		forget_in_sets(NULL, &service_sets[i], &key);
+		(void) forget_in_sets(NULL, &service_sets[i], &key, true);
 }
 
 void

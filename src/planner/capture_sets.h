@@ -23,7 +23,9 @@ extern bool guard_sets_add(const GuardRelationKey *key,
 						   const GuardUseBatch *batch,
 						   const GuardService *service, uint64 session,
 						   int64 *others);
-extern void guard_sets_forget(const GuardRelationKey *key);
+
+/* False: somebody is at one of the sets, and not all is forgotten. */
+extern bool guard_sets_forget(const GuardRelationKey *key, bool wait);
 extern void guard_sets_forget_database(Oid database);
 
 /*

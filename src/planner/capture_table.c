@@ -4,10 +4,11 @@
  *	  The shared segment of capture: relations, and publishing into it.
  *
  * One segment, sized when the server starts and never after, holds three
- * tables.  Relations are a hash table of fixed size; when it is full, a new
- * relation finds no record, which makes that relation unknown and no other.
- * Statements and services are in sets next door (capture_sets.c), because
- * they may be lost and replaced, which a record of the first table never is.
+ * tables.  Relations are a hash table of fixed size, of which each database has
+ * its share (capture_shares.c); when that is full, another record makes room
+ * (capture_room.c), or the new relation finds none, which makes that relation
+ * unknown and no other.  Statements and services are in sets next door
+ * (capture_sets.c), because they may be lost and replaced.
  *
  * What protects what:
  *
@@ -39,7 +40,9 @@
 
 #include "compat/compat.h"
 #include "guc.h"
+#include "planner/capture_room.h"
 #include "planner/capture_sets.h"
+#include "planner/capture_shares.h"
 #include "planner/capture_table.h"
 #include "planner/whatif_table.h"
 
@@ -53,14 +56,14 @@
 /* How long SQL functions try: one second, a millisecond at a time. */
 #define PATIENT_TRIES	1000
 
+/* Records among which one that makes room is looked for: some 50 us. */
+#define SAMPLE	500
+
 typedef struct GuardSegment
 {
 	LWLock	   *lock;
 	TimestampTz started_at;		/* the segment was made, empty */
-	pg_atomic_uint32 sessions_off;	/* sessions that run uncaptured */
-	pg_atomic_uint64 resumed_at;	/* one of them stopped doing so */
-	pg_atomic_uint64 overflow_since;
-	pg_atomic_uint64 overflow_count;
+	uint32		hand;			/* bucket where the next sample begins */
 } GuardSegment;
 
 static GuardSegment *segment = NULL;
@@ -77,6 +80,7 @@ guard_table_size(void)
 	size = add_size(size, hash_estimate_size(guard_guc_max_indexes,
 											 sizeof(GuardRelationRecord)));
 	size = add_size(size, guard_sets_size());
+	size = add_size(size, guard_shares_size());
 	return add_size(size, guard_whatif_table_size());
 }
 
@@ -99,10 +103,7 @@ guard_table_attach(void)
 	{
 		segment->lock = &(GetNamedLWLockTranche("guard"))->lock;
 		segment->started_at = GetCurrentTimestamp();
-		pg_atomic_init_u32(&segment->sessions_off, 0);
-		pg_atomic_init_u64(&segment->resumed_at, 0);
-		pg_atomic_init_u64(&segment->overflow_since, 0);
-		pg_atomic_init_u64(&segment->overflow_count, 0);
+		segment->hand = 0;
 	}
 
 	info.keysize = sizeof(GuardRelationKey);
@@ -112,6 +113,7 @@ guard_table_attach(void)
 										HASH_ELEM | HASH_BLOBS |
 										HASH_FIXED_SIZE);
 	guard_sets_attach();
+	guard_shares_attach();
 	guard_whatif_table_attach();
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -244,53 +246,117 @@ lock_briefly(LWLockMode mode)
 }
 
 static void
-init_record(GuardRelationRecord *record)
+init_record(GuardRelationRecord *record, int share, Oid owner)
 {
 	GuardRelationKey key = record->key;
 
 	memset(record, 0, sizeof(*record));
 	record->key = key;
 	pg_atomic_init_flag(&record->busy);
+	record->share = share;
+	record->owner = owner;
+	record->made = GetCurrentTimestamp();
+	record->saved = -1;
+}
+
+static void
+remove_record(GuardRelationRecord *record)
+{
+	guard_shares_add(record->share, -1);
+	hash_search(relations, &record->key, HASH_REMOVE, NULL);
 }
 
 /*
- * Find the record for a relation, or make it.  With GUARD_PUBLISHED *record is
+ * Some records, others each time; returns how many.
+ */
+static int
+take_sample(GuardRelationRecord **sample)
+{
+	HASH_SEQ_STATUS status;
+	int			n = 0;
+
+	hash_seq_init(&status, relations);
+	if (hash_get_num_entries(relations) > SAMPLE)
+		status.curBucket = segment->hand;
+	while (n < SAMPLE && (sample[n] = hash_seq_search(&status)) != NULL)
+		n++;
+	segment->hand = n < SAMPLE ? 0 : status.curBucket;
+	if (n == SAMPLE)
+		hash_seq_term(&status);
+	return n;
+}
+
+/*
+ * Have another record make room.  False: none does.
+ */
+static bool
+make_room(int share, Oid owner)
+{
+	GuardRelationRecord *sample[SAMPLE];
+	int			n = take_sample(sample);
+	bool		costless;
+	GuardRelationRecord *victim = guard_room_choose(sample, n, share, owner,
+													&costless);
+
+	/* Its statements would pass for all there are of the next record. */
+	if (victim == NULL || !guard_sets_forget(&victim->key, false))
+		return false;
+	if (!costless && victim->last != 0)
+		guard_shares_lose(&victim->key, victim->owner, victim->last);
+	remove_record(victim);
+	return true;
+}
+
+/*
+ * Make a record, unless somebody has done so; NULL: there is no room.  The
+ * caller holds the lock exclusively.
+ */
+static GuardRelationRecord *
+make_record(const GuardRelationKey *key, Oid owner)
+{
+	int			share = guard_shares_mine();
+	GuardRelationRecord *record = hash_search(relations, key, HASH_FIND, NULL);
+
+	if (record != NULL)
+		return record;
+	if (!guard_shares_has_room(share, hash_get_num_entries(relations)) &&
+		!make_room(share, owner))
+		return NULL;
+	record = hash_search(relations, key, HASH_ENTER_NULL, NULL);
+	if (record != NULL)
+	{
+		init_record(record, share, owner);
+		guard_shares_add(share, 1);
+	}
+	return record;
+}
+
+/*
+ * Find the record for a batch, or make it.  With GUARD_PUBLISHED *record is
  * set and the lock is held; with anything else it is not.
  */
 static GuardPublished
-find_record(const GuardRelationKey *key, bool create,
-			GuardRelationRecord **record)
+find_record(const GuardRelationKey *key, const GuardUseBatch *batch,
+			bool create, GuardRelationRecord **record)
 {
-	bool		full;
-	bool		found;
-
 	if (!lock_briefly(LW_SHARED))
 		return GUARD_PUBLISH_BUSY;
 	*record = hash_search(relations, key, HASH_FIND, NULL);
 	if (*record)
 		return GUARD_PUBLISHED;
-	full = hash_get_num_entries(relations) >= guard_guc_max_indexes;
 	LWLockRelease(segment->lock);
 
-	if (!create)
-		return GUARD_PUBLISH_GONE;
-	if (full)
-	{
-		guard_table_note_loss();
-		return GUARD_PUBLISH_FULL;
-	}
-	if (!lock_briefly(LW_EXCLUSIVE))
+	if (create && !lock_briefly(LW_EXCLUSIVE))
 		return GUARD_PUBLISH_BUSY;
-	*record = hash_search(relations, key, HASH_ENTER_NULL, &found);
-	if (*record)
+	if (create)
 	{
-		if (!found)
-			init_record(*record);
-		return GUARD_PUBLISHED;
+		*record = make_record(key, batch->owner);
+		if (*record)
+			return GUARD_PUBLISHED;
+		LWLockRelease(segment->lock);
 	}
-	LWLockRelease(segment->lock);
-	guard_table_note_loss();
-	return GUARD_PUBLISH_FULL;
+	guard_table_lose(batch);
+	return create ? GUARD_PUBLISH_FULL : GUARD_PUBLISH_GONE;
 }
 
 /*
@@ -330,9 +396,9 @@ add_to_record(GuardRelationRecord *record, const GuardUseBatch *batch,
  *
  * "service" NULL means that it is no longer known who it was.  Without
  * "create", a relation that has no record is taken for dropped: its record
- * was made when it was first used, under the lock of that statement, and can
- * only have gone with the relation.  So a batch that arrives late does not
- * leave a record behind that nobody would ever remove.
+ * was made when it was first used, under the lock of that statement, and has
+ * gone with the relation, or made room since.  So a batch that arrives late
+ * does not leave a record behind that nobody would ever remove; it is a loss.
  */
 GuardPublished
 guard_table_publish(const GuardUseBatch *batch, const GuardService *service,
@@ -345,7 +411,7 @@ guard_table_publish(const GuardUseBatch *batch, const GuardService *service,
 	key.database = MyDatabaseId;
 	key.relation = batch->relation;
 
-	result = find_record(&key, create, &record);
+	result = find_record(&key, batch, create, &record);
 	if (result != GUARD_PUBLISHED)
 		return result;
 
@@ -370,34 +436,16 @@ guard_table_publish(const GuardUseBatch *batch, const GuardService *service,
 }
 
 /*
- * A use could not be recorded at all.  From now on "no record" does not mean
- * "not used".
+ * Uses could not be recorded.  From now on "no record" does not mean "not used"
+ * for their relation.
  */
 void
-guard_table_note_loss(void)
+guard_table_lose(const GuardUseBatch *batch)
 {
-	uint64		never = 0;
+	GuardRelationKey key = {MyDatabaseId, batch->relation};
 
-	pg_atomic_compare_exchange_u64(&segment->overflow_since, &never,
-								   (uint64) GetCurrentTimestamp());
-	pg_atomic_fetch_add_u64(&segment->overflow_count, 1);
-}
-
-/*
- * This session has run a statement uncaptured, or ceases to do so (switched on
- * again, or gone).  The caller sees to it that they alternate.
- */
-void
-guard_table_session_off(void)
-{
-	pg_atomic_fetch_add_u32(&segment->sessions_off, 1);
-}
-
-void
-guard_table_session_on(void)
-{
-	pg_atomic_write_u64(&segment->resumed_at, (uint64) GetCurrentTimestamp());
-	pg_atomic_fetch_sub_u32(&segment->sessions_off, 1);
+	if (batch->count > 0)
+		guard_shares_lose(&key, batch->owner, batch->last);
 }
 
 /* ----------------------------------------------------------------
@@ -471,20 +519,48 @@ guard_table_relations(void)
 }
 
 /*
+ * History has all that the record of a relation held at this count.
+ */
+void
+guard_table_saved(Oid relation, int64 count)
+{
+	GuardRelationKey key = {MyDatabaseId, relation};
+	GuardRelationRecord *shared;
+
+	LWLockAcquire(segment->lock, LW_SHARED);
+	shared = hash_search(relations, &key, HASH_FIND, NULL);
+	if (shared && guard_flag_wait(&shared->busy))
+	{
+		shared->saved = count;
+		pg_atomic_clear_flag(&shared->busy);
+	}
+	LWLockRelease(segment->lock);
+}
+
+TimestampTz
+guard_table_lost(Oid relation, Oid owner)
+{
+	GuardRelationKey key = {MyDatabaseId, relation};
+
+	return guard_shares_lost(&key, owner);
+}
+
+/*
  * Forget a relation of this database.
  */
 void
 guard_table_forget(Oid relation)
 {
-	GuardRelationKey key;
-
-	key.database = MyDatabaseId;
-	key.relation = relation;
+	GuardRelationKey key = {MyDatabaseId, relation};
+	GuardRelationRecord *shared;
 
 	LWLockAcquire(segment->lock, LW_EXCLUSIVE);
-	hash_search(relations, &key, HASH_REMOVE, NULL);
+	shared = hash_search(relations, &key, HASH_FIND, NULL);
+	if (shared)
+		remove_record(shared);
 	LWLockRelease(segment->lock);
-	guard_sets_forget(&key);
+	(void) guard_sets_forget(&key, true);
+	guard_shares_forget(&key);
 }
 
 /*
@@ -501,10 +577,11 @@ guard_table_forget_database(Oid database)
 	while ((shared = hash_seq_search(&status)) != NULL)
 	{
 		if (shared->key.database == database)
-			hash_search(relations, &shared->key, HASH_REMOVE, NULL);
+			remove_record(shared);
 	}
 	LWLockRelease(segment->lock);
 	guard_sets_forget_database(database);
+	guard_shares_forget_database(database);
 }
 
 /*
@@ -515,18 +592,15 @@ guard_table_status(GuardCaptureStatus *status)
 {
 	LWLockAcquire(segment->lock, LW_SHARED);
 	status->relations_used = (int) hash_get_num_entries(relations);
+	status->has_room = guard_shares_has_room(guard_shares_mine(),
+											 status->relations_used);
 	LWLockRelease(segment->lock);
 
 	status->available = true;
-	status->segment = segment->started_at;
 	status->relations_max = guard_guc_max_indexes;
-	status->overflow_since =
-		(TimestampTz) pg_atomic_read_u64(&segment->overflow_since);
-	status->overflow_count =
-		(int64) pg_atomic_read_u64(&segment->overflow_count);
-	if (pg_atomic_read_u32(&segment->sessions_off) == 0)
-		status->since = Max(segment->started_at, (TimestampTz)
-							pg_atomic_read_u64(&segment->resumed_at));
+	guard_shares_status(status);
+	if (status->sessions_off == 0)
+		status->since = Max(segment->started_at, status->resumed_at);
 	guard_sets_status(status);
 }
 
@@ -539,9 +613,6 @@ guard_table_status(GuardCaptureStatus *status)
 typedef struct SavedSegment
 {
 	TimestampTz started_at;
-	uint64		resumed_at;
-	uint64		overflow_since;
-	uint64		overflow_count;
 	int64		relations;
 } SavedSegment;
 
@@ -553,15 +624,9 @@ guard_table_save(GuardCaptureFile *file)
 	GuardRelationRecord *record;
 
 	saved.started_at = segment->started_at;
-	saved.resumed_at = pg_atomic_read_u64(&segment->resumed_at);
-	saved.overflow_since = pg_atomic_read_u64(&segment->overflow_since);
-	saved.overflow_count = pg_atomic_read_u64(&segment->overflow_count);
 	saved.relations = hash_get_num_entries(relations);
-
-	/* Whoever has not come back to say so was running uncaptured to the end. */
-	if (pg_atomic_read_u32(&segment->sessions_off) != 0)
-		saved.resumed_at = (uint64) GetCurrentTimestamp();
 	guard_file_put(file, &saved, sizeof(saved));
+	guard_shares_save(file);
 	hash_seq_init(&status, relations);
 	while ((record = hash_seq_search(&status)) != NULL)
 		guard_file_put(file, record, sizeof(*record));
@@ -589,9 +654,7 @@ guard_table_restore(GuardCaptureFile *file)
 	if (!guard_file_get(file, &saved, sizeof(saved)))
 		return;
 	segment->started_at = saved.started_at;
-	pg_atomic_write_u64(&segment->resumed_at, saved.resumed_at);
-	pg_atomic_write_u64(&segment->overflow_since, saved.overflow_since);
-	pg_atomic_write_u64(&segment->overflow_count, saved.overflow_count);
+	guard_shares_restore(file);
 	for (int64 i = 0; i < saved.relations; i++)
 	{
 		GuardRelationRecord *shared = NULL;
@@ -603,11 +666,13 @@ guard_table_restore(GuardCaptureFile *file)
 			shared = hash_search(relations, &record.key, HASH_ENTER_NULL, NULL);
 		if (shared == NULL)
 		{
-			guard_table_note_loss();
+			guard_shares_lose(&record.key, record.owner, record.last);
 			continue;
 		}
 		*shared = record;
 		pg_atomic_init_flag(&shared->busy);
+		shared->share = guard_shares_of(record.key.database);
+		guard_shares_add(shared->share, 1);
 	}
 	guard_sets_restore(file, add_to_others);
 }

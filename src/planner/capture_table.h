@@ -33,6 +33,7 @@
 typedef struct GuardUseBatch
 {
 	Oid			relation;
+	Oid			owner;			/* of the relation */
 	Oid			userid;			/* role that executed the first of them */
 	int64		queryid;		/* 0 where the server gave none */
 	TimestampTz first;
@@ -69,6 +70,10 @@ typedef struct GuardRelationRecord
 {
 	GuardRelationKey key;		/* hash key, must be first */
 	pg_atomic_flag busy;		/* held while the rest is read or changed */
+	int			share;			/* of its database */
+	Oid			owner;
+	TimestampTz made;			/* tells it from the one before */
+	int64		saved;			/* "count" when history had all of it; -1 */
 	TimestampTz first;
 	TimestampTz last;			/* by anybody */
 	GuardLastTwo used;
@@ -108,9 +113,7 @@ extern void guard_table_restore(GuardCaptureFile *file);
 extern GuardPublished guard_table_publish(const GuardUseBatch *batch,
 										  const GuardService *service,
 										  uint64 session, bool create);
-extern void guard_table_note_loss(void);
-extern void guard_table_session_off(void);
-extern void guard_table_session_on(void);
+extern void guard_table_lose(const GuardUseBatch *batch);
 
 /* Called from SQL and DDL: may wait for a moment. */
 extern bool guard_table_read(Oid relation, GuardRelationRecord *record,
@@ -120,6 +123,8 @@ extern int	guard_table_count_statements(Oid relation);
 extern List *guard_table_statements(Oid relation);
 extern List *guard_table_services(Oid relation, uint64 session,
 								  bool *unreadable);
+extern void guard_table_saved(Oid relation, int64 count);
+extern TimestampTz guard_table_lost(Oid relation, Oid owner);
 extern void guard_table_forget(Oid relation);
 extern void guard_table_forget_database(Oid database);
 extern void guard_table_status(GuardCaptureStatus *status);

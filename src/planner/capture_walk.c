@@ -47,6 +47,7 @@
 #include "compat/compat.h"
 #include "planner/capture_pending.h"
 #include "planner/capture_walk.h"
+#include "store/store.h"
 
 /* How we came to a node. */
 #define WALK_AIMED		0x01	/* not along with its siblings */
@@ -67,14 +68,16 @@ static void walk_node(PlanState *node, int flags, WalkState *walk);
  */
 
 /*
- * Catalogs, temporary tables and toast tables are nobody's to drop with us.
+ * Catalogs, temporary tables and toast tables are nobody's to drop with us, and
+ * guard's own tables go with it.
  */
 static inline bool
 is_ours(Relation rel)
 {
 	return RelationGetRelid(rel) >= FirstNormalObjectId &&
 		rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-		rel->rd_rel->relnamespace != PG_TOAST_NAMESPACE;
+		rel->rd_rel->relnamespace != PG_TOAST_NAMESPACE &&
+		rel->rd_rel->relnamespace != guard_store_schema;
 }
 
 /*
@@ -86,10 +89,10 @@ note_use(Relation rel, PlanState *node, int flags, WalkState *walk)
 	if (rel == NULL || !is_ours(rel))
 		return;
 	if (likely(!walk->excused))
-		guard_pending_use(RelationGetRelid(rel),
+		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
 						  (flags & WALK_AIMED) ? GUARD_USE_AIMED : 0);
 	else
-		guard_pending_excuse(RelationGetRelid(rel),
+		guard_pending_excuse(RelationGetRelid(rel), rel->rd_rel->relowner,
 							 guard_compat_executions(node));
 }
 
@@ -388,7 +391,8 @@ excuse_probes(ResultRelInfo *target)
 		IndexInfo  *info = target->ri_IndexRelationInfo[i];
 
 		if (index && info && info->ii_UniqueOps)
-			guard_pending_excuse(RelationGetRelid(index), 1);
+			guard_pending_excuse(RelationGetRelid(index),
+								 index->rd_rel->relowner, 1);
 	}
 }
 
@@ -422,11 +426,12 @@ note_target(ResultRelInfo *target, int flags)
 	if (rel == NULL || !is_ours(rel))
 		return;
 	if (rel->rd_rel->relkind == RELKIND_RELATION && is_changed(rel))
-		guard_pending_use(RelationGetRelid(rel), flags | GUARD_USE_WRITE);
+		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
+						  flags | GUARD_USE_WRITE);
 
 	/* Empty where ON CONFLICT names no index: then any would do. */
 	foreach(lc, target->ri_onConflictArbiterIndexes)
-		guard_pending_use(lfirst_oid(lc), flags |
+		guard_pending_use(lfirst_oid(lc), rel->rd_rel->relowner, flags |
 						  (is_new(target, lfirst_oid(lc)) ? 0 : GUARD_USE_ARBITER));
 	if (target->ri_onConflictArbiterIndexes == NIL)
 		excuse_probes(target);
@@ -481,4 +486,24 @@ guard_walk_execution(QueryDesc *queryDesc, bool excused)
 	if (walk.estate->es_opened_result_relations != NIL &&
 		walk.estate->es_finished && !excused)
 		note_targets(walk.estate);
+}
+
+/*
+ * Under guard.mode = off it is not known whether guard is installed, nor which
+ * its schema is.
+ */
+bool
+guard_walk_touches(QueryDesc *queryDesc)
+{
+	EState	   *estate = queryDesc->estate;
+
+	if (queryDesc->planstate == NULL ||
+		(estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY))
+		return false;
+	for (int i = 0; i < estate->es_range_table_size; i++)
+	{
+		if (estate->es_relations[i] != NULL && is_ours(estate->es_relations[i]))
+			return true;
+	}
+	return false;
 }

@@ -18,4 +18,7 @@
  */
 extern void guard_walk_execution(QueryDesc *queryDesc, bool excused);
 
+/* Did it open a relation whose use would have been noted?  Reads no catalog. */
+extern bool guard_walk_touches(QueryDesc *queryDesc);
+
 #endif							/* GUARD_CAPTURE_WALK_H */

@@ -261,7 +261,6 @@ find_use(const GuardEvidence *evidence, const GuardPolicy *policy, bool ended)
 
 /*
  * For how long has the index been observed by a source that saw nothing?
- * Zero when a source that should know cannot tell: its silence means nothing.
  */
 static int64
 observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
@@ -314,7 +313,8 @@ partition_leaves(const GuardEvidence *evidence, const GuardPolicy *policy)
 /*
  * Do the shadow plans of its statements answer for every use that counts, and
  * do they all cost practically the same without the index?  Uses that nothing
- * but a counter or the history knows of may be by other statements.
+ * but a counter or the history knows of may be by other statements, as may
+ * those that found no room.
  */
 static bool
 plans_answer(const GuardEvidence *evidence, const GuardPolicy *policy)
@@ -325,6 +325,7 @@ plans_answer(const GuardEvidence *evidence, const GuardPolicy *policy)
 
 	if (plans->statements == 0 || plans->planned < plans->statements ||
 		!plans->complete || plans->slower || evidence->whole_table ||
+		evidence->unread ||
 		plans->worst_ratio > policy->harmless_cost_ratio)
 		return false;
 	foreach(lc, evidence->facts)
@@ -343,7 +344,8 @@ plans_answer(const GuardEvidence *evidence, const GuardPolicy *policy)
 			continue;
 		if (captured_since == 0 || fact->first == 0 ||
 			fact->first < captured_since ||
-			strcmp(fact->source, "what-if") == 0)
+			strcmp(fact->source, "what-if") == 0 ||
+			strcmp(fact->source, "history") == 0)
 			return false;
 	}
 	return true;

@@ -10,7 +10,6 @@ CREATE TABLE guard.evidence_epoch (
 	began			text NOT NULL,
 	mark			timestamptz NOT NULL,
 	cluster_mark	timestamptz NOT NULL,
-	full_since		timestamptz,
 	timeline		bigint NOT NULL,
 	system_identifier bigint NOT NULL,
 	database_oid	oid NOT NULL,

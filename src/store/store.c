@@ -53,6 +53,7 @@
 #define MAX_LOCK_WAIT	100
 
 bool		guard_store_known = false;
+Oid			guard_store_schema = InvalidOid;
 
 static bool cache_valid = false;
 static Oid	cached_extension = InvalidOid;
@@ -105,6 +106,7 @@ load_cached(void)
 
 		cached_extension = form->oid;
 		cached_owner = form->extowner;
+		guard_store_schema = get_namespace_oid("guard", true);
 		guard_visits_note_present();
 	}
 	systable_endscan(scan);

@@ -46,6 +46,10 @@ extern bool guard_store_present(void);
  * a script of our own runs an upgrade.
  */
 extern bool guard_store_known;
+
+/* The schema of its tables, as last seen. */
+extern Oid	guard_store_schema;
+
 static inline bool
 guard_store_is_here(void)
 {
