@@ -176,7 +176,7 @@ observed_clause(const GuardVerdict *verdict)
 								   verdict->evidence->as_of),
 						guard_sentence_span(verdict->use->unobserved));
 	if (verdict->evidence->unread)
-		return pstrdup("what was captured of its use could not be read");
+		return pstrdup("not all of its use could be recorded, or read");
 	if (verdict->observed <= 0)
 		return pstrdup("nothing is known of its use");
 	return psprintf("no use was seen, but only for the last %s",
