@@ -228,7 +228,7 @@ guard_audit_prune(void)
 		pruning = true;
 		count = guard_store_execute("DELETE FROM guard.audit_log"
 									" WHERE at OPERATOR(pg_catalog.<)"
-									" clock_timestamp() - $1 * interval '1 second'",
+									" statement_timestamp() - $1 * interval '1 second'",
 									1, types, values, NULL);
 	}
 	PG_FINALLY();

@@ -75,7 +75,7 @@ ALTER TABLE guard.soft_drop REPLICA IDENTITY FULL;
 ALTER TABLE guard.soft_drop_baseline REPLICA IDENTITY FULL;
 ALTER TABLE guard.soft_drop_sample REPLICA IDENTITY FULL;
 
-CREATE VIEW guard.soft_drops AS
+CREATE VIEW guard.soft_drops WITH (security_barrier) AS
 	SELECT pg_catalog.format('%I.%I', s.index_schema, s.index_name) AS index_name,
 		   pg_catalog.format('%I.%I', s.index_schema, s.table_name) AS table_name,
 		   s.state, s.state_since, s.state_reason, s.next_step, s.next_at,

@@ -37,7 +37,7 @@ AS 'MODULE_PATHNAME', 'guard_sql_indexes';
 COMMENT ON FUNCTION guard.indexes() IS
 'See the view guard.indexes.';
 
-CREATE VIEW guard.indexes AS
+CREATE VIEW guard.indexes WITH (security_barrier) AS
 SELECT i.table_schema, i.table_name, i.index_name, i.verdict, i.reason, i.detail,
 	   i.keep_instead, i.redundant_with, i.last_use, i.scans_per_day, p.hour_peak,
 	   i.predicted_connections, i.size_bytes, i.services, i.protected, i.hidden, i.index
@@ -57,7 +57,7 @@ AS 'MODULE_PATHNAME', 'guard_sql_status';
 COMMENT ON FUNCTION guard.status() IS
 'See the view guard.status.';
 
-CREATE VIEW guard.status AS SELECT * FROM guard.status();
+CREATE VIEW guard.status WITH (security_barrier) AS SELECT * FROM guard.status();
 COMMENT ON VIEW guard.status IS
 'What works here, what is missing, and since when guard knows what it knows.';
 GRANT SELECT ON guard.status TO PUBLIC;

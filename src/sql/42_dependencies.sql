@@ -45,12 +45,12 @@ AS 'MODULE_PATHNAME', 'guard_sql_dependencies';
 COMMENT ON FUNCTION guard.dependencies() IS
 'See the view guard.dependencies.';
 
-CREATE VIEW guard.dependencies AS SELECT * FROM guard.dependencies();
+CREATE VIEW guard.dependencies WITH (security_barrier) AS SELECT * FROM guard.dependencies();
 COMMENT ON VIEW guard.dependencies IS
 'Which services need an index, as registered, and which use it, as captured, of every index that the caller may ask about. needed is null where nothing was registered, versions_seen, first_use, last_use and uses where nothing was captured.';
 GRANT SELECT ON guard.dependencies TO PUBLIC;
 
-CREATE VIEW guard.deployments AS
+CREATE VIEW guard.deployments WITH (security_barrier) AS
 	SELECT d.service, d.version, d.reported_at, d.reported_by,
 		   pg_catalog.row_number() OVER (PARTITION BY d.service ORDER BY d.reported_at DESC)
 			OPERATOR(pg_catalog.=) 1 AS current

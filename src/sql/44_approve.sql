@@ -16,7 +16,7 @@ COMMENT ON FUNCTION guard.revoke_approval(regclass) IS
 REVOKE ALL ON FUNCTION guard.approve(regclass, text, interval),
 	guard.revoke_approval(regclass) FROM PUBLIC;
 
-CREATE VIEW guard.approvals AS
+CREATE VIEW guard.approvals WITH (security_barrier) AS
 	SELECT a.table_schema, a.table_name, a.index_name, a.reason, a.approved_by,
 		   a.approved_at, a.valid_until, a.used_at, a.used_by,
 		   CASE WHEN a.used_at IS NOT NULL THEN 'used'

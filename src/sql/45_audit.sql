@@ -18,7 +18,7 @@ BEGIN ATOMIC
 		   a.verdict, a.reason,
 		   coalesce(a.definition, a.facts ->> 'definition')
 	  FROM guard.audit_log a
-	 WHERE a.at >= clock_timestamp() - since
+	 WHERE a.at >= statement_timestamp() - since
 	   AND (a.verdict <> 'change' OR a.command IN ('hide', 'unhide') OR
 			a.facts ? 'definition')
 	 ORDER BY a.at DESC, a.id DESC;

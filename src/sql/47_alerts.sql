@@ -14,7 +14,7 @@ AS 'MODULE_PATHNAME', 'guard_sql_pool_before';
 COMMENT ON FUNCTION guard.pool_before() IS
 'The latest count of connections by guard''s worker that is at least a second old, for guard.pool_health; service is null for all together. complete is false where the smallest services were left out. busy is null for anybody but members of pg_read_all_stats. No row without preloading, and where no worker has been yet.';
 
-CREATE VIEW guard.pool_health AS
+CREATE VIEW guard.pool_health WITH (security_barrier) AS
 WITH connection AS (
 	SELECT guard.service_of(coalesce(a.application_name, ''), coalesce(a.usename::text, 'unknown')) AS service,
 		   a.backend_type IS NULL AS is_secret,

@@ -106,6 +106,7 @@ begin_task(const GuardTask *task)
 	SetConfigOption("lock_timeout", patient ? "0" : TASK_LOCK_WAIT, PGC_SUSET,
 					PGC_S_OVERRIDE);
 	pgstat_report_activity(STATE_RUNNING, psprintf("guard: %s", task->name));
+	SetCurrentStatementStartTimestamp();
 	if (!patient)
 		enable_timeout_after(STATEMENT_TIMEOUT, TASK_TIME_LIMIT);
 	if (task->flags & GUARD_TASK_OWN_TRANSACTIONS)

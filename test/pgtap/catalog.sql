@@ -69,6 +69,10 @@ SELECT set_eq(
 SELECT set_eq(
 	$$ SELECT relname::text FROM tables WHERE relkind = 'v' AND has_table_privilege('public', oid, 'SELECT') $$,
 	ARRAY['dependencies', 'indexes', 'pool_health', 'soft_drops', 'status'], 'everybody may look at the views');
+SELECT is_empty(
+	$$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'guard'::regnamespace AND c.relkind = 'v'
+		AND NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'security_barrier' AND option_value IN ('true', 'on')) $$,
+	'no view lets its reader''s functions see rows before it has filtered them');
 
 -- ---- the doors
 
