@@ -63,7 +63,7 @@ guard_api_target(Oid index)
 	if (target != NULL && OidIsValid(get_index_constraint(index)))
 		target->route = GUARD_ROUTE_CONSTRAINT;
 	else if (target != NULL)
-		target->no_delay = guard_softdrop_unavailable();
+		guard_softdrop_offer(list_make1(target));
 	return target;
 }
 

@@ -23,6 +23,7 @@
 #include "compat/compat.h"
 #include "evidence/hideable.h"
 #include "planner/hide.h"
+#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_hide);
 PG_FUNCTION_INFO_V1(guard_sql_unhide);
@@ -120,7 +121,15 @@ guard_sql_hide(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+static void
+write_down_unhide(void *arg)
+{
+	guard_audit_change("unhide", arg, NULL, NULL);
+}
+
 /*
+ * What cannot be written down does not keep an index hidden.
+ *
  * It must work where hiding does not, to clean up; and it does not lock the
  * table, for the way back must not have to wait.
  */
@@ -144,6 +153,7 @@ guard_sql_unhide(PG_FUNCTION_ARGS)
 				 guard_hide_find(index, &hidden) ?
 				 errdetail("The partitioned index \"%s\" that it belongs to is.",
 						   get_rel_name(hidden.root)) : 0));
-	guard_audit_change("unhide", guard_api_name(index), NULL, NULL);
+	(void) guard_store_try("write down that an index is not hidden any more",
+						   write_down_unhide, guard_api_name(index));
 	PG_RETURN_VOID();
 }

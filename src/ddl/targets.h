@@ -58,6 +58,8 @@ typedef struct GuardTarget
 	const char *no_delay;		/* why this drop cannot be carried out in
 								 * stages, as a clause; set to NULL by a door
 								 * that can do so */
+	const char *asked_by;		/* the login role that wants it to go; NULL:
+								 * this session's */
 } GuardTarget;
 
 typedef struct GuardTargets

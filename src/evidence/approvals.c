@@ -23,6 +23,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/procarray.h"
@@ -140,8 +141,9 @@ read_approval(HeapTuple tuple, TupleDesc desc, void *arg)
 														 &isnull));
 	found.valid_until = DatumGetTimestampTz(heap_getattr(tuple, APPROVAL_UNTIL,
 														 desc, &isnull));
-	found.own = strcmp(found.approved_by,
-					   GetUserNameFromId(GetSessionUserId(), false)) == 0;
+	found.asked_by = search->target->asked_by != NULL ? search->target->asked_by :
+		GetUserNameFromId(GetSessionUserId(), false);
+	found.own = strcmp(found.approved_by, found.asked_by) == 0;
 	if (is_better(&found, &search->evidence->approval, search->evidence->as_of))
 		search->evidence->approval = found;
 	return true;
@@ -313,18 +315,18 @@ look_again(HeapTuple tuple, TupleDesc desc, void *arg)
  * Returns false, without having waited, where another transaction has it.
  */
 static bool
-write_use(int32 id)
+write_use(const GuardApproval *approval)
 {
-	Oid			types[] = {INT4OID};
-	Datum		values[] = {Int32GetDatum(id)};
+	Oid			types[] = {INT4OID, TEXTOID};
+	Datum		values[] = {Int32GetDatum(approval->id), CStringGetTextDatum(approval->asked_by)};
 
 	return guard_store_execute("UPDATE guard.approval"
-							   " SET used_at = clock_timestamp(), used_by = session_user"
+							   " SET used_at = clock_timestamp(), used_by = $2"
 							   " WHERE id OPERATOR(pg_catalog.=)"
 							   " (SELECT a.id FROM guard.approval a"
 							   " WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.used_at IS NULL"
 							   " FOR UPDATE SKIP LOCKED)",
-							   1, types, values, NULL) == 1;
+							   2, types, values, NULL) == 1;
 }
 
 bool
@@ -345,7 +347,7 @@ guard_approvals_claim(const GuardApproval *approval, bool later)
 		claim->later = true;
 	if (later || row.used)
 		return true;
-	if (write_use(approval->id))
+	if (write_use(approval))
 		return true;
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
@@ -370,7 +372,7 @@ guard_approvals_use_up(const GuardApproval *approval)
 		claim->later = false;
 		claim->unwritten = true;
 	}
-	if (write_use(approval->id) && claim != NULL)
+	if (write_use(approval) && claim != NULL)
 		claim->unwritten = false;
 }
 

@@ -24,7 +24,9 @@ typedef struct GuardApproval
 	char	   *approved_by;
 	TimestampTz approved_at;
 	TimestampTz valid_until;
-	bool		own;			/* given by the login role that drops */
+	const char *asked_by;		/* the login role that drops, and may use it
+								 * up */
+	bool		own;			/* given by the same one */
 	bool		taken;			/* another session is using it up */
 } GuardApproval;
 

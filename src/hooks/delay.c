@@ -26,20 +26,22 @@
 void
 guard_delay_prepare(const GuardFrame *frame, Node *parsetree, List *targets)
 {
-	const char *why = guard_softdrop_unavailable();
 	ListCell   *lc;
 
 	if (!IsA(parsetree, DropStmt) ||
 		((DropStmt *) parsetree)->removeType != OBJECT_INDEX)
 		return;
-	if (why == NULL && frame->by_trigger)
-		why = "the statement came by a way on which nothing can be delayed";
+	if (!frame->by_trigger)
+	{
+		guard_softdrop_offer(targets);
+		return;
+	}
 	foreach(lc, targets)
 	{
 		GuardTarget *target = lfirst(lc);
 
 		if (target->route == GUARD_ROUTE_INDEX)
-			target->no_delay = why;
+			target->no_delay = "the statement came by a way on which nothing can be delayed";
 	}
 }
 
@@ -52,11 +54,16 @@ guard_delay_leave_out_own(List *judgements)
 	foreach(lc, judgements)
 	{
 		GuardJudgement *judgement = lfirst(lc);
-		GuardSoftDropNeed need = guard_need_of_verdict(&judgement->verdict);
+		GuardSoftDropNeed need;
 
-		if (!guard_softdrop_is_own_drop(judgement->target->index) ||
-			need == GUARD_NEED_SOMEBODY || need == GUARD_NEED_PROTECTED)
-			others = lappend(others, judgement);
+		if (guard_softdrop_is_own_drop(judgement->target->index))
+		{
+			need = guard_need_of_judgement(judgement, NULL);
+			if (guard_softdrop_is_approved_drop() ||
+				(need != GUARD_NEED_SOMEBODY && need != GUARD_NEED_PROTECTED))
+				continue;
+		}
+		others = lappend(others, judgement);
 	}
 	return others;
 }

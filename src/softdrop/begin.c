@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
@@ -25,12 +26,14 @@
 #include "catalog/pg_type.h"
 #include "commands/comment.h"
 #include "commands/tablecmds.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "guc.h"
@@ -41,6 +44,9 @@
 #include "store/text.h"
 #include "store/visits.h"
 
+/* An owner has so many open ones at most. */
+#define MAX_OPEN		1000
+
 /* Longer statements are cut. */
 #define STATEMENT_MAX	10000
 
@@ -48,12 +54,14 @@ static bool began = false;		/* or wants something else from COMMIT on */
 static bool registered = false; /* at_xact, in this session */
 
 /*
- * The new row is there from COMMIT on: then somebody should look at it.
+ * The new row is there from COMMIT on: then somebody should look at it.  Of
+ * COMMIT PREPARED nobody tells us: a visitor that sees what was prepared comes
+ * again until it is no longer there.
  */
 static void
 at_xact(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_COMMIT && began)
+	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE) && began)
 		guard_visits_want();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		event == XACT_EVENT_PREPARE)
@@ -85,6 +93,97 @@ guard_softdrop_unavailable(void)
 	return NULL;
 }
 
+static void
+take_count(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	bool		isnull;
+
+	*(int64 *) arg = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+}
+
+/*
+ * How many open ones does an owner have?  Those of this transaction count.
+ */
+static int64
+count_open(Oid owner)
+{
+	Oid			types[] = {OIDOID, INT8OID, OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
+	Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(owner)};
+	int64		count = 0;
+
+	/* where they cannot be counted, there is no room for another */
+	if (!ConditionalLockRelationOid(guard_store_table("soft_drop"), AccessShareLock))
+		return MAX_OPEN;
+	guard_store_select("SELECT count(*) FROM guard.soft_drop s JOIN pg_class t ON t.oid = s.table_oid"
+					   " WHERE s.database_oid = $1 AND s.system_identifier = $2"
+					   " AND s.state IN ('waiting', 'hidden') AND s.due_at IS NOT NULL AND t.relowner = $3",
+					   3, types, values, NULL, take_count, &count);
+	return count;
+}
+
+static Oid
+table_owner(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+/* An owner, and how many more are possible. */
+typedef struct Room
+{
+	Oid			owner;
+	int64		left;
+} Room;
+
+static Room *
+room_of(List **rooms, Oid owner)
+{
+	Room	   *room;
+	ListCell   *lc;
+
+	foreach(lc, *rooms)
+	{
+		room = lfirst(lc);
+		if (room->owner == owner)
+			return room;
+	}
+	room = palloc(sizeof(Room));
+	room->owner = owner;
+	room->left = MAX_OPEN - count_open(owner);
+	*rooms = lappend(*rooms, room);
+	return room;
+}
+
+void
+guard_softdrop_offer(List *targets)
+{
+	const char *why = guard_softdrop_unavailable();
+	bool		asked = guard_guc_hot_action == GUARD_HOT_DELAY ||
+		guard_guc_unknown_action == GUARD_UNKNOWN_DELAY;
+	List	   *rooms = NIL;
+	ListCell   *lc;
+
+	foreach(lc, targets)
+	{
+		GuardTarget *target = lfirst(lc);
+
+		if (target->route != GUARD_ROUTE_INDEX)
+			continue;
+		target->no_delay = why;
+		if (why == NULL && asked && !guard_softdrop_is_open(target->index) &&
+			room_of(&rooms, table_owner(target->table))->left-- <= 0)
+			target->no_delay = "the owner of its table has as many indexes being dropped in stages as possible";
+	}
+}
+
 /*
  * Is it still the index that was judged?  Called with the index locked.
  */
@@ -113,15 +212,23 @@ oid_array(List *oids)
 }
 
 /*
+ * Of an index that is back, but not under its name, because somebody has it: what
+ * it was called before.
+ */
+#define NAMELESS(index) \
+	"guard.soft_drop w, jsonb_array_elements(w.parts) e WHERE w.name_wanted AND w.database_oid = $2" \
+	" AND w.system_identifier = $3 AND e ->> 'holding_name' = " #index ".relname ORDER BY w.id DESC LIMIT 1"
+
+/*
  * Everything that is needed to create the index and its parts again is read
  * from the catalogs by the statement that writes it down.
  */
 static void
 write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 {
-	Oid			types[] = {OIDARRAYOID, OIDOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
-	Datum		values[7];
-	char		nulls[] = "       ";
+	Oid			types[] = {OIDARRAYOID, OIDOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID};
+	Datum		values[8];
+	char		nulls[] = "        ";
 	int			nestlevel;
 
 	values[0] = oid_array(parts);
@@ -136,6 +243,7 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 	values[4] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));
 	values[5] = CStringGetTextDatum(guard_sentence_verdict(judgement));
 	values[6] = CStringGetTextDatum("hidden once nobody needs it");
+	values[7] = ObjectIdGetDatum(GetSessionUserId());
 
 	if (!ConditionalLockRelationOid(guard_store_table("soft_drop"), RowExclusiveLock))
 		ereport(ERROR,
@@ -145,11 +253,11 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 	nestlevel = guard_softdrop_settle_texts();
 	guard_store_execute("INSERT INTO guard.soft_drop (index_oid, database_oid, system_identifier, state,"
 						" table_oid, index_schema, index_name, table_name, partitioned, parts,"
-						" statement, reason, detail, next_step)"
+						" statement, reason, detail, next_step, login_role)"
 						" SELECT ($1)[1], $2, $3, 'waiting', i.indrelid, n.nspname,"
-						" c.relname, t.relname, c.relkind = 'I',"
+						" coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(c) "), c.relname), t.relname, c.relkind = 'I',"
 						" (SELECT jsonb_agg(jsonb_build_object('oid', pc.oid::bigint, 'table', pi.indrelid::bigint,"
-						"    'old_name', pc.relname, 'holding_name', 'guard_drop_' || pc.oid,"
+						"    'old_name', coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(pc) "), pc.relname), 'holding_name', 'guard_drop_' || pc.oid,"
 						"    'definition', pg_get_indexdef(pc.oid), 'comment', obj_description(pc.oid, 'pg_class'),"
 						"    'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = pc.reltablespace),"
 						"    'clustered', pi.indisclustered, 'partitioned', pc.relkind = 'I', 'was', pc.oid::bigint,"
@@ -162,12 +270,16 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 						"        FROM pg_attribute a WHERE a.attrelid = pc.oid AND a.attstattarget >= 0)) ORDER BY p.n)"
 						"  FROM unnest($1) WITH ORDINALITY AS p (oid, n)"
 						"  JOIN pg_class pc ON pc.oid = p.oid JOIN pg_index pi ON pi.indexrelid = p.oid),"
-						" $4, $5, $6, $7"
+						" $4, $5, $6, $7, $8"
 						" FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
 						" JOIN pg_namespace n ON n.oid = c.relnamespace"
 						" JOIN pg_class t ON t.oid = i.indrelid WHERE i.indexrelid = ($1)[1]",
-						7, types, values, nulls);
+						8, types, values, nulls);
 	AtEOXact_GUC(true, nestlevel);
+	guard_store_execute("UPDATE guard.soft_drop s SET name_wanted = false, due_at = NULL"
+						" FROM pg_class c WHERE s.name_wanted AND s.database_oid = $2 AND s.system_identifier = $3"
+						" AND c.oid = ($1)[1] AND s.parts -> 0 ->> 'holding_name' = c.relname",
+						3, types, values, NULL);
 }
 
 static char *
@@ -197,7 +309,10 @@ rename_parts(const GuardShape *shape, List *parts)
 	{
 		Oid			index = lfirst_oid(lc);
 
-		RenameRelationInternal(index, psprintf("guard_drop_%u", index), false, true);
+		char	   *holding_name = psprintf("guard_drop_%u", index);
+
+		if (strcmp(get_rel_name(index), holding_name) != 0)
+			RenameRelationInternal(index, holding_name, false, true);
 		if (index == shape->index)
 			CreateComments(index, RelationRelationId, 0, comment_for(shape));
 		CommandCounterIncrement();

@@ -462,6 +462,8 @@ finish_create(GuardSoftDrop *drop)
 							 "a person asked for it; it was created again" :
 							 psprintf("a person asked for it; it was created again as %s, for its old name has been taken",
 									  quote_identifier(name)));
+	guard_softdrop_await_name(drop, strcmp(name, self->old_name) == 0 ? NULL : name);
+	guard_softdrop_save(drop);
 }
 
 /*

@@ -39,6 +39,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 #include "softdrop/need.h"
 #include "softdrop/statement.h"
@@ -51,6 +52,12 @@
 #define PARTITIONED_LOCK_TIMEOUT	200
 
 /*
+ * Others may wait as long as they like, but nobody watches the other indexes
+ * meanwhile.
+ */
+#define LOCK_TIMEOUT				4000
+
+/*
  * User advisory locks have 1 and 2 there; nobody can take this one by accident.
  */
 #define LONG_STEP_LOCK	0x6775	/* "gu" */
@@ -58,6 +65,7 @@
 /* What this session is dropping just now, on guard's behalf. */
 static List *being_dropped = NIL;
 static MemoryContext dropping_context = NULL;
+static bool approved = false;	/* and by an approval that was used up */
 
 /*
  * The list lives as long as the long step.
@@ -86,6 +94,12 @@ guard_dropping_check(Oid relation)
 				 errmsg("%s is not the index that was to be dropped",
 						guard_dropping_name_now(relation)),
 				 errdetail("Names have changed meanwhile.")));
+}
+
+bool
+guard_softdrop_is_approved_drop(void)
+{
+	return approved;
 }
 
 static void
@@ -167,15 +181,22 @@ guard_dropping_read(int64 id, MemoryContext context)
 	return drop;
 }
 
+/*
+ * Registrations go with the index, and are kept here.
+ */
 static void
-mark_started(int64 id)
+mark_started(GuardSoftDrop *drop)
 {
 	Oid			types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(id)};
+	Datum		values[] = {Int64GetDatum(drop->id)};
 
+	if (drop->drop_started_at == 0)
+		drop->drop_started_at = GetCurrentTimestamp();
+	drop->next_step = "being dropped now";
+	drop->next_at = 0;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	guard_store_execute("UPDATE guard.soft_drop s SET drop_started_at = coalesce(drop_started_at, clock_timestamp()),"
-						" next_step = 'being dropped now', next_at = NULL,"
+	guard_softdrop_save(drop);
+	guard_store_execute("UPDATE guard.soft_drop s SET"
 						" dependencies = (SELECT jsonb_agg(to_jsonb(d)) FROM guard.dependency d"
 						"  WHERE d.index_oid = s.index_oid AND d.database_oid = s.database_oid"
 						"  AND d.system_identifier = s.system_identifier) WHERE id = $1",
@@ -212,7 +233,8 @@ do_drop(int64 id, MemoryContext context)
 		CommitTransactionCommand();
 		return;
 	}
-	mark_started(id);
+	mark_started(drop);
+	approved = drop->approved_at != 0;
 	old = MemoryContextSwitchTo(context);
 	sql = psprintf("DROP INDEX %s%s", drop->partitioned ? "" : "CONCURRENTLY ",
 				   guard_dropping_name_now(self->index));
@@ -222,7 +244,7 @@ do_drop(int64 id, MemoryContext context)
 	MemoryContextSwitchTo(old);
 	CommitTransactionCommand();
 
-	guard_softdrop_run(sql, drop->partitioned ? PARTITIONED_LOCK_TIMEOUT : 0);
+	guard_softdrop_run(sql, drop->partitioned ? PARTITIONED_LOCK_TIMEOUT : LOCK_TIMEOUT);
 }
 
 /* ---- the way back ---- */
@@ -287,6 +309,7 @@ run_alone(long_step what, int64 id)
 	PG_FINALLY();
 	{
 		being_dropped = NIL;
+		approved = false;
 		MemoryContextDelete(dropping_context);
 		LockRelease(&tag, ExclusiveLock, true);
 	}

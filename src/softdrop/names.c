@@ -23,9 +23,10 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "planner/hide.h"
-#include "softdrop/softdrop.h"
+#include "softdrop/states.h"
 #include "store/store.h"
 
 /*
@@ -90,7 +91,7 @@ guard_softdrop_rename_back(GuardSoftDrop *drop)
 		GuardSoftDropPart *part = lfirst(lc);
 		char	   *kept = rename_part(part);
 
-		if (part == linitial(drop->parts))
+		if (why == NULL)
 			why = kept;
 		if (!OidIsValid(part->index))
 			continue;
@@ -99,4 +100,17 @@ guard_softdrop_rename_back(GuardSoftDrop *drop)
 	}
 	guard_softdrop_refresh_names();
 	return why;
+}
+
+void
+guard_softdrop_await_name(GuardSoftDrop *drop, const char *kept)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	drop->name_wanted = kept != NULL;
+	drop->due_at = kept == NULL ? 0 :
+		now + guard_states_name_interval(now, drop->state_since);
+	drop->next_step = kept == NULL ? NULL :
+		psprintf("called %s again, as soon as nothing else is", guard_softdrop_name(drop));
+	drop->next_at = 0;
 }

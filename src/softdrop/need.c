@@ -12,21 +12,78 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "softdrop/need.h"
 
-GuardSoftDropNeed
-guard_need_of_verdict(const GuardVerdict *verdict)
+/*
+ * It stands for the judgement with all its approvals only if each member that
+ * may not go has one.
+ */
+static void
+set_aside(GuardJudgement *judgement, List **approvals)
 {
-	switch (verdict->reason)
+	List	   *found = NIL;
+	bool		covered = true;
+	ListCell   *lc;
+
+	foreach(lc, judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+		GuardApproval *approval;
+
+		while (verdict->reason == GUARD_REASON_APPROVED)
+		{
+			approval = palloc(sizeof(GuardApproval));
+			*approval = verdict->evidence->approval;
+			found = lappend(found, approval);
+			guard_check_approval_taken(judgement, approval->id);
+		}
+	}
+	foreach(lc, judgement->verdicts)
+	{
+		GuardVerdict *verdict = lfirst(lc);
+
+		covered = covered && (verdict->decision == GUARD_ALLOW ||
+							  verdict->evidence->approval.taken);
+	}
+	if (approvals != NULL && covered)
+		*approvals = found;
+}
+
+GuardSoftDropNeed
+guard_need_of_judgement(GuardJudgement *judgement, List **approvals)
+{
+	set_aside(judgement, approvals);
+	switch (judgement->verdict.reason)
 	{
 		case GUARD_REASON_PROTECTED:
 			return GUARD_NEED_PROTECTED;
 		case GUARD_REASON_UNKNOWN:
 			return GUARD_NEED_UNKNOWN;
 		default:
-			return verdict->decision == GUARD_ALLOW ? GUARD_NEED_NOBODY :
+			return judgement->verdict.decision == GUARD_ALLOW ? GUARD_NEED_NOBODY :
 				GUARD_NEED_SOMEBODY;
 	}
+}
+
+bool
+guard_need_claim(List *approvals)
+{
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	foreach(lc, approvals)
+	{
+		const GuardApproval *approval = lfirst(lc);
+
+		if (list_member_int(done, approval->id))
+			continue;
+		if (!guard_approvals_claim(approval, false))
+			return false;
+		done = lappend_int(done, approval->id);
+	}
+	return true;
 }
 
 static void
@@ -35,31 +92,38 @@ read_facts(const GuardEvidence *evidence, GuardNeedAnswer *answer)
 	GuardPolicy policy = guard_check_policy(evidence->as_of);
 	ListCell   *lc;
 
+	if (evidence->protection.found)
+		answer->protected_at = Max(answer->protected_at,
+								   evidence->protection.protected_at);
 	foreach(lc, evidence->facts)
 	{
 		const GuardFact *fact = lfirst(lc);
 
 		if (fact->seen != GUARD_SEEN_USED || fact->moved_away)
 			continue;
+		answer->used = answer->used || strncmp(fact->source, "table ", 6) != 0;
 		answer->longest_pause = Max(answer->longest_pause, fact->pause);
 		answer->use_ends = Max(answer->use_ends, guard_verdict_use_ends(fact, &policy));
 	}
 }
 
 GuardNeedAnswer
-guard_need_ask(const GuardSoftDrop *drop)
+guard_need_ask(const GuardSoftDrop *drop, const GuardServer *server)
 {
 	GuardNeedAnswer answer = {0};
 	GuardTarget *target = guard_targets_make(drop->index, GUARD_ROUTE_INDEX, NULL);
+	const char *asker = OidIsValid(drop->login_role) ?
+		GetUserNameFromId(drop->login_role, true) : NULL;
 	ListCell   *lc;
 
 	answer.need = GUARD_NEED_UNKNOWN;
 	if (target == NULL)
 		return answer;
-	answer.judgement = guard_check_alone(target, guard_server_read());
+	target->asked_by = asker != NULL ? asker : drop->dropped_by;
+	answer.judgement = guard_check_alone(target, server);
 	if (answer.judgement == NULL)
 		return answer;
-	answer.need = guard_need_of_verdict(&answer.judgement->verdict);
+	answer.need = guard_need_of_judgement(answer.judgement, &answer.approvals);
 	foreach(lc, answer.judgement->verdicts)
 		read_facts(((GuardVerdict *) lfirst(lc))->evidence, &answer);
 	return answer;

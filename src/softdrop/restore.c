@@ -18,7 +18,6 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -40,13 +39,11 @@
 static void
 want_visitor(GuardSoftDrop *drop, const char *step)
 {
-	Oid			types[] = {INT8OID, TEXTOID};
-	Datum		values[] = {Int64GetDatum(drop->id), CStringGetTextDatum(step)};
-
-	guard_store_execute("UPDATE guard.soft_drop SET restore_wanted = true, attempts = 0,"
-						" next_step = $2, next_at = clock_timestamp() WHERE id = $1",
-						2, types, values, NULL);
 	drop->restore_wanted = true;
+	drop->attempts = 0;
+	drop->next_step = pstrdup(step);
+	drop->next_at = drop->due_at = GetCurrentTimestamp();
+	guard_softdrop_save(drop);
 	guard_softdrop_want_at_commit();
 }
 
@@ -63,11 +60,30 @@ is_valid(Oid index)
 	return valid;
 }
 
+/* A row in the audit log. */
+typedef struct Record
+{
+	const GuardSoftDrop *drop;
+	const char *reason;
+} Record;
+
+static void
+write_down(void *arg)
+{
+	Record	   *record = arg;
+
+	guard_softdrop_audit(record->drop, "restored", record->reason);
+}
+
+/*
+ * It is back; what cannot be written down does not take it away again.
+ */
 char *
 guard_softdrop_bring_back(GuardSoftDrop *drop, const char *reason)
 {
 	GuardSoftDropPart *self = linitial(drop->parts);
 	bool		hidden = drop->state == GUARD_SOFTDROP_HIDDEN;
+	Record		record = {drop, reason};
 	char	   *kept;
 
 	/* the sight first, for that is what hurts */
@@ -75,7 +91,10 @@ guard_softdrop_bring_back(GuardSoftDrop *drop, const char *reason)
 		(void) guard_hide_remove(self->index);
 	kept = guard_softdrop_rename_back(drop);
 	guard_watch_end(drop);
-	guard_softdrop_set_state(drop, GUARD_SOFTDROP_RESTORED, "restored", reason);
+	guard_softdrop_enter(drop, GUARD_SOFTDROP_RESTORED, reason);
+	guard_softdrop_await_name(drop, kept);
+	guard_softdrop_save(drop);
+	(void) guard_store_try("write down that an index is back", write_down, &record);
 	return psprintf("index %s is back%s%s%s", guard_softdrop_name(drop),
 					hidden ? ", and the planner uses it again from COMMIT on" : "",
 					kept != NULL ? "; but " : "", kept != NULL ? kept : "");
@@ -143,7 +162,7 @@ give_all_back(void *arg)
 {
 	ListCell   *lc;
 
-	foreach(lc, guard_softdrop_list(true))
+	foreach(lc, guard_softdrop_list_open())
 	{
 		char	   *done = guard_softdrop_bring_back(lfirst(lc),
 													 "guard itself is being dropped");
@@ -160,7 +179,7 @@ give_names_back(void *arg)
 {
 	ListCell   *lc;
 
-	foreach(lc, guard_softdrop_list(true))
+	foreach(lc, guard_softdrop_list_open())
 	{
 		GuardSoftDrop *drop = lfirst(lc);
 		char	   *kept = guard_softdrop_rename_back(drop);
@@ -186,7 +205,7 @@ guard_softdrop_before_extension_goes(DropStmt *stmt)
 
 	if (!names_guard(stmt))
 		return;
-	open = guard_softdrop_list(true);
+	open = guard_softdrop_list_open();
 	if (open == NIL)
 		return;
 	if (stmt->behavior != DROP_CASCADE)

@@ -30,6 +30,7 @@
 
 #include "audit/audit.h"
 #include "softdrop/softdrop.h"
+#include "softdrop/watch.h"
 #include "store/store.h"
 
 /* guard.soft_drop */
@@ -39,11 +40,15 @@
 #define SOFTDROP_STATE		4
 
 /* What every query of whole rows begins with; see read_row(). */
+#define HERE " s.database_oid = $1 AND s.system_identifier = $2"
+#define OPEN " s.state IN ('waiting', 'hidden')"
 #define SELECT_ROW \
 	"SELECT s.id, s.state, s.index_oid, s.table_oid, s.index_schema, s.index_name," \
-	" s.partitioned, s.dropped_at, s.state_since, s.drop_started_at, s.restore_wanted," \
-	" s.hidden_at, s.watched, s.trial, s.last_visit, s.attempts, s.last_attempt" \
-	" FROM guard.soft_drop s WHERE s.database_oid = $1 AND s.system_identifier = $2"
+	" s.partitioned, s.dropped_at, s.login_role, s.dropped_by, s.state_since, s.state_reason," \
+	" s.next_step, s.next_at, s.due_at, s.hidden_at, s.watched, s.trial, s.last_visit," \
+	" s.attempts, s.last_attempt, s.last_error, s.drop_started_at, s.restore_wanted," \
+	" s.name_wanted, s.approved_at, s.compared, s.needed_since, s.untold" \
+	" FROM guard.soft_drop s WHERE" HERE
 
 static const char *const state_names[] = {
 	[GUARD_SOFTDROP_WAITING] = "waiting",
@@ -160,31 +165,67 @@ time_field(HeapTuple tuple, TupleDesc desc, int field)
 	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
+static int64
+int_field(HeapTuple tuple, TupleDesc desc, int field)
+{
+	bool		isnull;
+
+	return DatumGetInt64(SPI_getbinval(tuple, desc, field, &isnull));
+}
+
+static bool
+bool_field(HeapTuple tuple, TupleDesc desc, int field)
+{
+	bool		isnull;
+
+	return DatumGetBool(SPI_getbinval(tuple, desc, field, &isnull));
+}
+
+static Oid
+oid_field(HeapTuple tuple, TupleDesc desc, int field)
+{
+	bool		isnull;
+
+	return DatumGetObjectId(SPI_getbinval(tuple, desc, field, &isnull));
+}
+
 static void
 read_row(HeapTuple tuple, TupleDesc desc, void *arg)
 {
 	Reading    *reading = arg;
 	MemoryContext old = MemoryContextSwitchTo(reading->context);
 	GuardSoftDrop *drop = palloc0(sizeof(GuardSoftDrop));
-	bool		isnull;
+	int			n = 0;
 
-	drop->id = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
-	drop->state = state_of_name(SPI_getvalue(tuple, desc, 2));
-	drop->index = DatumGetObjectId(SPI_getbinval(tuple, desc, 3, &isnull));
-	drop->table = DatumGetObjectId(SPI_getbinval(tuple, desc, 4, &isnull));
-	drop->schema = text_field(tuple, desc, 5, reading->context);
-	drop->name = text_field(tuple, desc, 6, reading->context);
-	drop->partitioned = DatumGetBool(SPI_getbinval(tuple, desc, 7, &isnull));
-	drop->dropped_at = time_field(tuple, desc, 8);
-	drop->state_since = time_field(tuple, desc, 9);
-	drop->drop_started_at = time_field(tuple, desc, 10);
-	drop->restore_wanted = DatumGetBool(SPI_getbinval(tuple, desc, 11, &isnull));
-	drop->hidden_at = time_field(tuple, desc, 12);
-	drop->watched = DatumGetInt64(SPI_getbinval(tuple, desc, 13, &isnull));
-	drop->trial = DatumGetInt64(SPI_getbinval(tuple, desc, 14, &isnull));
-	drop->last_visit = time_field(tuple, desc, 15);
-	drop->attempts = DatumGetInt32(SPI_getbinval(tuple, desc, 16, &isnull));
-	drop->last_attempt = time_field(tuple, desc, 17);
+	drop->id = int_field(tuple, desc, ++n);
+	drop->state = state_of_name(SPI_getvalue(tuple, desc, ++n));
+	drop->index = oid_field(tuple, desc, ++n);
+	drop->table = oid_field(tuple, desc, ++n);
+	drop->schema = text_field(tuple, desc, ++n, reading->context);
+	drop->name = text_field(tuple, desc, ++n, reading->context);
+	drop->partitioned = bool_field(tuple, desc, ++n);
+	drop->dropped_at = time_field(tuple, desc, ++n);
+	drop->login_role = oid_field(tuple, desc, ++n);
+	drop->dropped_by = text_field(tuple, desc, ++n, reading->context);
+	drop->state_since = time_field(tuple, desc, ++n);
+	drop->state_reason = text_field(tuple, desc, ++n, reading->context);
+	drop->next_step = text_field(tuple, desc, ++n, reading->context);
+	drop->next_at = time_field(tuple, desc, ++n);
+	drop->due_at = time_field(tuple, desc, ++n);
+	drop->hidden_at = time_field(tuple, desc, ++n);
+	drop->watched = int_field(tuple, desc, ++n);
+	drop->trial = int_field(tuple, desc, ++n);
+	drop->last_visit = time_field(tuple, desc, ++n);
+	drop->attempts = (int) int_field(tuple, desc, ++n);
+	drop->last_attempt = time_field(tuple, desc, ++n);
+	drop->last_error = text_field(tuple, desc, ++n, reading->context);
+	drop->drop_started_at = time_field(tuple, desc, ++n);
+	drop->restore_wanted = bool_field(tuple, desc, ++n);
+	drop->name_wanted = bool_field(tuple, desc, ++n);
+	drop->approved_at = time_field(tuple, desc, ++n);
+	drop->compared = bool_field(tuple, desc, ++n);
+	drop->needed_since = time_field(tuple, desc, ++n);
+	drop->untold = text_field(tuple, desc, ++n, reading->context);
 	reading->list = lappend(reading->list, drop);
 	MemoryContextSwitchTo(old);
 }
@@ -213,7 +254,6 @@ read_part(HeapTuple tuple, TupleDesc desc, void *arg)
 	Reading    *reading = arg;
 	MemoryContext old = MemoryContextSwitchTo(reading->context);
 	GuardSoftDropPart *part = palloc0(sizeof(GuardSoftDropPart));
-	bool		isnull;
 
 	part->old_name = text_field(tuple, desc, 3, reading->context);
 	part->holding_name = text_field(tuple, desc, 4, reading->context);
@@ -221,13 +261,13 @@ read_part(HeapTuple tuple, TupleDesc desc, void *arg)
 	part->definition = text_field(tuple, desc, 6, reading->context);
 	part->tablespace = text_field(tuple, desc, 7, reading->context);
 	part->statistics = text_field(tuple, desc, 8, reading->context);
-	part->clustered = DatumGetBool(SPI_getbinval(tuple, desc, 9, &isnull));
-	part->table = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
-	part->partitioned = DatumGetBool(SPI_getbinval(tuple, desc, 10, &isnull));
-	part->was = DatumGetObjectId(SPI_getbinval(tuple, desc, 11, &isnull));
+	part->clustered = bool_field(tuple, desc, 9);
+	part->table = oid_field(tuple, desc, 2);
+	part->partitioned = bool_field(tuple, desc, 10);
+	part->was = oid_field(tuple, desc, 11);
 	part->defined_by = part->was;
-	part->parent = DatumGetObjectId(SPI_getbinval(tuple, desc, 12, &isnull));
-	part->index = locate(DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull)),
+	part->parent = oid_field(tuple, desc, 12);
+	part->index = locate(oid_field(tuple, desc, 1),
 						 part->table, part->holding_name);
 	reading->list = lappend(reading->list, part);
 	MemoryContextSwitchTo(old);
@@ -282,12 +322,71 @@ read_rows(const char *sql, const char *schema, const char *name, int64 id)
 }
 
 List *
-guard_softdrop_list(bool open_only)
+guard_softdrop_list_open(void)
 {
-	return read_rows(open_only ?
-					 SELECT_ROW " AND s.state IN ('waiting', 'hidden') ORDER BY s.id" :
-					 SELECT_ROW " AND (s.state IN ('waiting', 'hidden') OR s.restore_wanted) ORDER BY s.id",
-					 NULL, NULL, 0);
+	return read_rows(SELECT_ROW " AND" OPEN " ORDER BY s.id", NULL, NULL, 0);
+}
+
+static void
+read_id(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Reading    *reading = arg;
+	int64	   *id = MemoryContextAlloc(reading->context, sizeof(int64));
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+
+	*id = int_field(tuple, desc, 1);
+	reading->list = lappend(reading->list, id);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+read_time(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	*(TimestampTz *) arg = time_field(tuple, desc, 1);
+}
+
+/*
+ * Moments never lie far ahead: one that does is from before the clock went back.
+ */
+List *
+guard_softdrop_list_due(TimestampTz now, int *hidden, TimestampTz *next)
+{
+	Reading		reading = {NIL, CurrentMemoryContext};
+	Oid			types[] = {OIDOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
+		Int64GetDatum((int64) GetSystemIdentifier()), TimestampTzGetDatum(now),
+	TimestampTzGetDatum(now + 2 * USECS_PER_HOUR), BoolGetDatum(true)};
+
+	for (int pass = 0; pass < 2; pass++)
+	{
+		values[4] = BoolGetDatum(pass == 0);
+		guard_store_select("SELECT s.id FROM guard.soft_drop s WHERE" HERE
+						   " AND (s.due_at <= $3 OR s.due_at > $4) AND (s.state = 'hidden') = $5"
+						   " ORDER BY row_number() OVER (PARTITION BY s.login_role"
+						   " ORDER BY s.restore_wanted DESC, s.due_at), s.id",
+						   5, types, values, NULL, read_id, &reading);
+		if (pass == 0)
+			*hidden = list_length(reading.list);
+	}
+	*next = 0;
+	guard_store_select("SELECT min(s.due_at) FROM guard.soft_drop s WHERE" HERE
+					   " AND s.due_at > $3 AND s.due_at <= $4",
+					   4, types, values, NULL, read_time, next);
+	return reading.list;
+}
+
+List *
+guard_softdrop_list_untold(void)
+{
+	Reading		reading = {NIL, CurrentMemoryContext};
+	Oid			types[] = {OIDOID, INT8OID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
+	Int64GetDatum((int64) GetSystemIdentifier())};
+
+	guard_store_select("SELECT s.id FROM guard.soft_drop s WHERE" HERE
+					   " AND s.untold IS NOT NULL ORDER BY s.id",
+					   2, types, values, NULL, read_id, &reading);
+	return reading.list;
 }
 
 GuardSoftDrop *
@@ -307,7 +406,7 @@ guard_softdrop_find(const char *schema, const char *name)
 	List	   *rows = read_rows(SELECT_ROW
 								 " AND ($3 IS NULL OR s.index_schema = $3)"
 								 " AND (s.index_name = $4 OR s.parts -> 0 ->> 'holding_name' = $4)"
-								 " ORDER BY s.state IN ('waiting', 'hidden') DESC, s.id DESC LIMIT 1",
+								 " ORDER BY" OPEN " DESC, s.id DESC LIMIT 1",
 								 schema, name, 0);
 
 	return rows != NIL ? linitial(rows) : NULL;
@@ -338,23 +437,100 @@ guard_softdrop_describe(Oid index, char **name, char **definition)
 
 /* ---- writing ---- */
 
+/* The parameters of a statement, in the making. */
+typedef struct Parameters
+{
+	int			n;
+	Oid			types[24];
+	Datum		values[24];
+	char		nulls[25];
+} Parameters;
+
+static void
+add(Parameters *p, Oid type, Datum value, bool isnull)
+{
+	Assert(p->n < lengthof(p->types));
+	p->types[p->n] = type;
+	p->values[p->n] = value;
+	p->nulls[p->n++] = isnull ? 'n' : ' ';
+}
+
+static void
+add_text(Parameters *p, const char *value)
+{
+	add(p, TEXTOID, value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
+}
+
+static void
+add_time(Parameters *p, TimestampTz value)
+{
+	add(p, TIMESTAMPTZOID, TimestampTzGetDatum(value), value == 0);
+}
+
+void
+guard_softdrop_save(const GuardSoftDrop *drop)
+{
+	Parameters	p = {0};
+
+	add(&p, INT8OID, Int64GetDatum(drop->id), false);
+	add_text(&p, state_names[drop->state]);
+	add(&p, OIDOID, ObjectIdGetDatum(drop->index), false);
+	add_time(&p, drop->state_since);
+	add_text(&p, drop->state_reason);
+	add_text(&p, drop->next_step);
+	add_time(&p, drop->next_at);
+	add_time(&p, drop->due_at);
+	add_time(&p, drop->hidden_at);
+	add(&p, INT8OID, Int64GetDatum(drop->watched), false);
+	add(&p, INT8OID, Int64GetDatum(drop->trial), false);
+	add_time(&p, drop->last_visit);
+	add(&p, INT4OID, Int32GetDatum(drop->attempts), false);
+	add_time(&p, drop->last_attempt);
+	add_text(&p, drop->last_error);
+	add_time(&p, drop->drop_started_at);
+	add(&p, BOOLOID, BoolGetDatum(drop->restore_wanted), false);
+	add(&p, BOOLOID, BoolGetDatum(drop->name_wanted), false);
+	add_time(&p, drop->approved_at);
+	add(&p, BOOLOID, BoolGetDatum(drop->compared), false);
+	add_time(&p, drop->needed_since);
+	add_text(&p, drop->untold);
+	guard_store_execute("UPDATE guard.soft_drop SET state = $2, index_oid = $3, state_since = $4,"
+						" state_reason = $5, next_step = $6, next_at = $7, due_at = $8, hidden_at = $9,"
+						" watched = $10, trial = $11, last_visit = $12, attempts = $13, last_attempt = $14,"
+						" last_error = $15, drop_started_at = $16, restore_wanted = $17, name_wanted = $18,"
+						" approved_at = $19, compared = $20, needed_since = $21, untold = $22 WHERE id = $1",
+						p.n, p.types, p.values, p.nulls);
+}
+
+void
+guard_softdrop_enter(GuardSoftDrop *drop, GuardSoftDropState state,
+					 const char *reason)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	drop->state = state;
+	drop->state_since = now;
+	drop->state_reason = pstrdup(reason);
+	drop->next_step = NULL;
+	drop->next_at = 0;
+	drop->due_at = state == GUARD_SOFTDROP_HIDDEN ? now : 0;
+	if (state == GUARD_SOFTDROP_HIDDEN)
+		drop->hidden_at = now;
+	drop->watched = 0;
+	drop->last_visit = 0;
+	drop->attempts = 0;
+	drop->last_attempt = 0;
+	drop->last_error = NULL;
+	drop->restore_wanted = false;
+	drop->needed_since = 0;
+}
+
 void
 guard_softdrop_set_state(GuardSoftDrop *drop, GuardSoftDropState state,
 						 const char *action, const char *reason)
 {
-	Oid			types[] = {INT8OID, TEXTOID, TEXTOID};
-	Datum		values[] = {Int64GetDatum(drop->id),
-		CStringGetTextDatum(state_names[state]),
-	CStringGetTextDatum(reason)};
-
-	guard_store_execute("UPDATE guard.soft_drop SET state = $2, state_reason = $3,"
-						" state_since = clock_timestamp(), next_step = NULL, next_at = NULL,"
-						" hidden_at = CASE WHEN $2 = 'hidden' THEN clock_timestamp() ELSE hidden_at END,"
-						" watched = 0, last_visit = NULL, last_attempt = NULL,"
-						" restore_wanted = false, attempts = 0, last_error = NULL WHERE id = $1",
-						3, types, values, NULL);
-	drop->state = state;
-	drop->restore_wanted = false;
+	guard_softdrop_enter(drop, state, reason);
+	guard_softdrop_save(drop);
 	guard_softdrop_audit(drop, action, reason);
 }
 
@@ -383,24 +559,21 @@ guard_softdrop_audit(const GuardSoftDrop *drop, const char *action,
 void
 guard_softdrop_gone(Oid index)
 {
-	Oid			types[] = {OIDOID, OIDOID, INT8OID};
-	Datum		values[] = {ObjectIdGetDatum(index), ObjectIdGetDatum(MyDatabaseId),
-	Int64GetDatum((int64) GetSystemIdentifier())};
+	ListCell   *lc;
 
 	/* most dropped indexes are not */
 	if (!guard_softdrop_is_open(index))
 		return;
-	guard_store_execute("DELETE FROM guard.soft_drop_baseline b USING guard.soft_drop s"
-						" WHERE b.soft_drop_id = s.id AND s.index_oid = $1"
-						" AND s.database_oid = $2 AND s.system_identifier = $3",
-						3, types, values, NULL);
-	guard_store_execute("UPDATE guard.soft_drop SET state = 'dropped', state_since = clock_timestamp(),"
-						" state_reason = CASE WHEN drop_started_at IS NULL THEN 'dropped by a statement before its time'"
-						" ELSE 'nobody missed it' END,"
-						" next_step = NULL, next_at = NULL, attempts = 0, last_error = NULL"
-						" WHERE index_oid = $1 AND database_oid = $2 AND system_identifier = $3"
-						" AND state IN ('waiting', 'hidden')",
-						3, types, values, NULL);
+	foreach(lc, read_rows(SELECT_ROW " AND s.index_oid = $5::oid AND" OPEN " FOR NO KEY UPDATE",
+						  NULL, NULL, index))
+	{
+		GuardSoftDrop *drop = lfirst(lc);
+
+		guard_softdrop_enter(drop, GUARD_SOFTDROP_DROPPED, drop->drop_started_at != 0 ?
+							 "nobody missed it" : "dropped by a statement before its time");
+		guard_softdrop_save(drop);
+		guard_watch_end(drop);
+	}
 }
 
 void

@@ -79,17 +79,33 @@ typedef struct GuardSoftDrop
 	List	   *parts;			/* of GuardSoftDropPart *, the index itself
 								 * first */
 	TimestampTz dropped_at;
+	Oid			login_role;		/* who asked for it, and what that role was
+								 * called; InvalidOid: not known */
+	char	   *dropped_by;
+
+	/* ---- what guard_softdrop_save() writes; 0 and NULL: there is none ---- */
 	TimestampTz state_since;
-	TimestampTz hidden_at;		/* 0: not hidden yet */
+	char	   *state_reason;
+	char	   *next_step;
+	TimestampTz next_at;
+	TimestampTz due_at;			/* when to look at it again */
+	TimestampTz hidden_at;
 	int64		watched;		/* microseconds hidden and watched */
 	int64		trial;			/* microseconds needed */
-	TimestampTz last_visit;		/* 0: none since it was hidden */
+	TimestampTz last_visit;		/* since it was hidden */
 	int			attempts;		/* at a long step, that failed */
-	TimestampTz last_attempt;	/* 0: none */
-	TimestampTz drop_started_at;	/* a visitor began to drop it for good; 0:
-									 * none has */
+	TimestampTz last_attempt;
+	char	   *last_error;
+	TimestampTz drop_started_at;	/* a visitor began to drop it for good */
 	bool		restore_wanted; /* a person wants it back, a visitor must do
 								 * it */
+	bool		name_wanted;	/* it is back, but not all of its names are */
+	TimestampTz approved_at;	/* hidden by an approval, used up then */
+	bool		compared;		/* the statements that used it are known from
+								 * before it was hidden */
+	TimestampTz needed_since;	/* hidden, and found to be needed since then */
+	char	   *untold;			/* "record", "alert": it is back, and nobody
+								 * has been told */
 } GuardSoftDrop;
 
 /* ---- begin.c: at the door ---- */
@@ -101,6 +117,12 @@ extern void guard_softdrop_want_at_commit(void);
  * Why nothing can be carried out in stages here, as a clause; NULL: it can.
  */
 extern const char *guard_softdrop_unavailable(void);
+
+/*
+ * Set no_delay of each of these targets: NULL where it can be carried out in
+ * stages, all of them together.  An owner has so many open ones at most.
+ */
+extern void guard_softdrop_offer(List *targets);
 
 /*
  * The index of this judgement becomes a soft drop, in the current transaction:
@@ -119,10 +141,16 @@ extern bool guard_softdrop_begin(const GuardJudgement *judgement,
 extern bool guard_softdrop_is_open(Oid index);
 
 /*
- * All open soft drops of this database, or all that are not done with: also
- * those that somebody wants back.  In the current context.
+ * All open soft drops of this database; those at which a visitor is to look
+ * now, as int64 *, hidden ones first and every login role's in turn; and those
+ * of which something is still to be told.  In the current context.
+ *
+ * Of those that are due, *hidden says how many come first, and *next when the
+ * next of the others will be, 0 for never.
  */
-extern List *guard_softdrop_list(bool open_only);
+extern List *guard_softdrop_list_open(void);
+extern List *guard_softdrop_list_due(TimestampTz now, int *hidden, TimestampTz *next);
+extern List *guard_softdrop_list_untold(void);
 
 /*
  * One of them, as it is now, and nobody else changes it until the transaction
@@ -138,6 +166,13 @@ extern GuardSoftDrop *guard_softdrop_take(int64 id, bool wait);
  * earlier.  NULL when there is none.
  */
 extern GuardSoftDrop *guard_softdrop_find(const char *schema, const char *name);
+
+/* Write it down as it is here; whoever changes it has taken it. */
+extern void guard_softdrop_save(const GuardSoftDrop *drop);
+
+/* A new state begins, from nothing; not written down yet. */
+extern void guard_softdrop_enter(GuardSoftDrop *drop, GuardSoftDropState state,
+								 const char *reason);
 
 /* Write a new state down, with the reason in words, here, in audit and log. */
 extern void guard_softdrop_set_state(GuardSoftDrop *drop,
@@ -163,10 +198,17 @@ extern const char *guard_softdrop_state_name(GuardSoftDropState state);
 /* ---- names.c ---- */
 
 /*
- * Give all parts their names and comments back.  Returns NULL, or why the
- * index itself keeps its holding name, in words.  Locks the indexes.
+ * Give all parts their names and comments back.  Returns NULL, or why one of
+ * them, the index itself before others, keeps its holding name, in words.
+ * Locks the indexes.
  */
 extern char *guard_softdrop_rename_back(GuardSoftDrop *drop);
+
+/*
+ * It is back; "kept" is what guard_softdrop_rename_back() said.  Where it keeps
+ * its holding name, one looks again.  Not written down yet.
+ */
+extern void guard_softdrop_await_name(GuardSoftDrop *drop, const char *kept);
 
 /* Registrations are brought up to date with names, old or new. */
 extern void guard_softdrop_refresh_names(void);
@@ -202,8 +244,12 @@ extern void guard_softdrop_relation_goes(Oid relation);
  */
 extern void guard_softdrop_describe(Oid index, char **name, char **definition);
 
-/* Is this session, a visitor, dropping this very index for good? */
+/*
+ * Is this session, a visitor, dropping this very index for good?  And what it
+ * drops just now, was that hidden by an approval?
+ */
 extern bool guard_softdrop_is_own_drop(Oid index);
+extern bool guard_softdrop_is_approved_drop(void);
 
 /* the index has really gone, by whichever way */
 extern void guard_softdrop_gone(Oid index);

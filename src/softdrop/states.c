@@ -32,6 +32,15 @@
 /* While seconds count, the visitor does not go away in between. */
 #define FAST_PERIOD			MINUTES(5)
 
+/*
+ * A hidden index whose replacement is not there may be in the middle of being
+ * replaced: it must have been needed for so long before it comes back.
+ */
+#define NEEDED_AGAIN		SECS(5)
+
+/* One use in so many may be by a statement of which nothing is known. */
+#define UNKNOWN_USES		10
+
 /* A drop that would have to wait for old transactions is tried again. */
 #define LOCKERS_INTERVAL	SECS(5)
 
@@ -48,6 +57,25 @@ guard_states_watch_interval(int64 watched)
 	if (watched < MINUTES(60))
 		return SECS(10);
 	return SECS(30);
+}
+
+int64
+guard_states_watched(const GuardSoftDrop *drop, TimestampTz now, bool lost)
+{
+	int64		most = 3 * guard_states_watch_interval(drop->watched) + SECS(1);
+	int64		passed = now - drop->last_visit;
+
+	if (drop->last_visit == 0 || lost || passed <= 0)
+		return drop->watched;
+	return drop->watched + Min(passed, most);
+}
+
+bool
+guard_states_compared(bool used, int64 uses, int64 covered, int64 others)
+{
+	if (!used && uses == 0)
+		return others > 0;
+	return covered > 0 && uses - covered <= uses / UNKNOWN_USES;
 }
 
 int64
@@ -99,27 +127,47 @@ attempt(const GuardSoftDropFacts *facts, GuardSoftDropStep what)
 	return step(what, NULL);
 }
 
+/*
+ * Often at first, then ever less.
+ */
+static int64
+ever_less_often(TimestampTz now, TimestampTz since)
+{
+	return Max(Min((now - since) / 4, WAITING_INTERVAL_MAX), WAITING_INTERVAL_MIN);
+}
+
+int64
+guard_states_name_interval(TimestampTz now, TimestampTz state_since)
+{
+	return ever_less_often(now, state_since);
+}
+
 static int64
 waiting_interval(const GuardSoftDropFacts *facts)
 {
-	int64		interval = (facts->now - facts->state_since) / 4;
+	int64		interval = ever_less_often(facts->now, facts->state_since);
 
 	if (facts->use_ends > facts->now)
 		interval = Min(interval, facts->use_ends - facts->now);
-	return Max(Min(interval, WAITING_INTERVAL_MAX), WAITING_INTERVAL_MIN);
+	return Max(interval, WAITING_INTERVAL_MIN);
 }
 
 static GuardSoftDropPlan
 next_waiting(const GuardSoftDropFacts *facts)
 {
+	bool		by_approval = facts->approved && facts->need != GUARD_NEED_NOBODY;
+	GuardSoftDropPlan plan;
+
 	if (facts->restore_wanted)
 		return step(GUARD_STEP_RESTORE, "a person asked for it");
-	if (facts->need == GUARD_NEED_PROTECTED)
+	if (by_approval)
+		;
+	else if (facts->need == GUARD_NEED_PROTECTED)
 		return step(GUARD_STEP_RESTORE, "it has been protected");
-	if (facts->need == GUARD_NEED_UNKNOWN)
+	else if (facts->need == GUARD_NEED_UNKNOWN)
 		return stay(facts, "hidden once enough is known of its use", 0,
 					waiting_interval(facts));
-	if (facts->need == GUARD_NEED_SOMEBODY)
+	else if (facts->need == GUARD_NEED_SOMEBODY)
 		return stay(facts, "hidden once nobody needs it", facts->use_ends,
 					waiting_interval(facts));
 
@@ -132,7 +180,9 @@ next_waiting(const GuardSoftDropFacts *facts)
 	if (!facts->hiding_works)
 		return stay(facts, "hidden once guard.hiding is on", 0,
 					waiting_interval(facts));
-	return step(GUARD_STEP_HIDE, NULL);
+	plan = step(GUARD_STEP_HIDE, NULL);
+	plan.use_approval = by_approval;
+	return plan;
 }
 
 static GuardSoftDropPlan
@@ -154,8 +204,17 @@ next_hidden(const GuardSoftDropFacts *facts)
 					waiting_interval(facts));
 	if (!facts->hidden)
 		return step(GUARD_STEP_RESTORE, "somebody let the planner see it again");
-	if (facts->need == GUARD_NEED_SOMEBODY)
-		return step(GUARD_STEP_RESTORE, "it is needed again");
+	if (facts->need == GUARD_NEED_SOMEBODY && !facts->approved)
+	{
+		if (facts->needed_for >= NEEDED_AGAIN && !facts->table_locked)
+			return step(GUARD_STEP_RESTORE, "it is needed again");
+		return stay(facts, "brought back, if it is still needed in a moment", 0, SECS(1));
+	}
+
+	/* Nobody would notice that it is missed. */
+	if (!facts->compared && !facts->approved)
+		return stay(facts, "unknown: how its statements were before it was hidden is not known, so it is not watched, and not dropped",
+					0, waiting_interval(facts));
 	if (facts->watched < facts->trial)
 	{
 		int64		interval = guard_states_watch_interval(facts->watched);
@@ -183,6 +242,8 @@ guard_states_next(const GuardSoftDropFacts *facts)
 			return attempt(facts, !facts->exists ? GUARD_STEP_CREATE :
 						   facts->valid ? GUARD_STEP_RESTORE :
 						   GUARD_STEP_REBUILD);
+		if (facts->name_wanted && facts->exists)
+			return step(GUARD_STEP_NAME, NULL);
 		return step(GUARD_STEP_STAY, NULL);
 	}
 	if (!facts->exists)

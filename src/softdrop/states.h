@@ -35,6 +35,13 @@ typedef struct GuardSoftDropFacts
 	bool		hidden;			/* the registry says so; or cannot be read */
 	bool		hideable;
 	bool		regressed;		/* the watch has proof */
+	bool		compared;		/* what used it is known from before */
+	bool		approved;		/* waiting: an approval can be claimed;
+								 * hidden: one was used up */
+	bool		table_locked;	/* by somebody who keeps everybody out */
+	int64		needed_for;		/* hidden: found to be needed for so long;
+								 * microseconds */
+	bool		name_wanted;	/* restored, but not under its name */
 	bool		restore_wanted;
 	bool		old_lockers;	/* a drop would wait, with the index invalid */
 	GuardSoftDropNeed need;
@@ -51,7 +58,8 @@ typedef enum GuardSoftDropStep
 {
 	GUARD_STEP_STAY,
 	GUARD_STEP_HIDE,
-	GUARD_STEP_RESTORE,			/* name and sight back */
+	GUARD_STEP_RESTORE,			/* sight back, and then the name */
+	GUARD_STEP_NAME,			/* the name back, if nobody else has it */
 	GUARD_STEP_NOTE_GONE,		/* it went without our help */
 	GUARD_STEP_DROP,			/* for good; a long step */
 	GUARD_STEP_REBUILD,			/* it has become invalid; a long step */
@@ -67,6 +75,7 @@ typedef struct GuardSoftDropPlan
 								 * known */
 	TimestampTz next_visit;		/* STAY: when to look again; 0: no need to */
 	bool		stay_here;		/* do not leave until then: seconds count */
+	bool		use_approval;	/* HIDE: only if an approval can be claimed */
 } GuardSoftDropPlan;
 
 /*
@@ -76,6 +85,26 @@ extern GuardSoftDropPlan guard_states_next(const GuardSoftDropFacts *facts);
 
 /* How often is a hidden index looked at, after so long?  Microseconds. */
 extern int64 guard_states_watch_interval(int64 watched);
+
+/*
+ * How long has it been hidden and watched by now?  Time in which nobody looked,
+ * or in which nothing could be seen ("lost"), does not count.
+ */
+extern int64 guard_states_watched(const GuardSoftDrop *drop, TimestampTz now,
+								  bool lost);
+
+/*
+ * Are the statements that used it known from before it was hidden?  "uses" is
+ * how often it was used, as far as capture knows, "covered" how many of those
+ * were by statements whose times are known; "used" says whether anything knows
+ * of a use, and "others" of how many other statements of its table the times
+ * are known.
+ */
+extern bool guard_states_compared(bool used, int64 uses, int64 covered,
+								  int64 others);
+
+/* When to look again whether a name has become free. */
+extern int64 guard_states_name_interval(TimestampTz now, TimestampTz state_since);
 
 /* Back-off: how long after a failed attempt comes the next?  Microseconds. */
 extern int64 guard_states_back_off(int attempts);

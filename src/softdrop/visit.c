@@ -3,9 +3,14 @@
  * visit.c
  *	  What a visitor does for the soft drops of a database.
  *
- * First what is quick, for each of them in a transaction of its own, so that
- * what goes wrong with one does not keep the others waiting.  Then, as a task of
- * its own, at most one step that takes long.
+ * First what is quick, for each of them that is due in a transaction of its own,
+ * so that what goes wrong with one does not keep the others waiting: load, decide
+ * (states.c), save.  Hidden ones come first, every login role's in turn, and what
+ * a round has no time for is left to the next: who has many delays nobody.
+ *
+ * What gives an index back is such a transaction, and nothing else is in it that
+ * could fail or wait.  Who is to know of it is told afterwards, by a task of its
+ * own.  Then, as another, at most one step that takes long.
  *
  * Nobody watches the other indexes of the database during a long step.  So it
  * waits while one of them is in the first minutes of its trial, unless a person
@@ -20,10 +25,9 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
+#include "access/twophase.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -32,12 +36,13 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "alerts/alerts.h"
 #include "evidence/hideable.h"
 #include "guc.h"
+#include "planner/capture.h"
 #include "planner/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/need.h"
@@ -53,11 +58,22 @@
 /* So many failures of one step in a row are worth an alert. */
 #define ATTEMPTS_UNTIL_STUCK	5
 
+/* A round takes so long for the hidden ones, and for the others. */
+#define ROUND_TIME		(INT64CONST(1500) * 1000)
+
+/* Telling must not keep the watch from its work. */
+#define TELLING_TIME_LIMIT	2000	/* milliseconds */
+
+/* Whether what was prepared is committed is looked at so often. */
+#define PREPARED_INTERVAL	(INT64CONST(2) * USECS_PER_SEC)
+
 /* One visit. */
 typedef struct Visit
 {
 	MemoryContext context;
-	List	   *ids;			/* of int64 * */
+	List	   *ids;			/* of int64 *: those that are due */
+	int			hidden;			/* so many of them are hidden, and come first */
+	GuardServer *server;
 	GuardWatchSample *sample;
 	const char *blind;			/* why statements cannot be compared; NULL */
 	TimestampTz next;			/* when to come again; 0: no need to */
@@ -78,59 +94,58 @@ come_again(Visit *visit, TimestampTz at, bool stay)
 
 /* ---- what is the case ---- */
 
-static bool
-is_valid(Oid index)
-{
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	bool		valid;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
-	ReleaseSysCache(tuple);
-	return valid;
-}
-
 /*
- * A visit adds what has passed since the last one, but no more than there
- * should have been between two: nobody watched the rest.
+ * Somebody else keeps everybody from reading the table.
  */
-static int64
-watched_until(const GuardSoftDrop *drop, TimestampTz now)
+static bool
+is_locked(Oid table)
 {
-	int64		interval = guard_states_watch_interval(drop->watched);
-	int64		passed = drop->last_visit == 0 ? 0 : now - drop->last_visit;
-
-	return drop->watched + Max(0, Min(passed, 3 * interval + USECS_PER_SEC));
+	return !ConditionalLockRelationOid(table, AccessShareLock);
 }
 
 static void
-read_facts(const GuardSoftDrop *drop, const GuardNeedAnswer *need,
-		   const GuardWatchFinding *watch, GuardSoftDropFacts *facts)
+read_facts(GuardSoftDrop *drop, const GuardNeedAnswer *need,
+		   const GuardWatchFinding *watch, const Visit *visit,
+		   GuardSoftDropFacts *facts)
 {
 	GuardSoftDropPart *self = linitial(drop->parts);
+	bool		hidden = drop->state == GUARD_SOFTDROP_HIDDEN;
 	bool		for_now;
 
 	facts->now = GetCurrentTimestamp();
 	facts->state = drop->state;
 	facts->state_since = drop->state_since;
 	facts->exists = OidIsValid(self->index);
-	facts->valid = facts->exists && (drop->partitioned || is_valid(self->index));
+	facts->valid = facts->exists && (drop->partitioned || guard_dropping_is_valid(self->index));
 	facts->hiding_works = guard_hide_is_effective();
 	facts->hidden = facts->exists &&
 		(guard_hide_is_hidden(self->index) || !guard_hide_is_current());
 	facts->regressed = watch->regressed;
+	facts->compared = drop->compared;
+	facts->approved = hidden ? drop->approved_at != 0 : need->approvals != NIL;
 	facts->restore_wanted = drop->restore_wanted;
+	facts->name_wanted = drop->name_wanted;
 	facts->need = need->need;
+	/* what was protected when it was approved nevertheless */
+	if (hidden && facts->approved && facts->need == GUARD_NEED_PROTECTED &&
+		need->protected_at < drop->approved_at)
+		facts->need = GUARD_NEED_SOMEBODY;
+	if (!hidden || facts->need != GUARD_NEED_SOMEBODY)
+		drop->needed_since = 0;
+	else if (drop->needed_since == 0 || drop->needed_since > facts->now)
+		drop->needed_since = facts->now;
+	facts->needed_for = drop->needed_since == 0 ? 0 : facts->now - drop->needed_since;
+	facts->table_locked = drop->needed_since != 0 && is_locked(drop->table);
 	facts->use_ends = need->use_ends;
-	facts->watched = watched_until(drop, facts->now);
+	facts->watched = guard_states_watched(drop, facts->now, watch->lost || visit->blind != NULL ||
+										  !facts->hiding_works || !facts->hidden);
 	facts->trial = drop->trial;
 	facts->drop_started_at = drop->drop_started_at;
 	facts->attempts = drop->attempts;
 	facts->last_attempt = drop->last_attempt;
 	facts->hideable = drop->state == GUARD_SOFTDROP_WAITING && facts->exists &&
 		facts->valid && guard_hideable_obstacle(self->index, &for_now) == NULL;
-	facts->old_lockers = drop->state == GUARD_SOFTDROP_HIDDEN && facts->exists &&
+	facts->old_lockers = hidden && facts->exists &&
 		facts->watched >= facts->trial && guard_dropping_must_wait(drop);
 }
 
@@ -159,33 +174,78 @@ record_heirs(const GuardSoftDrop *drop, const GuardJudgement *judgement)
 }
 
 /*
- * Out of the planner's sight.  Returns false when the table is locked: then it
- * is tried again.
+ * Is known how the statements that used it were?
  */
 static bool
-hide(GuardSoftDrop *drop, const GuardNeedAnswer *need, Visit *visit)
+is_compared(const GuardSoftDrop *drop, bool used)
+{
+	int64		uses = 0;
+	int64		covered = 0;
+	int64		others;
+	List	   *known = guard_watch_known(drop, &others);
+	ListCell   *lp;
+	ListCell   *lc;
+	ListCell   *lk;
+
+	foreach(lp, drop->parts)
+	{
+		Oid			index = ((GuardSoftDropPart *) lfirst(lp))->index;
+		GuardCapturedUse use;
+
+		if (guard_capture_lookup(index, &use))
+			uses += use.count + use.own_count;
+		foreach(lc, guard_capture_statements(index))
+		{
+			const GuardCapturedStatement *statement = lfirst(lc);
+
+			foreach(lk, known)
+			{
+				if (*(int64 *) lfirst(lk) != statement->queryid)
+					continue;
+				covered += statement->count;
+				break;
+			}
+		}
+	}
+	return guard_states_compared(used, uses, covered, others);
+}
+
+/*
+ * Out of the planner's sight.  Returns false when the table is locked, or the
+ * approval gone: then it is tried again.
+ */
+static bool
+hide(GuardSoftDrop *drop, const GuardNeedAnswer *need, bool use_approval, Visit *visit)
 {
 	GuardSoftDropPart *self = linitial(drop->parts);
-	int64		trial = Max((int64) guard_guc_trial_period * USECS_PER_SEC,
-							need->longest_pause + need->longest_pause / 2);
-	Oid			types[] = {INT8OID, INT8OID};
-	Datum		values[] = {Int64GetDatum(drop->id), Int64GetDatum(trial)};
+	TimestampTz now = GetCurrentTimestamp();
 	char	   *reason;
 
 	if (!ConditionalLockRelationOid(drop->table, AccessShareLock))
 		return false;
 	if (get_rel_relkind(self->index) == '\0')
 		return false;
+	if (use_approval && !guard_need_claim(need->approvals))
+		return false;
 	reason = psprintf("%s: %s",
+					  use_approval ? "approved" :
 					  guard_verdict_reason_name(need->judgement->verdict.reason),
+					  use_approval ? guard_sentence_approval(linitial(need->approvals)) :
 					  guard_sentence_verdict(need->judgement));
 	guard_watch_begin(drop, visit->sample);
 	guard_hide_add(self->index, GUARD_HIDE_SOFT_DROP, reason);
 	record_heirs(drop, need->judgement);
-	guard_softdrop_set_state(drop, GUARD_SOFTDROP_HIDDEN, "hide", reason);
-	guard_store_execute("UPDATE guard.soft_drop SET trial = $2, last_visit = clock_timestamp(),"
-						" next_step = 'dropped, if nothing becomes slower' WHERE id = $1",
-						2, types, values, NULL);
+	guard_softdrop_enter(drop, GUARD_SOFTDROP_HIDDEN, reason);
+	drop->trial = Max((int64) guard_guc_trial_period * USECS_PER_SEC,
+					  need->longest_pause + need->longest_pause / 2);
+	drop->last_visit = now;
+	drop->compared = is_compared(drop, need->used);
+	drop->approved_at = use_approval ? now : 0;
+	drop->next_step = drop->compared ? "dropped, if nothing becomes slower" :
+		"unknown: how its statements were before it was hidden is not known";
+	drop->due_at = now + guard_states_watch_interval(0);
+	guard_softdrop_save(drop);
+	guard_softdrop_audit(drop, "hide", reason);
 	return true;
 }
 
@@ -208,80 +268,141 @@ facts_of(const GuardSoftDrop *drop)
 }
 
 /*
- * The sight at once, in this transaction, for that is what hurts; the name may
- * have to wait for a lock, and comes in the next one.
+ * The sight at once, in this transaction, for that is what hurts, and nothing
+ * that can wait.  The name may have to wait for a lock, and comes in the next
+ * one; who is to be told is told after that.
  */
 static void
 restore(GuardSoftDrop *drop, const char *reason)
 {
 	GuardSoftDropPart *self = linitial(drop->parts);
-	Oid			types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(drop->id)};
+	bool		by_person = drop->restore_wanted;
 
 	if (drop->state == GUARD_SOFTDROP_HIDDEN)
 		(void) guard_hide_remove(self->index);
-	guard_watch_end(drop);
-	guard_softdrop_set_state(drop, GUARD_SOFTDROP_RESTORED, "restore", reason);
-	guard_store_execute("UPDATE guard.soft_drop SET restore_wanted = true, next_step = 'gets its name back',"
-						" next_at = clock_timestamp() WHERE id = $1",
-						1, types, values, NULL);
-	ereport(LOG,
-			(errmsg("index %s is restored: %s", guard_softdrop_name(drop), reason)));
+	guard_softdrop_enter(drop, GUARD_SOFTDROP_RESTORED, reason);
+	drop->name_wanted = true;
+	drop->next_step = "gets its name back";
+	drop->next_at = drop->due_at = GetCurrentTimestamp();
 
 	/* a person who asked for it knows */
-	if (!drop->restore_wanted)
-		(void) guard_alert_raise(GUARD_ALERT_RESTORED, guard_softdrop_name(drop),
-								 reason, facts_of(drop));
+	drop->untold = by_person ? "record" : "alert";
+	guard_softdrop_save(drop);
+}
+
+static void
+stay(GuardSoftDrop *drop, const GuardSoftDropFacts *facts,
+	 const GuardSoftDropPlan *plan, const GuardWatchFinding *watch, Visit *visit)
+{
+	drop->name_wanted = false;
+	drop->due_at = plan->next_visit;
+	if (watch->asking)
+	{
+		drop->due_at = Min(drop->due_at, facts->now + GUARD_WATCH_ANSWER_INTERVAL);
+		visit->stay = true;
+	}
+	if (plan->why != NULL)
+	{
+		drop->next_step = drop->state == GUARD_SOFTDROP_HIDDEN && visit->blind ?
+			psprintf("%s (not compared: %s)", plan->why, visit->blind) : pstrdup(plan->why);
+		drop->next_at = plan->shown_at;
+	}
+	if (drop->state == GUARD_SOFTDROP_HIDDEN)
+	{
+		drop->watched = facts->watched;
+		drop->last_visit = facts->now;
+	}
+	guard_softdrop_save(drop);
+}
+
+/* what a person waits for comes first */
+static void
+remember_long_step(GuardSoftDropStep step, int64 id)
+{
+	if (long_step == GUARD_STEP_STAY ||
+		(long_step == GUARD_STEP_DROP && step != GUARD_STEP_DROP))
+	{
+		long_step = step;
+
+		long_step_id = id;
+	}
 }
 
 static void
 give_name_back(GuardSoftDrop *drop)
 {
-	char	   *kept = guard_softdrop_rename_back(drop);
-	Oid			types[] = {INT8OID, TEXTOID};
-	Datum		values[] = {Int64GetDatum(drop->id),
-	kept ? CStringGetTextDatum(psprintf("; %s", kept)) : CStringGetTextDatum("")};
-
-	guard_store_execute("UPDATE guard.soft_drop SET restore_wanted = false, next_step = NULL, next_at = NULL,"
-						" attempts = 0, last_error = NULL, state_reason = state_reason || $2 WHERE id = $1",
-						2, types, values, NULL);
+	guard_softdrop_await_name(drop, guard_softdrop_rename_back(drop));
+	guard_watch_end(drop);
+	drop->attempts = 0;
+	drop->last_error = NULL;
+	guard_softdrop_save(drop);
 }
 
-static void
-stay(GuardSoftDrop *drop, const GuardSoftDropFacts *facts,
-	 const GuardSoftDropPlan *plan, const Visit *visit)
+/*
+ * Do what was decided, if it is quick.  Returns what to say in the log when it
+ * is committed, or NULL.
+ */
+static char *
+do_step(Visit *visit, GuardSoftDrop *drop, const GuardSoftDropFacts *facts,
+		const GuardSoftDropPlan *plan, const GuardNeedAnswer *need,
+		const GuardWatchFinding *watch)
 {
-	Oid			types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID};
-	Datum		values[] = {Int64GetDatum(drop->id), (Datum) 0,
-	TimestampTzGetDatum(plan->shown_at), Int64GetDatum(facts->watched)};
-	char		nulls[] = "    ";
+	const char *reason;
 
-	if (plan->why == NULL)
-		return;
-	values[1] = CStringGetTextDatum(drop->state == GUARD_SOFTDROP_HIDDEN && visit->blind ?
-									psprintf("%s (not compared: %s)", plan->why, visit->blind) :
-									plan->why);
-	if (plan->shown_at == 0)
-		nulls[2] = 'n';
-	if (drop->state == GUARD_SOFTDROP_HIDDEN)
-		guard_store_execute("UPDATE guard.soft_drop SET next_step = $2, next_at = $3, watched = $4,"
-							" last_visit = clock_timestamp() WHERE id = $1",
-							4, types, values, nulls);
-	else
-		guard_store_execute("UPDATE guard.soft_drop SET next_step = $2, next_at = $3 WHERE id = $1"
-							" AND (next_step IS DISTINCT FROM $2 OR next_at IS DISTINCT FROM $3) AND $4 IS NOT NULL",
-							4, types, values, nulls);
+	switch (plan->step)
+	{
+		case GUARD_STEP_STAY:
+			stay(drop, facts, plan, watch, visit);
+			break;
+		case GUARD_STEP_HIDE:
+			if (!hide(drop, need, plan->use_approval, visit))
+			{
+				drop->due_at = facts->now + USECS_PER_SEC;
+				guard_softdrop_save(drop);
+			}
+			break;
+		case GUARD_STEP_RESTORE:
+			reason = watch->regressed ? watch->sentence :
+				facts->need == GUARD_NEED_SOMEBODY && need->judgement != NULL ?
+				psprintf("%s: %s", plan->why, guard_sentence_verdict(need->judgement)) :
+				plan->why;
+			restore(drop, reason);
+			come_again(visit, facts->now, true);
+			return psprintf("index %s is restored: %s", guard_softdrop_name(drop), reason);
+		case GUARD_STEP_NAME:
+			give_name_back(drop);
+			break;
+		case GUARD_STEP_NOTE_GONE:
+			guard_watch_end(drop);
+			guard_softdrop_set_state(drop, GUARD_SOFTDROP_DROPPED, "gone", plan->why);
+			break;
+		case GUARD_STEP_DROP:
+		case GUARD_STEP_REBUILD:
+		case GUARD_STEP_CREATE:
+			remember_long_step(plan->step, drop->id);
+			if (long_step_id == drop->id)
+			{
+				come_again(visit, facts->now + USECS_PER_SEC, false);
+				return NULL;
+			}
+			drop->due_at = facts->now + FAILED_INTERVAL;
+			guard_softdrop_save(drop);
+			break;
+	}
+	come_again(visit, drop->due_at, plan->stay_here ||
+			   (plan->step == GUARD_STEP_HIDE && drop->state == GUARD_SOFTDROP_HIDDEN));
+	return NULL;
 }
 
 /*
  * Look at one soft drop, and do what is quick.
  */
-static void
+static char *
 look_at(Visit *visit, int64 id)
 {
 	GuardSoftDrop *drop = guard_softdrop_take(id, false);
 	GuardSoftDropPart *self;
-	GuardNeedAnswer need = {GUARD_NEED_UNKNOWN, 0, 0, NULL};
+	GuardNeedAnswer need = {GUARD_NEED_UNKNOWN};
 	GuardWatchFinding watch = {0};
 	GuardSoftDropFacts facts = {0};
 	GuardSoftDropPlan plan;
@@ -290,10 +411,10 @@ look_at(Visit *visit, int64 id)
 	{
 		/* somebody is at it just now, and decides what it is to be */
 		come_again(visit, GetCurrentTimestamp() + USECS_PER_SEC, false);
-		return;
+		return NULL;
 	}
 	if (drop->parts == NIL)
-		return;
+		return NULL;
 	self = linitial(drop->parts);
 	if (OidIsValid(self->index) && drop->index != self->index)
 	{
@@ -302,60 +423,18 @@ look_at(Visit *visit, int64 id)
 	}
 	if (OidIsValid(self->index) && drop->state == GUARD_SOFTDROP_HIDDEN)
 		watch = guard_watch_look(drop, visit->sample);
-	if (OidIsValid(self->index) && !watch.regressed)
-		need = guard_need_ask(drop);
-	read_facts(drop, &need, &watch, &facts);
+	if (OidIsValid(self->index) && !watch.regressed &&
+		drop->state <= GUARD_SOFTDROP_HIDDEN)
+		need = guard_need_ask(drop, visit->server);
+	read_facts(drop, &need, &watch, visit, &facts);
 	plan = guard_states_next(&facts);
-	switch (plan.step)
-	{
-		case GUARD_STEP_STAY:
-			stay(drop, &facts, &plan, visit);
-			come_again(visit, plan.next_visit, plan.stay_here);
-			if (watch.asking)
-				come_again(visit, facts.now + GUARD_WATCH_ANSWER_INTERVAL, true);
-			break;
-		case GUARD_STEP_HIDE:
-			if (!hide(drop, &need, visit))
-				come_again(visit, facts.now + USECS_PER_SEC, false);
-			else
-				come_again(visit, facts.now + guard_states_watch_interval(0), true);
-			break;
-		case GUARD_STEP_RESTORE:
-			if (drop->state == GUARD_SOFTDROP_RESTORED)
-				give_name_back(drop);
-			else
-			{
-				restore(drop, watch.regressed ? watch.sentence :
-						facts.need == GUARD_NEED_SOMEBODY && need.judgement != NULL ?
-						psprintf("%s: %s", plan.why, guard_sentence_verdict(need.judgement)) :
-						plan.why);
-				come_again(visit, facts.now, true);
-			}
-			break;
-		case GUARD_STEP_NOTE_GONE:
-			guard_watch_end(drop);
-			guard_softdrop_set_state(drop, GUARD_SOFTDROP_DROPPED, "gone", plan.why);
-			break;
-		case GUARD_STEP_DROP:
-		case GUARD_STEP_REBUILD:
-		case GUARD_STEP_CREATE:
-			/* what a person waits for comes first */
-			if (long_step == GUARD_STEP_STAY ||
-				(long_step == GUARD_STEP_DROP && plan.step != GUARD_STEP_DROP))
-			{
-				long_step = plan.step;
-
-				long_step_id = id;
-			}
-			come_again(visit, facts.now + USECS_PER_SEC, false);
-			break;
-	}
+	return do_step(visit, drop, &facts, &plan, &need, &watch);
 }
 
 /* ---- transactions ---- */
 
 static void
-begin(Visit *visit)
+begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
@@ -370,41 +449,36 @@ end(void)
 }
 
 /*
- * An attempt may fail for a lock that is held just then; one after the other
- * fails for something that wants a person.
+ * What went wrong goes into the row, and the attempt counts.  An attempt may fail
+ * for a lock that is held just then; one after the other fails for something that
+ * wants a person.
  */
 static void
-tell_if_stuck(int64 id, const char *message)
+do_note_failure(int64 id, const char *message)
 {
-	GuardSoftDrop *drop = guard_softdrop_take(id, false);
+	GuardSoftDrop *drop;
 
-	if (drop != NULL && drop->attempts == ATTEMPTS_UNTIL_STUCK)
+	begin();
+	drop = guard_softdrop_take(id, false);
+	if (drop != NULL)
+	{
+		drop->attempts++;
+		drop->last_attempt = GetCurrentTimestamp();
+		drop->last_error = pstrdup(message);
+		drop->due_at = drop->last_attempt + FAILED_INTERVAL;
+		guard_softdrop_save(drop);
+	}
+	end();
+	if (drop == NULL || drop->attempts != ATTEMPTS_UNTIL_STUCK)
+		return;
+	begin();
+	drop = guard_softdrop_take(id, false);
+	if (drop != NULL)
 		(void) guard_alert_raise(GUARD_ALERT_STUCK, guard_softdrop_name(drop),
 								 psprintf("%d attempts in a row failed, the last with: %s",
 										  drop->attempts, message),
 								 facts_of(drop));
-}
-
-/*
- * What went wrong goes into the row, and the attempt counts.  If that cannot be
- * written either, the log has it.
- */
-static void
-note_failure(Visit *visit, int64 id, const char *message)
-{
-	Oid			types[] = {INT8OID, TEXTOID};
-	Datum		values[2];
-
-	begin(visit);
-	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum(message);
-	guard_store_execute("UPDATE guard.soft_drop SET attempts = attempts + 1, last_attempt = clock_timestamp(),"
-						" last_error = $2 WHERE id = (SELECT id FROM guard.soft_drop WHERE id = $1"
-						" FOR NO KEY UPDATE SKIP LOCKED)",
-						2, types, values, NULL);
-	tell_if_stuck(id, message);
 	end();
-	come_again(visit, GetCurrentTimestamp() + FAILED_INTERVAL, false);
 }
 
 typedef void (*visit_work) (Visit *visit, int64 id);
@@ -412,9 +486,13 @@ typedef void (*visit_work) (Visit *visit, int64 id);
 static void
 do_look(Visit *visit, int64 id)
 {
-	begin(visit);
-	look_at(visit, id);
+	char	   *done;
+
+	begin();
+	done = look_at(visit, id);
 	end();
+	if (done != NULL)
+		ereport(LOG, (errmsg_internal("%s", done)));
 }
 
 static void
@@ -442,29 +520,52 @@ do_long_step(Visit *visit, int64 id)
 static void
 do_put_off(Visit *visit, int64 id)
 {
-	Oid			types[] = {INT8OID, TEXTOID};
-	Datum		values[2];
+	static const char later[] = "dropped once another index's trial is five minutes old";
+	GuardSoftDrop *drop;
 
-	begin(visit);
-	values[0] = Int64GetDatum(id);
-	values[1] = CStringGetTextDatum("dropped once another index's trial is five minutes old");
-	guard_store_execute("UPDATE guard.soft_drop SET next_step = $2, next_at = NULL"
-						" WHERE id = (SELECT id FROM guard.soft_drop WHERE id = $1"
-						" FOR NO KEY UPDATE SKIP LOCKED) AND next_step IS DISTINCT FROM $2",
-						2, types, values, NULL);
+	begin();
+	drop = guard_softdrop_take(id, false);
+	if (drop != NULL)
+	{
+		drop->next_step = pstrdup(later);
+		drop->next_at = 0;
+		drop->due_at = GetCurrentTimestamp() + USECS_PER_SEC;
+		guard_softdrop_save(drop);
+	}
 	end();
 }
 
 /*
- * Run a piece of work; what it raises is written down, unless it means that the
- * visitor has to leave.
+ * Catch an error: say what it was, and undo it, unless it means that the visitor
+ * has to leave.  Returns its message, in "context".
+ */
+static char *
+caught(MemoryContext context)
+{
+	ErrorData  *error;
+
+	if (geterrcode() == ERRCODE_QUERY_CANCELED ||
+		geterrcode() == ERRCODE_ADMIN_SHUTDOWN)
+		PG_RE_THROW();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	EmitErrorReport();
+	FlushErrorState();
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(context);
+	return error->message;
+}
+
+/*
+ * Run a piece of work; what it raises is written down.  If that cannot be done
+ * either, the log has it.
  */
 static void
 run(Visit *visit, visit_work work, int64 id)
 {
 	MemoryContext context = AllocSetContextCreate(visit->context, "guard soft drop",
 												  ALLOCSET_DEFAULT_SIZES);
-	ErrorData  *volatile error = NULL;
+	char	   *volatile message = NULL;
 
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -473,63 +574,107 @@ run(Visit *visit, visit_work work, int64 id)
 	}
 	PG_CATCH();
 	{
-		if (geterrcode() == ERRCODE_QUERY_CANCELED ||
-			geterrcode() == ERRCODE_ADMIN_SHUTDOWN)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		EmitErrorReport();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
+		message = caught(context);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
-	if (error != NULL)
-		note_failure(visit, id, error->message);
+	if (message != NULL)
+	{
+		come_again(visit, GetCurrentTimestamp() + FAILED_INTERVAL, false);
+		PG_TRY();
+		{
+			do_note_failure(id, message);
+		}
+		PG_CATCH();
+		{
+			(void) caught(context);
+		}
+		PG_END_TRY();
+	}
 	MemoryContextSwitchTo(visit->context);
 	MemoryContextDelete(context);
 }
 
+static void
+take_flag(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	*(bool *) arg = true;
+}
+
 /*
- * Which soft drops are there?  Everything is counted once for all of them.
+ * Has somebody prepared a transaction that changes soft drops?
+ */
+static bool
+is_one_prepared(void)
+{
+	Oid			types[] = {OIDOID, OIDOID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
+	ObjectIdGetDatum(guard_store_table("soft_drop"))};
+	bool		found = false;
+
+	if (max_prepared_xacts > 0)
+		guard_store_select("SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.database = $1"
+						   " AND l.relation = $2 AND l.pid IS NULL AND l.mode = 'RowExclusiveLock' AND"
+						   " EXISTS (SELECT FROM pg_prepared_xacts) LIMIT 1",
+						   2, types, values, NULL, take_flag, &found);
+	return found;
+}
+
+/*
+ * Which soft drops are due?  The server is read, and everything counted, once
+ * for all of them.
  */
 static void
 prepare(Visit *visit)
 {
-	ListCell   *lc;
-	List	   *drops;
+	TimestampTz now = GetCurrentTimestamp();
 
-	begin(visit);
+	begin();
 	if (guard_store_present())
 	{
 		MemoryContext old = MemoryContextSwitchTo(visit->context);
 
-		drops = guard_softdrop_list(false);
-		foreach(lc, drops)
-		{
-			int64	   *id = palloc(sizeof(int64));
-
-			*id = ((GuardSoftDrop *) lfirst(lc))->id;
-			visit->ids = lappend(visit->ids, id);
-		}
-		if (drops != NIL)
+		visit->ids = guard_softdrop_list_due(now, &visit->hidden, &visit->next);
+		if (visit->ids != NIL)
 		{
 			visit->blind = guard_watch_blind();
+			visit->server = guard_server_read();
 			visit->sample = guard_watch_sample();
 		}
+		if (is_one_prepared())
+			come_again(visit, now + PREPARED_INTERVAL, false);
 		MemoryContextSwitchTo(old);
 	}
 	end();
 }
 
 /*
- * Both tasks are called in a context that is reset after them.
+ * Look at some of them, as long as there is time; the rest is due at once.
+ */
+static void
+look_at_some(Visit *visit, int from, int to)
+{
+	TimestampTz began = GetCurrentTimestamp();
+
+	for (int i = from; i < to; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (GetCurrentTimestamp() - began > ROUND_TIME)
+		{
+			come_again(visit, began, true);
+			return;
+		}
+		run(visit, do_look, *(int64 *) list_nth(visit->ids, i));
+	}
+}
+
+/*
+ * All tasks are called in a context that is reset after them.
  */
 TimestampTz
 guard_softdrop_visit(void)
 {
 	Visit		visit = {0};
-	ListCell   *lc;
 
 	long_step = GUARD_STEP_STAY;
 
@@ -537,11 +682,8 @@ guard_softdrop_visit(void)
 		return 0;
 	visit.context = CurrentMemoryContext;
 	prepare(&visit);
-	foreach(lc, visit.ids)
-	{
-		CHECK_FOR_INTERRUPTS();
-		run(&visit, do_look, *(int64 *) lfirst(lc));
-	}
+	look_at_some(&visit, 0, visit.hidden);
+	look_at_some(&visit, visit.hidden, list_length(visit.ids));
 	if (long_step == GUARD_STEP_DROP && visit.stay)
 	{
 		run(&visit, do_put_off, long_step_id);
@@ -550,6 +692,67 @@ guard_softdrop_visit(void)
 	if (visit.next != 0)
 		guard_visits_want_at(visit.next, visit.stay ? visit.next : 0);
 	return visit.next;
+}
+
+/* ---- telling ---- */
+
+/*
+ * The row first, and with it that it has been told: an alert is raised once.
+ */
+static void
+tell_of(int64 id)
+{
+	GuardSoftDrop *drop;
+	bool		alert;
+
+	begin();
+	drop = guard_softdrop_take(id, false);
+	if (drop == NULL || drop->untold == NULL)
+	{
+		end();
+		return;
+	}
+	alert = strcmp(drop->untold, "alert") == 0;
+	drop->untold = NULL;
+	guard_softdrop_save(drop);
+	guard_softdrop_audit(drop, "restore", drop->state_reason);
+	end();
+	if (!alert)
+		return;
+	begin();
+	drop = guard_softdrop_take(id, false);
+	if (drop != NULL)
+		(void) guard_alert_raise(GUARD_ALERT_RESTORED, guard_softdrop_name(drop),
+								 drop->state_reason, facts_of(drop));
+	end();
+}
+
+/*
+ * What fails here is said in the server log, and has no other consequence.
+ */
+TimestampTz
+guard_softdrop_tell(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List	   *ids = NIL;
+	ListCell   *lc;
+
+	if (guard_guc_mode == GUARD_MODE_OFF || RecoveryInProgress())
+		return 0;
+	enable_timeout_after(STATEMENT_TIMEOUT, TELLING_TIME_LIMIT);
+	begin();
+	if (guard_store_present())
+	{
+		MemoryContextSwitchTo(context);
+		ids = guard_softdrop_list_untold();
+	}
+	end();
+	foreach(lc, ids)
+	{
+		MemoryContextSwitchTo(context);
+		tell_of(*(int64 *) lfirst(lc));
+	}
+	return 0;
 }
 
 TimestampTz

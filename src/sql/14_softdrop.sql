@@ -32,11 +32,20 @@ CREATE TABLE guard.soft_drop (
 	last_attempt	timestamptz,
 	last_error		text,
 	restore_wanted	boolean NOT NULL DEFAULT false,
-	dependencies	jsonb
+	dependencies	jsonb,
+	login_role		oid NOT NULL DEFAULT 0,
+	due_at			timestamptz DEFAULT pg_catalog.clock_timestamp(),
+	name_wanted		boolean NOT NULL DEFAULT false,
+	approved_at		timestamptz,
+	compared		boolean NOT NULL DEFAULT false,
+	needed_since	timestamptz,
+	untold			text CHECK (untold IN ('record', 'alert'))
 );
 CREATE INDEX soft_drop_index_oid_idx ON guard.soft_drop (index_oid);
+CREATE INDEX soft_drop_due_at_idx ON guard.soft_drop (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX soft_drop_untold_idx ON guard.soft_drop (id) WHERE untold IS NOT NULL;
 COMMENT ON TABLE guard.soft_drop IS
-'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one; watched and trial are microseconds, dependencies what was registered for the index when it was dropped for good.';
+'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one; watched and trial are microseconds, dependencies what was registered for the index when it was dropped for good. login_role is who asked, due_at when a visitor is to look at it, approved_at when it was hidden by an approval, compared whether its statements are known from before it was hidden, untold what is still to be told of its restoring.';
 
 CREATE TABLE guard.soft_drop_baseline (
 	soft_drop_id	bigint NOT NULL REFERENCES guard.soft_drop ON DELETE CASCADE,

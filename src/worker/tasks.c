@@ -66,6 +66,7 @@ prune_audit(void)
 
 const GuardTask guard_tasks[] = {
 	{"soft drops", NULL, guard_softdrop_visit, GUARD_TASK_OWN_TRANSACTIONS},
+	{"soft drops, telling", NULL, guard_softdrop_tell, GUARD_TASK_OWN_TRANSACTIONS},
 	{"audit", NULL, deliver_audit, 0},
 	{"pool", NULL, guard_pool_watch, 0},
 	{"history", &guard_guc_snapshot_interval, history, 0},

@@ -28,11 +28,12 @@ typedef struct Case
 	GuardSoftDropStep step;
 	int64		again;			/* STAY: how soon at the latest; 0: never */
 	bool		stay_here;
+	bool		use_approval;
 } Case;
 
 #define COMMON	.now = NOW, .state_since = NOW - 10 * DAY, .exists = true, .valid = true, .hiding_works = true, .hideable = true
 #define WAITING	COMMON, .state = GUARD_SOFTDROP_WAITING
-#define HIDDEN	COMMON, .state = GUARD_SOFTDROP_HIDDEN, .hidden = true, .trial = 7 * DAY, .need = GUARD_NEED_NOBODY
+#define HIDDEN	COMMON, .state = GUARD_SOFTDROP_HIDDEN, .hidden = true, .trial = 7 * DAY, .need = GUARD_NEED_NOBODY, .compared = true
 #define OVER	.watched = 7 * DAY
 
 static const Case cases[] = {
@@ -50,6 +51,12 @@ static const Case cases[] = {
 	{"it is gone", {WAITING, .exists = false}, GUARD_STEP_NOTE_GONE},
 	{"the clock went back a day", {WAITING, .need = GUARD_NEED_SOMEBODY, .state_since = NOW + DAY}, GUARD_STEP_STAY, SEC},
 
+	{"approved, though somebody needs it", {WAITING, .need = GUARD_NEED_SOMEBODY, .approved = true}, GUARD_STEP_HIDE, .use_approval = true},
+	{"approved, though it is protected", {WAITING, .need = GUARD_NEED_PROTECTED, .approved = true}, GUARD_STEP_HIDE, .use_approval = true},
+	{"approved, though too little is known", {WAITING, .need = GUARD_NEED_UNKNOWN, .approved = true}, GUARD_STEP_HIDE, .use_approval = true},
+	{"an approval that nobody needs is left alone", {WAITING, .need = GUARD_NEED_NOBODY, .approved = true}, GUARD_STEP_HIDE},
+	{"approved, and a person wants it back", {WAITING, .need = GUARD_NEED_SOMEBODY, .approved = true, .restore_wanted = true}, GUARD_STEP_RESTORE},
+
 	/* hidden */
 	{"hidden just now", {HIDDEN}, GUARD_STEP_STAY, SEC, .stay_here = true},
 	{"for 59 seconds", {HIDDEN, .watched = 59 * SEC}, GUARD_STEP_STAY, SEC, .stay_here = true},
@@ -62,11 +69,22 @@ static const Case cases[] = {
 	{"somebody wants it back", {HIDDEN, .restore_wanted = true}, GUARD_STEP_RESTORE},
 	{"somebody protected it", {HIDDEN, .need = GUARD_NEED_PROTECTED}, GUARD_STEP_RESTORE},
 	{"somebody unhid it", {HIDDEN, .hidden = false}, GUARD_STEP_RESTORE},
-	{"what replaced it has gone", {HIDDEN, .need = GUARD_NEED_SOMEBODY}, GUARD_STEP_RESTORE},
+	{"what replaced it has gone", {HIDDEN, .need = GUARD_NEED_SOMEBODY}, GUARD_STEP_STAY, SEC},
+	{"and is gone four seconds later", {HIDDEN, .need = GUARD_NEED_SOMEBODY, .needed_for = 4 * SEC}, GUARD_STEP_STAY, SEC},
+	{"and six", {HIDDEN, .need = GUARD_NEED_SOMEBODY, .needed_for = 6 * SEC}, GUARD_STEP_RESTORE},
+	{"its table has been locked for an hour, maybe by who replaces it", {HIDDEN, .need = GUARD_NEED_SOMEBODY, .needed_for = 60 * MINUTE, .table_locked = true}, GUARD_STEP_STAY, SEC},
+	{"nothing is known of before it was hidden", {HIDDEN, .compared = false}, GUARD_STEP_STAY, MINUTE},
+	{"nothing is known of before it was hidden, the trial is over", {HIDDEN, OVER, .compared = false}, GUARD_STEP_STAY, MINUTE},
+	{"nothing is known of before it was hidden, and it is needed", {HIDDEN, OVER, .compared = false, .need = GUARD_NEED_SOMEBODY, .needed_for = MINUTE}, GUARD_STEP_RESTORE},
+	{"nothing is known of before it was hidden, and a person wants it back", {HIDDEN, OVER, .compared = false, .restore_wanted = true}, GUARD_STEP_RESTORE},
+	{"hidden by an approval: that it is needed was known", {HIDDEN, .watched = DAY, .approved = true, .need = GUARD_NEED_SOMEBODY, .needed_for = DAY}, GUARD_STEP_STAY, 30 * SEC},
+	{"hidden by an approval, and something became slower", {HIDDEN, .approved = true, .regressed = true}, GUARD_STEP_RESTORE},
+	{"hidden by an approval, the trial is over", {HIDDEN, OVER, .approved = true, .need = GUARD_NEED_SOMEBODY, .needed_for = DAY}, GUARD_STEP_DROP},
+	{"hidden by an approval, and protected since", {HIDDEN, OVER, .approved = true, .need = GUARD_NEED_PROTECTED}, GUARD_STEP_RESTORE},
 	{"hiding is off: nothing is tried", {HIDDEN, OVER, .hiding_works = false}, GUARD_STEP_STAY, MINUTE},
 	{"the trial is over", {HIDDEN, OVER}, GUARD_STEP_DROP},
 	{"the trial is over, the statistics were lost", {HIDDEN, OVER, .need = GUARD_NEED_UNKNOWN}, GUARD_STEP_DROP},
-	{"the trial is over, needed again", {HIDDEN, OVER, .need = GUARD_NEED_SOMEBODY}, GUARD_STEP_RESTORE},
+	{"the trial is over, needed again", {HIDDEN, OVER, .need = GUARD_NEED_SOMEBODY, .needed_for = MINUTE}, GUARD_STEP_RESTORE},
 	{"the trial is over, an old transaction is on the table", {HIDDEN, OVER, .old_lockers = true}, GUARD_STEP_STAY, 5 * SEC},
 	{"the clock jumped a month ahead: only what was watched counts", {HIDDEN, .watched = MINUTE, .state_since = NOW - 30 * DAY}, GUARD_STEP_STAY, 5 * SEC, .stay_here = true},
 	{"the clock went back a month", {HIDDEN, .watched = MINUTE, .state_since = NOW + 30 * DAY}, GUARD_STEP_STAY, 5 * SEC, .stay_here = true},
@@ -82,7 +100,8 @@ static const Case cases[] = {
 	{"dropped", {COMMON, .exists = false, .state = GUARD_SOFTDROP_DROPPED}, GUARD_STEP_STAY},
 	{"dropped, and wanted back", {COMMON, .exists = false, .state = GUARD_SOFTDROP_DROPPED, .restore_wanted = true}, GUARD_STEP_CREATE},
 	{"gone before it was seen, and wanted back", {WAITING, .exists = false, .restore_wanted = true}, GUARD_STEP_CREATE},
-	{"restored, its name still to come", {COMMON, .state = GUARD_SOFTDROP_RESTORED, .restore_wanted = true}, GUARD_STEP_RESTORE},
+	{"restored, its name still to come", {COMMON, .state = GUARD_SOFTDROP_RESTORED, .name_wanted = true}, GUARD_STEP_NAME},
+	{"restored without its name, and dropped by somebody", {COMMON, .exists = false, .state = GUARD_SOFTDROP_RESTORED, .name_wanted = true}, GUARD_STEP_STAY},
 	{"restored", {COMMON, .state = GUARD_SOFTDROP_RESTORED}, GUARD_STEP_STAY},
 };
 
@@ -93,6 +112,7 @@ holds(const Case *c)
 	int64		again = plan.next_visit == 0 ? 0 : plan.next_visit - c->f.now;
 
 	if (plan.step == c->step && plan.stay_here == c->stay_here &&
+		plan.use_approval == c->use_approval &&
 		(c->again == 0 ? again == 0 : again > 0 && again <= c->again))
 		return true;
 	printf("# step %d, again in %lld us%s\n", plan.step, (long long) again,
@@ -100,18 +120,81 @@ holds(const Case *c)
 	return false;
 }
 
+/* How long has it been watched? */
+typedef struct WatchedCase
+{
+	const char *name;
+	int64		watched;
+	int64		since_visit;	/* -1: there was none */
+	bool		lost;
+	int64		result;
+} WatchedCase;
+
+static const WatchedCase watched_cases[] = {
+	{"nobody looked yet", 0, -1, false, 0},
+	{"a second since the last look", 0, SEC, false, SEC},
+	{"the worker was away for a day: four seconds, when it should have come every second", 0, DAY, false, 4 * SEC},
+	{"the worker was away for a day: 91 seconds, when it should have come every 30", 2 * DAY, DAY, false, 2 * DAY + 91 * SEC},
+	{"the server restarted 91 seconds ago", 2 * DAY, 91 * SEC, false, 2 * DAY + 91 * SEC},
+	{"a second longer does not count", 2 * DAY, 92 * SEC, false, 2 * DAY + 91 * SEC},
+	{"the clock went back", DAY, -MINUTE, false, DAY},
+	{"statistics were reset, or nothing could be compared", DAY, 30 * SEC, true, DAY},
+};
+
+static bool
+watched_holds(const WatchedCase *c)
+{
+	GuardSoftDrop drop = {.watched = c->watched};
+
+	if (c->since_visit != -1)
+		drop.last_visit = NOW - c->since_visit;
+	return guard_states_watched(&drop, NOW, c->lost) == c->result;
+}
+
+/* Is known what used it? */
+typedef struct ComparedCase
+{
+	const char *name;
+	bool		used;
+	int64		uses;
+	int64		covered;
+	int64		others;
+	bool		result;
+} ComparedCase;
+
+static const ComparedCase compared_cases[] = {
+	{"every use is known", true, 100, 100, 0, true},
+	{"a few of many are not", true, 100, 90, 0, true},
+	{"more than a few are not", true, 100, 89, 50, false},
+	{"all of its statements were pushed out", true, 100, 0, 50, false},
+	{"only older statistics know of its use", true, 0, 0, 50, false},
+	{"never used, the table is", false, 0, 0, 1, true},
+	{"never used, nor is the table", false, 0, 0, 0, false},
+	{"used once, by a statement that is known", true, 1, 1, 0, true},
+	{"used once, by one that is not", true, 1, 0, 9, false},
+};
+
+static int	tests = 0;
+static int	failed = 0;
+
+static void
+tell(bool ok, const char *name)
+{
+	printf("%sok %d - %s\n", ok ? "" : "not ", ++tests, name);
+	failed += !ok;
+}
+
 int
 main(void)
 {
-	int			failed = 0;
-
-	printf("1..%d\n", (int) lengthof(cases));
 	for (int i = 0; i < (int) lengthof(cases); i++)
-	{
-		bool		ok = holds(&cases[i]);
-
-		printf("%sok %d - %s\n", ok ? "" : "not ", i + 1, cases[i].name);
-		failed += !ok;
-	}
+		tell(holds(&cases[i]), cases[i].name);
+	for (int i = 0; i < (int) lengthof(watched_cases); i++)
+		tell(watched_holds(&watched_cases[i]), watched_cases[i].name);
+	for (int i = 0; i < (int) lengthof(compared_cases); i++)
+		tell(guard_states_compared(compared_cases[i].used, compared_cases[i].uses,
+								   compared_cases[i].covered, compared_cases[i].others) ==
+			 compared_cases[i].result, compared_cases[i].name);
+	printf("1..%d\n", tests);
 	return failed > 0;
 }
