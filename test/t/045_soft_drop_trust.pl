@@ -258,7 +258,6 @@ $s->ok('DROP TRIGGER full_log ON guard.audit_log');
 make_used_table('o1.many');
 make_used_table('o2.alone', 30000);
 configure('guard.quiet_period', '1h');
-$owner1->close;
 $owner1 = session($node, user => 'owner1');
 $owner1->ok('DROP INDEX o1.many_a_idx');
 $s->ok("SET guard.quiet_period = '1s'");
