@@ -109,7 +109,7 @@ is(column('users_a_idx', 'state'), 'hidden', 'that it is needed was known, so it
 $s->ok("SELECT guard.revoke_approval('$holding')");
 $s->ok("UPDATE guard.soft_drop SET trial = 0, watched = 600000000 WHERE index_name = 'users_a_idx'");
 wait_for('users_a_idx', "state = 'dropped'");
-is($s->value("SELECT to_regclass('$holding') IS NULL"), 't', 'and is dropped after its trial');
+is($s->value("SELECT count(*) FROM pg_class WHERE 'o1.' || relname = '$holding'"), 0, 'and is dropped after its trial');
 
 # ---- an approval of the table: good for one of them
 
@@ -260,7 +260,6 @@ make_used_table('o2.alone', 30000);
 configure('guard.quiet_period', '1h');
 $owner1 = session($node, user => 'owner1');
 $owner1->ok('DROP INDEX o1.many_a_idx');
-$s->ok("SET guard.quiet_period = '1s'");
 $s->ok("INSERT INTO guard.soft_drop (index_oid, database_oid, system_identifier, state, table_oid, index_schema, index_name, table_name, partitioned, parts, reason, login_role)
 	SELECT s.index_oid, s.database_oid, s.system_identifier, s.state, s.table_oid, s.index_schema, 'copy_' || g, s.table_name, s.partitioned, s.parts, s.reason, s.login_role
 	  FROM guard.soft_drop s, generate_series(1, 999) g WHERE s.index_name = 'many_a_idx'");
