@@ -214,7 +214,7 @@ next_hidden(const GuardSoftDropFacts *facts)
 	/* Nobody would notice that it is missed. */
 	if (!facts->compared && !facts->approved)
 		return stay(facts, "unknown: how its statements were before it was hidden is not known, so it is not watched, and not dropped",
-					0, waiting_interval(facts));
+					0, guard_states_watch_interval(facts->watched));
 	if (facts->watched < facts->trial)
 	{
 		int64		interval = guard_states_watch_interval(facts->watched);
