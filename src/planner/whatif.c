@@ -7,6 +7,7 @@
  * time; behind it
  *
  *		whatif_sample.c		decides without which indexes, and compares
+ *		whatif_trust.c		tells whose code planning may call
  *		whatif_shadow.c		plans without leaving a trace
  *		whatif_plan.c		reads what a plan scans and costs
  *		whatif_clock.c		tells when a statement is due, and what is left
@@ -42,8 +43,9 @@
  *
  * Not planned a second time: what EXPLAIN plans, what runs under
  * guard.without_index, anything in parallel mode, where there are no
- * subtransactions, statements without an identifier, and indexes of catalogs,
- * temporary tables and guard's own tables.
+ * subtransactions, statements without an identifier, statements whose planning
+ * may call what is not in C, and indexes of catalogs, temporary tables and
+ * guard's own tables.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -96,7 +98,6 @@ guard_whatif_init(void)
 {
 	if (!process_shared_preload_libraries_in_progress)
 		return;
-	guard_shadow_init();
 	guard_indexlist_register(note_seen);
 	guard_compat_hook_planner(whatif_planner);
 }

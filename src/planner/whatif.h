@@ -84,6 +84,8 @@ typedef struct GuardWhatIfStatus
 	int64		too_slow;		/* statements put off for a day: their
 								 * planning took longer than
 								 * guard.whatif_time_limit */
+	int64		untrusted;		/* statements left out: planning them may call
+								 * what is not in C */
 	double		spent_ms;		/* time spent with all that, of all sessions */
 	double		share;			/* the same as a share of the time since, of
 								 * one processor */

@@ -291,6 +291,7 @@ guard_clock_status(GuardWhatIfStatus *status)
 	status->failed = count_of(GUARD_COUNT_FAILED);
 	status->postponed = count_of(GUARD_COUNT_POSTPONED);
 	status->too_slow = count_of(GUARD_COUNT_TOO_SLOW);
+	status->untrusted = count_of(GUARD_COUNT_UNTRUSTED);
 	status->spent_ms = spent / 1000.0;
 	status->share = elapsed > 0 ? (double) spent / elapsed : 0;
 	status->share_max = 1.0 / ALLOWANCE;

@@ -32,6 +32,7 @@
 #include "planner/whatif_plan.h"
 #include "planner/whatif_sample.h"
 #include "planner/whatif_table.h"
+#include "planner/whatif_trust.h"
 #include "planner/without.h"
 
 /* A statement that is off, and one that had to wait, are due after seconds: */
@@ -267,11 +268,17 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
  * ----------------------------------------------------------------
  */
 
+/*
+ * NULL where there is no plan: it was not to be made, or failed.
+ */
 static PlannedStmt *
 plan_without(GuardSample *sample, List *indexes)
 {
-	PlannedStmt *plan = guard_shadow_plan(&sample->shadow, indexes);
+	PlannedStmt *plan;
 
+	if (!sample->trusted)
+		return NULL;
+	plan = guard_shadow_plan(&sample->shadow, indexes);
 	guard_whatif_count(plan ? GUARD_COUNT_SHADOW_PLANS : GUARD_COUNT_FAILED);
 	return plan;
 }
@@ -419,6 +426,10 @@ guard_sample_statement(GuardSample *sample)
 		return;
 	sample->scans = guard_plan_scans(sample->plan);
 	sample->shadow.relations = sample->seen.relations;
+	sample->trusted = guard_trust_query(sample->shadow.query,
+										sample->plan->relationOids);
+	if (!sample->trusted)
+		guard_whatif_count(GUARD_COUNT_UNTRUSTED);
 	sample->generic = sample->shadow.boundParams == NULL &&
 		has_parameters((Node *) sample->shadow.query, NULL);
 

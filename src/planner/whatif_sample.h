@@ -47,6 +47,7 @@ typedef struct GuardSample
 	bool		sampled;		/* at least one pair */
 	bool		known;			/* at least one pair that was sampled before */
 	bool		generic;
+	bool		trusted;		/* planning it calls nothing but C */
 	double		planning_ms;
 	instr_time	started;		/* sampling, after the real planning */
 	bool		unfinished;		/* left something for the next time */

@@ -17,8 +17,8 @@
  *				the signal wait until it is over.  Rolling back would let the
  *				signal in too early, so unless there was an error, the
  *				subtransaction, which cannot have written, is released.
- *	messages	Functions that are evaluated while planning have said what
- *				they have to say before.
+ *	messages	The client is told nothing twice.  The server's log is: a line
+ *				that is missing there would hide what somebody did.
  *	counters	Planning reads the ends of indexes to know the range of a
  *				column, which raises idx_scan and dates last_idx_scan
  *				(PG-INTERNALS 2.6).  The pending counters of all tables and
@@ -30,8 +30,9 @@
  *	others		PostgreSQL's own planner is called, not the chain of hooks, so
  *				that nobody counts the statement twice.
  *
- * Left: stable and immutable functions called with constants run a second
- * time, their own statements and calls are counted, and what the server keeps
+ * Left: stable and immutable functions in C that are called with constants run
+ * a second time (a statement that calls others is not planned a second time:
+ * whatif_trust.c), their own calls are counted, and what the server keeps
  * per process (pg_stat_io) includes the pages read.  Planning time as others
  * measure it includes ours where their hook is called before guard's.
  *
@@ -49,6 +50,8 @@
 #include "executor/instrument.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -77,7 +80,6 @@ typedef struct ShadowCall
 } ShadowCall;
 
 static bool running = false;
-static emit_log_hook_type prev_emit_log = NULL;
 
 bool
 guard_shadow_running(void)
@@ -176,36 +178,6 @@ restore_reads(const Reads *reads, int count)
 }
 
 /* ----------------------------------------------------------------
- *		Messages
- * ----------------------------------------------------------------
- */
-
-/*
- * Nothing but errors reaches the log while this is under way.
- */
-static void
-emit_log(ErrorData *edata)
-{
-	if (running && edata->elevel < ERROR)
-	{
-		edata->output_to_server = false;
-		return;
-	}
-	if (prev_emit_log)
-		prev_emit_log(edata);
-}
-
-/*
- * Called from guard_whatif_init().
- */
-void
-guard_shadow_init(void)
-{
-	prev_emit_log = emit_log_hook;
-	emit_log_hook = emit_log;
-}
-
-/* ----------------------------------------------------------------
  *		Planning
  * ----------------------------------------------------------------
  */
@@ -261,7 +233,7 @@ plan_and_undo(ShadowCall *call, List *indexes)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	int			messages = client_min_messages;
+	CommandDest output = whereToSendOutput;
 	uint32		holdoff = InterruptHoldoffCount;
 	bool		standby = RecoveryInProgress();
 	sigset_t	mask;
@@ -274,7 +246,7 @@ plan_and_undo(ShadowCall *call, List *indexes)
 	MemoryContextSwitchTo(context);
 	guc_level = NewGUCNestLevel();
 	running = true;
-	client_min_messages = ERROR;
+	whereToSendOutput = DestNone;
 	PG_TRY();
 	{
 		guard_without_run(indexes, make_plan, call);
@@ -287,7 +259,7 @@ plan_and_undo(ShadowCall *call, List *indexes)
 	}
 	PG_END_TRY();
 	running = false;
-	client_min_messages = messages;
+	whereToSendOutput = output;
 	end_subtransaction(standby, error != NULL, guc_level);
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;

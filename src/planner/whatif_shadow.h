@@ -24,9 +24,6 @@ typedef struct GuardShadow
 	List	   *relations;		/* OIDs of its tables and their indexes */
 } GuardShadow;
 
-/* Called by whatif.c at start. */
-extern void guard_shadow_init(void);
-
 /*
  * The plan without some indexes, in the current memory context; NULL when it
  * could not be made.  Raises nothing but what would have ended the statement

@@ -51,9 +51,10 @@ typedef enum GuardWhatIfCount
 	GUARD_COUNT_SHADOW_PLANS,
 	GUARD_COUNT_FAILED,
 	GUARD_COUNT_POSTPONED,
-	GUARD_COUNT_TOO_SLOW
+	GUARD_COUNT_TOO_SLOW,
+	GUARD_COUNT_UNTRUSTED
 } GuardWhatIfCount;
-#define GUARD_COUNTS	4
+#define GUARD_COUNTS	5
 
 extern void guard_whatif_count(GuardWhatIfCount what);
 extern void guard_clock_status(GuardWhatIfStatus *status);

@@ -21,30 +21,24 @@ $s->ok('SELECT c FROM t WHERE a = 42');
 is($s->value(q{SELECT seq_scan FROM guard.what_if('t_a_idx')}), 't', 'known on the standby');
 is($p->value(q{SELECT count(*) FROM guard.what_if('t_a_idx')}), 0, 'and only there');
 
-# A function that, when it is called a second time, by the second planning, waits until recovery wants a lock that the session
-# holds, and for a moment longer, in which it is told so.
+# When it is planned a second time, the statement waits until recovery wants a lock that its session holds.  Both are built in
+# functions, so that planning calls them, which planning once more may.
 $p->ok('CREATE TABLE locked (a int)');
-$p->ok(q{CREATE FUNCTION waits(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
-	DECLARE
-		calls int := coalesce(nullif(current_setting('test.calls', true), '')::int, 0) + 1;
-	BEGIN
-		PERFORM set_config('test.calls', calls::text, false);
-		IF calls = 2 THEN
-			WHILE pg_last_wal_receive_lsn() <= current_setting('test.lsn')::pg_lsn LOOP
-				PERFORM pg_sleep(0.01);
-			END LOOP;
-			PERFORM pg_sleep(0.2);
-		END IF;
-		RETURN $1;
-	END $$});
+$p->ok("CREATE FUNCTION sets(text, text, bool) RETURNS text IMMUTABLE LANGUAGE internal AS 'set_config_by_name'");
+$p->ok("CREATE FUNCTION setting(text) RETURNS text IMMUTABLE LANGUAGE internal AS 'show_config_by_name'");
+$p->ok("CREATE FUNCTION waits(bigint) RETURNS int IMMUTABLE LANGUAGE internal AS 'pg_advisory_lock_int8'");
 $primary->wait_for_catchup($standby);
 my $s2 = session($standby);
+my $locked = $s2->value("SELECT 'locked'::regclass::oid");
+$s2->ok('SELECT pg_advisory_lock(2)');
+$s->ok('SET test.calls = 0');
 $s->ok('BEGIN');
 $s->ok('SELECT count(*) FROM locked');
-$s->ok("SET test.lsn = '" . $s2->value('SELECT pg_last_wal_receive_lsn()') . "'");
-$s->start('SELECT c FROM t WHERE a = waits(42)');
-wait_until($s2, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
+$s->start(q{SELECT c FROM t WHERE a = 42 + waits(sets('test.calls', (setting('test.calls')::int + 1)::text, false)::bigint)});
+wait_until($s2, q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
 $p->ok('DROP TABLE locked');
+wait_until($s2, "SELECT count(*) = 1 FROM pg_locks WHERE relation = $locked AND mode = 'AccessExclusiveLock' AND NOT granted");
+$s2->ok('SELECT pg_advisory_unlock(2)');
 my $r = $s->result;
 ok(!$r->{error} || $r->{error}{S} eq 'ERROR', 'a conflict with recovery does not end the session')
   || diag("$r->{error}{S} $r->{error}{M}");
