@@ -288,7 +288,10 @@ guard_shadow_plan(GuardShadow *shadow, List *indexes)
 	/* Meant for the statement, which it would have met a moment later. */
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+	{
+		error->output_to_client = whereToSendOutput == DestRemote;
 		ReThrowError(error);
+	}
 	ereport(DEBUG1,
 			(errmsg_internal("shadow planning failed: %s", error->message)));
 	FreeErrorData(error);
