@@ -6,6 +6,13 @@
 CREATE EXTENSION pg_stat_statements;
 CREATE EXTENSION guard;
 ALTER DATABASE guard_regress SET guard.whatif_time_limit = '1h';
+-- the settings are the server's here, not the client's: only then do plans speak for a drop
+ALTER DATABASE guard_regress SET enable_seqscan = off;
+CREATE OR REPLACE FUNCTION tools.connection(service text) RETURNS text LANGUAGE sql AS $$
+	SELECT format('host=%s port=%s dbname=%s user=%s application_name=''%s'' options=''-c client_min_messages=warning''',
+				  split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'),
+				  current_database(), session_user, service)
+$$;
 CREATE TABLE users (id int, team int, kind int, pad text);
 INSERT INTO users SELECT i, i % 1000, i % 7, repeat('x', 100) FROM generate_series(1, 20000) i;
 CREATE UNIQUE INDEX users_id_idx ON users (id);

@@ -46,8 +46,8 @@ _PG_init(void)
 	guard_visits_init();
 	guard_capture_init();
 	guard_indexlist_init();
-	guard_whatif_init();
 	guard_hide_init();
+	guard_whatif_init();		/* sees what hiding leaves */
 	guard_question_init();
 	guard_softdrop_init();
 	guard_audit_init();

@@ -251,6 +251,17 @@ extern void guard_compat_add_explain_option(const char *name,
 #endif
 
 /*
+ * All settings; 16 makes a list of them for whoever asks, palloc'd ("Replace
+ * the sorted array of GUC variables with a hash table", October 2022).
+ */
+#if PG_VERSION_NUM >= 160000
+#define guard_compat_settings(count)	get_guc_variables(count)
+#else
+#define guard_compat_settings(count) \
+	(*(count) = GetNumConfigOptions(), get_guc_variables())
+#endif
+
+/*
  * A relation's pending counter; 16 took the t_ from their names.
  */
 #if PG_VERSION_NUM >= 160000

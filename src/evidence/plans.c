@@ -7,8 +7,8 @@
  * uses an index would be planned with another one at practically the same
  * cost, that one serves in its place, whatever its structure; where all would
  * cost the same anyhow, nobody misses it.  Both need to know all statements:
- * one that capture has lost, or that was not planned without the index, is
- * unknown, and then so is the answer.
+ * one that capture has lost, or that was not planned without the index under
+ * the server's own settings, is unknown, and then so is the answer.
  *
  * Costs alone are not believed where the statement would scan instead.  They
  * expect a disk, and a plan that looks up ten thousand cached blocks costs
@@ -129,7 +129,8 @@ add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
 {
 	GuardPlans *plans = &evidence->plans;
 
-	if (outlook->mixed)
+	plans->worst_ratio = Max(plans->worst_ratio, outlook->worst_ratio);
+	if (outlook->mixed || !outlook->answers)
 		return;
 	if (OidIsValid(outlook->takeover))
 	{
@@ -144,7 +145,6 @@ add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
 	plans->planned++;
 	plans->worst_ratio = Max(plans->worst_ratio, outlook->cost_with > 0 ?
 							 outlook->cost_without / outlook->cost_with : 1);
-	plans->worst_ratio = Max(plans->worst_ratio, outlook->worst_ratio);
 	plans->slower |= may_be_slower(outlook);
 }
 
@@ -161,8 +161,7 @@ is_relied_on(const GuardWhatIf *pair)
 	switch (pair->role)
 	{
 		case GUARD_WHATIF_PROOF:
-			return pair->cost_without >
-				pair->cost_with * guard_guc_harmless_cost_ratio;
+			return pair->worst_ratio > guard_guc_harmless_cost_ratio;
 		case GUARD_WHATIF_ESTIMATE:
 			return Max(rows_with, rows_without) >=
 				Min(rows_with, rows_without) * ESTIMATE_FACTOR;

@@ -48,13 +48,14 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 
 	if (!outlook->planned)
 	{
-		outlook->planned = true;
+		outlook->planned = outlook->answers = true;
 		outlook->cost_with = pair->cost_with;
 		outlook->cost_without = pair->cost_with;
 		outlook->takeover = pair->takeover;
 	}
 	outlook->cost_without += added;
 	outlook->worst_ratio = Max(outlook->worst_ratio, pair->worst_ratio);
+	outlook->answers &= pair->answers;
 	outlook->scans |= pair->seqscan;
 	if (outlook->takeover != pair->takeover)
 		outlook->mixed = true;

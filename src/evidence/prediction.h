@@ -35,6 +35,7 @@ typedef struct GuardOutlook
 	double		cost_with;
 	double		cost_without;
 	double		worst_ratio;	/* of the two, for whatever parameters lately */
+	bool		answers;		/* it may speak for a drop, too */
 	bool		scans;			/* without the index it scans sequentially */
 	Oid			takeover;		/* the index that it would use instead;
 								 * InvalidOid: none */

@@ -291,6 +291,7 @@ note_execution(QueryDesc *queryDesc)
 	int64		queryid = (int64) queryDesc->plannedstmt->queryId;
 	TimestampTz at = GetCurrentStatementStartTimestamp();
 	TimestampTz transaction = GetCurrentTransactionStartTimestamp();
+	bool		published;
 
 	/* EXPLAIN executes nothing; workers' nodes are in the leader's plan. */
 	if (queryDesc->planstate == NULL ||
@@ -302,9 +303,11 @@ note_execution(QueryDesc *queryDesc)
 		queryid = find_nameless(queryDesc);
 	guard_pending_begin(Max(at, transaction), queryid);
 	guard_walk_execution(queryDesc, explain_depth > 0);
-	guard_pending_end();
-	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST) &&
-		explain_depth == 0)
+	published = guard_pending_end();
+	if (explain_depth > 0)
+		return;
+	guard_whatif_executed(queryDesc, queryid, published);
+	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST))
 		guard_speed_learn(queryDesc);
 }
 

@@ -191,14 +191,18 @@ guard_pending_excuse(Oid relation, Oid owner, int64 executions)
 
 /*
  * That was all of the statement: publish what must or may be published now.
+ * True: something was.
  */
-void
+bool
 guard_pending_end(void)
 {
-	if (urgent ||
-		(ndirty > 0 && has_passed(last_flush, now, FLUSH_INTERVAL)))
+	bool		publish = urgent ||
+		(ndirty > 0 && has_passed(last_flush, now, FLUSH_INTERVAL));
+
+	if (publish)
 		guard_pending_flush(false);
 	in_statement = false;
+	return publish;
 }
 
 /* ----------------------------------------------------------------

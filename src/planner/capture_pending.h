@@ -35,7 +35,7 @@ typedef struct GuardOwnUse
 extern void guard_pending_begin(TimestampTz now, int64 queryid);
 extern void guard_pending_use(Oid relation, Oid owner, int flags);
 extern void guard_pending_excuse(Oid relation, Oid owner, int64 executions);
-extern void guard_pending_end(void);
+extern bool guard_pending_end(void);
 
 /*
  * Publish what is pending.  "patient" is for the end of the session, when

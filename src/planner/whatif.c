@@ -12,7 +12,8 @@
  *		whatif_plan.c		reads what a plan scans and costs
  *		whatif_clock.c		tells when a statement is due, and what is left
  *							to spend
- *		whatif_table.c		keeps the outcome in shared memory
+ *		whatif_waiting.c	keeps the outcome until the plan was executed
+ *		whatif_table.c		and then in shared memory
  *		question.c			plans with an index that is hidden, when the watch
  *							asks
  *
@@ -54,7 +55,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/transam.h"
+#include "common/hashfn.h"
+#include "executor/execdesc.h"
 #include "miscadmin.h"
+#include "utils/plancache.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
@@ -62,16 +67,28 @@
 #include "planner/capture.h"
 #include "planner/indexlist.h"
 #include "planner/question.h"
+#include "planner/settings.h"
 #include "planner/whatif.h"
 #include "planner/whatif_plan.h"
 #include "planner/whatif_sample.h"
 #include "planner/whatif_shadow.h"
 #include "planner/whatif_table.h"
+#include "planner/whatif_trust.h"
+#include "planner/whatif_waiting.h"
 #include "planner/without.h"
 #include "store/store.h"
 
 /* NULL when nobody wants to know what the planner sees. */
 static GuardSeen *seen = NULL;
+
+/* A hash of the indexes that the planner has seen of the statement at hand. */
+static uint32 seen_indexes = 0;
+
+/* The statement that was planned last: what is executed otherwise is cached. */
+static int64 planned_last = 0;
+
+/* A session's cached plans are made anew at most that often. */
+#define REPLAN_PAUSE	(10 * USECS_PER_SEC)
 
 static PlannedStmt *whatif_planner(Query *parse, const char *query_string,
 								   int cursorOptions,
@@ -81,7 +98,7 @@ static void note_seen(RelOptInfo *rel, Oid heap);
 static PlannedStmt *plan_and_sample(Query *parse, const char *query_string,
 									int cursorOptions,
 									ParamListInfo boundParams, int64 queryid,
-									bool asked);
+									bool own_settings, bool asked);
 
 static inline bool
 is_on(void)
@@ -138,10 +155,20 @@ now_in_seconds(void)
 	return GetCurrentStatementStartTimestamp() / USECS_PER_SEC;
 }
 
+/*
+ * Pairs go by other clocks when the indexes of the statement's tables change.
+ */
+static inline int64
+id_of_pairs(int64 statement, uint32 indexes)
+{
+	return statement ^ (int64) ((uint64) indexes << 32 | indexes);
+}
+
 /* A statement that is not due. */
 typedef struct NewLook
 {
 	int64		queryid;
+	int64		pairs;
 	int			magnitude;		/* of its plan's cost */
 } NewLook;
 
@@ -155,10 +182,12 @@ look_for_new(Oid index, void *arg)
 	const NewLook *look = (const NewLook *) arg;
 
 	if (index < FirstNormalObjectId ||
-		likely(!guard_clock_due(guard_clock_pair(look->queryid, index,
+		likely(!guard_clock_due(guard_clock_pair(look->pairs, index,
 												 look->magnitude),
 								now_in_seconds())))
 		return true;
+	if (guard_settings_own())
+		return false;
 	guard_clock_rewind(guard_clock_key(look->queryid, InvalidOid));
 	return false;
 }
@@ -168,6 +197,7 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 			   ParamListInfo boundParams, struct ExplainState *es)
 {
 	int64		queryid = queryid_of(parse);
+	uint32		outer_indexes = seen_indexes;
 	PlannedStmt *plan;
 	bool		asked;
 	bool		due;
@@ -180,17 +210,26 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 	due = asked || guard_clock_due(guard_clock_key(queryid, InvalidOid),
 								   now_in_seconds());
 	if (unlikely(due) && may_be_sampled(es))
-		return plan_and_sample(parse, query_string, cursorOptions, boundParams,
-							   queryid, asked);
+	{
+		bool		own = guard_settings_own();
+
+		if (!own || (!asked && guard_clock_due(guard_clock_key(~queryid, InvalidOid),
+											   now_in_seconds())))
+			return plan_and_sample(parse, query_string, cursorOptions,
+								   boundParams, queryid, own, asked);
+	}
+	seen_indexes = 0;
 	plan = guard_compat_next_planner(parse, query_string, cursorOptions,
 									 boundParams, es);
 	if (likely(!due))
 	{
-		NewLook		look = {queryid,
+		NewLook		look = {queryid, id_of_pairs(queryid, seen_indexes),
 		guard_clock_magnitude(guard_plan_cost(plan, cursorOptions))};
 
 		guard_plan_indexes(plan, look_for_new, &look);
 	}
+	seen_indexes = outer_indexes;
+	planned_last = queryid;
 	return plan;
 }
 
@@ -208,7 +247,15 @@ note_seen(RelOptInfo *rel, Oid heap)
 	MemoryContext old;
 	ListCell   *lc;
 
-	if (likely(seen == NULL) || guard_shadow_running())
+	if (guard_shadow_running())
+		return;
+	if (rel->reloptkind == RELOPT_BASEREL)
+	{
+		foreach(lc, rel->indexlist)
+			seen_indexes ^=
+				murmurhash32(((IndexOptInfo *) lfirst(lc))->indexoid);
+	}
+	if (likely(seen == NULL))
 		return;
 	old = MemoryContextSwitchTo(seen->context);
 	seen->relations = lappend_oid(seen->relations, heap);
@@ -237,10 +284,12 @@ note_seen(RelOptInfo *rel, Oid heap)
  */
 static PlannedStmt *
 plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
-				ParamListInfo boundParams, int64 queryid, bool asked)
+				ParamListInfo boundParams, int64 queryid, bool own_settings,
+				bool asked)
 {
 	GuardSample sample = {0};
 	GuardSeen  *outer = seen;
+	uint32		outer_indexes = seen_indexes;
 	MemoryContext context;
 	MemoryContext old;
 	instr_time	started;
@@ -253,11 +302,15 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 	sample.shadow.cursorOptions = cursorOptions;
 	sample.shadow.boundParams = boundParams;
 	sample.queryid = queryid;
+	sample.own_settings = own_settings;
+	/* Nobody with settings of his own takes another's turn. */
+	sample.statement = own_settings ? ~queryid : queryid;
 	sample.now = now_in_seconds();
 	sample.seen.context = context;
 	MemoryContextSwitchTo(old);
 
 	seen = &sample.seen;
+	seen_indexes = 0;
 	INSTR_TIME_SET_CURRENT(started);
 	PG_TRY();
 	{
@@ -271,19 +324,69 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 	}
 	PG_END_TRY();
 	sample.planning_ms = guard_sample_elapsed(started);
+	sample.pairs = id_of_pairs(sample.statement, seen_indexes);
+	seen_indexes = outer_indexes;
+	planned_last = queryid;
 
 	MemoryContextSwitchTo(context);
 	INSTR_TIME_SET_CURRENT(sample.started);
 	if (asked)
 	{
 		sample.shadow.relations = sample.seen.relations;
-		guard_question_plan(&sample);
+		if (guard_trust_query(sample.shadow.query, sample.plan->relationOids))
+			guard_question_plan(&sample);
 	}
 	else
 		guard_sample_statement(&sample);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return sample.plan;
+}
+
+/* ----------------------------------------------------------------
+ *		Every execution
+ * ----------------------------------------------------------------
+ */
+
+static bool
+is_anybodys(Oid index, void *arg)
+{
+	*(bool *) arg |= index >= FirstNormalObjectId;
+	return !*(bool *) arg;
+}
+
+/*
+ * A plan from the session's cache never passes the planner, so a statement
+ * that is due would stay so.  Have the session make its cached plans anew.
+ * That marks them, and no more: each is made when it is next executed.
+ */
+static void
+replan_cached(QueryDesc *queryDesc, int64 queryid)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	bool		indexes = false;
+
+	if (queryid == 0 || queryid == planned_last || !is_on() ||
+		!may_be_sampled(NULL) || now - last < REPLAN_PAUSE ||
+		!guard_clock_due(guard_clock_key(queryid, InvalidOid),
+						 now_in_seconds()) ||
+		guard_settings_own())
+		return;
+	guard_plan_indexes(queryDesc->plannedstmt, is_anybodys, &indexes);
+	if (!indexes)
+		return;
+	last = now;
+	ResetPlanCache();
+}
+
+void
+guard_whatif_executed(QueryDesc *queryDesc, int64 queryid, bool published)
+{
+	if (unlikely(guard_waiting_count > 0))
+		guard_waiting_executed(queryDesc, queryid);
+	if (unlikely(published))
+		replan_cached(queryDesc, queryid);
 }
 
 /* ----------------------------------------------------------------
@@ -299,10 +402,10 @@ guard_whatif_lookup(Oid index)
 
 	if (!guard_whatif_table_attached())
 		return NIL;
-	result = guard_whatif_table_read(index, result);
+	result = guard_whatif_table_read(index, guard_sample_indexes(index), result);
 	top = guard_without_topmost(index);
 	if (top != index)
-		result = guard_whatif_table_read(top, result);
+		result = guard_whatif_table_read(top, guard_sample_indexes(top), result);
 	return result;
 }
 

@@ -17,6 +17,16 @@
  * lost (least recent first, at most 32 per index, all of them when the server
  * stops): no record means "not known", never "no statement".
  *
+ * Whose evidence
+ *
+ * Everybody's statements are sampled, so nobody may decide for others with
+ * his.  A record is made of a plan that was executed (whatif_waiting.c).  What
+ * was planned under settings of somebody's own only raises the worst ratio.
+ * That is kept for every magnitude of cost over guard.lookback, also where the
+ * record itself is lost meanwhile, until the usable indexes of the table
+ * change.  From then on a record answers nothing until every magnitude that it
+ * knew has been planned again.
+ *
  * Copyright (c) 2026, the guard authors
  *
  *-------------------------------------------------------------------------
@@ -27,6 +37,8 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "storage/block.h"
+
+struct QueryDesc;
 
 typedef enum GuardWhatIfRole
 {
@@ -63,10 +75,13 @@ typedef struct GuardWhatIf
 								 * above; InvalidOid: none */
 	bool		seqscan;		/* the table, or a partition, is read from end
 								 * to end instead */
-	double		worst_ratio;	/* cost_without / cost_with at its worst, this
-								 * or with other parameters, lately ... */
-	int			worst_magnitude;	/* ... of plans that cost about that much */
-	TimestampTz worst_at;
+	uint32		indexes;		/* the usable indexes of the index's table:
+								 * guard_sample_indexes() */
+	bool		own_settings;	/* planned under settings of somebody's own */
+	double		worst_ratio;	/* when read: cost_without / cost_with at its
+								 * worst, this or with other parameters,
+								 * within guard.lookback */
+	bool		answers;		/* when read: may speak for a drop, too */
 	bool		generic;		/* planned without knowing its parameters */
 	double		planning_ms;	/* what the real planning took */
 } GuardWhatIf;
@@ -101,6 +116,14 @@ extern void guard_whatif_init(void);
  */
 extern List *guard_whatif_lookup(Oid index);
 extern void guard_whatif_status(GuardWhatIfStatus *status);
+
+/*
+ * An execution comes to its end, outside of EXPLAIN.  "published" says that
+ * capture has told the others of it: that is when what-if looks whether a plan
+ * from the session's cache should be made anew.
+ */
+extern void guard_whatif_executed(struct QueryDesc *queryDesc, int64 queryid,
+								  bool published);
 
 /*
  * The index is gone: forget its pairs, and those in which it took over.  A

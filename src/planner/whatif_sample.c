@@ -19,6 +19,7 @@
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
@@ -28,11 +29,13 @@
 
 #include "compat/compat.h"
 #include "guc.h"
+#include "planner/hide.h"
 #include "planner/whatif.h"
 #include "planner/whatif_plan.h"
 #include "planner/whatif_sample.h"
 #include "planner/whatif_table.h"
 #include "planner/whatif_trust.h"
+#include "planner/whatif_waiting.h"
 #include "planner/without.h"
 
 /* A statement that is off, and one that had to wait, are due after seconds: */
@@ -152,7 +155,7 @@ silent_candidates(GuardSample *sample, List *scanned)
 		top = guard_without_topmost(index->index);
 		if (find_candidate(scanned, top) != NULL ||
 			find_candidate(result, top) != NULL ||
-			!guard_clock_due(guard_clock_key(sample->queryid, top),
+			!guard_clock_due(guard_clock_key(sample->pairs, top),
 							 sample->now))
 			continue;
 		candidate = palloc0(sizeof(*candidate));
@@ -239,11 +242,46 @@ size_of(Oid heap)
 	return blocks;
 }
 
+uint32
+guard_sample_indexes(Oid index)
+{
+	Oid			heap = IndexGetRelation(index, true);
+	Relation	rel = OidIsValid(heap) ? RelationIdGetRelation(heap) : NULL;
+	uint32		result = 0;
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return 0;
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		if (get_index_isvalid(lfirst_oid(lc)) &&
+			!guard_hide_is_hidden(lfirst_oid(lc)))
+			result ^= murmurhash32(lfirst_oid(lc));
+	}
+	RelationClose(rel);
+	return result;
+}
+
+/*
+ * What the planner merely relies on is one pair, whatever the plan costs.
+ */
+static uint64
+pair_key(GuardSample *sample, Oid index, GuardWhatIfRole role)
+{
+	return role == GUARD_WHATIF_SCAN ?
+		guard_clock_pair(sample->pairs, index, sample->magnitude) :
+		guard_clock_key(sample->pairs, index);
+}
+
+/*
+ * Its record waits for the execution.
+ */
 static void
 record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 {
 	int			options = sample->shadow.cursorOptions;
 	GuardWhatIf record = {0};
+	uint64		clocks[2];
 
 	record.index = candidate->index;
 	record.heap = linitial_oid(candidate->heaps);
@@ -256,11 +294,15 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 	record.cost_without = guard_plan_cost(shadow, options);
 	record.rows_with = sample->plan->planTree->plan_rows;
 	record.rows_without = shadow->planTree->plan_rows;
+	record.indexes = guard_sample_indexes(record.index);
+	record.own_settings = sample->own_settings;
 	record.generic = sample->generic;
 	record.planning_ms = sample->planning_ms;
 	if (candidate->role == GUARD_WHATIF_SCAN)
 		find_takeover(sample, candidate, guard_plan_scans(shadow), &record);
-	(void) guard_whatif_table_put(&record);
+	clocks[0] = guard_clock_key(sample->statement, InvalidOid);
+	clocks[1] = pair_key(sample, candidate->index, candidate->role);
+	guard_waiting_add(&record, sample->plan->planTree->total_cost, clocks);
 }
 
 /* ----------------------------------------------------------------
@@ -293,17 +335,6 @@ has_time(GuardSample *sample)
 		return true;
 	sample->unfinished = true;
 	return false;
-}
-
-/*
- * What the planner merely relies on is one pair, whatever the plan costs.
- */
-static uint64
-pair_key(GuardSample *sample, Oid index, GuardWhatIfRole role)
-{
-	return role == GUARD_WHATIF_SCAN ?
-		guard_clock_pair(sample->queryid, index, sample->magnitude) :
-		guard_clock_key(sample->queryid, index);
 }
 
 /*
@@ -419,7 +450,7 @@ claim_statement(GuardSample *sample, uint64 key)
 void
 guard_sample_statement(GuardSample *sample)
 {
-	uint64		key = guard_clock_key(sample->queryid, InvalidOid);
+	uint64		key = guard_clock_key(sample->statement, InvalidOid);
 	List	   *candidates;
 
 	if (!claim_statement(sample, key))

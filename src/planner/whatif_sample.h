@@ -42,6 +42,9 @@ typedef struct GuardSample
 	List	   *scans;			/* what it scans */
 	GuardSeen	seen;
 	int64		queryid;
+	bool		own_settings;	/* planned under settings of somebody's own */
+	int64		statement;		/* whose clock it goes by ... */
+	int64		pairs;			/* ... and those of its pairs */
 	int64		now;			/* seconds */
 	int			magnitude;		/* of the plan's cost */
 	bool		sampled;		/* at least one pair */
@@ -58,6 +61,12 @@ typedef struct GuardSample
  * and record the outcome.  Allocates in the current memory context.
  */
 extern void guard_sample_statement(GuardSample *sample);
+
+/*
+ * A hash of the usable indexes of an index's table, as the catalogs have them
+ * now.  Takes no lock.
+ */
+extern uint32 guard_sample_indexes(Oid index);
 
 /* Milliseconds since then. */
 static inline double

@@ -15,9 +15,12 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
+#include "utils/timestamp.h"
 
 #include "guc.h"
 #include "planner/capture_sets.h"
@@ -25,16 +28,43 @@
 
 #define SET_SLOTS	GUARD_CAPTURE_STATEMENTS_PER_INDEX
 
+/* The worst ratio of one magnitude of cost; "at" 0: none is known. */
+typedef struct Worst
+{
+	float		ratio;			/* negative: known of other indexes only */
+	uint32		at;				/* seconds since 2000 */
+} Worst;
+
+/* One for each magnitude, and one for what an earlier record of the pair knew. */
+#define WORSTS		(GUARD_MAGNITUDES + 1)
+#define FORMERLY	GUARD_MAGNITUDES
+
 typedef struct WhatIfSlot
 {
 	Oid			database;		/* InvalidOid: free */
+	bool		vanished;		/* what took over is gone: only the worst
+								 * ratios are left */
 	GuardWhatIf record;
+	Worst		worst[WORSTS];
 } WhatIfSlot;
+
+/* The worst that was known of a pair that had to make room. */
+typedef struct LostPair
+{
+	uint32		pair;			/* a hash of it */
+	Worst		worst;
+} LostPair;
+
+/* Twice as many as there are slots; then all that are lost count as one. */
+#define LOST_PAIRS	(2 * SET_SLOTS)
 
 typedef struct WhatIfSet
 {
 	pg_atomic_flag busy;
 	WhatIfSlot	slots[SET_SLOTS];
+	uint32		next_lost;
+	LostPair	lost[LOST_PAIRS];
+	Worst		lost_others;
 } WhatIfSet;
 
 static WhatIfSet *sets = NULL;
@@ -105,72 +135,204 @@ ratio_of(const GuardWhatIf *record)
 	return record->cost_with > 0 ? record->cost_without / record->cost_with : 1;
 }
 
-/*
- * The new record of a pair, with the worst that is known of the statement
- * under other parameters, which had plans of another magnitude.  That is
- * sampled again as often as this one is, and forgotten if it is not.
+/* ----------------------------------------------------------------
+ *		The worst
+ * ----------------------------------------------------------------
  */
-static void
-worst_of(const WhatIfSlot *old, const GuardWhatIf *record, GuardWhatIf *result)
-{
-	int64		kept_for = (int64) guard_guc_whatif_interval * 2 * USECS_PER_SEC;
 
-	*result = *record;
-	result->worst_ratio = ratio_of(record);
-	result->worst_magnitude = guard_clock_magnitude(record->cost_with);
-	result->worst_at = record->at;
-	if (is_of(old, record->index) && old->record.queryid == record->queryid &&
-		old->record.role == record->role &&
-		old->record.worst_ratio > result->worst_ratio &&
-		old->record.worst_magnitude != result->worst_magnitude &&
-		record->at - old->record.worst_at <= kept_for)
-	{
-		result->worst_ratio = old->record.worst_ratio;
-		result->worst_magnitude = old->record.worst_magnitude;
-		result->worst_at = old->record.worst_at;
-	}
+static inline uint32
+seconds_of(TimestampTz at)
+{
+	return (uint32) (at / USECS_PER_SEC);
 }
 
 /*
- * Keep a record in place of the older one of its pair; false, and nothing is
- * kept, where somebody else is at it.
+ * Does it still count?
  */
-bool
-guard_whatif_table_put(const GuardWhatIf *record)
+static inline bool
+is_recent(const Worst *worst, uint32 now)
 {
-	WhatIfSet  *set = set_of(record->index);
-	WhatIfSlot *place = &set->slots[0];
-	GuardWhatIf worst;
+	return worst->at != 0 && (int64) now - worst->at <= guard_guc_lookback;
+}
 
-	if (!guard_flag_try(&set->busy))
-		return false;
+/*
+ * Add a ratio.  One that does harm as well makes the worst one last.
+ */
+static void
+add_worst(Worst *worst, float ratio, uint32 at)
+{
+	bool		known = is_recent(worst, at) && worst->ratio >= 0;
+
+	if (!known || ratio >= worst->ratio ||
+		ratio > guard_guc_harmless_cost_ratio)
+		worst->at = at;
+	worst->ratio = known ? Max(worst->ratio, ratio) : ratio;
+}
+
+/*
+ * The table has other indexes now: what was known of any magnitude says no
+ * more than that there are such parameters.
+ */
+static void
+void_worsts(WhatIfSlot *slot)
+{
+	for (int i = 0; i < WORSTS; i++)
+		slot->worst[i].ratio = -1;
+}
+
+/*
+ * The worst of all; false: of some it is not known.
+ */
+static bool
+worst_of(const WhatIfSlot *slot, uint32 now, double *ratio)
+{
+	bool		all = true;
+
+	*ratio = 0;
+	for (int i = 0; i < WORSTS; i++)
+	{
+		if (!is_recent(&slot->worst[i], now))
+			continue;
+		all &= slot->worst[i].ratio >= 0;
+		*ratio = Max(*ratio, slot->worst[i].ratio);
+	}
+	return all;
+}
+
+/* ----------------------------------------------------------------
+ *		Losing
+ * ----------------------------------------------------------------
+ */
+
+static uint32
+hash_of_pair(Oid database, const GuardWhatIf *record)
+{
+	return hash_combine(hash_combine(database, murmurhash32(record->index)),
+						(uint32) (record->queryid ^ (record->queryid >> 32)));
+}
+
+/*
+ * A pair makes room.  The worst that is known of it stays, and of the pair
+ * that makes room among those, at least for all pairs of the set together.
+ */
+static void
+lose_pair(WhatIfSet *set, const WhatIfSlot *slot, uint32 now)
+{
+	LostPair   *lost = &set->lost[set->next_lost++ % LOST_PAIRS];
+	double		ratio;
+
+	if (is_recent(&lost->worst, now))
+		add_worst(&set->lost_others, lost->worst.ratio, now);
+	if (!worst_of(slot, now, &ratio))
+		ratio = INFINITY;
+	lost->pair = hash_of_pair(slot->database, &slot->record);
+	lost->worst.ratio = (float) ratio;
+	lost->worst.at = now;
+}
+
+/*
+ * What was lost of a pair that comes back.
+ */
+static void
+find_lost(WhatIfSet *set, WhatIfSlot *slot, uint32 now)
+{
+	uint32		pair = hash_of_pair(slot->database, &slot->record);
+	Worst	   *formerly = &slot->worst[FORMERLY];
+
+	for (int i = 0; i < LOST_PAIRS; i++)
+	{
+		if (set->lost[i].pair == pair && is_recent(&set->lost[i].worst, now) &&
+			(formerly->at == 0 || set->lost[i].worst.ratio > formerly->ratio))
+			*formerly = set->lost[i].worst;
+	}
+	if (is_recent(&set->lost_others, now) &&
+		(formerly->at == 0 || set->lost_others.ratio > formerly->ratio))
+		*formerly = set->lost_others;
+}
+
+/*
+ * Whose place is it?  The pair's own, a free one, or that of the least recent
+ * pair, where those that answer nothing go first; a record that answers
+ * nothing itself does not take the place of one that does.  NULL: nobody's.
+ */
+static WhatIfSlot *
+choose_place(WhatIfSet *set, const GuardWhatIf *record)
+{
+	WhatIfSlot *place = NULL;
+
 	for (int i = 0; i < SET_SLOTS; i++)
 	{
 		WhatIfSlot *slot = &set->slots[i];
 
 		if (is_of(slot, record->index) &&
 			slot->record.queryid == record->queryid)
-		{
-			place = slot;
-			break;
-		}
+			return slot;
+		if (OidIsValid(slot->database) && record->own_settings &&
+			!slot->record.own_settings)
+			continue;
 		/* A free slot was planned in the year 2000. */
-		if (slot->record.at < place->record.at)
+		if (place == NULL ||
+			(slot->record.own_settings == place->record.own_settings ?
+			 slot->record.at < place->record.at :
+			 !OidIsValid(slot->database) ||
+			 (OidIsValid(place->database) && slot->record.own_settings)))
 			place = slot;
 	}
-	worst_of(place, record, &worst);
-	place->database = MyDatabaseId;
-	place->record = worst;
-	pg_atomic_clear_flag(&set->busy);
-	return true;
+	return place;
 }
 
 /*
- * Append an index's records, palloc'd, to a list.
+ * Keep a record in place of the older one of its pair; false, and nothing is
+ * kept, where somebody else is at it, or where there is no room for what
+ * answers nothing.
+ */
+bool
+guard_whatif_table_put(const GuardWhatIf *record)
+{
+	WhatIfSet  *set = set_of(record->index);
+	uint32		now = seconds_of(record->at);
+	WhatIfSlot *place;
+
+	if (!guard_flag_try(&set->busy))
+		return false;
+	place = choose_place(set, record);
+	if (place != NULL)
+	{
+		bool		known = is_of(place, record->index) &&
+			place->record.queryid == record->queryid;
+
+		if (!known)
+		{
+			if (OidIsValid(place->database))
+				lose_pair(set, place, now);
+			memset(place, 0, sizeof(*place));
+		}
+		else if (place->record.indexes != record->indexes)
+			void_worsts(place);
+		if (!known || !record->own_settings || place->record.own_settings ||
+			place->record.indexes != record->indexes)
+		{
+			place->database = MyDatabaseId;
+			place->vanished = false;
+			place->record = *record;
+		}
+		if (!known)
+			find_lost(set, place, now);
+		add_worst(&place->worst[guard_clock_magnitude(record->cost_with)],
+				  (float) ratio_of(record), now);
+	}
+	pg_atomic_clear_flag(&set->busy);
+	return place != NULL;
+}
+
+/*
+ * Append an index's records, palloc'd, to a list; "indexes" are those of its
+ * table that are usable now.
  */
 List *
-guard_whatif_table_read(Oid index, List *result)
+guard_whatif_table_read(Oid index, uint32 indexes, List *result)
 {
+	uint32		now = seconds_of(GetCurrentTimestamp());
 	WhatIfSet  *set = set_of(index);
 	WhatIfSlot	slots[SET_SLOTS];
 
@@ -184,10 +346,12 @@ guard_whatif_table_read(Oid index, List *result)
 	{
 		GuardWhatIf *record;
 
-		if (!is_of(&slots[i], index))
+		if (!is_of(&slots[i], index) || slots[i].vanished)
 			continue;
 		record = palloc(sizeof(*record));
 		*record = slots[i].record;
+		record->answers = worst_of(&slots[i], now, &record->worst_ratio) &&
+			!record->own_settings && record->indexes == indexes;
 		result = lappend(result, record);
 	}
 	return result;
@@ -195,7 +359,8 @@ guard_whatif_table_read(Oid index, List *result)
 
 /*
  * Forget an index, also where it took over, or with InvalidOid a whole
- * database.  The pairs are sampled again when they are next planned.
+ * database.  The pairs are sampled again when they are next planned: their
+ * table's indexes are others now.
  */
 void
 guard_whatif_table_forget(Oid database, Oid index)
@@ -213,14 +378,12 @@ guard_whatif_table_forget(Oid database, Oid index)
 				 slot->record.takeover != index))
 				continue;
 			if (database == MyDatabaseId)
-			{
-				for (int k = 0; k < GUARD_MAGNITUDES; k++)
-					guard_clock_rewind(guard_clock_pair(slot->record.queryid,
-														slot->record.index, k));
 				guard_clock_rewind(guard_clock_key(slot->record.queryid,
 												   InvalidOid));
-			}
-			memset(slot, 0, sizeof(*slot));
+			if (OidIsValid(index) && slot->record.index != index)
+				slot->vanished = true;
+			else
+				memset(slot, 0, sizeof(*slot));
 		}
 		pg_atomic_clear_flag(&sets[i].busy);
 	}

@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *	  Does somebody plan under settings of his own?
+ *
+ * Anybody may change the costs that his statements are planned by, in his
+ * session or for his role.  What is planned so says nothing of other people's
+ * statements.  What counts is where a setting comes from, not its value: the
+ * server's own value is not at hand while another is in its place.  What the
+ * configuration files, ALTER SYSTEM, ALTER ROLE ALL or ALTER DATABASE say is
+ * the server's.
+ *
+ * Which settings these are, PostgreSQL knows best: those it lists under query
+ * tuning, and a few that it lists elsewhere.  Settings of extensions are not
+ * looked at.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/guc.h"
+#include "utils/guc_tables.h"
+
+#include "compat/compat.h"
+#include "planner/settings.h"
+
+/* PostgreSQL 19 has some 60. */
+#define MAX_SETTINGS	128
+
+/* Planned with, but listed under resources or developers' options. */
+static const char *const elsewhere[] = {
+	"work_mem", "hash_mem_multiplier", "effective_io_concurrency",
+	"max_parallel_workers", "max_parallel_workers_per_gather",
+	"parallel_leader_participation", "force_parallel_mode",
+	"debug_parallel_query"
+};
+
+static const struct config_generic *settings[MAX_SETTINGS];
+static int	nsettings = 0;
+
+static bool
+is_planned_with(const struct config_generic *setting)
+{
+	switch (setting->group)
+	{
+		case QUERY_TUNING_METHOD:
+		case QUERY_TUNING_COST:
+		case QUERY_TUNING_GEQO:
+		case QUERY_TUNING_OTHER:
+			return true;
+		default:
+			break;
+	}
+	for (int i = 0; i < lengthof(elsewhere); i++)
+	{
+		if (strcmp(setting->name, elsewhere[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * PostgreSQL's own settings stay where they are for the life of a process.
+ */
+static void
+find_settings(void)
+{
+	int			count;
+	struct config_generic **all = guard_compat_settings(&count);
+
+	for (int i = 0; i < count && nsettings < MAX_SETTINGS; i++)
+	{
+		if (is_planned_with(all[i]))
+			settings[nsettings++] = all[i];
+	}
+}
+
+bool
+guard_settings_own(void)
+{
+	if (unlikely(nsettings == 0))
+		find_settings();
+	for (int i = 0; i < nsettings; i++)
+	{
+		if (unlikely(settings[i]->source > PGC_S_DATABASE &&
+					 settings[i]->source != PGC_S_OVERRIDE))
+			return true;
+	}
+	return false;
+}
