@@ -45,7 +45,6 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "utils/guc_tables.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -57,8 +56,10 @@
 #include "planner/hide.h"
 #include "planner/indexlist.h"
 #include "planner/question.h"
+#include "planner/settings.h"
 #include "planner/whatif_plan.h"
 #include "planner/whatif_sample.h"
+#include "planner/whatif_trust.h"
 
 /* Questions at a time, and of these, of one database. */
 #define QUESTIONS		64
@@ -491,23 +492,6 @@ compare_plans(GuardSample *sample, PlannedStmt *with, Oid index, bool *always)
 }
 
 /*
- * Does this session plan as the server does?
- */
-static bool
-plans_as_the_server(void)
-{
-	int			n;
-	struct config_generic **settings = get_explain_guc_options(&n);
-
-	for (int i = 0; i < n; i++)
-	{
-		if (settings[i]->source > PGC_S_DATABASE)
-			return false;
-	}
-	return true;
-}
-
-/*
  * Keep an answer until the execution, in place of an older one.
  */
 static void
@@ -553,7 +537,7 @@ plan_for(GuardSample *sample, const Question *question, int place)
 		return;
 	answer.answer = compare_plans(sample, with, question->index, &answer.always);
 	if (answer.answer == GUARD_QUESTION_UNANSWERED ||
-		(answer.answer == GUARD_QUESTION_INNOCENT && !plans_as_the_server()))
+		(answer.answer == GUARD_QUESTION_INNOCENT && guard_settings_own()))
 		return;
 	keep_answer(&answer);
 }
@@ -563,7 +547,8 @@ guard_question_plan(GuardSample *sample)
 {
 	Question   *copy = palloc(sizeof(shared->questions));
 
-	if (!guard_flag_try(&shared->busy))
+	if (!guard_trust_query(sample->shadow.query, sample->plan->relationOids) ||
+		!guard_flag_try(&shared->busy))
 		return;
 	memcpy(copy, shared->questions, sizeof(shared->questions));
 	pg_atomic_clear_flag(&shared->busy);
