@@ -31,6 +31,7 @@
 #include "softdrop/softdrop.h"
 #include "store/store.h"
 #include "store/visits.h"
+#include "store/xact.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -40,6 +41,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	guard_xact_init();
 	guard_without_init();
 	guard_guc_define();
 	guard_store_init();
@@ -52,6 +54,7 @@ _PG_init(void)
 	guard_softdrop_init();
 	guard_audit_init();
 	guard_alerts_init();
+	guard_transaction_init();
 	guard_unjudged_init();
 	guard_utility_init();
 	guard_object_access_init();

@@ -135,8 +135,9 @@ guard_audit_refused(List *judgements, const GuardAsked *asked)
 {
 	Refusal		refusal = {judgements, asked};
 
-	(void) guard_store_try("hand over an entry of the audit log",
-						   hand_over_refusal, &refusal);
+	/* An error in place of the one that will be raised refuses as well. */
+	(void) guard_store_must("hand over an entry of the audit log",
+							hand_over_refusal, &refusal);
 }
 
 void

@@ -26,7 +26,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/dsm.h"
@@ -37,6 +36,7 @@
 
 #include "audit/ring.h"
 #include "compat/compat.h"
+#include "store/xact.h"
 
 /*
  * An entry has some two kilobytes, so this is room for a thousand.  Without
@@ -314,10 +314,9 @@ settle(bool committed)
 }
 
 static void
-at_xact_end(XactEvent event, void *arg)
+at_end(GuardXactPhase phase)
 {
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
-		settle(event == XACT_EVENT_COMMIT);
+	settle(phase == GUARD_XACT_COMMITTED);
 }
 
 /*
@@ -346,7 +345,7 @@ guard_ring_take(uint64 after)
 		return NULL;
 	if (!watching_commit)
 	{
-		RegisterXactCallback(at_xact_end, NULL);
+		guard_xact_register(GUARD_XACT_COMMITTED | GUARD_XACT_ABORTED, at_end);
 		watching_commit = true;
 	}
 	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);

@@ -27,6 +27,7 @@
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"
+#include "store/xact.h"
 
 /*
  * PostgreSQL has dropped it by itself, but nothing has taken its place: what it
@@ -231,7 +232,9 @@ guard_books_write(GuardFrame *frame)
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		use_up_approvals(frame);
-		(void) guard_store_try("write its books", write_books, frame);
+		/* In a trigger that was deferred, COMMIT may have begun. */
+		(void) (guard_xact_may_begin() ? guard_store_try :
+				guard_store_must) ("write its books", write_books, frame);
 		PopActiveSnapshot();
 		guard_transaction_forget_captured(frame);
 		purge_captured();

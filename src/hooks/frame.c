@@ -30,7 +30,6 @@ guard_frame_push(CommandTag tag, bool by_trigger)
 												  ALLOCSET_SMALL_SIZES);
 	GuardFrame *frame = MemoryContextAllocZero(context, sizeof(GuardFrame));
 
-	guard_transaction_watch();
 	frame->context = context;
 	frame->tag = tag;
 	frame->by_trigger = by_trigger;

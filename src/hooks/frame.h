@@ -178,7 +178,6 @@ extern void guard_books_write(GuardFrame *frame);
 
 /* ---- transaction.c: what must be made up for before COMMIT ---- */
 
-extern void guard_transaction_watch(void);	/* from now on, in this session */
 extern void guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement);
 extern void guard_transaction_forget_captured(GuardFrame *frame);
 extern void guard_transaction_keep(GuardFrame *frame);
@@ -218,6 +217,7 @@ extern void guard_settings_changed(Node *parsetree, const char *statement);
 
 /* ---- installation, called by guard.c ---- */
 
+extern void guard_transaction_init(void);
 extern void guard_utility_init(void);
 extern void guard_object_access_init(void);
 

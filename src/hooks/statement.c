@@ -37,14 +37,14 @@ static void do_collect(void *arg);
  * database.
  */
 static bool
-is_postgres_own(const ErrorData *error, guard_store_work work)
+is_postgres_own(int sqlerrcode, guard_work work)
 {
-	return error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-		error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+	return sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
 		(work == do_collect &&
-		 (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
-		  error->sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED));
+		 (sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
+		  sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED));
 }
 
 /*
@@ -52,18 +52,15 @@ is_postgres_own(const ErrorData *error, guard_store_work work)
  * says how to get on.  Called with the error still on the stack.
  */
 static void
-fail_closed(GuardFrame *frame, guard_store_work work)
+fail_closed(GuardFrame *frame, guard_work work)
 {
-	MemoryContext old = MemoryContextSwitchTo(frame->context);
-	ErrorData  *error = CopyErrorData();
+	ErrorData  *error;
 	GuardAsked	asked;
 
-	if (is_postgres_own(error, work))
-	{
-		/* the frame and its context go before anybody sets another one */
-		MemoryContextSwitchTo(old);
+	if (is_postgres_own(geterrcode(), work))
 		PG_RE_THROW();
-	}
+	MemoryContextSwitchTo(frame->context);
+	error = CopyErrorData();
 	FlushErrorState();
 	asked = guard_frame_asked(frame);
 	guard_audit_failed(NULL, &asked, error->message);
@@ -81,7 +78,7 @@ fail_closed(GuardFrame *frame, guard_store_work work)
  * observe mode nothing is ever refused, so it is swallowed and false returned.
  */
 static bool
-run_judging(GuardFrame *frame, guard_store_work work, void *arg)
+run_judging(GuardFrame *frame, guard_work work, void *arg)
 {
 	if (guard_guc_mode == GUARD_MODE_OBSERVE)
 		return guard_store_try("judge a drop", work, arg);

@@ -9,13 +9,13 @@
  * again just before COMMIT or PREPARE TRANSACTION: is there a replacement now?
  * If not, an error there undoes everything.
  *
- * Transaction callbacks run last registered first, and postgres_fdw commits
- * its remote transaction in one, which it registers when a session first uses
- * it.  To refuse before anybody has committed elsewhere, guard keeps a callback
- * at the head of the list: from the first remembered drop of a session on, it
- * is moved there after every statement that follows one in its transaction
- * (finding 4 of the design review).  Moving a callback while callbacks run
- * could make the server pass over it, so another one stays where it is.
+ * From the first remembered drop of a session on, guard's callback is moved to
+ * the head of the list after every statement that follows one in its
+ * transaction.
+ *
+ * In observe mode nothing is refused, not even by an error.  So there a
+ * transaction is judged where a subtransaction is still possible, and what is
+ * dropped by triggers that were deferred is not.
  *
  * What is remembered belongs to a subtransaction: ROLLBACK TO forgets it, an
  * ended savepoint passes it on.  Memory is that of the frames, whose contexts
@@ -32,15 +32,17 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "evidence/approvals.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
 #include "policy/report.h"
 #include "store/store.h"
+#include "store/xact.h"
 
 typedef struct Remembered
 {
-	SubTransactionId subid;
+	GuardXactItem item;
 	GuardJudgement *judgement;
 	GuardAsked	asked;
 } Remembered;
@@ -48,27 +50,22 @@ typedef struct Remembered
 /* A relation that is gone once this transaction commits. */
 typedef struct Gone
 {
-	SubTransactionId subid;
+	GuardXactItem item;
 	Oid			relation;
 } Gone;
 
 static MemoryContext transaction_context = NULL;
-static List *remembered = NIL;
-static List *gone = NIL;
-
-/* COMMIT has begun: what is remembered is being judged, or has been. */
-static bool committing = false;
+static GuardXactList remembered = GUARD_XACT_LIST_INIT(remembered);
+static GuardXactList gone = GUARD_XACT_LIST_INIT(gone);
 
 static bool watching_executor = false;
 static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
 
-static void at_xact_first(XactEvent event, void *arg);
 static void watch_executor(void);
 
 static MemoryContext
 get_context(void)
 {
-	guard_transaction_watch();
 	if (transaction_context == NULL)
 		transaction_context = AllocSetContextCreate(TopMemoryContext,
 													"guard transaction",
@@ -97,10 +94,9 @@ guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement)
 	/* CONCURRENTLY commits inside: nothing may wait for it to do so. */
 	Assert(!frame->concurrent);
 
-	entry->subid = GetCurrentSubTransactionId();
 	entry->judgement = judgement;
 	entry->asked = guard_frame_asked(frame);
-	remembered = lappend(remembered, entry);
+	guard_xact_list_add(&remembered, &entry->item);
 	MemoryContextSwitchTo(old);
 	guard_transaction_keep(frame);
 
@@ -114,10 +110,8 @@ guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement)
 void
 guard_transaction_go_first(void)
 {
-	if (likely(remembered == NIL) || committing)
-		return;
-	UnregisterXactCallback(at_xact_first, NULL);
-	RegisterXactCallback(at_xact_first, NULL);
+	if (unlikely(!guard_xact_list_empty(&remembered)))
+		guard_xact_go_first();
 }
 
 static void
@@ -144,6 +138,15 @@ watch_executor(void)
 	watching_executor = true;
 }
 
+static void
+note_gone(Oid relation)
+{
+	Gone	   *entry = MemoryContextAlloc(get_context(), sizeof(Gone));
+
+	entry->relation = relation;
+	guard_xact_list_add(&gone, &entry->item);
+}
+
 /*
  * Once this transaction has committed, capture may forget what the statement
  * removed.
@@ -151,36 +154,23 @@ watch_executor(void)
 void
 guard_transaction_forget_captured(GuardFrame *frame)
 {
-	MemoryContext old = MemoryContextSwitchTo(get_context());
 	ListCell   *lc;
 
 	foreach(lc, frame->dropped)
-	{
-		Gone	   *entry = palloc(sizeof(Gone));
-
-		entry->subid = GetCurrentSubTransactionId();
-		entry->relation = ((GuardDropped *) lfirst(lc))->index;
-		gone = lappend(gone, entry);
-	}
+		note_gone(((GuardDropped *) lfirst(lc))->index);
 	foreach(lc, frame->gone)
-	{
-		Gone	   *entry = palloc(sizeof(Gone));
-
-		entry->subid = GetCurrentSubTransactionId();
-		entry->relation = lfirst_oid(lc);
-		gone = lappend(gone, entry);
-	}
-	MemoryContextSwitchTo(old);
+		note_gone(lfirst_oid(lc));
 }
 
 List *
 guard_transaction_fellows(void)
 {
 	List	   *result = NIL;
-	ListCell   *lc;
+	dlist_iter	iter;
 
-	foreach(lc, gone)
-		result = lappend_oid(result, ((Gone *) lfirst(lc))->relation);
+	dlist_foreach(iter, &gone.items)
+		result = lappend_oid(result,
+							 dlist_container(Gone, item.node, iter.cur)->relation);
 	return result;
 }
 
@@ -230,34 +220,26 @@ made_up(Remembered *entry, char **why)
 		heir.index = replacement.index;
 		heir.twin = replacement.match == GUARD_MATCH_TWIN;
 		if (OidIsValid(heir.index))
-			(void) guard_store_try("write down an heir", record_heir, &heir);
+			(void) guard_store_must("write down an heir", record_heir, &heir);
 	}
 	return true;
 }
 
 /*
- * Just before COMMIT or PREPARE TRANSACTION.
+ * Is everything made up for?
  */
 static void
-judge_transaction(void)
+judge_transaction(void *arg)
 {
 	List	   *missing = NIL;
 	char	   *why = NULL;
-	ListCell   *lc;
-
-	/*
-	 * The mode may have been changed meanwhile: it is read again (finding
-	 * 15).
-	 */
-	if (remembered == NIL || guard_guc_mode == GUARD_MODE_OFF ||
-		!guard_store_present())
-		return;
+	dlist_iter	iter;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach(lc, remembered)
+	dlist_foreach(iter, &remembered.items)
 	{
-		Remembered *entry = lfirst(lc);
+		Remembered *entry = dlist_container(Remembered, item.node, iter.cur);
 		MemoryContext old = MemoryContextSwitchTo(get_context());
 
 		if (!made_up(entry, &why))
@@ -279,138 +261,81 @@ judge_transaction(void)
 static void
 clean_up(bool committed)
 {
-	ListCell   *lc;
+	dlist_iter	iter;
+	GuardFrame *frame;
 
 	if (committed)
 	{
-		foreach(lc, gone)
-			guard_capture_forget(((Gone *) lfirst(lc))->relation);
+		dlist_foreach(iter, &gone.items)
+			guard_capture_forget(dlist_container(Gone, item.node, iter.cur)->relation);
 	}
-	committing = false;
-	remembered = NIL;
-	gone = NIL;
-	if (transaction_context != NULL)
-	{
-		GuardFrame *frame;
+	guard_xact_list_clear(&remembered);
+	guard_xact_list_clear(&gone);
+	if (transaction_context == NULL)
+		return;
 
-		/* A frame still open keeps its memory: CONCURRENTLY, procedures. */
-		for (frame = guard_frame_top(); frame != NULL; frame = frame->outer)
+	/* A frame still open keeps its memory: CONCURRENTLY, procedures. */
+	for (frame = guard_frame_top(); frame != NULL; frame = frame->outer)
+	{
+		if (frame->kept)
 		{
-			if (frame->kept)
-			{
-				MemoryContextSetParent(frame->context, TopMemoryContext);
-				frame->kept = false;
-			}
+			MemoryContextSetParent(frame->context, TopMemoryContext);
+			frame->kept = false;
 		}
-		MemoryContextDelete(transaction_context);
-		transaction_context = NULL;
 	}
+	MemoryContextDelete(transaction_context);
+	transaction_context = NULL;
 }
 
 /*
- * COMMIT or PREPARE TRANSACTION begins; whichever callback hears of it first
- * does the work.
+ * The mode may have been changed meanwhile: it is read again (finding 15).
  */
 static void
-before_commit(void)
+before_commit(bool last)
 {
-	if (committing)
-		return;
-	committing = true;
 	guard_statement_close_left_open(true);
-	judge_transaction();
-}
-
-/* the one at the head of the list */
-static void
-at_xact_first(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
-		before_commit();
-}
-
-/*
- * The usual transaction: nothing dropped, nothing remembered, no DDL open.
- */
-static inline bool
-is_none_of_ours(void)
-{
-	return transaction_context == NULL && remembered == NIL && gone == NIL &&
-		!committing && guard_frame_top() == NULL;
-}
-
-static void
-at_xact(XactEvent event, void *arg)
-{
-	if (likely(is_none_of_ours()))
+	if (guard_xact_list_empty(&remembered) || guard_guc_mode == GUARD_MODE_OFF ||
+		!guard_store_present())
 		return;
-	switch (event)
+	if (guard_guc_mode == GUARD_MODE_ENFORCE && last)
+		judge_transaction(NULL);
+	else if (guard_guc_mode == GUARD_MODE_OBSERVE && !last)
+		(void) guard_store_try("judge a transaction", judge_transaction, NULL);
+}
+
+static void
+at_phase(GuardXactPhase phase)
+{
+	/* The usual transaction: nothing dropped, no DDL open. */
+	if (likely(transaction_context == NULL && guard_frame_top() == NULL))
+		return;
+	switch (phase)
 	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			before_commit();
+		case GUARD_XACT_ENDING:
+		case GUARD_XACT_LAST:
+			before_commit(phase == GUARD_XACT_LAST);
 			break;
-		case XACT_EVENT_COMMIT:
+		case GUARD_XACT_COMMITTED:
 			guard_approvals_release(true);
 			clean_up(true);
 			break;
-		case XACT_EVENT_ABORT:
+		case GUARD_XACT_ABORTED:
 			guard_frame_pop_aborted(TopSubTransactionId);
 			guard_approvals_release(false);
 			clean_up(false);
 			break;
-		case XACT_EVENT_PREPARE:
+		case GUARD_XACT_PREPARED:
 			/* what it used up is nobody's until it is decided */
 			guard_approvals_release(true);
 			clean_up(false);
 			break;
-		default:
-			break;
-	}
-}
-
-static void
-at_subxact(SubXactEvent event, SubTransactionId mySubid,
-		   SubTransactionId parentSubid, void *arg)
-{
-	ListCell   *lc;
-
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
-		return;
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		guard_frame_pop_aborted(mySubid);
-	foreach(lc, remembered)
-	{
-		Remembered *entry = lfirst(lc);
-
-		if (entry->subid != mySubid)
-			continue;
-		if (event == SUBXACT_EVENT_COMMIT_SUB)
-			entry->subid = parentSubid;
-		else
-			remembered = foreach_delete_current(remembered, lc);
-	}
-	foreach(lc, gone)
-	{
-		Gone	   *entry = lfirst(lc);
-
-		if (entry->subid != mySubid)
-			continue;
-		if (event == SUBXACT_EVENT_COMMIT_SUB)
-			entry->subid = parentSubid;
-		else
-			gone = foreach_delete_current(gone, lc);
 	}
 }
 
 void
-guard_transaction_watch(void)
+guard_transaction_init(void)
 {
-	static bool watching = false;
-
-	if (watching)
-		return;
-	watching = true;
-	RegisterXactCallback(at_xact, NULL);
-	RegisterSubXactCallback(at_subxact, NULL);
+	guard_xact_register(GUARD_XACT_ENDING | GUARD_XACT_LAST | GUARD_XACT_OVER,
+						at_phase);
+	guard_xact_register_subabort(guard_frame_pop_aborted);
 }

@@ -29,17 +29,18 @@
 #include "hooks/frame.h"
 #include "policy/sentence.h"
 #include "store/store.h"
+#include "store/xact.h"
 
 typedef struct Unjudged
 {
-	SubTransactionId subid;
+	GuardXactItem item;
 	GuardDropped dropped;
 	GuardAsked	asked;
 	bool		written;
 } Unjudged;
 
 static MemoryContext unjudged_context = NULL;
-static List *unjudged = NIL;
+static GuardXactList unjudged = GUARD_XACT_LIST_INIT(unjudged);
 
 static void
 do_note(void *arg)
@@ -54,7 +55,6 @@ do_note(void *arg)
 	if (shape == NULL)
 		return;
 	entry = palloc0(sizeof(Unjudged));
-	entry->subid = GetCurrentSubTransactionId();
 	entry->dropped.index = index;
 	if (guard_guc_mode != GUARD_MODE_OFF)
 		entry->dropped.why = GUARD_UNJUDGED_INTERNAL;
@@ -64,7 +64,7 @@ do_note(void *arg)
 	entry->dropped.definition = shape->definition;
 	entry->asked.question = guard_audit_question();
 	guard_utility_describe(&entry->asked);
-	unjudged = lappend(unjudged, entry);
+	guard_xact_list_add(&unjudged, &entry->item);
 }
 
 /*
@@ -93,11 +93,11 @@ is_gone(const Unjudged *entry)
 static void
 write_gone(void *arg)
 {
-	ListCell   *lc;
+	dlist_iter	iter;
 
-	foreach(lc, unjudged)
+	dlist_foreach(iter, &unjudged.items)
 	{
-		Unjudged   *entry = lfirst(lc);
+		Unjudged   *entry = dlist_container(Unjudged, item.node, iter.cur);
 
 		if (!entry->written && is_gone(entry))
 			guard_audit_dropped(&entry->dropped, &entry->asked);
@@ -105,12 +105,12 @@ write_gone(void *arg)
 }
 
 /*
- * Just before COMMIT or PREPARE TRANSACTION: write down what has gone.
+ * Write down what has gone.
  */
 static void
-before_commit(void)
+write_down(void)
 {
-	ListCell   *lc;
+	dlist_iter	iter;
 
 	if (!guard_store_present())
 		return;
@@ -118,9 +118,9 @@ before_commit(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) guard_store_try("write down what was dropped while guard.mode was off",
 						   write_gone, NULL);
-	foreach(lc, unjudged)
+	dlist_foreach(iter, &unjudged.items)
 	{
-		Unjudged   *entry = lfirst(lc);
+		Unjudged   *entry = dlist_container(Unjudged, item.node, iter.cur);
 
 		entry->written = is_gone(entry);
 	}
@@ -128,24 +128,21 @@ before_commit(void)
 }
 
 /*
- * Between the transactions of CONCURRENTLY, what is still there is kept; it is
- * the subtransaction's number that begins anew.
+ * Between the transactions of CONCURRENTLY, what is still there is kept.
  */
 static void
-after_end(bool committed)
+forget(bool committed)
 {
-	ListCell   *lc;
+	dlist_mutable_iter iter;
 
-	foreach(lc, unjudged)
+	dlist_foreach_modify(iter, &unjudged.items)
 	{
-		Unjudged   *entry = lfirst(lc);
+		Unjudged   *entry = dlist_container(Unjudged, item.node, iter.cur);
 
 		if (!committed || entry->written)
-			unjudged = foreach_delete_current(unjudged, lc);
-		else
-			entry->subid = TopSubTransactionId;
+			dlist_delete(&entry->item.node);
 	}
-	if (unjudged == NIL)
+	if (guard_xact_list_empty(&unjudged))
 	{
 		MemoryContextDelete(unjudged_context);
 		unjudged_context = NULL;
@@ -153,52 +150,18 @@ after_end(bool committed)
 }
 
 static void
-at_xact(XactEvent event, void *arg)
+at_end(GuardXactPhase phase)
 {
-	if (likely(unjudged == NIL))
+	if (likely(unjudged_context == NULL))
 		return;
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			before_commit();
-			break;
-		case XACT_EVENT_COMMIT:
-			after_end(true);
-			break;
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			after_end(false);
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-at_subxact(SubXactEvent event, SubTransactionId mySubid,
-		   SubTransactionId parentSubid, void *arg)
-{
-	ListCell   *lc;
-
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
-		return;
-	foreach(lc, unjudged)
-	{
-		Unjudged   *entry = lfirst(lc);
-
-		if (entry->subid != mySubid)
-			continue;
-		if (event == SUBXACT_EVENT_COMMIT_SUB)
-			entry->subid = parentSubid;
-		else
-			unjudged = foreach_delete_current(unjudged, lc);
-	}
+	if (phase == GUARD_XACT_ENDING)
+		write_down();
+	else
+		forget(phase == GUARD_XACT_COMMITTED);
 }
 
 void
 guard_unjudged_init(void)
 {
-	RegisterXactCallback(at_xact, NULL);
-	RegisterSubXactCallback(at_subxact, NULL);
+	guard_xact_register(GUARD_XACT_ENDING | GUARD_XACT_OVER, at_end);
 }

@@ -25,6 +25,7 @@
 #include "planner/without.h"
 #include "store/store.h"
 #include "store/visits.h"
+#include "store/xact.h"
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static int	depth = 0;
@@ -144,6 +145,25 @@ leave(GuardFrame *frame)
 	guard_frame_pop(frame);
 }
 
+/*
+ * The frame ends in any case, also when that leads to another error.
+ */
+static void
+fail(GuardFrame *frame)
+{
+	PG_TRY();
+	{
+		guard_statement_failed(frame);
+	}
+	PG_CATCH();
+	{
+		leave(frame);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	leave(frame);
+}
+
 static void
 run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		ProcessUtilityContext context, ParamListInfo params,
@@ -167,8 +187,7 @@ run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	}
 	PG_CATCH();
 	{
-		guard_statement_failed(frame);
-		leave(frame);
+		fail(frame);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -253,6 +272,17 @@ run_with_way_made(PlannedStmt *pstmt, const char *queryString,
 	guard_visits_note_databases();
 }
 
+static inline bool
+is_commit(Node *parsetree)
+{
+	TransactionStmtKind kind;
+
+	if (likely(!IsA(parsetree, TransactionStmt)))
+		return false;
+	kind = ((TransactionStmt *) parsetree)->kind;
+	return kind == TRANS_STMT_COMMIT || kind == TRANS_STMT_PREPARE;
+}
+
 static void
 process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,
@@ -260,6 +290,8 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				QueryCompletion *qc)
 {
 	guard_settings_check(pstmt->utilityStmt);
+	if (is_commit(pstmt->utilityStmt))
+		guard_xact_commit_arrives();
 	if (guard_database_concerns(pstmt->utilityStmt))
 		run_with_way_made(pstmt, queryString, readOnlyTree, context, params,
 						  queryEnv, dest, qc);
@@ -272,7 +304,8 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 							   statement_text(pstmt, queryString));
 
 	/* So that the launcher is told (guard_visits_note_present). */
-	if (IsA(pstmt->utilityStmt, CreateExtensionStmt))
+	if (IsA(pstmt->utilityStmt, CreateExtensionStmt) &&
+		strcmp(((CreateExtensionStmt *) pstmt->utilityStmt)->extname, "guard") == 0)
 		(void) guard_store_present();
 	guard_transaction_go_first();
 }

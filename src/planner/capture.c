@@ -64,6 +64,7 @@
 #include "planner/speed.h"
 #include "planner/whatif.h"
 #include "store/store.h"
+#include "store/xact.h"
 
 /* Statements without an identifier that may be open at a time, e.g. cursors */
 #define NAMELESS	16
@@ -90,7 +91,7 @@ static void capture_shmem_request(void);
 static void capture_shmem_startup(void);
 static void capture_ExecutorStart(QueryDesc *queryDesc, int eflags);
 static void capture_ExecutorEnd(QueryDesc *queryDesc);
-static void capture_xact_end(XactEvent event, void *arg);
+static void capture_xact_end(GuardXactPhase phase);
 
 /*
  * Called from _PG_init.
@@ -203,7 +204,7 @@ guard_capture_enter_explain(void)
 	static bool registered = false;
 
 	if (!registered)
-		RegisterXactCallback(capture_xact_end, NULL);
+		guard_xact_register(GUARD_XACT_OVER, capture_xact_end);
 	registered = true;
 	explain_depth++;
 }
@@ -225,18 +226,9 @@ guard_capture_leave_explain(void)
  * Whatever was left open by an error ends with the transaction.
  */
 static void
-capture_xact_end(XactEvent event, void *arg)
+capture_xact_end(GuardXactPhase phase)
 {
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			explain_depth = 0;
-			break;
-		default:
-			break;
-	}
+	explain_depth = 0;
 }
 
 /* ----------------------------------------------------------------

@@ -44,8 +44,6 @@
 
 #include <signal.h>
 
-#include "access/parallel.h"
-#include "access/xact.h"
 #include "access/xlog.h"
 #include "executor/instrument.h"
 #include "miscadmin.h"
@@ -56,11 +54,12 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
-#include "utils/resowner.h"
 
 #include "compat/compat.h"
 #include "planner/whatif_shadow.h"
 #include "planner/without.h"
+#include "store/work.h"
+#include "store/xact.h"
 
 /* What reading a relation counts in this session, not yet sent. */
 typedef struct Reads
@@ -76,6 +75,7 @@ typedef struct Reads
 typedef struct ShadowCall
 {
 	GuardShadow *shadow;
+	List	   *without;		/* these indexes */
 	PlannedStmt *plan;
 } ShadowCall;
 
@@ -90,7 +90,7 @@ guard_shadow_running(void)
 bool
 guard_shadow_possible(void)
 {
-	return IsTransactionState() && !IsInParallelMode() && !IsParallelWorker();
+	return guard_xact_may_begin();
 }
 
 /* ----------------------------------------------------------------
@@ -194,6 +194,12 @@ make_plan(void *arg)
 											   shadow->boundParams);
 }
 
+static void
+make_plan_without(void *arg)
+{
+	guard_without_run(((ShadowCall *) arg)->without, make_plan, arg);
+}
+
 /*
  * Let nobody tell us of a conflict with recovery; "mask" is what was blocked
  * before.
@@ -210,90 +216,64 @@ hold_conflicts(sigset_t *mask)
 }
 
 /*
- * End the subtransaction as if it had never been.
+ * Plan in a subtransaction and undo it, as if it had never been.
  */
-static void
-end_subtransaction(bool standby, bool failed, int guc_level)
+static bool
+plan_and_undo(ShadowCall *call, GuardFailure *failure)
 {
-	if (!standby || failed)
-		RollbackAndReleaseCurrentSubTransaction();
-	else
-	{
-		AtEOXact_GUC(false, guc_level);
-		ReleaseCurrentSubTransaction();
-	}
-}
-
-/*
- * Plan in a subtransaction and undo it.  NULL when all went well,
- * otherwise the error.
- */
-static ErrorData *
-plan_and_undo(ShadowCall *call, List *indexes)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
 	CommandDest output = whereToSendOutput;
-	uint32		holdoff = InterruptHoldoffCount;
 	bool		standby = RecoveryInProgress();
+	uint32		holdoff = InterruptHoldoffCount;
+	bool		ok = false;
 	sigset_t	mask;
-	int			guc_level;
-	ErrorData  *volatile error = NULL;
 
 	if (standby)
 		hold_conflicts(&mask);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	guc_level = NewGUCNestLevel();
 	running = true;
 	whereToSendOutput = DestNone;
 	PG_TRY();
 	{
-		guard_without_run(indexes, make_plan, call);
+		ok = guard_work_run(make_plan_without, call,
+							standby ? GUARD_WORK_SETTINGS_UNDONE : GUARD_WORK_UNDONE,
+							failure);
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
+		running = false;
+		whereToSendOutput = output;
+		InterruptHoldoffCount = holdoff;
+		if (standby)
+			sigprocmask(SIG_SETMASK, &mask, NULL);
 	}
 	PG_END_TRY();
-	running = false;
-	whereToSendOutput = output;
-	end_subtransaction(standby, error != NULL, guc_level);
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	/* An error has let go of all interrupts. */
-	InterruptHoldoffCount = holdoff;
-	if (standby)
-		sigprocmask(SIG_SETMASK, &mask, NULL);
-	return error;
+	return ok;
 }
 
 PlannedStmt *
 guard_shadow_plan(GuardShadow *shadow, List *indexes)
 {
-	ShadowCall	call = {shadow, NULL};
+	ShadowCall	call = {shadow, indexes, NULL};
 	Reads	   *reads = save_reads(shadow->relations);
 	BufferUsage buffers = pgBufferUsage;
-	ErrorData  *error;
+	GuardFailure failure;
+	bool		ok;
 
 	Assert(guard_shadow_possible() && !running);
-	error = plan_and_undo(&call, indexes);
+	ok = plan_and_undo(&call, &failure);
 	pgBufferUsage = buffers;
 	restore_reads(reads, list_length(shadow->relations));
-	if (error == NULL)
+	if (ok)
 		return call.plan;
 
-	/* Meant for the statement, which it would have met a moment later. */
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-	{
-		error->output_to_client = whereToSendOutput == DestRemote;
-		ReThrowError(error);
-	}
+	/*
+	 * Meant for the statement, which would have met it a moment later.  It is
+	 * raised anew, since the one that was raised does not go to the client.
+	 */
+	if (guard_work_is_passed_on(failure.sqlerrcode))
+		ereport(ERROR,
+				(errcode(failure.sqlerrcode),
+				 errmsg_internal("%s", failure.message)));
 	ereport(DEBUG1,
-			(errmsg_internal("shadow planning failed: %s", error->message)));
-	FreeErrorData(error);
+			(errmsg_internal("shadow planning failed: %s", failure.message)));
 	return NULL;
 }

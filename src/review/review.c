@@ -19,17 +19,16 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
-#include "utils/resowner.h"
 
 #include "policy/verdict.h"
 #include "review/script.h"
 #include "store/text.h"
+#include "store/work.h"
 
 /* As much of a statement as a table's cell can hold. */
 #define COMMAND_SHOWN	200
@@ -40,7 +39,7 @@ static void take_statement(Script *script, Node *stmt);
 static void take_transaction(Script *script, TransactionStmt *stmt);
 static bool take_set_config(Script *script, SelectStmt *stmt);
 static void take_meta(Script *script);
-static void report_error(Script *script, const ErrorData *error, bool parsed,
+static void report_error(Script *script, const GuardFailure *error, bool parsed,
 						 int *position);
 static void warn_of_settings(Script *script, VariableSetStmt *stmt);
 static char *cut_command(const GuardPiece *piece);
@@ -75,16 +74,36 @@ guard_review_script(const char *str, bool one_transaction)
 	return script->rows;
 }
 
+/* A piece to be taken; "parsed" tells how far that went. */
+typedef struct Taking
+{
+	Script	   *script;
+	bool		parsed;
+} Taking;
+
+static void
+do_take(void *arg)
+{
+	Taking	   *taking = arg;
+	ErrorContextCallback *callbacks = error_context_stack;
+	List	   *statements;
+
+	/* whose query this is in would take the position for one in it */
+	error_context_stack = NULL;
+	statements = raw_parser(taking->script->piece->str, RAW_PARSE_DEFAULT);
+	taking->parsed = true;
+	take_statements(taking->script, statements);
+	error_context_stack = callbacks;
+}
+
 /*
  * Returns false when the piece could not be parsed, and the byte at fault.
  */
 static bool
 take_piece(Script *script, GuardPiece *piece, int *error)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorContextCallback *callbacks = error_context_stack;
-	volatile bool parsed = false;
+	Taking		taking = {script, false};
+	GuardFailure failure;
 
 	if (piece->meta)
 	{
@@ -93,50 +112,24 @@ take_piece(Script *script, GuardPiece *piece, int *error)
 	}
 
 	*error = 0;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		List	   *statements;
+	if (guard_work_run(do_take, &taking, GUARD_WORK_STAYS, &failure))
+		return true;
 
-		/* whose query this is in would take the position for one in it */
-		error_context_stack = NULL;
-		statements = raw_parser(piece->str, RAW_PARSE_DEFAULT);
-		parsed = true;
-		take_statements(script, statements);
-		error_context_stack = callbacks;
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *data;
-
-		MemoryContextSwitchTo(context);
-		data = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-
-		/* these are about the review, not about the statement */
-		if (data->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			data->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-			data->sqlerrcode == ERRCODE_OUT_OF_MEMORY)
-			ReThrowError(data);
-		report_error(script, data, parsed, error);
-		FreeErrorData(data);
-	}
-	PG_END_TRY();
-	return parsed;
+	/* these are about the review, not about the statement */
+	if (failure.sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
+		failure.sqlerrcode == ERRCODE_ACTIVE_SQL_TRANSACTION)
+		ereport(ERROR,
+				(errcode(failure.sqlerrcode),
+				 errmsg_internal("%s", failure.message)));
+	report_error(script, &failure, taking.parsed, error);
+	return taking.parsed;
 }
 
 /*
  * A piece that is not valid SQL, or a statement that could not be judged.
  */
 static void
-report_error(Script *script, const ErrorData *error, bool parsed, int *position)
+report_error(Script *script, const GuardFailure *error, bool parsed, int *position)
 {
 	GuardPiece *piece = script->piece;
 	GuardReviewRow *row;

@@ -43,6 +43,7 @@
 #include "store/store.h"
 #include "store/text.h"
 #include "store/visits.h"
+#include "store/xact.h"
 
 /* An owner has so many open ones at most. */
 #define MAX_OPEN		1000
@@ -51,7 +52,6 @@
 #define STATEMENT_MAX	10000
 
 static bool began = false;		/* or wants something else from COMMIT on */
-static bool registered = false; /* at_xact, in this session */
 
 /*
  * The new row is there from COMMIT on: then somebody should look at it.  Of
@@ -59,21 +59,16 @@ static bool registered = false; /* at_xact, in this session */
  * again until it is no longer there.
  */
 static void
-at_xact(XactEvent event, void *arg)
+at_end(GuardXactPhase phase)
 {
-	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE) && began)
+	if (phase != GUARD_XACT_ABORTED && began)
 		guard_visits_want();
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-		began = false;
+	began = false;
 }
 
 void
 guard_softdrop_want_at_commit(void)
 {
-	if (!registered)
-		RegisterXactCallback(at_xact, NULL);
-	registered = true;
 	began = true;
 }
 
@@ -81,6 +76,7 @@ void
 guard_softdrop_init(void)
 {
 	guard_replacement_set_leaving(guard_softdrop_is_open);
+	guard_xact_register(GUARD_XACT_OVER, at_end);
 }
 
 const char *

@@ -23,7 +23,6 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -40,9 +39,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 
+#include "guc.h"
 #include "store/store.h"
 #include "store/visits.h"
 
@@ -288,7 +287,7 @@ guard_store_select(const char *sql, int nargs, Oid *types, Datum *values,
 }
 
 /*
- * Until the subtransaction ends.
+ * Until the level of settings ends.
  */
 static void
 limit_lock_waits(void)
@@ -302,45 +301,78 @@ limit_lock_waits(void)
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
-bool
-guard_store_try(const char *what, guard_store_work work, void *arg)
+/* A piece of book-keeping, in words and as a function. */
+typedef struct Entry
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = true;
+	const char *what;
+	guard_work	work;
+	void	   *arg;
+} Entry;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
+static void
+do_limited(void *arg)
+{
+	Entry	   *entry = arg;
+
+	limit_lock_waits();
+	entry->work(entry->arg);
+}
+
+/*
+ * Leave a line in the server log.  Where that takes more memory than there is,
+ * there is none.
+ */
+static void
+log_failure(const char *what, const GuardFailure *failure)
+{
+	MemoryContext old = CurrentMemoryContext;
+
 	PG_TRY();
 	{
-		limit_lock_waits();
-		work(arg);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+		ereport(LOG_SERVER_ONLY,
+				(errcode(failure->sqlerrcode),
+				 errmsg("guard could not %s: %s", what, failure->message),
+				 errhidestmt(true), errhidecontext(true)));
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
 		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-
-		/* A cancel request is the user's, not a failure of our book-keeping. */
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			ReThrowError(error);
-		ereport(LOG_SERVER_ONLY,
-				(errcode(error->sqlerrcode),
-				 errmsg("guard could not %s: %s", what, error->message),
-				 errhidestmt(true), errhidecontext(true)));
-		FreeErrorData(error);
-		ok = false;
+		MemoryContextSwitchTo(old);
 	}
 	PG_END_TRY();
-	return ok;
+}
+
+bool
+guard_store_try(const char *what, guard_work work, void *arg)
+{
+	Entry		entry = {what, work, arg};
+	GuardFailure failure;
+
+	if (guard_work_run(do_limited, &entry, GUARD_WORK_STAYS, &failure))
+		return true;
+	log_failure(what, &failure);
+	return false;
+}
+
+static void
+tell_what(void *arg)
+{
+	errcontext("guard was about to %s", ((Entry *) arg)->what);
+}
+
+bool
+guard_store_must(const char *what, guard_work work, void *arg)
+{
+	Entry		entry = {what, work, arg};
+	ErrorContextCallback callback = {error_context_stack, tell_what, &entry};
+	int			level;
+
+	if (guard_guc_mode != GUARD_MODE_ENFORCE)
+		return guard_store_try(what, work, arg);
+	level = NewGUCNestLevel();
+	error_context_stack = &callback;
+	do_limited(&entry);
+	error_context_stack = callback.previous;
+	AtEOXact_GUC(true, level);
+	return true;
 }

@@ -18,6 +18,8 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 
+#include "store/work.h"
+
 /* Called by guard.c at start. */
 extern void guard_store_init(void);
 
@@ -109,7 +111,14 @@ extern void guard_store_select(const char *sql, int nargs, Oid *types,
  * keep it waiting.
  * Returns whether it succeeded.
  */
-typedef void (*guard_store_work) (void *arg);
-extern bool guard_store_try(const char *what, guard_store_work work, void *arg);
+extern bool guard_store_try(const char *what, guard_work work, void *arg);
+
+/*
+ * The same for what a later verdict leans on.  In enforce mode it is done by
+ * the transaction itself, which may have begun to commit, and an error in it
+ * is the transaction's: what cannot be written has not happened.  In the other
+ * modes nothing is ever refused.
+ */
+extern bool guard_store_must(const char *what, guard_work work, void *arg);
 
 #endif							/* GUARD_STORE_H */

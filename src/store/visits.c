@@ -20,7 +20,6 @@
 
 #include <signal.h>
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/procarray.h"
@@ -29,6 +28,7 @@
 
 #include "compat/compat.h"
 #include "store/visits_table.h"
+#include "store/xact.h"
 
 /*
  * When a visitor that was asked to leave is interrupted, when it is ended, and
@@ -49,7 +49,7 @@ static bool tell_databases = false;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
-static void visits_xact_end(XactEvent event, void *arg);
+static void tell_launcher(GuardXactPhase phase);
 
 static void
 visits_shmem_request(void)
@@ -77,7 +77,7 @@ guard_visits_init(void)
 	shmem_request_hook = visits_shmem_request;
 	prev_shmem_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = visits_shmem_startup;
-	RegisterXactCallback(visits_xact_end, NULL);
+	guard_xact_register(GUARD_XACT_COMMITTED, tell_launcher);
 }
 
 /* ----------------------------------------------------------------
@@ -167,9 +167,9 @@ announce(void)
  * for nothing.
  */
 static void
-visits_xact_end(XactEvent event, void *arg)
+tell_launcher(GuardXactPhase phase)
 {
-	if (event != XACT_EVENT_COMMIT || guard_visits == NULL)
+	if (guard_visits == NULL)
 		return;
 	if (unlikely(tell_present))
 	{
