@@ -20,6 +20,7 @@
 
 #include "alerts/alerts.h"
 #include "audit/audit.h"
+#include "evidence/approvals.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
@@ -51,6 +52,7 @@ _PG_init(void)
 	guard_hide_init();
 	guard_whatif_init();		/* sees what hiding leaves */
 	guard_question_init();
+	guard_approvals_init();
 	guard_softdrop_init();
 	guard_audit_init();
 	guard_alerts_init();

@@ -5,14 +5,18 @@
  *
  * An approval is used up exactly once, however many sessions drop at the same
  * time.  It is used up in the transaction that drops, so that a rollback gives
- * it back.  But nothing may be written before DROP INDEX CONCURRENTLY, not
- * even a row lock (PG-INTERNALS 1.8): there the row is written at the end, and
- * until then a lock of the session keeps the others away.  It is held on the
- * approval as an object, assigns no transaction ID, lasts over the commits
- * inside, needs no shared memory of ours, and dies with the session.  Other
- * drops take the same lock, for their transaction.
+ * it back, and a drop that is done has used it up.
  *
- * Nobody waits for that lock.  Who does not get it has no approval.
+ * Nothing may be written before DROP INDEX CONCURRENTLY, not even a row lock
+ * (PG-INTERNALS 1.8), and at its end it is too late: it has committed twice,
+ * and an error leaves an index that nobody can use.  But the first of its
+ * transactions takes the index away from the planner, and from then on there is
+ * no way back: so the row is written when that one commits.  Either both have
+ * happened or neither, whoever is cancelled or crashes.
+ *
+ * From the verdict on until the row is written, a lock on the approval as an
+ * object keeps other sessions away.  It is the transaction's, and assigns no
+ * transaction ID.  Nobody waits for it: who does not get it has no approval.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -29,11 +33,13 @@
 #include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "evidence/evidence.h"
 #include "evidence/registration.h"
 #include "store/store.h"
+#include "store/xact.h"
 
 /* guard.approval, beside the columns of every registry */
 #define APPROVAL_REASON		4
@@ -43,18 +49,15 @@
 #define APPROVAL_UNTIL		12
 #define APPROVAL_USED_AT	13
 
-/* An approval that this session has claimed. */
+/* An approval that this transaction has claimed, and not used up yet. */
 typedef struct Claim
 {
-	int32		id;
-	LOCKTAG		tag;
-	bool		held;			/* the lock is */
-	bool		later;			/* to be used up after commits inside */
-	bool		unwritten;		/* the drop is done, but that could not be
-								 * written down: kept until the session ends */
+	GuardXactItem item;
+	GuardApproval approval;		/* no more than is needed to use it up */
+	bool		due;			/* PostgreSQL drops the index */
 } Claim;
 
-static List *claims = NIL;		/* in TopMemoryContext */
+static GuardXactList claims = GUARD_XACT_LIST_INIT(claims);
 
 /* ---- reading ---- */
 
@@ -216,56 +219,11 @@ guard_approvals_revoke(Oid relation)
 
 /* ---- using up ---- */
 
-static Claim *
-find_claim(int32 id)
-{
-	ListCell   *lc;
-
-	foreach(lc, claims)
-	{
-		Claim	   *claim = lfirst(lc);
-
-		if (claim->id == id)
-			return claim;
-	}
-	return NULL;
-}
-
 /*
- * Take the lock that keeps other sessions away, if nobody has it.  NULL where
- * somebody has, or where this session has used the approval up already.
- */
-static Claim *
-take_lock(int32 id)
-{
-	Claim	   *claim = find_claim(id);
-	MemoryContext old;
-
-	if (claim != NULL && claim->held)
-		return claim->unwritten ? NULL : claim;
-
-	/* first the memory, so that nothing can fail once the lock is held */
-	if (claim == NULL)
-	{
-		old = MemoryContextSwitchTo(TopMemoryContext);
-		claim = palloc0(sizeof(Claim));
-		claim->id = id;
-		SET_LOCKTAG_OBJECT(claim->tag, MyDatabaseId,
-						   guard_store_table("approval"), (Oid) id, 0);
-		claims = lappend(claims, claim);
-		MemoryContextSwitchTo(old);
-	}
-	claim->held = LockAcquire(&claim->tag, ExclusiveLock, true, true) !=
-		LOCKACQUIRE_NOT_AVAIL;
-	return claim->held ? claim : NULL;
-}
-
-/*
- * Where the row is written at once, the lock need not last longer than the
- * transaction.
+ * Keep other sessions away, if nobody does.
  */
 static bool
-take_transaction_lock(int32 id)
+take_lock(int32 id)
 {
 	LOCKTAG		tag;
 
@@ -329,24 +287,12 @@ write_use(const GuardApproval *approval)
 							   2, types, values, NULL) == 1;
 }
 
-bool
-guard_approvals_claim(const GuardApproval *approval, bool later)
+/*
+ * The same, with an error where that has to do with the snapshot.
+ */
+static bool
+use_up(const GuardApproval *approval)
 {
-	StillUsable row = {approval->id, false, false};
-	Claim	   *claim = later ? take_lock(approval->id) : find_claim(approval->id);
-
-	if (later ? claim == NULL :
-		(claim != NULL && claim->unwritten) || !take_transaction_lock(approval->id))
-		return false;
-
-	/* It may have been used up, or taken back, before we had the lock. */
-	if (!guard_store_scan("approval", NULL, 0, InvalidOid, look_again, &row) ||
-		!row.usable)
-		return false;
-	if (later)
-		claim->later = true;
-	if (later || row.used)
-		return true;
 	if (write_use(approval))
 		return true;
 	if (IsolationUsesXactSnapshot())
@@ -358,42 +304,95 @@ guard_approvals_claim(const GuardApproval *approval, bool later)
 	return false;
 }
 
-void
-guard_approvals_use_up(const GuardApproval *approval)
+static void
+note_claim(const GuardApproval *approval)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	Claim	   *claim = palloc0(sizeof(Claim));
+
+	claim->approval.id = approval->id;
+	claim->approval.approved_by = pstrdup(approval->approved_by);
+	claim->approval.asked_by = pstrdup(approval->asked_by);
+	guard_xact_list_add(&claims, &claim->item);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+guard_approvals_claim(const GuardApproval *approval, bool later)
 {
 	StillUsable row = {approval->id, false, false};
-	Claim	   *claim = find_claim(approval->id);
 
+	/* It may have been used up, or taken back, before we had the lock. */
+	if (!take_lock(approval->id) ||
+		!guard_store_scan("approval", NULL, 0, InvalidOid, look_again, &row) ||
+		!row.usable)
+		return false;
+	if (row.used)
+		return true;
+	if (!later)
+		return use_up(approval);
+	note_claim(approval);
+	return true;
+}
+
+void
+guard_approvals_drop_begins(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &claims.items)
+		dlist_container(Claim, item.node, iter.cur)->due = true;
+}
+
+static void
+use_up_claim(void *arg)
+{
+	const GuardApproval *approval = &((Claim *) arg)->approval;
+	StillUsable row = {approval->id, false, false};
+
+	/* claimed twice? */
 	if (guard_store_scan("approval", NULL, 0, InvalidOid, look_again, &row) &&
 		row.used)
 		return;
-	if (claim != NULL)
-	{
-		claim->later = false;
-		claim->unwritten = true;
-	}
-	if (write_use(approval) && claim != NULL)
-		claim->unwritten = false;
+	if (!use_up(approval))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("could not use the approval by %s: it has been taken back",
+						approval->approved_by)));
 }
 
 /*
- * Called when a transaction has ended, so no catalog is read here.  PostgreSQL
- * itself releases the locks of a session that aborts.
+ * CONCURRENTLY is never in a block, so an error here has the statement fail,
+ * and the index stays as it is.
+ */
+static void
+at_phase(GuardXactPhase phase)
+{
+	dlist_iter	iter;
+
+	if (likely(guard_xact_list_empty(&claims)))
+		return;
+	if (phase != GUARD_XACT_ENDING)
+	{
+		guard_xact_list_clear(&claims);
+		return;
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	dlist_foreach(iter, &claims.items)
+	{
+		Claim	   *claim = dlist_container(Claim, item.node, iter.cur);
+
+		if (claim->due)
+			(void) guard_store_must("use up an approval", use_up_claim, claim);
+	}
+	PopActiveSnapshot();
+}
+
+/*
+ * Called from _PG_init.
  */
 void
-guard_approvals_release(bool committed)
+guard_approvals_init(void)
 {
-	ListCell   *lc;
-
-	foreach(lc, claims)
-	{
-		Claim	   *claim = lfirst(lc);
-
-		if (committed && (claim->unwritten || claim->later))
-			continue;
-		if (claim->held && committed)
-			(void) LockRelease(&claim->tag, ExclusiveLock, true);
-		pfree(claim);
-		claims = foreach_delete_current(claims, lc);
-	}
+	guard_xact_register(GUARD_XACT_ENDING | GUARD_XACT_OVER, at_phase);
 }

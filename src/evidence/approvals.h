@@ -5,7 +5,7 @@
  *
  * Vocabulary:
  *
- *	claim		this session, and no other, may use the approval up
+ *	claim		this transaction, and no other, may use the approval up
  *	use up		write down that it has been used
  *
  * Copyright (c) 2026, the guard authors
@@ -45,18 +45,18 @@ extern void guard_approvals_refresh(void);
 /*
  * Claim an approval for a drop that is about to happen, and use it up; with
  * "later" only claim it, because nothing may be written yet.  Returns false
- * when another session has it.  Waits for no lock.  The claim ends with
- * guard_approvals_release(), and is given back by a rollback as any change is.
+ * when another session has it.  Waits for no lock.  The claim ends with the
+ * transaction, and is given back by a rollback as any change is.
  */
 extern bool guard_approvals_claim(const GuardApproval *approval, bool later);
 
-/* Use up what was only claimed. */
-extern void guard_approvals_use_up(const GuardApproval *approval);
-
 /*
- * The transaction in which approvals were used up is over, or prepared.  One that was only
- * claimed is kept if it committed: it is a commit inside the drop.
+ * CONCURRENTLY is about to take away from the planner what was claimed for: it
+ * is used up when this transaction commits.
  */
-extern void guard_approvals_release(bool committed);
+extern void guard_approvals_drop_begins(void);
+
+/* Called by guard.c at start. */
+extern void guard_approvals_init(void);
 
 #endif							/* GUARD_APPROVALS_H */

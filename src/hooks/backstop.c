@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "evidence/approvals.h"
 #include "hooks/frame.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
@@ -317,6 +318,8 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 		if (dropped->judgement == NULL && !pending)
 			add_pending(frame, dropped);
 	}
+	if (concurrent)
+		guard_approvals_drop_begins();
 	MemoryContextSwitchTo(old);
 }
 

@@ -110,33 +110,6 @@ record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 }
 
 static void
-use_up_approval(void *arg)
-{
-	const GuardVerdict *verdict = arg;
-
-	guard_approvals_use_up(&verdict->evidence->approval);
-}
-
-/*
- * CONCURRENTLY could only claim the approvals that let it pass.
- */
-static void
-use_up_approvals(GuardFrame *frame)
-{
-	ListCell   *lc;
-
-	foreach(lc, frame->dropped)
-	{
-		GuardDropped *dropped = lfirst(lc);
-
-		if (dropped->judgement != NULL &&
-			dropped->judgement->verdict.reason == GUARD_REASON_APPROVED)
-			(void) guard_store_try("use up an approval", use_up_approval,
-								   unconstify(GuardVerdict *, &dropped->judgement->verdict));
-	}
-}
-
-static void
 record_dropped(GuardFrame *frame)
 {
 	GuardAsked	asked = guard_frame_asked(frame);
@@ -231,7 +204,7 @@ guard_books_write(GuardFrame *frame)
 	{
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		use_up_approvals(frame);
+
 		/* In a trigger that was deferred, COMMIT may have begun. */
 		(void) (guard_xact_may_begin() ? guard_store_try :
 				guard_store_must) ("write its books", write_books, frame);

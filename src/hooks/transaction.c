@@ -32,7 +32,6 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "evidence/approvals.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"
@@ -316,17 +315,12 @@ at_phase(GuardXactPhase phase)
 			before_commit(phase == GUARD_XACT_LAST);
 			break;
 		case GUARD_XACT_COMMITTED:
-			guard_approvals_release(true);
 			clean_up(true);
 			break;
 		case GUARD_XACT_ABORTED:
 			guard_frame_pop_aborted(TopSubTransactionId);
-			guard_approvals_release(false);
-			clean_up(false);
-			break;
+			/* FALLTHROUGH */
 		case GUARD_XACT_PREPARED:
-			/* what it used up is nobody's until it is decided */
-			guard_approvals_release(true);
 			clean_up(false);
 			break;
 	}
