@@ -82,6 +82,7 @@ CREATE INDEX users_id_idx ON users (id);
 ALTER TABLE users OWNER TO regress_guard_owner;
 CALL use('SELECT count(*) FROM users WHERE id = 17');
 GRANT ALL ON SCHEMA tools TO PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.review(text), guard.review(text, boolean) TO regress_guard_stranger, regress_guard_owner;
 SET ROLE regress_guard_stranger;
 SELECT * FROM review('DROP INDEX users_id_idx; DROP INDEX secret.s_id_idx; SELECT 1');
 SELECT * FROM told('DROP INDEX users_id_idx; DROP INDEX secret.s_id_idx; SELECT 1');

@@ -30,18 +30,18 @@ COPY t (a, b) FROM stdin;
 SELECT 1 \; SELECT 2;
 SELECT 'DROP INDEX a' \gexec
 SELECT :var, :'var', :"var";
-\if :x
 COPY t FROM STDIN WITH (FORMAT csv);
 a,"b
 \.
-\endif
+\if :x
 SELECT 3$_$);
 SELECT * FROM told($_$\i other.sql
 \connect other
-\if :x
 \timing
 SELECT :"var" FROM :t;
 SELECT 1 \gexec
+\if :x
+SELECT 1;
 $_$);
 -- errors: where they are, and what follows is reviewed
 SELECT * FROM review($_$SELECT 1;

@@ -137,7 +137,7 @@ create_table(Script *script, CreateStmt *stmt)
 	/* columns first: a constraint may stand before its column */
 	foreach(lc, stmt->inhRelations)
 	{
-		ScriptRelation *parent = guard_script_find_var(script, lfirst(lc));
+		ScriptRelation *parent = guard_script_find_var(script, lfirst(lc), SCRIPT_TABLES);
 
 		if (parent == NULL)
 			table->columns_known = false;
@@ -160,7 +160,7 @@ create_table(Script *script, CreateStmt *stmt)
 	if (stmt->partbound != NULL && list_length(stmt->inhRelations) == 1)
 	{
 		ScriptRelation *parent = guard_script_find_var(script,
-													   linitial(stmt->inhRelations));
+													   linitial(stmt->inhRelations), SCRIPT_INDEXABLE);
 
 		if (parent != NULL)
 			copy_indexes(script, table, parent);
@@ -181,7 +181,7 @@ add_element(Script *script, ScriptRelation *table, Node *element)
 		case T_TableLikeClause:
 			{
 				TableLikeClause *like = (TableLikeClause *) element;
-				ScriptRelation *source = guard_script_find_var(script, like->relation);
+				ScriptRelation *source = guard_script_find_var(script, like->relation, SCRIPT_LISTS);
 
 				if (source == NULL)
 				{
@@ -312,7 +312,7 @@ choose_name(Script *script, ScriptRelation *table, List *columns,
 static void
 create_index(Script *script, IndexStmt *stmt)
 {
-	ScriptRelation *table = guard_script_find_var(script, stmt->relation);
+	ScriptRelation *table = guard_script_find_var(script, stmt->relation, SCRIPT_INDEXABLE);
 	ScriptRelation *index;
 	List	   *columns = NIL;
 	ListCell   *lc;
@@ -460,7 +460,8 @@ create_schema(Script *script, CreateSchemaStmt *stmt)
 static void
 alter_table(Script *script, AlterTableStmt *stmt)
 {
-	ScriptRelation *relation = guard_script_find_var(script, stmt->relation);
+	ScriptRelation *relation = guard_script_find_var(script, stmt->relation,
+													 SCRIPT_TABLES SCRIPT_INDEXES);
 	ListCell   *lc;
 
 	if (relation == NULL)
@@ -469,6 +470,9 @@ alter_table(Script *script, AlterTableStmt *stmt)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 
+		/* an index has no columns and constraints of its own */
+		if (relation->table != NULL && cmd->subtype != AT_AttachPartition)
+			continue;
 		switch (cmd->subtype)
 		{
 			case AT_AddColumn:
@@ -530,7 +534,10 @@ rename_object(Script *script, RenameStmt *stmt)
 	ListCell   *lc;
 
 	if (stmt->relation != NULL)
-		relation = guard_script_find_var(script, stmt->relation);
+		relation = guard_script_find_var(script, stmt->relation,
+										 stmt->renameType == OBJECT_TABCONSTRAINT ? SCRIPT_TABLES :
+										 stmt->renameType == OBJECT_COLUMN ? SCRIPT_LISTS :
+										 SCRIPT_LISTS SCRIPT_INDEXES);
 	switch (stmt->renameType)
 	{
 		case OBJECT_SCHEMA:
@@ -594,8 +601,8 @@ move_object(Script *script, AlterObjectSchemaStmt *stmt)
 
 	if (stmt->relation == NULL)
 		return;
-	relation = guard_script_find_var(script, stmt->relation);
-	if (relation == NULL || relation->table != NULL)
+	relation = guard_script_find_var(script, stmt->relation, SCRIPT_LISTS);
+	if (relation == NULL)
 		return;
 	(void) guard_script_indexes_of(script, relation);
 	guard_script_set_pointer(script, &relation->schema,

@@ -176,7 +176,10 @@ while IFS= read -r file; do
 		printf '%s\n' "$file"
 	elif [ -d "$file" ]; then
 		list_folder "$file"
+	elif [ -h "$file" ]; then
+		fail "could not judge $file: it is a symbolic link"
 	elif [ -f "$file" ] && [ -r "$file" ]; then
+		case $file in /inet*|/dev/*) fail "could not judge $file: it is not a file" ;; esac
 		up=
 		is_way_down "$file" && up=$(way_up_of "$file")
 		if [ -n "$up" ] && grep -Fqx -e "$up" "$work/given"; then
@@ -200,8 +203,18 @@ done < "$work/files" || exit 2
 
 # ---- one script of them all
 
+# May FILE be included, below ROOT?  0 yes, 1 it is not there, anything else no.
+cat > "$work/may_include" <<'END'
+[ -e "$2" ] || [ -h "$2" ] || exit 1
+case $2 in /inet*|/dev/*) exit 2 ;; esac
+[ -n "$1" ] && [ ! -h "$2" ] && [ -f "$2" ] && [ -r "$2" ] || exit 2
+case $2 in */*) folder=${2%/*} ;; *) folder=. ;; esac
+root=$(cd -P -- "$1" 2> /dev/null && pwd) && folder=$(cd -P -- "${folder:-/}" 2> /dev/null && pwd) || exit 2
+case $folder/ in "${root%/}"/*) ;; *) exit 2 ;; esac
+[ "$(tr -dc '\000' < "$2" | head -c 1 | wc -c)" -eq 0 ] || exit 3
+END
 printf '%s' "$vars" > "$work/vars"
-awk -v work="$work" -v single="$single" '
+LC_ALL=C awk -v work="$work" -v single="$single" '
 	function put(text, file, line) {
 		print text > (work "/script")
 		print line "\t" file > (work "/map")
@@ -267,12 +280,22 @@ awk -v work="$work" -v single="$single" '
 
 	function folder_of(file) { return sub(/\/[^\/]*$/, "", file) ? file : "." }
 
+	function quoted(s) { return "\047" swap(s, "\047", "\047\\\047\047") "\047" }
+
 	# One that is being read is not opened again: awk would begin it anew.
-	function readable(file,   line, status) {
+	function readable(file,   status) {
 		if (file in reading) return 1
-		status = (getline line < file)
-		close(file)
-		return status >= 0
+		if (!(file in asked)) asked[file] = system("exec sh " quoted(work "/may_include") " " quoted(root) " " quoted(file))
+		status = asked[file]
+		if (status > 1)
+			refuse(file ": " (status == 3 ? "it has zero bytes" : "a file is included only from the folder of the one that is judged, or below, and not by a symbolic link"))
+		return status == 0
+	}
+
+	function refuse(why) {
+		print "guard_review: could not judge " why | "cat >&2"
+		close("cat >&2")
+		exit 2
 	}
 
 	# The file that \i or \ir names; "" for what is not there, or is known to psql alone.
@@ -341,12 +364,13 @@ awk -v work="$work" -v single="$single" '
 				put("", file, n)
 				continue
 			}
-			if (down) { put("", file, n); continue }
+			if (down) { left_out[file] += line !~ /^[ \t\r]*$/; put("", file, n); continue }
 			if (line ~ /^[ \t]*\\set[ \t]/) set_variable(line)
 			line = fill(line)
 			other = included(line, path == file ? file : ".")
 			if (other != "") {
 				if (!(other in reading)) {
+					if (++includes > 1000 || depth > 20) refuse(file ": too many files are included")
 					put("", file, n)
 					take(other, other, depth + 1)
 					continue
@@ -370,21 +394,33 @@ awk -v work="$work" -v single="$single" '
 		}
 		printf "" > (work "/script")
 		printf "" > (work "/map")
-		while ((getline name < (work "/files")) > 0)
+		while ((getline name < (work "/files")) > 0) {
+			# /proc and the like are not below it, nor is anything where standard input says so
+			root = name == "-" ? "" : folder_of(name)
+			if (root == "" && name ~ /^\//) root = "/"
+			split("", asked)
 			take(name == "-" ? work "/stdin" : name, name == "-" ? "standard input" : name, 0)
-	}' || fail "could not read the files"
+		}
+		for (name in left_out)
+			print "guard_review: left out " left_out[name] " lines of " name ", the way down" | "cat >&2"
+	}' || exit 2
+od -A n -v -t x1 < "$work/script" | tr -d ' \n' > "$work/hex"
 
 # ---- judged by the server
 
 cat > "$work/query" <<'END'
-\set ddl `cat "$GUARD_REVIEW_WORK/script"`
-SELECT to_regprocedure('guard.review(text)') IS NULL AS missing \gset
+\set ddl `cat "$GUARD_REVIEW_WORK/hex"`
+\set encoding `echo "$GUARD_REVIEW_ENCODING"`
+SELECT to_regprocedure('guard.review(text)') IS NULL AS missing, getdatabaseencoding() = 'SQL_ASCII' AS bytes \gset
+\if :bytes
+\encoding SQL_ASCII
+\endif
 \if :missing
 \echo missing
 \else
 -- what separates columns and rows below must not come from the files
 SELECT statement, line, translate(command, E'\036\037', '??'), translate(target, E'\036\037', '??'), verdict, reason,
-	translate(detail, E'\036\037', '??'), translate(advice, E'\036\037', '??') FROM guard.review(:'ddl');
+	translate(detail, E'\036\037', '??'), translate(advice, E'\036\037', '??') FROM guard.review(convert_from(decode(:'ddl', 'hex'), :'encoding'));
 \endif
 END
 set -- -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -f "$work/query" -F "$(printf '\037')" -R "$(printf '\036')" -P null= $never
@@ -392,10 +428,11 @@ set -- -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -f "$work/query" -F "$(
 [ -z "$port" ] || set -- "$@" -p "$port"
 [ -z "$user" ] || set -- "$@" -U "$user"
 [ -z "$dbname" ] || set -- "$@" -d "$dbname"
-GUARD_REVIEW_WORK=$work PGCLIENTENCODING=${PGCLIENTENCODING:-UTF8} PGAPPNAME=${PGAPPNAME:-guard_review} \
+encoding=${PGCLIENTENCODING:-UTF8}
+GUARD_REVIEW_WORK=$work GUARD_REVIEW_ENCODING=$encoding PGCLIENTENCODING=UTF8 PGAPPNAME=${PGAPPNAME:-guard_review} \
 	psql "$@" > "$work/rows" 2> "$work/errors" < /dev/null || {
-	if grep -q 'invalid multibyte character' "$work/errors"; then
-		fail "the files are not in encoding ${PGCLIENTENCODING:-UTF8}: set PGCLIENTENCODING to the one they are in"
+	if grep -q 'invalid byte sequence for encoding' "$work/errors"; then
+		fail "the files are not in encoding $encoding: set PGCLIENTENCODING to the one they are in"
 	fi
 	sed 's/^psql:[^ ]*: //; s/^psql: //; s/^/guard_review: /' "$work/errors" >&2
 	exit 2
@@ -409,7 +446,7 @@ fi
 color=
 if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then color=1; fi
 
-awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v map="$work/map" '
+LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v map="$work/map" '
 	function paint(code, text) { return color ? "\033[" code "m" text "\033[0m" : text }
 
 	# "statement 3" is the third one of the script; people look for a line.
@@ -443,6 +480,15 @@ awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v m
 		return out s
 	}
 
+	# What a terminal, XML or JSON cannot bear: control characters, those that turn the direction of writing, what is no UTF-8.
+	function clean(s,   rest) {
+		rest = s
+		gsub(/[\001-\177]+|[\302-\337][\200-\277]|[\340-\357][\200-\277][\200-\277]|[\360-\364][\200-\277][\200-\277][\200-\277]/, "", rest)
+		if (rest != "") gsub(/[\200-\377]/, "?", s)
+		gsub(/[\001-\010\013-\037\177]|\302[\200-\237]|\342\200[\213-\217\250-\256]|\342\201[\246-\251]|\355[\240-\277][\200-\277]|\357\277[\276\277]/, "?", s)
+		return s
+	}
+
 	function one_line(s) { gsub(/[ \t\r\n]+/, " ", s); return s }
 
 	function json(s) {
@@ -452,12 +498,10 @@ awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v m
 		s = swap(s, "\n", "\\n")
 		s = swap(s, "\r", "\\r")
 		s = swap(s, "\t", "\\t")
-		gsub(/[\001-\037\177]/, "?", s)
 		return "\"" s "\""
 	}
 
 	function xml(s) {
-		gsub(/[\001-\010\013\014\016-\037\177]/, "?", s)
 		s = swap(s, "&", "&amp;")
 		s = swap(s, "<", "&lt;")
 		s = swap(s, ">", "&gt;")
@@ -469,15 +513,32 @@ awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v m
 	function cell(s) {
 		s = swap(one_line(s), "&", "&amp;")
 		s = swap(s, "<", "&lt;")
+		s = swap(s, ">", "&gt;")
 		s = swap(s, "|", "\\|")
 		s = swap(s, "*", "\\*")
 		s = swap(s, "@", "&#64;")
+		s = swap(s, "[", "&#91;")
+		s = swap(s, "]", "&#93;")
+		s = swap(s, "(", "&#40;")
+		s = swap(s, ")", "&#41;")
+		s = swap(s, "!", "&#33;")
+		s = swap(s, "`", "&#96;")
+		s = swap(s, "~", "&#126;")
+		s = swap(s, "://", "&#58;//")
+		s = swap(s, "www.", "www&#46;")
 		return swap(s, "_", "\\_")
 	}
 
 	function code(s) {
 		if (s == "") return ""
 		return "`" swap(swap(one_line(s), "`", "\047"), "|", "\\|") "`"
+	}
+
+	function cut(s) {
+		if (length(s) <= 80) return s
+		s = substr(s, 1, 80)
+		sub(/[\300-\377][\200-\277]*$/, "", s)
+		return s
 	}
 
 	function plural(n, one, many) { return n + 0 " " (n == 1 ? one : many) }
@@ -534,7 +595,7 @@ awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v m
 		print "|---|---|---|---|---|"
 		for (i = 1; i <= n; i++) {
 			if (!worth(i)) continue
-			print "| " cell(file[i]) ":" line[i] " | " code(substr(command[i], 1, 80)) " | " code(target[i]) " | " \
+			print "| " cell(file[i]) ":" line[i] " | " code(cut(command[i])) " | " code(target[i]) " | " \
 				(verdict[i] == "allow" ? verdict[i] : "**" verdict[i] "**") (reason[i] == "" ? "" : " (" cell(reason[i]) ")") \
 				" | " cell(advice[i]) " |"
 		}
@@ -594,13 +655,14 @@ awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v m
 			lines++
 			match(row, /\t/)
 			map_line[lines] = substr(row, 1, RSTART - 1)
-			map_file[lines] = substr(row, RSTART + 1)
+			map_file[lines] = clean(substr(row, RSTART + 1))
 		}
 		RS = "\036"
 		FS = "\037"
 	}
 
 	{
+		for (i = 1; i <= NF; i++) $i = clean($i)
 		sub(/\n$/, "", $8)
 		sub(/\n$/, "", $1)
 		if ($1 == "" || NF < 8) next

@@ -148,7 +148,9 @@ guard_script_creation_schema(Script *script, const char *name)
 ScriptSchema *
 guard_script_schema_of(const ScriptRelation *relation)
 {
-	return relation->table != NULL ? relation->table->schema : relation->schema;
+	while (relation->table != NULL)
+		relation = relation->table;
+	return relation->schema;
 }
 
 /* ---- relations ---- */
@@ -183,10 +185,18 @@ guard_script_find(Script *script, const char *schema, const char *name)
 	return NULL;
 }
 
-ScriptRelation *
-guard_script_find_var(Script *script, const RangeVar *name)
+static ScriptRelation *
+of_kind(ScriptRelation *relation, const char *relkinds)
 {
-	return guard_script_find(script, name->schemaname, name->relname);
+	return relation != NULL && strchr(relkinds, relation->relkind) != NULL ?
+		relation : NULL;
+}
+
+ScriptRelation *
+guard_script_find_var(Script *script, const RangeVar *name, const char *relkinds)
+{
+	return of_kind(guard_script_find(script, name->schemaname, name->relname),
+				   relkinds);
 }
 
 /*
@@ -194,7 +204,7 @@ guard_script_find_var(Script *script, const RangeVar *name)
  * in PostgreSQL.
  */
 ScriptRelation *
-guard_script_find_list(Script *script, List *names)
+guard_script_find_list(Script *script, List *names, const char *relkinds)
 {
 	RangeVar   *name = makeRangeVarFromNameList(names);
 
@@ -204,7 +214,7 @@ guard_script_find_list(Script *script, List *names)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cross-database references are not implemented: \"%s\"",
 						NameListToString(names))));
-	return guard_script_find_var(script, name);
+	return guard_script_find_var(script, name, relkinds);
 }
 
 static ScriptRelation *
@@ -377,7 +387,9 @@ guard_script_indexes_of(Script *script, ScriptRelation *table)
 	List	   *indexes = NIL;
 	ListCell   *lc;
 
-	if (OidIsValid(table->oid) && table->relkind != RELKIND_VIEW)
+	if (of_kind(table, SCRIPT_INDEXABLE) == NULL)
+		return NIL;
+	if (OidIsValid(table->oid))
 	{
 		foreach(lc, guard_targets_of_table(table->oid, GUARD_ROUTE_INDEX, false))
 			(void) guard_script_find_oid(script,

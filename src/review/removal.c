@@ -75,11 +75,36 @@ guard_removal_collect(Script *script, Node *stmt)
 
 /* ---- what a statement names ---- */
 
+/*
+ * NIL when it has vanished meanwhile.
+ */
 static List *
 real_name_list(const ScriptRelation *relation)
 {
-	return list_make2(makeString(get_namespace_name(get_rel_namespace(relation->oid))),
-					  makeString(get_rel_name(relation->oid)));
+	char	   *schema = get_namespace_name(get_rel_namespace(relation->oid));
+	char	   *name = get_rel_name(relation->oid);
+
+	return schema != NULL && name != NULL ?
+		list_make2(makeString(schema), makeString(name)) : NIL;
+}
+
+/* The kinds of relation that a DROP means. */
+static const char *
+kinds_of(ObjectType type)
+{
+	switch (type)
+	{
+		case OBJECT_INDEX:
+			return SCRIPT_INDEXES;
+		case OBJECT_TABLE:
+			return "rp";
+		case OBJECT_MATVIEW:
+			return "m";
+		case OBJECT_VIEW:
+			return "v";
+		default:
+			return "f";
+	}
 }
 
 static void
@@ -115,9 +140,11 @@ collect_drop(Script *script, DropStmt *stmt)
 	real->missing_ok = true;
 	foreach(lc, stmt->objects)
 	{
-		ScriptRelation *relation = guard_script_find_list(script, lfirst(lc));
+		ScriptRelation *relation = guard_script_find_list(script, lfirst(lc),
+														  kinds_of(stmt->removeType));
 
-		if (relation == NULL)
+		if (relation == NULL ||
+			(OidIsValid(relation->oid) && real_name_list(relation) == NIL))
 		{
 			const char *name = NameListToString(lfirst(lc));
 
@@ -140,10 +167,10 @@ collect_drop(Script *script, DropStmt *stmt)
 	/* whatever it is, it is gone from here on */
 	foreach(lc, stmt->objects)
 	{
-		ScriptRelation *relation = guard_script_find_list(script, lfirst(lc));
+		ScriptRelation *relation = guard_script_find_list(script, lfirst(lc),
+														  kinds_of(stmt->removeType));
 
-		if (relation != NULL &&
-			(relation->table != NULL) == (stmt->removeType == OBJECT_INDEX))
+		if (relation != NULL)
 			guard_script_drop(script, relation);
 	}
 	if (!stmt->concurrent)
@@ -206,7 +233,7 @@ static void
 collect_alter(Script *script, AlterTableStmt *stmt)
 {
 	ScriptRelation *table = stmt->objtype == OBJECT_TYPE ? NULL :
-		guard_script_find_var(script, stmt->relation);
+		guard_script_find_var(script, stmt->relation, SCRIPT_TABLES);
 	AlterTableStmt *real = copyObject(stmt);
 	bool		drops = false;
 	ListCell   *lc;
@@ -231,7 +258,7 @@ collect_alter(Script *script, AlterTableStmt *stmt)
 				!stmt->missing_ok)
 			{
 				guard_review_explain(guard_review_row(script, NameListToString(var_names(stmt->relation)), "not reviewed"),
-									 "The table does not exist here.");
+									 "There is no such table here.");
 				return;
 			}
 		}
@@ -249,7 +276,7 @@ collect_alter(Script *script, AlterTableStmt *stmt)
 		cmd->missing_ok = true;
 		real->cmds = lappend(real->cmds, cmd);
 	}
-	if (!drops || !OidIsValid(table->oid))
+	if (!drops || !OidIsValid(table->oid) || real_name_list(table) == NIL)
 		return;
 	real->relation = makeRangeVarFromNameList(real_name_list(table));
 	real->relation->inh = stmt->relation->inh;
@@ -656,7 +683,7 @@ is_candidate(const ScriptRemoval *removal, const ScriptRelation *index)
 	if (table == removal->table)
 		return !OidIsValid(index->oid) && !removal->target->table_goes;
 	return strcmp(table->name, removal->table_name) == 0 &&
-		strcmp(table->schema->name, removal->table_schema) == 0;
+		strcmp(guard_script_schema_of(table)->name, removal->table_schema) == 0;
 }
 
 static void

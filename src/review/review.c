@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "policy/verdict.h"
 #include "review/script.h"
@@ -33,16 +34,19 @@
 /* As much of a statement as a table's cell can hold. */
 #define COMMAND_SHOWN	200
 
-static bool take_piece(Script *script, GuardPiece *piece, int *error);
+static bool take_piece(Script *script, GuardSplitter *splitter,
+					   const GuardSplitter *before, GuardPiece *piece);
 static void take_statements(Script *script, List *statements);
 static void take_statement(Script *script, Node *stmt);
 static void take_transaction(Script *script, TransactionStmt *stmt);
 static bool take_set_config(Script *script, SelectStmt *stmt);
 static void take_meta(Script *script);
 static void report_error(Script *script, const GuardFailure *error, bool parsed,
-						 int *position);
+						 int line, int column);
+static void end_review(Script *script, const char *why);
+static void expect_strings(Script *script, const char *name, Node *value);
 static void warn_of_settings(Script *script, VariableSetStmt *stmt);
-static char *cut_command(const GuardPiece *piece);
+static char *shown_command(GuardPiece *piece);
 static void append_sentence(char **to, const char *fmt, va_list args) pg_attribute_printf(2, 0);
 static const char *allow(void);
 
@@ -52,14 +56,15 @@ guard_review_script(const char *str, bool one_transaction)
 	Script	   *script = palloc0(sizeof(Script));
 	GuardSplitter splitter;
 	GuardSplitter before;
+	Size		budget = 1024 * 1024 + 16 * strlen(str);
 
 	script->one_transaction = one_transaction;
 	guard_script_init(script);
 	guard_split_start(&splitter, str);
-	for (;;)
+	while (!script->ended)
 	{
 		GuardPiece *piece;
-		int			error;
+		Size		len;
 
 		CHECK_FOR_INTERRUPTS();
 		before = splitter;
@@ -67,8 +72,14 @@ guard_review_script(const char *str, bool one_transaction)
 		if (piece == NULL)
 			break;
 		script->piece = piece;
-		if (!take_piece(script, piece, &error))
-			guard_split_cut_short(&splitter, &before, piece, error);
+		len = strlen(piece->str);
+		if (take_piece(script, &splitter, &before, piece))
+			continue;
+
+		/* it was looked through to its end, perhaps that of the script */
+		if (len > budget)
+			end_review(script, "There are too many syntax errors.");
+		budget -= Min(len, budget);
 	}
 	guard_removal_conclude(script);
 	return script->rows;
@@ -97,13 +108,29 @@ do_take(void *arg)
 }
 
 /*
- * Returns false when the piece could not be parsed, and the byte at fault.
+ * What cannot be followed could hide anything: it is an error to go on.
+ */
+static void
+end_review(Script *script, const char *why)
+{
+	GuardReviewRow *row = guard_review_row(script, NULL, "error");
+
+	guard_review_explain(row, "%s Nothing behind this statement is reviewed.", why);
+	script->ended = true;
+}
+
+/*
+ * Returns false when the piece could not be parsed; then the splitter goes on
+ * behind the fault.
  */
 static bool
-take_piece(Script *script, GuardPiece *piece, int *error)
+take_piece(Script *script, GuardSplitter *splitter, const GuardSplitter *before,
+		   GuardPiece *piece)
 {
 	Taking		taking = {script, false};
 	GuardFailure failure;
+	int			line = 0;
+	int			column = 0;
 
 	if (piece->meta)
 	{
@@ -111,7 +138,6 @@ take_piece(Script *script, GuardPiece *piece, int *error)
 		return true;
 	}
 
-	*error = 0;
 	if (guard_work_run(do_take, &taking, GUARD_WORK_STAYS, &failure))
 		return true;
 
@@ -121,7 +147,15 @@ take_piece(Script *script, GuardPiece *piece, int *error)
 		ereport(ERROR,
 				(errcode(failure.sqlerrcode),
 				 errmsg_internal("%s", failure.message)));
-	report_error(script, &failure, taking.parsed, error);
+	if (!taking.parsed)
+	{
+		int			at = failure.cursorpos > 0 ?
+			pg_mbcharcliplen(piece->str, strlen(piece->str), failure.cursorpos - 1) : 0;
+
+		guard_split_position(piece, at, &line, &column);
+		guard_split_cut_short(splitter, before, piece, at);
+	}
+	report_error(script, &failure, taking.parsed, line, column);
 	return taking.parsed;
 }
 
@@ -129,12 +163,11 @@ take_piece(Script *script, GuardPiece *piece, int *error)
  * A piece that is not valid SQL, or a statement that could not be judged.
  */
 static void
-report_error(Script *script, const GuardFailure *error, bool parsed, int *position)
+report_error(Script *script, const GuardFailure *error, bool parsed, int line,
+			 int column)
 {
 	GuardPiece *piece = script->piece;
 	GuardReviewRow *row;
-	int			line;
-	int			column;
 
 	if (parsed)
 	{
@@ -142,10 +175,6 @@ report_error(Script *script, const GuardFailure *error, bool parsed, int *positi
 		guard_review_explain(row, "It could not be judged: %s.", error->message);
 		return;
 	}
-	if (error->cursorpos > 0)
-		*position = pg_mbcharcliplen(piece->str, strlen(piece->str),
-									 error->cursorpos - 1);
-	guard_split_position(piece, *position, &line, &column);
 	if (piece->variables && error->sqlerrcode == ERRCODE_SYNTAX_ERROR)
 	{
 		row = guard_review_row(script, NULL, "not reviewed");
@@ -163,11 +192,35 @@ report_error(Script *script, const GuardFailure *error, bool parsed, int *positi
 
 /* ---- one statement ---- */
 
+/*
+ * A command of psql that sends the statement before it, at once and as it is?
+ */
+static bool
+is_sent(const char *str)
+{
+	static const char *const senders[] = {
+		"\\g", "\\gx", "\\gset", "\\gexec", "\\watch", "\\crosstabview"
+	};
+	int			len = strcspn(str, " \t\r\n(");
+
+	for (int i = 0; i < lengthof(senders); i++)
+	{
+		if (strlen(senders[i]) == len && strncmp(str, senders[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 take_statements(Script *script, List *statements)
 {
 	ListCell   *lc;
 
+	if (script->piece->sent_by != NULL && !is_sent(script->piece->sent_by))
+	{
+		end_review(script, "Whether and when psql sends the statement is not followed.");
+		return;
+	}
 	foreach(lc, statements)
 		take_statement(script, lfirst_node(RawStmt, lc)->stmt);
 
@@ -274,7 +327,34 @@ take_set_config(Script *script, SelectStmt *stmt)
 		boolVal(&((A_Const *) lthird(call->args))->val);
 	guard_script_set_config(script, strVal(&args[0]->val),
 							strVal(&args[1]->val), is_local);
+	expect_strings(script, strVal(&args[0]->val), (Node *) args[1]);
 	return true;
+}
+
+/*
+ * Where strings are read otherwise, statements end elsewhere.
+ */
+static void
+expect_strings(Script *script, const char *name, Node *value)
+{
+	A_Const    *constant = IsA(value, TypeCast) ?
+		(A_Const *) ((TypeCast *) value)->arg : (A_Const *) value;
+	const char *now = GetConfigOption("standard_conforming_strings", false, false);
+	bool		on = false;
+
+	if (pg_strcasecmp(name, "standard_conforming_strings") != 0)
+		return;
+	if (IsA(constant, A_Const) && !constant->isnull)
+	{
+		if (IsA(&constant->val, String))
+			(void) parse_bool(strVal(&constant->val), &on);
+		else if (IsA(&constant->val, Integer))
+			on = intVal(&constant->val) == 1;
+		else if (IsA(&constant->val, Boolean))
+			on = boolVal(&constant->val);
+	}
+	if (on != (strcmp(now, "on") == 0))
+		end_review(script, "It changes how strings are read.");
 }
 
 /*
@@ -283,6 +363,8 @@ take_set_config(Script *script, SelectStmt *stmt)
 static void
 warn_of_settings(Script *script, VariableSetStmt *stmt)
 {
+	if (stmt->name != NULL && stmt->kind == VAR_SET_VALUE)
+		expect_strings(script, stmt->name, linitial(stmt->args));
 	if (stmt->name == NULL || pg_strncasecmp(stmt->name, "guard.", 6) != 0)
 		return;
 	guard_review_advise(guard_review_statement_row(script),
@@ -332,6 +414,11 @@ take_meta(Script *script)
 		(void) guard_review_row(script, NULL, allow());
 		return;
 	}
+	if (strstr(str, "\\if") != NULL)
+	{
+		end_review(script, "Conditions are not evaluated.");
+		return;
+	}
 	row = guard_review_row(script, NULL, "not reviewed");
 	if (strncmp(str, "\\i ", 3) == 0 || strncmp(str, "\\ir ", 4) == 0 ||
 		strncmp(str, "\\include", 8) == 0)
@@ -339,8 +426,6 @@ take_meta(Script *script)
 	else if (strncmp(str, "\\c", 2) == 0 && strncmp(str, "\\copy", 5) != 0 &&
 			 strncmp(str, "\\cd", 3) != 0)
 		guard_review_explain(row, "What follows is judged as if it ran in this session and this database.");
-	else if (strncmp(str, "\\if", 3) == 0 || strncmp(str, "\\el", 3) == 0)
-		guard_review_explain(row, "Conditions are not evaluated: all branches are reviewed.");
 	else
 		guard_review_explain(row, "It is a command of psql.");
 }
@@ -354,7 +439,7 @@ guard_review_row(Script *script, const char *target, const char *verdict)
 
 	row->statement = script->piece->number;
 	row->line = script->piece->line;
-	row->command = cut_command(script->piece);
+	row->command = shown_command(script->piece);
 	row->target = target != NULL ? pstrdup(target) : NULL;
 	row->verdict = verdict;
 	script->rows = lappend(script->rows, row);
@@ -364,13 +449,13 @@ guard_review_row(Script *script, const char *target, const char *verdict)
 GuardReviewRow *
 guard_review_statement_row(Script *script)
 {
-	ListCell   *lc;
-
-	foreach(lc, script->rows)
+	for (int i = list_length(script->rows) - 1; i >= 0; i--)
 	{
-		GuardReviewRow *row = lfirst(lc);
+		GuardReviewRow *row = list_nth(script->rows, i);
 
-		if (row->statement == script->piece->number && row->target == NULL)
+		if (row->statement != script->piece->number)
+			break;
+		if (row->target == NULL)
 			return row;
 	}
 	return guard_review_row(script, NULL, allow());
@@ -422,13 +507,17 @@ append_sentence(char **to, const char *fmt, va_list args)
  * On one line, and not too long: statements may be pages.
  */
 static char *
-cut_command(const GuardPiece *piece)
+shown_command(GuardPiece *piece)
 {
-	const char *str = guard_secrets_may_hold(piece->str) ?
-		guard_secrets_hide(piece->str, piece->meta) : piece->str;
-	char	   *line = guard_text_cut(str, COMMAND_SHOWN, "...");
-	char	   *to = line;
+	const char *str;
+	char	   *line;
+	char	   *to;
 
+	if (piece->shown != NULL)
+		return piece->shown;
+	str = guard_secrets_may_hold(piece->str) ?
+		guard_secrets_hide(piece->str, piece->meta) : piece->str;
+	line = to = guard_text_cut(str, COMMAND_SHOWN, "...");
 	for (char *from = line; *from != '\0'; from++)
 	{
 		bool		blank = *from == ' ' || *from == '\n' || *from == '\r' || *from == '\t';
@@ -438,5 +527,5 @@ cut_command(const GuardPiece *piece)
 		*to++ = blank ? ' ' : *from;
 	}
 	*to = '\0';
-	return line;
+	return piece->shown = line;
 }

@@ -118,6 +118,7 @@ typedef struct Script
 	int			transactions;	/* how many there were */
 	int			begun_by;		/* the statement that opened it */
 	GuardPiece *piece;			/* the current one */
+	bool		ended;			/* nothing behind it can be reviewed */
 	List	   *rows;			/* of GuardReviewRow * */
 
 	List	   *schemas;		/* of ScriptSchema * */
@@ -164,14 +165,22 @@ extern void guard_script_set_config(Script *script, const char *name,
 extern void guard_script_init_names(Script *script);
 
 /*
- * What a name means at this point of the script; NULL when nothing bears it.
- * Raises what PostgreSQL would for a schema that one may not use.
+ * What a name means at this point of the script; NULL when nothing bears it, or
+ * something of another kind than those of "relkinds".  Raises what PostgreSQL
+ * would for a schema that one may not use.
  */
+#define SCRIPT_INDEXABLE	"rpm"	/* tables and materialized views */
+#define SCRIPT_TABLES		"rpf"	/* what has columns that can be altered */
+#define SCRIPT_LISTS		"rpmfvc"	/* what has columns */
+#define SCRIPT_INDEXES		"iI"
+extern ScriptRelation *guard_script_find_var(Script *script, const RangeVar *name,
+											 const char *relkinds);
+extern ScriptRelation *guard_script_find_list(Script *script, List *names,
+											  const char *relkinds);
+
+/* The same for any kind. */
 extern ScriptRelation *guard_script_find(Script *script, const char *schema,
 										 const char *name);
-extern ScriptRelation *guard_script_find_var(Script *script,
-											 const RangeVar *name);
-extern ScriptRelation *guard_script_find_list(Script *script, List *names);
 extern ScriptRelation *guard_script_find_oid(Script *script, Oid relation);
 extern ScriptSchema *guard_script_find_schema(Script *script, const char *name);
 extern ScriptSchema *guard_script_make_schema(Script *script, const char *name);

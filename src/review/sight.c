@@ -136,7 +136,8 @@ obstacle_in_query(Node *query)
 }
 
 /*
- * The name of the first function that is not PostgreSQL's own.
+ * The name of the first function that is not PostgreSQL's own, or makes a
+ * setting in a way that is not followed.
  */
 static bool
 finds_foreign_call(Node *node, void *context)
@@ -145,7 +146,9 @@ finds_foreign_call(Node *node, void *context)
 
 	if (node == NULL)
 		return false;
-	if (IsA(node, FuncCall) && !is_builtin(((FuncCall *) node)->funcname))
+	if (IsA(node, FuncCall) &&
+		(!is_builtin(((FuncCall *) node)->funcname) ||
+		 strcmp(strVal(llast(((FuncCall *) node)->funcname)), "set_config") == 0))
 	{
 		*foreign = ((FuncCall *) node)->funcname;
 		return true;

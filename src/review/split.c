@@ -531,7 +531,7 @@ sends(const char *meta)
 {
 	static const char *const senders[] = {
 		"gexec", "gset", "gdesc", "gx", "g", "watch", "crosstabview", "bind",
-		"bindnamed", "parse", "sendpipeline", "bind_named", "close_prepared"
+		"bind_named", "parse", "sendpipeline", "close_prepared"
 	};
 	int			len = 0;
 

@@ -30,6 +30,7 @@ typedef struct GuardPiece
 								 * semicolon; NULL otherwise */
 	bool		copy_data;		/* COPY FROM STDIN: data lines follow it in
 								 * the script, and are left out */
+	char	   *shown;			/* as rows show it; NULL: not made yet */
 	bool		variables;		/* it contains psql's :'variables', or what
 								 * migration tools have: ${x}, {{x}} */
 } GuardPiece;

@@ -19,3 +19,6 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_review';
 COMMENT ON FUNCTION guard.review(text, boolean) IS
 'The same; with one_transaction true as if the script stood between BEGIN and COMMIT, as most migration tools run it.';
+
+REVOKE ALL ON FUNCTION guard.review(text), guard.review(text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.review(text), guard.review(text, boolean) TO pg_read_all_stats;

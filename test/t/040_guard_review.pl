@@ -310,6 +310,61 @@ foreach my $format (qw(text markdown json junit))
 	unlike("$out$err", qr/geheim/, 'nor that of the connection');
 }
 
+# ---- what a pull request may not do
+
+my $n = 0;
+my $secret = file('outside/secret.sql', "SELECT geheim;\n");
+my $refused = qr/^guard_review: could not judge [^\n]*a file is included only from the folder/;
+symlink $secret, file('pr/x', '') =~ s/x$/link.sql/r;
+symlink "$folder/outside", "$folder/pr/sub";
+foreach my $include ($secret, '../outside/secret.sql', 'link.sql', 'sub/secret.sql', '/proc/self/environ', '/etc/passwd', '/dev/zero', '/dev/stdin', '.', "'../outside/secret.sql'")
+{
+	foreach my $command ($n % 2 ? '\i' : '\include_relative')
+	{
+		my $name = "pr/a" . ++$n . q{.sql};
+		file($name, "$command $include\n");
+		($status, $out, $err) = review('', '--', $name);
+		ok(($status == 2 && $err =~ $refused) || $out =~ /NOT REVIEWED.*\n.*cannot be read/, "$command $include is not read") || diag("$status $out$err");
+		unlike("$out$err", qr/geheim|root:/, 'nor shown');
+	}
+}
+($status, $out, $err) = review("\\i harmless.sql\n");
+is($status, 2, 'standard input includes nothing');
+($status, $out, $err) = review('', 'pr/link.sql');
+like("$status $err", qr/^2 .*it is a symbolic link/, 'a symbolic link among the files');
+file('pr/inet.sql', "\\i /inet/tcp/0/127.0.0.1/" . $node->port . "\n");
+($status, $out, $err) = review('', '--all', 'pr/inet.sql');
+like($out, qr/cannot be read/, 'no connection is opened');
+file('pr/zeros.sql', "SELECT 1;\0\n");
+file('pr/6.sql', "\\ir zeros.sql\nDROP INDEX users_a_idx;\n");
+($status, $out, $err) = review('', 'pr/6.sql');
+like("$status $err", qr/^2 .*it has zero bytes/, 'a zero byte in an included file');
+file("pr/f$_.sql", "\\ir f" . ($_ + 1) . ".sql\n\\ir f" . ($_ + 1) . ".sql\n") foreach 0 .. 16;
+file('pr/f17.sql', "SELECT 1;\n");
+($status, $out, $err) = review('', 'pr/f0.sql');
+like("$status $err", qr/^2 .*too many files are included/, 'includes that double');
+($status, $out, $err) = review('', '--', '--host=evil.invalid');
+is("$status $err", "2 guard_review: could not read --host=evil.invalid\n", 'behind -- an option is a file');
+file('--version', "DROP INDEX users_a_idx;\n");
+status_is(['--', '--version'], 1, 'which is judged');
+
+# ---- names and statements are text in every format
+
+my $odd = "![x](https:--e.invalid) <b> `c` [l](x) \e[31m \x{c2}\x{9b} \x{ef}\x{bf}\x{bf} \xff \x{e2}\x{80}\x{ae} www.e.invalid.sql";
+file("odd/$odd", "DROP INDEX users_a_idx; -- x\nSELECT 1 FORM \"\e]0;x\a [a](http://e.invalid) \x{ef}\x{bf}\x{bf}\";\n");
+foreach my $format (qw(text markdown json junit))
+{
+	($status, $out, $err) = review('', "--format=$format", '--', "odd/$odd");
+	is($status, 1, "$format: an odd name") || diag($err);
+	unlike($out, qr/[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xef\xbf[\xbe\xbf]|\xe2\x80[\xa8-\xae]/, "$format: no control character");
+	ok(utf8::decode(my $copy = $out), "$format: valid UTF-8");
+	is_xml($out, 'JUnit can be read') if $format eq 'junit';
+	JSON::PP->new->utf8->decode($out) if $format eq 'json';
+	unlike($out =~ s/`[^`\n]*`//gr, qr/!\[|\]\(|<b>|www\.|:\/\//, 'Markdown: nothing is a link or an image') if $format eq 'markdown';
+}
+($status, $out, $err) = review('', 'tools/goose.sql');
+like($err, qr/left out 1 lines of tools\/goose.sql, the way down/, 'what a mark leaves out is said');
+
 # ---- nothing is left behind, and nothing was done
 
 is(scalar(() = glob(($ENV{TMPDIR} // '/tmp') . "/guard_review.*")), 0, 'no temporary file is left')
