@@ -92,10 +92,8 @@ guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 static void
 hand_over(const GuardEntry *entry)
 {
-	char	   *json = guard_entry_json(entry);
-
-	guard_entry_log(json);
-	(void) guard_ring_put(json, true);
+	guard_entry_log(guard_entry_json(entry));
+	(void) guard_ring_put(guard_entry_short_json(entry), true);
 }
 
 typedef struct Refusal
@@ -145,7 +143,6 @@ guard_audit_failed(const GuardDropped *dropped, const GuardAsked *asked,
 				   const char *message)
 {
 	GuardEntry	entry = {0};
-	char	   *json;
 
 	entry.question = asked->question;
 	entry.command = asked->command;
@@ -159,9 +156,8 @@ guard_audit_failed(const GuardDropped *dropped, const GuardAsked *asked,
 		entry.definition = dropped->definition;
 	}
 	entry.in_error = true;
-	json = guard_entry_json(&entry);
-	guard_entry_log(json);
-	if (guard_ring_put(json, false))
+	guard_entry_log(guard_entry_json(&entry));
+	if (guard_ring_put(guard_entry_short_json(&entry), false))
 		guard_courier_call();
 }
 

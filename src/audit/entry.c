@@ -38,6 +38,13 @@
  */
 #define STATEMENT_MAX	4000
 
+/*
+ * An entry that waits, and each of its texts where it is longer.  JSON may make
+ * six bytes of one.
+ */
+#define ENTRY_MAX		(64 * 1024)
+#define TEXT_MAX		2000
+
 char *
 guard_entry_question(void)
 {
@@ -53,6 +60,12 @@ cut_statement(const char *statement)
 	return statement == NULL ? NULL :
 		guard_text_cut(statement + strspn(statement, " \t\r\n"), STATEMENT_MAX,
 					   " [...]");
+}
+
+static char *
+cut_text(const char *value)
+{
+	return value == NULL ? NULL : guard_text_cut(value, TEXT_MAX, " [...]");
 }
 
 /*
@@ -154,6 +167,22 @@ guard_entry_json(const GuardEntry *entry)
 	}
 	appendStringInfoChar(&buf, '}');
 	return buf.data;
+}
+
+char *
+guard_entry_short_json(const GuardEntry *entry)
+{
+	GuardEntry	cut = *entry;
+	char	   *json = guard_entry_json(entry);
+
+	if (strlen(json) <= ENTRY_MAX)
+		return json;
+	pfree(json);
+	cut.definition = cut_text(entry->definition);
+	cut.detail = cut_text(entry->detail);
+	if (entry->facts != NULL)
+		cut.facts = "{\"cut\": \"too long: see the server log\"}";
+	return guard_entry_json(&cut);
 }
 
 void

@@ -44,6 +44,12 @@ extern char *guard_entry_question(void);
 extern char *guard_entry_json(const GuardEntry *entry);
 
 /*
+ * The same, short enough to wait in shared memory: what would be too long is
+ * cut, with a mark.  The line in the server log has all of it.
+ */
+extern char *guard_entry_short_json(const GuardEntry *entry);
+
+/*
  * Insert it into guard.audit_log, in the current transaction.  "coalesced" is
  * how many more there were like it, of which only the server log tells.
  */

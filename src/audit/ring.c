@@ -12,7 +12,10 @@
  * An entry leaves the ring only when the transaction that wrote its row has
  * committed.  If that fails, it waits for the next one.
  *
- * When the ring is full, the latest entry of the database that waits counts
+ * Every database has its share of the ring, so that a flood of refusals in one
+ * costs no other a row.
+ *
+ * When that is full, the latest entry of the database that waits counts
  * what it stands for: its row says how many were not written.  The server log
  * has them all, and is what survives a crash.
  *
@@ -36,6 +39,7 @@
 
 #include "audit/ring.h"
 #include "compat/compat.h"
+#include "store/visits.h"
 #include "store/xact.h"
 
 /*
@@ -44,6 +48,9 @@
  */
 #define RING_SIZE		(2 * 1024 * 1024)
 #define RING_SIZE_DSM	(1024 * 1024)
+
+/* Databases that are told apart in the ring; any more count as one. */
+#define DATABASES		64
 
 /* No entry may take more than this part of the ring. */
 #define LARGEST_PART	8
@@ -250,13 +257,71 @@ coalesce(void)
 		ring->uncounted++;
 }
 
+/*
+ * What the other databases have beyond what each is guaranteed.
+ */
+static uint32
+others_beyond(uint32 each)
+{
+	Oid			counted[DATABASES] = {InvalidOid};
+	uint32		used[DATABASES] = {0};
+	uint32		beyond = 0;
+	Message    *message;
+
+	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	{
+		int			i = 0;
+
+		if (message->database == MyDatabaseId)
+			continue;
+		while (i < DATABASES - 1 && OidIsValid(counted[i]) &&
+			   counted[i] != message->database)
+			i++;
+		counted[i] = message->database;
+		used[i] += message->size;
+	}
+	for (int i = 0; i < DATABASES; i++)
+		beyond += used[i] > each ? used[i] - each : 0;
+	return beyond;
+}
+
+/*
+ * May this database have so much more?  Each that has guard is guaranteed an
+ * equal part of half of the ring, the other half is first come.
+ */
+static bool
+has_room(uint32 size)
+{
+	uint32		mine = 0;
+	uint32		each;
+	uint32		common;
+	int			databases = guard_visits_count_with();
+	Message    *message;
+
+	/* Where nobody counts them, there is another beside those that wait. */
+	if (databases == 0)
+		databases = 2;
+	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	{
+		if (message->database == MyDatabaseId)
+			mine += message->size;
+	}
+	each = ring->size / (2 * databases);
+	common = ring->size - databases * each;
+	if (ring->used + size > ring->size)
+		return false;
+	if (mine + size <= each)
+		return true;
+	return others_beyond(each) + mine + size - each <= common;
+}
+
 static void
 append(const char *json, Size len)
 {
 	Size		size = MAXALIGN(offsetof(Message, json) + len + 1);
 	Message    *message = (Message *) (entries + ring->used);
 
-	if (size > ring->size / LARGEST_PART || ring->used + size > ring->size)
+	if (size > ring->size / LARGEST_PART || !has_room(size))
 	{
 		coalesce();
 		return;

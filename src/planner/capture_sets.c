@@ -8,8 +8,8 @@
  * A set is searched from end to end, under its busy flag, so there is no
  * order to keep, nothing to rehash, and no place where a slot could hide.
  *
- * Statements: the least recent in the set goes.  Whoever runs many different
- * statements can push others out; that costs detail, never a verdict.
+ * Statements: whoever has most of a set gives up his least recent slot.  What
+ * is lost costs detail, never a verdict.
  *
  * Services: 16 for a relation, and here what is lost would matter, because a
  * use stops counting when every service that made it was released.  Any role
@@ -183,11 +183,81 @@ same_key(const GuardRelationKey *a, const GuardRelationKey *b)
  */
 
 /*
- * The slot for a statement: its own, a free one, or the least recent one's.
+ * Is the slot one of the same statement, or else of the same role?
+ */
+static inline bool
+is_fellow(const StatementSlot *slot, Oid database, int64 queryid, Oid userid,
+		  bool by_statement)
+{
+	return slot->key.database == database &&
+		(by_statement ? slot->queryid == queryid : slot->userid == userid);
+}
+
+/*
+ * How much of the set goes to a statement, or else to its role, "more" slots
+ * added.  A statement weighs by itself when it is there for several relations,
+ * and then more than any role.
+ */
+static int
+weigh(const StatementSet *set, Oid database, int64 queryid, Oid userid,
+	  int more, bool *by_statement)
+{
+	int			statement = more;
+	int			role = more;
+
+	for (int i = 0; i < SET_SLOTS; i++)
+	{
+		const StatementSlot *slot = &set->slots[i];
+
+		statement += is_fellow(slot, database, queryid, userid, true) ? 1 : 0;
+		role += is_fellow(slot, database, queryid, userid, false) ? 1 : 0;
+	}
+	*by_statement = statement > 1;
+	return *by_statement ? SET_SLOTS + statement : role;
+}
+
+/*
+ * The set is full.  Whoever has most of it gives up his least recent slot, with
+ * the one that asks for it counted in: a statement that visits a thousand
+ * partitions, or else a role that runs a thousand statements, pushes out itself.
+ */
+static StatementSlot *
+make_slot_free(StatementSet *set, Oid database, int64 queryid, Oid userid)
+{
+	bool		by_statement;
+	int			most = weigh(set, database, queryid, userid, 1, &by_statement);
+	bool		own = true;
+	StatementSlot *victim = NULL;
+
+	for (int i = 0; i < SET_SLOTS; i++)
+	{
+		StatementSlot *slot = &set->slots[i];
+		bool		ignored;
+		int			its = weigh(set, slot->key.database, slot->queryid,
+								slot->userid, 0, &ignored);
+
+		if (its > most || (own && its == most))
+		{
+			own = false;
+			most = its;
+			victim = slot;
+		}
+		else if (own ? is_fellow(slot, database, queryid, userid, by_statement) :
+				 its == most)
+		{
+			if (!victim || slot->last < victim->last)
+				victim = slot;
+		}
+	}
+	return victim;
+}
+
+/*
+ * The slot for a statement: its own, a free one, or one that makes room.
  */
 static StatementSlot *
 choose_statement_slot(StatementSet *set, const GuardRelationKey *key,
-					  int64 queryid)
+					  int64 queryid, Oid userid)
 {
 	StatementSlot *victim = &set->slots[0];
 
@@ -201,6 +271,8 @@ choose_statement_slot(StatementSet *set, const GuardRelationKey *key,
 		if (slot->last < victim->last)
 			victim = slot;
 	}
+	if (OidIsValid(victim->key.relation))
+		victim = make_slot_free(set, key->database, queryid, userid);
 
 	if (OidIsValid(victim->key.relation))
 		pg_atomic_fetch_add_u64(&sets->statements_evicted, 1);
@@ -216,7 +288,8 @@ static void
 add_statement(StatementSet *set, const GuardRelationKey *key,
 			  const GuardUseBatch *batch)
 {
-	StatementSlot *slot = choose_statement_slot(set, key, batch->queryid);
+	StatementSlot *slot = choose_statement_slot(set, key, batch->queryid,
+												batch->userid);
 
 	if (slot->first == 0)
 		slot->first = batch->first;
@@ -593,7 +666,7 @@ guard_sets_restore(GuardCaptureFile *file,
 	while (guard_file_get(file, &statement, sizeof(statement)) &&
 		   OidIsValid(statement.key.relation))
 		*choose_statement_slot(statement_set(&statement.key), &statement.key,
-							   statement.queryid) = statement;
+							   statement.queryid, statement.userid) = statement;
 	while (guard_file_get(file, &service, sizeof(service)) &&
 		   OidIsValid(service.key.relation))
 	{

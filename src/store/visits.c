@@ -309,6 +309,23 @@ count_slot(const GuardVisitSlot *slot, TimestampTz now,
 		status->waiting++;
 }
 
+int
+guard_visits_count_with(void)
+{
+	int			count = 0;
+
+	for (int i = 0; guard_visits != NULL && i < GUARD_MAX_DATABASES; i++)
+	{
+		const GuardVisitSlot *slot = &guard_visits->slots[i];
+
+		if (OidIsValid(pg_atomic_read_u32(unconstify(pg_atomic_uint32 *,
+													 &slot->database))) &&
+			slot->state != GUARD_DATABASE_WITHOUT)
+			count++;
+	}
+	return count;
+}
+
 void
 guard_visits_status(GuardVisitsStatus *status)
 {

@@ -37,6 +37,12 @@ extern void guard_visits_init(void);
 extern bool guard_visits_available(void);
 
 /*
+ * Databases that have guard, or may have, since nobody has visited them yet; 0
+ * where nobody counts them.
+ */
+extern int	guard_visits_count_with(void);
+
+/*
  * This database wants a visit, as soon as possible.  Takes no lock that can
  * wait and raises nothing; callable from any backend that is connected to a
  * database, also while an error is being raised.

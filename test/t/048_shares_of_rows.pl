@@ -1,0 +1,57 @@
+# A flood of refusals in one database costs another none of its rows, and a refusal that is too long to wait leaves a row that is cut.  One
+# statement over a thousand partitions pushes out its own records, not everybody else's.
+
+use strict;
+use warnings FATAL => 'all';
+use GuardTest;
+use Test::More;
+
+my $node = guard_server('main', conf => "guard.max_statements = 100\n");
+my $s = session($node);
+$s->ok('CREATE DATABASE other');
+my $o = session($node, dbname => 'other');
+$o->ok('CREATE EXTENSION guard');
+make_table($_, 't') foreach $s, $o;
+$_->ok("SELECT guard.protect('t_a_idx', 'not this one')") foreach $s, $o;
+wait_until($s, "SELECT state ~ '^2 with guard' FROM guard.status WHERE item = 'databases'");
+
+# ---- the ring: nobody can write in either database, and one of them is refused all the time
+
+my @held = map { session($node, dbname => $_) } qw(postgres other);
+$_->ok('BEGIN; LOCK TABLE guard.audit_log') foreach @held;
+my $long = 'DROP INDEX t_a_idx /* ' . 'x' x 4000 . ' */';
+is(scalar(grep { $s->query($long)->{error}{C} eq '55006' } 1 .. 600), 600, '600 refusals in one database');
+refused($o->query('DROP INDEX t_a_idx'), qr/not this one/, 'and in the other') foreach 1 .. 3;
+like($o->value("SELECT state FROM guard.status WHERE item = 'audit'"), qr/^3 refused drops wait/, 'all of the other one\'s wait');
+$_->ok('ROLLBACK') foreach @held;
+wait_until($o, "SELECT count(*) = 3 FROM guard.audit_log WHERE verdict = 'block'");
+is($o->value("SELECT sum(coalesced) FROM guard.audit_log WHERE verdict = 'block'"), 0, 'and each has its row');
+
+# ---- an entry that is too long
+
+wait_until($s, "SELECT state = 'nothing waits' FROM guard.status WHERE item = 'audit'");
+$s->ok("CREATE INDEX long_idx ON t (b) WHERE c <> E'" . '\x01' x 50000 . "'");
+$s->ok("SELECT guard.protect('long_idx', 'nor this one')");
+refused($s->query('DROP INDEX long_idx'), qr/nor this one/, 'an index whose definition is too long for an entry');
+wait_until($s, "SELECT count(*) = 1 FROM guard.audit_log WHERE verdict = 'block' AND index_name = 'public.long_idx'");
+like($s->value("SELECT right(definition, 5) || facts::text FROM guard.audit_log WHERE verdict = 'block' AND index_name = 'public.long_idx'"),
+	qr/^\[\.\.\.\].*see the server log/, 'has a row, which is cut with a mark');
+
+# ---- statements: 128 places, and a few texts over 200 partitions
+
+my $auth = use_index($node, 't');
+make_table($s, "h_$_") foreach 1 .. 5;
+$auth->ok("SELECT c FROM h_$_ WHERE a = 42") foreach 1 .. 5;
+$s->ok('CREATE TABLE p (a int, b int) PARTITION BY LIST (b); CREATE INDEX p_a_idx ON p (a)');
+$s->ok("CREATE TABLE p_$_ PARTITION OF p FOR VALUES IN ($_)") foreach 1 .. 200;
+my $report = session($node, 'report');
+$report->ok('SET enable_seqscan = off');
+foreach my $columns ('a', 'b', 'a, b', 'b, a', 'a + b', 'a - b')
+{
+	$report->ok("SELECT $columns FROM p WHERE a = 1") foreach 1 .. 2;
+}
+is($s->value("SELECT count(*) FROM generate_series(1, 5) i, LATERAL guard.index_statements('h_' || i || '_a_idx')"), 5, 'what others execute is still known');
+cmp_ok($s->value("SELECT count(*) FROM guard.index_statements('p_a_idx')"), '>', 0, 'and so is what visits them all');
+
+$node->stop;
+done_testing();
