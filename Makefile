@@ -63,6 +63,10 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 
 # The install script: its parts, in the order in which they run.
 SQL_PARTS = $(sort $(wildcard src/sql/[0-9]*.sql))
+# The script and the library know each other by this (guard_store_matches).
+SQL_ID := $(shell cat $(SQL_PARTS) | cksum | cut -d' ' -f1)
+src/store/store.o src/store/store.bc: override CPPFLAGS += -DGUARD_SQL_ID='"$(SQL_ID)"'
+src/store/store.o src/store/store.bc: $(SQL_PARTS)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 SCRIPTS_built = guard_review
 DATA = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
@@ -110,7 +114,7 @@ endif
 include $(PGXS)
 
 $(DATA_built): $(SQL_PARTS) guard.control Makefile
-	cat $(SQL_PARTS) > $@
+	sed 's/@SQL_ID@/$(SQL_ID)/' $(SQL_PARTS) > $@
 
 guard_review: src/review/guard_review.sh guard.control Makefile
 	sed 's/@VERSION@/$(EXTVERSION)/' $< > $@

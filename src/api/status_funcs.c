@@ -29,6 +29,7 @@
 #include "planner/hide.h"
 #include "planner/whatif.h"
 #include "policy/sentence.h"
+#include "store/store.h"
 #include "store/visits.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_status);
@@ -242,6 +243,9 @@ guard_sql_status(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	server = guard_server_read();
 	put(rsinfo, "mode", GetConfigOption("guard.mode", false, false));
+	missing = guard_store_mismatch();
+	put(rsinfo, "versions", missing == NULL ? "library and SQL belong together" :
+		psprintf("%s (ALTER EXTENSION guard UPDATE)", missing));
 	put_evidence(rsinfo, server->epochs);
 	put(rsinfo, "counters", !pgstat_track_counts ? "off (track_counts)" :
 		since_words(server->counters_since));

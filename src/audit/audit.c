@@ -43,7 +43,8 @@ write_here(const GuardEntry *entry)
 	char	   *json = guard_entry_json(entry);
 
 	guard_entry_log(json);
-	guard_entry_insert(json, 0);
+	if (guard_store_matches())
+		guard_entry_insert(json, 0);
 }
 
 void
@@ -93,7 +94,8 @@ static void
 hand_over(const GuardEntry *entry)
 {
 	guard_entry_log(guard_entry_json(entry));
-	(void) guard_ring_put(guard_entry_short_json(entry), true);
+	if (guard_store_matches())
+		(void) guard_ring_put(guard_entry_short_json(entry), true);
 }
 
 typedef struct Refusal

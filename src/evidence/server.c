@@ -81,6 +81,8 @@ guard_server_capture_since(void)
 	guard_capture_status(&status);
 	if (!status.available || status.since == 0)
 		return 0;
+	if (!guard_store_matches())
+		return status.since;
 	if (!guard_store_scan("installation", NULL, 0, InvalidOid,
 						  read_installed_at, &installed_at) ||
 		installed_at == 0)

@@ -116,10 +116,13 @@ record_dropped(GuardFrame *frame)
 	ListCell   *lc;
 
 	foreach(lc, frame->dropped)
+		guard_audit_dropped(lfirst(lc), &asked);
+	if (!guard_store_matches())
+		return;
+	foreach(lc, frame->dropped)
 	{
 		GuardDropped *dropped = lfirst(lc);
 
-		guard_audit_dropped(dropped, &asked);
 		if (dropped->judgement != NULL)
 			record_heirs(frame, dropped);
 		guard_softdrop_gone(dropped->index);
@@ -163,8 +166,11 @@ write_books(void *arg)
 
 	if (frame->renames || frame->rebuilt != NIL)
 		guard_hide_refresh();
-	record_rebuilt(frame);
+	if (guard_store_matches())
+		record_rebuilt(frame);
 	record_dropped(frame);
+	if (!guard_store_matches())
+		return;
 	record_created(frame);
 	guard_moved_record(frame->moves);
 	if (frame->renames)

@@ -297,6 +297,7 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
 	MemoryContext old = MemoryContextSwitchTo(frame->context);
 	CollectJob	job = {parsetree, NULL};
 
+	guard_store_tell_mismatch();
 	frame->statement = str != NULL ? pstrdup(str) : NULL;
 	frame->own = is_own_transaction(frame->tag);
 	frame->concurrent = is_concurrent_reindex(parsetree);

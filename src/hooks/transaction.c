@@ -218,7 +218,7 @@ made_up(Remembered *entry, char **why)
 		heir.gone = verdict->evidence;
 		heir.index = replacement.index;
 		heir.twin = replacement.match == GUARD_MATCH_TWIN;
-		if (OidIsValid(heir.index))
+		if (OidIsValid(heir.index) && guard_store_matches())
 			(void) guard_store_must("write down an heir", record_heir, &heir);
 	}
 	return true;

@@ -270,7 +270,8 @@ load(Oid extension)
 	Relation	rel = NULL;
 	HiddenCopy *fresh;
 
-	registry = guard_store_table(GUARD_HIDE_TABLE);
+	registry = guard_store_matches() ? guard_store_table(GUARD_HIDE_TABLE) :
+		InvalidOid;
 	if (OidIsValid(registry))
 	{
 		if (!ConditionalLockRelationOid(registry, AccessShareLock))

@@ -86,6 +86,8 @@ guard_softdrop_unavailable(void)
 		return "guard is not in shared_preload_libraries";
 	if (!guard_guc_hiding)
 		return "guard.hiding is off";
+	if (!guard_store_matches())
+		return "guard's library and its SQL are of different versions";
 	return NULL;
 }
 

@@ -16,3 +16,11 @@ CREATE SCHEMA guard;
 COMMENT ON SCHEMA guard IS
 'Keeps people from dropping an index that live traffic still needs.';
 GRANT USAGE ON SCHEMA guard TO PUBLIC;
+
+-- Read from the catalog, never called: a library that belongs to other SQL
+-- keeps its hands off these tables.  An update script replaces it last.
+CREATE FUNCTION guard.sql_id() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS 'SELECT ''@SQL_ID@''::pg_catalog.text';
+COMMENT ON FUNCTION guard.sql_id() IS
+'Which SQL of guard this is: the library knows the one it belongs to, and guard.status says when this is another.';

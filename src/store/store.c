@@ -28,11 +28,14 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
+#include "commands/dbcommands.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -44,6 +47,9 @@
 #include "guc.h"
 #include "store/store.h"
 #include "store/visits.h"
+
+/* The source of guard.sql_id() in the SQL that belongs to this library. */
+#define SQL_ID_SOURCE	"SELECT '" GUARD_SQL_ID "'::pg_catalog.text"
 
 /*
  * How long book-keeping waits for a lock that somebody holds on our tables, in
@@ -57,6 +63,8 @@ Oid			guard_store_schema = InvalidOid;
 static bool cache_valid = false;
 static Oid	cached_extension = InvalidOid;
 static Oid	cached_owner = InvalidOid;
+static bool cached_match = false;
+static uint32 cached_match_hash = 0;	/* of guard.sql_id() */
 
 static void
 forget_cached(Datum arg, int cacheid, uint32 hashvalue)
@@ -72,10 +80,53 @@ guard_store_forget(void)
 	guard_store_known = false;
 }
 
+/*
+ * ALTER EXTENSION guard UPDATE replaces the function, or makes it.
+ */
+static void
+forget_match(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (!cached_match || hashvalue == 0 || hashvalue == cached_match_hash)
+		guard_store_forget();
+}
+
 void
 guard_store_init(void)
 {
 	CacheRegisterSyscacheCallback(EVENTTRIGGEROID, forget_cached, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, forget_match, (Datum) 0);
+}
+
+/*
+ * Does guard.sql_id() say what this library was built with?  Its text is
+ * compared; nothing is run.
+ */
+static bool
+read_match(void)
+{
+	oidvector  *no_arguments = buildoidvector(NULL, 0);
+	Oid			nsp = get_namespace_oid("guard", true);
+	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP,
+										CStringGetDatum("sql_id"),
+										PointerGetDatum(no_arguments),
+										ObjectIdGetDatum(nsp));
+	Oid			function;
+	bool		isnull;
+	char	   *source;
+	bool		match;
+
+	pfree(no_arguments);
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	function = ((Form_pg_proc) GETSTRUCT(tuple))->oid;
+	source = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
+												 Anum_pg_proc_prosrc, &isnull));
+	ReleaseSysCache(tuple);
+	cached_match_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function));
+	match = strcmp(source, SQL_ID_SOURCE) == 0 &&
+		getExtensionOfObject(ProcedureRelationId, function) == cached_extension;
+	pfree(source);
+	return match;
 }
 
 /*
@@ -106,6 +157,7 @@ load_cached(void)
 		cached_extension = form->oid;
 		cached_owner = form->extowner;
 		guard_store_schema = get_namespace_oid("guard", true);
+		cached_match = read_match();
 		guard_visits_note_present();
 	}
 	systable_endscan(scan);
@@ -126,6 +178,35 @@ guard_store_owner(void)
 	if (!OidIsValid(guard_store_extension()))
 		elog(ERROR, "extension guard is not installed");
 	return cached_owner;
+}
+
+bool
+guard_store_matches(void)
+{
+	return OidIsValid(guard_store_extension()) && cached_match;
+}
+
+const char *
+guard_store_mismatch(void)
+{
+	return guard_store_matches() ? NULL :
+		"guard's library and its SQL in this database are of different versions: its tables are neither read nor written";
+}
+
+void
+guard_store_tell_mismatch(void)
+{
+	static bool told = false;
+
+	if (likely(guard_store_matches()) || told)
+		return;
+	told = true;
+	ereport(LOG_SERVER_ONLY,
+			(errmsg_internal("%s", guard_store_mismatch()),
+			 errdetail("Drops are judged with what is known without them, and recorded in the server log alone."),
+			 errhint("Run ALTER EXTENSION guard UPDATE in database \"%s\", or restart the server with the library that belongs to the SQL.",
+					 get_database_name(MyDatabaseId)),
+			 errhidestmt(true), errhidecontext(true)));
 }
 
 bool
@@ -171,6 +252,9 @@ scan(const char *table, const char *index, ScanKey key, guard_store_row row,
 	Relation	rel;
 	SysScanDesc sysscan;
 	HeapTuple	tuple;
+
+	if (OidIsValid(cached_extension) && !guard_store_matches())
+		return true;
 
 	/*
 	 * Conditionally: somebody's LOCK TABLE on one of our tables must not
@@ -276,6 +360,11 @@ uint64
 guard_store_execute(const char *sql, int nargs, Oid *types, Datum *values,
 					const char *nulls)
 {
+	if (!guard_store_matches())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("%s", guard_store_mismatch()),
+				 errhint("Run ALTER EXTENSION guard UPDATE.")));
 	return run_sql(sql, nargs, types, values, nulls, NULL, NULL);
 }
 
@@ -283,7 +372,8 @@ void
 guard_store_select(const char *sql, int nargs, Oid *types, Datum *values,
 				   const char *nulls, guard_store_result row, void *arg)
 {
-	run_sql(sql, nargs, types, values, nulls, row, arg);
+	if (guard_store_matches())
+		run_sql(sql, nargs, types, values, nulls, row, arg);
 }
 
 /*
@@ -327,6 +417,10 @@ log_failure(const char *what, const GuardFailure *failure)
 {
 	MemoryContext old = CurrentMemoryContext;
 
+	/* told once, by guard_store_tell_mismatch() */
+	if (failure->sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE &&
+		!guard_store_matches())
+		return;
 	PG_TRY();
 	{
 		ereport(LOG_SERVER_ONLY,

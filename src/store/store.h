@@ -43,6 +43,18 @@ extern Oid	guard_store_owner(void);
 extern bool guard_store_present(void);
 
 /*
+ * Is the SQL of the extension here that of this library?  If not, because one
+ * of them was upgraded without the other, then nothing is read from guard's
+ * tables, as if they were empty, and nothing is written to them: guard judges
+ * with what it sees elsewhere, and records in the server log.
+ */
+extern bool guard_store_matches(void);
+
+/* What is to be said about it, NULL where they match; and once a session. */
+extern const char *guard_store_mismatch(void);
+extern void guard_store_tell_mismatch(void);
+
+/*
  * The same for those who ask at every statement, inside a transaction.  The
  * flag is set while the answer is known to be yes; it may go on saying so while
  * a script of our own runs an upgrade.
@@ -66,7 +78,8 @@ extern Oid	guard_store_table(const char *name);
  * "key" (all rows when attnum is 0), until it returns false.  "index" names an
  * index of the table that begins with that column, or is NULL.
  *
- * Returns false, having read nothing, when the table is locked by somebody
+ * Where the SQL is not this library's there are no rows.  Returns false,
+ * having read nothing, when the table is locked by somebody
  * else or gone: the caller then does not know.
  */
 typedef bool (*guard_store_row) (HeapTuple tuple, TupleDesc desc, void *arg);
@@ -88,7 +101,8 @@ extern void guard_store_scan_surely(const char *table, const char *index,
 									guard_store_row row, void *arg);
 
 /*
- * Run one statement as the owner of the extension; returns the number of rows
+ * Run one statement as the owner of the extension, an error where the SQL is
+ * not this library's; returns the number of rows
  * processed.  The text is fixed, values travel as parameters.
  */
 extern uint64 guard_store_execute(const char *sql, int nargs, Oid *types,

@@ -220,13 +220,15 @@ is_wanted_here(TimestampTz *again)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	bool		present;
+	bool		matches;
 
 	StartTransactionCommand();
 	present = guard_store_present();
+	matches = guard_store_matches();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(visitor_context);
 	here->state = present ? GUARD_DATABASE_WITH : GUARD_DATABASE_WITHOUT;
-	if (present && guard_guc_mode != GUARD_MODE_OFF)
+	if (present && matches && guard_guc_mode != GUARD_MODE_OFF)
 		return true;
 	*again = now + (present ? WITH_MODE_OFF : WITHOUT_GUARD);
 	return false;
