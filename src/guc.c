@@ -333,6 +333,9 @@ guard_guc_define(void)
 	define_capture();
 	define_whatif();
 
-	/* Nobody else may invent guard.* settings that look like ours (10.4). */
+	/*
+	 * Nobody else may invent guard.* settings that look like ours
+	 * (doc/internals/postgresql.md 10.4).
+	 */
 	MarkGUCPrefixReserved("guard");
 }

@@ -5,7 +5,7 @@
  *
  * Times are in seconds, sizes in kilobytes, as their GUC unit flags say.  A
  * setting that weakens protection is PGC_SUSET: a guard that anyone may
- * switch off guards nothing (PG-INTERNALS 10.2, 10.4).
+ * switch off guards nothing (doc/internals/postgresql.md 10.2, 10.4).
  *
  * Copyright (c) 2026, the guard authors
  *

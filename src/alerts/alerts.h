@@ -50,7 +50,8 @@ extern bool guard_alerts_are_on(void);
  * NULL.  Nothing that goes wrong here is raised.  Returns false, having done
  * nothing, when alerts are off.
  *
- * Writes: not to be called before DROP INDEX CONCURRENTLY (PG-INTERNALS 1.8).
+ * Writes: not to be called before DROP INDEX CONCURRENTLY
+ * (doc/internals/postgresql.md 1.8).
  */
 extern bool guard_alert_raise(GuardAlertKind kind, const char *object,
 							  const char *reason, const char *facts_json);

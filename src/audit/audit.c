@@ -8,9 +8,9 @@
  * question in common.
  *
  * Nothing is written before a drop, since DROP INDEX CONCURRENTLY must not
- * have a transaction ID (PG-INTERNALS 1.8); what is to be written is kept in
- * memory until the drop is done.  The definition is the most useful column
- * there is when latency jumps: it brings the index back.
+ * have a transaction ID (doc/internals/postgresql.md 1.8); what is to be
+ * written is kept in memory until the drop is done.  The definition is the
+ * most useful column there is when latency jumps: it brings the index back.
  *
  * Copyright (c) 2026, the guard authors
  *

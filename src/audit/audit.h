@@ -98,7 +98,8 @@ extern void guard_audit_init(void);
  * is to know.  All but "action" may be NULL.  A member "definition" of the
  * facts is what guard.last_drops() shows to bring an index back.
  *
- * Writes: not to be called before DROP INDEX CONCURRENTLY (PG-INTERNALS 1.8).
+ * Writes: not to be called before DROP INDEX CONCURRENTLY
+ * (doc/internals/postgresql.md 1.8).
  */
 extern void guard_audit_change(const char *action, const char *object,
 							   const char *reason, const char *facts_json);

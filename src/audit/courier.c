@@ -6,13 +6,14 @@
  * Where guard is preloaded, its launcher sends a visitor.  Elsewhere the
  * refusing backend registers a background worker for its database, called a
  * courier: one at a time for the whole server, however many are refused, since
- * parallel query and logical replication want workers, too (PG-INTERNALS 6.3).
- * A courier that finds entries of another database when it leaves sends the
- * next one.
+ * parallel query and logical replication want workers, too
+ * (doc/internals/postgresql.md 6.3).  A courier that finds entries of another
+ * database when it leaves sends the next one.
  *
  * Nobody waits for a courier: one's own transaction may hold the very lock
- * that it needs, which would be a deadlock that nobody detects (6.2).  It
- * tries for a while itself, since such a transaction is about to end.
+ * that it needs, which would be a deadlock that nobody detects
+ * (doc/internals/postgresql.md 6.2).  It tries for a while itself, since such
+ * a transaction is about to end.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -70,7 +71,10 @@ send_courier(Oid database)
 void
 guard_courier_call(void)
 {
-	/* It would not start before promotion, and hold its slot (6.4). */
+	/*
+	 * It would not start before promotion, and hold its slot
+	 * (doc/internals/postgresql.md 6.4).
+	 */
 	if (RecoveryInProgress())
 		return;
 	if (guard_visits_available())

@@ -113,7 +113,8 @@ put_now(StringInfo buf, const char *key)
 
 /*
  * Who asks.  A SECURITY DEFINER function makes current_user its definer, so
- * outer_user, whom SET ROLE chose, is noted as well (PG-INTERNALS 10.5).
+ * outer_user, whom SET ROLE chose, is noted as well
+ * (doc/internals/postgresql.md 10.5).
  */
 static void
 put_asker(StringInfo buf)

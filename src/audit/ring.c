@@ -20,8 +20,8 @@
  * has them all, and is what survives a crash.
  *
  * Where guard is preloaded, the ring is in the main shared memory segment.
- * Without, a few bytes of the server's reserve (PG-INTERNALS 4.7) lead to a
- * pinned dynamic segment, made by the first refusal.
+ * Without, a few bytes of the server's reserve (doc/internals/postgresql.md
+ * 4.7) lead to a pinned dynamic segment, made by the first refusal.
  *
  * Copyright (c) 2026, the guard authors
  *

@@ -5,9 +5,10 @@
  *
  * A target is an index that a statement would take away, with the route it
  * would go.  Targets are found from the parse tree before the statement has
- * taken any lock, and without waiting for one (PG-INTERNALS 1.4, 1.5): names
- * are resolved with NoLock, the rest is read from the catalogs.  What cannot
- * be told that way is left to the object_access backstop.
+ * taken any lock, and without waiting for one (doc/internals/postgresql.md
+ * 1.4, 1.5): names are resolved with NoLock, the rest is read from the
+ * catalogs.  What cannot be told that way is left to the object_access
+ * backstop.
  *
  * A partitioned index is one target; its partitions' indexes are its members
  * and are judged one by one.  An index never is a target twice, and never a
@@ -77,11 +78,12 @@ typedef struct GuardTargets
  * is not changed.
  *
  * A statement that PostgreSQL itself will refuse has no targets, not even for
- * those of its names that it could have dropped: an object that does not
- * exist without IF EXISTS, is of the wrong kind, belongs to another role or to
+ * those of its names that it could have dropped: an object that does not exist
+ * without IF EXISTS, is of the wrong kind, belongs to another role or to
  * something that stays.  PostgreSQL's own error follows, and guard tells
- * nothing to somebody who could not drop the index anyway (PG-INTERNALS 1.5).
- * Not looked for is whether RESTRICT will refuse.
+ * nothing to somebody who could not drop the index anyway
+ * (doc/internals/postgresql.md 1.5).  Not looked for is whether RESTRICT will
+ * refuse.
  *
  * Takes no lock on anything but the system catalogs that it reads.  May raise
  * only what PostgreSQL would raise for the names itself: no right to use a

@@ -8,11 +8,11 @@
  * it back, and a drop that is done has used it up.
  *
  * Nothing may be written before DROP INDEX CONCURRENTLY, not even a row lock
- * (PG-INTERNALS 1.8), and at its end it is too late: it has committed twice,
- * and an error leaves an index that nobody can use.  But the first of its
- * transactions takes the index away from the planner, and from then on there is
- * no way back: so the row is written when that one commits.  Either both have
- * happened or neither, whoever is cancelled or crashes.
+ * (doc/internals/postgresql.md 1.8), and at its end it is too late: it has
+ * committed twice, and an error leaves an index that nobody can use.  But the
+ * first of its transactions takes the index away from the planner, and from
+ * then on there is no way back: so the row is written when that one commits.
+ * Either both have happened or neither, whoever is cancelled or crashes.
  *
  * From the verdict on until the row is written, a lock on the approval as an
  * object keeps other sessions away.  It is the transaction's, and assigns no

@@ -39,7 +39,10 @@ extern void guard_approvals_add(Oid relation, const char *reason,
 								TimestampTz valid_until);
 extern bool guard_approvals_revoke(Oid relation);
 
-/* bring those not used yet up to date with new names and OIDs (3.9) */
+/*
+ * bring those not used yet up to date with new names and OIDs
+ * (doc/internals/postgresql.md 3.9)
+ */
 extern void guard_approvals_refresh(void);
 
 /*

@@ -57,9 +57,9 @@ estimated_kb(Oid table)
 }
 
 /*
- * The size of the table now, if its lock is free (finding 11).  One that this
- * transaction has truncated is as small as it will be at COMMIT, not as it is
- * now.
+ * The size of the table now, if its lock is free (doc/internals/review.md 11).
+ * One that this transaction has truncated is as small as it will be at COMMIT,
+ * not as it is now.
  */
 static void
 collect_size(GuardEvidence *evidence)

@@ -268,7 +268,10 @@ extern void guard_evidence_rebuilt(const GuardEvidence *old, Oid successor);
 extern void guard_protection_add(Oid relation, const char *reason);
 extern bool guard_protection_remove(Oid relation);
 
-/* bring registrations up to date with new names and OIDs (3.9) */
+/*
+ * bring registrations up to date with new names and OIDs
+ * (doc/internals/postgresql.md 3.9)
+ */
 extern void guard_evidence_refresh(void);
 
 /*

@@ -7,8 +7,8 @@
  * concerned.  Of an index that does something else it tells too little: what
  * is unique goes on refusing duplicates and proves nothing to the planner any
  * more, and logical replication's apply workers never ask the planner
- * (PG-INTERNALS 2.8, 3.2).  To present that as a rehearsal of the drop would be
- * a lie, so such an index is not hidden at all.
+ * (doc/internals/postgresql.md 2.8, 3.2).  To present that as a rehearsal of
+ * the drop would be a lie, so such an index is not hidden at all.
  *
  * Copyright (c) 2026, the guard authors
  *

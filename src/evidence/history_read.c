@@ -85,7 +85,8 @@ guard_history_collect(GuardEvidence *evidence)
 /*
  * Is the row about the index or the table that is asked for?  REINDEX
  * CONCURRENTLY in a session without guard gives an index another OID unseen;
- * its name still leads to it (3.9), until the next snapshot has noticed.
+ * its name still leads to it (doc/internals/postgresql.md 3.9), until the next
+ * snapshot has noticed.
  */
 static bool
 read_known(HeapTuple tuple, TupleDesc desc, void *arg)

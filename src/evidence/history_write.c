@@ -295,8 +295,8 @@ note_present(Snapshotting *snap, Form_pg_class form)
 
 /*
  * A row's relation is not there any more: it was dropped while nobody looked,
- * or rebuilt under another OID.  The name tells (3.9); the row becomes the new
- * one's then.
+ * or rebuilt under another OID.  The name tells (doc/internals/postgresql.md
+ * 3.9); the row becomes the new one's then.
  */
 static void
 follow_lost(Snapshotting *snap, const Known *lost)

@@ -6,7 +6,7 @@
  * Of two twins the planner uses one, and the other looks idle.  Dropping the
  * used one is right, since the idle one serves in its place - but then the
  * idle one must not look idle any more, or dropping twin after twin removes
- * both (finding 2 of the design review).  So what was known of the dropped
+ * both (doc/internals/review.md 2).  So what was known of the dropped
  * index is written down for its replacement, and counts as the replacement's
  * own until it would have stopped counting anyway.
  *
@@ -70,8 +70,8 @@ read_last_use(HeapTuple tuple, TupleDesc desc, GuardFact *fact)
 
 /*
  * Does this row of the table speak of this index?  REINDEX CONCURRENTLY in a
- * session that has not loaded guard gives an index another OID unseen; its name
- * still leads to it (3.9).
+ * session that has not loaded guard gives an index another OID unseen; its
+ * name still leads to it (doc/internals/postgresql.md 3.9).
  */
 static bool
 speaks_of(HeapTuple tuple, TupleDesc desc, const GuardEvidence *evidence)

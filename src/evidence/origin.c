@@ -33,7 +33,10 @@ read_origin(HeapTuple tuple, TupleDesc desc, void *arg)
 	GuardEvidence *evidence = arg;
 	bool		isnull;
 
-	/* An OID may have been used before: the table must be the same (3.9). */
+	/*
+	 * An OID may have been used before: the table must be the same
+	 * (doc/internals/postgresql.md 3.9).
+	 */
 	if (DatumGetObjectId(heap_getattr(tuple, ORIGIN_TABLE_OID, desc,
 									  &isnull)) == evidence->shape->table)
 		evidence->created_at =

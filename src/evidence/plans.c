@@ -16,8 +16,9 @@
  * time.
  *
  * And there are indexes that nobody scans but the planner relies on: a unique
- * one that spares a join, one whose expression has statistics (PG-INTERNALS
- * 2.5, 2.7).  That is use, and becomes a fact of its own.
+ * one that spares a join, one whose expression has statistics
+ * (doc/internals/postgresql.md 2.5, 2.7).  That is use, and becomes a fact of
+ * its own.
  *
  * Copyright (c) 2026, the guard authors
  *

@@ -3,14 +3,14 @@
  * registration.c
  *	  What people registered for an index or a table, and how it stays there.
  *
- * A registration must follow its index through everything that keeps the
- * index what it is: renames keep the OID and change the name, REINDEX
- * CONCURRENTLY and ALTER COLUMN TYPE keep the name and change the OID, dump
- * and restore keeps nothing but the names (PG-INTERNALS 2.1, 3.9, 9.1).  So a
- * row keeps both, with the database and the system that the OIDs belong to,
- * and matches by OID, or by name where the recorded OID is not there any
- * more.  Both are brought up to date around every statement that renames, so
- * that one half always leads to the other.
+ * A registration must follow its index through everything that keeps the index
+ * what it is: renames keep the OID and change the name, REINDEX CONCURRENTLY
+ * and ALTER COLUMN TYPE keep the name and change the OID, dump and restore
+ * keeps nothing but the names (doc/internals/postgresql.md 2.1, 3.9, 9.1).  So
+ * a row keeps both, with the database and the system that the OIDs belong to,
+ * and matches by OID, or by name where the recorded OID is not there any more.
+ * Both are brought up to date around every statement that renames, so that one
+ * half always leads to the other.
  *
  * A registration for a partitioned index or table covers the partitions,
  * present and future.
@@ -51,7 +51,10 @@ guard_registration_read(HeapTuple tuple, TupleDesc desc,
 	index = VALUE(REGISTRY_INDEX);
 	reg->index = isnull ? NULL : NameStr(*DatumGetName(index));
 
-	/* Rows that came by restore bear another database's OIDs (9.1). */
+	/*
+	 * Rows that came by restore bear another database's OIDs
+	 * (doc/internals/postgresql.md 9.1).
+	 */
 	here = DatumGetObjectId(VALUE(REGISTRY_DATABASE)) == MyDatabaseId &&
 		DatumGetInt64(VALUE(REGISTRY_SYSTEM)) == (int64) GetSystemIdentifier();
 	reg->table_oid = here ? DatumGetObjectId(VALUE(REGISTRY_TABLE_OID)) : InvalidOid;

@@ -67,9 +67,10 @@ extern void guard_registration_identify(Oid relation, Datum *values,
 										char *nulls, NameData *names);
 
 /*
- * Bring one registry up to date with new names and OIDs (3.9).  Rows whose
- * column "over_column" (0: none) is not null are over and stay as they are;
- * "condition" says the same in SQL, beginning with " AND ".
+ * Bring one registry up to date with new names and OIDs
+ * (doc/internals/postgresql.md 3.9).  Rows whose column "over_column" (0:
+ * none) is not null are over and stay as they are; "condition" says the same
+ * in SQL, beginning with " AND ".
  */
 extern void guard_registration_refresh(const char *registry, int over_column,
 									   const char *condition);

@@ -11,7 +11,7 @@
  * rows with broken HOT chains has indcheckxmin set, and is passed over by
  * every snapshot that could see an older version of such a row: by all new
  * queries of all sessions, until the last transaction that is older than the
- * index has ended (finding 6 of the design review).  One idle transaction
+ * index has ended (doc/internals/review.md 6).  One idle transaction
  * with an XID, in whatever database, is enough.  And one that is hidden serves
  * nobody as long as it is.
  *

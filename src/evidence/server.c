@@ -5,10 +5,10 @@
  *
  * Counters lie quietly.  A crash loses them all and leaves
  * pg_stat_database.stats_reset NULL, as in a database never reset
- * (PG-INTERNALS 2.3); what does change is the reset time of the cluster-wide
- * statistics.  Those can also be reset one by one, so the earliest of them is
- * the time before which nothing was counted, and the database's own reset, if
- * it is later, wins.
+ * (doc/internals/postgresql.md 2.3); what does change is the reset time of the
+ * cluster-wide statistics.  Those can also be reset one by one, so the
+ * earliest of them is the time before which nothing was counted, and the
+ * database's own reset, if it is later, wins.
  *
  * Copyright (c) 2026, the guard authors
  *

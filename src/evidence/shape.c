@@ -3,12 +3,12 @@
  * shape.c
  *	  Read the structure of an index from the catalogs.
  *
- * Everything here is read through system caches and catalog scans; neither
- * the index nor its table is ever opened, because opening one means a lock,
- * and a lock that somebody else holds means a wait (finding 11 of the design
- * review).  Another session may therefore drop the index between two of our
- * look-ups, so every look-up expects to find nothing; any miss means that
- * the index has vanished, and the answer is NULL.
+ * Everything here is read through system caches and catalog scans; neither the
+ * index nor its table is ever opened, because opening one means a lock, and a
+ * lock that somebody else holds means a wait (doc/internals/review.md 11).
+ * Another session may therefore drop the index between two of our look-ups, so
+ * every look-up expects to find nothing; any miss means that the index has
+ * vanished, and the answer is NULL.
  *
  * If the table can be locked without waiting it is, for as long as the
  * reading lasts.  That makes the answer consistent and is the condition for
@@ -17,9 +17,9 @@
  * Predicates are normalized as the planner does it, so that one can be proved
  * from another, with one exception.  The planner folds constants by calling
  * the functions it finds.  We may be looking at somebody else's index with a
- * superuser's rights, and must not run his code (PG-INTERNALS 5.2): a
- * predicate that calls anything but built-in functions is left unfolded, at
- * the price of a proof that may not be found.
+ * superuser's rights, and must not run his code (doc/internals/postgresql.md
+ * 5.2): a predicate that calls anything but built-in functions is left
+ * unfolded, at the price of a proof that may not be found.
  *
  * A shape lives in the memory context that was current when it was read.  What
  * reading and deparsing leave behind, many times its size, does not: a

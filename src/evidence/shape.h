@@ -5,7 +5,7 @@
  *
  * A transaction is judged by what it leaves behind, so guard must recognise
  * the successor of an index whose table meanwhile changed column numbers,
- * column types, or was replaced altogether (finding 15 of the design review:
+ * column types, or was replaced altogether (doc/internals/review.md 15:
  * dropping and re-adding column "a" turns indkey 1 into 3 and int4_ops into
  * int8_ops).  A shape therefore keeps names, operator families and deparsed
  * text; node trees serve only while the table is the same.

@@ -30,7 +30,7 @@
  *
  * Predicate.  See match_predicate().
  *
- * Columns are compared by name (finding 15 of the design review), because a
+ * Columns are compared by name (doc/internals/review.md 15), because a
  * transaction that drops and adds a column leaves another one under the same
  * name, and queries go by name.
  *

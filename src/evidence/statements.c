@@ -11,7 +11,7 @@
  * it is as if it knew nothing.
  *
  * The migration role sees no queryid of other roles in pg_stat_statements
- * (finding 12 of the design review), so it is read with the rights of the
+ * (doc/internals/review.md 12), so it is read with the rights of the
  * extension's owner.  The function is found through the extension that it
  * belongs to, wherever that lives, never through search_path.
  *

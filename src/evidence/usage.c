@@ -4,10 +4,11 @@
  *	  Use of an index as capture and the server's counters saw it.
  *
  * Capture knows who used an index, and when.  The counters know neither (15)
- * or only when (16 and later), but they also count what no executor hook
- * sees: logical replication's apply workers and, since 19, foreign key checks
- * (PG-INTERNALS 2.8, 4.2).  They also count what is no use at all: planning
- * alone reads the ends of an index (2.6), and so does CLUSTER (2.1).
+ * or only when (16 and later), but they also count what no executor hook sees:
+ * logical replication's apply workers and, since 19, foreign key checks
+ * (doc/internals/postgresql.md 2.8, 4.2).  They also count what is no use at
+ * all: planning alone reads the ends of an index (doc/internals/postgresql.md
+ * 2.6), and so does CLUSTER (doc/internals/postgresql.md 2.1).
  *
  * So where capture has watched for as long as the counters have counted, and
  * nothing can have passed it by, capture alone is believed: whatever else the

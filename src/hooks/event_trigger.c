@@ -2,15 +2,16 @@
  *
  * event_trigger.c
  *	  The door that needs no restart: three event triggers, in C, for C sees
- *	  the parse tree (PG-INTERNALS 1.6).
+ *	  the parse tree (doc/internals/postgresql.md 1.6).
  *
  * The first DDL of a session that has not preloaded guard loads the library
- * through ddl_command_start, in time for the statement that fired it (1.10).
- * From then on the ProcessUtility hook is there as well and these functions
- * find its frame: they have nothing left to do.
+ * through ddl_command_start, in time for the statement that fired it
+ * (doc/internals/postgresql.md 1.10).  From then on the ProcessUtility hook is
+ * there as well and these functions find its frame: they have nothing left to
+ * do.
  *
  * Nothing is ever refused in sql_drop: after DROP INDEX CONCURRENTLY an error
- * there leaves a dead index (1.2).
+ * there leaves a dead index (doc/internals/postgresql.md 1.2).
  *
  * Copyright (c) 2026, the guard authors
  *

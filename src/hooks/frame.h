@@ -113,7 +113,7 @@ extern void guard_statement_start(GuardFrame *frame, Node *parsetree,
 /*
  * After it is done: what the backstop saw is judged, book-keeping is written.
  * Without may_refuse (in sql_drop, where an error would leave a dead index,
- * PG-INTERNALS 1.2) what is pending waits for COMMIT.
+ * doc/internals/postgresql.md 1.2) what is pending waits for COMMIT.
  */
 extern void guard_statement_end(GuardFrame *frame, bool may_refuse);
 

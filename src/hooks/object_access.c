@@ -4,9 +4,9 @@
  *	  The backstop: every index that is really removed passes here.
  *
  * OAT_DROP comes after the locks, but it is the one place that sees every
- * route (PG-INTERNALS 1.1).  What PostgreSQL itself replaces comes marked
- * INTERNAL and is never refused, which would break ALTER TYPE, REINDEX
- * CONCURRENTLY and the end of sessions.
+ * route (doc/internals/postgresql.md 1.1).  What PostgreSQL itself replaces
+ * comes marked INTERNAL and is never refused, which would break ALTER TYPE,
+ * REINDEX CONCURRENTLY and the end of sessions.
  *
  * Copyright (c) 2026, the guard authors
  *

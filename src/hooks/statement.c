@@ -148,7 +148,7 @@ do_collect(void *arg)
  * Is the statement its own transaction, so that nothing can follow that makes
  * up for it?  IsTransactionBlock() is false also in DO, functions and CALL;
  * the active portal tells those apart, since they run under their own tag
- * (finding 9 of the design review).  The first statement of an extended-query
+ * (doc/internals/review.md 9).  The first statement of an extended-query
  * pipeline cannot be told from one that stands alone.
  */
 static bool

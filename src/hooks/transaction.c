@@ -287,7 +287,8 @@ clean_up(bool committed)
 }
 
 /*
- * The mode may have been changed meanwhile: it is read again (finding 15).
+ * The mode may have been changed meanwhile: it is read again
+ * (doc/internals/review.md 15).
  */
 static void
 before_commit(bool last)

@@ -9,9 +9,9 @@
  * be read, with its line in the log, and the row is written before COMMIT.
  *
  * It is not written at once: DROP INDEX CONCURRENTLY must not have a
- * transaction ID by then (PG-INTERNALS 1.8), and drops it in its third
- * transaction only.  Therefore what is still there at a COMMIT is kept for the
- * next one.
+ * transaction ID by then (doc/internals/postgresql.md 1.8), and drops it in
+ * its third transaction only.  Therefore what is still there at a COMMIT is
+ * kept for the next one.
  *
  * Copyright (c) 2026, the guard authors
  *

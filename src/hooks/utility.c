@@ -4,8 +4,8 @@
  *	  The door for statements: ProcessUtility.
  *
  * It covers what the event trigger does not: sessions in which event triggers
- * are off (PG-INTERNALS 1.9), REINDEX on servers before 17, and the moment
- * after the statement.  It only routes.
+ * are off (doc/internals/postgresql.md 1.9), REINDEX on servers before 17, and
+ * the moment after the statement.  It only routes.
  *
  * Copyright (c) 2026, the guard authors
  *

@@ -19,7 +19,8 @@
  * ExecutorFinish need not be hooked, because nobody here has to know how deep
  * statements are nested: each is noted under its own query identifier, and is
  * published when it ends.  ExecutorStart serves only statements without an
- * identifier: DECLARE CURSOR and CREATE TABLE AS before 18 (PG-INTERNALS 4.3).
+ * identifier: DECLARE CURSOR and CREATE TABLE AS before 18
+ * (doc/internals/postgresql.md 4.3).
  *
  * The time of a use is the start of the statement, or of the transaction if
  * that is later: it is for the asking, where looking at the clock is not.  So
@@ -27,10 +28,10 @@
  * those of a procedure that commits as it goes bear that of the last commit.
  *
  * What is not seen: COPY to or from a table, which bypasses the executor, as
- * do foreign key checks on PostgreSQL 19 (PG-INTERNALS 4.2) and the apply
- * workers of logical replication (2.8); and statements that end in an error,
- * or in the ROLLBACK of an open cursor, since these never come to an end that
- * could be hooked.
+ * do foreign key checks on PostgreSQL 19 (doc/internals/postgresql.md 4.2) and
+ * the apply workers of logical replication (doc/internals/postgresql.md 2.8);
+ * and statements that end in an error, or in the ROLLBACK of an open cursor,
+ * since these never come to an end that could be hooked.
  *
  * Nothing is noted without preloading, because a session that had not loaded
  * the library could not be told from one that used nothing.

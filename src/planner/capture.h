@@ -17,8 +17,8 @@
  *				it works for one client: until application_name, the session
  *				role or the current role changes
  *
- * Three fixed tables live in one shared segment (design section 5; finding
- * 12 of the design review):
+ * Three fixed tables live in one shared segment (doc/internals/design.md 5,
+ * review.md 12):
  *
  *	relations	one record each, carries the verdict; makes room only when it
  *				is idle and history has it, or its database or owner has more

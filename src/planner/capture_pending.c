@@ -11,7 +11,7 @@
  *				new under the present service, or its published last use
  *				is ten seconds old.  A session may idle for hours after any
  *				statement, and the use it made must be known meanwhile
- *				(finding 3 of the design review).  What stays untold is
+ *				(doc/internals/review.md 3).  What stays untold is
  *				therefore only how often something is used that was used
  *				within the last ten seconds anyway.
  *	batched		otherwise, once a second.

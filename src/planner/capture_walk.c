@@ -4,9 +4,10 @@
  *	  Which indexes and tables an executed plan really used.
  *
  * The plan says what may run; the tree of PlanStates, at ExecutorEnd, what did
- * (PG-INTERNALS 4.1): a scan descriptor is made when a node is first executed,
- * so it is missing in a cursor nobody fetched from, a partition that was
- * pruned at run time, and an inner side that was never started.
+ * (doc/internals/postgresql.md 4.1): a scan descriptor is made when a node is
+ * first executed, so it is missing in a cursor nobody fetched from, a
+ * partition that was pruned at run time, and an inner side that was never
+ * started.
  *
  * Where that is not enough:
  *

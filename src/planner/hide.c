@@ -9,7 +9,7 @@
  * on the registry invalidates the registry and the tables concerned in all
  * backends at commit: the former has this file read it anew, the latter has
  * cached plans made anew, for they know their tables and not their indexes
- * (PG-INTERNALS 3.3, 3.7).
+ * (doc/internals/postgresql.md 3.3, 3.7).
  *
  * The copy holds rows as they were written.  Which index one means now is found
  * out when its table is planned for the first time, and again after every
@@ -18,11 +18,11 @@
  * expanded when the registry is read, and any invalidation in it has the
  * registry read anew.
  *
- * Everything here fails open: what cannot be read, or be found, is visible.  No
- * lock is waited for, since a LOCK TABLE on the registry would otherwise stop
- * the planning of every new session.  There is no PG_TRY, because there can be
- * no subtransaction here; a flag that is found set tells that the last reading
- * failed (3.5).
+ * Everything here fails open: what cannot be read, or be found, is visible.
+ * No lock is waited for, since a LOCK TABLE on the registry would otherwise
+ * stop the planning of every new session.  There is no PG_TRY, because there
+ * can be no subtransaction here; a flag that is found set tells that the last
+ * reading failed (doc/internals/postgresql.md 3.5).
  *
  * Where guard is not preloaded nothing is hidden, not even from a session that
  * has loaded it: hidden in one session and visible in another is neither.
@@ -523,7 +523,7 @@ guard_hide_is_effective(void)
 
 /*
  * One callback for each backend, for there is room for ten in all of them
- * together (3.8).
+ * together (doc/internals/postgresql.md 3.8).
  */
 void
 guard_hide_init(void)

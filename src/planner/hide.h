@@ -13,8 +13,9 @@
  *				all its partitions, whenever they were attached
  *
  * A row that belongs to another server or another database, because it came by
- * replication, by a template or by a restore, hides nothing (PG-INTERNALS
- * 3.11).  Where it is doubtful whether an index is hidden, it is not.
+ * replication, by a template or by a restore, hides nothing
+ * (doc/internals/postgresql.md 3.11).  Where it is doubtful whether an index
+ * is hidden, it is not.
  *
  * Copyright (c) 2026, the guard authors
  *

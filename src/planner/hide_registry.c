@@ -9,7 +9,7 @@
  * statements that change either, as registrations for protection are.  It says
  * which server and database its OIDs belong to, because a publication FOR ALL
  * TABLES would carry it to a subscriber, and CREATE DATABASE ... TEMPLATE to
- * another database (PG-INTERNALS 3.11).
+ * another database (doc/internals/postgresql.md 3.11).
  *
  * The trigger is ENABLE ALWAYS, and the table is written by anybody who may:
  * what takes effect is the row, not the function that wrote it.

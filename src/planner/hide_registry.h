@@ -36,9 +36,9 @@ extern void guard_hide_read_row(HeapTuple tuple, TupleDesc desc,
 
 /*
  * The index of that table which a row means now: the one with the OID, or,
- * where no valid index bears that any more, the one with the name (PG-INTERNALS
- * 3.9).
- * InvalidOid when there is neither.  Takes no lock.
+ * where no valid index bears that any more, the one with the name
+ * (doc/internals/postgresql.md 3.9).  InvalidOid when there is neither.  Takes
+ * no lock.
  */
 extern Oid	guard_hide_resolve(Oid table, Oid index, const char *name);
 

@@ -4,10 +4,10 @@
  *	  The indexes that the planner gets to see of a table.
  *
  * The hook sits at the end of get_relation_info(), from where everything in
- * the planner takes its list of indexes (PG-INTERNALS 3.1).  A module that was
- * loaded earlier and adds indexes of its own, as hypopg does, is called first,
- * so its inventions pass the filters, too; they bear OIDs that no filter
- * knows.
+ * the planner takes its list of indexes (doc/internals/postgresql.md 3.1).  A
+ * module that was loaded earlier and adds indexes of its own, as hypopg does,
+ * is called first, so its inventions pass the filters, too; they bear OIDs
+ * that no filter knows.
  *
  * Copyright (c) 2026, the guard authors
  *

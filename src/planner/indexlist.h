@@ -6,8 +6,8 @@
  * One hook for all that takes an index out of the planner's sight: hidden
  * indexes, guard.without_index, and the second planning of what-if.  Whatever
  * is not in the list does not exist for the planner, while everything else,
- * from uniqueness to ON CONFLICT inference, goes on as before (PG-INTERNALS
- * 3.1, 3.2).
+ * from uniqueness to ON CONFLICT inference, goes on as before
+ * (doc/internals/postgresql.md 3.1, 3.2).
  *
  * Copyright (c) 2026, the guard authors
  *

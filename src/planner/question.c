@@ -6,10 +6,10 @@
  * A statement has become slower since an index was hidden.  That index is the
  * cause only if the planner would use it, which only a session that runs the
  * statement can find out: it has the literals, the role, the search_path and
- * the locks (PG-INTERNALS 5.1, 5.4).  So the watch asks in shared memory, and
- * invalidates the table, for generic plans are not made anew otherwise.  The
- * next session that plans the statement plans it once more, with the index in
- * sight, and compares.
+ * the locks (doc/internals/postgresql.md 5.1, 5.4).  So the watch asks in
+ * shared memory, and invalidates the table, for generic plans are not made
+ * anew otherwise.  The next session that plans the statement plans it once
+ * more, with the index in sight, and compares.
  *
  *	used		The index is in the plan, or there is another plan because of
  *				it: an expression index also holds estimates.

@@ -18,14 +18,15 @@
  *							asks
  *
  * planner_hook has what no later look at a statement's text has: its literals
- * and parameters, its search_path, role and locks (PG-INTERNALS 5.1, 5.4).
- * The planner scribbles on the Query, so a copy must be made before it is
- * known which indexes the plan will use, or how long planning takes.  A copy
- * costs some hundredths of the planning.  Therefore a statement has a clock of
- * its own, asked first: usually it is not due, and all that happens beside the
- * planning is that the indexes of the plan are looked up, whether they are new
- * for the statement, or its cost of a new magnitude.  If so, the statement
- * is due when it is planned next, until such a plan comes by again.
+ * and parameters, its search_path, role and locks (doc/internals/postgresql.md
+ * 5.1, 5.4).  The planner scribbles on the Query, so a copy must be made
+ * before it is known which indexes the plan will use, or how long planning
+ * takes.  A copy costs some hundredths of the planning.  Therefore a statement
+ * has a clock of its own, asked first: usually it is not due, and all that
+ * happens beside the planning is that the indexes of the plan are looked up,
+ * whether they are new for the statement, or its cost of a new magnitude.  If
+ * so, the statement is due when it is planned next, until such a plan comes by
+ * again.
  *
  * When a statement is due:
  *
@@ -37,7 +38,7 @@
  *	  its own clock.
  *	- And it is planned without the unique and expression indexes that it does
  *	  not scan, for the planner may have relied on their uniqueness, to remove a
- *	  join, or on their statistics (PG-INTERNALS 2.7).  First without all of
+ *	  join, or on their statistics (doc/internals/postgresql.md 2.7).  First without all of
  *	  them at once, which usually changes nothing.
  *	- As soon as that has taken the limit once more, the rest is left for the
  *	  next time.
@@ -253,7 +254,7 @@ note_seen(RelOptInfo *rel, Oid heap)
 	{
 		foreach(lc, rel->indexlist)
 			seen_indexes ^=
-				murmurhash32(((IndexOptInfo *) lfirst(lc))->indexoid);
+			murmurhash32(((IndexOptInfo *) lfirst(lc))->indexoid);
 	}
 	if (likely(seen == NULL))
 		return;

@@ -11,7 +11,7 @@
  *				every guard.whatif_interval, by whichever session comes first,
  *				for each magnitude that its cost has with other parameters
  *	role		what the statement has of the index: it scans it, or it relies
- *				on its uniqueness, or only on its statistics (PG-INTERNALS 2.7)
+ *				on its uniqueness, or only on its statistics (doc/internals/postgresql.md 2.7)
  *
  * The records are in fixed tables in capture's shared segment.  They may be
  * lost (least recent first, at most 32 per index, all of them when the server

@@ -3,9 +3,10 @@
  * whatif_plan.c
  *	  What a finished plan scans, and what it costs.
  *
- * The plan says what may be scanned (PG-INTERNALS 4.1), which is what a second
- * plan can be compared with; what really was, capture knows.  Arbiters of ON
- * CONFLICT are not in it: hiding does not touch them (3.2).
+ * The plan says what may be scanned (doc/internals/postgresql.md 4.1), which
+ * is what a second plan can be compared with; what really was, capture knows.
+ * Arbiters of ON CONFLICT are not in it: hiding does not touch them
+ * (doc/internals/postgresql.md 3.2).
  *
  * Copyright (c) 2026, the guard authors
  *

@@ -21,7 +21,7 @@
  *				that is missing there would hide what somebody did.
  *	counters	Planning reads the ends of indexes to know the range of a
  *				column, which raises idx_scan and dates last_idx_scan
- *				(PG-INTERNALS 2.6).  The pending counters of all tables and
+ *				(doc/internals/postgresql.md 2.6).  The pending counters of all tables and
  *				indexes that the statement knows are put back to what they
  *				were; they reach the server's statistics only when the session
  *				is idle.  An entry with nothing in it is not sent.

@@ -35,7 +35,8 @@ extern bool guard_without_active(void);
 
 /*
  * Called by hooks before an EXPLAIN: refuses WITHOUT_INDEX for a prepared
- * statement, whose plan may be there already (PG-INTERNALS 8.1).
+ * statement, whose plan may be there already (doc/internals/postgresql.md
+ * 8.1).
  */
 extern void guard_without_check_explain(ExplainStmt *stmt);
 

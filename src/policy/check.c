@@ -5,7 +5,7 @@
  *
  * A partitioned index is judged leaf by leaf, and the worst verdict wins: an
  * index build half done leaves the parent invalid and its attached children
- * in full use (finding 5 of the design review).
+ * in full use (doc/internals/review.md 5).
  *
  * Copyright (c) 2026, the guard authors
  *

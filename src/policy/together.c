@@ -3,10 +3,10 @@
  * together.c
  *	  Which indexes of a table may go, all of them together?
  *
- * Each of two twins may go for the sake of the other, but not both (finding 2
- * of the design review).  Asked about one index, guard answers for that one.
- * Whoever asks for a list of what can be dropped wants another answer: the
- * list as a whole must be right.
+ * Each of two twins may go for the sake of the other, but not both
+ * (doc/internals/review.md 2).  Asked about one index, guard answers for that
+ * one.  Whoever asks for a list of what can be dropped wants another answer:
+ * the list as a whole must be right.
  *
  * So indexes are put on the list one after the other, as if each had been
  * dropped: one on the list serves in nobody's place any more, and one that

@@ -90,7 +90,10 @@ extern bool guard_verdict_service_needs(const GuardDependency *dependency,
 /* Was every service that made this use released, and the use before that? */
 extern bool guard_verdict_use_released(const GuardFact *fact);
 
-/* Does this use still count?  (Design section 5, "a use stops counting".) */
+/*
+ * Does this use still count?  (doc/internals/design.md 5, "a use stops
+ * counting")
+ */
 extern bool guard_verdict_use_counts(const GuardFact *fact,
 									 const GuardPolicy *policy);
 

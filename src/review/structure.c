@@ -9,7 +9,7 @@
  * classes are looked up by name.
  *
  * Expressions and predicates cannot be: parse analysis would lock the table
- * (finding 18 of the design review).  They are compared as text in a normal
+ * (doc/internals/review.md 18).  They are compared as text in a normal
  * form (normal.c).  Equal texts mean the same.  Different ones need not mean
  * different things: where all else would match, and the same columns are used,
  * the answer is "compare by hand".

@@ -4,9 +4,10 @@
  *	  The steps that take long: the drop itself, and the way back after it.
  *
  * That a drop was begun is written down before it begins.  A worker that dies
- * in DROP INDEX CONCURRENTLY leaves the index invalid, and so does a server that
- * crashes; whoever comes next finds the row and runs the same statement again,
- * which goes on where the other one stopped (PG-INTERNALS 7.2).
+ * in DROP INDEX CONCURRENTLY leaves the index invalid, and so does a server
+ * that crashes; whoever comes next finds the row and runs the same statement
+ * again, which goes on where the other one stopped
+ * (doc/internals/postgresql.md 7.2).
  *
  * guard's own doors would judge the statement.  They do so, for the audit log,
  * and find out here that this very index is being dropped by guard itself.

@@ -4,7 +4,7 @@
  *	  Giving an index its old name back.
  *
  * RenameRelationInternal() rather than ALTER INDEX: whoever may drop an index
- * may not always rename it (finding 16 of the design review).  The schema is
+ * may not always rename it (doc/internals/review.md 16).  The schema is
  * that of the table now, which may have moved; the name may have been taken
  * by somebody else in the meantime, mostly by the replacement.  Then the index
  * keeps its holding name, for a name matters less than an index.

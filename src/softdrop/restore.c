@@ -6,7 +6,8 @@
  * Before the drop itself that is a matter of its name and of the planner's
  * sight of it, done at once and in the caller's transaction.  Afterwards the
  * index must be created again, CONCURRENTLY, which no function can do
- * (PG-INTERNALS 7.1): the wish is written down and a visitor carries it out.
+ * (doc/internals/postgresql.md 7.1): the wish is written down and a visitor
+ * carries it out.
  *
  * Copyright (c) 2026, the guard authors
  *

@@ -23,7 +23,8 @@
  * What is known of a soft drop is a row of guard.soft_drop, written in the
  * transaction of the drop itself: a rollback takes back the row and the
  * renaming together.  Rows that came by restore or replication from another
- * server bear that server's identity and are ignored (PG-INTERNALS 3.11).
+ * server bear that server's identity and are ignored
+ * (doc/internals/postgresql.md 3.11).
  *
  * Every transition but a person's restore is made by a visitor.
  *

@@ -4,9 +4,9 @@
  *	  Statements that commit inside, run by a visitor.
  *
  * DROP, CREATE and REINDEX INDEX CONCURRENTLY cannot be run through SPI.  What
- * exec_simple_query() does for a client is done here for ourselves (PG-INTERNALS
- * 7.1).  The trees must outlive the transactions that the statement ends, so
- * they live in a context of their own.
+ * exec_simple_query() does for a client is done here for ourselves
+ * (doc/internals/postgresql.md 7.1).  The trees must outlive the transactions
+ * that the statement ends, so they live in a context of their own.
  *
  * Copyright (c) 2026, the guard authors
  *

@@ -27,8 +27,8 @@ extern void guard_dropping_rebuild(int64 id);
 extern void guard_dropping_create(int64 id);
 
 /*
- * Would dropping it have to wait for older transactions on its table?  It would
- * be invalid meanwhile (PG-INTERNALS 7.2).
+ * Would dropping it have to wait for older transactions on its table?  It
+ * would be invalid meanwhile (doc/internals/postgresql.md 7.2).
  */
 extern bool guard_dropping_must_wait(const GuardSoftDrop *drop);
 

@@ -11,7 +11,7 @@
  *
  * A schema called guard proves nothing, since any role with CREATE on the
  * database could have made it: only what is a member of the extension counts
- * (PG-INTERNALS 10.4).
+ * (doc/internals/postgresql.md 10.4).
  *
  * Copyright (c) 2026, the guard authors
  *

@@ -3,10 +3,10 @@
  * store.h
  *	  guard's own tables, and the one way to run guard's own SQL.
  *
- * Reading is done with catalog-style scans: no ACL, no search_path, no
- * planner (PG-INTERNALS 10.1), and never behind a lock (finding 11).  Writing
- * is done through SPI as the owner of the extension, with a pinned
- * search_path.
+ * Reading is done with catalog-style scans: no ACL, no search_path, no planner
+ * (doc/internals/postgresql.md 10.1), and never behind a lock
+ * (doc/internals/review.md 11).  Writing is done through SPI as the owner of
+ * the extension, with a pinned search_path.
  *
  * Copyright (c) 2026, the guard authors
  *

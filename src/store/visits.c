@@ -4,13 +4,14 @@
  *	  Asking the background worker to come to this database, or to leave it.
  *
  * Wishes are numbers in shared memory, and a latch.  Nobody waits for what he
- * wished for (PG-INTERNALS 6.2, 7.2).
+ * wished for (doc/internals/postgresql.md 6.2, 7.2).
  *
  * Leaving is another matter.  CREATE DATABASE wants its template empty, DROP,
  * RENAME and SET TABLESPACE the database itself, and until 18 PostgreSQL sends
- * away nobody but autovacuum (finding 17).  So such a statement bars the
- * database first: the visitor is told, then interrupted, then ended, and the
- * statement waits for that, as it would for autovacuum, a few seconds.
+ * away nobody but autovacuum (doc/internals/review.md 17).  So such a
+ * statement bars the database first: the visitor is told, then interrupted,
+ * then ended, and the statement waits for that, as it would for autovacuum, a
+ * few seconds.
  *
  * Copyright (c) 2026, the guard authors
  *

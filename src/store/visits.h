@@ -7,7 +7,7 @@
  *
  *	visit		a background worker connects to a database, does what is due
  *				there, and leaves; at most two do so at a time, for all
- *				databases of the server (finding 17 of the design review)
+ *				databases of the server (doc/internals/review.md 17)
  *	wanted		somebody in the database has work that should not wait for the
  *				next regular visit
  *	stay		a visitor shall not leave before that time, because it watches

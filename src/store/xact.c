@@ -36,7 +36,7 @@
  * Callbacks run last registered first, and postgres_fdw commits its remote
  * transaction in one, which it registers when a session first uses it.  To
  * refuse before anybody has committed elsewhere, guard has a callback that can
- * be moved to the head of the list (finding 4 of the design review).  Moving a
+ * be moved to the head of the list (doc/internals/review.md 4).  Moving a
  * callback while callbacks run could make the server pass over it, so another
  * one stays where it is; whichever hears first of COMMIT does the work.
  *

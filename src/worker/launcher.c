@@ -17,8 +17,8 @@
  *
  * There is no launcher while the server is a standby: it is registered to
  * start when recovery has finished, and until then only keeps its place
- * (PG-INTERNALS 6.4).  When it dies it is started again after some seconds,
- * and finds everything where it was.
+ * (doc/internals/postgresql.md 6.4).  When it dies it is started again after
+ * some seconds, and finds everything where it was.
  *
  * When the server is shut down there is nothing left to do.  No process can
  * be started then to visit anybody, but neither is it necessary: what capture
@@ -169,7 +169,8 @@ guard_worker_rest(TimestampTz until, uint32 wait_event)
 
 /*
  * Nobody visits a template, not even template1 that somebody has declared to
- * be none: CREATE DATABASE would have to wait for us (finding 17).
+ * be none: CREATE DATABASE would have to wait for us (doc/internals/review.md
+ * 17).
  */
 static bool
 is_visitable(Form_pg_database database)

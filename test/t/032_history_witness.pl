@@ -75,7 +75,7 @@ $s->ok('DELETE FROM guard.index_origin');
 is($s->value('SELECT guard.snapshot()'), 't', 'a snapshot with capture');
 my $planner = session($node, 'planner');
 $planner->ok('SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off');
-# Row estimates look at the ends of an index: scans that are no use (2.6).
+# Row estimates look at the ends of an index: scans that are no use (doc/internals/postgresql.md 2.6).
 $planner->ok("EXPLAIN SELECT * FROM probed WHERE a > $_") foreach 990 .. 1060;
 $planner->ok('SELECT pg_stat_force_next_flush()');
 $planner->close;
