@@ -22,11 +22,11 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 
 #include "planner/whatif_table.h"
 #include "planner/whatif_waiting.h"
+#include "store/xact.h"
 
 #define PLACES	32
 
@@ -60,14 +60,10 @@ throw_away(int place)
 }
 
 static void
-end_transaction(XactEvent event, void *arg)
+end_transaction(GuardXactPhase phase)
 {
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-	{
-		while (guard_waiting_count > 0)
-			throw_away(guard_waiting_count - 1);
-	}
+	while (guard_waiting_count > 0)
+		throw_away(guard_waiting_count - 1);
 }
 
 void
@@ -78,7 +74,7 @@ guard_waiting_add(const GuardWhatIf *record, double plan_cost,
 	Waiting    *place;
 
 	if (!registered)
-		RegisterXactCallback(end_transaction, NULL);
+		guard_xact_register(GUARD_XACT_OVER, end_transaction);
 	registered = true;
 	if (guard_waiting_count == PLACES)
 		throw_away(0);
