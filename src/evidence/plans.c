@@ -61,8 +61,8 @@ may_be_slower(const GuardOutlook *outlook)
 	if (!outlook->scans || outlook->cost_without <= CHEAP_SCAN)
 		return false;
 	return !outlook->timed ||
-		(outlook->expected > outlook->now * SLOWER_FACTOR &&
-		 outlook->expected > outlook->now + SLOWER_MS);
+		(outlook->cautious > outlook->now * SLOWER_FACTOR &&
+		 outlook->cautious > outlook->now + SLOWER_MS);
 }
 
 /*

@@ -46,6 +46,8 @@ typedef struct GuardOutlook
 	double		low;			/* mean time without the index */
 	double		expected;
 	double		high;
+	double		cautious;		/* expected of a server that is no faster than
+								 * assumed, whatever was learnt */
 } GuardOutlook;
 
 typedef struct GuardLoad
@@ -62,7 +64,7 @@ typedef struct GuardLoad
 } GuardLoad;
 
 /*
- * Fill in low, expected and high from the rest of an outlook.  Pure: looks at
+ * Fill in low, expected, high and cautious from the rest of an outlook.  Pure: looks at
  * nothing but its arguments.
  */
 extern void guard_outlook_predict(GuardOutlook *outlook,

@@ -51,6 +51,7 @@ guard_outlook_predict(GuardOutlook *outlook, const GuardSpeed *scan,
 		speed.ms_per_cost = outlook->now / outlook->cost_with;
 	outlook->low = time_at(outlook, speed.ms_per_cost / speed.spread);
 	outlook->expected = time_at(outlook, speed.ms_per_cost);
+	outlook->cautious = time_at(outlook, Max(speed.ms_per_cost, speed.assumed));
 	outlook->high = time_at(outlook, speed.ms_per_cost * speed.spread);
 }
 

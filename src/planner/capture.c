@@ -301,7 +301,7 @@ note_execution(QueryDesc *queryDesc)
 		return;
 	guard_whatif_executed(queryDesc, queryid, published);
 	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST))
-		guard_speed_learn(queryDesc);
+		guard_speed_learn(queryDesc, queryid);
 }
 
 static void

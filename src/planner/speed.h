@@ -35,6 +35,7 @@ typedef struct GuardSpeed
 {
 	double		ms_per_cost;
 	double		spread;			/* >= 1 */
+	double		assumed;		/* ms_per_cost before anything was learnt */
 	int64		executions;		/* learnt from; 0: an assumption */
 } GuardSpeed;
 
@@ -46,11 +47,17 @@ extern Size guard_speed_size(void);
 extern void guard_speed_attach(void);
 
 /*
- * Learn from an execution that has come to its end, whose plan costs at least
- * GUARD_SPEED_MIN_COST.  Does nothing where nobody measured it, as
- * pg_stat_statements does.  Never waits, raises or allocates.
+ * A plan that costs at least GUARD_SPEED_MIN_COST has been made under the
+ * server's own settings.
  */
-extern void guard_speed_learn(QueryDesc *queryDesc);
+extern void guard_speed_planned(int64 queryid, double cost);
+
+/*
+ * Learn from an execution of such a plan that has come to its end.  Does
+ * nothing where it is not known under which settings it was planned, or nobody
+ * measured it, as pg_stat_statements does.  Never waits, raises or allocates.
+ */
+extern void guard_speed_learn(QueryDesc *queryDesc, int64 queryid);
 
 /* What was learnt so far, or what is assumed where it is too little. */
 extern void guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed);

@@ -69,6 +69,7 @@
 #include "planner/indexlist.h"
 #include "planner/question.h"
 #include "planner/settings.h"
+#include "planner/speed.h"
 #include "planner/whatif.h"
 #include "planner/whatif_plan.h"
 #include "planner/whatif_sample.h"
@@ -193,6 +194,18 @@ look_for_new(Oid index, void *arg)
 	return false;
 }
 
+/*
+ * A statement has been planned.
+ */
+static inline void
+note_planned(PlannedStmt *plan, int64 queryid)
+{
+	planned_last = queryid;
+	if (unlikely(plan->planTree->total_cost >= GUARD_SPEED_MIN_COST) &&
+		!guard_settings_own())
+		guard_speed_planned(queryid, plan->planTree->total_cost);
+}
+
 static PlannedStmt *
 whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 			   ParamListInfo boundParams, struct ExplainState *es)
@@ -230,7 +243,7 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 		guard_plan_indexes(plan, look_for_new, &look);
 	}
 	seen_indexes = outer_indexes;
-	planned_last = queryid;
+	note_planned(plan, queryid);
 	return plan;
 }
 
@@ -327,7 +340,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 	sample.planning_ms = guard_sample_elapsed(started);
 	sample.pairs = id_of_pairs(sample.statement, seen_indexes);
 	seen_indexes = outer_indexes;
-	planned_last = queryid;
+	note_planned(sample.plan, queryid);
 
 	MemoryContextSwitchTo(context);
 	INSTR_TIME_SET_CURRENT(sample.started);

@@ -65,7 +65,7 @@ typedef struct Trust
 	List	   *operators;
 	List	   *families;
 	List	   *types;
-}			Trust;
+} Trust;
 
 /* Built in, and running what they are told to. */
 static const Oid runners[] = {
@@ -77,7 +77,7 @@ static const Oid runners[] = {
 	F_DATABASE_TO_XML_AND_XMLSCHEMA
 };
 
-static bool is_c_type(Oid type, Trust * trust);
+static bool is_c_type(Oid type, Trust *trust);
 static bool calls_others(Node *node, void *context);
 
 static inline bool
@@ -104,7 +104,7 @@ is_first_look(List **seen, Oid object)
  */
 
 static bool
-is_c_function(Oid function, Trust * trust)
+is_c_function(Oid function, Trust *trust)
 {
 	HeapTuple	tuple;
 	Oid			language;
@@ -132,7 +132,7 @@ is_c_function(Oid function, Trust * trust)
  * The functions of an operator alone, with those that estimate it.
  */
 static bool
-has_c_functions(Oid operator, Trust * trust)
+has_c_functions(Oid operator, Trust *trust)
 {
 	HeapTuple	tuple;
 	FormData_pg_operator form;
@@ -154,7 +154,7 @@ has_c_functions(Oid operator, Trust * trust)
  * from one to the other.
  */
 static bool
-is_c_family(Oid family, Trust * trust)
+is_c_family(Oid family, Trust *trust)
 {
 	CatCList   *members;
 	bool		result = true;
@@ -186,7 +186,7 @@ is_c_family(Oid family, Trust * trust)
  * An operator in an expression, with what the planner may put in its place.
  */
 static bool
-is_c_operator(Oid operator, Trust * trust)
+is_c_operator(Oid operator, Trust *trust)
 {
 	CatCList   *members;
 	bool		result;
@@ -209,7 +209,7 @@ is_c_operator(Oid operator, Trust * trust)
 }
 
 static bool
-are_c_operators(List *operators, Trust * trust)
+are_c_operators(List *operators, Trust *trust)
 {
 	ListCell   *lc;
 
@@ -222,7 +222,7 @@ are_c_operators(List *operators, Trust * trust)
 }
 
 static bool
-are_c_classes(oidvector *classes, Trust * trust)
+are_c_classes(oidvector *classes, Trust *trust)
 {
 	for (int i = 0; i < classes->dim1; i++)
 	{
@@ -242,7 +242,7 @@ are_c_classes(oidvector *classes, Trust * trust)
  * An expression, or a list of them, as it is stored.
  */
 static bool
-is_c_stored(const char *stored, Trust * trust)
+is_c_stored(const char *stored, Trust *trust)
 {
 	return stored == NULL || !calls_others(stringToNode(stored), trust);
 }
@@ -251,7 +251,7 @@ is_c_stored(const char *stored, Trust * trust)
  * The same of a column of a catalog; NULL is none.
  */
 static bool
-is_c_column(int cache, HeapTuple tuple, AttrNumber column, Trust * trust)
+is_c_column(int cache, HeapTuple tuple, AttrNumber column, Trust *trust)
 {
 	bool		isnull;
 	Datum		value = SysCacheGetAttr(cache, tuple, column, &isnull);
@@ -268,7 +268,7 @@ is_c_column(int cache, HeapTuple tuple, AttrNumber column, Trust * trust)
  * The checks of one domain, without those of the domain it may be based on.
  */
 static bool
-are_c_checks(Oid domain, Trust * trust)
+are_c_checks(Oid domain, Trust *trust)
 {
 	Relation	constraints = table_open(ConstraintRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -294,7 +294,7 @@ are_c_checks(Oid domain, Trust * trust)
 }
 
 static bool
-are_c_attributes(Oid relation, Trust * trust)
+are_c_attributes(Oid relation, Trust *trust)
 {
 	HeapTuple	tuple;
 
@@ -314,7 +314,7 @@ are_c_attributes(Oid relation, Trust * trust)
 }
 
 static bool
-is_c_range(Oid type, Trust * trust)
+is_c_range(Oid type, Trust *trust)
 {
 	HeapTuple	tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(type));
 	FormData_pg_range form;
@@ -333,7 +333,7 @@ is_c_range(Oid type, Trust * trust)
  * What the functions of arrays and rows call to compare what is in them.
  */
 static bool
-is_c_comparison(Oid type, Trust * trust)
+is_c_comparison(Oid type, Trust *trust)
 {
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY |
 											  TYPECACHE_HASH_OPFAMILY);
@@ -344,7 +344,7 @@ is_c_comparison(Oid type, Trust * trust)
 }
 
 static bool
-is_c_type(Oid type, Trust * trust)
+is_c_type(Oid type, Trust *trust)
 {
 	HeapTuple	tuple;
 	FormData_pg_type form;
@@ -388,7 +388,7 @@ is_c_type(Oid type, Trust * trust)
  * A function that is called by name, or by a cast.
  */
 static bool
-is_c_call(FuncExpr * call, Trust * trust)
+is_c_call(FuncExpr * call, Trust *trust)
 {
 	ListCell   *lc;
 
@@ -405,7 +405,7 @@ is_c_call(FuncExpr * call, Trust * trust)
  * One node, not looking at its children.
  */
 static bool
-is_c_node(Node *node, Trust * trust)
+is_c_node(Node *node, Trust *trust)
 {
 	switch (nodeTag(node))
 	{
@@ -459,7 +459,7 @@ calls_others(Node *node, void *context)
  */
 
 static bool
-are_c_indexes(Relation rel, Trust * trust)
+are_c_indexes(Relation rel, Trust *trust)
 {
 	ListCell   *lc;
 
@@ -486,7 +486,7 @@ are_c_indexes(Relation rel, Trust * trust)
 }
 
 static bool
-are_c_statistics(Relation rel, Trust * trust)
+are_c_statistics(Relation rel, Trust *trust)
 {
 	ListCell   *lc;
 
@@ -512,7 +512,7 @@ are_c_statistics(Relation rel, Trust * trust)
  * on).
  */
 static bool
-are_c_constraints(Relation rel, Trust * trust)
+are_c_constraints(Relation rel, Trust *trust)
 {
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 
@@ -540,7 +540,7 @@ are_c_constraints(Relation rel, Trust * trust)
  * The key by which a table is partitioned, if it is.
  */
 static bool
-is_c_partition_key(Oid table, Trust * trust)
+is_c_partition_key(Oid table, Trust *trust)
 {
 	HeapTuple	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(table));
 	bool		isnull;
@@ -559,7 +559,7 @@ is_c_partition_key(Oid table, Trust * trust)
 }
 
 static bool
-are_c_partition_keys(Relation rel, Trust * trust)
+are_c_partition_keys(Relation rel, Trust *trust)
 {
 	ListCell   *lc;
 
@@ -576,7 +576,7 @@ are_c_partition_keys(Relation rel, Trust * trust)
 }
 
 static bool
-is_c_relation(Oid relation, Trust * trust)
+is_c_relation(Oid relation, Trust *trust)
 {
 	Relation	rel;
 	bool		result;

@@ -49,8 +49,9 @@ static const Shape shapes[] = {
 };
 
 /* What the server assumes as long as it has measured nothing. */
-static const GuardSpeed scan = {0.004, 4.0, 0};
-static const GuardSpeed look_up = {0.0004, 4.0, 0};
+static const GuardSpeed scan = {0.004, 4.0, 0.004, 0};
+static const GuardSpeed look_up = {0.0004, 4.0, 0.0004, 0};
+static const GuardSpeed fooled = {0.000004, 1.5, 0.004, 1500};
 
 static int	tests = 0;
 
@@ -113,6 +114,16 @@ corners(void)
 	ok(outlook.expected == 40,
 	   "two costly look-ups", "the statement's own ratio serves",
 	   outlook.expected);
+
+	/* a server that somebody made believe it were a thousand times as fast */
+	memset(&outlook, 0, sizeof(outlook));
+	outlook.planned = outlook.timed = outlook.scans = true;
+	outlook.now = 0.01;
+	outlook.cost_with = 8;
+	outlook.cost_without = 1600;
+	guard_outlook_predict(&outlook, &fooled, &look_up);
+	ok(outlook.expected < 0.02 && outlook.cautious > 6, "a speed too good",
+	   "does not hide that a scan is slower", outlook.cautious);
 
 	memset(&outlook, 0, sizeof(outlook));
 	outlook.planned = true;
