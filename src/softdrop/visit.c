@@ -59,7 +59,8 @@
 #define ATTEMPTS_UNTIL_STUCK	5
 
 /* A round takes so long for the hidden ones, and for the others. */
-#define ROUND_TIME		(INT64CONST(1500) * 1000)
+#define HIDDEN_TIME		(INT64CONST(1500) * 1000)
+#define OTHERS_TIME		(INT64CONST(500) * 1000)
 
 /* Telling must not keep the watch from its work. */
 #define TELLING_TIME_LIMIT	2000	/* milliseconds */
@@ -652,14 +653,14 @@ prepare(Visit *visit)
  * Look at some of them, as long as there is time; the rest is due at once.
  */
 static void
-look_at_some(Visit *visit, int from, int to)
+look_at_some(Visit *visit, int from, int to, int64 limit)
 {
 	TimestampTz began = GetCurrentTimestamp();
 
 	for (int i = from; i < to; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (GetCurrentTimestamp() - began > ROUND_TIME)
+		if (GetCurrentTimestamp() - began > limit)
 		{
 			come_again(visit, began, true);
 			return;
@@ -682,8 +683,8 @@ guard_softdrop_visit(void)
 		return 0;
 	visit.context = CurrentMemoryContext;
 	prepare(&visit);
-	look_at_some(&visit, 0, visit.hidden);
-	look_at_some(&visit, visit.hidden, list_length(visit.ids));
+	look_at_some(&visit, 0, visit.hidden, HIDDEN_TIME);
+	look_at_some(&visit, visit.hidden, list_length(visit.ids), OTHERS_TIME);
 	if (long_step == GUARD_STEP_DROP && visit.stay)
 	{
 		run(&visit, do_put_off, long_step_id);
