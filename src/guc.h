@@ -63,6 +63,7 @@ extern int	guard_guc_alert_pool_busy;	/* percent, sighup; 0: no alert */
 extern int	guard_guc_max_indexes;	/* slots, postmaster */
 extern int	guard_guc_max_statements;	/* slots, postmaster */
 
+/* define all settings; called once, from _PG_init */
 extern void guard_guc_define(void);
 
 /*

@@ -56,6 +56,7 @@ typedef struct GuardAlertsMemory
 /* NULL where guard is not preloaded */
 extern GuardAlertsMemory *guard_alerts_memory;
 
+/* reserve the shared memory; called once, from _PG_init */
 extern void guard_alerts_memory_init(void);
 
 /*

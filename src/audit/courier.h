@@ -23,6 +23,7 @@ extern void guard_courier_call(void);
  */
 extern bool guard_courier_deliver(void);
 
+/* what the background worker runs that writes the entries of one database */
 extern PGDLLEXPORT void guard_courier_main(Datum database);
 
 #endif							/* GUARD_COURIER_H */

@@ -57,6 +57,7 @@ extern Oid	guard_ring_database(void);
 /* The database has gone. */
 extern void guard_ring_forget_database(Oid database);
 
+/* for guard.status */
 extern void guard_ring_status(GuardRingStatus *status);
 
 /*

@@ -203,6 +203,12 @@ typedef PlannedStmt *(*guard_compat_planner_type) (Query *parse,
 												   int cursorOptions,
 												   ParamListInfo boundParams,
 												   struct ExplainState *es);
+
+/*
+ * Put a planner at the head of planner_hook; it may call the next one, which
+ * is the standard planner where nobody else has hooked in, or the standard one
+ * past all others.
+ */
 extern void guard_compat_hook_planner(guard_compat_planner_type planner);
 extern PlannedStmt *guard_compat_next_planner(Query *parse,
 											  const char *query_string,

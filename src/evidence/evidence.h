@@ -181,6 +181,10 @@ typedef struct GuardServer
 	struct GuardTimes *times;	/* read when first asked for */
 } GuardServer;
 
+/*
+ * what is known of the server as a whole, in the current memory context; cheap
+ * enough for once a question
+ */
 extern GuardServer *guard_server_read(void);
 
 /*
@@ -212,6 +216,12 @@ extern BlockNumber guard_evidence_blocks_now(Oid table);
 
 /* ---- the kinds of evidence, one file each; called by evidence.c ---- */
 
+/*
+ * The collectors.  Each adds its facts to the evidence, in the current memory
+ * context, without waiting for a lock.  Those that a verdict could not do
+ * without raise an error where they cannot read their table: protection,
+ * dependencies, hidden, inherited.
+ */
 extern void guard_usage_collect(GuardEvidence *evidence);
 extern void guard_usage_collect_aim(GuardEvidence *evidence);
 extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
@@ -219,15 +229,24 @@ extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
 /* a table and its indexes: whatever capture may have a record of */
 extern List *guard_usage_relations(Oid table);
 
+/* what it inherited, what was written down, what moves of its table ended */
 extern void guard_inherited_collect(GuardEvidence *evidence);
 extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
+
+/* seen being created?  protected?  what do shadow plans say? */
 extern void guard_origin_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
 extern void guard_plans_collect(GuardEvidence *evidence,
 								const GuardFellows *fellows);
+
+/* has the planner lately relied on the uniqueness of the index? */
 extern bool guard_plans_need_unique(const GuardEvidence *evidence);
+
+/* called when all other facts are there */
 extern void guard_hidden_collect(GuardEvidence *evidence);
+
+/* who needs it, and the approvals that are valid for who asks */
 extern void guard_dependencies_collect(GuardEvidence *evidence);
 extern void guard_approvals_collect(GuardEvidence *evidence,
 									const GuardTarget *target);
@@ -244,6 +263,12 @@ extern void guard_origin_rebuilt(Oid old, Oid successor);
  * writes that down.
  */
 typedef struct GuardPendingMove GuardPendingMove;
+
+/*
+ * Is the statement about to move tables?  What they are called now, as a list
+ * of GuardPendingMove in the current memory context; and, at its end, what
+ * they are called since.
+ */
 extern List *guard_moved_prepare(Node *parsetree);
 extern void guard_moved_record(List *moves);
 

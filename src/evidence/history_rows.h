@@ -37,7 +37,13 @@ guard_history_bigint(HeapTuple tuple, TupleDesc desc, int column,
 /* Rows of guard.known_use and guard.hourly_use, not written yet. */
 typedef struct GuardHistoryRows GuardHistoryRows;
 
+/*
+ * Rows in the current memory context: none; one use more; the epochs written
+ * at once.
+ */
 extern GuardHistoryRows *guard_history_rows_make(void);
+
+/* what happened between two snapshots, for the row of this index */
 extern void guard_history_rows_use(GuardHistoryRows *rows,
 								   const GuardKnownUse *use);
 
@@ -53,6 +59,7 @@ extern void guard_history_rows_delete(List *ids);
 /* everything: it is another database's */
 extern void guard_history_rows_clear(void);
 
+/* write the epochs that are not written yet */
 extern void guard_history_rows_epochs(const GuardEpochs *epochs);
 
 /* the statements, and what is too old */

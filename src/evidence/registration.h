@@ -37,6 +37,10 @@ typedef struct GuardRegistration
 	Oid			index_oid;
 } GuardRegistration;
 
+/*
+ * read the columns that all registries have; strings in the current memory
+ * context
+ */
 extern void guard_registration_read(HeapTuple tuple, TupleDesc desc,
 									GuardRegistration *reg);
 

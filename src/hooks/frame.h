@@ -85,6 +85,10 @@ typedef struct GuardFrame
 	List	   *moves;			/* of GuardPendingMove * */
 } GuardFrame;
 
+/*
+ * The innermost running statement, NULL for none; open one; and close it, with
+ * whatever an error left open above it.
+ */
 extern GuardFrame *guard_frame_top(void);
 extern GuardFrame *guard_frame_push(CommandTag tag, bool by_trigger);
 extern void guard_frame_pop(GuardFrame *frame);
@@ -174,10 +178,18 @@ extern PlannedStmt *guard_delay_carry_out(GuardFrame *frame, PlannedStmt *pstmt,
 
 /* ---- books.c */
 
+/*
+ * at the end of a statement that succeeded: audit rows, heirs, created and
+ * moved relations
+ */
 extern void guard_books_write(GuardFrame *frame);
 
 /* ---- transaction.c: what must be made up for before COMMIT ---- */
 
+/*
+ * Of the judgement's drop: judge it again before COMMIT; let capture forget it
+ * once committed; keep the frame's memory until the transaction ends.
+ */
 extern void guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement);
 extern void guard_transaction_forget_captured(GuardFrame *frame);
 extern void guard_transaction_keep(GuardFrame *frame);
@@ -201,6 +213,10 @@ extern Oid	guard_database_to_empty(Node *parsetree);
  * temporary objects ----
  */
 
+/*
+ * register with the end of transactions; and note an index that is being
+ * dropped with guard.mode = off
+ */
 extern void guard_unjudged_init(void);
 extern void guard_unjudged_note(Oid index);
 
@@ -217,8 +233,13 @@ extern void guard_settings_changed(Node *parsetree, const char *statement);
 
 /* ---- installation, called by guard.c ---- */
 
+/* register with the phases of a transaction; called once, from _PG_init */
 extern void guard_transaction_init(void);
+
+/* install the hook; called once, from _PG_init */
 extern void guard_utility_init(void);
+
+/* install the hook; called once, from _PG_init */
 extern void guard_object_access_init(void);
 
 #endif							/* GUARD_FRAME_H */

@@ -43,6 +43,10 @@ extern bool guard_pending_end(void);
  */
 extern void guard_pending_flush(bool patient);
 
+/*
+ * What this session has published of a relation, NULL for nothing it
+ * remembers; and forget one that is gone.
+ */
 extern const GuardOwnUse *guard_pending_own(Oid relation);
 extern void guard_pending_forget(Oid relation);
 

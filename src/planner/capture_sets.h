@@ -12,6 +12,10 @@
 
 #include "planner/capture_table.h"
 
+/*
+ * For the one segment of capture: bytes that are needed; make the tables or
+ * find them, holding AddinShmemInitLock.
+ */
 extern Size guard_sets_size(void);
 extern void guard_sets_attach(void);
 

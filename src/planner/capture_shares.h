@@ -24,6 +24,10 @@
 /* Shares are known by number; the last is common to all that found none. */
 #define GUARD_SHARES	1000
 
+/*
+ * For the one segment of capture: bytes that are needed; make the tables or
+ * find them, holding AddinShmemInitLock.
+ */
 extern Size guard_shares_size(void);
 extern void guard_shares_attach(void);
 
@@ -55,6 +59,10 @@ extern void guard_shares_lose(const GuardRelationKey *key, Oid owner,
 							  TimestampTz at);
 extern TimestampTz guard_shares_lost(const GuardRelationKey *key, Oid owner);
 
+/*
+ * the relation, or the whole database, is gone: so are its losses and its
+ * share
+ */
 extern void guard_shares_forget(const GuardRelationKey *key);
 extern void guard_shares_forget_database(Oid database);
 

@@ -31,6 +31,7 @@ typedef struct GuardHideRow
 	TimestampTz since;
 } GuardHideRow;
 
+/* read the fixed part of a row; nothing of it can be null */
 extern void guard_hide_read_row(HeapTuple tuple, TupleDesc desc,
 								GuardHideRow *row);
 

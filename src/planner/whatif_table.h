@@ -56,6 +56,10 @@ typedef enum GuardWhatIfCount
 } GuardWhatIfCount;
 #define GUARD_COUNTS	5
 
+/*
+ * Count one; and the counts, what the clock let pass and how full the table
+ * is, for guard.status.  Atomic, waits for nobody.
+ */
 extern void guard_whatif_count(GuardWhatIfCount what);
 extern void guard_clock_status(GuardWhatIfStatus *status);
 extern void guard_whatif_table_status(GuardWhatIfStatus *status);

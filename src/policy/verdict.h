@@ -75,6 +75,10 @@ typedef struct GuardVerdict
 	GuardEvidence *evidence;
 } GuardVerdict;
 
+/*
+ * The first rule that matches.  Pure: reads nothing but its arguments.  The
+ * names are those of SQL and messages, constants.
+ */
 extern GuardVerdict guard_verdict_decide(GuardEvidence *evidence,
 										 const GuardPolicy *policy);
 extern const char *guard_verdict_reason_name(GuardReason reason);

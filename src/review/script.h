@@ -136,6 +136,7 @@ typedef struct Script
 
 /* ---- transactions and settings (script.c) ---- */
 
+/* an empty script, in the current memory context */
 extern void guard_script_init(Script *script);
 
 /* Change a variable of the script's state such that ROLLBACK changes it back. */
@@ -162,6 +163,7 @@ extern void guard_script_set_config(Script *script, const char *name,
 
 /* ---- names (names.c) ---- */
 
+/* read search_path and what else the session brings along */
 extern void guard_script_init_names(Script *script);
 
 /*
@@ -190,6 +192,7 @@ extern ScriptSchema *guard_script_creation_schema(Script *script,
 												  const char *name);
 extern ScriptSchema *guard_script_schema_of(const ScriptRelation *relation);
 
+/* Effects on what the script knows: a relation made, renamed, dropped. */
 extern ScriptRelation *guard_script_add(Script *script, ScriptSchema *schema,
 										const char *name, char relkind);
 extern void guard_script_rename(Script *script, ScriptRelation *relation,
@@ -199,6 +202,7 @@ extern void guard_script_drop(Script *script, ScriptRelation *relation);
 /* All indexes of a table that are there, of ScriptRelation *. */
 extern List *guard_script_indexes_of(Script *script, ScriptRelation *table);
 
+/* a column by its name, NULL for none; and a new one */
 extern ScriptColumn *guard_script_column(Script *script, ScriptRelation *table,
 										 const char *name);
 extern void guard_script_add_column(Script *script, ScriptRelation *table,
@@ -237,6 +241,7 @@ typedef enum ScriptMatch
 	SCRIPT_MATCH_SERVES
 } ScriptMatch;
 
+/* does an index of the script serve in place of a real one? */
 extern ScriptMatch guard_structure_match(const GuardShape *gone,
 										 const ScriptRelation *index,
 										 bool need_unique);

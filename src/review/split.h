@@ -45,6 +45,7 @@ typedef struct GuardSplitter
 	bool		standard_strings;	/* a backslash in '...' is a backslash */
 } GuardSplitter;
 
+/* begin with a script, which must last as long as the splitter */
 extern void guard_split_start(GuardSplitter *splitter, const char *script);
 
 /* The next piece, in the current memory context; NULL at the end. */

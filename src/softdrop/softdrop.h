@@ -194,6 +194,7 @@ extern int	guard_softdrop_settle_texts(void);
 /* "public.users_email_idx", quoted where needed */
 extern char *guard_softdrop_name(const GuardSoftDrop *drop);
 
+/* as in guard.soft_drops, a constant */
 extern const char *guard_softdrop_state_name(GuardSoftDropState state);
 
 /* ---- names.c ---- */

@@ -50,6 +50,7 @@ extern void guard_dropping_check(Oid relation);
 /* the row, in that context; called in a transaction */
 extern GuardSoftDrop *guard_dropping_read(int64 id, MemoryContext context);
 
+/* is there a valid index of that OID? */
 extern bool guard_dropping_is_valid(Oid index);
 
 /* the name that a relation bears now, to be used in a statement */

@@ -95,6 +95,7 @@ typedef struct GuardVisitsStatus
 	bool		visited_now;	/* a visitor is in this database */
 } GuardVisitsStatus;
 
+/* for guard.status, in the current memory context */
 extern void guard_visits_status(GuardVisitsStatus *status);
 
 #endif							/* GUARD_VISITS_H */

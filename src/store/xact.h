@@ -92,6 +92,10 @@ typedef struct GuardXactList
 
 #define guard_xact_list_empty(list)	dlist_is_empty(&(list)->items)
 
+/*
+ * The item belongs to the current subtransaction from now on: passed on where
+ * that ends well, dropped where it does not.
+ */
 extern void guard_xact_list_add(GuardXactList *list, GuardXactItem *item);
 
 /* Take off all items, whose memory may be gone already. */
