@@ -20,7 +20,8 @@ GRANT USAGE ON SCHEMA guard TO PUBLIC;
 -- Read from the catalog, never called: a library that belongs to other SQL
 -- keeps its hands off these tables.  An update script replaces it last.
 CREATE FUNCTION guard.sql_id() RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'SELECT ''@SQL_ID@''::pg_catalog.text';
+REVOKE ALL ON FUNCTION guard.sql_id() FROM PUBLIC;
 COMMENT ON FUNCTION guard.sql_id() IS
 'Which SQL of guard this is: the library knows the one it belongs to, and guard.status says when this is another.';

@@ -54,7 +54,7 @@ SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE proparallel <> 
 SELECT is_empty(
 	$$ SELECT oid::regprocedure FROM functions
 		WHERE has_function_privilege('public', oid, 'EXECUTE')
-		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'review', 'status', 'dependencies', 'compare_versions', 'what_if', 'service_of', 'pool_before') $$,
+		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'status', 'dependencies', 'compare_versions', 'what_if', 'service_of', 'pool_before') $$,
 	'PUBLIC may execute nothing but questions');
 SELECT is_empty(
 	$$ SELECT oid::regclass, p FROM tables, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
