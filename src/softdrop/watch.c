@@ -678,8 +678,9 @@ look_at(const GuardSoftDrop *drop, Baseline *row, GuardWatchSample *sample,
 	GuardNoiseStatement statement;
 	GuardNoiseFinding finding;
 	GuardNoiseStep step;
+	bool		reset = sample->reset_at > row->seen_at;
 
-	result->lost |= sample->reset_at > row->seen_at;
+	result->lost |= reset;
 	if (!compare(row, sample, &statement) || row->seen_at > sample->at)
 	{
 		result->lost = true;
@@ -706,7 +707,9 @@ look_at(const GuardSoftDrop *drop, Baseline *row, GuardWatchSample *sample,
 	if (finding.slower && answer == GUARD_NOISE_INNOCENT)
 		say_innocent(drop, row, &finding);
 	row->in_a_row = step.in_a_row;
-	return !step.end && statement.seconds <= MAX_WINDOW;
+
+	/* lost once: what comes after a reset is in a window of its own */
+	return !reset && !step.end && statement.seconds <= MAX_WINDOW;
 }
 
 List *
