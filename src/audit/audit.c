@@ -27,6 +27,24 @@
 #include "guc.h"
 #include "policy/sentence.h"
 #include "store/store.h"
+#include "store/xact.h"
+#include "utils/memutils.h"
+
+struct GuardRecord
+{
+	GuardEntry	entry;
+	char	   *json;
+};
+
+/* A row of this transaction that could not be written in it. */
+typedef struct Unwritten
+{
+	GuardXactItem item;
+	char		json[FLEXIBLE_ARRAY_MEMBER];
+}			Unwritten;
+
+static GuardXactList unwritten = GUARD_XACT_LIST_INIT(unwritten);
+static MemoryContext unwritten_context = NULL;
 
 char *
 guard_audit_question(void)
@@ -47,7 +65,83 @@ write_here(const GuardEntry *entry)
 		guard_entry_insert(json, 0);
 }
 
+/*
+ * The line, and what the row is made of.
+ */
+static GuardRecord *
+make_record(const GuardEntry *entry)
+{
+	GuardRecord *record = palloc(sizeof(GuardRecord));
+
+	record->entry = *entry;
+	record->json = guard_entry_json(entry);
+	guard_entry_log(record->json);
+	return record;
+}
+
+static void
+insert_all(void *arg)
+{
+	ListCell   *lc;
+
+	foreach(lc, (List *) arg)
+		guard_entry_insert(((GuardRecord *) lfirst(lc))->json, 0);
+}
+
+/*
+ * Keep it until COMMIT, when nothing may fail any more: the ring is made now.
+ */
+static void
+leave_unwritten(const GuardRecord * record)
+{
+	char	   *json = guard_entry_short_json(&record->entry);
+	Unwritten  *left;
+
+	if (unwritten_context == NULL)
+		unwritten_context = AllocSetContextCreate(TopMemoryContext,
+												  "guard unwritten records",
+												  ALLOCSET_SMALL_SIZES);
+	left = MemoryContextAlloc(unwritten_context,
+							  offsetof(Unwritten, json) + strlen(json) + 1);
+	strcpy(left->json, json);
+	guard_ring_make();
+	guard_xact_list_add(&unwritten, &left->item);
+}
+
 void
+guard_audit_write(List *records)
+{
+	ListCell   *lc;
+
+	if (records == NIL || !guard_store_matches())
+		return;
+	if (guard_xact_may_begin() &&
+		guard_store_try("write to the audit log", insert_all, records))
+		return;
+	foreach(lc, records)
+		leave_unwritten(lfirst(lc));
+}
+
+static void
+hand_over_unwritten(GuardXactPhase phase)
+{
+	dlist_iter	iter;
+
+	if (likely(unwritten_context == NULL))
+		return;
+	if (phase == GUARD_XACT_COMMITTED)
+	{
+		dlist_foreach(iter, &unwritten.items)
+			(void) guard_ring_put(dlist_container(Unwritten, item.node, iter.cur)->json,
+								  false);
+		guard_courier_call();
+	}
+	guard_xact_list_clear(&unwritten);
+	MemoryContextDelete(unwritten_context);
+	unwritten_context = NULL;
+}
+
+GuardRecord *
 guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 {
 	const GuardJudgement *judgement = dropped->judgement;
@@ -82,7 +176,7 @@ guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 		if (judgement->verdict.reason == GUARD_REASON_APPROVED)
 			entry.approval = guard_sentence_approval(&judgement->verdict.evidence->approval);
 	}
-	write_here(&entry);
+	return make_record(&entry);
 }
 
 /* ---- what is refused ---- */
@@ -183,7 +277,7 @@ guard_audit_status(void)
 	if (status.waiting == 0)
 		waiting = pstrdup("nothing waits");
 	else
-		waiting = psprintf("%d refused drops wait to be written by a background worker (max_worker_processes)",
+		waiting = psprintf("%d records wait to be written by a background worker (max_worker_processes)",
 						   status.waiting);
 	if (status.uncounted == 0)
 		return waiting;
@@ -201,6 +295,7 @@ void
 guard_audit_init(void)
 {
 	guard_ring_init();
+	guard_xact_register(GUARD_XACT_OVER, hand_over_unwritten);
 }
 
 /* ---- what is too old ---- */
@@ -266,7 +361,7 @@ guard_audit_setting(const char *name, const char *statement, bool lasting)
 	entry.object = name;
 	entry.statement = statement;
 	if (lasting)
-		write_here(&entry);
+		guard_audit_write(list_make1(make_record(&entry)));
 	else
 		guard_entry_log(guard_entry_json(&entry));
 }

@@ -41,11 +41,18 @@ typedef struct GuardAsked
 extern char *guard_audit_question(void);
 
 /*
- * One row and one log line for a drop that went through.  Written in the
- * dropping transaction, so a rollback takes the row back.
+ * One log line for a drop that went through, and what is to become its row.
  */
-extern void guard_audit_dropped(const GuardDropped *dropped,
-								const GuardAsked *asked);
+typedef struct GuardRecord GuardRecord;
+extern GuardRecord * guard_audit_dropped(const GuardDropped *dropped,
+										 const GuardAsked *asked);
+
+/*
+ * Write rows, of GuardRecord *, in the transaction that drops, so that a
+ * rollback takes them back.  Those that cannot be written now wait, from its
+ * COMMIT on, for somebody who can.
+ */
+extern void guard_audit_write(List *records);
 
 /*
  * One entry for each index that the statement was refused, or is about to be.

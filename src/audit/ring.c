@@ -334,6 +334,13 @@ append(const char *json, Size len)
 	ring->used += size;
 }
 
+void
+guard_ring_make(void)
+{
+	if (!RecoveryInProgress())
+		(void) attach(true);
+}
+
 bool
 guard_ring_put(const char *json, bool may_create)
 {

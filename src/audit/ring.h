@@ -39,6 +39,9 @@ extern void guard_ring_init(void);
  */
 extern bool guard_ring_put(const char *json, bool may_create);
 
+/* Make the ring, or find it: then guard_ring_put() raises nothing. */
+extern void guard_ring_make(void);
+
 /*
  * Take the first entry of this database behind "after" (0: from the start) that
  * nobody else is writing; NULL when there is none.  In the current memory

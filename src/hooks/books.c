@@ -44,7 +44,7 @@ record_not_rebuilt(GuardFrame *frame, GuardShape *shape)
 	dropped.table_name = guard_sentence_table(shape);
 	dropped.definition = shape->definition;
 	dropped.why = GUARD_UNJUDGED_INTERNAL;
-	guard_audit_dropped(&dropped, &asked);
+	guard_audit_write(list_make1(guard_audit_dropped(&dropped, &asked)));
 }
 
 /*
@@ -109,16 +109,28 @@ record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 	}
 }
 
+/*
+ * For itself, so that neither fails with the other: a lock on the audit log
+ * costs no evidence.
+ */
 static void
-record_dropped(GuardFrame *frame)
+record_for_audit(void *arg)
 {
+	GuardFrame *frame = arg;
 	GuardAsked	asked = guard_frame_asked(frame);
+	List	   *records = NIL;
 	ListCell   *lc;
 
 	foreach(lc, frame->dropped)
-		guard_audit_dropped(lfirst(lc), &asked);
-	if (!guard_store_matches())
-		return;
+		records = lappend(records, guard_audit_dropped(lfirst(lc), &asked));
+	guard_audit_write(records);
+}
+
+static void
+record_dropped(GuardFrame *frame)
+{
+	ListCell   *lc;
+
 	foreach(lc, frame->dropped)
 	{
 		GuardDropped *dropped = lfirst(lc);
@@ -166,11 +178,10 @@ write_books(void *arg)
 
 	if (frame->renames || frame->rebuilt != NIL)
 		guard_hide_refresh();
-	if (guard_store_matches())
-		record_rebuilt(frame);
-	record_dropped(frame);
 	if (!guard_store_matches())
 		return;
+	record_rebuilt(frame);
+	record_dropped(frame);
 	record_created(frame);
 	guard_moved_record(frame->moves);
 	if (frame->renames)
@@ -205,15 +216,17 @@ purge_captured(void)
 void
 guard_books_write(GuardFrame *frame)
 {
+	bool		(*run) (const char *what, guard_work work, void *arg);
+
 	/* DROP EXTENSION guard leaves no books to write. */
 	if (has_news(frame) && guard_store_present())
 	{
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
-
 		/* In a trigger that was deferred, COMMIT may have begun. */
-		(void) (guard_xact_may_begin() ? guard_store_try :
-				guard_store_must) ("write its books", write_books, frame);
+		run = guard_xact_may_begin() ? guard_store_try : guard_store_must;
+		(void) run("record what was dropped", record_for_audit, frame);
+		(void) run("write its books", write_books, frame);
 		PopActiveSnapshot();
 		guard_transaction_forget_captured(frame);
 		purge_captured();

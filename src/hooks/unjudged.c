@@ -93,6 +93,7 @@ is_gone(const Unjudged *entry)
 static void
 write_gone(void *arg)
 {
+	List	   *records = NIL;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &unjudged.items)
@@ -100,8 +101,10 @@ write_gone(void *arg)
 		Unjudged   *entry = dlist_container(Unjudged, item.node, iter.cur);
 
 		if (!entry->written && is_gone(entry))
-			guard_audit_dropped(&entry->dropped, &entry->asked);
+			records = lappend(records, guard_audit_dropped(&entry->dropped,
+														   &entry->asked));
 	}
+	guard_audit_write(records);
 }
 
 /*

@@ -119,6 +119,27 @@ foreach my $preload ('', 'guard')
 	wait_until($s, "SELECT $rows = 211");
 	ok(1, "$case: and its row comes");
 
+	# ---- what went, and could not be written when it went
+
+	my $dropped = q{SELECT string_agg(index_name || ' ' || verdict, ', ' ORDER BY at) FROM guard.audit_log WHERE verdict IN ('allow', 'unjudged')};
+	make_table($s, 'w');
+	$s->ok('CREATE INDEX w_a2 ON w (a); CREATE INDEX w_b ON w (b); CREATE INDEX w_c ON w (c); CREATE INDEX w_d ON w (a, b)');
+	my $locker = session($node);
+	$locker->ok('BEGIN; LOCK TABLE guard.audit_log');
+	$s->ok('BEGIN; DROP INDEX w_d; ROLLBACK');
+	$s->ok('BEGIN; SAVEPOINT a; DROP INDEX w_d; ROLLBACK TO a; COMMIT');
+	passed($s->query('DROP INDEX w_b'), "$case: the audit log is locked: a drop passes");
+	passed($s->query('BEGIN; SAVEPOINT a; DROP INDEX w_a2; RELEASE a; COMMIT'), "$case: in a savepoint");
+	passed($s->query('SET guard.mode = off'), "$case: and with guard off");
+	passed($s->query('DROP INDEX w_c'), "$case: as well");
+	$s->ok('RESET guard.mode');
+	is($s->value($status), '3 records wait to be written by a background worker (max_worker_processes)', "$case: guard.status says what waits, but not what was rolled back");
+	$locker->ok('ROLLBACK');
+	$locker->close;
+	wait_until($s, "SELECT ($status) = 'nothing waits'");
+	is($s->value($dropped), 'public.w_b allow, public.w_a2 allow, public.w_c unjudged', "$case: and they are written");
+	$s->ok('DROP TABLE w');
+
 	# ---- more than the ring can hold: what is left says how many are missing
 
 	my $held = session($node);
@@ -139,7 +160,7 @@ foreach my $preload ('', 'guard')
 	my @busy = map { take_slot($node, $s) } 1 .. 4;
 	my $from = -s $node->logfile;
 	refused($s->query('DROP INDEX t_a_idx'), qr/not this one/, "$case: no worker slot is free: refused all the same") foreach 1 .. 3;
-	is($s->value($status), '3 refused drops wait to be written by a background worker (max_worker_processes)', "$case: guard.status says what waits");
+	is($s->value($status), '3 records wait to be written by a background worker (max_worker_processes)', "$case: guard.status says what waits");
 	unlike(substr(PostgreSQL::Test::Utils::slurp_file($node->logfile), $from), qr/WARNING|could not/, "$case: nothing else is said");
 	cancel($s, $_) foreach @busy;
 	refused($s->query('DROP INDEX t_a_idx'), qr/not this one/, "$case: one more");

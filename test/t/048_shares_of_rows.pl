@@ -22,7 +22,7 @@ $_->ok('BEGIN; LOCK TABLE guard.audit_log') foreach @held;
 my $long = 'DROP INDEX t_a_idx /* ' . 'x' x 4000 . ' */';
 is(scalar(grep { $s->query($long)->{error}{C} eq '55006' } 1 .. 600), 600, '600 refusals in one database');
 refused($o->query('DROP INDEX t_a_idx'), qr/not this one/, 'and in the other') foreach 1 .. 3;
-like($o->value("SELECT state FROM guard.status WHERE item = 'audit'"), qr/^3 refused drops wait/, 'all of the other one\'s wait');
+like($o->value("SELECT state FROM guard.status WHERE item = 'audit'"), qr/^3 records wait/, 'all of the other one\'s wait');
 $_->ok('ROLLBACK') foreach @held;
 wait_until($o, "SELECT count(*) = 3 FROM guard.audit_log WHERE verdict = 'block'");
 is($o->value("SELECT sum(coalesced) FROM guard.audit_log WHERE verdict = 'block'"), 0, 'and each has its row');
