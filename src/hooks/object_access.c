@@ -70,6 +70,10 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 		guard_store_forget();
 	if (classId != RelationRelationId || subId != 0)
 		return;
+
+	/* What goes is noted while guard is off, too. */
+	if (guard_guc_mode == GUARD_MODE_OFF && access != OAT_DROP)
+		return;
 	if (!guard_store_present())
 		return;
 	if (access == OAT_DROP)
@@ -78,7 +82,7 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 		guard_softdrop_relation_goes(objectId);
 		drop_relation(objectId, ((ObjectAccessDrop *) arg)->dropflags);
 	}
-	else if (guard_guc_mode != GUARD_MODE_OFF)
+	else
 		guard_backstop_creates(objectId);
 }
 

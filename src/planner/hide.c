@@ -415,11 +415,13 @@ take_out_hidden(RelOptInfo *rel, Oid heap)
 	HiddenEntry *entry;
 	ListCell   *lc;
 
+	if (!guard_hide_is_effective())
+		return;
 	/* The usual case: it is known that nothing is hidden. */
 	if (likely(copy == NULL && copy_valid &&
 			   copy_extension == guard_store_extension()))
 		return;
-	if (!guard_hide_is_effective() || IsBinaryUpgrade || HistoricSnapshotActive())
+	if (IsBinaryUpgrade || HistoricSnapshotActive())
 		return;
 	if (!make_current())
 		planned_blindly = true;

@@ -79,6 +79,7 @@
 #include "planner/whatif_waiting.h"
 #include "planner/without.h"
 #include "store/store.h"
+#include "store/work.h"
 
 /* NULL when nobody wants to know what the planner sees. */
 static GuardSeen *seen = NULL;
@@ -134,7 +135,8 @@ static bool
 may_be_sampled(struct ExplainState *es)
 {
 	return es == NULL && !guard_capture_in_explain() &&
-		!guard_without_active() && guard_shadow_possible();
+		!guard_without_active() && guard_shadow_possible() &&
+		guard_work_has_room();
 }
 
 /*

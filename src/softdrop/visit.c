@@ -50,6 +50,7 @@
 #include "softdrop/visit.h"
 #include "softdrop/watch.h"
 #include "store/store.h"
+#include "store/work.h"
 #include "store/visits.h"
 
 /* A row that could not be looked at is looked at again after this long. */
@@ -543,18 +544,15 @@ do_put_off(Visit *visit, int64 id)
 static char *
 caught(MemoryContext context)
 {
-	ErrorData  *error;
+	GuardFailure failure;
 
-	if (geterrcode() == ERRCODE_QUERY_CANCELED ||
-		geterrcode() == ERRCODE_ADMIN_SHUTDOWN)
+	if (guard_work_is_passed_on(geterrcode()))
 		PG_RE_THROW();
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
 	EmitErrorReport();
-	FlushErrorState();
 	AbortOutOfAnyTransaction();
 	MemoryContextSwitchTo(context);
-	return error->message;
+	guard_work_take_failure(&failure);
+	return pstrdup(failure.message);
 }
 
 /*
