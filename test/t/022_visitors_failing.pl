@@ -102,8 +102,10 @@ my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'paral
 my @crowd;
 while ($s->value($workers) < 2)
 {
-	my $crowd = session($node, 'crowd');
+	my $crowd;
 
+	wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
+	$crowd = session($node, 'crowd');
 	push @crowd, $crowd;
 	$crowd->ok('SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;
 		SET min_parallel_table_scan_size = 0');
