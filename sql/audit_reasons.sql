@@ -76,6 +76,25 @@ CREATE INDEX users_d2 ON users ((id::pg_temp.d));
 DISCARD TEMP;
 SELECT * FROM went ORDER BY 1, 2;
 TRUNCATE guard.audit_log;
+-- at COMMIT itself, after everybody has had his last look, and at a session's end
+CREATE PROCEDURE tools.wait_for_row(name text) LANGUAGE plpgsql AS $$
+BEGIN
+	WHILE NOT EXISTS (SELECT FROM guard.audit_log WHERE index_name = name) LOOP
+		PERFORM pg_sleep(0.002);
+	END LOOP;
+END
+$$;
+BEGIN;
+CREATE TEMP TABLE tt (a int) ON COMMIT DROP;
+CREATE INDEX users_tt ON users (((NULL::pg_temp.tt) IS NULL));
+COMMIT;
+CALL wait_for_row('public.users_tt');
+SELECT dblink_connect('gone', connection('gone'));
+SELECT dblink_exec('gone', 'CREATE TEMP TABLE tt (a int); CREATE INDEX users_end ON users (((NULL::pg_temp.tt) IS NULL))');
+SELECT dblink_disconnect('gone');
+CALL wait_for_row('public.users_end');
+SELECT command, index_name, verdict, reason FROM guard.audit_log ORDER BY 2;
+TRUNCATE guard.audit_log;
 -- what is rebuilt did not go
 CREATE INDEX users_id ON users (id);
 ALTER TABLE users ALTER COLUMN id TYPE bigint;

@@ -42,18 +42,17 @@ typedef struct Unjudged
 static MemoryContext unjudged_context = NULL;
 static GuardXactList unjudged = GUARD_XACT_LIST_INIT(unjudged);
 
-static void
-do_note(void *arg)
+static Unjudged *
+make_entry(Oid index)
 {
-	Oid			index = *(Oid *) arg;
 	GuardShape *shape;
 	Unjudged   *entry;
 
 	if (!guard_targets_eligible(index))
-		return;
+		return NULL;
 	shape = guard_shape_read(index);
 	if (shape == NULL)
-		return;
+		return NULL;
 	entry = palloc0(sizeof(Unjudged));
 	entry->dropped.index = index;
 	if (guard_guc_mode != GUARD_MODE_OFF)
@@ -64,7 +63,16 @@ do_note(void *arg)
 	entry->dropped.definition = shape->definition;
 	entry->asked.question = guard_audit_question();
 	guard_utility_describe(&entry->asked);
-	guard_xact_list_add(&unjudged, &entry->item);
+	return entry;
+}
+
+static void
+do_note(void *arg)
+{
+	Unjudged   *entry = make_entry(*(Oid *) arg);
+
+	if (entry != NULL)
+		guard_xact_list_add(&unjudged, &entry->item);
 }
 
 /*
@@ -80,7 +88,17 @@ guard_unjudged_note(Oid index)
 												 "guard unjudged drops",
 												 ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(unjudged_context);
-	(void) guard_store_try("note a drop", do_note, &index);
+	if (guard_xact_may_begin())
+		(void) guard_store_try("note a drop", do_note, &index);
+	else if (guard_store_present())
+	{
+		/* ON COMMIT DROP: the last look before COMMIT has been */
+		Unjudged   *entry = make_entry(index);
+
+		if (entry != NULL)
+			guard_audit_write(list_make1(guard_audit_dropped(&entry->dropped,
+															 &entry->asked)));
+	}
 	MemoryContextSwitchTo(old);
 }
 

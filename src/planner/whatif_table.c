@@ -33,7 +33,7 @@ typedef struct Worst
 {
 	float		ratio;			/* negative: known of other indexes only */
 	uint32		at;				/* seconds since 2000 */
-}			Worst;
+} Worst;
 
 /* One for each magnitude, and one for what an earlier record of the pair knew. */
 #define WORSTS		(GUARD_MAGNITUDES + 1)
@@ -53,7 +53,7 @@ typedef struct LostPair
 {
 	uint32		pair;			/* a hash of it */
 	Worst		worst;
-}			LostPair;
+} LostPair;
 
 /* Twice as many as there are slots; then all that are lost count as one. */
 #define LOST_PAIRS	(2 * SET_SLOTS)
@@ -150,7 +150,7 @@ seconds_of(TimestampTz at)
  * Does it still count?
  */
 static inline bool
-is_recent(const Worst * worst, uint32 now)
+is_recent(const Worst *worst, uint32 now)
 {
 	return worst->at != 0 && (int64) now - worst->at <= guard_guc_lookback;
 }
@@ -159,7 +159,7 @@ is_recent(const Worst * worst, uint32 now)
  * Add a ratio.  One that does harm as well makes the worst one last.
  */
 static void
-add_worst(Worst * worst, float ratio, uint32 at)
+add_worst(Worst *worst, float ratio, uint32 at)
 {
 	bool		known = is_recent(worst, at) && worst->ratio >= 0;
 

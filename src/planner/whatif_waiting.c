@@ -35,7 +35,7 @@ typedef struct Waiting
 	GuardWhatIf record;
 	double		plan_cost;
 	uint64		clocks[2];
-}			Waiting;
+} Waiting;
 
 static Waiting waiting[PLACES];
 int			guard_waiting_count = 0;
