@@ -410,18 +410,38 @@ guard_whatif_executed(QueryDesc *queryDesc, int64 queryid, bool published)
  * ----------------------------------------------------------------
  */
 
+/*
+ * The records of an index.  What was sampled when its table had other usable
+ * indexes answers nothing.
+ */
+static List *
+read_records(Oid index)
+{
+	List	   *records = guard_whatif_table_read(index);
+	uint32		indexes = records == NIL ? 0 : guard_sample_indexes(index);
+	ListCell   *lc;
+
+	foreach(lc, records)
+	{
+		GuardWhatIf *record = lfirst(lc);
+
+		record->answers &= record->indexes == indexes;
+	}
+	return records;
+}
+
 List *
 guard_whatif_lookup(Oid index)
 {
-	List	   *result = NIL;
 	Oid			top;
+	List	   *result;
 
 	if (!guard_whatif_table_attached())
 		return NIL;
-	result = guard_whatif_table_read(index, guard_sample_indexes(index), result);
+	result = read_records(index);
 	top = guard_without_topmost(index);
 	if (top != index)
-		result = guard_whatif_table_read(top, guard_sample_indexes(top), result);
+		result = list_concat(result, read_records(top));
 	return result;
 }
 

@@ -248,16 +248,19 @@ guard_sample_indexes(Oid index)
 	Oid			heap = IndexGetRelation(index, true);
 	Relation	rel = OidIsValid(heap) ? RelationIdGetRelation(heap) : NULL;
 	uint32		result = 0;
+	List	   *indexes;
 	ListCell   *lc;
 
 	if (rel == NULL)
 		return 0;
-	foreach(lc, RelationGetIndexList(rel))
+	indexes = RelationGetIndexList(rel);
+	foreach(lc, indexes)
 	{
 		if (get_index_isvalid(lfirst_oid(lc)) &&
 			!guard_hide_is_hidden(lfirst_oid(lc)))
 			result ^= murmurhash32(lfirst_oid(lc));
 	}
+	list_free(indexes);
 	RelationClose(rel);
 	return result;
 }

@@ -326,12 +326,14 @@ guard_whatif_table_put(const GuardWhatIf *record)
 }
 
 /*
- * Append an index's records, palloc'd, to a list; "indexes" are those of its
- * table that are usable now.
+ * An index's records, palloc'd.  Whether they still answer depends on its
+ * table's usable indexes as well, which the caller asks for where there are
+ * records at all.
  */
 List *
-guard_whatif_table_read(Oid index, uint32 indexes, List *result)
+guard_whatif_table_read(Oid index)
 {
+	List	   *result = NIL;
 	uint32		now = seconds_of(GetCurrentTimestamp());
 	WhatIfSet  *set = set_of(index);
 	WhatIfSlot	slots[SET_SLOTS];
@@ -351,7 +353,7 @@ guard_whatif_table_read(Oid index, uint32 indexes, List *result)
 		record = palloc(sizeof(*record));
 		*record = slots[i].record;
 		record->answers = worst_of(&slots[i], now, &record->worst_ratio) &&
-			!record->own_settings && record->indexes == indexes;
+			!record->own_settings;
 		result = lappend(result, record);
 	}
 	return result;

@@ -23,7 +23,7 @@ extern bool guard_whatif_table_attached(void);
 extern bool guard_whatif_table_put(const GuardWhatIf *record);
 
 /* Called from SQL and DDL: may wait for a moment. */
-extern List *guard_whatif_table_read(Oid index, uint32 indexes, List *result);
+extern List *guard_whatif_table_read(Oid index);
 extern void guard_whatif_table_forget(Oid database, Oid index);
 
 /*

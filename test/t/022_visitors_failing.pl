@@ -49,6 +49,37 @@ my $launcher = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard lau
 wait_for_status('worker', 'running');
 visited('at first');
 
+# ---- max_worker_processes are used up; before anybody asks for a visitor that stays, which would have one of them
+
+# A visitor that is just leaving may still have one of the two: then the next query gets it.
+my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'";
+my @crowd;
+while ($s->value($workers) < 2)
+{
+	my $crowd = session($node, 'crowd');
+
+	push @crowd, $crowd;
+	$crowd->ok('SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;
+		SET min_parallel_table_scan_size = 0');
+	$crowd->start('SELECT count(pg_sleep(1000)) FROM crowd');
+	wait_until($s, 'SELECT wait_event = \'PgSleep\' FROM pg_stat_activity WHERE pid = ' . $crowd->pid);
+}
+$s->ok('SELECT want_visit(0)');
+wait_for_status('worker', 'waits for a free background worker since %');
+wait_for_status('databases', '%, 1 waiting%');
+pass('guard.status says that no worker is free');
+is($s->query('CREATE TABLE meanwhile (a int PRIMARY KEY)')->{error}, undef, 'and nothing fails');
+my $saying = () = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /LOG: .*guard waits for a free background worker/g;
+is($saying, 1, 'the server log says it once');
+foreach my $crowd (@crowd)
+{
+	$s->ok('SELECT pg_cancel_backend(' . $crowd->pid . ')');
+	$crowd->result;
+	$crowd->close;
+}
+wait_for_status('worker', 'running');
+visited('after there was a free worker again');
+
 # ---- the launcher is terminated: it comes back, the visitor stays
 
 my $visitor = have_stay();
@@ -94,39 +125,6 @@ wait_for_status('databases', '%, 0 waiting%');
 wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
 pass('ALTER DATABASE SET guard.mode = off: a visitor comes and does not stay');
 $s->ok('ALTER DATABASE postgres RESET guard.mode');
-
-# ---- max_worker_processes are used up
-
-# A visitor that is just leaving may still have one of the two: then the next query gets it.
-my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'";
-my @crowd;
-while ($s->value($workers) < 2)
-{
-	my $crowd;
-
-	wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
-	$crowd = session($node, 'crowd');
-	push @crowd, $crowd;
-	$crowd->ok('SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;
-		SET min_parallel_table_scan_size = 0');
-	$crowd->start('SELECT count(pg_sleep(1000)) FROM crowd');
-	wait_until($s, 'SELECT wait_event = \'PgSleep\' FROM pg_stat_activity WHERE pid = ' . $crowd->pid);
-}
-$s->ok('SELECT want_visit(0)');
-wait_for_status('worker', 'waits for a free background worker since %');
-wait_for_status('databases', '%, 1 waiting%');
-pass('guard.status says that no worker is free');
-is($s->query('CREATE TABLE meanwhile (a int PRIMARY KEY)')->{error}, undef, 'and nothing fails');
-my $saying = () = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /LOG: .*guard waits for a free background worker/g;
-is($saying, 1, 'the server log says it once');
-foreach my $crowd (@crowd)
-{
-	$s->ok('SELECT pg_cancel_backend(' . $crowd->pid . ')');
-	$crowd->result;
-	$crowd->close;
-}
-wait_for_status('worker', 'running');
-visited('after there was a free worker again');
 
 # ---- a standby has no workers, until it is promoted
 
