@@ -158,6 +158,6 @@ wait_for_status('visits here', '%last%');
 visited('after a crash restart');
 
 $node->stop;
-unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/guard (visitor|launcher)\[\d+\].*(ERROR|PANIC):/,
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/guard (visitor|launcher)\[\d+\].*(ERROR|PANIC):(?!  canceling statement due to user request)/,
 	'neither launcher nor visitor met an error');
 done_testing();
