@@ -55,6 +55,9 @@ $(filter-out $(SELF_SUFFICIENT),$(MAKECMDGOALS)):
 
 else
 
+# PGXS's, before any rule of ours
+all:
+
 EXTENSION = guard
 MODULE_big = guard
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.control)
