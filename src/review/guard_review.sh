@@ -6,6 +6,10 @@
 #
 # Everything travels in two temporary files: the script, and a map from its lines to files and lines.  What the program itself puts
 # into the script (BEGIN and COMMIT around a file that its tool runs in one transaction, a semicolon behind a file) has line 0 there.
+#
+# Whether a line is in a comment, a string or data, only the server knows, which reads the script as psql does.  So a statement of our
+# own is put wherever the program departs from the text: for a mark, around an included file, at the beginning of a file.  It has a
+# negative line in the map.  Where the server has not found it, the text around it hides what it should not.
 set -u
 
 version='@VERSION@'
@@ -222,6 +226,11 @@ LC_ALL=C awk -v work="$work" -v single="$single" '
 
 	function lower(s) { return tolower(s) }
 
+	function probe(file, line) {
+		put(";", file, 0)
+		put("SELECT 1;", file, -line)
+	}
+
 	# Is this line a mark of some tool?  "up", "down", or "" for none; sets tool where the tool runs the file in one transaction.
 	function mark(line,   l) {
 		tool = 0
@@ -342,6 +351,7 @@ LC_ALL=C awk -v work="$work" -v single="$single" '
 		if (depth == 0) {
 			seen_up = 0
 			none = no_transaction(path)
+			probe(file, 1)
 			if (single) { put("BEGIN;", file, 0); opened = 1 }
 		}
 		while ((getline line < path) > 0) {
@@ -360,8 +370,8 @@ LC_ALL=C awk -v work="$work" -v single="$single" '
 				continue
 			}
 			if (m == "down") {
+				if (!down) probe(file, n)
 				down = 1
-				put("", file, n)
 				continue
 			}
 			if (down) { left_out[file] += line !~ /^[ \t\r]*$/; put("", file, n); continue }
@@ -371,8 +381,9 @@ LC_ALL=C awk -v work="$work" -v single="$single" '
 			if (other != "") {
 				if (!(other in reading)) {
 					if (++includes > 1000 || depth > 20) refuse(file ": too many files are included")
-					put("", file, n)
+					probe(file, n)
 					take(other, other, depth + 1)
+					probe(file, n)
 					continue
 				}
 			}
@@ -401,8 +412,8 @@ LC_ALL=C awk -v work="$work" -v single="$single" '
 			split("", asked)
 			take(name == "-" ? work "/stdin" : name, name == "-" ? "standard input" : name, 0)
 		}
-		for (name in left_out)
-			print "guard_review: left out " left_out[name] " lines of " name ", the way down" | "cat >&2"
+		printf "" > (work "/left_out")
+		for (name in left_out) print left_out[name] "\t" name > (work "/left_out")
 	}' || exit 2
 od -A n -v -t x1 < "$work/script" | tr -d ' \n' > "$work/hex"
 
@@ -446,7 +457,7 @@ fi
 color=
 if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then color=1; fi
 
-LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v map="$work/map" '
+LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$color" -v work="$work" '
 	function paint(code, text) { return color ? "\033[" code "m" text "\033[0m" : text }
 
 	# "statement 3" is the third one of the script; people look for a line.
@@ -552,6 +563,12 @@ LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$co
 		return s " in " plural(statements, "statement", "statements")
 	}
 
+	# What nobody judged, because a mark says that it is the way down; "" for nothing.
+	function tell_left_out(   s, i) {
+		for (i = 1; i <= left; i++) s = s (i > 1 ? ", " : "left out as the way down: ") plural(left_lines[i], "line", "lines") " of " left_file[i]
+		return s
+	}
+
 	function worth(i) { return all || verdict[i] != "allow" || advice[i] != "" || target[i] != "" }
 
 	function wrap(text, indent,   out, n, words, i, width) {
@@ -582,6 +599,7 @@ LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$co
 			print ""
 		}
 		print paint(status == 0 ? "32;1" : "31;1", "guard: " summary())
+		if (left) print paint("33;1", "guard: " tell_left_out())
 	}
 
 	function tell_markdown(   i) {
@@ -589,6 +607,7 @@ LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$co
 		print ""
 		print cell(summary()) "."
 		print ""
+		if (left) print "**" cell(tell_left_out()) "**\n"
 		for (i = 1; i <= n; i++) shown += worth(i)
 		if (shown == 0) return
 		print "| where | statement | index | verdict | what to do |"
@@ -624,6 +643,9 @@ LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$co
 			print "     \"verdict\": " json(verdict[i]) ", \"reason\": " json(reason[i]) \
 				", \"detail\": " json(detail[i]) ", \"advice\": " json(advice[i]) "}" (i < n ? "," : "")
 		}
+		print "  ],"
+		print "  \"left_out\": ["
+		for (i = 1; i <= left; i++) print "    {\"file\": " json(left_file[i]) ", \"lines\": " left_lines[i] "}" (i < left ? "," : "")
 		print "  ]"
 		print "}"
 	}
@@ -646,16 +668,22 @@ LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$co
 				printf "<system-out>%s</system-out>", xml(advice[i])
 			print "</testcase>"
 		}
+		if (left) print "<system-out>" xml(tell_left_out()) "</system-out>"
 		print "</testsuite>"
 		print "</testsuites>"
 	}
 
 	BEGIN {
-		while ((getline row < map) > 0) {
+		while ((getline row < (work "/map")) > 0) {
 			lines++
 			match(row, /\t/)
-			map_line[lines] = substr(row, 1, RSTART - 1)
+			map_line[lines] = substr(row, 1, RSTART - 1) + 0
 			map_file[lines] = clean(substr(row, RSTART + 1))
+		}
+		while ((getline row < (work "/left_out")) > 0) {
+			match(row, /\t/)
+			left_lines[++left] = substr(row, 1, RSTART - 1)
+			left_file[left] = clean(substr(row, RSTART + 1))
 		}
 		RS = "\036"
 		FS = "\037"
@@ -666,7 +694,8 @@ LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$co
 		sub(/\n$/, "", $8)
 		sub(/\n$/, "", $1)
 		if ($1 == "" || NF < 8) next
-		if (map_line[$2] == 0) next		# our own BEGIN and COMMIT
+		if ($5 == "error") stopped = 1
+		if (map_line[$2] <= 0) { seen[$2] = 1; next }		# our own
 		n++
 		statement[n] = $1
 		file[n] = map_file[$2]
@@ -686,7 +715,20 @@ LC_ALL=C awk -v format="$format" -v strict="$strict" -v all="$all" -v color="$co
 		else if ($5 == "delay") delayed++
 	}
 
+	# A row of our own where the server has not seen our statement.  Behind an error it may have stopped to look.
+	function find_torn(   l) {
+		for (l = 1; l <= lines && !stopped; l++) {
+			if (map_line[l] >= 0 || seen[l]) continue
+			n++; errors++
+			file[n] = map_file[l]; line[n] = -map_line[l]; number[n] = 0
+			verdict[n] = "error"; reason[n] = "syntax"
+			detail[n] = "Here a file begins, another one is included, or the way down begins, but inside a comment, a string, a statement or data that began before: what follows was not judged."
+			return
+		}
+	}
+
 	END {
+		find_torn()
 		for (i = 1; i <= n; i++) {
 			# a line in a message is one of the joined script
 			while (match(detail[i], /line [0-9]+, column/)) {

@@ -362,8 +362,58 @@ foreach my $format (qw(text markdown json junit))
 	JSON::PP->new->utf8->decode($out) if $format eq 'json';
 	unlike($out =~ s/`[^`\n]*`//gr, qr/!\[|\]\(|<b>|www\.|:\/\//, 'Markdown: nothing is a link or an image') if $format eq 'markdown';
 }
-($status, $out, $err) = review('', 'tools/goose.sql');
-like($err, qr/left out 1 lines of tools\/goose.sql, the way down/, 'what a mark leaves out is said');
+
+# ---- what hides nothing: marks, includes and files in the middle of something
+
+foreach my $format (qw(text markdown json junit))
+{
+	($status, $out, $err) = review('', "--format=$format", 'tools/goose.sql', 'tools/plain.sql');
+	is($status, 0, "$format: both ways");
+	if ($format eq 'json')
+	{
+		is_deeply([ sort { $a->{file} cmp $b->{file} } @{ JSON::PP->new->utf8->decode($out)->{left_out} } ],
+			[ { file => 'tools/goose.sql', lines => 1 }, { file => 'tools/plain.sql', lines => 1 } ], 'json: what a mark leaves out is said');
+	}
+	else
+	{
+		like($out, qr/left out as the way down: (1 line of tools\/\w+.sql(, )?){2}/, "$format: what a mark leaves out is said");
+	}
+	is_xml($out, 'JUnit with what is left out') if $format eq 'junit';
+}
+
+file('hide/end.sql', "*/ SELECT \$\$\n");
+file('hide/open.sql', "SELECT 1; /*\n");
+file('hide/data.sql', "COPY users (a) FROM stdin;\n1\n");
+my $down = "-- +goose Down";
+my %hiding = (
+	'a comment' => "SELECT 1; /*\n$down\n*/\n",
+	'a comment in a comment' => "/* /* */\n-- migrate:down\n*/\n",
+	'a string' => "SELECT 'x\n-- // \@UNDO\n';\n",
+	'a string with an escape' => "SELECT E'x\\'\n$down\n';\n",
+	'a name' => "SELECT 1 AS \"x\n-- rollback\n\";\n",
+	'a body' => "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS \$x\$\n-- +migrate Down\nSELECT 1 \$x\$;\n",
+	'a body in BEGIN ATOMIC' => "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1;\n-- Down Migration\nEND;\n",
+	'parentheses' => "SELECT (\n# --- !Downs\n1);\n",
+	'data' => "COPY users (a) FROM STDIN WITH (DELIMITER ',');\n$down\n\\.\n",
+	'a comment, after a mark that is none' => "-- Up\n/*\n-- Up\n-- Down\n*/\n",
+	'a comment that an included file ends' => "/*\n\\ir end.sql\n*/ DROP INDEX users_a_idx;\n-- \$\$;\n",
+	'a comment that an included file begins' => "\\ir open.sql\n",
+	'data that an included file begins' => "\\ir data.sql\n",
+);
+my $hiding = 0;
+foreach my $what (sort keys %hiding)
+{
+	my $name = 'hide/a' . ++$hiding . '.sql';
+	file($name, $hiding{$what} . "DROP INDEX users_a_idx; -- */\n");
+	($status, $out, $err) = review('', $name);
+	ok($status, "$what hides no DROP INDEX") || diag("$out$err");
+	status_is([ $name, 'harmless.sql' ], $status, "$what: with a file behind it");
+}
+status_is([ "hide/$_", 'bad.sql' ], 2, "hide/$_ hides no file") foreach qw(open.sql data.sql);
+file('hide/comment.sql', "SELECT 1; /*\n$down\n*/\nDROP INDEX users_a_idx;\n");
+like(status_is([ 'hide/comment.sql' ], 2, 'a mark in a comment'), qr/^ERROR .*hide\/comment.sql:2.*\n\s+Here a file begins, .*the way down begins, but inside a comment/m, 'what is wrong, and where');
+file('hide/fine.sql', "-- +goose Up\nSELECT 1; /* x\n*/ SELECT '\n', \$\$ it's \$\$\n$down\nDROP INDEX users_a_idx; /*\n-- +goose Up\nSELECT 2;\n");
+is_deeply(rows('hide/fine.sql'), [ 'hide/fine.sql:2 - allow', 'hide/fine.sql:3 - allow', 'hide/fine.sql:8 - allow' ], 'outside of them a mark is a mark');
 
 # ---- nothing is left behind, and nothing was done
 
