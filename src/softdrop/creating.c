@@ -52,7 +52,7 @@ typedef struct Identity
 	Oid			user;
 	int			context;
 	int			nestlevel;		/* of settings */
-}			Identity;
+} Identity;
 
 /*
  * What users wrote runs with the rights of the table's owner and can keep
@@ -61,7 +61,7 @@ typedef struct Identity
  * which gives it back when it is aborted.
  */
 static void
-become_owner(Oid table, Identity * before)
+become_owner(Oid table, Identity *before)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 
@@ -77,7 +77,7 @@ become_owner(Oid table, Identity * before)
 }
 
 static void
-become_again(const Identity * before)
+become_again(const Identity *before)
 {
 	AtEOXact_GUC(false, before->nestlevel);
 	SetUserIdAndSecContext(before->user, before->context);
