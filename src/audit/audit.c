@@ -129,13 +129,18 @@ hand_over_unwritten(GuardXactPhase phase)
 
 	if (likely(unwritten_context == NULL))
 		return;
-	if (phase == GUARD_XACT_COMMITTED)
+	dlist_foreach(iter, &unwritten.items)
 	{
-		dlist_foreach(iter, &unwritten.items)
+		if (phase == GUARD_XACT_COMMITTED)
 			(void) guard_ring_put(dlist_container(Unwritten, item.node, iter.cur)->json,
 								  false);
-		guard_courier_call();
+
+		/* Nobody will tell us what became of it. */
+		else if (phase == GUARD_XACT_PREPARED)
+			guard_ring_lose();
 	}
+	if (phase == GUARD_XACT_COMMITTED)
+		guard_courier_call();
 	guard_xact_list_clear(&unwritten);
 	MemoryContextDelete(unwritten_context);
 	unwritten_context = NULL;
@@ -279,10 +284,10 @@ guard_audit_status(void)
 	else
 		waiting = psprintf("%d records wait to be written by a background worker (max_worker_processes)",
 						   status.waiting);
-	if (status.uncounted == 0)
+	if (status.lost == 0)
 		return waiting;
 	return psprintf("%s; " UINT64_FORMAT " are in the server log only", waiting,
-					status.uncounted);
+					status.lost);
 }
 
 void

@@ -83,6 +83,13 @@ typedef struct Message
 	char		json[FLEXIBLE_ARRAY_MEMBER];
 } Message;
 
+/* How many entries of a database no row tells of. */
+typedef struct Lost
+{
+	Oid			database;
+	uint64		count;
+} Lost;
+
 typedef struct Ring
 {
 	LWLock		lock;			/* protects all the rest */
@@ -91,7 +98,7 @@ typedef struct Ring
 	uint32		size;			/* bytes for entries; 0: not made yet */
 	uint32		used;
 	uint64		next_id;
-	uint64		uncounted;
+	Lost		lost[DATABASES];
 	TimestampTz courier_since;	/* 0: none is under way */
 } Ring;
 
@@ -238,6 +245,36 @@ find_message(uint64 id)
 }
 
 /*
+ * Its own place, or one that nobody needs; the last one is for all that find no
+ * other.
+ */
+static Lost *
+lost_of(Oid database)
+{
+	Lost	   *place = &ring->lost[DATABASES - 1];
+
+	for (int i = DATABASES - 1; i >= 0; i--)
+	{
+		Lost	   *lost = &ring->lost[i];
+
+		if (lost->count > 0 && lost->database == database)
+			return lost;
+		if (lost->count == 0)
+			place = lost;
+	}
+	return place;
+}
+
+static void
+lose(uint64 count)
+{
+	Lost	   *lost = lost_of(MyDatabaseId);
+
+	lost->database = MyDatabaseId;
+	lost->count += count;
+}
+
+/*
  * No room: let the latest one that waits say so.
  */
 static void
@@ -254,7 +291,7 @@ coalesce(void)
 	if (latest != NULL)
 		latest->coalesced++;
 	else
-		ring->uncounted++;
+		lose(1);
 }
 
 /*
@@ -356,6 +393,16 @@ guard_ring_put(const char *json, bool may_create)
 	return waits;
 }
 
+void
+guard_ring_lose(void)
+{
+	if (entries == NULL)
+		return;
+	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	lose(1);
+	LWLockRelease(&ring->lock);
+}
+
 /* ---- writing them ---- */
 
 /*
@@ -454,7 +501,7 @@ guard_ring_failed(uint64 id)
 	message = find_message(id);
 	if (message != NULL && ++message->failures >= MAX_FAILURES)
 	{
-		ring->uncounted += message->coalesced + 1;
+		lose(message->coalesced + 1);
 		remove_message(message);
 	}
 	LWLockRelease(&ring->lock);
@@ -486,6 +533,7 @@ void
 guard_ring_forget_database(Oid database)
 {
 	Message    *message;
+	Lost	   *lost;
 	uint32		at = 0;
 
 	if (!attach(false))
@@ -498,6 +546,9 @@ guard_ring_forget_database(Oid database)
 		else
 			at += message->size;
 	}
+	lost = lost_of(database);
+	if (lost->database == database)
+		lost->count = 0;
 	LWLockRelease(&ring->lock);
 }
 
@@ -518,7 +569,7 @@ guard_ring_status(GuardRingStatus *status)
 		else
 			status->elsewhere++;
 	}
-	status->uncounted = ring->uncounted;
+	status->lost = lost_of(MyDatabaseId)->count;
 	LWLockRelease(&ring->lock);
 }
 

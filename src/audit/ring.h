@@ -23,7 +23,8 @@ typedef struct GuardRingStatus
 	bool		attached;
 	int			waiting;		/* entries of this database */
 	int			elsewhere;		/* entries of other databases */
-	uint64		uncounted;		/* since start: entries that no row tells of */
+	uint64		lost;			/* since start: entries of this database that
+								 * no row tells of */
 } GuardRingStatus;
 
 /* Called from _PG_init, by way of guard_audit_init(). */
@@ -38,6 +39,9 @@ extern void guard_ring_init(void);
  * which can raise an error; "may_create" forbids it.
  */
 extern bool guard_ring_put(const char *json, bool may_create);
+
+/* No row will tell of an entry of this database. */
+extern void guard_ring_lose(void);
 
 /* Make the ring, or find it: then guard_ring_put() raises nothing. */
 extern void guard_ring_make(void);
