@@ -67,7 +67,11 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 		guard_audit_forget_database(objectId);
 	}
 	if (access == OAT_DROP && classId == ExtensionRelationId)
+	{
+		if (objectId == guard_store_extension())
+			guard_capture_extension_goes();
 		guard_store_forget();
+	}
 	if (classId != RelationRelationId || subId != 0)
 		return;
 

@@ -80,6 +80,9 @@ static NamelessStatement nameless[NAMELESS];
 static int	next_nameless = 0;
 
 static int	explain_depth = 0;
+
+/* One item: this transaction drops the extension. */
+static GuardXactList extension_goes = GUARD_XACT_LIST_INIT(extension_goes);
 static bool counted_off = false;	/* is this session among those off? */
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
@@ -473,6 +476,33 @@ guard_capture_forget(Oid relation)
 	guard_pending_forget(relation);
 	guard_table_forget(relation);
 	guard_whatif_forget(relation);
+}
+
+/*
+ * Callback of store/xact.
+ */
+static void
+forget_without_extension(GuardXactPhase phase)
+{
+	if (likely(guard_xact_list_empty(&extension_goes)))
+		return;
+	guard_xact_list_clear(&extension_goes);
+	if (phase == GUARD_XACT_COMMITTED)
+		guard_capture_forget_database(MyDatabaseId);
+}
+
+void
+guard_capture_extension_goes(void)
+{
+	static bool registered = false;
+	static GuardXactItem item;
+
+	if (!guard_table_attached() || !guard_xact_list_empty(&extension_goes))
+		return;
+	if (!registered)
+		guard_xact_register(GUARD_XACT_OVER, forget_without_extension);
+	registered = true;
+	guard_xact_list_add(&extension_goes, &item);
 }
 
 void

@@ -183,14 +183,13 @@ same_key(const GuardRelationKey *a, const GuardRelationKey *b)
  */
 
 /*
- * Is the slot one of the same statement, or else of the same role?
+ * Are both of the same statement, or else of the same role?
  */
 static inline bool
-is_fellow(const StatementSlot *slot, Oid database, int64 queryid, Oid userid,
-		  bool by_statement)
+are_fellows(const GuardHolder *a, const GuardHolder *b, bool by_statement)
 {
-	return slot->key.database == database &&
-		(by_statement ? slot->queryid == queryid : slot->userid == userid);
+	return a->database == b->database &&
+		(by_statement ? a->queryid == b->queryid : a->userid == b->userid);
 }
 
 /*
@@ -199,57 +198,69 @@ is_fellow(const StatementSlot *slot, Oid database, int64 queryid, Oid userid,
  * and then more than any role.
  */
 static int
-weigh(const StatementSet *set, Oid database, int64 queryid, Oid userid,
-	  int more, bool *by_statement)
+weigh(const GuardHolder *holders, const GuardHolder *one, int more,
+	  bool *by_statement)
 {
 	int			statement = more;
 	int			role = more;
 
 	for (int i = 0; i < SET_SLOTS; i++)
 	{
-		const StatementSlot *slot = &set->slots[i];
-
-		statement += is_fellow(slot, database, queryid, userid, true) ? 1 : 0;
-		role += is_fellow(slot, database, queryid, userid, false) ? 1 : 0;
+		statement += are_fellows(&holders[i], one, true) ? 1 : 0;
+		role += are_fellows(&holders[i], one, false) ? 1 : 0;
 	}
 	*by_statement = statement > 1;
 	return *by_statement ? SET_SLOTS + statement : role;
 }
 
-/*
- * The set is full.  Whoever has most of it gives up his least recent slot, with
- * the one that asks for it counted in: a statement that visits a thousand
- * partitions, or else a role that runs a thousand statements, pushes out itself.
- */
-static StatementSlot *
-make_slot_free(StatementSet *set, Oid database, int64 queryid, Oid userid)
+int
+guard_sets_make_room(const GuardHolder *holders, const GuardHolder *mine)
 {
 	bool		by_statement;
-	int			most = weigh(set, database, queryid, userid, 1, &by_statement);
+	int			most = weigh(holders, mine, 1, &by_statement);
 	bool		own = true;
-	StatementSlot *victim = NULL;
+	int			victim = -1;
 
 	for (int i = 0; i < SET_SLOTS; i++)
 	{
-		StatementSlot *slot = &set->slots[i];
 		bool		ignored;
-		int			its = weigh(set, slot->key.database, slot->queryid,
-								slot->userid, 0, &ignored);
+		int			its = weigh(holders, &holders[i], 0, &ignored);
 
 		if (its > most || (own && its == most))
 		{
 			own = false;
 			most = its;
-			victim = slot;
+			victim = i;
 		}
-		else if (own ? is_fellow(slot, database, queryid, userid, by_statement) :
+		else if (own ? are_fellows(&holders[i], mine, by_statement) :
 				 its == most)
 		{
-			if (!victim || slot->last < victim->last)
-				victim = slot;
+			if (victim < 0 || holders[i].last < holders[victim].last)
+				victim = i;
 		}
 	}
-	return victim;
+	return Max(victim, 0);
+}
+
+/*
+ * The set is full.
+ */
+static StatementSlot *
+make_slot_free(StatementSet *set, Oid database, int64 queryid, Oid userid)
+{
+	GuardHolder holders[SET_SLOTS];
+	GuardHolder mine = {database, userid, queryid, 0};
+
+	for (int i = 0; i < SET_SLOTS; i++)
+	{
+		const StatementSlot *slot = &set->slots[i];
+
+		holders[i] = (GuardHolder)
+		{
+			slot->key.database, slot->userid, slot->queryid, slot->last
+		};
+	}
+	return &set->slots[guard_sets_make_room(holders, &mine)];
 }
 
 /*

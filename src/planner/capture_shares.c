@@ -376,7 +376,8 @@ guard_shares_forget(const GuardRelationKey *key)
 
 /*
  * The caller has removed its records.  The place is free only where nobody is
- * in the database: who is counted off there must find what he is counted in.
+ * in the database: who is counted off there must find what he is counted in,
+ * and who asks, that what was removed is not known.
  */
 void
 guard_shares_forget_database(Oid database)
@@ -391,7 +392,11 @@ guard_shares_forget_database(Oid database)
 	pg_atomic_write_u32(&shares[i].guarded, 0);
 	pg_atomic_write_u64(&shares[i].lost_at, 0);
 	if (database == MyDatabaseId)
+	{
+		pg_atomic_write_u64(&shares[i].resumed_at,
+							(uint64) GetCurrentTimestamp());
 		return;
+	}
 	pg_atomic_write_u32(&shares[i].sessions_off, 0);
 	pg_atomic_write_u64(&shares[i].resumed_at, 0);
 	pg_atomic_write_u32(&shares[i].database, InvalidOid);

@@ -5,7 +5,8 @@
  *
  * Sets of 32 slots, as capture keeps its statements in (capture_sets.c): the
  * hash of (database, index) says which set an index's records are in, a set
- * is searched from end to end under its busy flag, and the least recent goes.
+ * is searched from end to end under its busy flag, and who has most of it makes
+ * room.
  * They are beside capture's sets rather than in them, because a pair can be
  * known here of an index that is never executed, and the other way round.
  *
@@ -250,15 +251,27 @@ find_lost(WhatIfSet *set, WhatIfSlot *slot, uint32 now)
 		*formerly = set->lost_others;
 }
 
+static inline GuardHolder
+holder_of(Oid database, const GuardWhatIf *record)
+{
+	return (GuardHolder)
+	{
+		database, record->userid, record->queryid, record->at
+	};
+}
+
 /*
- * Whose place is it?  The pair's own, a free one, or that of the least recent
- * pair, where those that answer nothing go first; a record that answers
- * nothing itself does not take the place of one that does.  NULL: nobody's.
+ * Whose place is it?  The pair's own, a free one, that of the least recent pair
+ * that answers nothing, or of whoever has most of the set; a record that
+ * answers nothing itself does not take the place of one that does.  NULL:
+ * nobody's.
  */
 static WhatIfSlot *
 choose_place(WhatIfSet *set, const GuardWhatIf *record)
 {
-	WhatIfSlot *place = NULL;
+	GuardHolder holders[SET_SLOTS];
+	GuardHolder mine = holder_of(MyDatabaseId, record);
+	WhatIfSlot *spare = NULL;
 
 	for (int i = 0; i < SET_SLOTS; i++)
 	{
@@ -267,18 +280,16 @@ choose_place(WhatIfSet *set, const GuardWhatIf *record)
 		if (is_of(slot, record->index) &&
 			slot->record.queryid == record->queryid)
 			return slot;
-		if (OidIsValid(slot->database) && record->own_settings &&
-			!slot->record.own_settings)
-			continue;
+		holders[i] = holder_of(slot->database, &slot->record);
+
 		/* A free slot was planned in the year 2000. */
-		if (place == NULL ||
-			(slot->record.own_settings == place->record.own_settings ?
-			 slot->record.at < place->record.at :
-			 !OidIsValid(slot->database) ||
-			 (OidIsValid(place->database) && slot->record.own_settings)))
-			place = slot;
+		if ((!OidIsValid(slot->database) || slot->record.own_settings) &&
+			(spare == NULL || slot->record.at < spare->record.at))
+			spare = slot;
 	}
-	return place;
+	if (spare == NULL && !record->own_settings)
+		return &set->slots[guard_sets_make_room(holders, &mine)];
+	return spare;
 }
 
 /*

@@ -1,12 +1,13 @@
 # A flood of refusals in one database costs another none of its rows, and a refusal that is too long to wait leaves a row that is cut.  One
-# statement over a thousand partitions pushes out its own records, not everybody else's.
+# statement over a thousand partitions pushes out its own records, not everybody else's; so it is with what-if's.  DROP EXTENSION frees
+# what its database had.
 
 use strict;
 use warnings FATAL => 'all';
 use GuardTest;
 use Test::More;
 
-my $node = guard_server('main', conf => "guard.max_statements = 100\n");
+my $node = guard_server('main', conf => "guard.max_statements = 100\nguard.whatif_interval = 0\nguard.whatif_time_limit = 1h\n");
 my $s = session($node);
 $s->ok('CREATE DATABASE other');
 my $o = session($node, dbname => 'other');
@@ -52,6 +53,43 @@ foreach my $columns ('a', 'b', 'a, b', 'b, a', 'a + b', 'a - b')
 }
 is($s->value("SELECT count(*) FROM generate_series(1, 5) i, LATERAL guard.index_statements('h_' || i || '_a_idx')"), 5, 'what others execute is still known');
 cmp_ok($s->value("SELECT count(*) FROM guard.index_statements('p_a_idx')"), '>', 0, 'and so is what visits them all');
+
+# ---- what-if: four sets of 32, and a role with many statements on 40 tables
+
+my $known = q{SELECT count(*) FROM generate_series(1, 5) i, LATERAL guard.what_if(('h_' || i || '_a_idx')::regclass)};
+$auth->ok("SELECT c FROM h_$_ WHERE a = 42") foreach 1 .. 5;
+is($s->value($known), 5, 'what-if: five statements');
+$s->ok('CREATE ROLE flood');
+make_table($s, "f_$_") foreach 1 .. 40;
+$s->ok("GRANT SELECT ON f_$_ TO flood") foreach 1 .. 40;
+my $flood = session($node, 'flood');
+$flood->ok('SET ROLE flood');
+foreach my $columns ('a', 'b', 'c', 'a, b', 'a, c', 'b, c')
+{
+	$flood->ok("SELECT $columns FROM f_$_ WHERE a = 42") foreach 1 .. 40;
+}
+is($s->value($known), 5, 'what-if: are not pushed out by 240 of one role');
+cmp_ok($s->value(q{SELECT count(*) FROM generate_series(1, 40) i, LATERAL guard.what_if(('f_' || i || '_a_idx')::regclass)}), '>', 30, 'which has more than its half');
+
+# ---- DROP EXTENSION
+
+sub used
+{
+	return $o->value(q{SELECT string_agg(substring(state FROM '^\d+'), ' ' ORDER BY item) FROM guard.status
+		WHERE item IN ('captured indexes and tables', 'captured statements', 'what-if statements')});
+}
+$_->close foreach $auth, $flood, $report;
+my $before = used();
+like($before, qr/^\d{2,} \d{2,} \d{2,}$/, 'DROP EXTENSION: there is something to forget');
+$s->ok('BEGIN; SAVEPOINT a; DROP EXTENSION guard; ROLLBACK TO a; COMMIT');
+$s->ok('BEGIN; DROP EXTENSION guard; ROLLBACK');
+is(used(), $before, 'not where it is rolled back');
+$s->ok('DROP EXTENSION guard');
+is($o->value(q{SELECT string_agg(substring(state FROM ', (\d+) of them here'), '') FROM guard.status WHERE item = 'captured indexes and tables'}) . ' ' . used() =~ s/ .*//r,
+	'0 0', 'its records are free');
+is(used(), '0 0 0', 'and those of statements and what-if');
+$s->ok('CREATE EXTENSION guard');
+unlike(verdict($s, 'h_1_a_idx'), qr/cold|stopped/, 'who installs it again does not take what was forgotten for what did not happen');
 
 $node->stop;
 done_testing();
