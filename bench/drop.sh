@@ -22,6 +22,9 @@ where_of() { # WAY
 	esac
 }
 
+# The statements are known to the last two snapshots, as all are that have run for half an hour.
+snapshots() { sql guarded -c 'SELECT guard.snapshot()' -c 'SELECT guard.snapshot()' > "$work/many.log"; }
+
 make_many() {
 	say "10,000 indexes, 5,000 statements"
 	make_cluster unguarded
@@ -43,6 +46,7 @@ make_many() {
 	start guarded
 	sql guarded -c 'CREATE EXTENSION pg_stat_statements' -c 'CREATE EXTENSION guard'
 	sql guarded -f bench/statements.sql > "$work/many.log"
+	snapshots
 	result "many indexes $(sql guarded -c "SELECT count(*) FROM pg_stat_user_indexes WHERE schemaname = 'public'")"
 	result "many statements $(sql guarded -c "SELECT state FROM guard.status WHERE item = 'captured statements'" | cut -d' ' -f1)"
 }
@@ -93,6 +97,7 @@ count_drops() {
 	start_counted unguarded
 	start_counted guarded
 	sql guarded -f bench/statements.sql > "$work/many.log"
+	snapshots
 	for way in plain classic guard; do
 		# shellcheck disable=SC2046
 		set -- $(where_of $way)

@@ -17,18 +17,16 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "evidence/statements.h"
 #include "softdrop/sample.h"
 #include "store/store.h"
 
-/* a name, every character doubled and quoted */
-#define FUNCTION_LEN	(2 * NAMEDATALEN + 4)
-
-/* The functions of the extension, and what they can do. */
+/* What the functions of pg_stat_statements can do. */
 typedef struct Functions
 {
-	char		schema[FUNCTION_LEN];	/* empty: they are not there */
 	bool		since;			/* they tell since when each is counted */
 	bool		info;			/* and since when all are */
 } Functions;
@@ -39,29 +37,25 @@ take_functions(HeapTuple tuple, TupleDesc desc, void *arg)
 	Functions  *functions = arg;
 	bool		isnull;
 
-	snprintf(functions->schema, FUNCTION_LEN, "%s", SPI_getvalue(tuple, desc, 1));
-	functions->since = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
-	functions->info = DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull));
+	functions->since = DatumGetBool(SPI_getbinval(tuple, desc, 1, &isnull));
+	functions->info = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
 }
 
 /*
- * Find the extension, wherever it lives; never by search_path.
+ * Where the other function is not the extension's, it is nobody's to call.
  */
 static void
-find_functions(Functions *functions)
+read_functions(const char *name, Functions *functions)
 {
-	memset(functions, 0, sizeof(*functions));
-	guard_store_select("SELECT quote_ident(n.nspname), p.proargnames @> '{stats_since}',"
-					   " EXISTS (SELECT FROM pg_proc i JOIN pg_depend m ON m.classid = d.classid"
-					   "  AND m.objid = i.oid AND m.refclassid = d.refclassid AND m.refobjid = e.oid"
-					   "  AND m.deptype = 'e' WHERE i.proname = 'pg_stat_statements_info' AND i.pronargs = 0)"
-					   " FROM pg_extension e"
-					   " JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid"
-					   "  AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'"
-					   " JOIN pg_proc p ON p.oid = d.objid AND p.proname = 'pg_stat_statements' AND p.pronargs = 1"
-					   " JOIN pg_namespace n ON n.oid = p.pronamespace"
-					   " WHERE e.extname = 'pg_stat_statements'",
-					   0, NULL, NULL, NULL, take_functions, functions);
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(name)};
+
+	guard_store_select("SELECT p.proargnames @> '{stats_since}',"
+					   " EXISTS (SELECT FROM pg_depend d JOIN pg_depend i USING (classid, refclassid, refobjid, deptype)"
+					   "  WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'"
+					   "  AND i.objid = to_regprocedure($1 || '_info()'))"
+					   " FROM pg_proc p WHERE p.oid = to_regprocedure($1 || '(bool)')",
+					   1, types, values, NULL, take_functions, functions);
 }
 
 double
@@ -121,27 +115,28 @@ read_counted(GuardWatchSample *sample)
 {
 	HASHCTL		info = {.keysize = sizeof(int64), .entrysize = sizeof(GuardCounted),
 	.hcxt = sample->context};
-	Functions	functions;
+	Functions	functions = {0};
+	char	   *name = guard_statements_function();
 	Oid			types[] = {OIDOID};
 	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
 
 	sample->counted = hash_create("guard watch", 1024, &info,
 								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	find_functions(&functions);
+	if (name != NULL)
+		read_functions(name, &functions);
 	sample->at = GetCurrentTimestamp();
-	if (functions.schema[0] == '\0')
+	if (name == NULL)
 		return;
 	guard_store_select(psprintf("SELECT queryid, sum(calls)::int8, sum(total_exec_time),"
 								" sum(calls * (stddev_exec_time ^ 2 + mean_exec_time ^ 2)),"
 								" max(max_exec_time), sum(rows)::float8, %s"
-								" FROM %s.pg_stat_statements(false)"
+								" FROM %s(false)"
 								" WHERE dbid = $1 AND calls > 0 AND queryid IS NOT NULL GROUP BY queryid",
 								functions.since ? "min(stats_since)" : "NULL::timestamptz",
-								functions.schema),
+								name),
 					   1, types, values, NULL, take_counted, sample);
 	if (functions.info)
-		guard_store_select(psprintf("SELECT stats_reset FROM %s.pg_stat_statements_info()",
-									functions.schema),
+		guard_store_select(psprintf("SELECT stats_reset FROM %s_info()", name),
 						   0, NULL, NULL, NULL, take_reset, sample);
 }
 
