@@ -41,7 +41,7 @@ typedef struct Unwritten
 {
 	GuardXactItem item;
 	char		json[FLEXIBLE_ARRAY_MEMBER];
-}			Unwritten;
+} Unwritten;
 
 static GuardXactList unwritten = GUARD_XACT_LIST_INIT(unwritten);
 static MemoryContext unwritten_context = NULL;
@@ -92,7 +92,7 @@ insert_all(void *arg)
  * Keep it until COMMIT, when nothing may fail any more: the ring is made now.
  */
 static void
-leave_unwritten(const GuardRecord * record)
+leave_unwritten(const GuardRecord *record)
 {
 	char	   *json = guard_entry_short_json(&record->entry);
 	Unwritten  *left;

@@ -44,8 +44,8 @@ extern char *guard_audit_question(void);
  * One log line for a drop that went through, and what is to become its row.
  */
 typedef struct GuardRecord GuardRecord;
-extern GuardRecord * guard_audit_dropped(const GuardDropped *dropped,
-										 const GuardAsked *asked);
+extern GuardRecord *guard_audit_dropped(const GuardDropped *dropped,
+										const GuardAsked *asked);
 
 /*
  * Write rows, of GuardRecord *, in the transaction that drops, so that a
