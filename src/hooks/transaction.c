@@ -320,7 +320,8 @@ at_phase(GuardXactPhase phase)
 			break;
 		case GUARD_XACT_ABORTED:
 			guard_frame_pop_aborted(TopSubTransactionId);
-			/* FALLTHROUGH */
+			clean_up(false);
+			break;
 		case GUARD_XACT_PREPARED:
 			clean_up(false);
 			break;
