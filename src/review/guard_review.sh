@@ -155,7 +155,8 @@ list_folder() {
 		list_plan "$folder/.."
 	else
 		if [ -d "$folder/deploy" ] && [ -d "$folder/revert" ]; then folder=$folder/deploy; fi
-		find "$folder" -type f -name '*.sql' | LC_ALL=C sort | awk '
+		[ -z "$(find "$folder" -name "*$newline*")" ] || fail "could not judge $folder: a name in it has a line break"
+		find "$folder" \( -type f -o -type l \) -name '*.sql' | LC_ALL=C sort | awk '
 			# numbers in names by their value, as most tools have them: V2__ before V10__
 			function key(s,   out) {
 				out = ""
@@ -201,6 +202,8 @@ done < "$work/given" > "$work/files" || exit 2
 while IFS= read -r file; do
 	path=$file
 	[ "$file" != - ] || { file='standard input'; path=$work/stdin; }
+	[ ! -h "$path" ] || fail "could not judge $file: it is a symbolic link"
+	[ -f "$path" ] && [ -r "$path" ] || fail "could not read $file"
 	zeros=$(tr -dc '\000' < "$path" | head -c 1 | wc -c)
 	[ "$zeros" -eq 0 ] || fail "could not judge $file: it has zero bytes; is it UTF-16?"
 done < "$work/files" || exit 2
@@ -331,8 +334,9 @@ LC_ALL=C awk -v work="$work" -v single="$single" '
 		if (name == line || name !~ /^[A-Za-z_][A-Za-z0-9_]*$/) return
 		line = substr(line, length(name) + 1)
 		sub(/^[ \t]+/, "", line)
-		if (line ~ /[`\\]/ || line ~ /:[A-Za-z"\047]/) return
 		gsub(/\047/, "", line)
+		# psql puts nothing in place in comments and strings; what could begin or end one stays unknown
+		if (line !~ /^[A-Za-z0-9_., \200-\377]*$/) { delete value[name]; return }
 		value[name] = line
 	}
 

@@ -359,7 +359,8 @@ skip_blank(GuardSplitter *s)
 		advance(s, 1);
 	else if (s->at[0] == '-' && s->at[1] == '-')
 	{
-		while (*s->at != '\0' && *s->at != '\n')
+		/* to PostgreSQL a carriage return alone ends it, too */
+		while (*s->at != '\0' && *s->at != '\n' && *s->at != '\r')
 			advance(s, 1);
 	}
 	else if (s->at[0] == '/' && s->at[1] == '*')
