@@ -116,3 +116,7 @@ DROP INDEX members_user_idx;
 CREATE UNIQUE INDEX members_user_idx ON members (user_id);
 RESET guard.mode;
 SELECT plan('SELECT tag FROM members WHERE user_id = 18');
+-- the trigger of guard's table is nobody else's
+CREATE TABLE elsewhere (a int);
+CREATE TRIGGER changed AFTER INSERT ON elsewhere FOR EACH ROW EXECUTE FUNCTION guard.hidden_index_changed();
+INSERT INTO elsewhere VALUES (1);

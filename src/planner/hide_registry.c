@@ -191,6 +191,12 @@ guard_sql_hidden_index_changed(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function can only be called by a trigger")));
+	if (strcmp(RelationGetRelationName(data->tg_relation), GUARD_HIDE_TABLE) != 0 ||
+		RelationGetNamespace(data->tg_relation) !=
+		get_func_namespace(fcinfo->flinfo->fn_oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function can only be called by the trigger of guard's table")));
 	desc = RelationGetDescr(data->tg_relation);
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
 	{
