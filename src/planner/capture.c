@@ -482,13 +482,13 @@ guard_capture_forget(Oid relation)
  * Callback of store/xact.
  */
 static void
-forget_without_extension(GuardXactPhase phase)
+release_share(GuardXactPhase phase)
 {
 	if (likely(guard_xact_list_empty(&extension_goes)))
 		return;
 	guard_xact_list_clear(&extension_goes);
 	if (phase == GUARD_XACT_COMMITTED)
-		guard_capture_forget_database(MyDatabaseId);
+		guard_shares_release();
 }
 
 void
@@ -500,7 +500,7 @@ guard_capture_extension_goes(void)
 	if (!guard_table_attached() || !guard_xact_list_empty(&extension_goes))
 		return;
 	if (!registered)
-		guard_xact_register(GUARD_XACT_OVER, forget_without_extension);
+		guard_xact_register(GUARD_XACT_OVER, release_share);
 	registered = true;
 	guard_xact_list_add(&extension_goes, &item);
 }

@@ -174,7 +174,7 @@ extern void guard_capture_saved(Oid relation, int64 count);
 extern void guard_capture_forget(Oid relation);
 extern void guard_capture_forget_database(Oid database);
 
-/* at commit, if it comes to that, this database is forgotten */
+/* at commit, if it comes to that, this database is guaranteed nothing more */
 extern void guard_capture_extension_goes(void);
 
 /* hand this session's unpublished uses over now; never waits */

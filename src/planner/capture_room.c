@@ -9,7 +9,8 @@
  *		written down.  Nothing is lost: history goes on speaking for it, and it
  *		gets a record again when it is used again.
  *	2	Where the database has less than it is guaranteed, the least recently
- *		used one of a database that has more.
+ *		used one of a database that has more, or one of a database from which
+ *		guard has gone.
  *	3	Where the owner of the new relation has less than an owner is guaranteed
  *		within his database, the least recently used one of the owner who has
  *		most.  An owner is guaranteed what a database is: half of an equal part.
@@ -96,8 +97,7 @@ guard_room_choose(GuardRelationRecord *const *sample, int n, int share,
 {
 	TimestampTz idle_since = GetCurrentTimestamp() -
 		(int64) guard_guc_quiet_period * USECS_PER_SEC;
-	int			each = guard_shares_guaranteed();
-	bool		below = guard_shares_records(share) < each;
+	bool		below = guard_shares_records(share) < guard_shares_guaranteed(share);
 	Oid			richest = richest_owner(sample, n, share, owner);
 	GuardRelationRecord *idle = NULL;
 	GuardRelationRecord *elsewhere = NULL;
@@ -107,8 +107,10 @@ guard_room_choose(GuardRelationRecord *const *sample, int n, int share,
 	{
 		GuardRelationRecord *record = sample[i];
 		bool		is_here = record->share == share;
+		int			its = guard_shares_guaranteed(record->share);
 
-		if (!is_here && !(below && guard_shares_records(record->share) > each))
+		if (!is_here && its > 0 &&
+			!(below && guard_shares_records(record->share) > its))
 			continue;
 		if (is_costless(record, idle_since))
 			idle = older(idle, record);

@@ -178,15 +178,22 @@ count_guarded(void)
 }
 
 int
-guard_shares_guaranteed(void)
+guard_shares_guaranteed(int share)
 {
-	return guard_guc_max_indexes / (2 * count_guarded());
+	return pg_atomic_read_u32(&shares[share].guarded) == 0 ? 0 :
+		guard_guc_max_indexes / (2 * count_guarded());
+}
+
+void
+guard_shares_release(void)
+{
+	pg_atomic_write_u32(&shares[guard_shares_mine()].guarded, 0);
 }
 
 bool
 guard_shares_has_room(int share, int used)
 {
-	int			each = guard_shares_guaranteed();
+	int			each = guard_shares_guaranteed(share);
 	int			common = guard_guc_max_indexes - count_guarded() * each;
 
 	if (used >= guard_guc_max_indexes)
@@ -194,7 +201,7 @@ guard_shares_has_room(int share, int used)
 	if (guard_shares_records(share) < each)
 		return true;
 	for (int i = 0; i <= GUARD_SHARES; i++)
-		common -= Max(guard_shares_records(i) - each, 0);
+		common -= Max(guard_shares_records(i) - guard_shares_guaranteed(i), 0);
 	return common > 0;
 }
 
@@ -376,8 +383,7 @@ guard_shares_forget(const GuardRelationKey *key)
 
 /*
  * The caller has removed its records.  The place is free only where nobody is
- * in the database: who is counted off there must find what he is counted in,
- * and who asks, that what was removed is not known.
+ * in the database: who is counted off there must find what he is counted in.
  */
 void
 guard_shares_forget_database(Oid database)
@@ -392,11 +398,7 @@ guard_shares_forget_database(Oid database)
 	pg_atomic_write_u32(&shares[i].guarded, 0);
 	pg_atomic_write_u64(&shares[i].lost_at, 0);
 	if (database == MyDatabaseId)
-	{
-		pg_atomic_write_u64(&shares[i].resumed_at,
-							(uint64) GetCurrentTimestamp());
 		return;
-	}
 	pg_atomic_write_u32(&shares[i].sessions_off, 0);
 	pg_atomic_write_u64(&shares[i].resumed_at, 0);
 	pg_atomic_write_u32(&shares[i].database, InvalidOid);
@@ -480,7 +482,7 @@ guard_shares_status(GuardCaptureStatus *status)
 	int			share = guard_shares_mine();
 
 	status->relations_here = guard_shares_records(share);
-	status->guaranteed = guard_shares_guaranteed();
+	status->guaranteed = guard_shares_guaranteed(share);
 	status->sessions_off = (int) pg_atomic_read_u32(&shares[share].sessions_off);
 	status->resumed_at =
 		(TimestampTz) pg_atomic_read_u64(&shares[share].resumed_at);

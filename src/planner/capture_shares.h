@@ -44,7 +44,14 @@ extern int	guard_shares_mine(void);
  */
 extern void guard_shares_add(int share, int records);
 extern int	guard_shares_records(int share);
-extern int	guard_shares_guaranteed(void);
+extern int	guard_shares_guaranteed(int share);
+
+/*
+ * guard has gone from this database, until somebody asks or is captured there
+ * again.  What is known stays, for who installs it again, but is guaranteed
+ * nothing.
+ */
+extern void guard_shares_release(void);
 extern bool guard_shares_has_room(int share, int used);
 
 /* This session, see above. */
