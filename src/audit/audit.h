@@ -40,10 +40,9 @@ typedef struct GuardAsked
 /* A name for one question, in the current memory context. */
 extern char *guard_audit_question(void);
 
-/*
- * One log line for a drop that went through, and what is to become its row.
- */
 typedef struct GuardRecord GuardRecord;
+
+/* One log line for a drop that went through, and what is to become its row. */
 extern GuardRecord *guard_audit_dropped(const GuardDropped *dropped,
 										const GuardAsked *asked);
 

@@ -43,13 +43,7 @@ extern void guard_sets_restore(GuardCaptureFile *file,
 											 int64 uses));
 extern void guard_sets_status(GuardCaptureStatus *status);
 
-/*
- * Who gives up his place in a full set, here and in what-if's: whoever has most
- * of it, with the one that asks for it counted in, his least recent one.  So a
- * statement that visits a thousand partitions, or else a role that runs a
- * thousand statements, pushes out itself.  "holders" are as many as a set has
- * slots, all taken; returns the number of one.
- */
+/* Who has a place in a set. */
 typedef struct GuardHolder
 {
 	Oid			database;
@@ -58,6 +52,13 @@ typedef struct GuardHolder
 	TimestampTz last;
 } GuardHolder;
 
+/*
+ * Who gives up his place in a full set, here and in what-if's: whoever has most
+ * of it, with the one that asks for it counted in, his least recent one.  So a
+ * statement that visits a thousand partitions, or else a role that runs a
+ * thousand statements, pushes out itself.  "holders" are as many as a set has
+ * slots, all taken; returns the number of one.
+ */
 extern int	guard_sets_make_room(const GuardHolder *holders,
 								 const GuardHolder *mine);
 
