@@ -82,11 +82,13 @@ sub plan_of
 	return join "\n", map { $_->[0] } @{ $s->ok("EXPLAIN (COSTS OFF) SELECT c FROM $name WHERE a = 42")->{rows} };
 }
 
-sub audit
+# What was done comes first, its row in the audit log after it.
+sub audited
 {
-	my ($index) = @_;
+	my ($index, $events, $test) = @_;
 
-	return $s->value("SELECT string_agg(event, ' ' ORDER BY at) FROM guard.last_drops() WHERE index_name = 'public.$index'");
+	wait_until($s, "SELECT string_agg(event, ' ' ORDER BY at) = '$events' FROM guard.last_drops() WHERE index_name = 'public.$index'");
+	return pass($test);
 }
 
 # ---- the whole way, and back after the end of it
@@ -106,7 +108,7 @@ like($s->value("SELECT next_step FROM guard.soft_drops WHERE index_name = 'publi
 	'guard.soft_drops says what comes next');
 wait_for_state('whole_a_idx', 'dropped');
 is($s->value("SELECT count(*) FROM pg_index WHERE indrelid = 'whole'::regclass"), 0, 'at the end of the trial it is gone');
-is(audit('whole_a_idx'), 'delay hide dropped', 'the audit log has every step');
+audited('whole_a_idx', 'delay hide dropped', 'the audit log has every step');
 is($s->value('SELECT count(*) FROM guard.soft_drop_baseline'), 0, 'and nothing of the trial is left');
 like($s->value("SELECT guard.restore('whole_a_idx')"), qr/a background worker creates it again/, 'it can be had back all the same');
 wait_for_state('whole_a_idx', 'restored');
@@ -202,7 +204,7 @@ like($s->value("SELECT state_reason FROM guard.soft_drops WHERE index_name = 'pu
 	'traffic that comes back, and is slow, brings the index back, with figures');
 wait_for_state('watched_a_idx', 'restored');
 like(plan_of('watched'), qr/Index Scan using watched_a_idx/, 'under its name');
-is(audit('watched_a_idx'), 'delay hide restore', 'the audit log has it');
+audited('watched_a_idx', 'delay hide restore', 'the audit log has it');
 
 # ---- a statement that has not finished is proof enough
 
