@@ -3,9 +3,9 @@
  * services.c
  *	  Fuzz what makes a service of an application_name.
  *
- * The input is a name.  What comes of it is never empty, ends within its
- * place, and is folded to itself.  Linked with service.c and libFuzzer; what
- * service.c takes from the server stands below.
+ * The input is a name.  What comes of it is never empty, and ends within its
+ * place.  Linked with service.c and libFuzzer; what service.c takes from the
+ * server stands below.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -21,6 +21,7 @@
 
 #include "guc.h"
 #include "planner/service.h"
+#include "store/text.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 
@@ -28,6 +29,13 @@ char	   *guard_guc_application_name_pattern = "%s/%v";
 char	   *application_name = NULL;
 struct Port *MyProcPort = NULL;
 BackgroundWorker *MyBgworkerEntry = NULL;
+
+/* of store/text.c, which knows the database's encoding; here it has bytes */
+void
+guard_text_copy(char *to, size_t size, const char *from)
+{
+	strlcpy(to, from, size);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
