@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
+#include "utils/guc.h"
 
 #include "compat/compat.h"
 #include "planner/capture_table.h"
@@ -29,7 +30,8 @@ hold(PG_FUNCTION_ARGS)
 	GuardRelationKey key = {MyDatabaseId, PG_GETARG_OID(0)};
 	HASHCTL		info = {.keysize = sizeof(GuardRelationKey),
 	.entrysize = sizeof(GuardRelationRecord)};
-	HTAB	   *relations = guard_compat_shmem_hash("guard relations", 1, &info,
+	int			max = atoi(GetConfigOption("guard.max_indexes", false, false));
+	HTAB	   *relations = guard_compat_shmem_hash("guard relations", max, &info,
 													HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 	GuardRelationRecord *record = hash_search(relations, &key, HASH_FIND, NULL);
 

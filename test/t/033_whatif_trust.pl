@@ -47,8 +47,8 @@ sub is_planned
 
 make_table($s, 't');
 $s->ok('CREATE SEQUENCE calls');
-$s->ok(q{CREATE FUNCTION pl(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''calls''); RETURN $1; END'});
-$s->ok(q{CREATE FUNCTION pltext(text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''calls''); RETURN true; END'});
+$s->ok(q{CREATE FUNCTION pl(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''public.calls''); RETURN $1; END'});
+$s->ok(q{CREATE FUNCTION pltext(text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''public.calls''); RETURN true; END'});
 $s->ok(q{CREATE FUNCTION sq(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 0'});
 $s->ok(q{CREATE FUNCTION sqrows() RETURNS SETOF int STABLE LANGUAGE sql AS 'SELECT 7'});
 
@@ -67,12 +67,12 @@ is_planned($_->[1], 1, $_->[0]) foreach (
 	['an enum, a row, a range of one\'s own', q{SELECT c FROM t WHERE a = 7 AND (7, 'ok')::pair IS NOT NULL AND 'ok'::mood = ANY ('{ok}'::mood[]) AND span(1, 2) @> 1.5::float8}]);
 
 # ---- not in C, in the statement
-$s->ok(q{CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = plsame)}) if $s->ok(q{CREATE FUNCTION plsame(int, int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''calls''); RETURN $1 = $2; END'});
+$s->ok(q{CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = plsame)}) if $s->ok(q{CREATE FUNCTION plsame(int, int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''public.calls''); RETURN $1 = $2; END'});
 $s->ok(q{CREATE DOMAIN nosy AS text CHECK (pltext(VALUE))});
 $s->ok(q{CREATE DOMAIN nosy_too AS nosy});
 $s->ok(q{CREATE TYPE holder AS (n nosy)});
 $s->ok(q{CREATE TYPE plain AS (i int)});
-$s->ok(q{CREATE FUNCTION to_plain(text) RETURNS plain IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''calls''); RETURN row(7); END'});
+$s->ok(q{CREATE FUNCTION to_plain(text) RETURNS plain IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''public.calls''); RETURN row(7); END'});
 $s->ok(q{CREATE CAST (text AS plain) WITH FUNCTION to_plain(text)});
 $s->ok(q{CREATE VIEW v AS SELECT c, a FROM t WHERE a = pl(7)});
 is_planned($_->[1], 0, $_->[0]) foreach (
@@ -151,7 +151,7 @@ SKIP:
 	$s->ok(q{CREATE FUNCTION peek(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
 		BEGIN
 			RAISE LOG 'peek at %', current_setting('client_min_messages');
-			IF nextval('calls') % 2 = 0 OR current_setting('client_min_messages') = 'error' THEN
+			IF nextval('public.calls') % 2 = 0 OR current_setting('client_min_messages') = 'error' THEN
 				PERFORM setval('leak', (SELECT eur FROM salaries));
 			END IF;
 			RETURN $1;
