@@ -62,7 +62,7 @@ EXTENSION = guard
 MODULE_big = guard
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.control)
 
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c)))
 
 # The install script: its parts, in the order in which they run.
 SQL_PARTS = $(sort $(wildcard src/sql/[0-9]*.sql))

@@ -20,7 +20,7 @@
 
 #include "alerts/alerts.h"
 #include "audit/audit.h"
-#include "evidence/approvals.h"
+#include "evidence/registrations/approvals.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture.h"

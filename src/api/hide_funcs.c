@@ -21,7 +21,7 @@
 #include "api/api.h"
 #include "audit/audit.h"
 #include "compat/compat.h"
-#include "evidence/hideable.h"
+#include "evidence/shape/hideable.h"
 #include "planner/hide.h"
 #include "store/store.h"
 

@@ -12,7 +12,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "evidence/history.h"
+#include "evidence/history/history.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_snapshot);
 

@@ -22,7 +22,7 @@
 #include "alerts/alerts.h"
 #include "audit/audit.h"
 #include "evidence/evidence.h"
-#include "evidence/history.h"
+#include "evidence/history/history.h"
 #include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture.h"

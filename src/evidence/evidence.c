@@ -30,7 +30,7 @@
 #include "evidence/evidence.h"
 #include "planner/capture.h"
 #include "planner/hide.h"
-#include "evidence/registration.h"
+#include "evidence/registrations/registration.h"
 #include "store/store.h"
 
 #define KB_PER_BLOCK	(BLCKSZ / 1024)

@@ -24,11 +24,11 @@
 #include "storage/block.h"
 
 #include "ddl/targets.h"
-#include "evidence/approvals.h"
-#include "evidence/dependencies.h"
-#include "evidence/replacement.h"
+#include "evidence/registrations/approvals.h"
+#include "evidence/registrations/dependencies.h"
+#include "evidence/shape/replacement.h"
 #include "evidence/roles.h"
-#include "evidence/shape.h"
+#include "evidence/shape/shape.h"
 
 typedef enum GuardSeen
 {

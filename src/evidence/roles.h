@@ -10,7 +10,7 @@
 #ifndef GUARD_ROLES_H
 #define GUARD_ROLES_H
 
-#include "evidence/shape.h"
+#include "evidence/shape/shape.h"
 
 typedef struct GuardRoles
 {

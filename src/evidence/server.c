@@ -32,7 +32,7 @@
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "evidence/statements.h"
-#include "evidence/history.h"
+#include "evidence/history/history.h"
 #include "planner/capture.h"
 #include "store/store.h"
 

@@ -39,7 +39,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "evidence/history.h"
+#include "evidence/history/history.h"
 #include "evidence/statements.h"
 #include "store/store.h"
 #include "store/text.h"

@@ -20,7 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "evidence/approvals.h"
+#include "evidence/registrations/approvals.h"
 #include "hooks/frame.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"

@@ -235,7 +235,7 @@ read_column_key(Script *script, ScriptRelation *index, GuardShapeKey *key,
 
 	/*
 	 * Where the type is not known, the default operator class of whatever it
-	 * is is what the default class of the old one was (see shape_match.c).
+	 * is is what the default class of the old one was (see shape/match.c).
 	 */
 	if (column == NULL || !OidIsValid(column->type))
 		return;

@@ -40,7 +40,7 @@
 #include "utils/timestamp.h"
 
 #include "alerts/alerts.h"
-#include "evidence/hideable.h"
+#include "evidence/shape/hideable.h"
 #include "guc.h"
 #include "planner/capture.h"
 #include "planner/hide.h"

@@ -17,7 +17,7 @@
 #include "alerts/alerts.h"
 #include "audit/audit.h"
 #include "evidence/evidence.h"
-#include "evidence/history.h"
+#include "evidence/history/history.h"
 #include "guc.h"
 #include "softdrop/visit.h"
 #include "store/visits_table.h"

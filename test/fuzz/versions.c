@@ -13,7 +13,7 @@
  */
 #include "postgres.h"
 
-#include "evidence/version.h"
+#include "evidence/registrations/version.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 

@@ -25,5 +25,5 @@ sub run_cases
 }
 
 run_cases('cases', 'src/policy/verdict.c');
-run_cases('versions', 'src/evidence/version.c');
+run_cases('versions', 'src/evidence/registrations/version.c');
 done_testing();

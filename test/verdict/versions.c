@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "evidence/version.h"
+#include "evidence/registrations/version.h"
 
 /* The server's own printf is not linked either. */
 #undef printf

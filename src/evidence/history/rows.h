@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * history_rows.h
+ * rows.h
  *	  The rows of history; seen by its own files alone.
  *
  * Copyright (c) 2026, the guard authors
@@ -12,7 +12,7 @@
 
 #include "access/htup_details.h"
 
-#include "evidence/history.h"
+#include "evidence/history/history.h"
 
 /* A column that may be null: 0, or what is asked for, stands for that. */
 static inline TimestampTz

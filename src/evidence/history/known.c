@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * history_known.c
+ * known.c
  *	  What was written down of the use of one index or table.
  *
  * A row keeps apart what happened in capture's present segment and what came
@@ -19,8 +19,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "evidence/history.h"
-#include "evidence/history_rows.h"
+#include "evidence/history/history.h"
+#include "evidence/history/rows.h"
 #include "guc.h"
 #include "store/store.h"
 

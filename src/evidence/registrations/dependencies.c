@@ -33,7 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "evidence/evidence.h"
-#include "evidence/registration.h"
+#include "evidence/registrations/registration.h"
 #include "store/store.h"
 
 /* guard.dependency, beside the columns of every registry */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * shape_match.c
+ * match.c
  *	  Does one index serve in place of another?
  *
  * "Serves" means: whatever the planner can do with the index that goes, it can
@@ -50,7 +50,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "evidence/shape.h"
+#include "evidence/shape/shape.h"
 
 /*
  * In place of a partial index, one with up to this many times its entries is

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * history_rows.c
+ * rows.c
  *	  The rows that a snapshot writes, and those that it removes.
  *
  * All changed rows of a table go into one statement.  Rows that somebody's DDL
@@ -23,7 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "evidence/history_rows.h"
+#include "evidence/history/rows.h"
 #include "guc.h"
 #include "planner/capture.h"
 #include "store/batch.h"

@@ -10,7 +10,7 @@
 #ifndef GUARD_REPLACEMENT_H
 #define GUARD_REPLACEMENT_H
 
-#include "evidence/shape.h"
+#include "evidence/shape/shape.h"
 
 typedef struct GuardReplacement
 {

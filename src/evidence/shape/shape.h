@@ -124,7 +124,7 @@ extern GuardMatch guard_shape_match(const GuardShape *gone,
 extern bool guard_shape_enforces(const GuardShape *gone,
 								 const GuardShape *other);
 
-/* shape_text.c, called by shape.c only: fills in the texts */
+/* text.c, called by shape.c only: fills in the texts */
 extern void guard_shape_text_fill(GuardShape *shape, Node *predicate,
 								  bool locked);
 

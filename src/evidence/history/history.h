@@ -94,7 +94,7 @@ extern int64 guard_epochs_unobserved(const GuardEpochs *epochs, GuardWatch watch
 extern char *guard_epochs_gap_words(const GuardEpochs *epochs, GuardWatch watch,
 									TimestampTz from, TimestampTz to);
 
-/* for server.c and history_epochs.c alone */
+/* for server.c and epochs.c alone */
 extern TimestampTz guard_server_counters_since(TimestampTz *cluster, bool *lost);
 extern TimestampTz guard_server_capture_since(void);
 

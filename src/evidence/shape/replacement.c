@@ -5,7 +5,7 @@
  *
  * The candidates are all indexes of one table, found by a scan of pg_index;
  * the table is not opened (see shape.c).  Structure is judged by
- * shape_match.c.  Here it is asked whether queries may use a candidate now.
+ * match.c.  Here it is asked whether queries may use a candidate now.
  *
  * Valid is not enough.  An index that was built without CONCURRENTLY over
  * rows with broken HOT chains has indcheckxmin set, and is passed over by
@@ -40,7 +40,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "evidence/replacement.h"
+#include "evidence/shape/replacement.h"
 #include "planner/hide.h"
 
 static guard_replacement_leaving is_leaving = NULL;

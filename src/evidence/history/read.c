@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * history_read.c
+ * read.c
  *	  What was written down of an index, as evidence.
  *
  * Capture and counters speak for as long as they are unbroken.  History speaks
@@ -20,7 +20,7 @@
 #include "catalog/index.h"
 #include "utils/timestamp.h"
 
-#include "evidence/history.h"
+#include "evidence/history/history.h"
 #include "guc.h"
 #include "planner/capture.h"
 #include "store/store.h"

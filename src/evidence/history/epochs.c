@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * history_epochs.c
+ * epochs.c
  *	  Since when is it known what is known, and what lies between?
  *
  * There are two witnesses, the server's counters and capture.  Each is broken
@@ -35,8 +35,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "evidence/history.h"
-#include "evidence/history_rows.h"
+#include "evidence/history/history.h"
+#include "evidence/history/rows.h"
 #include "planner/capture.h"
 #include "store/store.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * shape_text.c
+ * text.c
  *	  The texts of a shape: deparsed expressions and the definition.
  *
  * Two kinds of text are made here.  The definition rebuilds the index when
@@ -37,7 +37,7 @@
 #include "utils/ruleutils.h"
 
 #include "compat/compat.h"
-#include "evidence/shape.h"
+#include "evidence/shape/shape.h"
 
 static int	pin_settings(void);
 static bool keep_from_vanishing(GuardShape *shape);

@@ -30,7 +30,7 @@
 
 #include <ctype.h>
 
-#include "evidence/version.h"
+#include "evidence/registrations/version.h"
 
 /* More than anybody writes; what has more has no order. */
 #define MAX_NUMBERS		10

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * history_statements.c
+ * statements.c
  *	  How often captured statements were called lately, and how long they took.
  *
  * pg_stat_statements counts since its own reset, months ago maybe.  What
@@ -18,8 +18,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "evidence/history.h"
-#include "evidence/history_rows.h"
+#include "evidence/history/history.h"
+#include "evidence/history/rows.h"
 #include "evidence/statements.h"
 #include "planner/capture.h"
 #include "store/store.h"

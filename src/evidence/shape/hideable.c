@@ -26,9 +26,9 @@
 #include "utils/rel.h"
 
 #include "ddl/targets.h"
-#include "evidence/hideable.h"
+#include "evidence/shape/hideable.h"
 #include "evidence/roles.h"
-#include "evidence/shape.h"
+#include "evidence/shape/shape.h"
 
 /*
  * Has a table an index by which apply workers find the row to change?  They use

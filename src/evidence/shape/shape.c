@@ -12,7 +12,7 @@
  *
  * If the table can be locked without waiting it is, for as long as the
  * reading lasts.  That makes the answer consistent and is the condition for
- * deparsing, which does open the table; see shape_text.c.
+ * deparsing, which does open the table; see text.c.
  *
  * Predicates are normalized as the planner does it, so that one can be proved
  * from another, with one exception.  The planner folds constants by calling
@@ -54,7 +54,7 @@
 #include "utils/syscache.h"
 
 #include "compat/compat.h"
-#include "evidence/shape.h"
+#include "evidence/shape/shape.h"
 
 static GuardShape *read_catalogs(Oid index, Node **predicate);
 static void read_flags(GuardShape *shape, Form_pg_index form);

@@ -24,7 +24,7 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
-#include "evidence/version.h"
+#include "evidence/registrations/version.h"
 #include "planner/capture.h"
 
 /* What one service had to do with a use.  Times are 0 where not known. */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * history_write.c
+ * write.c
  *	  Writing down what happened since the last time.
  *
  * One pass compares what the server has counted and what capture has recorded
@@ -44,8 +44,8 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
-#include "evidence/history.h"
-#include "evidence/history_rows.h"
+#include "evidence/history/history.h"
+#include "evidence/history/rows.h"
 #include "guc.h"
 #include "planner/capture.h"
 #include "store/store.h"

@@ -32,7 +32,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "evidence/registration.h"
+#include "evidence/registrations/registration.h"
 #include "store/store.h"
 
 /* ---- matching ---- */

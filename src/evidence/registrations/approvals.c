@@ -37,7 +37,7 @@
 #include "utils/timestamp.h"
 
 #include "evidence/evidence.h"
-#include "evidence/registration.h"
+#include "evidence/registrations/registration.h"
 #include "store/store.h"
 #include "store/xact.h"
 
