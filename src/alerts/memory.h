@@ -16,7 +16,7 @@
 
 #include "alerts/alerts.h"
 #include "alerts/episode.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 
 /* So many services, those with the most connections, are told apart. */
 #define GUARD_POOL_SERVICES 32

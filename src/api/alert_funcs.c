@@ -19,7 +19,7 @@
 
 #include "alerts/memory.h"
 #include "api/api.h"
-#include "planner/service.h"
+#include "planner/capture/service.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_test_alert);
 PG_FUNCTION_INFO_V1(guard_sql_service_of);

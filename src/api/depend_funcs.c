@@ -28,7 +28,7 @@
 #include "api/api.h"
 #include "audit/audit.h"
 #include "policy/sentence.h"
-#include "planner/service.h"
+#include "planner/capture/service.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_add_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_remove_dependency);

@@ -22,7 +22,7 @@
 #include "audit/audit.h"
 #include "compat/compat.h"
 #include "evidence/shape/hideable.h"
-#include "planner/hide.h"
+#include "planner/hide/hide.h"
 #include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_hide);

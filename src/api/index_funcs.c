@@ -34,7 +34,7 @@
 #include "utils/tuplestore.h"
 
 #include "api/api.h"
-#include "planner/hide.h"
+#include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "store/text.h"
 

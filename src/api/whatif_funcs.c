@@ -19,7 +19,7 @@
 #include "utils/tuplestore.h"
 
 #include "api/api.h"
-#include "planner/whatif.h"
+#include "planner/whatif/whatif.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_what_if);
 

@@ -28,8 +28,8 @@
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
-#include "planner/capture.h"
-#include "planner/hide.h"
+#include "planner/capture/capture.h"
+#include "planner/hide/hide.h"
 #include "evidence/registrations/registration.h"
 #include "store/store.h"
 

@@ -17,7 +17,7 @@
 #include "postgres.h"
 
 #include "evidence/evidence.h"
-#include "planner/hide.h"
+#include "planner/hide/hide.h"
 
 static int
 by_begin(const ListCell *a, const ListCell *b)

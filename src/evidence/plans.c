@@ -32,7 +32,7 @@
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
 #include "guc.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 
 /* An estimate without the index that is off by less than this does no harm. */
 #define ESTIMATE_FACTOR	10.0

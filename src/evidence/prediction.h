@@ -26,8 +26,8 @@
 #include "nodes/pg_list.h"
 
 #include "evidence/statements.h"
-#include "planner/speed.h"
-#include "planner/whatif.h"
+#include "planner/capture/speed.h"
+#include "planner/whatif/whatif.h"
 
 typedef struct GuardOutlook
 {

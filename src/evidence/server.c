@@ -33,7 +33,7 @@
 #include "evidence/evidence.h"
 #include "evidence/statements.h"
 #include "evidence/history/history.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "store/store.h"
 
 /* guard.installation */

@@ -12,7 +12,7 @@
 
 #include "lib/stringinfo.h"
 
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 
 /*
  * Is pg_stat_statements here, and of a version that is understood?  NULL when

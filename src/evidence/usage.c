@@ -44,7 +44,7 @@
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "guc.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 
 /* A partition is aimed at when it draws this many times its siblings' share. */
 #define AIMED_FACTOR	2

@@ -22,8 +22,8 @@
 #include "utils/timestamp.h"
 
 #include "hooks/frame.h"
-#include "planner/capture.h"
-#include "planner/hide.h"
+#include "planner/capture/capture.h"
+#include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"

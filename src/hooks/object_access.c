@@ -23,8 +23,8 @@
 
 #include "guc.h"
 #include "hooks/frame.h"
-#include "planner/capture.h"
-#include "planner/hide.h"
+#include "planner/capture/capture.h"
+#include "planner/hide/hide.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"
 

@@ -34,7 +34,7 @@
 
 #include "guc.h"
 #include "hooks/frame.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "policy/report.h"
 #include "store/store.h"
 #include "store/xact.h"

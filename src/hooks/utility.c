@@ -21,7 +21,7 @@
 
 #include "guc.h"
 #include "hooks/frame.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "planner/without.h"
 #include "store/store.h"
 #include "store/visits.h"

@@ -23,7 +23,7 @@
 
 #include "evidence/statements.h"
 #include "guc.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "policy/report.h"
 #include "policy/sentence.h"
 #include "store/text.h"

@@ -30,7 +30,7 @@
 #include "utils/lsyscache.h"
 
 #include "guc.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "policy/sentence.h"
 #include "review/script.h"
 #include "softdrop/softdrop.h"

@@ -37,7 +37,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
-#include "planner/hide.h"
+#include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"

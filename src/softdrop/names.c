@@ -25,7 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "planner/hide.h"
+#include "planner/hide/hide.h"
 #include "softdrop/states.h"
 #include "store/store.h"
 

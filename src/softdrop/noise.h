@@ -10,7 +10,7 @@
  *	window		the time that is looked at: from some visit until now
  *	control		a statement that no hidden index has anything to do with
  *	answer		what a session said that planned the statement once more, with
- *				the hidden index (planner/question.h)
+ *				the hidden index (planner/whatif/question.h)
  *
  * Copyright (c) 2026, the guard authors
  *

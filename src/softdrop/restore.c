@@ -27,7 +27,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "planner/hide.h"
+#include "planner/hide/hide.h"
 #include "softdrop/softdrop.h"
 #include "softdrop/statement.h"
 #include "softdrop/watch.h"

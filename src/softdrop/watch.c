@@ -23,7 +23,7 @@
  *
  * Whether the index could be the cause at all, only a session can tell that
  * runs the statement.  It is asked before anything is given back
- * (planner/question.h).
+ * (planner/whatif/question.h).
  *
  * Statistics that hold calls from before the index existed do not tell how the
  * statement was with it, and are no baseline.
@@ -45,8 +45,8 @@
 #include "ddl/targets.h"
 #include "evidence/statements.h"
 #include "guc.h"
-#include "planner/capture.h"
-#include "planner/question.h"
+#include "planner/capture/capture.h"
+#include "planner/whatif/question.h"
 #include "softdrop/noise.h"
 #include "softdrop/sample.h"
 #include "softdrop/watch.h"

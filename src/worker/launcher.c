@@ -22,7 +22,7 @@
  *
  * When the server is shut down there is nothing left to do.  No process can
  * be started then to visit anybody, but neither is it necessary: what capture
- * knows is written to a file by the last process of all (planner/capture_file),
+ * knows is written to a file by the last process of all (planner/capture/file.c),
  * and what PostgreSQL counts it keeps itself.
  *
  * Copyright (c) 2026, the guard authors
@@ -56,7 +56,7 @@
 
 #include "compat/compat.h"
 #include "guc.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "store/visits_table.h"
 #include "worker/worker.h"
 

@@ -16,7 +16,7 @@
 #include "utils/guc.h"
 
 #include "compat/compat.h"
-#include "planner/capture_table.h"
+#include "planner/capture/table.h"
 
 PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(hold);

@@ -20,7 +20,7 @@
 #include "utils/guc.h"
 
 #include "guc.h"
-#include "planner/service.h"
+#include "planner/capture/service.h"
 #include "store/text.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);

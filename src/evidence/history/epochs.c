@@ -37,7 +37,7 @@
 
 #include "evidence/history/history.h"
 #include "evidence/history/rows.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "store/store.h"
 
 /* guard.evidence_epoch */

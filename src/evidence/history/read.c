@@ -22,7 +22,7 @@
 
 #include "evidence/history/history.h"
 #include "guc.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "store/store.h"
 
 /* guard.known_use */

@@ -25,7 +25,7 @@
 
 #include "evidence/history/rows.h"
 #include "guc.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "store/batch.h"
 #include "store/store.h"
 

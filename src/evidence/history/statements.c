@@ -21,7 +21,7 @@
 #include "evidence/history/history.h"
 #include "evidence/history/rows.h"
 #include "evidence/statements.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "store/store.h"
 
 /* guard.statement_rate */

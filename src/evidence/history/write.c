@@ -47,7 +47,7 @@
 #include "evidence/history/history.h"
 #include "evidence/history/rows.h"
 #include "guc.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 #include "store/store.h"
 
 /* Tells our lock on the extension from PostgreSQL's own. */

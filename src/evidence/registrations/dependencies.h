@@ -25,7 +25,7 @@
 #include "nodes/pg_list.h"
 
 #include "evidence/registrations/version.h"
-#include "planner/capture.h"
+#include "planner/capture/capture.h"
 
 /* What one service had to do with a use.  Times are 0 where not known. */
 typedef struct GuardServiceUse

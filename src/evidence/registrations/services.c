@@ -22,7 +22,7 @@
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
-#include "planner/service.h"
+#include "planner/capture/service.h"
 
 /* How many services a message names before it says "and N others". */
 #define SERVICES_NAMED	3

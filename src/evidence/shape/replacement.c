@@ -41,7 +41,7 @@
 #include "utils/snapmgr.h"
 
 #include "evidence/shape/replacement.h"
-#include "planner/hide.h"
+#include "planner/hide/hide.h"
 
 static guard_replacement_leaving is_leaving = NULL;
 

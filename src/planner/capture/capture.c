@@ -1,0 +1,522 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.c
+ *	  Which statements executed which indexes, recorded in shared memory.
+ *
+ * This file is the door: the hooks on one side, the questions of the rest of
+ * guard on the other.  Behind it
+ *
+ *		walk.c		finds in an executed plan what it used
+ *		pending.c	keeps it in the session and hands it over
+ *		table.c		holds it in shared memory: relations
+ *		sets.c		the same: statements and services
+ *		shares.c	shares it out, and knows what was lost
+ *		room.c		whose record makes room for another
+ *		file.c		keeps all that over a clean restart
+ *		service.c	tells whom the session works for
+ *
+ * Two hooks do.  ExecutorEnd is where everything is known.  ExecutorRun and
+ * ExecutorFinish need not be hooked, because nobody here has to know how deep
+ * statements are nested: each is noted under its own query identifier, and is
+ * published when it ends.  ExecutorStart serves only statements without an
+ * identifier: DECLARE CURSOR and CREATE TABLE AS before 18
+ * (doc/internals/postgresql.md 4.3).
+ *
+ * The time of a use is the start of the statement, or of the transaction if
+ * that is later: it is for the asking, where looking at the clock is not.  So
+ * the uses inside one long statement all bear the time of its beginning, but
+ * those of a procedure that commits as it goes bear that of the last commit.
+ *
+ * What is not seen: COPY to or from a table, which bypasses the executor, as
+ * do foreign key checks on PostgreSQL 19 (doc/internals/postgresql.md 4.2) and
+ * the apply workers of logical replication (doc/internals/postgresql.md 2.8);
+ * and statements that end in an error, or in the ROLLBACK of an open cursor,
+ * since these never come to an end that could be hooked.
+ *
+ * Nothing is noted without preloading, because a session that had not loaded
+ * the library could not be told from one that used nothing.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat/compat.h"
+#include "guc.h"
+#include "planner/capture/capture.h"
+#include "planner/capture/file.h"
+#include "planner/capture/pending.h"
+#include "planner/capture/shares.h"
+#include "planner/capture/table.h"
+#include "planner/capture/walk.h"
+#include "planner/capture/speed.h"
+#include "planner/whatif/whatif.h"
+#include "store/store.h"
+#include "store/xact.h"
+
+/* Statements without an identifier that may be open at a time, e.g. cursors */
+#define NAMELESS	16
+
+typedef struct NamelessStatement
+{
+	QueryDesc  *queryDesc;
+	int64		queryid;		/* of the statement the client sent */
+} NamelessStatement;
+
+static NamelessStatement nameless[NAMELESS];
+static int	next_nameless = 0;
+
+static int	explain_depth = 0;
+
+/* One item: this transaction drops the extension. */
+static GuardXactList extension_goes = GUARD_XACT_LIST_INIT(extension_goes);
+static bool counted_off = false;	/* is this session among those off? */
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+static ExecutorStart_hook_type prev_ExecutorStart = NULL;
+static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
+
+static void switched(bool on);
+static void capture_shmem_request(void);
+static void capture_shmem_startup(void);
+static void capture_ExecutorStart(QueryDesc *queryDesc, int eflags);
+static void capture_ExecutorEnd(QueryDesc *queryDesc);
+static void capture_xact_end(GuardXactPhase phase);
+
+/*
+ * Called from _PG_init.
+ */
+void
+guard_capture_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	EnableQueryId();
+	guard_guc_set_switched(switched);
+
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = capture_shmem_request;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = capture_shmem_startup;
+	prev_ExecutorStart = ExecutorStart_hook;
+	ExecutorStart_hook = capture_ExecutorStart;
+	prev_ExecutorEnd = ExecutorEnd_hook;
+	ExecutorEnd_hook = capture_ExecutorEnd;
+}
+
+static void
+capture_shmem_request(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(add_size(guard_table_size(), guard_speed_size()));
+	RequestNamedLWLockTranche("guard", 1);
+}
+
+static void
+capture_shmem_startup(void)
+{
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+	guard_table_attach();
+	if (!IsUnderPostmaster && IsPostmasterEnvironment)
+		guard_file_startup();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	guard_speed_attach();
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* ----------------------------------------------------------------
+ *		Switched on and off
+ * ----------------------------------------------------------------
+ */
+
+static inline bool
+is_on(void)
+{
+	return guard_guc_mode != GUARD_MODE_OFF && guard_guc_capture;
+}
+
+/*
+ * The opposite of count_off(); also called when the session ends.
+ */
+static void
+count_on(int code, Datum arg)
+{
+	if (counted_off)
+		guard_shares_session_on();
+	counted_off = false;
+}
+
+/*
+ * A statement ran uncaptured.  From here on, until this session is switched
+ * on again or ends, nobody can say "not seen" in this database.
+ *
+ * It counts from the first statement that touches a relation, not from the
+ * switch itself: a session that is switched off, does DDL, and is switched on
+ * again has hidden nothing.
+ */
+static void
+count_off(QueryDesc *queryDesc)
+{
+	static bool registered = false;
+
+	if (IsParallelWorker() || !OidIsValid(MyDatabaseId) ||
+		!guard_table_attached() || !guard_walk_touches(queryDesc))
+		return;
+	if (!registered)
+		before_shmem_exit(count_on, (Datum) 0);
+	registered = true;
+	counted_off = true;
+	guard_shares_session_off();
+}
+
+/*
+ * The settings changed in this process.  In the postmaster, and before shared
+ * memory is there, counted_off is never set.
+ */
+static void
+switched(bool on)
+{
+	if (on)
+		count_on(0, (Datum) 0);
+}
+
+/* ----------------------------------------------------------------
+ *		EXPLAIN
+ * ----------------------------------------------------------------
+ */
+
+void
+guard_capture_enter_explain(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		guard_xact_register(GUARD_XACT_OVER, capture_xact_end);
+	registered = true;
+	explain_depth++;
+}
+
+bool
+guard_capture_in_explain(void)
+{
+	return explain_depth > 0;
+}
+
+void
+guard_capture_leave_explain(void)
+{
+	if (explain_depth > 0)
+		explain_depth--;
+}
+
+/*
+ * Whatever was left open by an error ends with the transaction.
+ */
+static void
+capture_xact_end(GuardXactPhase phase)
+{
+	explain_depth = 0;
+}
+
+/* ----------------------------------------------------------------
+ *		The executor
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Remember what the client sent, for a statement without an identifier: when
+ * it ends, as a cursor does at COMMIT, the client has long sent another.
+ */
+static void
+capture_ExecutorStart(QueryDesc *queryDesc, int eflags)
+{
+	if (unlikely(queryDesc->plannedstmt->queryId == 0) && is_on())
+	{
+		nameless[next_nameless].queryDesc = queryDesc;
+		nameless[next_nameless].queryid = (int64) pgstat_get_my_query_id();
+		next_nameless = (next_nameless + 1) % NAMELESS;
+	}
+
+	if (prev_ExecutorStart)
+		prev_ExecutorStart(queryDesc, eflags);
+	else
+		standard_ExecutorStart(queryDesc, eflags);
+}
+
+/*
+ * The identifier that ExecutorStart remembered; 0 if it is no longer known.
+ * Newest first, for the memory of an ended statement may be used again.
+ */
+static int64
+find_nameless(QueryDesc *queryDesc)
+{
+	for (int i = 1; i <= NAMELESS; i++)
+	{
+		NamelessStatement *entry =
+			&nameless[(next_nameless + NAMELESS - i) % NAMELESS];
+
+		if (entry->queryDesc == queryDesc)
+			return entry->queryid;
+	}
+	return 0;
+}
+
+/*
+ * Note what an execution used, now that it has come to its end.
+ */
+static void
+note_execution(QueryDesc *queryDesc)
+{
+	int64		queryid = (int64) queryDesc->plannedstmt->queryId;
+	TimestampTz at = GetCurrentStatementStartTimestamp();
+	TimestampTz transaction = GetCurrentTransactionStartTimestamp();
+	bool		published;
+
+	/* EXPLAIN executes nothing; workers' nodes are in the leader's plan. */
+	if (queryDesc->planstate == NULL ||
+		(queryDesc->estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) ||
+		IsParallelWorker() || !guard_store_is_here())
+		return;
+
+	if (unlikely(queryid == 0))
+		queryid = find_nameless(queryDesc);
+	guard_pending_begin(Max(at, transaction), queryid);
+	guard_walk_execution(queryDesc, explain_depth > 0);
+	published = guard_pending_end();
+	if (explain_depth > 0)
+		return;
+	guard_whatif_executed(queryDesc, queryid, published);
+	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST))
+		guard_speed_learn(queryDesc, queryid);
+}
+
+static void
+capture_ExecutorEnd(QueryDesc *queryDesc)
+{
+	if (likely(is_on()))
+		note_execution(queryDesc);
+	else if (!counted_off)
+		count_off(queryDesc);
+
+	if (prev_ExecutorEnd)
+		prev_ExecutorEnd(queryDesc);
+	else
+		standard_ExecutorEnd(queryDesc);
+}
+
+/* ----------------------------------------------------------------
+ *		Questions
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * See capture.h for all of these.  Where guard is not preloaded, nothing is
+ * available and nothing is known.
+ */
+void
+guard_capture_status(GuardCaptureStatus *status)
+{
+	memset(status, 0, sizeof(*status));
+	if (!guard_table_attached())
+		return;
+	guard_table_status(status);
+}
+
+/*
+ * Uses per second over the last minute.  The current bucket is not yet over,
+ * so the ring spans between fifty and sixty seconds.
+ */
+static double
+rate_per_second(const GuardRelationRecord *record, const GuardOwnUse *own)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		bucket = GUARD_RATE_BUCKET_SECS * USECS_PER_SEC;
+	int64		span = (GUARD_RATE_BUCKETS - 1) * bucket + now % bucket;
+	int64		uses = guard_rate_sum(&record->rate, now);
+
+	if (own)
+		uses -= guard_rate_sum(&own->rate, now);
+	if (record->first != 0)
+		span = Min(span, now - record->first);
+	return (double) Max(uses, 0) * USECS_PER_SEC / Max(span, USECS_PER_SEC);
+}
+
+/*
+ * A record as this session sees it: without what it did itself.
+ */
+static void
+fill_use(const GuardRelationRecord *record, GuardCapturedUse *use)
+{
+	const GuardOwnUse *own = guard_pending_own(record->key.relation);
+	uint64		session = guard_pending_session();
+
+	memset(use, 0, sizeof(*use));
+	use->relation = record->key.relation;
+	use->made = record->made;
+	use->first = record->first;
+	use->last = guard_last_by_others(&record->used, session);
+	use->last_any = record->last;
+	use->own_count = own ? Min(own->count, record->count) : 0;
+	use->count = record->count - use->own_count;
+	use->rate = rate_per_second(record, own);
+	use->longest_pause = record->longest_pause;
+	use->last_aimed = guard_last_by_others(&record->aimed, session);
+	use->aimed_count =
+		Max(record->aimed_count - (own ? own->aimed_count : 0), 0);
+	use->last_arbiter = guard_last_by_others(&record->arbiter, session);
+	use->last_write = guard_last_by_others(&record->written, session);
+	use->write_count =
+		Max(record->write_count - (own ? own->write_count : 0), 0);
+	use->excused = record->excused;
+	use->statements = guard_table_count_statements(use->relation);
+	use->other_services = record->others;
+}
+
+bool
+guard_capture_lookup(Oid relation, GuardCapturedUse *use)
+{
+	GuardRelationRecord record;
+
+	memset(use, 0, sizeof(*use));
+	use->relation = relation;
+	if (!guard_table_attached())
+		return false;
+	guard_pending_flush(false);
+	if (!guard_table_read(relation, &record, &use->unreadable))
+		return false;
+	fill_use(&record, use);
+	return true;
+}
+
+TimestampTz
+guard_capture_lost(Oid relation)
+{
+	HeapTuple	tuple;
+	Oid			owner;
+
+	if (!guard_table_attached())
+		return 0;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	if (!HeapTupleIsValid(tuple))
+		return 0;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return guard_table_lost(relation, owner);
+}
+
+List *
+guard_capture_relations(void)
+{
+	List	   *records;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	if (!guard_table_attached())
+		return NIL;
+	guard_pending_flush(false);
+	records = guard_table_relations();
+	foreach(lc, records)
+	{
+		GuardCapturedUse *use = palloc(sizeof(*use));
+
+		fill_use((GuardRelationRecord *) lfirst(lc), use);
+		result = lappend(result, use);
+	}
+	list_free_deep(records);
+	return result;
+}
+
+List *
+guard_capture_statements(Oid relation)
+{
+	if (!guard_table_attached())
+		return NIL;
+	guard_pending_flush(false);
+	return guard_table_statements(relation);
+}
+
+List *
+guard_capture_services(Oid relation, bool *unreadable)
+{
+	if (!guard_table_attached())
+		return NIL;
+	guard_pending_flush(false);
+	return guard_table_services(relation, guard_pending_session(), unreadable);
+}
+
+void
+guard_capture_saved(Oid relation, int64 count)
+{
+	if (guard_table_attached())
+		guard_table_saved(relation, count);
+}
+
+void
+guard_capture_forget(Oid relation)
+{
+	if (!guard_table_attached())
+		return;
+	guard_pending_forget(relation);
+	guard_table_forget(relation);
+	guard_whatif_forget(relation);
+}
+
+/*
+ * Callback of store/xact.
+ */
+static void
+release_share(GuardXactPhase phase)
+{
+	if (likely(guard_xact_list_empty(&extension_goes)))
+		return;
+	guard_xact_list_clear(&extension_goes);
+	if (phase == GUARD_XACT_COMMITTED)
+		guard_shares_release();
+}
+
+void
+guard_capture_extension_goes(void)
+{
+	static bool registered = false;
+	static GuardXactItem item;
+
+	if (!guard_table_attached() || !guard_xact_list_empty(&extension_goes))
+		return;
+	if (!registered)
+		guard_xact_register(GUARD_XACT_OVER, release_share);
+	registered = true;
+	guard_xact_list_add(&extension_goes, &item);
+}
+
+void
+guard_capture_forget_database(Oid database)
+{
+	if (!guard_table_attached())
+		return;
+	guard_table_forget_database(database);
+	guard_whatif_forget_database(database);
+}
+
+void
+guard_capture_flush(void)
+{
+	if (guard_table_attached())
+		guard_pending_flush(false);
+}

@@ -1,0 +1,183 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.h
+ *	  Which statements executed which indexes, recorded in shared memory.
+ *
+ * Vocabulary:
+ *
+ *	use			one execution of a statement whose plan really read an index
+ *				(or inferred it as a named ON CONFLICT arbiter).  Rescans
+ *				inside one execution are one use.
+ *	relation	what a use is recorded for: an index, or a table that was
+ *				scanned without an index or written to.  Both share one table
+ *				of records, told apart by their OID.
+ *	aimed		the statement names the relation, or was pruned to it, rather
+ *				than visiting it along with its sibling partitions.
+ *	session		a backend, told apart by its start time and pid, for as long as
+ *				it works for one client: until application_name, the session
+ *				role or the current role changes
+ *
+ * Three fixed tables live in one shared segment (doc/internals/design.md 5,
+ * review.md 12):
+ *
+ *	relations	one record each, carries the verdict; makes room only when it
+ *				is idle and history has it, or its database or owner has more
+ *				than his share, and that is a loss (shares.h)
+ *	statements	(relation, queryid); the least recently used goes, at most
+ *				GUARD_CAPTURE_STATEMENTS_PER_INDEX each; loss costs detail
+ *	services	(relation, service, version); at most
+ *				GUARD_CAPTURE_SERVICES_PER_INDEX each plus the record's
+ *				"others" counter
+ *
+ * All times are TimestampTz (0 = never), all pauses microseconds.  Nothing
+ * here raises an error while a user's statement runs, waits for a lock, or
+ * allocates memory after start-up.
+ *
+ * A use bears the time at which its statement began (or its transaction, in a
+ * procedure that commits), and is told at the latest with the next statement
+ * of its session: at once where nothing was told for ten seconds, otherwise
+ * once a second.  Counts may therefore lag behind, times by ten seconds.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_CAPTURE_H
+#define GUARD_CAPTURE_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+#define GUARD_SERVICE_LEN	64	/* bytes, terminator included */
+#define GUARD_VERSION_LEN	32
+#define GUARD_CAPTURE_STATEMENTS_PER_INDEX	32
+#define GUARD_CAPTURE_SERVICES_PER_INDEX	16
+
+/* Uses of the last minute are counted in buckets of ten seconds. */
+#define GUARD_RATE_BUCKETS	6
+#define GUARD_RATE_BUCKET_SECS	10
+
+/*
+ * What capture knows of one relation.  The "other" fields leave out what the
+ * asking session did itself.
+ */
+typedef struct GuardCapturedUse
+{
+	Oid			relation;
+	bool		unreadable;		/* there is a record, but whoever holds it
+								 * does not go on: nothing is known */
+	TimestampTz made;			/* tells this record from an earlier one */
+	TimestampTz first;			/* first use by anybody */
+	TimestampTz last;			/* last use by a session other than mine */
+	TimestampTz last_any;		/* last use by anybody, me included */
+	int64		count;			/* uses by other sessions */
+	int64		own_count;		/* uses by this session */
+	double		rate;			/* uses per second over the last minute (over
+								 * the time since first use if that is
+								 * shorter), this session's left out */
+	int64		longest_pause;	/* microseconds between two uses; 0 when fewer
+								 * than two */
+	TimestampTz last_aimed;		/* last aimed use by another session */
+	int64		aimed_count;	/* aimed uses by other sessions */
+	TimestampTz last_arbiter;	/* last use as a named ON CONFLICT arbiter, by
+								 * another session */
+	TimestampTz last_write;		/* tables: last INSERT, UPDATE, DELETE or
+								 * MERGE, by another session */
+	int64		write_count;
+	int64		excused;		/* executions under EXPLAIN ANALYZE, probes of
+								 * an ON CONFLICT that names no index: they
+								 * raise idx_scan, but are no uses */
+	int			statements;		/* distinct statements known */
+	int64		other_services; /* uses by services that found no slot */
+} GuardCapturedUse;
+
+typedef struct GuardCapturedStatement
+{
+	Oid			relation;
+	int64		queryid;
+	Oid			userid;			/* role that executed it last */
+	TimestampTz first;
+	TimestampTz last;
+	int64		count;
+} GuardCapturedStatement;
+
+typedef struct GuardCapturedService
+{
+	Oid			relation;
+	char		service[GUARD_SERVICE_LEN];
+	char		version[GUARD_VERSION_LEN]; /* "" when none */
+	Oid			userid;			/* role and process that used it last */
+	int			pid;
+	TimestampTz first;
+	TimestampTz last;
+	int64		count;
+	bool		mine;			/* only this session has used it under this
+								 * name */
+} GuardCapturedService;
+
+typedef struct GuardCaptureStatus
+{
+	bool		available;		/* preloaded, tables attached */
+	TimestampTz since;			/* since when every session of this database
+								 * has been captured without a break; 0 when
+								 * that is not so now */
+	int			sessions_off;	/* that are not captured now */
+	TimestampTz resumed_at;		/* the last of them ended; 0 = never */
+	int			relations_used; /* records in use, of relations_max */
+	int			relations_max;
+	int			relations_here; /* of this database */
+	int			guaranteed;		/* to this database */
+	bool		has_room;		/* for one more of this database */
+	TimestampTz last_loss;		/* a relation of this database found no room;
+								 * 0 = none did within the look-back */
+	int			statements_used;
+	int			statements_max;
+	int64		statements_evicted;
+	int			services_used;
+	int			services_max;
+} GuardCaptureStatus;
+
+/* called by guard.c */
+extern void guard_capture_init(void);
+
+/* called by hooks: while depth > 0, executions belong to an EXPLAIN */
+extern void guard_capture_enter_explain(void);
+extern void guard_capture_leave_explain(void);
+extern bool guard_capture_in_explain(void);
+
+/*
+ * Called by evidence and api.
+ *
+ * Lookup returns false where there is no record.  That means "not used" only
+ * if use->unreadable is not set, status says so, available and since set,
+ * nothing of it was lost, and there is nothing in history, which keeps what
+ * made room.  lost() is when its use was last not recorded, 0 = never, as far
+ * as it matters.  The lists are of palloc'd structs.  They leave out what was lost: an empty list of
+ * services, or other_services > 0, does not mean that nobody else used it.
+ * "unreadable" may be NULL, and is set where the services could not be read.
+ */
+extern void guard_capture_status(GuardCaptureStatus *status);
+extern bool guard_capture_lookup(Oid relation, GuardCapturedUse *use);
+extern TimestampTz guard_capture_lost(Oid relation);
+extern List *guard_capture_relations(void); /* of GuardCapturedUse *, this
+											 * database */
+extern List *guard_capture_statements(Oid relation);
+extern List *guard_capture_services(Oid relation, bool *unreadable);
+
+/*
+ * History has written down what a record held when it had this count: an idle
+ * one may now make room.
+ */
+extern void guard_capture_saved(Oid relation, int64 count);
+
+/* the relation is gone (at commit of its drop), or the whole database */
+extern void guard_capture_forget(Oid relation);
+extern void guard_capture_forget_database(Oid database);
+
+/* at commit, if it comes to that, this database is guaranteed nothing more */
+extern void guard_capture_extension_goes(void);
+
+/* hand this session's unpublished uses over now; never waits */
+extern void guard_capture_flush(void);
+
+#endif							/* GUARD_CAPTURE_H */

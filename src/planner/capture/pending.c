@@ -1,0 +1,553 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.c
+ *	  What this session has used: not yet published, and published so far.
+ *
+ * Every execution is noted here first, in memory of our own, so that the
+ * usual statement costs a hash look-up and a few additions.  It reaches the
+ * shared tables at the end of a statement:
+ *
+ *	at once		when the pair (relation, queryid) is new to this session, or
+ *				new under the present service, or its published last use
+ *				is ten seconds old.  A session may idle for hours after any
+ *				statement, and the use it made must be known meanwhile
+ *				(doc/internals/review.md 3).  What stays untold is
+ *				therefore only how often something is used that was used
+ *				within the last ten seconds anyway.
+ *	batched		otherwise, once a second.
+ *
+ * What cannot be published because somebody holds a flag or the lock stays
+ * pending; the next statement tries again, and so does the end of the session.
+ *
+ * The memory is two fixed arrays, for pairs and for the session's own tally,
+ * static so that there is nothing to allocate and no way to fail: some 64 kB,
+ * which a process that executes nothing never touches.  Pairs stay in the
+ * array after they have been published, for otherwise every use would look
+ * new; the least recent ones make room.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/timestamp.h"
+
+#include "planner/capture/pending.h"
+
+/*
+ * Places for pairs and for relations, powers of two.  An entry is searched in
+ * WINDOW places beginning with that of its hash, all of which are looked at:
+ * so entries can be taken out without leaving tombstones.
+ */
+#define PAIR_BITS		9
+#define PAIRS			(1 << PAIR_BITS)
+#define OWN_BITS		8
+#define OWNS			(1 << OWN_BITS)
+#define WINDOW			8
+
+/* 2^32 divided by the golden ratio: spreads neighbouring OIDs */
+#define HASH_MULTIPLIER	((uint32) 0x9E3779B1)
+
+/* Counts are told once a second; a use when the last told is this old. */
+#define FLUSH_INTERVAL	USECS_PER_SEC
+#define STALE_AFTER		(10 * USECS_PER_SEC)
+
+/* At the end of the session: this many tries, a millisecond apart. */
+#define LAST_TRIES		20
+
+typedef struct PendingPair
+{
+	GuardUseBatch batch;		/* relation InvalidOid: free place */
+	TimestampTz published;		/* last published use, 0 = never */
+	uint32		generation;		/* of the service it was published under */
+	uint32		statement;		/* last statement that used it ... */
+	uint8		flags;			/* ... and how */
+	bool		known;			/* has a record in the shared tables */
+	bool		dirty;			/* in the list of those to publish */
+	bool		orphan;			/* pending for a client that is gone */
+} PendingPair;
+
+static PendingPair pairs[PAIRS];
+static int	ndirty = 0;
+static int16 dirty[PAIRS];		/* places of the pairs to publish */
+static GuardOwnUse owns[OWNS];
+static bool any_own = false;
+
+static uint64 session = 0;
+static GuardService service;	/* for whom this session works */
+static uint32 generation = 0;	/* counts the changes of service */
+
+/* the statement at hand */
+static TimestampTz now;
+static int64 queryid;
+static uint32 statement = 0;
+static bool in_statement = false;	/* between its begin and its end */
+static bool urgent = false;		/* something must be published at its end */
+static TimestampTz last_flush = 0;
+
+static void follow_client(void);
+static void flush_at_exit(int code, Datum arg);
+static PendingPair *find_pair(Oid relation, Oid owner);
+static PendingPair *new_pair(Oid relation, Oid owner);
+static PendingPair *choose_place(uint32 place);
+static void note_dirty(PendingPair *pair);
+static void publish_whole(PendingPair *pair);
+static bool publish_pair(PendingPair *pair);
+static void add_own(const GuardUseBatch *batch);
+
+/*
+ * Has at least "interval" passed between two times?  Also when the clock was
+ * set back: rather too often than never again.
+ */
+static inline bool
+has_passed(TimestampTz since, TimestampTz at, int64 interval)
+{
+	return (uint64) (at - since) >= (uint64) interval;
+}
+
+/* ----------------------------------------------------------------
+ *		One statement
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * A statement has ended; what follows, up to guard_pending_end(), is of it.
+ */
+void
+guard_pending_begin(TimestampTz at, int64 id)
+{
+	now = at;
+	queryid = id;
+	statement++;
+	in_statement = true;
+	follow_client();
+}
+
+/*
+ * The statement used a relation.  However often it says so, it is one use.
+ */
+void
+guard_pending_use(Oid relation, Oid owner, int flags)
+{
+	PendingPair *pair = find_pair(relation, owner);
+	GuardUseBatch *batch;
+	int			news = flags;
+
+	if (unlikely(pair == NULL))
+		return;
+
+	/* A batch must not span the time for which the session was idle. */
+	if (pair->batch.count > 0 &&
+		unlikely(has_passed(pair->batch.first, now, STALE_AFTER)))
+		publish_whole(pair);
+
+	batch = &pair->batch;
+	if (pair->statement == statement && batch->count > 0)
+		news &= ~pair->flags;
+	else
+	{
+		pair->statement = statement;
+		pair->flags = 0;
+		if (batch->count++ == 0)
+		{
+			batch->first = now;
+			batch->userid = GetUserId();
+		}
+		else
+			batch->longest = Max(batch->longest, now - batch->last);
+		batch->last = now;
+	}
+	pair->flags |= flags;
+	if (news & GUARD_USE_AIMED)
+		batch->aimed++;
+	if (news & GUARD_USE_ARBITER)
+		batch->arbiters++;
+	if (news & GUARD_USE_WRITE)
+		batch->writes++;
+
+	note_dirty(pair);
+	if (pair->generation != generation ||
+		has_passed(pair->published, now, STALE_AFTER))
+		urgent = true;
+}
+
+/*
+ * The statement would have used a relation, but was run by EXPLAIN ANALYZE.
+ */
+void
+guard_pending_excuse(Oid relation, Oid owner, int64 executions)
+{
+	PendingPair *pair = find_pair(relation, owner);
+
+	if (pair == NULL)
+		return;
+	pair->batch.excused += executions;
+	note_dirty(pair);
+}
+
+/*
+ * That was all of the statement: publish what must or may be published now.
+ * True: something was.
+ */
+bool
+guard_pending_end(void)
+{
+	bool		publish = urgent ||
+		(ndirty > 0 && has_passed(last_flush, now, FLUSH_INTERVAL));
+
+	if (publish)
+		guard_pending_flush(false);
+	in_statement = false;
+	return publish;
+}
+
+/* ----------------------------------------------------------------
+ *		The session
+ * ----------------------------------------------------------------
+ */
+
+uint64
+guard_pending_session(void)
+{
+	follow_client();
+	return session;
+}
+
+/*
+ * Notice that this session works for somebody else, as a pooler's does: under
+ * another application_name or role.  (Not the role of a SECURITY DEFINER
+ * function: that is still the same client.)  What was done until now is then
+ * somebody else's, for this session and for all, and it gets another number;
+ * its pid and start time tell it from other sessions, 0 is "nobody".  What
+ * cannot be published now will be told as nobody's.
+ */
+static void
+follow_client(void)
+{
+	static Oid	login = InvalidOid;
+	static Oid	role = InvalidOid;
+	static uint64 clients = 0;
+	GuardService next;
+	bool		renamed = guard_service_renamed(&next);
+
+	if (likely(!renamed && login == GetSessionUserId() &&
+			   role == GetOuterUserId()))
+		return;
+	if (session == 0)
+		before_shmem_exit(flush_at_exit, (Datum) 0);
+	guard_pending_flush(false);
+	for (int i = 0; i < ndirty; i++)
+		pairs[dirty[i]].orphan = true;
+	if (any_own)
+		memset(owns, 0, sizeof(owns));
+	any_own = false;
+
+	login = GetSessionUserId();
+	role = GetOuterUserId();
+	session = hash_bytes_uint32_extended((uint32) MyProcPid,
+										 (uint64) MyStartTimestamp +
+										 clients++) | 1;
+	if (!renamed || guard_service_same(&service, &next))
+		return;
+	service = next;
+	generation++;
+}
+
+static void
+flush_at_exit(int code, Datum arg)
+{
+	guard_pending_flush(true);
+}
+
+/* ----------------------------------------------------------------
+ *		Pairs
+ * ----------------------------------------------------------------
+ */
+
+static inline uint32
+pair_place(Oid relation)
+{
+	/* queryids are hashes already, OIDs are not */
+	return (relation * HASH_MULTIPLIER + (uint32) queryid) >>
+		(32 - PAIR_BITS);
+}
+
+/*
+ * The entry for a relation and the statement at hand, or NULL if no place can
+ * be had for it.
+ */
+static PendingPair *
+find_pair(Oid relation, Oid owner)
+{
+	uint32		place = pair_place(relation);
+
+	for (uint32 i = 0; i < WINDOW; i++)
+	{
+		PendingPair *pair = &pairs[(place + i) & (PAIRS - 1)];
+
+		if (pair->batch.relation == relation && pair->batch.queryid == queryid)
+			return pair;
+	}
+	return new_pair(relation, owner);
+}
+
+/*
+ * An empty entry for a relation and the statement at hand; NULL as above.
+ */
+static PendingPair *
+new_pair(Oid relation, Oid owner)
+{
+	uint32		place = pair_place(relation);
+	PendingPair *pair = choose_place(place);
+
+	if (pair == NULL)
+	{
+		guard_pending_flush(false);
+		pair = choose_place(place);
+	}
+	if (pair == NULL)
+	{
+		/* Eight others wait here, and nothing can be published. */
+		GuardUseBatch lost = {.relation = relation, .owner = owner,
+		.count = 1, .last = now};
+
+		guard_table_lose(&lost);
+		return NULL;
+	}
+	memset(pair, 0, sizeof(*pair));
+	pair->batch.relation = relation;
+	pair->batch.owner = owner;
+	pair->batch.queryid = queryid;
+	pair->generation = generation;
+	return pair;
+}
+
+/*
+ * A place that is free, or that of the least recent entry of which nothing is
+ * pending; NULL if there is none.
+ */
+static PendingPair *
+choose_place(uint32 place)
+{
+	PendingPair *victim = NULL;
+
+	for (uint32 i = 0; i < WINDOW; i++)
+	{
+		PendingPair *pair = &pairs[(place + i) & (PAIRS - 1)];
+
+		if (!OidIsValid(pair->batch.relation))
+			return pair;
+		if (!pair->dirty && (!victim || pair->published < victim->published))
+			victim = pair;
+	}
+	return victim;
+}
+
+static inline void
+note_dirty(PendingPair *pair)
+{
+	if (pair->dirty)
+		return;
+	pair->dirty = true;
+	dirty[ndirty++] = (int16) (pair - pairs);
+}
+
+/* ----------------------------------------------------------------
+ *		Publishing
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Publish an entry before something new is added to it.  If that fails, the
+ * new use joins the old batch, and its pause appears longer than it was: an
+ * error on the safe side.
+ */
+static void
+publish_whole(PendingPair *pair)
+{
+	if (!publish_pair(pair))
+		return;
+	for (int i = 0; i < ndirty; i++)
+	{
+		if (&pairs[dirty[i]] == pair)
+		{
+			dirty[i] = dirty[--ndirty];
+			break;
+		}
+	}
+}
+
+/*
+ * Publish the batch of an entry, which is then no longer dirty, but still in
+ * the list.  False: it stays as it is.
+ */
+static bool
+publish_pair(PendingPair *pair)
+{
+	GuardUseBatch *batch = &pair->batch;
+	Oid			relation = batch->relation;
+	Oid			owner = batch->owner;
+	int64		id = batch->queryid;
+	bool		create;
+
+	/* What the present statement used is locked by it, and so is not gone. */
+	create = !pair->known || (in_statement && pair->statement == statement);
+
+	switch (guard_table_publish(batch, pair->orphan ? NULL : &service,
+								pair->orphan ? 0 : session, create))
+	{
+		case GUARD_PUBLISH_BUSY:
+			return false;
+		case GUARD_PUBLISHED:
+			if (!pair->orphan)
+				add_own(batch);
+			if (batch->count > 0)
+				pair->published = batch->last;
+			pair->known = true;
+			pair->generation = generation;
+			break;
+		case GUARD_PUBLISH_FULL:
+
+			/* Do not ask again with the very next statement. */
+			pair->published = batch->last;
+			pair->generation = generation;
+			break;
+		case GUARD_PUBLISH_GONE:
+
+			/* Dropped, or made room; it may be used again. */
+			pair->published = 0;
+			pair->known = false;
+			break;
+	}
+	memset(batch, 0, sizeof(*batch));
+	batch->relation = relation;
+	batch->owner = owner;
+	batch->queryid = id;
+	pair->dirty = false;
+	pair->orphan = false;
+	return true;
+}
+
+/*
+ * Publish everything that is pending, or as much as can be had without
+ * waiting; what remains is tried again at the end of the next statement.
+ */
+void
+guard_pending_flush(bool patient)
+{
+	int			left = 0;
+
+	for (int try = 0; try < (patient ? LAST_TRIES : 1); try++)
+	{
+		if (try > 0)
+			pg_usleep(1000L);
+		left = 0;
+		for (int i = 0; i < ndirty; i++)
+		{
+			int16		place = dirty[i];
+
+			if (!publish_pair(&pairs[place]))
+				dirty[left++] = place;
+		}
+		ndirty = left;
+		if (left == 0)
+			break;
+	}
+	urgent = left > 0;
+	last_flush = now;
+}
+
+/* ----------------------------------------------------------------
+ *		This session's own tally
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The tally of a relation.  With "create" there always is one, if need be at
+ * the cost of the least recent one; otherwise NULL where there is none.
+ */
+static GuardOwnUse *
+find_own(Oid relation, bool create)
+{
+	uint32		place = (relation * HASH_MULTIPLIER) >> (32 - OWN_BITS);
+	GuardOwnUse *victim = NULL;
+
+	for (uint32 i = 0; i < WINDOW; i++)
+	{
+		GuardOwnUse *own = &owns[(place + i) & (OWNS - 1)];
+
+		if (own->relation == relation)
+			return own;
+		/* A free place was last used in the year 2000. */
+		if (!victim || own->last < victim->last)
+			victim = own;
+	}
+	if (!create)
+		return NULL;
+	memset(victim, 0, sizeof(*victim));
+	victim->relation = relation;
+	return victim;
+}
+
+/*
+ * Remember what we published.  A session that uses very many relations loses
+ * count of some, whose uses then pass for others' uses; when others used them
+ * last does not depend on this.
+ */
+static void
+add_own(const GuardUseBatch *batch)
+{
+	GuardOwnUse *own;
+
+	if (batch->count == 0)
+		return;
+	any_own = true;
+	own = find_own(batch->relation, true);
+	own->count += batch->count;
+	own->aimed_count += batch->aimed;
+	own->write_count += batch->writes;
+	own->last = batch->last;
+	guard_rate_add(&own->rate, batch->last, batch->count);
+}
+
+/*
+ * What this session has published of a relation; NULL: nothing it remembers.
+ */
+const GuardOwnUse *
+guard_pending_own(Oid relation)
+{
+	follow_client();
+	return find_own(relation, false);
+}
+
+/*
+ * The relation is gone.
+ */
+void
+guard_pending_forget(Oid relation)
+{
+	GuardOwnUse *own;
+	int			left = 0;
+
+	own = find_own(relation, false);
+	if (own)
+		memset(own, 0, sizeof(*own));
+
+	for (int i = 0; i < ndirty; i++)
+	{
+		int16		place = dirty[i];
+
+		if (pairs[place].batch.relation != relation)
+			dirty[left++] = place;
+	}
+	ndirty = left;
+	for (int i = 0; i < PAIRS; i++)
+	{
+		if (pairs[i].batch.relation == relation)
+			memset(&pairs[i], 0, sizeof(PendingPair));
+	}
+}

@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * speed.c
+ *	  How long one unit of the planner's cost takes on this server.
+ *
+ * Every execution of a costly plan that somebody measured (pg_stat_statements
+ * does) is a sample: time divided by cost.  Samples of one kind and source are
+ * averaged by their logarithms, so that one that took ten times as long weighs
+ * no more than one that took a tenth; later ones count for more, since
+ * machines, caches and tables change.  A sample far from the rest is pulled
+ * closer: a statement that waited for a lock was not slow.
+ *
+ * A source is a table and the login role that read it.  Nobody's statements
+ * decide what others are told: the answer is the median of the sources, where
+ * those of one role together have one voice, and what is assumed has half a
+ * voice.  What was planned under settings of somebody's own is left out.  And
+ * a server is never believed to be faster than assumed by more than the
+ * assumption's own spread.
+ *
+ * What a plan mostly does is told by the costs of its scans.  Nodes below a
+ * nested loop count once: this is to sort plans into two drawers, not to add
+ * up.
+ *
+ * It lives in shared memory under a flag that nobody waits for; a sample that
+ * finds it taken is lost.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/plannodes.h"
+#include "parser/parsetree.h"
+#include "port/atomics.h"
+#include "storage/shmem.h"
+
+#include "compat/compat.h"
+#include "planner/capture/speed.h"
+
+/*
+ * Assumed until something was measured: what cached tables took on machines of
+ * the years in which this was written, PostgreSQL 15, default cost settings
+ * (bench/prediction.sh prints what yours takes).
+ */
+static const double assumed[GUARD_SPEED_KINDS] = {
+	[GUARD_SPEED_SCAN] = 0.004,
+	[GUARD_SPEED_INDEX] = 0.0004
+};
+#define ASSUMED_SPREAD	4.0
+
+/* From here on samples are believed more than the assumption. */
+#define ENOUGH_SAMPLES	8
+
+/* The newest sample counts for at least one in this many. */
+#define MEMORY			64
+
+/* No sample moves the average as if it were further off than this factor. */
+#define FARTHEST		10.0
+
+/* Of an execution that ended early, LIMIT apart, this much must be there. */
+#define FETCHED			0.5
+
+/* Plans nest; this deep nothing decides any more. */
+#define MAX_DEPTH		20
+
+/* Sources of each kind, and of these for one role. */
+#define SOURCES			32
+#define ROLE_SOURCES	8
+
+/* What is assumed counts as much as this many roles. */
+#define ASSUMED_VOICE	0.5
+
+/* Plans that this session remembers as made under the server's settings. */
+#define PLANNED			16
+
+typedef struct SpeedSource
+{
+	Oid			role;			/* InvalidOid: free */
+	Oid			database;
+	Oid			table;
+	int64		samples;
+	double		log_mean;
+	double		log_deviation;	/* mean distance from log_mean */
+	TimestampTz last;
+} SpeedSource;
+
+typedef struct SpeedSegment
+{
+	pg_atomic_flag busy;
+	SpeedSource sources[GUARD_SPEED_KINDS][SOURCES];
+} SpeedSegment;
+
+/* One of those whose median is sought. */
+typedef struct Voice
+{
+	double		value;
+	double		weight;
+} Voice;
+
+/* What the scans of a plan cost, and the table of the costliest. */
+typedef struct Scans
+{
+	double		costs[GUARD_SPEED_KINDS];
+	double		largest;
+	Index		scanrelid;
+} Scans;
+
+typedef struct Planned
+{
+	int64		queryid;
+	double		cost;
+} Planned;
+
+static Planned planned[PLANNED];
+static int	next_planned = 0;
+static SpeedSegment *segment = NULL;
+
+Size
+guard_speed_size(void)
+{
+	return MAXALIGN(sizeof(SpeedSegment));
+}
+
+/*
+ * Make the segment, or find it; the caller holds AddinShmemInitLock.
+ */
+void
+guard_speed_attach(void)
+{
+	bool		found;
+
+	segment = ShmemInitStruct("guard speed", sizeof(SpeedSegment), &found);
+	if (!found)
+	{
+		memset(segment, 0, sizeof(SpeedSegment));
+		pg_atomic_init_flag(&segment->busy);
+	}
+}
+
+/* ---- what kind of plan is it? ---- */
+
+static void
+add_scan(const Plan *plan, GuardSpeedKind kind, Scans *scans)
+{
+	scans->costs[kind] += plan->total_cost;
+	if (plan->total_cost > scans->largest)
+	{
+		scans->largest = plan->total_cost;
+		scans->scanrelid = ((const Scan *) plan)->scanrelid;
+	}
+}
+
+/*
+ * Add up the costs of the scans below a node.
+ */
+static void
+add_scans(const Plan *plan, int depth, Scans *scans)
+{
+	const List *members = NIL;
+	const ListCell *lc;
+
+	if (plan == NULL || depth == MAX_DEPTH)
+		return;
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+			add_scan(plan, GUARD_SPEED_SCAN, scans);
+			return;
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+			add_scan(plan, GUARD_SPEED_INDEX, scans);
+			return;
+		case T_Append:
+			members = ((const Append *) plan)->appendplans;
+			break;
+		case T_MergeAppend:
+			members = ((const MergeAppend *) plan)->mergeplans;
+			break;
+		case T_SubqueryScan:
+			add_scans(((const SubqueryScan *) plan)->subplan, depth + 1, scans);
+			break;
+		default:
+			break;
+	}
+	foreach(lc, members)
+		add_scans(lfirst(lc), depth + 1, scans);
+	add_scans(plan->lefttree, depth + 1, scans);
+	add_scans(plan->righttree, depth + 1, scans);
+}
+
+/*
+ * Returns false for plans that mostly do something else, or a bit of both.
+ */
+static bool
+kind_of_plan(const PlannedStmt *statement, GuardSpeedKind *kind, Oid *table)
+{
+	Scans		scans;
+	double		scan;
+	double		lookup;
+
+	memset(&scans, 0, sizeof(scans));
+	add_scans(statement->planTree, 0, &scans);
+	scan = scans.costs[GUARD_SPEED_SCAN];
+	lookup = scans.costs[GUARD_SPEED_INDEX];
+	if (Max(scan, lookup) < statement->planTree->total_cost / 2 ||
+		Min(scan, lookup) > Max(scan, lookup) / 2)
+		return false;
+	*kind = scan > lookup ? GUARD_SPEED_SCAN : GUARD_SPEED_INDEX;
+	*table = rt_fetch(scans.scanrelid, statement->rtable)->relid;
+	return true;
+}
+
+/* ---- learning ---- */
+
+void
+guard_speed_planned(int64 queryid, double cost)
+{
+	planned[next_planned].queryid = queryid;
+	planned[next_planned].cost = cost;
+	next_planned = (next_planned + 1) % PLANNED;
+}
+
+/*
+ * A plan may be executed long after it was made: what counts are the settings
+ * of then.
+ */
+static bool
+is_planned_by_server(int64 queryid, double cost)
+{
+	for (int i = 0; i < PLANNED; i++)
+	{
+		if (planned[i].queryid == queryid && planned[i].cost == cost)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The record of a source, if need be in place of the least recent one; of the
+ * same role, if that has its share.
+ */
+static SpeedSource *
+find_source(GuardSpeedKind kind, Oid role, Oid table)
+{
+	SpeedSource *least = NULL;
+	SpeedSource *least_own = NULL;
+	int			own = 0;
+
+	for (int i = 0; i < SOURCES; i++)
+	{
+		SpeedSource *source = &segment->sources[kind][i];
+
+		if (source->role == role)
+		{
+			if (source->table == table && source->database == MyDatabaseId)
+				return source;
+			own++;
+			if (least_own == NULL || source->last < least_own->last)
+				least_own = source;
+		}
+		/* A free one was used in the year 2000. */
+		if (least == NULL || source->last < least->last)
+			least = source;
+	}
+	if (own >= ROLE_SOURCES)
+		least = least_own;
+	memset(least, 0, sizeof(*least));
+	least->role = role;
+	least->database = MyDatabaseId;
+	least->table = table;
+	return least;
+}
+
+static void
+add_sample(SpeedSource *source, GuardSpeedKind kind, double ms_per_cost)
+{
+	double		mean = source->samples == 0 ? log(assumed[kind]) :
+		source->log_mean;
+	double		distance = log(ms_per_cost) - mean;
+	double		weight;
+
+	distance = Max(Min(distance, log(FARTHEST)), -log(FARTHEST));
+	source->samples++;
+	weight = Max(1.0 / source->samples, 1.0 / MEMORY);
+	source->log_mean = mean + weight * distance;
+	source->log_deviation += weight * (fabs(distance) - source->log_deviation);
+	source->last = GetCurrentStatementStartTimestamp();
+}
+
+void
+guard_speed_learn(QueryDesc *queryDesc, int64 queryid)
+{
+	const Plan *plan = queryDesc->plannedstmt->planTree;
+	double		milliseconds = guard_compat_execution_time(queryDesc);
+	GuardSpeedKind kind;
+	Oid			table;
+
+	if (segment == NULL || milliseconds <= 0 ||
+		!is_planned_by_server(queryid, plan->total_cost))
+		return;
+
+	/* A cursor closed early did less than its plan says. */
+	if (queryDesc->operation == CMD_SELECT &&
+		queryDesc->estate->es_processed < FETCHED * plan->plan_rows)
+		return;
+	if (!kind_of_plan(queryDesc->plannedstmt, &kind, &table))
+		return;
+	if (!pg_atomic_test_set_flag(&segment->busy))
+		return;
+	add_sample(find_source(kind, GetSessionUserId(), table), kind,
+			   milliseconds / plan->total_cost);
+	pg_atomic_clear_flag(&segment->busy);
+}
+
+/* ---- asking ---- */
+
+/*
+ * The value on either side of which lies half of the weight; sorts them.
+ */
+static double
+median_of(Voice *voices, int count)
+{
+	double		half = 0;
+	int			i;
+
+	for (i = 0; i < count; i++)
+	{
+		Voice		voice = voices[i];
+		int			j = i;
+
+		for (; j > 0 && voices[j - 1].value > voice.value; j--)
+			voices[j] = voices[j - 1];
+		voices[j] = voice;
+		half += voice.weight / 2;
+	}
+	for (i = 0; i < count - 1 && voices[i].weight < half; i++)
+		half -= voices[i].weight;
+	return voices[i].value;
+}
+
+/*
+ * The voice of one source: its role's, divided by the role's sources.
+ */
+static double
+weight_of(const SpeedSource *sources, int source)
+{
+	int			own = 0;
+
+	for (int i = 0; i < SOURCES; i++)
+		own += sources[i].role == sources[source].role &&
+			sources[i].samples >= ENOUGH_SAMPLES ? 1 : 0;
+	return 1.0 / own;
+}
+
+void
+guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed)
+{
+	SpeedSource sources[SOURCES] = {{0}};
+	Voice		means[SOURCES + 1] = {{log(assumed[kind]), ASSUMED_VOICE}};
+	Voice		distances[SOURCES + 1];
+	double		mean;
+	int			count = 1;
+
+	/* Read beside a writer, at worst one of them is a sample older. */
+	if (segment != NULL)
+		memcpy(sources, segment->sources[kind], sizeof(sources));
+	speed->ms_per_cost = speed->assumed = assumed[kind];
+	speed->spread = ASSUMED_SPREAD;
+	speed->executions = 0;
+	for (int i = 0; i < SOURCES; i++)
+	{
+		if (sources[i].samples < ENOUGH_SAMPLES)
+			continue;
+		means[count].value = sources[i].log_mean;
+		means[count++].weight = weight_of(sources, i);
+		speed->executions += sources[i].samples;
+	}
+	if (count == 1)
+		return;
+	mean = median_of(means, count);
+	speed->ms_per_cost = Max(exp(mean), assumed[kind] / ASSUMED_SPREAD);
+
+	/* Twice the usual distance: most of what was measured lies inside. */
+	distances[0].value = fabs(log(assumed[kind]) - mean);
+	distances[0].weight = ASSUMED_VOICE;
+	count = 1;
+	for (int i = 0; i < SOURCES; i++)
+	{
+		if (sources[i].samples < ENOUGH_SAMPLES)
+			continue;
+		distances[count].value = fabs(sources[i].log_mean - mean) +
+			sources[i].log_deviation;
+		distances[count++].weight = weight_of(sources, i);
+	}
+	speed->spread = Max(exp(2 * median_of(distances, count)), 1.5);
+}

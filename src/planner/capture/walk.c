@@ -1,0 +1,510 @@
+/*-------------------------------------------------------------------------
+ *
+ * walk.c
+ *	  Which indexes and tables an executed plan really used.
+ *
+ * The plan says what may run; the tree of PlanStates, at ExecutorEnd, what did
+ * (doc/internals/postgresql.md 4.1): a scan descriptor is made when a node is
+ * first executed, so it is missing in a cursor nobody fetched from, a
+ * partition that was pruned at run time, and an inner side that was never
+ * started.
+ *
+ * Where that is not enough:
+ *
+ *	bitmap index scans make their descriptor early, but the heap scan above
+ *	them knows whether it has begun.  A branch of a BitmapAnd that was skipped
+ *	because the others had found nothing counts as used: without its index the
+ *	plan would have been another.
+ *
+ *	under a Gather whose workers started, the leader need not have executed
+ *	anything itself.  All counts as executed there, except partitions that
+ *	were pruned.
+ *
+ * A table that was scanned without an index, or written to, is noted as well:
+ * when a whole table is to go, the question is whether anybody needs *it*.
+ *
+ * "Aimed" tells a statement that wants this partition from one that visits all
+ * of them: under an Append for a partitioned table (or an inheritance parent)
+ * a member is aimed at if it is the only one that was reached.
+ *
+ * planstate_tree_walker() would do, but costs three calls a node, visits a
+ * subplan as often as it is referred to, and may raise an error on its way.
+ * There is no check of the stack here: executing the same tree took far more.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "executor/executor.h"
+#include "nodes/execnodes.h"
+#include "pgstat.h"
+#include "utils/rel.h"
+
+#include "compat/compat.h"
+#include "planner/capture/pending.h"
+#include "planner/capture/walk.h"
+#include "store/store.h"
+
+/* How we came to a node. */
+#define WALK_AIMED		0x01	/* not along with its siblings */
+#define WALK_WORKERS	0x02	/* workers may have executed it */
+
+typedef struct WalkState
+{
+	EState	   *estate;
+	bool		excused;
+	bool		workers;		/* some Gather has started workers */
+} WalkState;
+
+static void walk_node(PlanState *node, int flags, WalkState *walk);
+
+/* ----------------------------------------------------------------
+ *		Leaves
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Catalogs, temporary tables and toast tables are nobody's to drop with us, and
+ * guard's own tables go with it.
+ */
+static inline bool
+is_ours(Relation rel)
+{
+	return RelationGetRelid(rel) >= FirstNormalObjectId &&
+		rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
+		rel->rd_rel->relnamespace != PG_TOAST_NAMESPACE &&
+		rel->rd_rel->relnamespace != guard_store_schema;
+}
+
+/*
+ * A node used a relation.
+ */
+static inline void
+note_use(Relation rel, PlanState *node, int flags, WalkState *walk)
+{
+	if (rel == NULL || !is_ours(rel))
+		return;
+	if (likely(!walk->excused))
+		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
+						  (flags & WALK_AIMED) ? GUARD_USE_AIMED : 0);
+	else
+		guard_pending_excuse(RelationGetRelid(rel), rel->rd_rel->relowner,
+							 guard_compat_executions(node));
+}
+
+/*
+ * The bitmap index scans below a bitmap heap scan that has begun.
+ */
+static void
+walk_bitmap(PlanState *node, int flags, WalkState *walk)
+{
+	PlanState **members = NULL;
+	int			nmembers = 0;
+
+	switch (nodeTag(node))
+	{
+		case T_BitmapIndexScanState:
+			note_use(((BitmapIndexScanState *) node)->biss_RelationDesc,
+					 node, flags, walk);
+			break;
+		case T_BitmapAndState:
+			members = ((BitmapAndState *) node)->bitmapplans;
+			nmembers = ((BitmapAndState *) node)->nplans;
+			break;
+		case T_BitmapOrState:
+			members = ((BitmapOrState *) node)->bitmapplans;
+			nmembers = ((BitmapOrState *) node)->nplans;
+			break;
+		default:
+			break;
+	}
+	for (int i = 0; i < nmembers; i++)
+		walk_bitmap(members[i], flags, walk);
+}
+
+/* ----------------------------------------------------------------
+ *		Appends
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Is a scan that may have begun one of a child, and not of the parent itself?
+ */
+static bool
+scans_child(ScanState *node, bool begun, Oid parent)
+{
+	return begun && node->ss_currentRelation &&
+		RelationGetRelid(node->ss_currentRelation) != parent;
+}
+
+/*
+ * Has a member of an Append been executed?  Judged by the first scan in it.
+ * An inheritance parent is visited always, for it may have rows of its own,
+ * so its scan says nothing of its children.
+ */
+static bool
+is_reached(PlanState *node, bool workers, Oid parent)
+{
+	while (node)
+	{
+		switch (nodeTag(node))
+		{
+			case T_IndexScanState:
+				return scans_child((ScanState *) node, workers ||
+								   ((IndexScanState *) node)->iss_ScanDesc,
+								   parent);
+			case T_IndexOnlyScanState:
+				return scans_child((ScanState *) node, workers ||
+								   ((IndexOnlyScanState *) node)->ioss_ScanDesc,
+								   parent);
+			case T_BitmapHeapScanState:
+				return scans_child((ScanState *) node, workers ||
+								   ((BitmapHeapScanState *) node)->initialized,
+								   parent);
+			case T_SeqScanState:
+			case T_SampleScanState:
+			case T_TidScanState:
+			case T_TidRangeScanState:
+				return scans_child((ScanState *) node, workers ||
+								   ((ScanState *) node)->ss_currentScanDesc,
+								   parent);
+			case T_AppendState:
+				return workers || ((AppendState *) node)->as_begun;
+			case T_MergeAppendState:
+				return workers || ((MergeAppendState *) node)->ms_initialized;
+			case T_SubqueryScanState:
+				node = ((SubqueryScanState *) node)->subplan;
+				break;
+			default:
+				node = outerPlanState(node);
+				break;
+		}
+	}
+	return true;
+}
+
+/*
+ * The table whose children the members of an Append stand for; InvalidOid for
+ * a UNION ALL, whose members are nobody's children.
+ */
+static Oid
+common_parent(Bitmapset *apprelids, EState *estate)
+{
+	int			rti = bms_next_member(apprelids, -1);
+	RangeTblEntry *rte;
+
+	if (rti <= 0)
+		return InvalidOid;
+	rte = exec_rt_fetch(rti, estate);
+	return rte->rtekind == RTE_RELATION ? rte->relid : InvalidOid;
+}
+
+/*
+ * Walk the members of an Append or its like.  "valid" are those that run-time
+ * pruning left when it last looked, NULL if it did not; nobody executed the
+ * others unless it was the leader.
+ */
+static void
+walk_members(PlanState **members, int nmembers, Oid parent,
+			 Bitmapset *valid, int flags, WalkState *walk)
+{
+	int			workers = flags & WALK_WORKERS;
+	int			reached = 0;
+
+	flags &= ~WALK_WORKERS;
+	for (int i = 0; i < nmembers && OidIsValid(parent) && reached < 2; i++)
+	{
+		if (is_reached(members[i],
+					   workers && (!valid || bms_is_member(i, valid)), parent))
+			reached++;
+	}
+	if (reached > 1)
+		flags &= ~WALK_AIMED;
+
+	for (int i = 0; i < nmembers; i++)
+		walk_node(members[i],
+				  flags | (!valid || bms_is_member(i, valid) ? workers : 0),
+				  walk);
+}
+
+static void
+walk_append(AppendState *node, int flags, WalkState *walk)
+{
+	Append	   *plan = (Append *) node->ps.plan;
+
+	walk_members(node->appendplans, node->as_nplans,
+				 common_parent(plan->apprelids, walk->estate),
+				 node->as_prune_state ? node->as_valid_subplans : NULL,
+				 flags, walk);
+}
+
+static void
+walk_merge_append(MergeAppendState *node, int flags, WalkState *walk)
+{
+	MergeAppend *plan = (MergeAppend *) node->ps.plan;
+
+	walk_members(node->mergeplans, node->ms_nplans,
+				 common_parent(plan->apprelids, walk->estate),
+				 node->ms_prune_state ? node->ms_valid_subplans : NULL,
+				 flags, walk);
+}
+
+/*
+ * Custom scans with several children are Appends in all but name (chunks of
+ * TimescaleDB, say).
+ */
+static void
+walk_custom(CustomScanState *node, int flags, WalkState *walk)
+{
+	bool		workers = (flags & WALK_WORKERS) != 0;
+	int			reached = 0;
+	ListCell   *lc;
+
+	foreach(lc, node->custom_ps)
+		reached += is_reached((PlanState *) lfirst(lc), workers, InvalidOid);
+	if (reached > 1)
+		flags &= ~WALK_AIMED;
+	foreach(lc, node->custom_ps)
+		walk_node((PlanState *) lfirst(lc), flags, walk);
+}
+
+/* ----------------------------------------------------------------
+ *		The tree
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * How to go on below a Gather.
+ */
+static int
+with_workers(int launched, int flags, WalkState *walk)
+{
+	if (launched == 0)
+		return flags;
+	walk->workers = true;
+	return flags | WALK_WORKERS;
+}
+
+/*
+ * Subplans are not followed here: they are in a list of their own.
+ */
+static void
+walk_node(PlanState *node, int flags, WalkState *walk)
+{
+	while (node)
+	{
+		bool		workers = (flags & WALK_WORKERS) != 0;
+
+		switch (nodeTag(node))
+		{
+			case T_IndexScanState:
+				if (((IndexScanState *) node)->iss_ScanDesc || workers)
+					note_use(((IndexScanState *) node)->iss_RelationDesc,
+							 node, flags, walk);
+				return;
+			case T_IndexOnlyScanState:
+				if (((IndexOnlyScanState *) node)->ioss_ScanDesc || workers)
+					note_use(((IndexOnlyScanState *) node)->ioss_RelationDesc,
+							 node, flags, walk);
+				return;
+			case T_BitmapHeapScanState:
+				if (((BitmapHeapScanState *) node)->initialized || workers)
+					walk_bitmap(outerPlanState(node), flags, walk);
+				return;
+			case T_SeqScanState:
+			case T_SampleScanState:
+			case T_TidScanState:
+			case T_TidRangeScanState:
+				if (((ScanState *) node)->ss_currentScanDesc || workers)
+					note_use(((ScanState *) node)->ss_currentRelation,
+							 node, flags, walk);
+				return;
+			case T_AppendState:
+				walk_append((AppendState *) node, flags, walk);
+				return;
+			case T_MergeAppendState:
+				walk_merge_append((MergeAppendState *) node, flags, walk);
+				return;
+			case T_CustomScanState:
+				walk_custom((CustomScanState *) node, flags, walk);
+				break;
+			case T_GatherState:
+				flags =
+					with_workers(((GatherState *) node)->nworkers_launched,
+								 flags, walk);
+				break;
+			case T_GatherMergeState:
+				flags =
+					with_workers(((GatherMergeState *) node)->nworkers_launched,
+								 flags, walk);
+				break;
+			case T_SubqueryScanState:
+				node = ((SubqueryScanState *) node)->subplan;
+				continue;
+			default:
+				break;
+		}
+		if (innerPlanState(node))
+			walk_node(innerPlanState(node), flags, walk);
+		node = outerPlanState(node);
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		Targets of INSERT, UPDATE, DELETE and MERGE
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Did this transaction change rows of a relation?  An UPDATE of a partitioned
+ * table opens all partitions it might change, and changes few.  Without
+ * track_counts that cannot be told, and all count as changed.
+ */
+static bool
+is_changed(Relation rel)
+{
+	PgStat_TableStatus *stat = rel->pgstat_info;
+
+	if (!pgstat_track_counts)
+		return true;
+	return stat && stat->trans &&
+		(stat->trans->tuples_inserted > 0 ||
+		 stat->trans->tuples_updated > 0 ||
+		 stat->trans->tuples_deleted > 0);
+}
+
+/*
+ * ON CONFLICT that names no index looks for each row in every unique one, of
+ * which the operators are known only then.  That raises idx_scan, but nothing
+ * would miss the index.
+ */
+static void
+excuse_probes(ResultRelInfo *target)
+{
+	for (int i = 0; i < target->ri_NumIndices; i++)
+	{
+		Relation	index = target->ri_IndexRelationDescs[i];
+		IndexInfo  *info = target->ri_IndexRelationInfo[i];
+
+		if (index && info && info->ii_UniqueOps)
+			guard_pending_excuse(RelationGetRelid(index),
+								 index->rd_rel->relowner, 1);
+	}
+}
+
+/*
+ * Has this very transaction created the index?  Then nobody else can have
+ * named it: what a migration does with its own index is no reason to refuse
+ * the way back.
+ */
+static bool
+is_new(ResultRelInfo *target, Oid index)
+{
+	for (int i = 0; i < target->ri_NumIndices; i++)
+	{
+		Relation	rel = target->ri_IndexRelationDescs[i];
+
+		if (rel && RelationGetRelid(rel) == index)
+			return rel->rd_createSubid != InvalidSubTransactionId;
+	}
+	return false;
+}
+
+/*
+ * A relation that the statement opened to change it.
+ */
+static void
+note_target(ResultRelInfo *target, int flags)
+{
+	Relation	rel = target->ri_RelationDesc;
+	ListCell   *lc;
+
+	if (rel == NULL || !is_ours(rel))
+		return;
+	if (rel->rd_rel->relkind == RELKIND_RELATION && is_changed(rel))
+		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
+						  flags | GUARD_USE_WRITE);
+
+	/* Empty where ON CONFLICT names no index: then any would do. */
+	foreach(lc, target->ri_onConflictArbiterIndexes)
+		guard_pending_use(lfirst_oid(lc), rel->rd_rel->relowner, flags |
+						  (is_new(target, lfirst_oid(lc)) ? 0 : GUARD_USE_ARBITER));
+	if (target->ri_onConflictArbiterIndexes == NIL)
+		excuse_probes(target);
+}
+
+/*
+ * All of them, of all ModifyTable nodes there may be.
+ */
+static void
+note_targets(EState *estate)
+{
+	int			leaves = 0;
+	ListCell   *lc;
+
+	foreach(lc, estate->es_opened_result_relations)
+	{
+		Relation	rel = ((ResultRelInfo *) lfirst(lc))->ri_RelationDesc;
+
+		leaves += rel && rel->rd_rel->relkind == RELKIND_RELATION ? 1 : 0;
+	}
+	foreach(lc, estate->es_opened_result_relations)
+		note_target((ResultRelInfo *) lfirst(lc),
+					leaves == 1 ? GUARD_USE_AIMED : 0);
+
+	/* Rows were routed to these, and to no others. */
+	foreach(lc, estate->es_tuple_routing_result_relations)
+		note_target((ResultRelInfo *) lfirst(lc), GUARD_USE_AIMED);
+}
+
+void
+guard_walk_execution(QueryDesc *queryDesc, bool excused)
+{
+	WalkState	walk;
+	ListCell   *lc;
+
+	walk.estate = queryDesc->estate;
+	walk.excused = excused;
+	walk.workers = false;
+
+	walk_node(queryDesc->planstate, WALK_AIMED, &walk);
+	foreach(lc, walk.estate->es_subplanstates)
+	{
+		PlanState  *subplan = (PlanState *) lfirst(lc);
+
+		if (subplan)
+			walk_node(subplan, WALK_AIMED |
+					  (walk.workers && subplan->plan->parallel_safe ?
+					   WALK_WORKERS : 0), &walk);
+	}
+
+	/* Not before its end has a statement written what it is going to. */
+	if (walk.estate->es_opened_result_relations != NIL &&
+		walk.estate->es_finished && !excused)
+		note_targets(walk.estate);
+}
+
+/*
+ * Under guard.mode = off it is not known whether guard is installed, nor which
+ * its schema is.
+ */
+bool
+guard_walk_touches(QueryDesc *queryDesc)
+{
+	EState	   *estate = queryDesc->estate;
+
+	if (queryDesc->planstate == NULL ||
+		(estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY))
+		return false;
+	for (int i = 0; i < estate->es_range_table_size; i++)
+	{
+		if (estate->es_relations[i] != NULL && is_ours(estate->es_relations[i]))
+			return true;
+	}
+	return false;
+}

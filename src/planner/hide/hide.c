@@ -1,0 +1,537 @@
+/*-------------------------------------------------------------------------
+ *
+ * hide.c
+ *	  Indexes that the planner does not get to see.
+ *
+ * What is hidden is said by a table, so it is undone with its transaction, and
+ * holds after a crash and on standbys.  Each backend keeps a copy of it, by
+ * table, since the planner asks for every table of every statement.  A trigger
+ * on the registry invalidates the registry and the tables concerned in all
+ * backends at commit: the former has this file read it anew, the latter has
+ * cached plans made anew, for they know their tables and not their indexes
+ * (doc/internals/postgresql.md 3.3, 3.7).
+ *
+ * The copy holds rows as they were written.  Which index one means now is found
+ * out when its table is planned for the first time, and again after every
+ * invalidation of that table, which each CREATE, DROP and REINDEX of an index
+ * brings.  Partitions are the exception: the tree below a hidden root is
+ * expanded when the registry is read, and any invalidation in it has the
+ * registry read anew.
+ *
+ * Everything here fails open: what cannot be read, or be found, is visible.
+ * No lock is waited for, since a LOCK TABLE on the registry would otherwise
+ * stop the planning of every new session.  There is no PG_TRY, because there
+ * can be no subtransaction here; a flag that is found set tells that the last
+ * reading failed (doc/internals/postgresql.md 3.5).
+ *
+ * Where guard is not preloaded nothing is hidden, not even from a session that
+ * has loaded it: hidden in one session and visible in another is neither.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/index.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "guc.h"
+#include "planner/hide/registry.h"
+#include "planner/indexlist.h"
+#include "store/store.h"
+
+/*
+ * After so many failures in a row the registry is left alone until it changes.
+ * One may have been a cancelled statement.
+ */
+#define MAX_FAILURES	3
+
+/* A hidden index, or one that belongs to a hidden partitioned index. */
+typedef struct HiddenIndex
+{
+	Oid			index;			/* as it was recorded */
+	NameData	name;			/* empty for what was found through its root */
+	Oid			current;		/* what that is now; InvalidOid: nothing */
+	GuardHidden hidden;
+	struct HiddenIndex *next;
+} HiddenIndex;
+
+/*
+ * A table with hidden indexes; in trees, also the indexes themselves, without
+ * any, so that their invalidations are noticed.
+ */
+typedef struct HiddenEntry
+{
+	Oid			relation;		/* key */
+	bool		in_tree;		/* read the registry anew when it changes */
+	bool		resolved;
+	HiddenIndex *first;
+} HiddenEntry;
+
+/* The copy; everything in it is in its context. */
+typedef struct HiddenCopy
+{
+	MemoryContext context;
+	HTAB	   *entries;		/* of HiddenEntry */
+} HiddenCopy;
+
+static bool preloaded = false;
+
+/* NULL: nothing is hidden. */
+static HiddenCopy *copy = NULL;
+static bool copy_valid = false;
+static Oid	copy_extension = InvalidOid;	/* the extension that it was read
+											 * for */
+static Oid	registry = InvalidOid;
+
+static MemoryContext loading = NULL;	/* of a copy not finished yet */
+
+/* Something was planned while nobody could know what is hidden. */
+static bool planned_blindly = false;
+static int	failures = 0;
+
+/* See guard_hide_show(). */
+static Oid	shown = InvalidOid;
+
+/* ---- invalidation ---- */
+
+/*
+ * A relation has changed, or everything has.  While guard is here but its
+ * registry is not, any new relation may be it; and while a copy is being made,
+ * any may be in it already.
+ */
+static void
+relation_changed(Datum arg, Oid relation)
+{
+	HiddenEntry *entry;
+
+	if (!OidIsValid(relation) || !OidIsValid(registry) || relation == registry ||
+		loading != NULL)
+	{
+		copy_valid = false;
+		return;
+	}
+	if (copy == NULL)
+		return;
+	entry = hash_search(copy->entries, &relation, HASH_FIND, NULL);
+	if (entry == NULL)
+		return;
+	if (entry->in_tree)
+		copy_valid = false;
+	entry->resolved = false;
+}
+
+/*
+ * guard.hiding or guard.mode was switched for this session.  Plans that it
+ * keeps were made under the other setting.
+ */
+static void
+switched(bool on)
+{
+	if (preloaded && !(copy_valid && copy == NULL))
+		ResetPlanCache();
+}
+
+/* ---- reading the registry ---- */
+
+static void
+replace_copy(HiddenCopy *fresh)
+{
+	if (copy != NULL)
+		MemoryContextDelete(copy->context);
+	copy = fresh;
+}
+
+static HiddenCopy *
+make_copy(MemoryContext context)
+{
+	HiddenCopy *fresh = MemoryContextAlloc(context, sizeof(HiddenCopy));
+	HASHCTL		info = {0};
+
+	info.keysize = sizeof(Oid);
+	info.entrysize = sizeof(HiddenEntry);
+	info.hcxt = context;
+	fresh->context = context;
+	fresh->entries = hash_create("guard hidden indexes", 64, &info,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return fresh;
+}
+
+static HiddenEntry *
+enter(HiddenCopy *fresh, Oid relation, bool in_tree)
+{
+	bool		found;
+	HiddenEntry *entry = hash_search(fresh->entries, &relation, HASH_ENTER,
+									 &found);
+
+	if (!found)
+	{
+		entry->in_tree = false;
+		entry->resolved = false;
+		entry->first = NULL;
+	}
+	entry->in_tree |= in_tree;
+	return entry;
+}
+
+/*
+ * Put an index in.  "row" is the one that hides it, "root" the index that this
+ * means.
+ */
+static void
+put_index(HiddenCopy *fresh, Oid table, Oid index, const GuardHideRow *row,
+		  Oid root)
+{
+	HiddenEntry *entry = enter(fresh, table, row->partitioned);
+	HiddenIndex *hidden = MemoryContextAllocZero(fresh->context,
+												 sizeof(HiddenIndex));
+
+	hidden->index = index;
+	if (!row->partitioned)
+		hidden->name = row->name;
+	hidden->hidden.root = root;
+	hidden->hidden.since = row->since;
+	hidden->hidden.by_hand = row->by_hand;
+	hidden->next = entry->first;
+	entry->first = hidden;
+}
+
+/*
+ * A partitioned index, and all below it.  Where it is not to be found, its
+ * table is watched for its coming.
+ */
+static void
+put_tree(HiddenCopy *fresh, const GuardHideRow *row)
+{
+	Oid			root = guard_hide_resolve(row->table, row->index,
+										  NameStr(row->name));
+	ListCell   *lc;
+
+	enter(fresh, row->table, true);
+	if (!OidIsValid(root))
+		return;
+	foreach(lc, find_all_inheritors(root, NoLock, NULL))
+	{
+		Oid			table = IndexGetRelation(lfirst_oid(lc), true);
+
+		enter(fresh, lfirst_oid(lc), true);
+		if (OidIsValid(table))
+			put_index(fresh, table, lfirst_oid(lc), row, root);
+	}
+}
+
+/*
+ * Read all rows.  SnapshotSelf leaves no SIREAD lock in a serializable
+ * transaction.  It may miss a row that is being updated meanwhile, but then an
+ * invalidation is on its way.
+ */
+static void
+read_rows(Relation rel, HiddenCopy *fresh)
+{
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, SnapshotSelf,
+										  0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		GuardHideRow row;
+
+		guard_hide_read_row(tuple, RelationGetDescr(rel), &row);
+		if (!row.here)
+			continue;
+		if (row.partitioned)
+			put_tree(fresh, &row);
+		else
+			put_index(fresh, row.table, row.index, &row, row.index);
+	}
+	systable_endscan(scan);
+}
+
+/*
+ * Replace the copy by what the registry says now.  Returns false, leaving the
+ * copy as it is, when the registry is locked.
+ */
+static bool
+load(Oid extension)
+{
+	Relation	rel = NULL;
+	HiddenCopy *fresh;
+
+	registry = guard_store_matches() ? guard_store_table(GUARD_HIDE_TABLE) :
+		InvalidOid;
+	if (OidIsValid(registry))
+	{
+		if (!ConditionalLockRelationOid(registry, AccessShareLock))
+			return false;
+		rel = try_relation_open(registry, NoLock);
+		if (rel == NULL)
+			UnlockRelationOid(registry, AccessShareLock);
+	}
+
+	if (loading != NULL)
+		MemoryContextDelete(loading);
+	loading = AllocSetContextCreate(TopMemoryContext, "guard hidden indexes",
+									ALLOCSET_SMALL_SIZES);
+
+	/* Set first: an invalidation that arrives meanwhile must not be lost. */
+	copy_valid = true;
+	copy_extension = extension;
+
+	fresh = make_copy(loading);
+	if (rel != NULL)
+	{
+		read_rows(rel, fresh);
+		table_close(rel, AccessShareLock);
+	}
+	if (hash_get_num_entries(fresh->entries) == 0)
+	{
+		MemoryContextDelete(loading);
+		fresh = NULL;
+	}
+	loading = NULL;
+	failures = 0;
+	replace_copy(fresh);
+	if (planned_blindly)
+	{
+		planned_blindly = false;
+		ResetPlanCache();
+	}
+	return true;
+}
+
+/*
+ * The registry could not be read, again and again.  Nothing is hidden then,
+ * until it changes.
+ */
+static void
+give_up(Oid extension)
+{
+	MemoryContextDelete(loading);
+	loading = NULL;
+	failures = 0;
+	replace_copy(NULL);
+	copy_valid = true;
+	copy_extension = extension;
+	ereport(WARNING,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("guard could not read which indexes are hidden"),
+			 errdetail("The planner of this session sees all of them.")));
+}
+
+/*
+ * See that the copy is what the registry says.  Returns false when that cannot
+ * be known.
+ */
+static bool
+make_current(void)
+{
+	Oid			extension = guard_store_extension();
+
+	if (copy_valid && copy_extension == extension)
+		return true;
+	if (!OidIsValid(extension))
+	{
+		replace_copy(NULL);
+		registry = InvalidOid;
+		copy_valid = true;
+		copy_extension = InvalidOid;
+		return true;
+	}
+	if (loading != NULL && ++failures >= MAX_FAILURES)
+	{
+		give_up(extension);
+		return false;
+	}
+	return load(extension);
+}
+
+/* ---- looking up ---- */
+
+/*
+ * The entry of a table with hidden indexes, resolved; NULL when it has none.
+ */
+static HiddenEntry *
+find_entry(Oid table)
+{
+	HiddenEntry *entry;
+
+	if (copy == NULL)
+		return NULL;
+	entry = hash_search(copy->entries, &table, HASH_FIND, NULL);
+	if (entry == NULL || entry->resolved)
+		return entry;
+
+	entry->resolved = true;		/* first, as above */
+	for (HiddenIndex *hidden = entry->first; hidden != NULL; hidden = hidden->next)
+	{
+		hidden->current = guard_hide_resolve(table, hidden->index,
+											 NameStr(hidden->name));
+		if (NameStr(hidden->name)[0] != '\0')
+			hidden->hidden.root = hidden->current;
+	}
+	return entry;
+}
+
+/*
+ * An index may be hidden by itself and through several roots as well.  Its own
+ * row counts most.
+ */
+static HiddenIndex *
+find_index(HiddenEntry *entry, Oid index)
+{
+	HiddenIndex *found = NULL;
+
+	if (entry == NULL)
+		return NULL;
+	for (HiddenIndex *hidden = entry->first; hidden != NULL; hidden = hidden->next)
+	{
+		if (hidden->current == index &&
+			(found == NULL || hidden->hidden.root == index))
+			found = hidden;
+	}
+	return found;
+}
+
+/*
+ * What enforces something is left in the list, though it cannot be hidden: an
+ * index of the same name may have taken the place of one that could.
+ */
+static void
+take_out_hidden(RelOptInfo *rel, Oid heap)
+{
+	HiddenEntry *entry;
+	ListCell   *lc;
+
+	if (!guard_hide_is_effective())
+		return;
+	/* The usual case: it is known that nothing is hidden. */
+	if (likely(copy == NULL && copy_valid &&
+			   copy_extension == guard_store_extension()))
+		return;
+	if (IsBinaryUpgrade || HistoricSnapshotActive())
+		return;
+	if (!make_current())
+		planned_blindly = true;
+	entry = find_entry(heap);
+	if (entry == NULL)
+		return;
+	foreach(lc, rel->indexlist)
+	{
+		IndexOptInfo *info = lfirst(lc);
+		HiddenIndex *hidden = info->unique ? NULL : find_index(entry, info->indexoid);
+
+		if (hidden != NULL &&
+			(likely(!OidIsValid(shown)) || hidden->hidden.root != shown))
+			rel->indexlist = foreach_delete_current(rel->indexlist, lc);
+	}
+}
+
+/* ---- see hide.h ---- */
+
+bool
+guard_hide_find(Oid index, GuardHidden *hidden)
+{
+	Oid			table = IndexGetRelation(index, true);
+	HiddenEntry *entry;
+	HiddenIndex *found;
+
+	if (!OidIsValid(table))
+		return false;
+	(void) make_current();
+	entry = find_entry(table);
+	found = find_index(entry, index);
+	if (found == NULL)
+		return false;
+	*hidden = found->hidden;
+	for (HiddenIndex *other = entry->first; other != NULL; other = other->next)
+	{
+		if (other->current == index)
+			hidden->since = Min(hidden->since, other->hidden.since);
+	}
+	return true;
+}
+
+bool
+guard_hide_is_hidden(Oid index)
+{
+	GuardHidden hidden;
+
+	return guard_hide_find(index, &hidden);
+}
+
+void
+guard_hide_show(Oid root)
+{
+	shown = root;
+}
+
+bool
+guard_hide_is_current(void)
+{
+	return make_current();
+}
+
+int
+guard_hide_count(void)
+{
+	HASH_SEQ_STATUS status;
+	HiddenEntry *entry;
+	List	   *relations = NIL;
+	int			count = 0;
+	ListCell   *lc;
+
+	(void) make_current();
+	if (copy == NULL)
+		return 0;
+
+	/* Resolving must not happen in the middle of a hash scan. */
+	hash_seq_init(&status, copy->entries);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		relations = lappend_oid(relations, entry->relation);
+	foreach(lc, relations)
+	{
+		entry = find_entry(lfirst_oid(lc));
+		for (HiddenIndex *hidden = entry->first; hidden != NULL; hidden = hidden->next)
+			count += OidIsValid(hidden->current) &&
+				find_index(entry, hidden->current) == hidden;
+	}
+	return count;
+}
+
+bool
+guard_hide_is_preloaded(void)
+{
+	return preloaded;
+}
+
+bool
+guard_hide_is_effective(void)
+{
+	return preloaded && guard_guc_hiding && guard_guc_mode != GUARD_MODE_OFF;
+}
+
+/*
+ * One callback for each backend, for there is room for ten in all of them
+ * together (doc/internals/postgresql.md 3.8).
+ */
+void
+guard_hide_init(void)
+{
+	preloaded = process_shared_preload_libraries_in_progress;
+	guard_guc_set_hiding_switched(switched);
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	guard_indexlist_register(take_out_hidden);
+}

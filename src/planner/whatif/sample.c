@@ -1,0 +1,485 @@
+/*-------------------------------------------------------------------------
+ *
+ * sample.c
+ *	  Without which indexes a statement is planned, and what comes of it.
+ *
+ * First those that its plan scans, then those that it does not scan but that
+ * may have made it what it is; see whatif.c for the order and the limits.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "storage/bufmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "compat/compat.h"
+#include "guc.h"
+#include "planner/hide/hide.h"
+#include "planner/whatif/whatif.h"
+#include "planner/whatif/plan.h"
+#include "planner/whatif/sample.h"
+#include "planner/whatif/table.h"
+#include "planner/whatif/trust.h"
+#include "planner/whatif/waiting.h"
+#include "planner/without.h"
+
+/* A statement that is off, and one that had to wait, are due after seconds: */
+#define OFF_FOR			86400
+#define POSTPONED_FOR	10
+
+/* Costs and rows that differ by less are the same. */
+#define MATERIAL		0.01
+
+/* An index, or a partitioned one with those of its partitions. */
+typedef struct Candidate
+{
+	Oid			index;			/* the topmost */
+	List	   *leaves;			/* those that are scanned */
+	List	   *heaps;			/* tables scanned with them */
+	GuardWhatIfRole role;
+} Candidate;
+
+/*
+ * Does a query have parameters from outside?
+ */
+static bool
+has_parameters(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXTERN;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, has_parameters, context, 0);
+	return expression_tree_walker(node, has_parameters, context);
+}
+
+/* ----------------------------------------------------------------
+ *		Candidates
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Is this a table of which the indexes are anybody's to drop with us?
+ */
+static bool
+is_ours(Oid heap)
+{
+	return heap >= FirstNormalObjectId &&
+		get_rel_persistence(heap) != RELPERSISTENCE_TEMP &&
+		get_rel_namespace(heap) != get_namespace_oid("guard", true);
+}
+
+static Candidate *
+find_candidate(List *candidates, Oid index)
+{
+	ListCell   *lc;
+
+	foreach(lc, candidates)
+	{
+		Candidate  *candidate = (Candidate *) lfirst(lc);
+
+		if (candidate->index == index)
+			return candidate;
+	}
+	return NULL;
+}
+
+/*
+ * The indexes that the plan scans.
+ */
+static List *
+scanned_candidates(GuardSample *sample)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sample->scans)
+	{
+		GuardPlanScan *scan = (GuardPlanScan *) lfirst(lc);
+		Candidate  *candidate;
+		Oid			top;
+
+		if (!OidIsValid(scan->index) || !is_ours(scan->heap))
+			continue;
+		top = guard_without_topmost(scan->index);
+		candidate = find_candidate(result, top);
+		if (candidate == NULL)
+		{
+			candidate = palloc0(sizeof(*candidate));
+			candidate->index = top;
+			candidate->role = GUARD_WHATIF_SCAN;
+			result = lappend(result, candidate);
+		}
+		candidate->leaves = list_append_unique_oid(candidate->leaves,
+												   scan->index);
+		candidate->heaps = list_append_unique_oid(candidate->heaps,
+												  scan->heap);
+	}
+	return result;
+}
+
+/*
+ * Those that it does not scan, but that may have made it what it is.
+ */
+static List *
+silent_candidates(GuardSample *sample, List *scanned)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sample->seen.indexes)
+	{
+		GuardSeenIndex *index = (GuardSeenIndex *) lfirst(lc);
+		Oid			heap = IndexGetRelation(index->index, true);
+		Oid			top;
+		Candidate  *candidate;
+
+		if (!OidIsValid(heap) || !is_ours(heap))
+			continue;
+		top = guard_without_topmost(index->index);
+		if (find_candidate(scanned, top) != NULL ||
+			find_candidate(result, top) != NULL ||
+			!guard_clock_due(guard_clock_key(sample->pairs, top),
+							 sample->now))
+			continue;
+		candidate = palloc0(sizeof(*candidate));
+		candidate->index = top;
+		candidate->heaps = list_make1_oid(heap);
+		candidate->role = index->unique ? GUARD_WHATIF_PROOF :
+			GUARD_WHATIF_ESTIMATE;
+		result = lappend(result, candidate);
+	}
+	return result;
+}
+
+/* ----------------------------------------------------------------
+ *		Comparing
+ * ----------------------------------------------------------------
+ */
+
+static bool
+differ(double a, double b)
+{
+	return fabs(a - b) > MATERIAL * Max(a, b);
+}
+
+/*
+ * Is the shadow plan another one?
+ */
+static bool
+is_another(GuardSample *sample, PlannedStmt *shadow)
+{
+	int			options = sample->shadow.cursorOptions;
+
+	return differ(guard_plan_cost(sample->plan, options),
+				  guard_plan_cost(shadow, options)) ||
+		differ(sample->plan->planTree->plan_rows,
+			   shadow->planTree->plan_rows) ||
+		list_length(guard_plan_scans(shadow)) != list_length(sample->scans);
+}
+
+/*
+ * What scans the candidate's tables in its stead: whatever the shadow plan
+ * scans them with more often than the real one.
+ */
+static void
+find_takeover(GuardSample *sample, Candidate *candidate, List *scans,
+			  GuardWhatIf *record)
+{
+	Oid			same = InvalidOid;	/* was scanned all along */
+	ListCell   *lc;
+
+	foreach(lc, scans)
+	{
+		GuardPlanScan *scan = (GuardPlanScan *) lfirst(lc);
+		bool		more;
+
+		if (!list_member_oid(candidate->heaps, scan->heap))
+			continue;
+		more = guard_plan_count(scans, scan->heap, scan->index) >
+			guard_plan_count(sample->scans, scan->heap, scan->index);
+		if (!OidIsValid(scan->index))
+			record->seqscan |= more;
+		else if (more && !OidIsValid(record->takeover))
+			record->takeover = guard_without_topmost(scan->index);
+		else
+			same = scan->index;
+	}
+
+	/* One branch less of a BitmapAnd: the others do it all. */
+	if (!OidIsValid(record->takeover) && !record->seqscan && OidIsValid(same))
+		record->takeover = guard_without_topmost(same);
+}
+
+/*
+ * The size of a table that the statement has locked, as the planner has just
+ * asked for it.
+ */
+static BlockNumber
+size_of(Oid heap)
+{
+	Relation	rel = table_open(heap, NoLock);
+	BlockNumber blocks = RELKIND_HAS_STORAGE(rel->rd_rel->relkind) ?
+		RelationGetNumberOfBlocks(rel) : 0;
+
+	table_close(rel, NoLock);
+	return blocks;
+}
+
+uint32
+guard_sample_indexes(Oid index)
+{
+	Oid			heap = IndexGetRelation(index, true);
+	Relation	rel = OidIsValid(heap) ? RelationIdGetRelation(heap) : NULL;
+	uint32		result = 0;
+	List	   *indexes;
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return 0;
+	indexes = RelationGetIndexList(rel);
+	foreach(lc, indexes)
+	{
+		if (get_index_isvalid(lfirst_oid(lc)) &&
+			!guard_hide_is_hidden(lfirst_oid(lc)))
+			result ^= murmurhash32(lfirst_oid(lc));
+	}
+	list_free(indexes);
+	RelationClose(rel);
+	return result;
+}
+
+/*
+ * What the planner merely relies on is one pair, whatever the plan costs.
+ */
+static uint64
+pair_key(GuardSample *sample, Oid index, GuardWhatIfRole role)
+{
+	return role == GUARD_WHATIF_SCAN ?
+		guard_clock_pair(sample->pairs, index, sample->magnitude) :
+		guard_clock_key(sample->pairs, index);
+}
+
+/*
+ * Its record waits for the execution.
+ */
+static void
+record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
+{
+	int			options = sample->shadow.cursorOptions;
+	GuardWhatIf record = {0};
+	uint64		clocks[2];
+
+	record.index = candidate->index;
+	record.heap = linitial_oid(candidate->heaps);
+	record.heap_blocks = size_of(record.heap);
+	record.queryid = sample->queryid;
+	record.userid = GetUserId();
+	record.at = GetCurrentTimestamp();
+	record.role = candidate->role;
+	record.cost_with = guard_plan_cost(sample->plan, options);
+	record.cost_without = guard_plan_cost(shadow, options);
+	record.rows_with = sample->plan->planTree->plan_rows;
+	record.rows_without = shadow->planTree->plan_rows;
+	record.indexes = guard_sample_indexes(record.index);
+	record.own_settings = sample->own_settings;
+	record.generic = sample->generic;
+	record.planning_ms = sample->planning_ms;
+	if (candidate->role == GUARD_WHATIF_SCAN)
+		find_takeover(sample, candidate, guard_plan_scans(shadow), &record);
+	clocks[0] = guard_clock_key(sample->statement, InvalidOid);
+	clocks[1] = pair_key(sample, candidate->index, candidate->role);
+	guard_waiting_add(&record, sample->plan->planTree->total_cost, clocks);
+}
+
+/* ----------------------------------------------------------------
+ *		Sampling
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * NULL where there is no plan: it was not to be made, or failed.
+ */
+static PlannedStmt *
+plan_without(GuardSample *sample, List *indexes)
+{
+	PlannedStmt *plan;
+
+	if (!sample->trusted)
+		return NULL;
+	plan = guard_shadow_plan(&sample->shadow, indexes);
+	guard_whatif_count(plan ? GUARD_COUNT_SHADOW_PLANS : GUARD_COUNT_FAILED);
+	return plan;
+}
+
+/*
+ * Is there time left for one more?
+ */
+static bool
+has_time(GuardSample *sample)
+{
+	if (guard_sample_elapsed(sample->started) <= guard_guc_whatif_time_limit)
+		return true;
+	sample->unfinished = true;
+	return false;
+}
+
+/*
+ * The candidate's pair, and those of its partitions, count as sampled.
+ */
+static bool
+claim_pair(GuardSample *sample, Candidate *candidate)
+{
+	ListCell   *lc;
+
+	foreach(lc, candidate->leaves)
+	{
+		if (lfirst_oid(lc) != candidate->index)
+			(void) guard_clock_claim(pair_key(sample, lfirst_oid(lc),
+											  candidate->role),
+									 sample->now, sample->now);
+	}
+	return guard_clock_claim(pair_key(sample, candidate->index, candidate->role),
+							 sample->now, sample->now);
+}
+
+static void
+sample_scanned(GuardSample *sample, List *candidates)
+{
+	ListCell   *lc;
+
+	foreach(lc, candidates)
+	{
+		Candidate  *candidate = (Candidate *) lfirst(lc);
+		PlannedStmt *shadow;
+
+		if (!has_time(sample))
+			return;
+		if (!claim_pair(sample, candidate))
+		{
+			sample->known |= guard_clock_known(pair_key(sample, candidate->index,
+														candidate->role));
+			continue;
+		}
+		sample->sampled = true;
+		shadow = plan_without(sample, list_make1_oid(candidate->index));
+		if (shadow != NULL)
+			record_pair(sample, candidate, shadow);
+	}
+}
+
+/*
+ * Usually none of them matters, and one plan shows it.
+ */
+static bool
+matters_at_all(GuardSample *sample, List *candidates)
+{
+	List	   *all = NIL;
+	PlannedStmt *shadow;
+	ListCell   *lc;
+
+	if (list_length(candidates) == 1)
+		return true;
+	foreach(lc, candidates)
+		all = lappend_oid(all, ((Candidate *) lfirst(lc))->index);
+	shadow = plan_without(sample, all);
+	return shadow != NULL && is_another(sample, shadow);
+}
+
+static void
+sample_silent(GuardSample *sample, List *candidates)
+{
+	bool		any;
+	ListCell   *lc;
+
+	if (candidates == NIL || !has_time(sample))
+		return;
+	any = matters_at_all(sample, candidates);
+	foreach(lc, candidates)
+	{
+		Candidate  *candidate = (Candidate *) lfirst(lc);
+		PlannedStmt *shadow;
+
+		if (any && !has_time(sample))
+			return;
+		if (!claim_pair(sample, candidate) || !any)
+			continue;
+		shadow = plan_without(sample, list_make1_oid(candidate->index));
+		if (shadow != NULL && is_another(sample, shadow))
+			record_pair(sample, candidate, shadow);
+	}
+}
+
+/*
+ * Set the statement's clock: sampled now, unless it has to wait.  False: it is
+ * not to be sampled now.
+ */
+static bool
+claim_statement(GuardSample *sample, uint64 key)
+{
+	int64		at = sample->now - guard_guc_whatif_interval;
+
+	if (sample->planning_ms > guard_guc_whatif_time_limit)
+	{
+		if (guard_clock_claim(key, sample->now, Max(at + OFF_FOR, 1)))
+			guard_whatif_count(GUARD_COUNT_TOO_SLOW);
+		return false;
+	}
+	if (!guard_allowance_left(GetCurrentTimestamp()))
+	{
+		if (guard_clock_claim(key, sample->now, Max(at + POSTPONED_FOR, 1)))
+			guard_whatif_count(GUARD_COUNT_POSTPONED);
+		return false;
+	}
+	return guard_clock_claim(key, sample->now, sample->now);
+}
+
+void
+guard_sample_statement(GuardSample *sample)
+{
+	uint64		key = guard_clock_key(sample->statement, InvalidOid);
+	List	   *candidates;
+
+	if (!claim_statement(sample, key))
+		return;
+	sample->scans = guard_plan_scans(sample->plan);
+	sample->shadow.relations = sample->seen.relations;
+	sample->trusted = guard_trust_query(sample->shadow.query,
+										sample->plan->relationOids);
+	if (!sample->trusted)
+		guard_whatif_count(GUARD_COUNT_UNTRUSTED);
+	sample->generic = sample->shadow.boundParams == NULL &&
+		has_parameters((Node *) sample->shadow.query, NULL);
+
+	sample->magnitude =
+		guard_clock_magnitude(guard_plan_cost(sample->plan,
+											  sample->shadow.cursorOptions));
+	candidates = scanned_candidates(sample);
+	sample_scanned(sample, candidates);
+	sample_silent(sample, silent_candidates(sample, candidates));
+
+	/*
+	 * Nothing new: it was due for a plan of another magnitude, and these
+	 * parameters have not made it.  Wait for those that do.
+	 */
+	if (sample->unfinished || (sample->known && !sample->sampled))
+		guard_clock_rewind(key);
+	guard_allowance_spend(GetCurrentTimestamp(),
+						  (int64) (guard_sample_elapsed(sample->started) * 1000));
+}

@@ -1,0 +1,471 @@
+/*-------------------------------------------------------------------------
+ *
+ * whatif.c
+ *	  What statements would cost without an index.
+ *
+ * This file has the hook, and decides when a statement is planned a second
+ * time; behind it
+ *
+ *		sample.c	decides without which indexes, and compares
+ *		trust.c		tells whose code planning may call
+ *		shadow.c	plans without leaving a trace
+ *		plan.c		reads what a plan scans and costs
+ *		clock.c		tells when a statement is due, and what is left
+ *						to spend
+ *		waiting.c	keeps the outcome until the plan was executed
+ *		table.c		and then in shared memory
+ *		question.c	plans with an index that is hidden, when the watch
+ *						asks
+ *
+ * planner_hook has what no later look at a statement's text has: its literals
+ * and parameters, its search_path, role and locks (doc/internals/postgresql.md
+ * 5.1, 5.4).  The planner scribbles on the Query, so a copy must be made
+ * before it is known which indexes the plan will use, or how long planning
+ * takes.  A copy costs some hundredths of the planning.  Therefore a statement
+ * has a clock of its own, asked first: usually it is not due, and all that
+ * happens beside the planning is that the indexes of the plan are looked up,
+ * whether they are new for the statement, or its cost of a new magnitude.  If
+ * so, the statement is due when it is planned next, until such a plan comes by
+ * again.
+ *
+ * When a statement is due:
+ *
+ *	- The one session that sets its clock goes on, all others plan as usual.
+ *	- Planning took longer than guard.whatif_time_limit: off for a day.
+ *	- All sessions together have spent their share: off for ten seconds.
+ *	- Otherwise it is planned without each index that its plan scans, those of
+ *	  partitions together with the partitioned one they belong to, each pair by
+ *	  its own clock.
+ *	- And it is planned without the unique and expression indexes that it does
+ *	  not scan, for the planner may have relied on their uniqueness, to remove a
+ *	  join, or on their statistics (doc/internals/postgresql.md 2.7).  First without all of
+ *	  them at once, which usually changes nothing.
+ *	- As soon as that has taken the limit once more, the rest is left for the
+ *	  next time.
+ *
+ * Not planned a second time: what EXPLAIN plans, what runs under
+ * guard.without_index, anything in parallel mode, where there are no
+ * subtransactions, statements without an identifier, statements whose planning
+ * may call what is not in C, and indexes of catalogs, temporary tables and
+ * guard's own tables.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/transam.h"
+#include "common/hashfn.h"
+#include "executor/execdesc.h"
+#include "miscadmin.h"
+#include "utils/plancache.h"
+#include "utils/timestamp.h"
+
+#include "compat/compat.h"
+#include "guc.h"
+#include "planner/capture/capture.h"
+#include "planner/indexlist.h"
+#include "planner/whatif/question.h"
+#include "planner/settings.h"
+#include "planner/capture/speed.h"
+#include "planner/whatif/whatif.h"
+#include "planner/whatif/plan.h"
+#include "planner/whatif/sample.h"
+#include "planner/whatif/shadow.h"
+#include "planner/whatif/table.h"
+#include "planner/whatif/trust.h"
+#include "planner/whatif/waiting.h"
+#include "planner/without.h"
+#include "store/store.h"
+#include "store/work.h"
+
+/* NULL when nobody wants to know what the planner sees. */
+static GuardSeen *seen = NULL;
+
+/* A hash of the indexes that the planner has seen of the statement at hand. */
+static uint32 seen_indexes = 0;
+
+/* The statement that was planned last: what is executed otherwise is cached. */
+static int64 planned_last = 0;
+
+/* A session's cached plans are made anew at most that often. */
+#define REPLAN_PAUSE	(10 * USECS_PER_SEC)
+
+static PlannedStmt *whatif_planner(Query *parse, const char *query_string,
+								   int cursorOptions,
+								   ParamListInfo boundParams,
+								   struct ExplainState *es);
+static void note_seen(RelOptInfo *rel, Oid heap);
+static PlannedStmt *plan_and_sample(Query *parse, const char *query_string,
+									int cursorOptions,
+									ParamListInfo boundParams, int64 queryid,
+									bool own_settings, bool asked);
+
+static inline bool
+is_on(void)
+{
+	return guard_guc_mode != GUARD_MODE_OFF && guard_guc_whatif;
+}
+
+/*
+ * Called from _PG_init.  Without preloading there is nothing to keep records
+ * in, nor anybody to tell other sessions what is sampled.
+ */
+void
+guard_whatif_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	guard_indexlist_register(note_seen);
+	guard_compat_hook_planner(whatif_planner);
+}
+
+/* ----------------------------------------------------------------
+ *		Every planning
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Is this the planning of a statement that will be executed as it is planned,
+ * and may there be a second one?
+ */
+static bool
+may_be_sampled(struct ExplainState *es)
+{
+	return es == NULL && !guard_capture_in_explain() &&
+		!guard_without_active() && guard_shadow_possible() &&
+		guard_work_has_room();
+}
+
+/*
+ * The identifier under which capture will note the execution.
+ */
+static inline int64
+queryid_of(Query *parse)
+{
+	return parse->queryId != 0 ? (int64) parse->queryId :
+		(int64) pgstat_get_my_query_id();
+}
+
+/*
+ * The time is that of the statement the client sent: it is for the asking, and
+ * one that takes long is sampled at its beginning.
+ */
+static inline int64
+now_in_seconds(void)
+{
+	return GetCurrentStatementStartTimestamp() / USECS_PER_SEC;
+}
+
+/*
+ * Pairs go by other clocks when the indexes of the statement's tables change.
+ */
+static inline int64
+id_of_pairs(int64 statement, uint32 indexes)
+{
+	return statement ^ (int64) ((uint64) indexes << 32 | indexes);
+}
+
+/* A statement that is not due. */
+typedef struct NewLook
+{
+	int64		queryid;
+	int64		pairs;
+	int			magnitude;		/* of its plan's cost */
+} NewLook;
+
+/*
+ * An index in the plan of a statement that is not due: if it is new, or the
+ * plan has never cost that much, let the statement be due next time.
+ */
+static bool
+look_for_new(Oid index, void *arg)
+{
+	const NewLook *look = (const NewLook *) arg;
+
+	if (index < FirstNormalObjectId ||
+		likely(!guard_clock_due(guard_clock_pair(look->pairs, index,
+												 look->magnitude),
+								now_in_seconds())))
+		return true;
+	if (guard_settings_own())
+		return false;
+	guard_clock_rewind(guard_clock_key(look->queryid, InvalidOid));
+	return false;
+}
+
+/*
+ * A statement has been planned.
+ */
+static inline void
+note_planned(PlannedStmt *plan, int64 queryid)
+{
+	planned_last = queryid;
+	if (unlikely(plan->planTree->total_cost >= GUARD_SPEED_MIN_COST) &&
+		!guard_settings_own())
+		guard_speed_planned(queryid, plan->planTree->total_cost);
+}
+
+static PlannedStmt *
+whatif_planner(Query *parse, const char *query_string, int cursorOptions,
+			   ParamListInfo boundParams, struct ExplainState *es)
+{
+	int64		queryid = queryid_of(parse);
+	uint32		outer_indexes = seen_indexes;
+	PlannedStmt *plan;
+	bool		asked;
+	bool		due;
+
+	if (queryid == 0 || !is_on() || guard_shadow_running() ||
+		!guard_store_is_here())
+		return guard_compat_next_planner(parse, query_string, cursorOptions,
+										 boundParams, es);
+	asked = unlikely(guard_question_any()) && guard_question_concerns(queryid);
+	due = asked || guard_clock_due(guard_clock_key(queryid, InvalidOid),
+								   now_in_seconds());
+	if (unlikely(due) && may_be_sampled(es))
+	{
+		bool		own = guard_settings_own();
+
+		if (!own || (!asked && guard_clock_due(guard_clock_key(~queryid, InvalidOid),
+											   now_in_seconds())))
+			return plan_and_sample(parse, query_string, cursorOptions,
+								   boundParams, queryid, own, asked);
+	}
+	seen_indexes = 0;
+	plan = guard_compat_next_planner(parse, query_string, cursorOptions,
+									 boundParams, es);
+	if (likely(!due))
+	{
+		NewLook		look = {queryid, id_of_pairs(queryid, seen_indexes),
+		guard_clock_magnitude(guard_plan_cost(plan, cursorOptions))};
+
+		guard_plan_indexes(plan, look_for_new, &look);
+	}
+	seen_indexes = outer_indexes;
+	note_planned(plan, queryid);
+	return plan;
+}
+
+/* ----------------------------------------------------------------
+ *		A statement that is due
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Take note of a table that is being planned, and of its indexes.
+ */
+static void
+note_seen(RelOptInfo *rel, Oid heap)
+{
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (guard_shadow_running())
+		return;
+	if (rel->reloptkind == RELOPT_BASEREL)
+	{
+		foreach(lc, rel->indexlist)
+			seen_indexes ^=
+			murmurhash32(((IndexOptInfo *) lfirst(lc))->indexoid);
+	}
+	if (likely(seen == NULL))
+		return;
+	old = MemoryContextSwitchTo(seen->context);
+	seen->relations = lappend_oid(seen->relations, heap);
+	foreach(lc, rel->indexlist)
+	{
+		IndexOptInfo *info = (IndexOptInfo *) lfirst(lc);
+		GuardSeenIndex *index;
+
+		/* What hypopg invents has an OID, but is no relation. */
+		if (info->hypothetical)
+			continue;
+		seen->relations = lappend_oid(seen->relations, info->indexoid);
+		if (!info->unique && info->indexprs == NIL)
+			continue;
+		index = palloc(sizeof(*index));
+		index->index = info->indexoid;
+		index->unique = info->unique;
+		index->expression = info->indexprs != NIL;
+		seen->indexes = lappend(seen->indexes, index);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Make the real plan, watching, then look what else there might be.
+ */
+static PlannedStmt *
+plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
+				ParamListInfo boundParams, int64 queryid, bool own_settings,
+				bool asked)
+{
+	GuardSample sample = {0};
+	GuardSeen  *outer = seen;
+	uint32		outer_indexes = seen_indexes;
+	MemoryContext context;
+	MemoryContext old;
+	instr_time	started;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "guard what-if",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	sample.shadow.query = copyObject(parse);
+	sample.shadow.query_string = query_string;
+	sample.shadow.cursorOptions = cursorOptions;
+	sample.shadow.boundParams = boundParams;
+	sample.queryid = queryid;
+	sample.own_settings = own_settings;
+	/* Nobody with settings of his own takes another's turn. */
+	sample.statement = own_settings ? ~queryid : queryid;
+	sample.now = now_in_seconds();
+	sample.seen.context = context;
+	MemoryContextSwitchTo(old);
+
+	seen = &sample.seen;
+	seen_indexes = 0;
+	INSTR_TIME_SET_CURRENT(started);
+	PG_TRY();
+	{
+		sample.plan = guard_compat_next_planner(parse, query_string,
+												cursorOptions, boundParams,
+												NULL);
+	}
+	PG_FINALLY();
+	{
+		seen = outer;
+	}
+	PG_END_TRY();
+	sample.planning_ms = guard_sample_elapsed(started);
+	sample.pairs = id_of_pairs(sample.statement, seen_indexes);
+	seen_indexes = outer_indexes;
+	note_planned(sample.plan, queryid);
+
+	MemoryContextSwitchTo(context);
+	INSTR_TIME_SET_CURRENT(sample.started);
+	if (asked)
+	{
+		sample.shadow.relations = sample.seen.relations;
+		if (guard_trust_query(sample.shadow.query, sample.plan->relationOids))
+			guard_question_plan(&sample);
+	}
+	else
+		guard_sample_statement(&sample);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return sample.plan;
+}
+
+/* ----------------------------------------------------------------
+ *		Every execution
+ * ----------------------------------------------------------------
+ */
+
+static bool
+is_anybodys(Oid index, void *arg)
+{
+	*(bool *) arg |= index >= FirstNormalObjectId;
+	return !*(bool *) arg;
+}
+
+/*
+ * A plan from the session's cache never passes the planner, so a statement
+ * that is due would stay so.  Have the session make its cached plans anew.
+ * That marks them, and no more: each is made when it is next executed.
+ */
+static void
+replan_cached(QueryDesc *queryDesc, int64 queryid)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	bool		indexes = false;
+
+	if (queryid == 0 || queryid == planned_last || !is_on() ||
+		!may_be_sampled(NULL) || now - last < REPLAN_PAUSE ||
+		!guard_clock_due(guard_clock_key(queryid, InvalidOid),
+						 now_in_seconds()) ||
+		guard_settings_own())
+		return;
+	guard_plan_indexes(queryDesc->plannedstmt, is_anybodys, &indexes);
+	if (!indexes)
+		return;
+	last = now;
+	ResetPlanCache();
+}
+
+void
+guard_whatif_executed(QueryDesc *queryDesc, int64 queryid, bool published)
+{
+	if (unlikely(guard_waiting_count > 0))
+		guard_waiting_executed(queryDesc, queryid);
+	if (unlikely(published))
+		replan_cached(queryDesc, queryid);
+}
+
+/* ----------------------------------------------------------------
+ *		Questions
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The records of an index.  What was sampled when its table had other usable
+ * indexes answers nothing.
+ */
+static List *
+read_records(Oid index)
+{
+	List	   *records = guard_whatif_table_read(index);
+	uint32		indexes = records == NIL ? 0 : guard_sample_indexes(index);
+	ListCell   *lc;
+
+	foreach(lc, records)
+	{
+		GuardWhatIf *record = lfirst(lc);
+
+		record->answers &= record->indexes == indexes;
+	}
+	return records;
+}
+
+List *
+guard_whatif_lookup(Oid index)
+{
+	Oid			top;
+	List	   *result;
+
+	if (!guard_whatif_table_attached())
+		return NIL;
+	result = read_records(index);
+	top = guard_without_topmost(index);
+	if (top != index)
+		result = list_concat(result, read_records(top));
+	return result;
+}
+
+void
+guard_whatif_status(GuardWhatIfStatus *status)
+{
+	memset(status, 0, sizeof(*status));
+	if (!guard_whatif_table_attached())
+		return;
+	status->available = true;
+	status->on = is_on();
+	guard_whatif_table_status(status);
+}
+
+void
+guard_whatif_forget(Oid index)
+{
+	if (guard_whatif_table_attached())
+		guard_whatif_table_forget(MyDatabaseId, index);
+}
+
+void
+guard_whatif_forget_database(Oid database)
+{
+	if (guard_whatif_table_attached())
+		guard_whatif_table_forget(database, InvalidOid);
+}

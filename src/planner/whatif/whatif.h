@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * whatif.h
+ *	  What statements would cost without an index.
+ *
+ * Vocabulary:
+ *
+ *	shadow plan	a statement planned once more, as if an index were not there,
+ *				with its real literals and parameters; never executed
+ *	pair		a statement (its queryid) and an index: what is sampled, once
+ *				every guard.whatif_interval, by whichever session comes first,
+ *				for each magnitude that its cost has with other parameters
+ *	role		what the statement has of the index: it scans it, or it relies
+ *				on its uniqueness, or only on its statistics (doc/internals/postgresql.md 2.7)
+ *
+ * The records are in fixed tables in capture's shared segment.  They may be
+ * lost (least recent first, at most 32 per index, all of them when the server
+ * stops): no record means "not known", never "no statement".
+ *
+ * Whose evidence
+ *
+ * Everybody's statements are sampled, so nobody may decide for others with
+ * his.  A record is made of a plan that was executed (waiting.c).  What
+ * was planned under settings of somebody's own only raises the worst ratio.
+ * That is kept for every magnitude of cost over guard.lookback, also where the
+ * record itself is lost meanwhile, until the usable indexes of the table
+ * change.  From then on a record answers nothing until every magnitude that it
+ * knew has been planned again.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_WHATIF_H
+#define GUARD_WHATIF_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "storage/block.h"
+
+struct QueryDesc;
+
+typedef enum GuardWhatIfRole
+{
+	GUARD_WHATIF_SCAN,			/* the plan scans the index */
+	GUARD_WHATIF_PROOF,			/* it does not, but there would be another
+								 * plan without this unique index: a join
+								 * removed, say */
+	GUARD_WHATIF_ESTIMATE		/* it does not, but would be estimated
+								 * otherwise: the index has an expression */
+} GuardWhatIfRole;
+
+/*
+ * One pair, as it was planned last.  Costs are the planner's, for as much of
+ * the result as the statement was planned for (a cursor: cursor_tuple_fraction
+ * of it), without what enable_seqscan = off and its like add.  Under
+ * GUARD_WHATIF_ESTIMATE the two are not comparable: compare the rows.
+ */
+typedef struct GuardWhatIf
+{
+	Oid			index;			/* of a partitioned table: the topmost index,
+								 * all of its partitions' being away together */
+	Oid			heap;			/* a table scanned with it: a partition's, of
+								 * a partitioned table */
+	BlockNumber heap_blocks;	/* its size then */
+	int64		queryid;
+	Oid			userid;			/* role that planned it */
+	TimestampTz at;
+	GuardWhatIfRole role;
+	double		cost_with;
+	double		cost_without;
+	double		rows_with;		/* estimated result */
+	double		rows_without;
+	Oid			takeover;		/* the index scanned instead, topmost as
+								 * above; InvalidOid: none */
+	bool		seqscan;		/* the table, or a partition, is read from end
+								 * to end instead */
+	uint32		indexes;		/* the usable indexes of the index's table:
+								 * guard_sample_indexes() */
+	bool		own_settings;	/* planned under settings of somebody's own */
+	double		worst_ratio;	/* when read: cost_without / cost_with at its
+								 * worst, this or with other parameters,
+								 * within guard.lookback */
+	bool		answers;		/* when read: may speak for a drop, too */
+	bool		generic;		/* planned without knowing its parameters */
+	double		planning_ms;	/* what the real planning took */
+} GuardWhatIf;
+
+typedef struct GuardWhatIfStatus
+{
+	bool		available;		/* preloaded, tables attached */
+	bool		on;				/* guard.whatif, guard.mode */
+	TimestampTz since;			/* what follows is counted since then */
+	int			records_used;
+	int			records_max;
+	int64		shadow_plans;	/* plans made */
+	int64		failed;			/* of these, ended in an error */
+	int64		postponed;		/* statements put off: the share was used up */
+	int64		too_slow;		/* statements put off for a day: their
+								 * planning took longer than
+								 * guard.whatif_time_limit */
+	int64		untrusted;		/* statements left out: planning them may call
+								 * what is not in C */
+	double		spent_ms;		/* time spent with all that, of all sessions */
+	double		share;			/* the same as a share of the time since, of
+								 * one processor */
+	double		share_max;		/* what it is kept below, bursts apart */
+} GuardWhatIfStatus;
+
+/* Called by guard.c at start. */
+extern void guard_whatif_init(void);
+
+/*
+ * Called by evidence and api.  The list is of palloc'd structs, those of the
+ * index itself and, for one of a partition, of the index it goes with.
+ */
+extern List *guard_whatif_lookup(Oid index);
+extern void guard_whatif_status(GuardWhatIfStatus *status);
+
+/*
+ * An execution comes to its end, outside of EXPLAIN.  "published" says that
+ * capture has told the others of it: that is when what-if looks whether a plan
+ * from the session's cache should be made anew.
+ */
+extern void guard_whatif_executed(struct QueryDesc *queryDesc, int64 queryid,
+								  bool published);
+
+/*
+ * The index is gone: forget its pairs, and those in which it took over.  A
+ * table's OID does no harm.
+ */
+extern void guard_whatif_forget(Oid index);
+extern void guard_whatif_forget_database(Oid database);
+
+#endif							/* GUARD_WHATIF_H */
