@@ -98,7 +98,7 @@ sum_use(const GuardJudgement *judgement, TimestampTz *last, int64 *scans,
 		{
 			const GuardFact *fact = lfirst(lc);
 
-			if (strcmp(fact->source, "counters") == 0)
+			if (fact->source == GUARD_SOURCE_COUNTERS && !fact->of_table)
 				*scans += fact->count;
 			if (fact->seen == GUARD_SEEN_USED)
 				*last = Max(*last, fact->last);

@@ -141,6 +141,21 @@ why_no_delay(const GuardTarget *target, const GuardShape *shape)
 	return target->no_delay;
 }
 
+const char *
+guard_evidence_source(const GuardFact *fact)
+{
+	static const char *const names[] = {
+		[GUARD_SOURCE_CAPTURE] = "table capture",
+		[GUARD_SOURCE_COUNTERS] = "table counters",
+		[GUARD_SOURCE_HISTORY] = "table history",
+		[GUARD_SOURCE_COUNTED] = "table counted history",
+		[GUARD_SOURCE_INHERITED] = "table inherited",
+		[GUARD_SOURCE_WHATIF] = "table what-if"
+	};
+
+	return names[fact->source] + (fact->of_table ? 0 : strlen("table "));
+}
+
 GuardEvidence *
 guard_evidence_collect(const GuardTarget *target, Oid leaf,
 					   GuardFellows *fellows, const GuardServer *server)

@@ -37,16 +37,25 @@ typedef enum GuardSeen
 	GUARD_SEEN_USED
 } GuardSeen;
 
+/* Who observed a use; guard_evidence_source() spells it. */
+typedef enum GuardSource
+{
+	GUARD_SOURCE_CAPTURE,
+	GUARD_SOURCE_COUNTERS,
+	GUARD_SOURCE_HISTORY,		/* what capture saw, as written down */
+	GUARD_SOURCE_COUNTED,		/* what counters said, as written down */
+	GUARD_SOURCE_INHERITED,
+	GUARD_SOURCE_WHATIF			/* the planner relies on it, unread */
+} GuardSource;
+
 /*
  * One observation of use.  Times are 0 where they are not known; a use that
  * cannot be dated (last = 0) happened at some time after "since".
  */
 typedef struct GuardFact
 {
-	const char *source;			/* "capture", "counters", "history", "counted
-								 * history" (the same by counters), each of
-								 * them also with "table " before it,
-								 * "inherited" or "what-if" */
+	GuardSource source;
+	bool		of_table;		/* use of the table, which goes as well */
 	GuardSeen	seen;
 	TimestampTz since;			/* observed since, without a break */
 	TimestampTz first;
@@ -195,6 +204,9 @@ extern GuardServer *guard_server_read(void);
 extern GuardEvidence *guard_evidence_collect(const GuardTarget *target,
 											 Oid leaf, GuardFellows *fellows,
 											 const GuardServer *server);
+
+/* "capture", "table counters": who observed, and what */
+extern const char *guard_evidence_source(const GuardFact *fact);
 
 /*
  * Would something that it enforces be lost without having been named?  Who

@@ -86,7 +86,7 @@ guard_hidden_collect(GuardEvidence *evidence)
 		GuardFact  *fact = lfirst(lc);
 		TimestampTz from = fact->seen == GUARD_SEEN_USED ? fact->last : fact->since;
 
-		if (from != 0 && strncmp(fact->source, "table", 5) != 0)
+		if (from != 0 && !fact->of_table)
 			fact->hidden = covered(spans, from, evidence->as_of);
 	}
 }

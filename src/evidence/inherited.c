@@ -100,7 +100,7 @@ read_inherited(HeapTuple tuple, TupleDesc desc, void *arg)
 		return true;
 
 	fact = palloc0(sizeof(GuardFact));
-	fact->source = "inherited";
+	fact->source = GUARD_SOURCE_INHERITED;
 	fact->seen = GUARD_SEEN_USED;
 	value = heap_getattr(tuple, INHERITED_FROM_INDEX, desc, &isnull);
 	fact->note = isnull ? "before it was rebuilt" :
@@ -157,7 +157,7 @@ merge_uses(const GuardEvidence *gone, bool dated, GuardFact *merged)
 	{
 		GuardFact  *fact = lfirst(lc);
 
-		if (fact->seen != GUARD_SEEN_USED || strncmp(fact->source, "table", 5) == 0 ||
+		if (fact->seen != GUARD_SEEN_USED || fact->of_table ||
 			(fact->last != 0) != dated)
 			continue;
 		found = true;

@@ -145,12 +145,6 @@ scans_at_move(const NotedMove *move, Oid relation)
 	return 0;
 }
 
-static bool
-is_of_table(const GuardFact *fact)
-{
-	return strncmp(fact->source, "table", 5) == 0;
-}
-
 /*
  * Did this use happen before the move, as far as its source can tell?  An
  * inherited one has been this table's only since it was inherited.
@@ -163,9 +157,9 @@ before_move(const GuardFact *fact, const NotedMove *move,
 
 	if (last != 0 && last <= move->at)
 		return true;
-	if (strstr(fact->source, "counters") == NULL)
+	if (fact->source != GUARD_SOURCE_COUNTERS)
 		return false;
-	return fact->count - scans_at_move(move, is_of_table(fact) ?
+	return fact->count - scans_at_move(move, fact->of_table ?
 									   evidence->shape->table : evidence->index)
 		< guard_guc_min_scans;
 }
@@ -298,7 +292,7 @@ guard_moved_collect(GuardEvidence *evidence)
 		quiet = evidence->as_of - move.at >=
 			(int64) guard_guc_quiet_period * USECS_PER_SEC;
 		fact->moved_away = quiet || move.detached || move.served ||
-			(is_of_table(fact) && move.heir_table != NULL);
+			(fact->of_table && move.heir_table != NULL);
 		if (which >= named)
 			evidence->move = move;
 		named = Max(named, which);

@@ -209,7 +209,7 @@ collect_reliance(GuardEvidence *evidence, List *pairs)
 		if (fact == NULL)
 		{
 			fact = palloc0(sizeof(GuardFact));
-			fact->source = "what-if";
+			fact->source = GUARD_SOURCE_WHATIF;
 			fact->seen = GUARD_SEEN_USED;
 			fact->pause = -1;
 			fact->first = pair->at;

@@ -54,11 +54,12 @@
 #define WRITTEN_OFTEN	20
 
 static GuardFact *
-add_fact(GuardEvidence *evidence, const char *source)
+add_fact(GuardEvidence *evidence, GuardSource source, Oid relation)
 {
 	GuardFact  *fact = palloc0(sizeof(GuardFact));
 
 	fact->source = source;
+	fact->of_table = relation != evidence->index;
 	fact->pause = -1;
 	evidence->facts = lappend(evidence->facts, fact);
 	return fact;
@@ -80,8 +81,7 @@ only_filled(const GuardEvidence *evidence, const GuardCapturedUse *use)
  * be it only this session's own use or an EXPLAIN ANALYZE.
  */
 static bool
-collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
-				 TimestampTz capture_since)
+collect_captured(GuardEvidence *evidence, Oid relation, TimestampTz capture_since)
 {
 	GuardCaptureStatus status;
 	GuardCapturedUse use;
@@ -93,7 +93,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, const char *source,
 	if (!status.available)
 		return false;
 
-	fact = add_fact(evidence, source);
+	fact = add_fact(evidence, GUARD_SOURCE_CAPTURE, relation);
 	fact->since = capture_since;
 	lost = guard_capture_lost(relation);
 	found = guard_capture_lookup(relation, &use);
@@ -152,11 +152,11 @@ guard_usage_bypasses_executor(Oid index, bool subscribed)
  * watched for as long, and has statements to explain the scans.
  */
 static void
-collect_counted(GuardEvidence *evidence, Oid relation, const char *source,
+collect_counted(GuardEvidence *evidence, Oid relation,
 				TimestampTz capture_since, bool captured)
 {
 	PgStat_StatTabEntry *tab;
-	GuardFact  *fact = add_fact(evidence, source);
+	GuardFact  *fact = add_fact(evidence, GUARD_SOURCE_COUNTERS, relation);
 	bool		covered;
 	TimestampTz last;
 
@@ -335,16 +335,13 @@ guard_usage_collect(GuardEvidence *evidence)
 	Oid			table = evidence->shape->table;
 	bool		captured;
 
-	captured = collect_captured(evidence, evidence->index, "capture",
-								capture_since);
-	collect_counted(evidence, evidence->index, "counters", capture_since,
-					captured);
+	captured = collect_captured(evidence, evidence->index, capture_since);
+	collect_counted(evidence, evidence->index, capture_since, captured);
 	if (!evidence->whole_table)
 		return;
 
-	captured = collect_captured(evidence, table, "table capture",
-								capture_since);
-	collect_counted(evidence, table, "table counters", capture_since, captured);
+	captured = collect_captured(evidence, table, capture_since);
+	collect_counted(evidence, table, capture_since, captured);
 }
 
 /*

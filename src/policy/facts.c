@@ -168,7 +168,7 @@ put_use(StringInfo buf, const GuardFact *fact)
 
 	put_next(buf);
 	appendStringInfoChar(buf, '{');
-	put_text(buf, "source", fact->source);
+	put_text(buf, "source", guard_evidence_source(fact));
 	put_text(buf, "seen", seen[fact->seen]);
 	put_time(buf, "since", fact->since);
 	put_time(buf, "first", fact->first);

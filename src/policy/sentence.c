@@ -97,12 +97,13 @@ how_often(double rate, int64 count)
 static char *
 use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 {
-	bool		counters = strstr(use->source, "count") != NULL;
+	bool		counters = use->source == GUARD_SOURCE_COUNTERS ||
+		use->source == GUARD_SOURCE_COUNTED;
 	bool		going_on = rate * SECS_PER_MINUTE >= 1.95 && count >= RATE_USES;
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	if (strcmp(use->source, "what-if") == 0)
+	if (use->source == GUARD_SOURCE_WHATIF)
 		return psprintf("%d %s on it without reading it (%s), last planned %s ago",
 						use->statements,
 						use->statements == 1 ? "statement relies" : "statements rely",
@@ -122,7 +123,7 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 	else
 		appendStringInfo(&buf, " at some time since %s",
 						 guard_sentence_moment(use->since));
-	if (strcmp(use->source, "inherited") == 0)
+	if (use->source == GUARD_SOURCE_INHERITED)
 		appendStringInfo(&buf, " (%s)", use->note);
 	return buf.data;
 }
@@ -291,15 +292,17 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 static void
 append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 {
+	const char *source = guard_evidence_source(fact);
+
 	if (buf->len > 0 && buf->data[buf->len - 1] != ' ')
 		appendStringInfoChar(buf, ' ');
-	appendStringInfo(buf, "%c%s: ", pg_toupper((unsigned char) fact->source[0]),
-					 fact->source + 1);
+	appendStringInfo(buf, "%c%s: ", pg_toupper((unsigned char) source[0]),
+					 source + 1);
 	switch (fact->seen)
 	{
 		case GUARD_SEEN_USED:
 			appendStringInfoString(buf, use_clause(fact, 0, fact->count, now));
-			if (fact->statements > 0 && strcmp(fact->source, "what-if") != 0)
+			if (fact->statements > 0 && fact->source != GUARD_SOURCE_WHATIF)
 				appendStringInfo(buf, ", by %d %s", fact->statements,
 								 fact->statements == 1 ? "statement" : "statements");
 			if (fact->moved_away)

@@ -332,7 +332,7 @@ plans_answer(const GuardEvidence *evidence, const GuardPolicy *policy)
 	{
 		const GuardFact *fact = (const GuardFact *) lfirst(lc);
 
-		if (strcmp(fact->source, "capture") == 0)
+		if (fact->source == GUARD_SOURCE_CAPTURE && !fact->of_table)
 			captured_since = fact->since;
 	}
 	foreach(lc, evidence->facts)
@@ -340,12 +340,12 @@ plans_answer(const GuardEvidence *evidence, const GuardPolicy *policy)
 		const GuardFact *fact = (const GuardFact *) lfirst(lc);
 
 		if (!guard_verdict_use_counts(fact, policy) ||
-			strcmp(fact->source, "capture") == 0)
+			(fact->source == GUARD_SOURCE_CAPTURE && !fact->of_table))
 			continue;
 		if (captured_since == 0 || fact->first == 0 ||
 			fact->first < captured_since ||
-			strcmp(fact->source, "what-if") == 0 ||
-			strcmp(fact->source, "history") == 0)
+			fact->source == GUARD_SOURCE_WHATIF ||
+			(fact->source == GUARD_SOURCE_HISTORY && !fact->of_table))
 			return false;
 	}
 	return true;

@@ -101,7 +101,7 @@ read_facts(const GuardEvidence *evidence, GuardNeedAnswer *answer)
 
 		if (fact->seen != GUARD_SEEN_USED || fact->moved_away)
 			continue;
-		answer->used = answer->used || strncmp(fact->source, "table ", 6) != 0;
+		answer->used = answer->used || !fact->of_table;
 		answer->longest_pause = Max(answer->longest_pause, fact->pause);
 		answer->use_ends = Max(answer->use_ends, guard_verdict_use_ends(fact, &policy));
 	}

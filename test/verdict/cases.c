@@ -47,37 +47,37 @@ typedef struct Case
 } Case;
 
 #define USED(ago, n, longest) \
-	{.source = "capture", .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
+	{.source = GUARD_SOURCE_CAPTURE, .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
 	 .first = AGO(90 * DAY), .last = AGO(ago), .count = (n), .pause = (longest)}
 #define UNDATED(n) \
-	{.source = "counters", .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
+	{.source = GUARD_SOURCE_COUNTERS, .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
 	 .count = (n), .pause = -1}
 #define MOVED(ago) \
-	{.source = "capture", .seen = GUARD_SEEN_USED, .last = AGO(ago), \
+	{.source = GUARD_SOURCE_CAPTURE, .seen = GUARD_SEEN_USED, .last = AGO(ago), \
 	 .count = 1000, .pause = MINUTE, .moved_away = true}
 #define NOT_SEEN(days) \
-	{.source = "counters", .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1}
+	{.source = GUARD_SOURCE_COUNTERS, .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1}
 #define UNKNOWN \
-	{.source = "counters", .seen = GUARD_SEEN_UNKNOWN, .since = AGO(100 * DAY), .pause = -1}
+	{.source = GUARD_SOURCE_COUNTERS, .seen = GUARD_SEEN_UNKNOWN, .since = AGO(100 * DAY), .pause = -1}
 
 #define USED_HIDDEN(ago, n, longest, time) \
-	{.source = "capture", .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
+	{.source = GUARD_SOURCE_CAPTURE, .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
 	 .first = AGO(90 * DAY), .last = AGO(ago), .count = (n), .pause = (longest), .hidden = (time)}
 #define NOT_SEEN_HIDDEN(days, time) \
-	{.source = "counters", .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .hidden = (time)}
+	{.source = GUARD_SOURCE_COUNTERS, .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .hidden = (time)}
 /* a monthly report, or the like: history has seen so many days with use, the first so long ago */
 #define HISTORY(ago, n, longest, ndays, span) \
-	{.source = "history", .seen = GUARD_SEEN_USED, .since = AGO(300 * DAY), \
+	{.source = GUARD_SOURCE_HISTORY, .seen = GUARD_SEEN_USED, .since = AGO(300 * DAY), \
 	 .first = AGO((ago) + (span)), .last = AGO(ago), .count = (n), .pause = (longest), .days = (ndays)}
 /* capture's present segment began lately, history knows what was before */
 #define CONTINUED(ago, n, before, longest) \
-	{.source = "capture", .seen = GUARD_SEEN_USED, .since = AGO(3 * DAY), .first = AGO(3 * DAY), \
+	{.source = GUARD_SOURCE_CAPTURE, .seen = GUARD_SEEN_USED, .since = AGO(3 * DAY), .first = AGO(3 * DAY), \
 	 .last = AGO(ago), .count = (n), .pause = (longest), .known_uses = (before), .known_first = AGO(90 * DAY)}
 #define UNWATCHED(ago, n, longest, gap) \
-	{.source = "history", .seen = GUARD_SEEN_USED, .since = AGO(300 * DAY), .first = AGO(200 * DAY), \
+	{.source = GUARD_SOURCE_HISTORY, .seen = GUARD_SEEN_USED, .since = AGO(300 * DAY), .first = AGO(200 * DAY), \
 	 .last = AGO(ago), .count = (n), .pause = (longest), .unobserved = (gap)}
 #define NOT_SEEN_BUT(days, gap) \
-	{.source = "history", .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .unobserved = (gap)}
+	{.source = GUARD_SOURCE_HISTORY, .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .unobserved = (gap)}
 /* A registered dependency, as what was reported leaves it. */
 #define NEEDS(who) \
 	{.service = (who), .until_version = "2.10", .deployed = "2.9", .deployed_at = AGO(DAY), .order = GUARD_VERSION_LESS}
@@ -210,11 +210,11 @@ static Case cases[] = {
 	{"hot, capture has lost statements", {BIG, .plans = {.statements = 1, .planned = 1, .worst_ratio = 1}}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"nothing captured, nothing planned", {BIG, BY_PLAN, PLANS(0, 0, 0)}, {VALID}, {UNDATED(5000)}, BLOCK(HOT)},
 	{"plans the same, but counters know of older uses", {BIG, PLANS(3, 3, 1.0)}, {VALID}, {HOT, UNDATED(5000)}, BLOCK(HOT)},
-	{"plans the same, but somebody relies on its uniqueness", {BIG, .named = true, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT, {.source = "what-if", .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
+	{"plans the same, but somebody relies on its uniqueness", {BIG, .named = true, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT, {.source = GUARD_SOURCE_WHATIF, .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
 	{"plans the same, but the whole table goes", {BIG, .whole_table = true, PLANS(3, 3, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"unique, plans the same, goes as collateral", {BIG, BY_PLAN, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
 	{"arbiter, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.0), .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
-	{"never scanned, a join relies on it", {BIG, .named = true}, {VALID, .unique = true}, {NOT_SEEN(100), {.source = "what-if", .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
+	{"never scanned, a join relies on it", {BIG, .named = true}, {VALID, .unique = true}, {NOT_SEEN(100), {.source = GUARD_SOURCE_WHATIF, .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
 
 	/* 10: hot */
 	{"used a minute ago", {BIG}, {VALID}, {HOT}, BLOCK(HOT)},
@@ -322,7 +322,7 @@ fact_list(Case *c)
 	list.type = T_List;
 	list.length = 0;
 	list.elements = cells;
-	for (int i = 0; i < MAX_FACTS && c->facts[i].source != NULL; i++)
+	for (int i = 0; i < MAX_FACTS && (c->facts[i].since != 0 || c->facts[i].last != 0); i++)
 		cells[list.length++].ptr_value = &c->facts[i];
 	return list.length > 0 ? &list : NIL;
 }

@@ -67,7 +67,7 @@ guard_history_collect(GuardEvidence *evidence)
 	{
 		GuardFact  *fact = palloc0(sizeof(GuardFact));
 
-		fact->source = "history";
+		fact->source = GUARD_SOURCE_HISTORY;
 		fact->pause = -1;
 		fact->note = "its table is locked by another session";
 		evidence->facts = lappend(evidence->facts, fact);
@@ -112,7 +112,7 @@ read_known(HeapTuple tuple, TupleDesc desc, void *arg)
  */
 
 static GuardFact *
-find_fact(const GuardEvidence *evidence, const char *source)
+find_fact(const GuardEvidence *evidence, GuardSource source, bool of_table)
 {
 	ListCell   *lc;
 
@@ -120,7 +120,7 @@ find_fact(const GuardEvidence *evidence, const char *source)
 	{
 		GuardFact  *fact = lfirst(lc);
 
-		if (strcmp(fact->source, source) == 0)
+		if (fact->source == source && fact->of_table == of_table)
 			return fact;
 	}
 	return NULL;
@@ -221,13 +221,14 @@ continue_counted(GuardFact *fact, const GuardKnownUse *use)
 }
 
 static GuardFact *
-add_fact(GuardEvidence *evidence, const char *source, GuardSeen seen,
-		 GuardWatch watch, TimestampTz from)
+add_fact(GuardEvidence *evidence, GuardSource source, bool of_table,
+		 GuardSeen seen, GuardWatch watch, TimestampTz from)
 {
 	const GuardEpochs *epochs = evidence->server->epochs;
 	GuardFact  *fact = palloc0(sizeof(GuardFact));
 
 	fact->source = source;
+	fact->of_table = of_table;
 	fact->seen = seen;
 	fact->since = epochs->since;
 	fact->pause = -1;
@@ -238,11 +239,11 @@ add_fact(GuardEvidence *evidence, const char *source, GuardSeen seen,
 }
 
 static void
-add_captured(GuardEvidence *evidence, const char *source,
+add_captured(GuardEvidence *evidence, bool of_table,
 			 const GuardKnownUse *use, GuardWatch watch)
 {
-	GuardFact  *fact = add_fact(evidence, source, GUARD_SEEN_USED, watch,
-								use->last);
+	GuardFact  *fact = add_fact(evidence, GUARD_SOURCE_HISTORY, of_table,
+								GUARD_SEEN_USED, watch, use->last);
 
 	fact->first = use->first;
 	fact->last = use->last;
@@ -253,19 +254,20 @@ add_captured(GuardEvidence *evidence, const char *source,
 }
 
 static void
-add_counted(GuardEvidence *evidence, const char *source,
+add_counted(GuardEvidence *evidence, bool of_table,
 			const GuardKnownUse *use, GuardWatch watch)
 {
 	GuardFact  *fact;
 
 	if (use->alone < guard_guc_min_scans)
 	{
-		fact = add_fact(evidence, source, GUARD_SEEN_UNKNOWN, watch,
-						use->alone_last);
+		fact = add_fact(evidence, GUARD_SOURCE_COUNTED, of_table,
+						GUARD_SEEN_UNKNOWN, watch, use->alone_last);
 		fact->note = "too few scans to tell use from planning";
 		return;
 	}
-	fact = add_fact(evidence, source, GUARD_SEEN_USED, watch, use->alone_last);
+	fact = add_fact(evidence, GUARD_SOURCE_COUNTED, of_table, GUARD_SEEN_USED, watch,
+					use->alone_last);
 	fact->first = use->alone_first;
 	fact->last = use->alone_last;
 	fact->count = use->alone;
@@ -278,7 +280,7 @@ add_counted(GuardEvidence *evidence, const char *source,
  * counters do themselves only where they have not been there all the time.
  */
 static void
-add_silence(GuardEvidence *evidence, const char *source, GuardWatch watch)
+add_silence(GuardEvidence *evidence, bool of_table, GuardWatch watch)
 {
 	const GuardEpochs *epochs = evidence->server->epochs;
 	TimestampTz since = Max(epochs->since, evidence->created_at);
@@ -294,7 +296,8 @@ add_silence(GuardEvidence *evidence, const char *source, GuardWatch watch)
 			continue;
 		return;
 	}
-	fact = add_fact(evidence, source, GUARD_SEEN_NOT, watch, since);
+	fact = add_fact(evidence, GUARD_SOURCE_HISTORY, of_table, GUARD_SEEN_NOT, watch,
+					since);
 	fact->since = since;
 }
 
@@ -323,7 +326,7 @@ mark_unobserved(GuardEvidence *evidence, GuardWatch watch)
 	{
 		GuardFact  *fact = lfirst(lc);
 
-		if (strcmp(fact->source, "inherited") != 0 || fact->last == 0 ||
+		if (fact->source != GUARD_SOURCE_INHERITED || fact->last == 0 ||
 			fact->gaps != NULL)
 			continue;
 		fact->unobserved = guard_epochs_unobserved(epochs, watch, fact->last,
@@ -339,15 +342,13 @@ collect_one(GuardEvidence *evidence, Oid relation, GuardKnownUse *use,
 {
 	const GuardEpochs *epochs = evidence->server->epochs;
 	GuardWatch	watch = watch_for(evidence, relation);
-	GuardFact  *counted = find_fact(evidence, of_table ? "table counters" :
-									"counters");
-
+	GuardFact  *counted = find_fact(evidence, GUARD_SOURCE_COUNTERS, of_table);
 	GuardCapturedUse captured;
 
 	(void) guard_capture_lookup(relation, &captured);
 	guard_history_fold(use, captured.made, epochs);
-	continue_captured(find_fact(evidence, of_table ? "table capture" : "capture"),
-					  use, epochs);
+	continue_captured(find_fact(evidence, GUARD_SOURCE_CAPTURE, of_table), use,
+					  epochs);
 	if (epochs->recorded && epochs->counters != NULL &&
 		epochs->counters->stored && counted != NULL && counted->count > 0)
 	{
@@ -362,13 +363,12 @@ collect_one(GuardEvidence *evidence, Oid relation, GuardKnownUse *use,
 	if (captured.made == 0 || use->last_arbiter < captured.made)
 		evidence->last_arbiter = Max(evidence->last_arbiter, use->last_arbiter);
 	if (use->uses > 0)
-		add_captured(evidence, of_table ? "table history" : "history", use, watch);
+		add_captured(evidence, of_table, use, watch);
 	if (use->alone > 0 && !(evidence->shape->exclusion && !of_table) &&
 		(epochs->counters == NULL || use->counters_mark != epochs->counters->mark))
-		add_counted(evidence, of_table ? "table counted history" :
-					"counted history", use, watch);
+		add_counted(evidence, of_table, use, watch);
 	if (use->uses == 0 && use->alone == 0)
-		add_silence(evidence, of_table ? "table history" : "history", watch);
+		add_silence(evidence, of_table, watch);
 	if (!of_table)
 		mark_unobserved(evidence, watch);
 }
