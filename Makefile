@@ -8,6 +8,7 @@
 #   make check-clients           real migration tools must stop at a refusal, and nightly jobs run through
 #   make check-postgres          PostgreSQL's own regression tests, with guard loaded (long); ASSERT='15 18' builds servers with
 #                                assertions for it.  make check PG_CONFIG=$(test/assert_server 18) runs ours on such a one
+#   make check-chain             random sequences of events: the index that traffic needs stays, whatever happens; CHAIN_SECS=60
 #   make fuzz                    libFuzzer and a mutator of SQL on what reads other people's words; FUZZ_SECS=60
 #   make check-source            what can be seen without running: ASCII, layout, names, comments, citations, layers, links
 #   make indent                  lay out the C source as pgindent does
@@ -23,7 +24,7 @@
 # compiler has learnt a new warning.
 
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
-SELF_SUFFICIENT = check check-all check-clients check-histories check-postgres check-source indent fuzz demo bench
+SELF_SUFFICIENT = check check-all check-chain check-clients check-histories check-postgres check-source indent fuzz demo bench
 ifneq (,$(filter $(SELF_SUFFICIENT),$(MAKECMDGOALS)))
 
 .PHONY: $(SELF_SUFFICIENT)
@@ -32,6 +33,8 @@ check:
 	$(RUN) test/run $(MAKEOVERRIDES)
 check-all:
 	$(RUN) test/matrix $(MAKEOVERRIDES)
+check-chain:
+	$(RUN) env $(MAKEOVERRIDES) test/chain/run
 check-clients:
 	$(RUN) test/clients/run
 check-histories:
