@@ -13,58 +13,38 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "alerts/memory.h"
-#include "compat/compat.h"
+#include "store/shmem.h"
 
 GuardAlertsMemory *guard_alerts_memory = NULL;
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
-
 static void
-alerts_shmem_request(void)
+attach(void *structure, bool fresh, LWLock *lock)
 {
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(GuardAlertsMemory)));
+	guard_alerts_memory = structure;
+	if (!fresh)
+		return;
+	guard_alerts_memory->lock = lock;
+	for (int i = 0; i < GUARD_ALERT_KINDS; i++)
+		pg_atomic_init_u64(&guard_alerts_memory->raised[i], 0);
 }
 
-static void
-alerts_shmem_startup(void)
-{
-	bool		found;
+static const GuardShmem shared_memory = {
+	.name = "guard alerts",
+	.size = sizeof(GuardAlertsMemory),
+	.locked = true,
+	.attach = attach,
+};
 
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	guard_alerts_memory = ShmemInitStruct("guard alerts",
-										  sizeof(GuardAlertsMemory), &found);
-	if (!found)
-	{
-		memset(guard_alerts_memory, 0, sizeof(GuardAlertsMemory));
-		guard_alerts_memory->tranche = guard_compat_new_tranche("guard alerts");
-		LWLockInitialize(&guard_alerts_memory->lock, guard_alerts_memory->tranche);
-		for (int i = 0; i < GUARD_ALERT_KINDS; i++)
-			pg_atomic_init_u64(&guard_alerts_memory->raised[i], 0);
-	}
-	LWLockRelease(AddinShmemInitLock);
-	guard_compat_register_tranche(guard_alerts_memory->tranche, "guard alerts");
-}
-
+/*
+ * Called from _PG_init.
+ */
 void
 guard_alerts_memory_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = alerts_shmem_request;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = alerts_shmem_startup;
+	(void) guard_shmem_register(&shared_memory);
 }
 
 /*
@@ -78,7 +58,7 @@ guard_alerts_sample(int64 age, GuardPoolSample *sample)
 	sample->at = 0;
 	if (guard_alerts_memory == NULL)
 		return false;
-	LWLockAcquire(&guard_alerts_memory->lock, LW_SHARED);
+	LWLockAcquire(guard_alerts_memory->lock, LW_SHARED);
 	for (int i = 0; i < GUARD_POOL_SAMPLES; i++)
 	{
 		const GuardPoolSample *kept = &guard_alerts_memory->samples[i];
@@ -86,15 +66,15 @@ guard_alerts_sample(int64 age, GuardPoolSample *sample)
 		if (kept->at != 0 && kept->at <= before && kept->at > sample->at)
 			*sample = *kept;
 	}
-	LWLockRelease(&guard_alerts_memory->lock);
+	LWLockRelease(guard_alerts_memory->lock);
 	return sample->at != 0;
 }
 
 void
 guard_alerts_keep(const GuardPoolSample *sample)
 {
-	LWLockAcquire(&guard_alerts_memory->lock, LW_EXCLUSIVE);
+	LWLockAcquire(guard_alerts_memory->lock, LW_EXCLUSIVE);
 	guard_alerts_memory->last = (guard_alerts_memory->last + 1) % GUARD_POOL_SAMPLES;
 	guard_alerts_memory->samples[guard_alerts_memory->last] = *sample;
-	LWLockRelease(&guard_alerts_memory->lock);
+	LWLockRelease(guard_alerts_memory->lock);
 }

@@ -44,8 +44,7 @@ typedef struct GuardPoolSample
 
 typedef struct GuardAlertsMemory
 {
-	LWLock		lock;			/* protects all but the atomics */
-	int			tranche;
+	LWLock	   *lock;			/* protects all but the atomics */
 	Oid			sampler;		/* the database whose visitors count */
 	GuardEpisode episode;
 	int			last;			/* the newest sample */

@@ -92,7 +92,7 @@ is_for_us(TimestampTz now, bool alerting)
 	bool		result;
 	TimestampTz last;
 
-	LWLockAcquire(&guard_alerts_memory->lock, LW_EXCLUSIVE);
+	LWLockAcquire(guard_alerts_memory->lock, LW_EXCLUSIVE);
 	last = guard_alerts_memory->samples[guard_alerts_memory->last].at;
 	if (last > now)				/* the clock went back */
 		last = 0;
@@ -105,7 +105,7 @@ is_for_us(TimestampTz now, bool alerting)
 	}
 	if (alerting && guard_alerts_memory->sampler != MyDatabaseId)
 		result = false;
-	LWLockRelease(&guard_alerts_memory->lock);
+	LWLockRelease(guard_alerts_memory->lock);
 	return result;
 }
 
@@ -114,9 +114,9 @@ is_ours(void)
 {
 	bool		result;
 
-	LWLockAcquire(&guard_alerts_memory->lock, LW_SHARED);
+	LWLockAcquire(guard_alerts_memory->lock, LW_SHARED);
 	result = guard_alerts_memory->sampler == MyDatabaseId;
-	LWLockRelease(&guard_alerts_memory->lock);
+	LWLockRelease(guard_alerts_memory->lock);
 	return result;
 }
 
@@ -125,11 +125,11 @@ episode_begins(const GuardPoolSample *sample, int limit)
 {
 	bool		result;
 
-	LWLockAcquire(&guard_alerts_memory->lock, LW_EXCLUSIVE);
+	LWLockAcquire(guard_alerts_memory->lock, LW_EXCLUSIVE);
 	result = guard_episode_step(&guard_alerts_memory->episode,
 								guard_pool_busy(&sample->counts[0]),
 								MaxConnections, limit);
-	LWLockRelease(&guard_alerts_memory->lock);
+	LWLockRelease(guard_alerts_memory->lock);
 	return result;
 }
 

@@ -29,6 +29,7 @@
 #include "planner/hide/hide.h"
 #include "planner/whatif/whatif.h"
 #include "policy/sentence.h"
+#include "store/pgss.h"
 #include "store/store.h"
 #include "store/visits.h"
 
@@ -254,7 +255,7 @@ guard_sql_status(PG_FUNCTION_ARGS)
 	put(rsinfo, "hiding", hiding_words());
 	put_history(rsinfo);
 	put_whatif(rsinfo);
-	missing = guard_statements_missing();
+	missing = guard_pgss_find().missing;
 	put(rsinfo, "pg_stat_statements", missing == NULL ? "available" :
 		psprintf("not available: %s", missing));
 	put(rsinfo, "standbys", server->standbys == NULL ? "none attached" :

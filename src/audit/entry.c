@@ -15,21 +15,19 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "lib/stringinfo.h"
 #include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "audit/entry.h"
-#include "store/store.h"
+#include "store/json.h"
+#include "store/query.h"
 #include "store/text.h"
 
 /*
@@ -84,33 +82,6 @@ client_address(void)
 	return fcinfo->isnull ? NULL : OidOutputFunctionCall(F_INET_OUT, address);
 }
 
-static void
-put_key(StringInfo buf, const char *key)
-{
-	if (buf->data[buf->len - 1] != '{')
-		appendStringInfoChar(buf, ',');
-	escape_json(buf, key);
-	appendStringInfoChar(buf, ':');
-}
-
-static void
-put_text(StringInfo buf, const char *key, const char *value)
-{
-	if (value == NULL)
-		return;
-	put_key(buf, key);
-	escape_json(buf, guard_text_valid(value));
-}
-
-static void
-put_now(StringInfo buf, const char *key)
-{
-	char		str[MAXDATELEN + 1];
-	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
-
-	put_text(buf, key, JsonEncodeDateTime(str, now, TIMESTAMPTZOID, NULL));
-}
-
 /*
  * Who asks.  A SECURITY DEFINER function makes current_user its definer, so
  * outer_user, whom SET ROLE chose, is noted as well
@@ -119,11 +90,11 @@ put_now(StringInfo buf, const char *key)
 static void
 put_asker(StringInfo buf)
 {
-	put_text(buf, "database", get_database_name(MyDatabaseId));
-	put_text(buf, "session_user", GetUserNameFromId(GetSessionUserId(), true));
-	put_text(buf, "current_user", GetUserNameFromId(GetUserId(), true));
-	put_text(buf, "outer_user", GetUserNameFromId(GetOuterUserId(), true));
-	put_text(buf, "client", client_address());
+	guard_json_text(buf, "database", get_database_name(MyDatabaseId));
+	guard_json_text(buf, "session_user", GetUserNameFromId(GetSessionUserId(), true));
+	guard_json_text(buf, "current_user", GetUserNameFromId(GetUserId(), true));
+	guard_json_text(buf, "outer_user", GetUserNameFromId(GetOuterUserId(), true));
+	guard_json_text(buf, "client", client_address());
 }
 
 /*
@@ -132,8 +103,8 @@ put_asker(StringInfo buf)
 static void
 put_asker_in_error(StringInfo buf)
 {
-	put_text(buf, "database", MyProcPort ? MyProcPort->database_name : "");
-	put_text(buf, "session_user", MyProcPort ? MyProcPort->user_name : "");
+	guard_json_text(buf, "database", MyProcPort ? MyProcPort->database_name : "");
+	guard_json_text(buf, "session_user", MyProcPort ? MyProcPort->user_name : "");
 }
 
 char *
@@ -142,31 +113,28 @@ guard_entry_json(const GuardEntry *entry)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	put_now(&buf, "at");
-	put_text(&buf, "question", entry->question);
-	put_text(&buf, "verdict", entry->verdict);
-	put_text(&buf, "reason", entry->reason);
-	put_text(&buf, "index_name", entry->index_name);
-	put_text(&buf, "table_name", entry->table_name);
-	put_text(&buf, "object", entry->object);
-	put_text(&buf, "command", entry->command);
-	put_text(&buf, "statement", cut_statement(entry->statement));
-	put_text(&buf, "definition", entry->definition);
-	put_text(&buf, "detail", entry->detail);
-	put_text(&buf, "approval", entry->approval);
-	put_text(&buf, "mode", GetConfigOption("guard.mode", false, false));
-	put_text(&buf, "application", application_name);
+	guard_json_object(&buf, NULL);
+	guard_json_time(&buf, "at", GetCurrentTimestamp());
+	guard_json_text(&buf, "question", entry->question);
+	guard_json_text(&buf, "verdict", entry->verdict);
+	guard_json_text(&buf, "reason", entry->reason);
+	guard_json_text(&buf, "index_name", entry->index_name);
+	guard_json_text(&buf, "table_name", entry->table_name);
+	guard_json_text(&buf, "object", entry->object);
+	guard_json_text(&buf, "command", entry->command);
+	guard_json_text(&buf, "statement", cut_statement(entry->statement));
+	guard_json_text(&buf, "definition", entry->definition);
+	guard_json_text(&buf, "detail", entry->detail);
+	guard_json_text(&buf, "approval", entry->approval);
+	guard_json_text(&buf, "mode", GetConfigOption("guard.mode", false, false));
+	guard_json_text(&buf, "application", application_name);
 	if (entry->in_error)
 		put_asker_in_error(&buf);
 	else
 		put_asker(&buf);
 	if (entry->facts != NULL)
-	{
-		put_key(&buf, "facts");
-		appendStringInfoString(&buf, entry->facts);
-	}
-	appendStringInfoChar(&buf, '}');
+		guard_json_raw(&buf, "facts", entry->facts);
+	guard_json_end_object(&buf);
 	return buf.data;
 }
 
@@ -189,28 +157,27 @@ guard_entry_short_json(const GuardEntry *entry)
 void
 guard_entry_insert(const char *json, int coalesced)
 {
-	Oid			types[] = {TEXTOID, INT4OID};
-	Datum		values[] = {CStringGetTextDatum(json), Int32GetDatum(coalesced)};
+	static const char insert[] =
+		"INSERT INTO guard.audit_log"
+		" (at, question, verdict, reason, command, statement,"
+		" object, index_name, table_name, definition, detail,"
+		" facts, approval, mode, database, \"session_user\","
+		" \"current_user\", outer_user, application, client,"
+		" coalesced)"
+		" SELECT at, question, verdict, reason, command, statement,"
+		" object, index_name, table_name, definition, detail,"
+		" facts, approval, mode, database, \"session_user\","
+		" \"current_user\", outer_user, application, client, $2"
+		" FROM pg_catalog.jsonb_to_record($1::jsonb) AS entry"
+		" (at timestamptz, question text, verdict text,"
+		" reason text, command text, statement text, object text,"
+		" index_name text, table_name text, definition text,"
+		" detail text, facts jsonb, approval text, mode text,"
+		" database name, \"session_user\" name,"
+		" \"current_user\" name, outer_user name,"
+		" application text, client inet)";
 
-	guard_store_execute("INSERT INTO guard.audit_log"
-						" (at, question, verdict, reason, command, statement,"
-						" object, index_name, table_name, definition, detail,"
-						" facts, approval, mode, database, \"session_user\","
-						" \"current_user\", outer_user, application, client,"
-						" coalesced)"
-						" SELECT at, question, verdict, reason, command, statement,"
-						" object, index_name, table_name, definition, detail,"
-						" facts, approval, mode, database, \"session_user\","
-						" \"current_user\", outer_user, application, client, $2"
-						" FROM pg_catalog.jsonb_to_record($1::jsonb) AS entry"
-						" (at timestamptz, question text, verdict text,"
-						" reason text, command text, statement text, object text,"
-						" index_name text, table_name text, definition text,"
-						" detail text, facts jsonb, approval text, mode text,"
-						" database name, \"session_user\" name,"
-						" \"current_user\" name, outer_user name,"
-						" application text, client inet)",
-						2, types, values, NULL);
+	guard_query_execute(guard_query_kept(insert), P_TEXT(json), P_INT4(coalesced));
 }
 
 /*

@@ -39,6 +39,7 @@
 
 #include "audit/ring.h"
 #include "compat/compat.h"
+#include "store/shmem.h"
 #include "store/visits.h"
 #include "store/xact.h"
 
@@ -92,8 +93,9 @@ typedef struct Lost
 
 typedef struct Ring
 {
-	LWLock		lock;			/* protects all the rest */
-	int			tranche;
+	LWLock	   *lock;			/* protects all the rest */
+	LWLock		own_lock;		/* where guard is not preloaded */
+	int			tranche;		/* and that of it */
 	dsm_handle	segment;		/* where the entries are, if not behind this */
 	uint32		size;			/* bytes for entries; 0: not made yet */
 	uint32		used;
@@ -106,61 +108,57 @@ static Ring *ring = NULL;
 static char *entries = NULL;
 static bool watching_commit = false;
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+/*
+ * Where guard is preloaded the ring has its place from the start.
+ */
+static void
+attach_shared(void *structure, bool fresh, LWLock *lock)
+{
+	ring = structure;
+	entries = (char *) ring + MAXALIGN(sizeof(Ring));
+	if (!fresh)
+		return;
+	ring->lock = lock;
+	ring->segment = DSM_HANDLE_INVALID;
+	ring->size = RING_SIZE;
+}
 
-static void ring_shmem_request(void);
-static void ring_shmem_startup(void);
+static const GuardShmem shared_memory = {
+	.name = "guard audit",
+	.size = MAXALIGN(sizeof(Ring)) + RING_SIZE,
+	.locked = true,
+	.attach = attach_shared,
+};
 
+/*
+ * Called from _PG_init.
+ */
 void
 guard_ring_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = ring_shmem_request;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = ring_shmem_startup;
-}
-
-static void
-ring_shmem_request(void)
-{
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Ring)) + RING_SIZE);
+	(void) guard_shmem_register(&shared_memory);
 }
 
 /*
- * Make the head of the ring or find it.
+ * Where guard is not preloaded: make the head of the ring or find it.
  */
 static void
-attach_head(Size room)
+attach_head(void)
 {
 	bool		found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	ring = ShmemInitStruct("guard audit", MAXALIGN(sizeof(Ring)) + room, &found);
+	ring = ShmemInitStruct("guard audit", sizeof(Ring), &found);
 	if (!found)
 	{
 		memset(ring, 0, sizeof(Ring));
 		ring->tranche = guard_compat_new_tranche("guard audit");
 		ring->segment = DSM_HANDLE_INVALID;
-		ring->size = room;
-		LWLockInitialize(&ring->lock, ring->tranche);
+		ring->lock = &ring->own_lock;
+		LWLockInitialize(ring->lock, ring->tranche);
 	}
 	LWLockRelease(AddinShmemInitLock);
 	guard_compat_register_tranche(ring->tranche, "guard audit");
-}
-
-static void
-ring_shmem_startup(void)
-{
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-	entries = NULL;
-	attach_head(RING_SIZE);
-	entries = (char *) ring + MAXALIGN(sizeof(Ring));
 }
 
 /*
@@ -178,14 +176,14 @@ attach_segment(bool may_create)
 		segment = dsm_create(RING_SIZE_DSM, DSM_CREATE_NULL_IF_MAXSEGMENTS);
 		if (segment == NULL)
 			return;
-		LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+		LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 		if (ring->segment == DSM_HANDLE_INVALID)
 		{
 			dsm_pin_segment(segment);
 			ring->segment = dsm_segment_handle(segment);
 			ring->size = RING_SIZE_DSM;
 		}
-		LWLockRelease(&ring->lock);
+		LWLockRelease(ring->lock);
 
 		/* Somebody else was faster. */
 		if (ring->segment != dsm_segment_handle(segment))
@@ -208,7 +206,7 @@ attach(bool may_create)
 	if (!IsUnderPostmaster)
 		return false;
 	if (ring == NULL)
-		attach_head(0);
+		attach_head();
 	attach_segment(may_create);
 	return entries != NULL;
 }
@@ -386,10 +384,10 @@ guard_ring_put(const char *json, bool may_create)
 	/* A standby writes nothing, and a worker would start at its promotion. */
 	if (RecoveryInProgress() || !attach(may_create))
 		return false;
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	append(json, strlen(json));
 	waits = ring->used > 0;
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 	return waits;
 }
 
@@ -398,9 +396,9 @@ guard_ring_lose(void)
 {
 	if (entries == NULL)
 		return;
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	lose(1);
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 }
 
 /* ---- writing them ---- */
@@ -414,7 +412,7 @@ settle(bool committed)
 	Message    *message;
 	uint32		at = 0;
 
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	while ((message = message_at(at)) != NULL)
 	{
 		if (message->state != MESSAGE_WAITS && message->taker == MyProcPid)
@@ -429,7 +427,7 @@ settle(bool committed)
 		}
 		at += message->size;
 	}
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 }
 
 static void
@@ -467,7 +465,7 @@ guard_ring_take(uint64 after)
 		guard_xact_register(GUARD_XACT_COMMITTED | GUARD_XACT_ABORTED, at_end);
 		watching_commit = true;
 	}
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
 	{
 		if (message->database != MyDatabaseId || message->id <= after ||
@@ -476,7 +474,7 @@ guard_ring_take(uint64 after)
 		waiting = take(message);
 		break;
 	}
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 	return waiting;
 }
 
@@ -485,11 +483,11 @@ guard_ring_written(uint64 id)
 {
 	Message    *message;
 
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	message = find_message(id);
 	if (message != NULL)
 		message->state = MESSAGE_WRITTEN;
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 }
 
 void
@@ -497,14 +495,14 @@ guard_ring_failed(uint64 id)
 {
 	Message    *message;
 
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	message = find_message(id);
 	if (message != NULL && ++message->failures >= MAX_FAILURES)
 	{
 		lose(message->coalesced + 1);
 		remove_message(message);
 	}
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 }
 
 /* ---- questions ---- */
@@ -517,7 +515,7 @@ guard_ring_database(void)
 
 	if (!attach(false))
 		return InvalidOid;
-	LWLockAcquire(&ring->lock, LW_SHARED);
+	LWLockAcquire(ring->lock, LW_SHARED);
 	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
 	{
 		if (message->state != MESSAGE_WAITS)
@@ -525,7 +523,7 @@ guard_ring_database(void)
 		database = message->database;
 		break;
 	}
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 	return database;
 }
 
@@ -538,7 +536,7 @@ guard_ring_forget_database(Oid database)
 
 	if (!attach(false))
 		return;
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	while ((message = message_at(at)) != NULL)
 	{
 		if (message->database == database)
@@ -549,7 +547,7 @@ guard_ring_forget_database(Oid database)
 	lost = lost_of(database);
 	if (lost->database == database)
 		lost->count = 0;
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 }
 
 void
@@ -561,7 +559,7 @@ guard_ring_status(GuardRingStatus *status)
 	status->attached = attach(false);
 	if (!status->attached)
 		return;
-	LWLockAcquire(&ring->lock, LW_SHARED);
+	LWLockAcquire(ring->lock, LW_SHARED);
 	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
 	{
 		if (message->database == MyDatabaseId)
@@ -570,7 +568,7 @@ guard_ring_status(GuardRingStatus *status)
 			status->elsewhere++;
 	}
 	status->lost = lost_of(MyDatabaseId)->count;
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 }
 
 bool
@@ -581,19 +579,19 @@ guard_ring_courier_begins(void)
 
 	if (!attach(false))
 		return false;
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	mine = ring->courier_since == 0 ||
 		ring->courier_since + COURIER_LIMIT < now;
 	if (mine)
 		ring->courier_since = now;
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 	return mine;
 }
 
 void
 guard_ring_courier_ends(void)
 {
-	LWLockAcquire(&ring->lock, LW_EXCLUSIVE);
+	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	ring->courier_since = 0;
-	LWLockRelease(&ring->lock);
+	LWLockRelease(ring->lock);
 }

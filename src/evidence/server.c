@@ -16,17 +16,13 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xlog.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/procarray.h"
 #include "utils/backend_status.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
@@ -34,6 +30,7 @@
 #include "evidence/statements.h"
 #include "evidence/history/history.h"
 #include "planner/capture/capture.h"
+#include "store/query.h"
 #include "store/store.h"
 
 /* guard.installation */
@@ -57,17 +54,6 @@ guard_server_counters_since(TimestampTz *cluster, bool *lost)
 	return db != NULL ? Max(*cluster, db->stat_reset_timestamp) : *cluster;
 }
 
-static bool
-read_installed_at(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, INSTALLATION_AT, desc, &isnull);
-
-	if (!isnull)
-		*(TimestampTz *) arg = DatumGetTimestampTz(value);
-	return false;
-}
-
 /*
  * Capture does nothing in a database without guard, so it has watched this one
  * only since the extension was installed.
@@ -77,17 +63,19 @@ guard_server_capture_since(void)
 {
 	GuardCaptureStatus status;
 	TimestampTz installed_at = 0;
+	GuardRows  *rows;
 
 	guard_capture_status(&status);
 	if (!status.available || status.since == 0)
 		return 0;
 	if (!guard_store_matches())
 		return status.since;
-	if (!guard_store_scan("installation", NULL, 0, InvalidOid,
-						  read_installed_at, &installed_at) ||
-		installed_at == 0)
+	rows = guard_rows_of_table("installation");
+	if (rows == NULL)
 		return 0;
-	return Max(status.since, installed_at);
+	while (guard_rows_next(rows))
+		installed_at = guard_rows_time(rows, INSTALLATION_AT);
+	return installed_at == 0 ? 0 : Max(status.since, installed_at);
 }
 
 /*
@@ -115,35 +103,16 @@ any_walsender(void)
 static char *
 attached_standbys(void)
 {
-	MemoryContext context = CurrentMemoryContext;
-	char	   *result = NULL;
-	Oid			save_userid;
-	int			save_sec_context;
+	GuardRows  *rows;
 
 	if (!any_walsender())
 		return NULL;
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(guard_store_owner(),
-						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT pg_catalog.string_agg(DISTINCT '\"' OPERATOR(pg_catalog.||) w.application_name OPERATOR(pg_catalog.||) '\"', ', ')"
-					" FROM pg_catalog.pg_stat_get_activity(NULL) a"
-					" JOIN pg_catalog.pg_stat_get_wal_senders() s ON s.pid OPERATOR(pg_catalog.=) a.pid,"
-					" LATERAL (SELECT a.application_name) w"
-					" WHERE a.datid IS NULL AND s.state OPERATOR(pg_catalog.<>) 'backup'"
-					" AND w.application_name OPERATOR(pg_catalog.<>) 'pg_receivewal'",
-					true, 1) == SPI_OK_SELECT && SPI_processed == 1)
-	{
-		char	   *value = SPI_getvalue(SPI_tuptable->vals[0],
-										 SPI_tuptable->tupdesc, 1);
-
-		if (value != NULL)
-			result = MemoryContextStrdup(context, value);
-	}
-	SPI_finish();
-	SetUserIdAndSecContext(save_userid, save_sec_context);
-	return result;
+	rows = guard_query_server("SELECT string_agg(DISTINCT '\"' || w.application_name || '\"', ', ')"
+							  " FROM pg_stat_get_activity(NULL) a JOIN pg_stat_get_wal_senders() s USING (pid),"
+							  " LATERAL (SELECT a.application_name) w"
+							  " WHERE a.datid IS NULL AND s.state <> 'backup'"
+							  " AND w.application_name <> 'pg_receivewal'");
+	return guard_rows_next(rows) ? guard_rows_text(rows, 1) : NULL;
 }
 
 /*

@@ -4,16 +4,8 @@
  *	  The statements that use an index: which, how long they take, their texts.
  *
  * Who is asked is the order of this file: capture, what the snapshots wrote
- * down, and pg_stat_statements.  The last one holds what every role of every
- * database makes it hold.  Its texts are one file, read as a whole, and one
- * invalid byte in the text of some other database fails the whole call.  So a
- * verdict never waits for a text, and where pg_stat_statements cannot be read,
- * it is as if it knew nothing.
- *
- * The migration role sees no queryid of other roles in pg_stat_statements
- * (doc/internals/review.md 12), so it is read with the rights of the
- * extension's owner.  The function is found through the extension that it
- * belongs to, wherever that lives, never through search_path.
+ * down, and pg_stat_statements.  A verdict never waits for a text, and where
+ * pg_stat_statements cannot be read, it is as if it knew nothing.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -21,38 +13,14 @@
  */
 #include "postgres.h"
 
-#include <sys/stat.h>
-
-#include "catalog/dependency.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
-#include "commands/extension.h"
-#include "executor/spi.h"
-#include "funcapi.h"
-#include "miscadmin.h"
-#include "pgstat.h"
-#include "utils/builtins.h"
-#include "utils/catcache.h"
-#include "utils/guc.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
 #include "evidence/statements.h"
+#include "store/pgss.h"
 #include "store/store.h"
 #include "store/text.h"
-
-#define EXTENSION	"pg_stat_statements"
-
-/*
- * Where its texts are, and from what length on they are too long to be read
- * while somebody waits.
- */
-#define TEXTS_FILE	PG_STAT_TMP_DIR "/pgss_query_texts.stat"
-#define TEXTS_MAX	(16 * 1024 * 1024)
-
 
 struct GuardTimes
 {
@@ -180,121 +148,26 @@ look_up(GuardTimes *times, int64 queryid)
 /* ---- as pg_stat_statements knows them ---- */
 
 /*
- * Does it count what guard reads?  It has done since 1.8.
- */
-static bool
-is_understood(HeapTuple tuple)
-{
-	Oid		   *types;
-	char	  **names;
-	char	   *modes;
-	int			n = get_func_arg_info(tuple, &types, &names, &modes);
-
-	for (int i = 0; i < n && names != NULL; i++)
-	{
-		if (strcmp(names[i], "total_exec_time") == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The function of the extension, in the current memory context; NULL and a
- * reason when it cannot be used.
- */
-static char *
-find_function(const char **why)
-{
-	Oid			extension = get_extension_oid(EXTENSION, true);
-	CatCList   *list;
-	char	   *name = NULL;
-
-	*why = "extension pg_stat_statements is not installed in this database";
-	if (!OidIsValid(extension))
-		return NULL;
-	list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(EXTENSION));
-	for (int i = 0; i < list->n_members && name == NULL; i++)
-	{
-		HeapTuple	tuple = &list->members[i]->tuple;
-		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
-
-		if (form->pronargs != 1 ||
-			getExtensionOfObject(ProcedureRelationId, form->oid) != extension)
-			continue;
-		*why = "this version of pg_stat_statements is not understood";
-		if (is_understood(tuple))
-			name = quote_qualified_identifier(get_namespace_name(form->pronamespace),
-											  EXTENSION);
-	}
-	ReleaseSysCacheList(list);
-	if (name != NULL &&
-		GetConfigOption("pg_stat_statements.max", true, false) == NULL)
-	{
-		*why = "pg_stat_statements is not in shared_preload_libraries";
-		return NULL;
-	}
-	if (name != NULL)
-		*why = NULL;
-	return name;
-}
-
-const char *
-guard_statements_missing(void)
-{
-	const char *why;
-
-	(void) find_function(&why);
-	return why;
-}
-
-char *
-guard_statements_function(void)
-{
-	const char *why;
-
-	return find_function(&why);
-}
-
-static void
-take_time(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	GuardTimes *times = arg;
-	bool		isnull;
-	GuardTime  *entry = get_entry(times, DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)));
-
-	if (entry->timed)
-		return;
-	entry->timed = true;
-	entry->mean_time = DatumGetFloat8(SPI_getbinval(tuple, desc, 2, &isnull));
-}
-
-static void
-take_text(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	GuardTimes *times = arg;
-	bool		isnull;
-	GuardTime  *entry = get_entry(times, DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)));
-	char	   *query = SPI_getvalue(tuple, desc, 2);
-
-	if (entry->query == NULL && query != NULL)
-		entry->query = MemoryContextStrdup(times->context, query);
-}
-
-/*
- * What pg_stat_statements counted of all statements of this database.
+ * What it counted of all statements of this database.
  */
 static void
 read_times(void *arg)
 {
-	char	   *function = guard_statements_function();
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
+	GuardTimes *times = arg;
+	GuardPgss	pgss = guard_pgss_find();
+	GuardRows  *rows = guard_pgss_rows(&pgss, "queryid, sum(total_exec_time) / sum(calls)",
+									   false);
 
-	if (function != NULL)
-		guard_store_select(psprintf("SELECT queryid, sum(total_exec_time) / sum(calls) FROM %s(false)"
-									" WHERE dbid = $1 AND calls > 0 AND queryid IS NOT NULL"
-									" GROUP BY queryid", function),
-						   1, types, values, NULL, take_time, arg);
+	while (guard_rows_next(rows))
+	{
+		GuardTime  *entry = get_entry(times, guard_rows_int(rows, 1));
+
+		if (entry->timed)
+			continue;
+		entry->timed = true;
+		entry->mean_time = guard_rows_float(rows, 2);
+	}
+	guard_rows_end(rows);
 }
 
 /*
@@ -303,15 +176,20 @@ read_times(void *arg)
 static void
 read_texts(void *arg)
 {
-	char	   *function = guard_statements_function();
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId)};
+	GuardTimes *times = arg;
+	GuardPgss	pgss = guard_pgss_find();
+	GuardRows  *rows = guard_pgss_rows(&pgss, "queryid, " GUARD_PGSS_TEXT, true);
+	MemoryContext old = MemoryContextSwitchTo(times->context);
 
-	if (function != NULL)
-		guard_store_select(psprintf("SELECT queryid, " GUARD_STATEMENT_TEXT " FROM %s(true)"
-									" WHERE dbid = $1 AND queryid IS NOT NULL GROUP BY queryid",
-									function),
-						   1, types, values, NULL, take_text, arg);
+	while (guard_rows_next(rows))
+	{
+		GuardTime  *entry = get_entry(times, guard_rows_int(rows, 1));
+
+		if (entry->query == NULL)
+			entry->query = guard_rows_text(rows, 2);
+	}
+	MemoryContextSwitchTo(old);
+	guard_rows_end(rows);
 }
 
 const GuardTime *
@@ -327,14 +205,6 @@ guard_times_find(GuardTimes *times, int64 queryid)
 	return entry->timed ? entry : NULL;
 }
 
-bool
-guard_statements_texts_long(void)
-{
-	struct stat st;
-
-	return stat(TEXTS_FILE, &st) == 0 && st.st_size > TEXTS_MAX;
-}
-
 const char *
 guard_times_query(GuardTimes *times, int64 queryid, bool cheaply,
 				  const char **why)
@@ -344,7 +214,7 @@ guard_times_query(GuardTimes *times, int64 queryid, bool cheaply,
 	if (entry->query == NULL && !times->texts)
 	{
 		times->texts = true;
-		if (cheaply && guard_statements_texts_long())
+		if (cheaply && guard_pgss_texts_long())
 			times->no_texts = "the texts in pg_stat_statements are too long";
 		else if (!guard_store_try("read the texts of statements", read_texts, times))
 			times->no_texts = "pg_stat_statements could not be read with its texts";

@@ -14,29 +14,8 @@
 
 #include "planner/capture/capture.h"
 
-/*
- * Is pg_stat_statements here, and of a version that is understood?  NULL when
- * it is, else why not, in words.
- */
-extern const char *guard_statements_missing(void);
-
-/*
- * The function of pg_stat_statements, qualified and quoted; NULL where it
- * cannot be used.
- */
-extern char *guard_statements_function(void);
-
-/*
- * Are the texts of all statements too long to be read while somebody waits?
- */
-extern bool guard_statements_texts_long(void);
-
-/*
- * In a query of ours, grouped by queryid: the text of a statement, cut, but
- * not as short as it will be shown.
- */
-#define GUARD_STATEMENT_SHOWN	1000	/* bytes */
-#define GUARD_STATEMENT_TEXT	"left(min(query COLLATE \"C\"), 1004)"
+/* The text of a statement, as far as it is shown, in bytes. */
+#define GUARD_STATEMENT_SHOWN	1000
 
 /*
  * The statements that used any of these relations as capture knows them, most

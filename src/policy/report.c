@@ -26,6 +26,7 @@
 #include "planner/capture/capture.h"
 #include "policy/report.h"
 #include "policy/sentence.h"
+#include "store/pgss.h"
 #include "store/text.h"
 
 /* How many other indexes a primary message names before it counts them. */
@@ -149,7 +150,7 @@ where_to_look(const char *name)
 	guard_capture_status(&status);
 	if (!status.available)
 		return pstrdup("To know who uses it, add guard to shared_preload_libraries.");
-	missing = guard_statements_missing();
+	missing = guard_pgss_find().missing;
 	return psprintf("%sWhat uses it: SELECT * FROM guard.index_statements(%s);",
 					missing ? psprintf("To see texts and times: %s. ", missing) : "",
 					name);

@@ -50,6 +50,7 @@
 #include "softdrop/noise.h"
 #include "softdrop/sample.h"
 #include "softdrop/watch.h"
+#include "store/pgss.h"
 #include "store/store.h"
 
 #define KIND_INDEX		'i'
@@ -88,7 +89,7 @@ typedef struct Earlier
 const char *
 guard_watch_blind(void)
 {
-	return guard_statements_missing();
+	return guard_pgss_find().missing;
 }
 
 /* ---- before ---- */

@@ -20,7 +20,6 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
@@ -31,7 +30,6 @@
 #include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
@@ -45,6 +43,8 @@
 #include "utils/syscache.h"
 
 #include "guc.h"
+#include "store/query.h"
+#include "store/rows.h"
 #include "store/store.h"
 #include "store/visits.h"
 
@@ -241,46 +241,18 @@ guard_store_table(const char *name)
 }
 
 /*
- * The rows of a table that "key" finds, NULL: all.
+ * The older form of guard_rows_of_table() and guard_rows_by_key().
  */
 static bool
-scan(const char *table, const char *index, ScanKey key, guard_store_row row,
-	 void *arg)
+scan(GuardRows *rows, guard_store_row row, void *arg)
 {
-	Oid			relid = guard_store_table(table);
-	Oid			indexid = InvalidOid;
-	Relation	rel;
-	SysScanDesc sysscan;
-	HeapTuple	tuple;
+	bool		more = true;
 
-	if (OidIsValid(cached_extension) && !guard_store_matches())
-		return true;
-
-	/*
-	 * Conditionally: somebody's LOCK TABLE on one of our tables must not
-	 * freeze every DDL of the database.
-	 */
-	if (!OidIsValid(relid) ||
-		!ConditionalLockRelationOid(relid, AccessShareLock))
+	if (rows == NULL)
 		return false;
-	rel = try_relation_open(relid, NoLock);
-	if (rel == NULL)
-	{
-		UnlockRelationOid(relid, AccessShareLock);
-		return false;
-	}
-
-	if (index != NULL)
-		indexid = get_relname_relid(index, RelationGetNamespace(rel));
-	sysscan = systable_beginscan(rel, indexid, OidIsValid(indexid), NULL,
-								 key != NULL ? 1 : 0, key);
-	while (HeapTupleIsValid(tuple = systable_getnext(sysscan)))
-	{
-		if (!row(tuple, RelationGetDescr(rel), arg))
-			break;
-	}
-	systable_endscan(sysscan);
-	table_close(rel, AccessShareLock);
+	while (more && guard_rows_next(rows))
+		more = row(rows->tuple, rows->desc, arg);
+	guard_rows_end(rows);
 	return true;
 }
 
@@ -288,24 +260,15 @@ bool
 guard_store_scan(const char *table, const char *index, int attnum, Oid key,
 				 guard_store_row row, void *arg)
 {
-	ScanKeyData skey;
-
-	if (attnum == 0)
-		return scan(table, index, NULL, row, arg);
-	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(key));
-	return scan(table, index, &skey, row, arg);
+	return scan(attnum == 0 ? guard_rows_of_table(table) :
+				guard_rows_by_key(table, index, attnum, P_OID(key)), row, arg);
 }
 
 bool
 guard_store_scan_bigint(const char *table, const char *index, int attnum,
 						int64 key, guard_store_row row, void *arg)
 {
-	ScanKeyData skey;
-
-	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum(key));
-	return scan(table, index, &skey, row, arg);
+	return scan(guard_rows_by_key(table, index, attnum, P_INT8(key)), row, arg);
 }
 
 void
@@ -320,60 +283,37 @@ guard_store_scan_surely(const char *table, const char *index, int attnum,
 }
 
 /*
- * As the owner of the extension, with a pinned search_path.
+ * The older form of guard_query_execute() and guard_query_rows().
  */
-static uint64
-run_sql(const char *sql, int nargs, Oid *types, Datum *values,
-		const char *nulls, guard_store_result row, void *arg)
+static const GuardParam *
+make_params(int nargs, const Oid *types, const Datum *values, const char *nulls)
 {
-	Oid			save_userid;
-	int			save_sec_context;
-	int			save_nestlevel;
-	int			rc;
-	uint64		processed;
+	GuardParam *params = palloc((nargs + 1) * sizeof(GuardParam));
 
-	GetUserIdAndSecContext(&save_userid, &save_sec_context);
-	SetUserIdAndSecContext(guard_store_owner(),
-						   save_sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	save_nestlevel = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	rc = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
-	if (rc < 0)
-		elog(ERROR, "SPI_execute_with_args failed: %s",
-			 SPI_result_code_string(rc));
-	processed = SPI_processed;
-	for (uint64 i = 0; row != NULL && i < processed; i++)
-		row(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, arg);
-	SPI_finish();
-
-	AtEOXact_GUC(true, save_nestlevel);
-	SetUserIdAndSecContext(save_userid, save_sec_context);
-	return processed;
+	for (int i = 0; i < nargs; i++)
+		params[i] = guard_param(types[i], values[i],
+								nulls != NULL && nulls[i] == 'n');
+	return params;
 }
 
 uint64
 guard_store_execute(const char *sql, int nargs, Oid *types, Datum *values,
 					const char *nulls)
 {
-	if (!guard_store_matches())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg_internal("%s", guard_store_mismatch()),
-				 errhint("Run ALTER EXTENSION guard UPDATE.")));
-	return run_sql(sql, nargs, types, values, nulls, NULL, NULL);
+	return guard_query_execute_params(sql, make_params(nargs, types, values, nulls),
+									  nargs);
 }
 
 void
 guard_store_select(const char *sql, int nargs, Oid *types, Datum *values,
 				   const char *nulls, guard_store_result row, void *arg)
 {
-	if (guard_store_matches())
-		run_sql(sql, nargs, types, values, nulls, row, arg);
+	GuardRows  *rows = guard_query_rows_params(sql, make_params(nargs, types, values, nulls),
+											   nargs);
+
+	while (guard_rows_next(rows))
+		row(rows->tuple, rows->desc, arg);
+	guard_rows_end(rows);
 }
 
 /*

@@ -22,9 +22,7 @@
 #include <signal.h>
 
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "storage/procarray.h"
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
@@ -47,38 +45,16 @@
 static bool tell_present = false;
 static bool tell_databases = false;
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
-
 static void tell_launcher(GuardXactPhase phase);
 
-static void
-visits_shmem_request(void)
-{
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-	RequestAddinShmemSpace(guard_visits_table_size());
-	RequestNamedLWLockTranche("guard visits", 1);
-}
-
-static void
-visits_shmem_startup(void)
-{
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-	guard_visits_table_attach();
-}
-
+/*
+ * Called from _PG_init.
+ */
 void
 guard_visits_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = visits_shmem_request;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = visits_shmem_startup;
-	guard_xact_register(GUARD_XACT_COMMITTED, tell_launcher);
+	if (guard_visits_table_register())
+		guard_xact_register(GUARD_XACT_COMMITTED, tell_launcher);
 }
 
 /* ----------------------------------------------------------------

@@ -26,6 +26,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "store/shmem.h"
 #include "store/visits_table.h"
 
 /*
@@ -43,12 +44,6 @@ static int	my_place = -1;		/* in visitors[], when we are one */
  *		The segment
  * ----------------------------------------------------------------
  */
-
-Size
-guard_visits_table_size(void)
-{
-	return MAXALIGN(sizeof(GuardVisits));
-}
 
 /*
  * Nobody is there, nothing is known.  The caller holds the lock, except at the
@@ -72,11 +67,16 @@ clear_slot(GuardVisitSlot *slot)
 	memset(slot->next, 0, sizeof(slot->next));
 }
 
+/*
+ * Make the segment, or find it.
+ */
 static void
-init_segment(void)
+attach(void *structure, bool fresh, LWLock *lock)
 {
-	memset(guard_visits, 0, sizeof(GuardVisits));
-	guard_visits->lock = &(GetNamedLWLockTranche("guard visits"))->lock;
+	guard_visits = structure;
+	if (!fresh)
+		return;
+	guard_visits->lock = lock;
 	ConditionVariableInit(&guard_visits->gone);
 	pg_atomic_init_u32(&guard_visits->launcher, GUARD_NOBODY);
 	pg_atomic_init_u32(&guard_visits->relist, 0);
@@ -98,17 +98,20 @@ init_segment(void)
 	}
 }
 
-void
-guard_visits_table_attach(void)
-{
-	bool		found;
+static const GuardShmem shared_memory = {
+	.name = "guard visits",
+	.size = sizeof(GuardVisits),
+	.locked = true,
+	.attach = attach,
+};
 
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	guard_visits = ShmemInitStruct("guard visits", guard_visits_table_size(),
-								   &found);
-	if (!found)
-		init_segment();
-	LWLockRelease(AddinShmemInitLock);
+/*
+ * To be called from _PG_init.
+ */
+bool
+guard_visits_table_register(void)
+{
+	return guard_shmem_register(&shared_memory);
 }
 
 /* ----------------------------------------------------------------

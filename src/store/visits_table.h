@@ -98,9 +98,8 @@ typedef struct GuardVisits
 /* NULL where guard is not preloaded. */
 extern GuardVisits *guard_visits;
 
-/* Make the segment, or find it. */
-extern Size guard_visits_table_size(void);
-extern void guard_visits_table_attach(void);
+/* To be called from _PG_init: will it be there? */
+extern bool guard_visits_table_register(void);
 
 /* This process as others can wake it, and waking. */
 extern uint32 guard_visits_my_procno(void);

@@ -12,16 +12,12 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_type.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
 #include "evidence/history/rows.h"
-#include "evidence/statements.h"
 #include "planner/capture/capture.h"
+#include "store/pgss.h"
 #include "store/store.h"
 
 /* guard.statement_rate */
@@ -36,35 +32,27 @@
 #define RATE_QUERY				11
 
 /*
- * The identifiers of all captured statements, as an array; NULL when there is
- * none.
+ * The identifiers of all captured statements, as an array.
  */
-static ArrayType *
-captured_queryids(void)
+static GuardParam
+captured_queryids(int *n)
 {
-	List	   *relations = guard_capture_relations();
-	Datum	   *elements = NULL;
-	int			n = 0;
-	int			max = 0;
+	Datum	   *elements = palloc(256 * sizeof(Datum));
+	int			max = 256;
 	ListCell   *lr;
 	ListCell   *lc;
 
-	foreach(lr, relations)
+	*n = 0;
+	foreach(lr, guard_capture_relations())
 	{
 		foreach(lc, guard_capture_statements(((GuardCapturedUse *) lfirst(lr))->relation))
 		{
-			if (n == max)
-			{
-				max = Max(max * 2, 256);
-				elements = elements == NULL ? palloc(max * sizeof(Datum)) :
-					repalloc(elements, max * sizeof(Datum));
-			}
-			elements[n++] = Int64GetDatum(((GuardCapturedStatement *) lfirst(lc))->queryid);
+			if (*n == max)
+				elements = repalloc(elements, (max *= 2) * sizeof(Datum));
+			elements[(*n)++] = Int64GetDatum(((GuardCapturedStatement *) lfirst(lc))->queryid);
 		}
 	}
-	return n == 0 ? NULL :
-		construct_array(elements, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-						TYPALIGN_DOUBLE);
+	return guard_param_array(INT8OID, elements, NULL, *n);
 }
 
 /*
@@ -93,7 +81,7 @@ static const char write_counts[] =
  */
 static const char write_texts[] =
 "UPDATE guard.statement_rate r SET query = s.query"
-" FROM (SELECT queryid, " GUARD_STATEMENT_TEXT " AS query FROM %s(true)"
+" FROM (SELECT queryid, " GUARD_PGSS_TEXT " AS query FROM %s(true)"
 "       WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
 "         AND queryid = ANY ($1) GROUP BY queryid) s"
 " WHERE r.queryid = s.queryid AND r.query IS NULL AND s.query IS NOT NULL";
@@ -103,103 +91,77 @@ typedef struct StatementsJob
 {
 	TimestampTz now;
 	TimestampTz last;
-	ArrayType  *queryids;
-	char	   *function;
+	GuardParam	queryids;
+	GuardPgss	pgss;
 } StatementsJob;
 
 static void
 note_counts(void *arg)
 {
 	StatementsJob *job = arg;
-	Oid			types[] = {TIMESTAMPTZOID, INT8ARRAYOID, TIMESTAMPTZOID};
-	Datum		values[] = {TimestampTzGetDatum(job->now),
-	PointerGetDatum(job->queryids), TimestampTzGetDatum(job->last)};
 
-	guard_store_execute(psprintf(write_counts, job->function), 3, types, values,
-						NULL);
+	guard_query_execute(psprintf(write_counts, job->pgss.function),
+						P_TIME(job->now), job->queryids, P_TIME(job->last));
 }
 
 static void
 note_texts(void *arg)
 {
 	StatementsJob *job = arg;
-	Oid			types[] = {INT8ARRAYOID};
-	Datum		values[] = {PointerGetDatum(job->queryids)};
 
-	guard_store_execute(psprintf(write_texts, job->function), 1, types, values,
-						NULL);
-}
-
-static void
-note_lacking(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	*(bool *) arg = true;
+	guard_query_execute(psprintf(write_texts, job->pgss.function),
+						job->queryids);
 }
 
 /*
  * Is there a captured statement whose text is not written down?
  */
 static bool
-texts_are_lacking(ArrayType *queryids)
+texts_are_lacking(GuardParam queryids)
 {
-	Oid			types[] = {INT8ARRAYOID};
-	Datum		values[] = {PointerGetDatum(queryids)};
-	bool		lacking = false;
-
-	guard_store_select("SELECT 1 FROM guard.statement_rate"
-					   " WHERE query IS NULL AND queryid = ANY ($1) LIMIT 1",
-					   1, types, values, NULL, note_lacking, &lacking);
-	return lacking;
+	return guard_query_int("SELECT 1 FROM guard.statement_rate"
+						   " WHERE query IS NULL AND queryid = ANY ($1) LIMIT 1",
+						   queryids) != 0;
 }
 
 void
 guard_history_statements(TimestampTz now, TimestampTz last)
 {
-	StatementsJob job = {now, last, captured_queryids(), NULL};
+	int			n;
+	StatementsJob job = {now, last, captured_queryids(&n), guard_pgss_find()};
 
-	if (job.queryids == NULL ||
-		(job.function = guard_statements_function()) == NULL)
+	if (n == 0 || job.pgss.missing != NULL)
 		return;
 	if (guard_store_try("read pg_stat_statements", note_counts, &job) &&
-		texts_are_lacking(job.queryids) && !guard_statements_texts_long())
+		texts_are_lacking(job.queryids) && !guard_pgss_texts_long())
 		(void) guard_store_try("read the texts of statements", note_texts, &job);
 }
 
 /* ---- reading ---- */
 
-static double
-get_double(HeapTuple tuple, TupleDesc desc, int attnum)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, attnum, desc, &isnull);
-
-	return isnull ? 0 : DatumGetFloat8(value);
-}
-
-static bool
-read_rate(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	GuardStatementRate *rate = arg;
-	int64		calls = guard_history_bigint(tuple, desc, RATE_CALLS, 0);
-	bool		isnull;
-	Datum		query = heap_getattr(tuple, RATE_QUERY, desc, &isnull);
-
-	rate->from = guard_history_time(tuple, desc, RATE_DELTA_FROM);
-	rate->to = guard_history_time(tuple, desc, RATE_DELTA_TO);
-	rate->calls = guard_history_bigint(tuple, desc, RATE_DELTA_CALLS, 0);
-	rate->total_time = get_double(tuple, desc, RATE_DELTA_TIME);
-	rate->rows = guard_history_bigint(tuple, desc, RATE_DELTA_ROWS, 0);
-	rate->mean_time = get_double(tuple, desc, RATE_TOTAL_TIME) / Max(calls, 1);
-	rate->query = isnull ? NULL : TextDatumGetCString(query);
-	rate->queryid = guard_history_bigint(tuple, desc, RATE_QUERYID, 0);
-	return false;
-}
-
+/*
+ * What is written down of a statement; false: nothing.
+ */
 bool
 guard_history_statement_rate(int64 queryid, GuardStatementRate *rate)
 {
+	GuardRows  *rows = guard_rows_by_key("statement_rate", "statement_rate_pkey",
+										 RATE_QUERYID, P_INT8(queryid));
+
 	memset(rate, 0, sizeof(*rate));
-	return guard_store_scan_bigint("statement_rate", "statement_rate_pkey",
-								   RATE_QUERYID, queryid, read_rate, rate) &&
-		rate->queryid == queryid && queryid != 0;
+	if (rows == NULL)
+		return false;
+	while (guard_rows_next(rows))
+	{
+		rate->queryid = guard_rows_int(rows, RATE_QUERYID);
+		rate->from = guard_rows_time(rows, RATE_DELTA_FROM);
+		rate->to = guard_rows_time(rows, RATE_DELTA_TO);
+		rate->calls = guard_rows_int(rows, RATE_DELTA_CALLS);
+		rate->total_time = guard_rows_float(rows, RATE_DELTA_TIME);
+		rate->rows = guard_rows_int(rows, RATE_DELTA_ROWS);
+		rate->mean_time = guard_rows_float(rows, RATE_TOTAL_TIME) /
+			Max(guard_rows_int(rows, RATE_CALLS), 1);
+		rate->query = guard_rows_text(rows, RATE_QUERY);
+	}
+	return rate->queryid != 0;
 }

@@ -1,0 +1,178 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  What PostgreSQL's catalogs say of tables, indexes and partitions.
+ *
+ * Lists are read from the catalogs by hand.  RelationGetIndexList() needs the
+ * table to be open, and so locked; find_inheritance_children() raises an error
+ * for a parent that has vanished.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/index.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "store/catalog.h"
+
+/*
+ * Is there a relation with this OID?
+ */
+bool
+guard_catalog_exists(Oid relation)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation));
+}
+
+/*
+ * Is it an index, partitioned ones included?
+ */
+bool
+guard_catalog_is_index(Oid relation)
+{
+	char		relkind = get_rel_relkind(relation);
+
+	return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX;
+}
+
+/*
+ * The table of an index; InvalidOid when it is none, or not there.
+ */
+Oid
+guard_catalog_table(Oid index)
+{
+	return IndexGetRelation(index, true);
+}
+
+/*
+ * Is there a valid index with this OID?
+ */
+bool
+guard_catalog_is_valid(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		valid;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return valid;
+}
+
+/*
+ * Those rows of a catalog whose column "attnum" is "key", and that "take" gives
+ * an OID for.
+ */
+static List *
+scan_catalog(Oid catalog, Oid catalog_index, int attnum, Oid key,
+			 Oid (*take) (HeapTuple tuple))
+{
+	List	   *found = NIL;
+	Relation	rel = table_open(catalog, AccessShareLock);
+	ScanKeyData skey;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(key));
+	scan = systable_beginscan(rel, catalog_index, true, NULL, 1, &skey);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Oid			oid = take(tuple);
+
+		if (OidIsValid(oid))
+			found = lappend_oid(found, oid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+static Oid
+take_index(HeapTuple tuple)
+{
+	return ((Form_pg_index) GETSTRUCT(tuple))->indexrelid;
+}
+
+static Oid
+take_child(HeapTuple tuple)
+{
+	Form_pg_inherits form = (Form_pg_inherits) GETSTRUCT(tuple);
+
+	return form->inhdetachpending ? InvalidOid : form->inhrelid;
+}
+
+/*
+ * The indexes of a table.
+ */
+List *
+guard_catalog_indexes(Oid table)
+{
+	return scan_catalog(IndexRelationId, IndexIndrelidIndexId,
+						Anum_pg_index_indrelid, table, take_index);
+}
+
+/*
+ * What is attached directly to a table or an index.
+ */
+List *
+guard_catalog_children(Oid parent)
+{
+	return scan_catalog(InheritsRelationId, InheritsParentIndexId,
+						Anum_pg_inherits_inhparent, parent, take_child);
+}
+
+/*
+ * The index of a table that bears a name.
+ */
+Oid
+guard_catalog_index_named(Oid table, const char *name)
+{
+	Oid			schema = get_rel_namespace(table);
+	Oid			index = OidIsValid(schema) ? get_relname_relid(name, schema) :
+		InvalidOid;
+
+	return OidIsValid(index) && guard_catalog_table(index) == table ? index :
+		InvalidOid;
+}
+
+/*
+ * A relation and all that it is a partition of.
+ */
+List *
+guard_catalog_lineage(Oid relation)
+{
+	List	   *lineage = list_make1_oid(relation);
+
+	return get_rel_relispartition(relation) ?
+		list_concat(lineage, get_partition_ancestors(relation)) : lineage;
+}
+
+/*
+ * Schema and name, qualified and quoted.
+ */
+char *
+guard_catalog_name(Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+	char	   *schema = name == NULL ? NULL :
+		get_namespace_name(get_rel_namespace(relation));
+
+	return schema == NULL ? NULL : quote_qualified_identifier(schema, name);
+}

@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * param.c
+ *	  A value with its type, as SQL takes it.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "store/param.h"
+
+/*
+ * timestamptz; 0 is null.
+ */
+GuardParam
+guard_param_time(TimestampTz at)
+{
+	return guard_param(TIMESTAMPTZOID, TimestampTzGetDatum(at), at == 0);
+}
+
+/*
+ * text; NULL is null.
+ */
+GuardParam
+guard_param_text(const char *str)
+{
+	return guard_param(TEXTOID, str != NULL ? CStringGetTextDatum(str) : (Datum) 0,
+					   str == NULL);
+}
+
+/*
+ * name; NULL is null.
+ */
+GuardParam
+guard_param_name(const char *str)
+{
+	Name		name = palloc0(sizeof(NameData));
+
+	if (str != NULL)
+		namestrcpy(name, str);
+	return guard_param(NAMEOID, NameGetDatum(name), str == NULL);
+}
+
+/*
+ * An array of "n" elements of a type; nulls NULL: none of them is null.
+ */
+GuardParam
+guard_param_array(Oid element_type, const Datum *elements, const bool *nulls,
+				  int n)
+{
+	int			lower = 1;
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	ArrayType  *array;
+
+	get_typlenbyvalalign(element_type, &typlen, &typbyval, &typalign);
+	array = n == 0 ? construct_empty_array(element_type) :
+		construct_md_array((Datum *) elements, (bool *) nulls, 1, &n, &lower,
+						   element_type, typlen, typbyval, typalign);
+	return guard_param(get_array_type(element_type), PointerGetDatum(array),
+					   false);
+}
+
+/*
+ * oid[] of a list of OIDs.
+ */
+GuardParam
+guard_param_oids(const List *oids)
+{
+	Datum	   *elements = palloc((list_length(oids) + 1) * sizeof(Datum));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, oids)
+		elements[n++] = ObjectIdGetDatum(lfirst_oid(lc));
+	return guard_param_array(OIDOID, elements, NULL, n);
+}
+
+/*
+ * int4[] of a list of integers.
+ */
+GuardParam
+guard_param_int4s(const List *integers)
+{
+	Datum	   *elements = palloc((list_length(integers) + 1) * sizeof(Datum));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, integers)
+		elements[n++] = Int32GetDatum(lfirst_int(lc));
+	return guard_param_array(INT4OID, elements, NULL, n);
+}
+
+/*
+ * text[] of a list of char *.
+ */
+GuardParam
+guard_param_texts(const List *strings)
+{
+	Datum	   *elements = palloc((list_length(strings) + 1) * sizeof(Datum));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, strings)
+		elements[n++] = CStringGetTextDatum((const char *) lfirst(lc));
+	return guard_param_array(TEXTOID, elements, NULL, n);
+}

@@ -1,0 +1,291 @@
+/*-------------------------------------------------------------------------
+ *
+ * rows.c
+ *	  Rows that are read one after the other, and their columns by type.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/skey.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "store/rows.h"
+#include "store/store.h"
+
+/* ---- of a table ---- */
+
+/*
+ * The rows of a table that "key" finds, NULL: all.
+ */
+static GuardRows *
+open_table(const char *table, const char *index, ScanKey key)
+{
+	Oid			relid = guard_store_table(table);
+	Oid			indexid = InvalidOid;
+	GuardRows  *rows = palloc0(sizeof(GuardRows));
+
+	if (OidIsValid(guard_store_extension()) && !guard_store_matches())
+		return rows;
+
+	/*
+	 * Conditionally: somebody's LOCK TABLE on one of our tables must not
+	 * freeze every DDL of the database.
+	 */
+	if (!OidIsValid(relid) ||
+		!ConditionalLockRelationOid(relid, AccessShareLock))
+		return NULL;
+	rows->rel = try_relation_open(relid, NoLock);
+	if (rows->rel == NULL)
+	{
+		UnlockRelationOid(relid, AccessShareLock);
+		return NULL;
+	}
+	rows->desc = RelationGetDescr(rows->rel);
+	if (index != NULL)
+		indexid = get_relname_relid(index, RelationGetNamespace(rows->rel));
+	rows->scan = systable_beginscan(rows->rel, indexid, OidIsValid(indexid),
+									NULL, key != NULL ? 1 : 0, key);
+	return rows;
+}
+
+/*
+ * All rows of a table; see rows.h.
+ */
+GuardRows *
+guard_rows_of_table(const char *table)
+{
+	return open_table(table, NULL, NULL);
+}
+
+/*
+ * Those that have a key; see rows.h.
+ */
+GuardRows *
+guard_rows_by_key(const char *table, const char *index, int attnum,
+				  GuardParam key)
+{
+	ScanKeyData skey;
+
+	Assert(key.type == OIDOID || key.type == INT8OID);
+	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber,
+				key.type == OIDOID ? F_OIDEQ : F_INT8EQ, key.value);
+	return open_table(table, index, &skey);
+}
+
+static void
+close_table(GuardRows *rows)
+{
+	if (rows->rel == NULL)
+		return;
+	systable_endscan(rows->scan);
+	table_close(rows->rel, AccessShareLock);
+	rows->rel = NULL;
+}
+
+/* ---- going through them ---- */
+
+/*
+ * The next row; see rows.h.
+ */
+bool
+guard_rows_next(GuardRows *rows)
+{
+	rows->tuple = NULL;
+	if (rows->found != NULL && rows->next < rows->count)
+		rows->tuple = rows->found->vals[rows->next++];
+	else if (rows->rel != NULL)
+	{
+		rows->tuple = systable_getnext(rows->scan);
+		if (!HeapTupleIsValid(rows->tuple))
+			close_table(rows);
+	}
+	return rows->tuple != NULL;
+}
+
+/*
+ * No more rows are read.
+ */
+void
+guard_rows_end(GuardRows *rows)
+{
+	close_table(rows);
+	if (rows->found != NULL)
+		MemoryContextDelete(rows->found->tuptabcxt);
+	pfree(rows);
+}
+
+/* ---- columns ---- */
+
+/*
+ * The value of a column, which is of one of three types, as far as they are
+ * given.
+ */
+static Datum
+value_of(const GuardRows *rows, int column, Oid type, Oid or, Oid or_else,
+		 bool *isnull)
+{
+	Oid			is = TupleDescAttr(rows->desc, column - 1)->atttypid;
+
+	if (is != type && is != or && is != or_else)
+		elog(ERROR, "column %d is of type %u, not %u", column, is, type);
+	return heap_getattr(rows->tuple, column, rows->desc, isnull);
+}
+
+/*
+ * Is it null?
+ */
+bool
+guard_rows_null(const GuardRows *rows, int column)
+{
+	return heap_attisnull(rows->tuple, column, rows->desc);
+}
+
+/*
+ * A column of type oid, regclass or regproc; InvalidOid for null.
+ */
+Oid
+guard_rows_oid(const GuardRows *rows, int column)
+{
+	bool		isnull;
+	Datum		value = value_of(rows, column, OIDOID, REGCLASSOID,
+								 REGPROCEDUREOID, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+/*
+ * An integer; "otherwise" for null.
+ */
+int64
+guard_rows_int_or(const GuardRows *rows, int column, int64 otherwise)
+{
+	bool		isnull;
+	Datum		value = value_of(rows, column, INT8OID, INT4OID, INT2OID, &isnull);
+
+	if (isnull)
+		return otherwise;
+	switch (TupleDescAttr(rows->desc, column - 1)->atttypid)
+	{
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		default:
+			return DatumGetInt64(value);
+	}
+}
+
+/*
+ * An integer; 0 for null.
+ */
+int64
+guard_rows_int(const GuardRows *rows, int column)
+{
+	return guard_rows_int_or(rows, column, 0);
+}
+
+/*
+ * A floating point number; 0 for null.
+ */
+double
+guard_rows_float(const GuardRows *rows, int column)
+{
+	bool		isnull;
+	Datum		value = value_of(rows, column, FLOAT8OID, FLOAT4OID, InvalidOid,
+								 &isnull);
+
+	if (isnull)
+		return 0;
+	return TupleDescAttr(rows->desc, column - 1)->atttypid == FLOAT4OID ?
+		DatumGetFloat4(value) : DatumGetFloat8(value);
+}
+
+/*
+ * A truth value; false for null.
+ */
+bool
+guard_rows_bool(const GuardRows *rows, int column)
+{
+	bool		isnull;
+	Datum		value = value_of(rows, column, BOOLOID, InvalidOid, InvalidOid,
+								 &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+/*
+ * A time; 0 for null.
+ */
+TimestampTz
+guard_rows_time(const GuardRows *rows, int column)
+{
+	bool		isnull;
+	Datum		value = value_of(rows, column, TIMESTAMPTZOID, InvalidOid,
+								 InvalidOid, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+/*
+ * A column of any type as a string; NULL for null.
+ */
+char *
+guard_rows_text(const GuardRows *rows, int column)
+{
+	Oid			type = TupleDescAttr(rows->desc, column - 1)->atttypid;
+	bool		isnull;
+	Datum		value = heap_getattr(rows->tuple, column, rows->desc, &isnull);
+	Oid			output;
+	bool		is_varlena;
+
+	if (isnull)
+		return NULL;
+	if (type == TEXTOID)
+		return TextDatumGetCString(value);
+	if (type == NAMEOID)
+		return pstrdup(NameStr(*DatumGetName(value)));
+	getTypeOutputInfo(type, &output, &is_varlena);
+	return OidOutputFunctionCall(output, value);
+}
+
+/*
+ * An array as a list; null elements are left out.
+ */
+List *
+guard_rows_list(const GuardRows *rows, int column)
+{
+	bool		isnull;
+	Datum		value = value_of(rows, column, TEXTARRAYOID, OIDARRAYOID,
+								 InvalidOid, &isnull);
+	List	   *list = NIL;
+	ArrayIterator iterator;
+
+	if (isnull)
+		return NIL;
+	iterator = array_create_iterator(DatumGetArrayTypeP(value), 0, NULL);
+	while (array_iterate(iterator, &value, &isnull))
+	{
+		if (isnull)
+			continue;
+		if (TupleDescAttr(rows->desc, column - 1)->atttypid == OIDARRAYOID)
+			list = lappend_oid(list, DatumGetObjectId(value));
+		else
+			list = lappend(list, TextDatumGetCString(value));
+	}
+	array_free_iterator(iterator);
+	return list;
+}

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.c
+ *	  Who has something in shared memory.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
+#include "store/shmem.h"
+
+#define MAX_USERS	16
+
+static const GuardShmem *users[MAX_USERS];
+static int	nusers = 0;
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static void
+request_all(void)
+{
+	if (prev_shmem_request_hook)
+		prev_shmem_request_hook();
+	for (int i = 0; i < nusers; i++)
+	{
+		RequestAddinShmemSpace(add_size(MAXALIGN(users[i]->size), users[i]->beside));
+		if (users[i]->locked)
+			RequestNamedLWLockTranche(users[i]->name, 1);
+	}
+}
+
+static void
+attach(const GuardShmem *user)
+{
+	bool		found;
+	void	   *structure = ShmemInitStruct(user->name, user->size, &found);
+
+	if (!found)
+		memset(structure, 0, user->size);
+	user->attach(structure, !found,
+				 user->locked ? &GetNamedLWLockTranche(user->name)->lock : NULL);
+}
+
+static void
+attach_all(void)
+{
+	if (prev_shmem_startup_hook)
+		prev_shmem_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	for (int i = 0; i < nusers; i++)
+		attach(users[i]);
+	LWLockRelease(AddinShmemInitLock);
+	for (int i = 0; i < nusers; i++)
+	{
+		if (users[i]->ready != NULL)
+			users[i]->ready();
+	}
+}
+
+/*
+ * To be called from _PG_init; see shmem.h.
+ */
+bool
+guard_shmem_register(const GuardShmem *user)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return false;
+	if (nusers == MAX_USERS)
+		elog(ERROR, "too many users of shared memory");
+	if (nusers == 0)
+	{
+		prev_shmem_request_hook = shmem_request_hook;
+		shmem_request_hook = request_all;
+		prev_shmem_startup_hook = shmem_startup_hook;
+		shmem_startup_hook = attach_all;
+	}
+	users[nusers++] = user;
+	return true;
+}

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.h
+ *	  Who has something in shared memory.
+ *
+ * Everybody registers at start.  Where guard is not preloaded there is no
+ * shared memory of a fixed size, and registering does nothing.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_SHMEM_H
+#define GUARD_SHMEM_H
+
+#include "storage/lwlock.h"
+
+typedef struct GuardShmem
+{
+	const char *name;			/* as pg_shmem_allocations shows it */
+	Size		size;			/* of the structure */
+	Size		beside;			/* what attach() takes beside it, for a hash
+								 * table */
+	bool		locked;			/* it has a lock, whose tranche has this name */
+
+	/*
+	 * The structure is there.  "fresh": it has just been made, is all zeros,
+	 * and must be filled.  Called in every process that makes or attaches the
+	 * segment, with AddinShmemInitLock held, and again after a crash, when
+	 * what is kept of an earlier segment means nothing any more.  "lock" is
+	 * its lock, or NULL.
+	 */
+	void		(*attach) (void *structure, bool fresh, LWLock *lock);
+
+	/* Called when all are there, without that lock; may be NULL. */
+	void		(*ready) (void);
+} GuardShmem;
+
+/*
+ * To be called from _PG_init, once the settings are defined, for something that is
+ * static.  Returns whether there will be shared memory.
+ */
+extern bool guard_shmem_register(const GuardShmem *user);
+
+#endif							/* GUARD_SHMEM_H */
