@@ -319,7 +319,7 @@ send_visitor(int number, TimestampTz now)
 	int			place = 0;
 	bool		ok;
 
-	describe(&worker, "guard visitor", "guard_visitor_main");
+	describe(&worker, "guard worker", "guard_visitor_main");
 	worker.bgw_flags |= GUARD_COMPAT_BGWORKER_INTERRUPTIBLE;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_main_arg = Int32GetDatum(number);

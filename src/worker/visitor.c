@@ -77,7 +77,7 @@ static void
 pin_settings(void)
 {
 	static const char *const pinned[][2] = {
-		{"application_name", "guard visitor"},
+		{"application_name", "guard worker"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"statement_timeout", "0"},
 		{"lock_timeout", TASK_LOCK_WAIT},
@@ -331,8 +331,8 @@ guard_visitor_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	pin_settings();
 	pgstat_report_activity(STATE_IDLE, NULL);
-	wait_event = guard_compat_wait_event("GuardVisitorStay");
-	visitor_context = AllocSetContextCreate(TopMemoryContext, "guard visitor",
+	wait_event = guard_compat_wait_event("GuardWorkerStay");
+	visitor_context = AllocSetContextCreate(TopMemoryContext, "guard worker",
 											ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(visitor_context);
 	do

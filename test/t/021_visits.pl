@@ -14,7 +14,7 @@ my $version = version_of($node);
 $s->ok('SET client_min_messages = warning');
 $s->ok("CREATE FUNCTION want_visit(seconds int) RETURNS void LANGUAGE c AS 'guard', 'guard_sql_want_visit'");
 
-my $visitors = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'guard visitor'";
+my $visitors = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'guard worker'";
 
 sub status
 {
@@ -39,7 +39,7 @@ sub have_stay
 	$there->ok('SELECT want_visit(600)');
 	$there->close;
 	wait_until($s, "SELECT count(*) = 1 FROM pg_stat_activity
-		 WHERE backend_type = 'guard visitor' AND datname = '$database' AND state = 'idle'");
+		 WHERE backend_type = 'guard worker' AND datname = '$database' AND state = 'idle'");
 }
 
 # ---- the first database
@@ -80,7 +80,7 @@ pass('and the visitor has come back');
 
 # Who could not do it anyway sends nobody away.
 $s->ok('CREATE ROLE plain LOGIN');
-my $came = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard visitor' AND datname = 'many_2'";
+my $came = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard worker' AND datname = 'many_2'";
 my $before = $s->value($came);
 my $plain = session($node, user => 'plain');
 failed($plain->query('DROP DATABASE many_2'), '42501', qr/must be owner/, 'a plain role cannot drop it');
@@ -103,7 +103,7 @@ foreach my $n (4 .. 6)
 foreach my $n (4 .. 6)
 {
 	wait_until($s, "SELECT count(*) = 1 FROM pg_stat_activity
-		 WHERE backend_type = 'guard visitor' AND datname = 'many_$n'");
+		 WHERE backend_type = 'guard worker' AND datname = 'many_$n'");
 	pass("many_$n has its turn");
 }
 $s->ok('CREATE DATABASE late TEMPLATE model');
@@ -143,7 +143,7 @@ is( $s->value(
 	0,
 	'nobody visits template1, another template, or a closed database');
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile);
-unlike($log, qr/FATAL.*template1|guard visitor.*FATAL/, 'and nobody tried');
+unlike($log, qr/FATAL.*template1|guard worker.*FATAL/, 'and nobody tried');
 
 $node->stop;
 done_testing();

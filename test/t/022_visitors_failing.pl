@@ -40,8 +40,8 @@ sub visited
 sub have_stay
 {
 	$s->ok('SELECT want_visit(600)');
-	wait_until($s, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'guard visitor' AND state = 'idle'");
-	return $s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
+	wait_until($s, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'guard worker' AND state = 'idle'");
+	return $s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard worker'");
 }
 
 my $launcher = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard launcher'";
@@ -88,16 +88,16 @@ $s->ok("SELECT pg_terminate_backend($old)");
 wait_for_status('worker', 'not running%');
 pass('guard.status says that there is no launcher');
 wait_until($s, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'guard launcher' AND pid <> $old");
-is($s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard visitor'"),
+is($s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard worker'"),
 	$visitor, 'a visitor survives its launcher');
 visited('with a new launcher');
 
 # ---- a visitor is terminated: it was to stay, so another comes
 
 $s->ok("SELECT pg_terminate_backend($visitor)");
-wait_until($s, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'guard visitor' AND pid <> $visitor AND state = 'idle'");
+wait_until($s, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'guard worker' AND pid <> $visitor AND state = 'idle'");
 pass('a visitor that was to stay is replaced');
-$visitor = $s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
+$visitor = $s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard worker'");
 $s->ok("SELECT pg_cancel_backend($visitor)");
 visited('pg_cancel_backend() interrupts nothing');
 
@@ -105,7 +105,7 @@ visited('pg_cancel_backend() interrupts nothing');
 
 $node->append_conf('postgresql.conf', "guard.mode = 'off'\n");
 $node->reload;
-wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
+wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard worker'");
 wait_for_status('worker', 'off%');
 pass('guard.mode = off sends visitors home');
 my $before = visits();
@@ -118,11 +118,11 @@ visited('guard.mode is on again');
 
 # A database in which it is off is left in peace, too.
 $s->ok("ALTER DATABASE postgres SET guard.mode = 'off'");
-wait_until($s, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
-wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
+wait_until($s, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'guard worker'");
+wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard worker'");
 $s->ok('SELECT want_visit(600)');
 wait_for_status('databases', '%, 0 waiting%');
-wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
+wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard worker'");
 pass('ALTER DATABASE SET guard.mode = off: a visitor comes and does not stay');
 $s->ok('ALTER DATABASE postgres RESET guard.mode');
 

@@ -57,7 +57,7 @@ sub visitor
 	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 	my $pid;
 
-	until ($pid = $s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard visitor' AND datname = current_database()"))
+	until ($pid = $s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard worker' AND datname = current_database()"))
 	{
 		die 'no visitor came' if time > $end;
 		$s->ok("SELECT guard.restore('ask_a_idx')");
@@ -142,7 +142,7 @@ foreach my $fault ('a visitor is killed', 'the server crashes')
 	is(column($name, 'next_step'), 'being dropped now', "$fault in the drop: it is under way");
 	if ($fault =~ /killed/)
 	{
-		kill 'KILL', $s->value("SELECT pid FROM pg_stat_activity WHERE query ~ 'DROP INDEX CONCURRENTLY|long step' AND backend_type = 'guard visitor'");
+		kill 'KILL', $s->value("SELECT pid FROM pg_stat_activity WHERE query ~ 'DROP INDEX CONCURRENTLY|long step' AND backend_type = 'guard worker'");
 		$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'reader')");
 	}
 	else
@@ -161,7 +161,7 @@ $s->ok("BEGIN; LOCK TABLE dropping_1 IN SHARE MODE");
 my $other = session($node, 'other');
 $other->ok("SELECT guard.restore('dropping_1_a_idx')");
 wait_until($other, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dropping_1'::regclass AND mode = 'ShareUpdateExclusiveLock' AND NOT granted)
-	OR EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'guard visitor' AND query ~ 'long step' AND wait_event_type = 'Lock')");
+	OR EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'guard worker' AND query ~ 'long step' AND wait_event_type = 'Lock')");
 $node->stop('immediate');
 $node->start;
 undef $other;

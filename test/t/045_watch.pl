@@ -256,5 +256,5 @@ wait_until($s, 'SELECT count(*) <= (SELECT count(DISTINCT at) FROM guard.soft_dr
 pass('samples that no window needs go');
 
 $node->stop;
-unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/guard visitor\[\d+\].*(ERROR|PANIC):/, 'no visitor met an error');
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/guard worker\[\d+\].*(ERROR|PANIC):/, 'no visitor met an error');
 done_testing();

@@ -164,7 +164,7 @@ $_->ok('COMMIT') foreach @busy;
 # ---- nobody comes for it any more
 
 configure('guard.alert_pool_busy', 0);
-wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard visitor'");
+wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard worker'");
 pass('once it is off, no visitor stays');
 
 # ---- off is off; at the end, for a session that ran uncaptured makes of counted scans, on 15, a use at no known time
