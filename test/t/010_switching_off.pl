@@ -176,7 +176,7 @@ $s->close;
 # told to look for it under a name that does not exist.
 
 $s = session($node, options => '-c guard.mode=off');
-$s->ok(q{UPDATE pg_proc SET probin = '$libdir/guard_is_missing' WHERE probin = '$libdir/guard'});
+$s->ok(q{UPDATE pg_proc SET probin = 'guard_is_missing' WHERE probin = 'guard'});
 $s->close;
 $s = session($node);
 failed($s->query('CREATE TABLE impossible (a int)'), '58P01', qr/could not access file.*guard_is_missing/, 'library missing: every DDL fails');
