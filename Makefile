@@ -14,6 +14,10 @@
 #   make indent                  lay out the C source as pgindent does
 #   make && sudo make install    build and install into the server that PG_CONFIG (default: pg_config in PATH) belongs to
 #   make installcheck            run the tests against what is installed, each kind on a private server (not as root)
+#   sudo make install-tools      guard_review and its manual page below PREFIX=/usr/local; needs no server and no headers of one
+#   make deb                     Debian packages, each built in a tree of its release, in deb/; RELEASES='bookworm trixie'
+#   make check-packages          the same, and what they do on bare machines of these releases
+#   make image-layout            share/ and lib/ as an extension image has them, in LAYOUT=image (packaging/image)
 #
 # One test:  make installcheck REGRESS=drop_index ISOLATION= TAP_TESTS=
 #            make installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/001_restart.pl
@@ -23,11 +27,16 @@
 # WERROR=1 turns warnings into errors.  All of our own test runs set it; a build of yours must not fail because a newer
 # compiler has learnt a new warning.
 
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.control)
+
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
-SELF_SUFFICIENT = check check-all check-chain check-clients check-histories check-postgres check-source indent fuzz demo bench
+SELF_SUFFICIENT = check check-all check-chain check-clients check-histories check-packages check-postgres check-source indent fuzz demo bench deb
+# Nor do these.
+TOOLS = guard_review guard_review.1 install-tools uninstall-tools
+SELF_SUFFICIENT += $(TOOLS)
 ifneq (,$(filter $(SELF_SUFFICIENT),$(MAKECMDGOALS)))
 
-.PHONY: $(SELF_SUFFICIENT)
+.PHONY: $(filter-out guard_review guard_review.1,$(SELF_SUFFICIENT))
 RUN = @unset MAKEFLAGS MFLAGS MAKELEVEL; exec
 check:
 	$(RUN) test/run $(MAKEOVERRIDES)
@@ -39,6 +48,8 @@ check-clients:
 	$(RUN) test/clients/run
 check-histories:
 	$(RUN) test/histories
+check-packages:
+	$(RUN) env $(MAKEOVERRIDES) test/packages/run
 check-postgres:
 	$(RUN) test/pg_regress_suite $(MAKEOVERRIDES)
 check-source:
@@ -47,10 +58,22 @@ fuzz:
 	$(RUN) env $(MAKEOVERRIDES) test/fuzz/run
 indent:
 	$(RUN) src/tools/indent
+deb:
+	$(RUN) env $(MAKEOVERRIDES) packaging/deb
 demo:
 	$(RUN) demo/run
 bench:
 	$(RUN) bench/run
+
+PREFIX = /usr/local
+tools_dir = $(DESTDIR)$(PREFIX)/bin
+man_dir = $(DESTDIR)$(PREFIX)/share/man/man1
+install-tools: guard_review guard_review.1
+	install -d '$(tools_dir)' '$(man_dir)'
+	install -m 755 guard_review '$(tools_dir)'
+	install -m 644 guard_review.1 '$(man_dir)'
+uninstall-tools:
+	rm -f '$(tools_dir)/guard_review' '$(man_dir)/guard_review.1'
 
 # "make clean check"
 $(filter-out $(SELF_SUFFICIENT),$(MAKECMDGOALS)):
@@ -63,7 +86,6 @@ all:
 
 EXTENSION = guard
 MODULE_big = guard
-EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.control)
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c)))
 
@@ -73,9 +95,9 @@ SQL_PARTS = $(sort $(wildcard src/sql/[0-9]*.sql))
 SQL_ID := $(shell cat $(SQL_PARTS) | cksum | cut -d' ' -f1)
 src/store/store.o src/store/store.bc: override CPPFLAGS += -DGUARD_SQL_ID='"$(SQL_ID)"'
 src/store/store.o src/store/store.bc: $(SQL_PARTS)
-DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+UPDATES = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql $(notdir $(UPDATES))
 SCRIPTS_built = guard_review
-DATA = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
 
 # PostgreSQL needs two exceptions: every callback that it asks for has unused parameters, and macros of its headers
 # (ARR_DATA_PTR, for one) mix signed and unsigned.
@@ -101,13 +123,14 @@ override PROVE_FLAGS += -I $(CURDIR)/test/perl
 # PostgreSQL::Test::Cluster adds this file to the configuration of every server it makes.
 installcheck: export TEMP_CONFIG := $(TEMP_CONFIG)
 
-EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for
+EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for .headers guard_review.1
 EXTRA_CLEAN += tmp_check* results output_iso log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
-PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs))
+NN := $(or $(shell $(PG_CONFIG) --version 2> /dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/'),NN)
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2> /dev/null))
 ifeq (,$(PGXS))
-$(error $(PG_CONFIG) leads to no server headers: set PG_CONFIG or install them (Debian: postgresql-server-dev-NN))
+$(error $(PG_CONFIG) leads to no server headers: install postgresql-server-dev-$(NN) (Debian) or postgresql$(NN)-devel (RHEL), or set PG_CONFIG=/path/to/pg_config)
 endif
 # Headers are followed by -MMD above: PGXS's own way (--enable-depend, not in every packaged server) confuses files of the
 # same name in two folders.
@@ -119,12 +142,19 @@ override with_llvm = no
 endif
 include $(PGXS)
 
-$(DATA_built): $(SQL_PARTS) guard.control Makefile
+$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) guard.control Makefile
 	sed 's/@SQL_ID@/$(SQL_ID)/' $(SQL_PARTS) > $@
+$(notdir $(UPDATES)): %: src/sql/updates/% $(SQL_PARTS) Makefile
+	sed 's/@SQL_ID@/$(SQL_ID)/' $< > $@
 
-guard_review: src/review/guard_review.sh guard.control Makefile
-	sed 's/@VERSION@/$(EXTVERSION)/' $< > $@
-	chmod 755 $@
+# What an extension image holds: /share and /lib, for extension_control_path and dynamic_library_path.
+LAYOUT = image
+.PHONY: image-layout
+image-layout: all
+	install -d '$(LAYOUT)/share/extension' '$(LAYOUT)/lib' '$(LAYOUT)/licenses/guard'
+	install -m 644 guard.control $(DATA_built) '$(LAYOUT)/share/extension'
+	install -m 755 guard$(DLSUFFIX) '$(LAYOUT)/lib'
+	install -m 644 LICENSE '$(LAYOUT)/licenses/guard'
 
 # Objects of one PostgreSQL version are worthless for another: PG_CONFIG=... in the same folder builds everything anew.  Not a
 # file per version: for PGXS every file is .SECONDARY, and the lack of one of those alone rebuilds nothing.
@@ -134,6 +164,12 @@ $(OBJS): .built-for
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 -include $(OBJS:.o=.d)
 $(OBJS:.o=.bc): %.bc: %.o
+
+# A header that is missing is told once, with the packages that have it.
+$(OBJS): | .headers
+.headers: .built-for
+	@src/tools/headers $(NN) '$(OBJS:.o=.c)' $(CC) $(CPPFLAGS)
+	@touch $@
 
 # pgTAP scripts come before the others only because PGXS owns the recipe of installcheck.
 .PHONY: installcheck-pgtap
@@ -146,3 +182,10 @@ print-%:
 	@echo '$($*)'
 
 endif
+
+guard_review: src/review/guard_review.sh guard.control Makefile
+	sed 's/@VERSION@/$(EXTVERSION)/' $< > $@
+	chmod 755 $@
+
+guard_review.1: guard_review src/tools/man
+	src/tools/man ./$< > $@

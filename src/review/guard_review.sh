@@ -16,41 +16,52 @@ version='@VERSION@'
 
 usage() {
 	cat <<'END'
-guard_review judges migration files against a live database, without running them.
+guard_review judges migration files on a live database, without running them.
 
 Usage:
   guard_review [OPTION]... [FILE | FOLDER]...
   guard_review [OPTION]... < FILE
 
-Without a file, or where the file is -, standard input is read.  Several files are judged one after the other, each as it finds the
-names that those before it leave.  Of a folder, its *.sql files in the order of their names, or, for a sqitch project, those of deploy/
-in the order of the plan.
+Without a file, or where the file is -, standard input is read. Several files
+are judged one after the other, each as it finds the names that those before
+it leave. Of a folder, its *.sql files in the order of their names, or, for a
+sqitch project, those of deploy/ in the order of the plan.
+
+Nothing is changed in the database, no lock is waited for, and passwords in the
+files are not shown.
 
 Options:
   --format=FORMAT           text (default), markdown, json or junit
-  -1, --single-transaction  each file runs in one transaction, as most migration tools have it
-  -v, --set=NAME=VALUE      a variable that the files use: :NAME as in psql, or ${NAME}
-  --strict                  what cannot be seen into is a failure, too (status 2)
-  --all                     in text and markdown, list statements about which there is nothing to say as well
+  -1, --single-transaction  each file runs in one transaction, as most migration
+                            tools have it
+  -v, --set=NAME=VALUE      a variable that the files use: :NAME as in psql, or
+                            ${NAME}
+  --strict                  what cannot be seen into is a failure (status 2)
+  --all                     in text and markdown, list statements about which
+                            there is nothing to say as well
   -d, --dbname=DBNAME       database to connect to, or a connection string
-  -h, --host=HOST  -p, --port=PORT  -U, --username=USERNAME
+  -h, --host=HOST           server to connect to
+  -p, --port=PORT           its port
+  -U, --username=USERNAME   role to connect as
   -w, --no-password         never ask for a password
   --help                    show this help
   --version                 show the version
 
-All environment variables of libpq count: PGHOST, PGSERVICE, PGPASSFILE, PGOPTIONS, ...
+Environment:
+  All variables of libpq count: PGHOST, PGSERVICE, PGPASSFILE, PGOPTIONS, ...
 
-Both ways in one file: the way up is judged of files for goose, sql-migrate, dbmate, node-pg-migrate, tern, Liquibase, MyBatis, Play and
-of those marked "-- Up" and "-- Down".  X.down.sql, down.sql, X.rollback.sql, Flyway's U1__x.sql and sqitch's revert/ and verify/ are left
-out of a folder, and of a list of files that has the way up as well.
+Both ways in one file:
+  The way up is judged of files for goose, sql-migrate, dbmate, node-pg-migrate,
+  tern, Liquibase, MyBatis, Play and of those marked "-- Up" and "-- Down".
+  X.down.sql, down.sql, X.rollback.sql, Flyway's U1__x.sql and sqitch's revert/
+  and verify/ are left out of a folder, and of a list of files that has the way
+  up as well.
 
 Exit status:
   0  nothing is blocked
   1  something is blocked
-  2  it could not be judged: no connection, a syntax error, an index that does not exist, that you may not ask about, or that must be
-     compared by hand
-
-Nothing is changed in the database, no lock is waited for, and passwords in the files are not shown.
+  2  it could not be judged: no connection, a syntax error, an index that does
+     not exist, that you may not ask about, or that must be compared by hand
 END
 }
 
