@@ -166,6 +166,9 @@ worker_words(const GuardVisitsStatus *status)
 	if (status->no_worker_since != 0)
 		return psprintf("waits for a free background worker since %s (max_worker_processes)",
 						guard_sentence_moment(status->no_worker_since));
+	if (status->no_builder_since != 0)
+		return psprintf("running; what takes long waits for a free background worker since %s (max_worker_processes)",
+						guard_sentence_moment(status->no_builder_since));
 	return "running";
 }
 
@@ -179,9 +182,10 @@ put_worker(ReturnSetInfo *rsinfo)
 	if (!status.preloaded)
 		return;
 	put(rsinfo, "visits here", status.visits == 0 ? "none yet" :
-		psprintf(INT64_FORMAT ", last %s%s", status.visits,
+		psprintf(INT64_FORMAT ", last %s%s%s", status.visits,
 				 guard_sentence_moment(status.last_visit),
-				 status.visited_now ? ", a visitor is here" : ""));
+				 status.visited_now ? ", a visitor is here" : "",
+				 status.building ? ", an index is dropped or created just now" : ""));
 	put(rsinfo, "databases",
 		psprintf("%d with guard, %d without, %d not visited yet, %d waiting for a visit%s",
 				 status.databases_with, status.databases_without,

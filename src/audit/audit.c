@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
 
 #include "audit/audit.h"
 #include "audit/courier.h"
@@ -27,6 +28,7 @@
 #include "guc.h"
 #include "policy/sentence.h"
 #include "store/store.h"
+#include "store/visits.h"
 #include "store/xact.h"
 #include "utils/memutils.h"
 
@@ -268,22 +270,41 @@ guard_audit_deliver(void)
 	return guard_courier_deliver();
 }
 
+/*
+ * Why are they not written yet?
+ */
+static const char *
+why_waiting(bool called)
+{
+	Oid			log = guard_store_table("audit_log");
+	GuardVisitsStatus status;
+
+	guard_visits_status(&status);
+	if (!called || status.no_worker_since != 0)
+		return "max_worker_processes are used up";
+	if (!ConditionalLockRelationOid(log, RowExclusiveLock))
+		return "another session holds a lock on guard.audit_log";
+	UnlockRelationOid(log, RowExclusiveLock);
+	return status.visited_now ? "it is at work" : "it has been called";
+}
+
 char *
 guard_audit_status(void)
 {
 	GuardRingStatus status;
 	char	   *waiting;
+	bool		called = true;
 
 	guard_ring_status(&status);
 
 	/* Perhaps there is room for a worker now. */
 	if (status.waiting + status.elsewhere > 0)
-		guard_courier_call();
+		called = guard_courier_call();
 	if (status.waiting == 0)
 		waiting = pstrdup("nothing waits");
 	else
-		waiting = psprintf("%d records wait to be written by a background worker (max_worker_processes)",
-						   status.waiting);
+		waiting = psprintf("%d records wait to be written by a background worker: %s",
+						   status.waiting, why_waiting(called));
 	if (status.lost == 0)
 		return waiting;
 	return psprintf("%s; " UINT64_FORMAT " are in the server log only", waiting,

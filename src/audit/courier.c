@@ -68,7 +68,7 @@ send_courier(Oid database)
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 
-void
+bool
 guard_courier_call(void)
 {
 	/*
@@ -76,11 +76,15 @@ guard_courier_call(void)
 	 * (doc/internals/postgresql.md 6.4).
 	 */
 	if (RecoveryInProgress())
-		return;
+		return false;
 	if (guard_visits_available())
 		guard_visits_want();
 	else if (guard_ring_courier_begins() && !send_courier(MyDatabaseId))
+	{
 		guard_ring_courier_ends();
+		return false;
+	}
+	return true;
 }
 
 static void

@@ -12,10 +12,10 @@
 
 /*
  * Something waits: have it written, by a visitor where there is a launcher,
- * else by a background worker of our own.  Waits for neither; when none can be
- * had, nothing happens.  Callable while an error is about to be raised.
+ * else by a background worker of our own.  Waits for neither; false when none
+ * can be had.  Callable while an error is about to be raised.
  */
-extern void guard_courier_call(void);
+extern bool guard_courier_call(void);
 
 /*
  * Write the entries of this database that wait.  Needs a transaction, after

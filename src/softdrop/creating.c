@@ -38,11 +38,21 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "softdrop/statement.h"
 #include "store/store.h"
+#include "store/visits.h"
+
+/*
+ * What a table's owner wrote may take so long: then it is cancelled, and the
+ * process ended where that was caught.  To build is another matter.
+ */
+#define OWNER_TIME_LIMIT	30000	/* milliseconds */
+#define OWNER_TIME_END		(INT64CONST(35) * USECS_PER_SEC)
 
 /* ---- as the owner of the table ---- */
 
@@ -74,11 +84,15 @@ become_owner(Oid table, Identity *before)
 						   before->context | SECURITY_RESTRICTED_OPERATION);
 	before->nestlevel = guard_softdrop_settle_texts();
 	ReleaseSysCache(tuple);
+	enable_timeout_after(STATEMENT_TIMEOUT, OWNER_TIME_LIMIT);
+	guard_visits_limit_work(GetCurrentTimestamp() + OWNER_TIME_END);
 }
 
 static void
 become_again(const Identity *before)
 {
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	guard_visits_limit_work(0);
 	AtEOXact_GUC(false, before->nestlevel);
 	SetUserIdAndSecContext(before->user, before->context);
 }
@@ -158,29 +172,72 @@ name_to_create(const GuardSoftDropPart *part, Oid *found)
 	return part->holding_name;
 }
 
+/* Something that a definition names. */
+typedef struct Named
+{
+	ObjectAddress object;
+	char	   *identity;
+} Named;
+
+typedef struct Names
+{
+	List	   *list;			/* of Named * */
+	MemoryContext context;
+} Names;
+
+static void
+take_named(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Names	   *names = arg;
+	MemoryContext old = MemoryContextSwitchTo(names->context);
+	Named	   *named = palloc(sizeof(Named));
+	bool		isnull;
+
+	ObjectAddressSet(named->object,
+					 DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull)),
+					 DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)));
+	named->identity = SPI_getvalue(tuple, desc, 3);
+	names->list = lappend(names->list, named);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * What the definition of a part names, in the current context.  Read before
+ * anything of an owner's is waited for, and not while it is.
+ */
+static List *
+read_names(const GuardSoftDrop *drop, const GuardSoftDropPart *part)
+{
+	Oid			types[] = {INT8OID, OIDOID};
+	Datum		values[] = {Int64GetDatum(drop->id),
+	ObjectIdGetDatum(part->defined_by)};
+	Names		names = {NIL, CurrentMemoryContext};
+
+	guard_store_select("SELECT (n ->> 'class')::oid, (n ->> 'oid')::oid, n ->> 'identity'"
+					   " FROM guard.soft_drop s, jsonb_array_elements(s.parts) p,"
+					   " jsonb_array_elements(p -> 'needs') n"
+					   " WHERE s.id = $1 AND (p ->> 'was')::oid = $2",
+					   2, types, values, NULL, take_named, &names);
+	return names.list;
+}
+
 /*
  * Nothing may have taken the place of what the definition names: it would run
  * with the rights of the table's owner.
  */
 static void
-expect_same(HeapTuple tuple, TupleDesc desc, void *arg)
+expect_same(const GuardSoftDropPart *part, const Named *named)
 {
-	const GuardSoftDropPart *part = arg;
-	char	   *identity = SPI_getvalue(tuple, desc, 3);
 	char	   *now;
-	bool		isnull;
-	ObjectAddress object;
 
-	ObjectAddressSet(object,
-					 DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull)),
-					 DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)));
-	LockDatabaseObject(object.classId, object.objectId, 0, AccessShareLock);
-	now = getObjectIdentity(&object, true);
-	if (now == NULL || strcmp(now, identity) != 0)
+	LockDatabaseObject(named->object.classId, named->object.objectId, 0,
+					   AccessShareLock);
+	now = getObjectIdentity(&named->object, true);
+	if (now == NULL || strcmp(now, named->identity) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("cannot create index %s again: it was made with %s, which has been dropped or renamed",
-						quote_identifier(part->old_name), identity)));
+						quote_identifier(part->old_name), named->identity)));
 }
 
 /*
@@ -188,20 +245,15 @@ expect_same(HeapTuple tuple, TupleDesc desc, void *arg)
  * table is locked.
  */
 static IndexStmt *
-analyse(const GuardSoftDrop *drop, GuardSoftDropPart *part)
+analyse(GuardSoftDropPart *part, List *names)
 {
-	Oid			types[] = {INT8OID, OIDOID};
-	Datum		values[] = {Int64GetDatum(drop->id),
-	ObjectIdGetDatum(part->defined_by)};
 	int			nestlevel = guard_softdrop_settle_texts();
 	Identity	before;
 	IndexStmt  *stmt;
+	ListCell   *lc;
 
-	guard_store_select("SELECT (n ->> 'class')::oid, (n ->> 'oid')::oid, n ->> 'identity'"
-					   " FROM guard.soft_drop s, jsonb_array_elements(s.parts) p,"
-					   " jsonb_array_elements(p -> 'needs') n"
-					   " WHERE s.id = $1 AND (p ->> 'was')::oid = $2",
-					   2, types, values, NULL, expect_same, part);
+	foreach(lc, names)
+		expect_same(part, lfirst(lc));
 	AtEOXact_GUC(false, nestlevel);
 	become_owner(part->table, &before);
 	stmt = transformIndexStmt(part->table, parse(part->definition), part->definition);
@@ -216,7 +268,7 @@ analyse(const GuardSoftDrop *drop, GuardSoftDropPart *part)
  * for what is left to run.
  */
 static void
-build(const GuardSoftDrop *drop, GuardSoftDropPart *part, const char *name,
+build(GuardSoftDropPart *part, List *names, const char *name,
 	  MemoryContext context)
 {
 	IndexStmt  *stmt;
@@ -229,7 +281,7 @@ build(const GuardSoftDrop *drop, GuardSoftDropPart *part, const char *name,
 					part->partitioned ? ShareLock : ShareUpdateExclusiveLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	old = MemoryContextSwitchTo(context);
-	stmt = analyse(drop, part);
+	stmt = analyse(part, names);
 	stmt->idxname = pstrdup(name);
 	stmt->concurrent = !part->partitioned;
 	stmt->relation = makeRangeVar(get_namespace_name(get_rel_namespace(part->table)),
@@ -332,6 +384,7 @@ create_part(const GuardSoftDrop *drop, GuardSoftDropPart *part, MemoryContext co
 {
 	char	   *clear = NULL;
 	char	   *name;
+	List	   *names;
 	Oid			found;
 	MemoryContext old;
 
@@ -339,6 +392,7 @@ create_part(const GuardSoftDrop *drop, GuardSoftDropPart *part, MemoryContext co
 	PushActiveSnapshot(GetTransactionSnapshot());
 	name = name_to_create(part, &found);
 	old = MemoryContextSwitchTo(context);
+	names = read_names(drop, part);
 	if (OidIsValid(found) && !part->partitioned && !guard_dropping_is_valid(found))
 	{
 		clear = psprintf("DROP INDEX CONCURRENTLY %s", guard_dropping_name_now(found));
@@ -352,7 +406,7 @@ create_part(const GuardSoftDrop *drop, GuardSoftDropPart *part, MemoryContext co
 	if (clear != NULL)
 		guard_softdrop_run(clear, 0);
 	if (!OidIsValid(found))
-		build(drop, part, name, context);
+		build(part, names, name, context);
 }
 
 /*

@@ -12,9 +12,6 @@
  * guard's own doors would judge the statement.  They do so, for the audit log,
  * and find out here that this very index is being dropped by guard itself.
  *
- * Two at once would wait for each other: a lock of our own kind, held by the
- * session, keeps them apart in one database.
- *
  * Copyright (c) 2026, the guard authors
  *
  *-------------------------------------------------------------------------
@@ -53,15 +50,9 @@
 #define PARTITIONED_LOCK_TIMEOUT	200
 
 /*
- * Others may wait as long as they like, but nobody watches the other indexes
- * meanwhile.
+ * Others may wait as long as they like, but it would be invalid meanwhile.
  */
 #define LOCK_TIMEOUT				4000
-
-/*
- * User advisory locks have 1 and 2 there; nobody can take this one by accident.
- */
-#define LONG_STEP_LOCK	0x6775	/* "gu" */
 
 /* What this session is dropping just now, on guard's behalf. */
 static List *being_dropped = NIL;
@@ -101,12 +92,6 @@ bool
 guard_softdrop_is_approved_drop(void)
 {
 	return approved;
-}
-
-static void
-set_lock_tag(LOCKTAG *tag)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, LONG_STEP_LOCK, 0, LONG_STEP_LOCK);
 }
 
 bool
@@ -289,18 +274,13 @@ do_rebuild(int64 id, MemoryContext context)
 	CommitTransactionCommand();
 }
 
-/* ---- one at a time ---- */
+/* ---- what they have in common ---- */
 
 typedef void (*long_step) (int64 id, MemoryContext context);
 
 static void
-run_alone(long_step what, int64 id)
+run_step(long_step what, int64 id)
 {
-	LOCKTAG		tag;
-
-	set_lock_tag(&tag);
-	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-		return;
 	dropping_context = AllocSetContextCreate(TopMemoryContext, "guard dropping",
 											 ALLOCSET_SMALL_SIZES);
 	PG_TRY();
@@ -312,7 +292,6 @@ run_alone(long_step what, int64 id)
 		being_dropped = NIL;
 		approved = false;
 		MemoryContextDelete(dropping_context);
-		LockRelease(&tag, ExclusiveLock, true);
 	}
 	PG_END_TRY();
 }
@@ -320,17 +299,17 @@ run_alone(long_step what, int64 id)
 void
 guard_dropping_drop(int64 id)
 {
-	run_alone(do_drop, id);
+	run_step(do_drop, id);
 }
 
 void
 guard_dropping_rebuild(int64 id)
 {
-	run_alone(do_rebuild, id);
+	run_step(do_rebuild, id);
 }
 
 void
 guard_dropping_create(int64 id)
 {
-	run_alone(guard_creating_run, id);
+	run_step(guard_creating_run, id);
 }

@@ -47,7 +47,7 @@
 	" s.partitioned, s.dropped_at, s.login_role, s.dropped_by, s.state_since, s.state_reason," \
 	" s.next_step, s.next_at, s.due_at, s.hidden_at, s.watched, s.trial, s.last_visit," \
 	" s.attempts, s.last_attempt, s.last_error, s.drop_started_at, s.restore_wanted," \
-	" s.name_wanted, s.approved_at, s.compared, s.needed_since, s.untold" \
+	" s.name_wanted, s.approved_at, s.compared, s.needed_since, s.untold, s.long_step" \
 	" FROM guard.soft_drop s WHERE" HERE
 
 static const char *const state_names[] = {
@@ -55,6 +55,13 @@ static const char *const state_names[] = {
 	[GUARD_SOFTDROP_HIDDEN] = "hidden",
 	[GUARD_SOFTDROP_DROPPED] = "dropped",
 	[GUARD_SOFTDROP_RESTORED] = "restored"
+};
+
+/* Those that wait to be done. */
+static const char *const step_names[] = {
+	[GUARD_STEP_DROP] = "drop",
+	[GUARD_STEP_REBUILD] = "rebuild",
+	[GUARD_STEP_CREATE] = "create"
 };
 
 const char *
@@ -73,6 +80,17 @@ state_of_name(const char *name)
 	}
 	elog(ERROR, "unknown state \"%s\" of a soft drop", name);
 	return GUARD_SOFTDROP_RESTORED;
+}
+
+static GuardSoftDropStep
+step_of_name(const char *name)
+{
+	for (int i = 0; name != NULL && i < lengthof(step_names); i++)
+	{
+		if (step_names[i] != NULL && strcmp(step_names[i], name) == 0)
+			return (GuardSoftDropStep) i;
+	}
+	return GUARD_STEP_STAY;
 }
 
 char *
@@ -226,6 +244,7 @@ read_row(HeapTuple tuple, TupleDesc desc, void *arg)
 	drop->compared = bool_field(tuple, desc, ++n);
 	drop->needed_since = time_field(tuple, desc, ++n);
 	drop->untold = text_field(tuple, desc, ++n, reading->context);
+	drop->long_step = step_of_name(SPI_getvalue(tuple, desc, ++n));
 	reading->list = lappend(reading->list, drop);
 	MemoryContextSwitchTo(old);
 }
@@ -389,6 +408,40 @@ guard_softdrop_list_untold(void)
 	return reading.list;
 }
 
+bool
+guard_softdrop_long_waits(void)
+{
+	Reading		reading = {NIL, CurrentMemoryContext};
+	Oid			types[] = {OIDOID, INT8OID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
+	Int64GetDatum((int64) GetSystemIdentifier())};
+
+	guard_store_select("SELECT s.id FROM guard.soft_drop s WHERE" HERE " AND s.long_step IS NOT NULL LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
+					   2, types, values, NULL, read_id, &reading);
+	return reading.list != NIL;
+}
+
+/*
+ * Nobody's many keep another's waiting: the owners of tables take turns,
+ * and of one owner's what was tried less often comes first.
+ */
+int64
+guard_softdrop_next_long(void)
+{
+	Reading		reading = {NIL, CurrentMemoryContext};
+	Oid			types[] = {OIDOID, INT8OID};
+	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
+	Int64GetDatum((int64) GetSystemIdentifier())};
+
+	guard_store_select("SELECT s.id FROM guard.soft_drop s LEFT JOIN pg_class t ON t.oid = s.table_oid"
+					   " LEFT JOIN (SELECT ot.relowner, max(o.last_attempt) AS served FROM guard.soft_drop o"
+					   "  JOIN pg_class ot ON ot.oid = o.table_oid GROUP BY ot.relowner) w ON w.relowner = t.relowner"
+					   " WHERE" HERE " AND s.long_step IS NOT NULL"
+					   " ORDER BY w.served NULLS FIRST, s.attempts, s.long_step = 'drop', s.due_at, s.id LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED",
+					   2, types, values, NULL, read_id, &reading);
+	return reading.list != NIL ? *(int64 *) linitial(reading.list) : 0;
+}
+
 GuardSoftDrop *
 guard_softdrop_take(int64 id, bool wait)
 {
@@ -494,11 +547,12 @@ guard_softdrop_save(const GuardSoftDrop *drop)
 	add(&p, BOOLOID, BoolGetDatum(drop->compared), false);
 	add_time(&p, drop->needed_since);
 	add_text(&p, drop->untold);
+	add_text(&p, step_names[drop->long_step]);
 	guard_store_execute("UPDATE guard.soft_drop SET state = $2, index_oid = $3, state_since = $4,"
 						" state_reason = $5, next_step = $6, next_at = $7, due_at = $8, hidden_at = $9,"
 						" watched = $10, trial = $11, last_visit = $12, attempts = $13, last_attempt = $14,"
 						" last_error = $15, drop_started_at = $16, restore_wanted = $17, name_wanted = $18,"
-						" approved_at = $19, compared = $20, needed_since = $21, untold = $22 WHERE id = $1",
+						" approved_at = $19, compared = $20, needed_since = $21, untold = $22, long_step = $23 WHERE id = $1",
 						p.n, p.types, p.values, p.nulls);
 }
 
@@ -518,8 +572,8 @@ guard_softdrop_enter(GuardSoftDrop *drop, GuardSoftDropState state,
 		drop->hidden_at = now;
 	drop->watched = 0;
 	drop->last_visit = 0;
+	drop->long_step = GUARD_STEP_STAY;
 	drop->attempts = 0;
-	drop->last_attempt = 0;
 	drop->last_error = NULL;
 	drop->restore_wanted = false;
 	drop->needed_since = 0;

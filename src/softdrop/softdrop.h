@@ -47,6 +47,18 @@ typedef enum GuardSoftDropState
 	GUARD_SOFTDROP_RESTORED
 } GuardSoftDropState;
 
+typedef enum GuardSoftDropStep
+{
+	GUARD_STEP_STAY,
+	GUARD_STEP_HIDE,
+	GUARD_STEP_RESTORE,			/* sight back, and then the name */
+	GUARD_STEP_NAME,			/* the name back, if nobody else has it */
+	GUARD_STEP_NOTE_GONE,		/* it went without our help */
+	GUARD_STEP_DROP,			/* for good; a long step */
+	GUARD_STEP_REBUILD,			/* it has become invalid; a long step */
+	GUARD_STEP_CREATE			/* it is gone and is wanted; a long step */
+} GuardSoftDropStep;
+
 /* One index of a soft drop. */
 typedef struct GuardSoftDropPart
 {
@@ -94,8 +106,11 @@ typedef struct GuardSoftDrop
 	int64		watched;		/* microseconds hidden and watched */
 	int64		trial;			/* microseconds needed */
 	TimestampTz last_visit;		/* since it was hidden */
-	int			attempts;		/* at a long step, that failed */
-	TimestampTz last_attempt;
+	GuardSoftDropStep long_step;	/* that waits for a builder; STAY: none */
+	int			attempts;		/* at a long step, that were begun and did not
+								 * succeed */
+	TimestampTz last_attempt;	/* kept when a new state begins: owners take
+								 * turns */
 	char	   *last_error;
 	TimestampTz drop_started_at;	/* a visitor began to drop it for good */
 	bool		restore_wanted; /* a person wants it back, a visitor must do
@@ -152,6 +167,13 @@ extern bool guard_softdrop_is_open(Oid index);
 extern List *guard_softdrop_list_open(void);
 extern List *guard_softdrop_list_due(TimestampTz now, int *hidden, TimestampTz *next);
 extern List *guard_softdrop_list_untold(void);
+
+/*
+ * Does any wait for its long step, and which is next; 0: none.  What somebody
+ * has locked does not count.
+ */
+extern bool guard_softdrop_long_waits(void);
+extern int64 guard_softdrop_next_long(void);
 
 /*
  * One of them, as it is now, and nobody else changes it until the transaction

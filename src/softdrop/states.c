@@ -47,6 +47,16 @@
 /* never further apart than this, whatever fails */
 #define MAX_BACK_OFF		MINUTES(60)
 
+/*
+ * Long work may rest for this long while others wait for it to end, or for as
+ * long as it has worked: an index that took hours to be read is not given up
+ * because it waits for one old transaction.
+ */
+#define REST		SECS(5)
+
+/* Looks further apart than this say nothing of the time between them. */
+#define LOOKS_APART SECS(5)
+
 int64
 guard_states_watch_interval(int64 watched)
 {
@@ -86,6 +96,30 @@ guard_states_back_off(int attempts)
 	while (attempts-- > 1 && wait < MAX_BACK_OFF)
 		wait *= 2;
 	return Min(wait, MAX_BACK_OFF);
+}
+
+void
+guard_states_account(GuardLongWork *work, TimestampTz now, uint64 progress,
+					 bool rests)
+{
+	int64		passed = work->seen_at == 0 ? 0 :
+		Min(Max(now - work->seen_at, 0), LOOKS_APART);
+
+	if (progress != work->progress && !rests)
+		work->worked += passed;
+	else
+		work->rested += passed;
+	work->progress = progress;
+	work->seen_at = now;
+}
+
+bool
+guard_states_gives_way(const GuardLongWork *work, TimestampTz now,
+					   bool others_wait)
+{
+	if (work->ends_at != 0 && now >= work->ends_at)
+		return true;
+	return others_wait && work->rested > Max(REST, work->worked);
 }
 
 static GuardSoftDropPlan

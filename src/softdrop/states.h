@@ -13,6 +13,7 @@
 #include "datatype/timestamp.h"
 
 #include "softdrop/softdrop.h"
+#include "store/visits.h"
 
 /* Does anybody need the index? */
 typedef enum GuardSoftDropNeed
@@ -50,21 +51,9 @@ typedef struct GuardSoftDropFacts
 	int64		watched;		/* microseconds hidden and watched */
 	int64		trial;			/* microseconds needed */
 	TimestampTz drop_started_at;	/* 0: never */
-	int			attempts;		/* at the long step, that failed */
+	int			attempts;		/* at the long step, that did not succeed */
 	TimestampTz last_attempt;	/* 0: none */
 } GuardSoftDropFacts;
-
-typedef enum GuardSoftDropStep
-{
-	GUARD_STEP_STAY,
-	GUARD_STEP_HIDE,
-	GUARD_STEP_RESTORE,			/* sight back, and then the name */
-	GUARD_STEP_NAME,			/* the name back, if nobody else has it */
-	GUARD_STEP_NOTE_GONE,		/* it went without our help */
-	GUARD_STEP_DROP,			/* for good; a long step */
-	GUARD_STEP_REBUILD,			/* it has become invalid; a long step */
-	GUARD_STEP_CREATE			/* it is gone and is wanted; a long step */
-} GuardSoftDropStep;
 
 typedef struct GuardSoftDropPlan
 {
@@ -108,5 +97,18 @@ extern int64 guard_states_name_interval(TimestampTz now, TimestampTz state_since
 
 /* Back-off: how long after a failed attempt comes the next?  Microseconds. */
 extern int64 guard_states_back_off(int attempts);
+
+/*
+ * Long work was looked at: it has got on if its progress is another than at the
+ * last look, and it does not sleep or wait for somebody just now.
+ */
+extern void guard_states_account(GuardLongWork *work, TimestampTz now,
+								 uint64 progress, bool rests);
+
+/*
+ * Must it end, for its time is over, or since others wait and it gets nowhere?
+ */
+extern bool guard_states_gives_way(const GuardLongWork *work, TimestampTz now,
+								   bool others_wait);
 
 #endif							/* GUARD_STATES_H */

@@ -10,11 +10,10 @@
  *
  * What gives an index back is such a transaction, and nothing else is in it that
  * could fail or wait.  Who is to know of it is told afterwards, by a task of its
- * own.  Then, as another, at most one step that takes long.
+ * own.
  *
- * Nobody watches the other indexes of the database during a long step.  So it
- * waits while one of them is in the first minutes of its trial, unless a person
- * wants an index back.
+ * What takes long is only written down as due: another process does it
+ * (long_work.c), and the watch goes on.
  *
  * Nothing is remembered between two visits: whoever comes next, after a crash or
  * on a promoted standby, finds everything in guard's tables.
@@ -81,10 +80,6 @@ typedef struct Visit
 	TimestampTz next;			/* when to come again; 0: no need to */
 	bool		stay;
 } Visit;
-
-/* The long step that the last round found to be due; STAY: none. */
-static GuardSoftDropStep long_step = GUARD_STEP_STAY;
-static int64 long_step_id = 0;
 
 static void
 come_again(Visit *visit, TimestampTz at, bool stay)
@@ -317,19 +312,6 @@ stay(GuardSoftDrop *drop, const GuardSoftDropFacts *facts,
 	guard_softdrop_save(drop);
 }
 
-/* what a person waits for comes first */
-static void
-remember_long_step(GuardSoftDropStep step, int64 id)
-{
-	if (long_step == GUARD_STEP_STAY ||
-		(long_step == GUARD_STEP_DROP && step != GUARD_STEP_DROP))
-	{
-		long_step = step;
-
-		long_step_id = id;
-	}
-}
-
 static void
 give_name_back(GuardSoftDrop *drop)
 {
@@ -351,6 +333,7 @@ do_step(Visit *visit, GuardSoftDrop *drop, const GuardSoftDropFacts *facts,
 {
 	const char *reason;
 
+	drop->long_step = GUARD_STEP_STAY;
 	switch (plan->step)
 	{
 		case GUARD_STEP_STAY:
@@ -381,12 +364,11 @@ do_step(Visit *visit, GuardSoftDrop *drop, const GuardSoftDropFacts *facts,
 		case GUARD_STEP_DROP:
 		case GUARD_STEP_REBUILD:
 		case GUARD_STEP_CREATE:
-			remember_long_step(plan->step, drop->id);
-			if (long_step_id == drop->id)
-			{
-				come_again(visit, facts->now + USECS_PER_SEC, false);
-				return NULL;
-			}
+			drop->long_step = plan->step;
+			drop->next_step = pstrdup(plan->step == GUARD_STEP_DROP ?
+									  "dropped, when a background worker is free" :
+									  "brought back, when a background worker is free");
+			drop->next_at = 0;
 			drop->due_at = facts->now + FAILED_INTERVAL;
 			guard_softdrop_save(drop);
 			break;
@@ -409,7 +391,7 @@ look_at(Visit *visit, int64 id)
 	GuardSoftDropFacts facts = {0};
 	GuardSoftDropPlan plan;
 
-	if (drop == NULL)
+	if (drop == NULL || guard_visits_is_at(id))
 	{
 		/* somebody is at it just now, and decides what it is to be */
 		come_again(visit, GetCurrentTimestamp() + USECS_PER_SEC, false);
@@ -435,119 +417,61 @@ look_at(Visit *visit, int64 id)
 
 /* ---- transactions ---- */
 
-static void
-begin(void)
+void
+guard_visit_begin(void)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
-static void
-end(void)
+void
+guard_visit_end(void)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
 
 /*
- * What went wrong goes into the row, and the attempt counts.  An attempt may fail
- * for a lock that is held just then; one after the other fails for something that
- * wants a person.
+ * An attempt may fail for a lock that is held just then; one after the other
+ * fails for something that wants a person.
  */
 static void
-do_note_failure(int64 id, const char *message)
+do_note_failure(int64 id, const char *message, bool attempt)
 {
 	GuardSoftDrop *drop;
 
-	begin();
+	guard_visit_begin();
 	drop = guard_softdrop_take(id, false);
 	if (drop != NULL)
 	{
-		drop->attempts++;
-		drop->last_attempt = GetCurrentTimestamp();
+		if (attempt)
+		{
+			drop->attempts++;
+			drop->last_attempt = GetCurrentTimestamp();
+		}
 		drop->last_error = pstrdup(message);
-		drop->due_at = drop->last_attempt + FAILED_INTERVAL;
+		drop->due_at = GetCurrentTimestamp() + FAILED_INTERVAL;
 		guard_softdrop_save(drop);
 	}
-	end();
+	guard_visit_end();
 	if (drop == NULL || drop->attempts != ATTEMPTS_UNTIL_STUCK)
 		return;
-	begin();
+	guard_visit_begin();
 	drop = guard_softdrop_take(id, false);
 	if (drop != NULL)
 		(void) guard_alert_raise(GUARD_ALERT_STUCK, guard_softdrop_name(drop),
 								 psprintf("%d attempts in a row failed, the last with: %s",
 										  drop->attempts, message),
 								 facts_of(drop));
-	end();
+	guard_visit_end();
 }
 
-typedef void (*visit_work) (Visit *visit, int64 id);
-
-static void
-do_look(Visit *visit, int64 id)
-{
-	char	   *done;
-
-	begin();
-	done = look_at(visit, id);
-	end();
-	if (done != NULL)
-		ereport(LOG, (errmsg_internal("%s", done)));
-}
-
-static void
-do_long_step(Visit *visit, int64 id)
-{
-	switch (long_step)
-	{
-		case GUARD_STEP_DROP:
-			guard_dropping_drop(id);
-			break;
-		case GUARD_STEP_REBUILD:
-			guard_dropping_rebuild(id);
-			break;
-		case GUARD_STEP_CREATE:
-			guard_dropping_create(id);
-			break;
-		default:
-			break;
-	}
-}
-
-/*
- * The drop waits for the first minutes of another index's trial.
- */
-static void
-do_put_off(Visit *visit, int64 id)
-{
-	static const char later[] = "dropped once another index's trial is five minutes old";
-	GuardSoftDrop *drop;
-
-	begin();
-	drop = guard_softdrop_take(id, false);
-	if (drop != NULL)
-	{
-		drop->next_step = pstrdup(later);
-		drop->next_at = 0;
-		drop->due_at = GetCurrentTimestamp() + USECS_PER_SEC;
-		guard_softdrop_save(drop);
-	}
-	end();
-}
-
-/*
- * Catch an error: say what it was, and undo it, unless it means that the visitor
- * has to leave.  Returns its message, in "context".
- */
-static char *
-caught(MemoryContext context)
+char *
+guard_visit_caught(MemoryContext context)
 {
 	GuardFailure failure;
 
-	if (guard_work_is_passed_on(geterrcode()))
-		PG_RE_THROW();
 	EmitErrorReport();
 	AbortOutOfAnyTransaction();
 	MemoryContextSwitchTo(context);
@@ -556,39 +480,60 @@ caught(MemoryContext context)
 }
 
 /*
- * Run a piece of work; what it raises is written down.  If that cannot be done
- * either, the log has it.
+ * If that cannot be done either, the log has it.
+ */
+void
+guard_visit_note_failure(int64 id, const char *message, bool attempt)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		do_note_failure(id, message, attempt);
+	}
+	PG_CATCH();
+	{
+		if (guard_work_is_passed_on(geterrcode()))
+			PG_RE_THROW();
+		(void) guard_visit_caught(context);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+}
+
+/*
+ * Look at one; what goes wrong is written down, unless it means that the visitor
+ * has to leave.
  */
 static void
-run(Visit *visit, visit_work work, int64 id)
+look(Visit *visit, int64 id)
 {
 	MemoryContext context = AllocSetContextCreate(visit->context, "guard soft drop",
 												  ALLOCSET_DEFAULT_SIZES);
 	char	   *volatile message = NULL;
+	char	   *done = NULL;
 
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		work(visit, id);
+		guard_visit_begin();
+		done = look_at(visit, id);
+		guard_visit_end();
+		if (done != NULL)
+			ereport(LOG, (errmsg_internal("%s", done)));
 	}
 	PG_CATCH();
 	{
-		message = caught(context);
+		if (guard_work_is_passed_on(geterrcode()))
+			PG_RE_THROW();
+		message = guard_visit_caught(context);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	if (message != NULL)
 	{
 		come_again(visit, GetCurrentTimestamp() + FAILED_INTERVAL, false);
-		PG_TRY();
-		{
-			do_note_failure(id, message);
-		}
-		PG_CATCH();
-		{
-			(void) caught(context);
-		}
-		PG_END_TRY();
+		guard_visit_note_failure(id, message, true);
 	}
 	MemoryContextSwitchTo(visit->context);
 	MemoryContextDelete(context);
@@ -628,7 +573,7 @@ prepare(Visit *visit)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	begin();
+	guard_visit_begin();
 	if (guard_store_present())
 	{
 		MemoryContext old = MemoryContextSwitchTo(visit->context);
@@ -644,7 +589,7 @@ prepare(Visit *visit)
 			come_again(visit, now + PREPARED_INTERVAL, false);
 		MemoryContextSwitchTo(old);
 	}
-	end();
+	guard_visit_end();
 }
 
 /*
@@ -663,7 +608,7 @@ look_at_some(Visit *visit, int from, int to, int64 limit)
 			come_again(visit, began, true);
 			return;
 		}
-		run(visit, do_look, *(int64 *) list_nth(visit->ids, i));
+		look(visit, *(int64 *) list_nth(visit->ids, i));
 	}
 }
 
@@ -674,8 +619,7 @@ TimestampTz
 guard_softdrop_visit(void)
 {
 	Visit		visit = {0};
-
-	long_step = GUARD_STEP_STAY;
+	TimestampTz again;
 
 	if (guard_guc_mode == GUARD_MODE_OFF || RecoveryInProgress())
 		return 0;
@@ -683,11 +627,8 @@ guard_softdrop_visit(void)
 	prepare(&visit);
 	look_at_some(&visit, 0, visit.hidden, HIDDEN_TIME);
 	look_at_some(&visit, visit.hidden, list_length(visit.ids), OTHERS_TIME);
-	if (long_step == GUARD_STEP_DROP && visit.stay)
-	{
-		run(&visit, do_put_off, long_step_id);
-		long_step = GUARD_STEP_STAY;
-	}
+	again = guard_softdrop_look_after_builder();
+	come_again(&visit, again, again != 0);
 	if (visit.next != 0)
 		guard_visits_want_at(visit.next, visit.stay ? visit.next : 0);
 	return visit.next;
@@ -704,26 +645,26 @@ tell_of(int64 id)
 	GuardSoftDrop *drop;
 	bool		alert;
 
-	begin();
+	guard_visit_begin();
 	drop = guard_softdrop_take(id, false);
 	if (drop == NULL || drop->untold == NULL)
 	{
-		end();
+		guard_visit_end();
 		return;
 	}
 	alert = strcmp(drop->untold, "alert") == 0;
 	drop->untold = NULL;
 	guard_softdrop_save(drop);
 	guard_softdrop_audit(drop, "restore", drop->state_reason);
-	end();
+	guard_visit_end();
 	if (!alert)
 		return;
-	begin();
+	guard_visit_begin();
 	drop = guard_softdrop_take(id, false);
 	if (drop != NULL)
 		(void) guard_alert_raise(GUARD_ALERT_RESTORED, guard_softdrop_name(drop),
 								 drop->state_reason, facts_of(drop));
-	end();
+	guard_visit_end();
 }
 
 /*
@@ -739,31 +680,17 @@ guard_softdrop_tell(void)
 	if (guard_guc_mode == GUARD_MODE_OFF || RecoveryInProgress())
 		return 0;
 	enable_timeout_after(STATEMENT_TIMEOUT, TELLING_TIME_LIMIT);
-	begin();
+	guard_visit_begin();
 	if (guard_store_present())
 	{
 		MemoryContextSwitchTo(context);
 		ids = guard_softdrop_list_untold();
 	}
-	end();
+	guard_visit_end();
 	foreach(lc, ids)
 	{
 		MemoryContextSwitchTo(context);
 		tell_of(*(int64 *) lfirst(lc));
 	}
 	return 0;
-}
-
-TimestampTz
-guard_softdrop_long_step(void)
-{
-	Visit		visit = {0};
-
-	if (long_step == GUARD_STEP_STAY)
-		return 0;
-	visit.context = CurrentMemoryContext;
-	run(&visit, do_long_step, long_step_id);
-	long_step = GUARD_STEP_STAY;
-
-	return GetCurrentTimestamp();
 }

@@ -31,6 +31,7 @@ CREATE TABLE guard.soft_drop (
 	attempts		integer NOT NULL DEFAULT 0,
 	last_attempt	timestamptz,
 	last_error		text,
+	long_step		text CHECK (long_step IN ('drop', 'rebuild', 'create')),
 	restore_wanted	boolean NOT NULL DEFAULT false,
 	dependencies	jsonb,
 	login_role		oid NOT NULL DEFAULT 0,
@@ -43,9 +44,10 @@ CREATE TABLE guard.soft_drop (
 );
 CREATE INDEX soft_drop_index_oid_idx ON guard.soft_drop (index_oid);
 CREATE INDEX soft_drop_due_at_idx ON guard.soft_drop (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX soft_drop_long_step_idx ON guard.soft_drop (id) WHERE long_step IS NOT NULL;
 CREATE INDEX soft_drop_untold_idx ON guard.soft_drop (id) WHERE untold IS NOT NULL;
 COMMENT ON TABLE guard.soft_drop IS
-'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one; watched and trial are microseconds, dependencies what was registered for the index when it was dropped for good. login_role is who asked, due_at when a visitor is to look at it, approved_at when it was hidden by an approval, compared whether its statements are known from before it was hidden, untold what is still to be told of its restoring.';
+'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one; watched and trial are microseconds, dependencies what was registered for the index when it was dropped for good. login_role is who asked, due_at when a visitor is to look at it, approved_at when it was hidden by an approval, compared whether its statements are known from before it was hidden, untold what is still to be told of its restoring, long_step what waits for a process of its own, attempts how often that was begun and did not succeed.';
 
 CREATE TABLE guard.soft_drop_baseline (
 	soft_drop_id	bigint NOT NULL REFERENCES guard.soft_drop ON DELETE CASCADE,

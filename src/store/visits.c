@@ -75,11 +75,11 @@ guard_visits_available(void)
 static void
 call_somebody(const GuardVisitSlot *slot)
 {
-	int			visitor = slot->visitor;
+	int			visitor = slot->calls[GUARD_VISITOR].worker;
 
 	/* Without the lock: the latch of one who has just gone harms nobody ... */
-	if (visitor >= 0 && visitor < GUARD_VISITORS)
-		guard_visits_wake(&guard_visits->visitors[visitor].procno);
+	if (visitor >= 0)
+		guard_visits_wake(&guard_visits->workers[visitor].procno);
 	/* ... and the launcher looks for itself. */
 	guard_visits_wake(&guard_visits->launcher);
 }
@@ -97,8 +97,24 @@ guard_visits_want_at(TimestampTz at, TimestampTz until)
 		return;
 	slot = &guard_visits->slots[number];
 	guard_visits_later(&slot->until, until);
-	guard_visits_sooner(&slot->due, at);
+	guard_visits_sooner(&slot->calls[GUARD_VISITOR].due, at);
 	call_somebody(slot);
+}
+
+/*
+ * Who is there already looks for more before he leaves.
+ */
+void
+guard_visits_want_builder(void)
+{
+	int			number = guard_visits == NULL ? -1 :
+		guard_visits_slot(MyDatabaseId, true, true);
+
+	if (number < 0)
+		return;
+	guard_visits_sooner(&guard_visits->slots[number].calls[GUARD_BUILDER].due,
+						GetCurrentTimestamp());
+	guard_visits_wake(&guard_visits->launcher);
 }
 
 void
@@ -168,40 +184,45 @@ tell_launcher(GuardXactPhase phase)
  */
 
 /*
- * The process that visits a database now, 0 if none does; told to leave.
+ * Tell the workers in a database to leave, by a signal if it is not 0.  False:
+ * there are none.
  */
-static int
-tell_to_leave(GuardVisitSlot *slot)
+static bool
+tell_to_leave(GuardVisitSlot *slot, int sig)
 {
-	int			pid = 0;
+	bool		anybody = false;
 
 	LWLockAcquire(guard_visits->lock, LW_SHARED);
-	if (slot->visitor >= 0)
+	for (int kind = 0; kind < GUARD_WORKER_KINDS; kind++)
 	{
-		GuardVisitor *visitor = &guard_visits->visitors[slot->visitor];
+		GuardVisitor *worker;
 
-		pid = visitor->pid;
-		pg_atomic_write_u32(&visitor->leave, 1);
-		guard_visits_wake(&visitor->procno);
+		if (slot->calls[kind].worker < 0)
+			continue;
+		worker = &guard_visits->workers[slot->calls[kind].worker];
+		anybody = true;
+		pg_atomic_write_u32(&worker->leave, 1);
+		guard_visits_wake(&worker->procno);
+		if (sig != 0 && BackendPidGetProc(worker->pid) != NULL)
+			(void) kill(worker->pid, sig);
 	}
 	LWLockRelease(guard_visits->lock);
-	return pid;
+	return anybody;
 }
 
 /*
  * Be more explicit, once at each stage.
  */
-static void
-insist(int pid, long waited, int *last_signal)
+static int
+next_signal(long waited, int *last_signal)
 {
 	int			sig = waited >= END_AFTER ? SIGTERM :
 		waited >= INTERRUPT_AFTER ? SIGINT : 0;
 
 	if (sig == *last_signal)
-		return;
+		return 0;
 	*last_signal = sig;
-	if (BackendPidGetProc(pid) != NULL)
-		(void) kill(pid, sig);
+	return sig;
 }
 
 static void
@@ -210,12 +231,11 @@ wait_until_gone(GuardVisitSlot *slot)
 	TimestampTz start = GetCurrentTimestamp();
 	long		waited = 0;
 	int			last_signal = 0;
-	int			pid;
 
 	ConditionVariablePrepareToSleep(&guard_visits->gone);
-	while ((pid = tell_to_leave(slot)) != 0 && waited < GIVE_UP_AFTER)
+	while (tell_to_leave(slot, next_signal(waited, &last_signal)) &&
+		   waited < GIVE_UP_AFTER)
 	{
-		insist(pid, waited, &last_signal);
 		(void) ConditionVariableTimedSleep(&guard_visits->gone, LOOK_EVERY,
 										   guard_compat_wait_event("GuardMakeWay"));
 		waited = TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
@@ -239,7 +259,7 @@ guard_visits_bar(Oid database)
 	if (number < 0)
 		return;
 	slot = &guard_visits->slots[number];
-	if (tell_to_leave(slot) != 0)
+	if (tell_to_leave(slot, 0))
 		wait_until_gone(slot);
 }
 
@@ -267,8 +287,9 @@ static void
 count_slot(const GuardVisitSlot *slot, TimestampTz now,
 		   GuardVisitsStatus *status)
 {
+	const GuardCall *call = &slot->calls[GUARD_VISITOR];
 	TimestampTz due =
-		(TimestampTz) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &slot->due));
+		(TimestampTz) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &call->due));
 
 	switch (slot->state)
 	{
@@ -282,7 +303,7 @@ count_slot(const GuardVisitSlot *slot, TimestampTz now,
 			status->databases_with++;
 			break;
 	}
-	if (due <= now && slot->visitor < 0)
+	if (due <= now && call->worker < 0)
 		status->waiting++;
 }
 
@@ -314,10 +335,12 @@ guard_visits_status(GuardVisitsStatus *status)
 	status->preloaded = true;
 	status->running = guard_visits_available();
 	status->no_worker_since = (TimestampTz)
-		pg_atomic_read_u64(&guard_visits->no_worker_since);
+		pg_atomic_read_u64(&guard_visits->no_worker_since[GUARD_VISITOR]);
+	status->no_builder_since = (TimestampTz)
+		pg_atomic_read_u64(&guard_visits->no_worker_since[GUARD_BUILDER]);
 	status->no_worker_count =
 		(int64) pg_atomic_read_u64(&guard_visits->no_worker_count);
-	status->visitors = guard_visits_present();
+	status->visitors = guard_visits_present(GUARD_VISITOR);
 
 	LWLockAcquire(guard_visits->lock, LW_SHARED);
 	status->databases_left_out = guard_visits->left_out;
@@ -331,9 +354,10 @@ guard_visits_status(GuardVisitsStatus *status)
 		count_slot(slot, now, status);
 		if (database == MyDatabaseId)
 		{
-			status->visits = slot->visits;
+			status->visits = slot->calls[GUARD_VISITOR].rounds;
 			status->last_visit = slot->last_visit;
-			status->visited_now = slot->visitor >= 0;
+			status->visited_now = slot->calls[GUARD_VISITOR].worker >= 0;
+			status->building = slot->work.thing != 0;
 		}
 	}
 	LWLockRelease(guard_visits->lock);

@@ -16,6 +16,8 @@
  *				back as soon as it can
  *	bar			a statement needs the database empty: nobody visits it before
  *				the statement is done
+ *	long work	what may take as long as it likes, at one thing after the
+ *				other; done by a process of its own, the builder
  *
  * What is asked for is kept in shared memory, and survives nothing: work
  * itself is always found in guard's own tables, or in the ring of whoever
@@ -78,11 +80,52 @@ extern void guard_visits_note_databases(void);
 extern void guard_visits_bar(Oid database);
 extern void guard_visits_unbar(Oid database);
 
+/*
+ * Long work is wanted in this database: somebody should come for it.  He tells
+ * at which thing he is, by a number that is not 0, before he begins to read it;
+ * that ends with 0, or with the process.
+ */
+extern void guard_visits_want_builder(void);
+extern void guard_visits_work_at(int64 thing);
+
+/*
+ * What comes now must have ended then, or the process is ended; 0 when it has.
+ */
+extern void guard_visits_limit_work(TimestampTz ends_at);
+
+/* A visitor's look at the long work that is done in this database. */
+typedef struct GuardLongWork
+{
+	int64		thing;			/* 0: none */
+	int			pid;
+	uint64		progress;		/* as it was at the last look */
+	TimestampTz seen_at;		/* 0: nobody has looked yet */
+	int64		worked;			/* microseconds in which it got on */
+	int64		rested;			/* and in which it did not */
+	TimestampTz ends_at;		/* at the latest; 0: whenever it likes */
+} GuardLongWork;
+
+extern void guard_visits_read_work(GuardLongWork *work);
+
+/* Is it at that thing just now? */
+extern bool guard_visits_is_at(int64 thing);
+
+/*
+ * Write down what was seen of it, if it is still at the same thing; and end the
+ * process, if it is.  False: it is not.
+ */
+extern bool guard_visits_note_work(const GuardLongWork *work);
+extern bool guard_visits_end_work(const GuardLongWork *work);
+
+/* Do other databases wait for a builder, because all are at work? */
+extern bool guard_visits_builder_wanted(void);
+
 typedef struct GuardVisitsStatus
 {
 	bool		preloaded;
 	bool		running;		/* there is a launcher */
 	TimestampTz no_worker_since;	/* max_worker_processes are used up; 0 */
+	TimestampTz no_builder_since;	/* the same, for long work */
 	int64		no_worker_count;	/* how often that happened */
 	int			databases_with; /* with guard, as last visited */
 	int			databases_without;
@@ -93,6 +136,7 @@ typedef struct GuardVisitsStatus
 	int64		visits;			/* of this database */
 	TimestampTz last_visit;		/* of this database, 0 = none */
 	bool		visited_now;	/* a visitor is in this database */
+	bool		building;		/* and a builder at work */
 } GuardVisitsStatus;
 
 /* for guard.status, in the current memory context */

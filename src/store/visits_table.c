@@ -19,6 +19,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -35,10 +37,14 @@
  */
 #define MIN_STAY	(2 * USECS_PER_SEC)
 
+/* How often it is said that a database waits for a builder; and believed. */
+#define WANTED_INTERVAL (1 * USECS_PER_SEC)
+#define WANTED_FOR		(5 * USECS_PER_SEC)
+
 GuardVisits *guard_visits = NULL;
 
 static int	my_slot = -1;		/* of the database that was asked for last */
-static int	my_place = -1;		/* in visitors[], when we are one */
+static int	my_place = -1;		/* in workers[], when we are one */
 
 /* ----------------------------------------------------------------
  *		The segment
@@ -53,16 +59,22 @@ static void
 clear_slot(GuardVisitSlot *slot)
 {
 	pg_atomic_write_u32(&slot->database, InvalidOid);
-	pg_atomic_write_u64(&slot->due, (uint64) GUARD_NEVER);
 	pg_atomic_write_u64(&slot->until, 0);
+	for (int kind = 0; kind < GUARD_WORKER_KINDS; kind++)
+	{
+		GuardCall  *call = &slot->calls[kind];
+
+		pg_atomic_write_u64(&call->due, (uint64) GUARD_NEVER);
+		call->worker = -1;
+		call->called = false;
+		call->failures = 0;
+		call->not_before = 0;
+		call->rounds = 0;
+	}
 	slot->barred = 0;
-	slot->visitor = -1;
 	slot->seen = 0;
-	slot->called = false;
-	slot->failures = 0;
-	slot->not_before = 0;
+	memset(&slot->work, 0, sizeof(slot->work));
 	slot->state = GUARD_DATABASE_NEW;
-	slot->visits = 0;
 	slot->last_visit = 0;
 	memset(slot->next, 0, sizeof(slot->next));
 }
@@ -80,20 +92,23 @@ attach(void *structure, bool fresh, LWLock *lock)
 	ConditionVariableInit(&guard_visits->gone);
 	pg_atomic_init_u32(&guard_visits->launcher, GUARD_NOBODY);
 	pg_atomic_init_u32(&guard_visits->relist, 0);
-	pg_atomic_init_u64(&guard_visits->no_worker_since, 0);
 	pg_atomic_init_u64(&guard_visits->no_worker_count, 0);
-	for (int i = 0; i < GUARD_VISITORS; i++)
+	pg_atomic_init_u64(&guard_visits->builder_wanted, 0);
+	for (int kind = 0; kind < GUARD_WORKER_KINDS; kind++)
+		pg_atomic_init_u64(&guard_visits->no_worker_since[kind], 0);
+	for (int i = 0; i < lengthof(guard_visits->workers); i++)
 	{
-		pg_atomic_init_u32(&guard_visits->visitors[i].procno, GUARD_NOBODY);
-		pg_atomic_init_u32(&guard_visits->visitors[i].leave, 0);
+		pg_atomic_init_u32(&guard_visits->workers[i].procno, GUARD_NOBODY);
+		pg_atomic_init_u32(&guard_visits->workers[i].leave, 0);
 	}
 	for (int i = 0; i < GUARD_MAX_DATABASES; i++)
 	{
 		GuardVisitSlot *slot = &guard_visits->slots[i];
 
 		pg_atomic_init_u32(&slot->database, InvalidOid);
-		pg_atomic_init_u64(&slot->due, 0);
 		pg_atomic_init_u64(&slot->until, 0);
+		for (int kind = 0; kind < GUARD_WORKER_KINDS; kind++)
+			pg_atomic_init_u64(&slot->calls[kind].due, 0);
 		clear_slot(slot);
 	}
 }
@@ -188,7 +203,7 @@ guard_visits_slot_locked(Oid database)
 	if (number < 0)
 		return -1;
 	guard_visits->slots[number].seen = guard_visits->listing;
-	pg_atomic_write_u64(&guard_visits->slots[number].due,
+	pg_atomic_write_u64(&guard_visits->slots[number].calls[GUARD_VISITOR].due,
 						(uint64) GetCurrentTimestamp());
 	pg_atomic_write_u32(&guard_visits->slots[number].database, database);
 	return number;
@@ -230,7 +245,12 @@ guard_visits_list_begin(void)
 static bool
 is_idle(const GuardVisitSlot *slot)
 {
-	return slot->visitor < 0 && slot->barred == 0 && !slot->called;
+	for (int kind = 0; kind < GUARD_WORKER_KINDS; kind++)
+	{
+		if (slot->calls[kind].worker >= 0 || slot->calls[kind].called)
+			return false;
+	}
+	return slot->barred == 0;
 }
 
 /*
@@ -319,7 +339,7 @@ guard_visits_drop_slot(int slot)
  */
 
 int
-guard_visits_pick(TimestampTz now, TimestampTz *next)
+guard_visits_pick(GuardWorkerKind kind, TimestampTz now, TimestampTz *next)
 {
 	int			chosen = -1;
 	TimestampTz chosen_due = 0;
@@ -328,11 +348,13 @@ guard_visits_pick(TimestampTz now, TimestampTz *next)
 	for (int i = 0; i < GUARD_MAX_DATABASES; i++)
 	{
 		GuardVisitSlot *slot = &guard_visits->slots[i];
-		TimestampTz due = (TimestampTz) pg_atomic_read_u64(&slot->due);
+		GuardCall  *call = &slot->calls[kind];
+		TimestampTz due = (TimestampTz) pg_atomic_read_u64(&call->due);
 
-		if (!OidIsValid(pg_atomic_read_u32(&slot->database)) || !is_idle(slot))
+		if (!OidIsValid(pg_atomic_read_u32(&slot->database)) ||
+			slot->barred > 0 || call->worker >= 0 || call->called)
 			continue;
-		due = Max(due, slot->not_before);
+		due = Max(due, call->not_before);
 		if (due > now)
 			*next = Min(*next, due);
 		else if (chosen < 0 || due < chosen_due)
@@ -345,27 +367,43 @@ guard_visits_pick(TimestampTz now, TimestampTz *next)
 	return chosen;
 }
 
+/*
+ * The places of one kind of worker.
+ */
+static GuardVisitor *
+places(GuardWorkerKind kind)
+{
+	return &guard_visits->workers[kind * GUARD_WORKERS_EACH];
+}
+
 int
-guard_visits_present(void)
+guard_visits_present(GuardWorkerKind kind)
 {
 	int			present = 0;
 
 	LWLockAcquire(guard_visits->lock, LW_SHARED);
-	for (int i = 0; i < GUARD_VISITORS; i++)
-		present += guard_visits->visitors[i].pid != 0 ? 1 : 0;
+	for (int i = 0; i < GUARD_WORKERS_EACH; i++)
+		present += places(kind)[i].pid != 0 ? 1 : 0;
 	LWLockRelease(guard_visits->lock);
 	return present;
 }
 
 void
-guard_visits_ask_to_yield(TimestampTz now, TimestampTz *next)
+guard_visits_ask_to_yield(GuardWorkerKind kind, TimestampTz now,
+						  TimestampTz *next)
 {
 	GuardVisitor *first = NULL;
 
-	LWLockAcquire(guard_visits->lock, LW_SHARED);
-	for (int i = 0; i < GUARD_VISITORS; i++)
+	if (kind == GUARD_BUILDER)
 	{
-		GuardVisitor *visitor = &guard_visits->visitors[i];
+		pg_atomic_write_u64(&guard_visits->builder_wanted, (uint64) now);
+		*next = Min(*next, now + WANTED_INTERVAL);
+		return;
+	}
+	LWLockAcquire(guard_visits->lock, LW_SHARED);
+	for (int i = 0; i < GUARD_WORKERS_EACH; i++)
+	{
+		GuardVisitor *visitor = &places(kind)[i];
 
 		/* Who does not stay will be gone in a moment, and wakes us. */
 		if (visitor->pid == 0 || !visitor->staying ||
@@ -387,10 +425,29 @@ guard_visits_ask_to_yield(TimestampTz now, TimestampTz *next)
 	LWLockRelease(guard_visits->lock);
 }
 
+void
+guard_visits_end_builders(void)
+{
+	LWLockAcquire(guard_visits->lock, LW_SHARED);
+	for (int i = 0; i < GUARD_WORKERS_EACH; i++)
+	{
+		/* it cannot end without the lock */
+		if (places(GUARD_BUILDER)[i].pid != 0)
+			(void) kill(places(GUARD_BUILDER)[i].pid, SIGTERM);
+	}
+	LWLockRelease(guard_visits->lock);
+}
+
 /* ----------------------------------------------------------------
- *		Visitors
+ *		Workers
  * ----------------------------------------------------------------
  */
+
+static GuardWorkerKind
+my_kind(void)
+{
+	return (GuardWorkerKind) (my_place / GUARD_WORKERS_EACH);
+}
 
 /*
  * This process ends.  Called when it has left the array of processes, so that
@@ -399,15 +456,17 @@ guard_visits_ask_to_yield(TimestampTz now, TimestampTz *next)
 static void
 leave(int code, Datum arg)
 {
-	GuardVisitor *me = &guard_visits->visitors[my_place];
+	GuardVisitor *me = &guard_visits->workers[my_place];
 	GuardVisitSlot *slot = &guard_visits->slots[me->slot];
 	TimestampTz now = GetCurrentTimestamp();
 
 	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
-	slot->visitor = -1;
+	slot->calls[my_kind()].worker = -1;
+	if (my_kind() == GUARD_BUILDER)
+		slot->work.thing = 0;
 	/* Whoever had to leave early comes back when it is his turn. */
-	if ((TimestampTz) pg_atomic_read_u64(&slot->until) > now)
-		guard_visits_sooner(&slot->due, now);
+	else if ((TimestampTz) pg_atomic_read_u64(&slot->until) > now)
+		guard_visits_sooner(&slot->calls[GUARD_VISITOR].due, now);
 	pg_atomic_write_u32(&me->procno, GUARD_NOBODY);
 	me->pid = 0;
 	LWLockRelease(guard_visits->lock);
@@ -419,37 +478,37 @@ leave(int code, Datum arg)
  * Take a free place; the caller holds the lock.
  */
 static bool
-take_place(int slot)
+take_place(GuardWorkerKind kind, int slot)
 {
-	for (int i = 0; i < GUARD_VISITORS; i++)
+	for (int i = 0; i < GUARD_WORKERS_EACH; i++)
 	{
-		GuardVisitor *visitor = &guard_visits->visitors[i];
+		GuardVisitor *worker = &places(kind)[i];
 
-		if (visitor->pid != 0)
+		if (worker->pid != 0)
 			continue;
-		visitor->pid = MyProcPid;
-		visitor->slot = slot;
-		visitor->came = GetCurrentTimestamp();
-		visitor->staying = false;
-		visitor->patient = false;
-		pg_atomic_write_u32(&visitor->leave, 0);
-		pg_atomic_write_u32(&visitor->procno, guard_visits_my_procno());
-		guard_visits->slots[slot].visitor = i;
-		my_place = i;
+		worker->pid = MyProcPid;
+		worker->slot = slot;
+		worker->came = GetCurrentTimestamp();
+		worker->staying = false;
+		pg_atomic_write_u32(&worker->leave, 0);
+		pg_atomic_write_u32(&worker->procno, guard_visits_my_procno());
+		my_place = worker - guard_visits->workers;
+		guard_visits->slots[slot].calls[kind].worker = my_place;
 		return true;
 	}
 	return false;
 }
 
 bool
-guard_visits_arrive(int slot, Oid database)
+guard_visits_arrive(GuardWorkerKind kind, int slot, Oid database)
 {
 	GuardVisitSlot *there = &guard_visits->slots[slot];
 	bool		arrived;
 
 	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
 	arrived = pg_atomic_read_u32(&there->database) == database &&
-		there->barred == 0 && there->visitor < 0 && take_place(slot);
+		there->barred == 0 && there->calls[kind].worker < 0 &&
+		take_place(kind, slot);
 	LWLockRelease(guard_visits->lock);
 	if (arrived)
 		on_shmem_exit(leave, (Datum) 0);
@@ -459,14 +518,14 @@ guard_visits_arrive(int slot, Oid database)
 bool
 guard_visits_asked_to_leave(void)
 {
-	return pg_atomic_read_u32(&guard_visits->visitors[my_place].leave) != 0;
+	return pg_atomic_read_u32(&guard_visits->workers[my_place].leave) != 0;
 }
 
 void
 guard_visits_set_staying(bool staying)
 {
 	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
-	guard_visits->visitors[my_place].staying = staying;
+	guard_visits->workers[my_place].staying = staying;
 	LWLockRelease(guard_visits->lock);
 
 	/* Somebody may have been waiting for one of us to do so. */
@@ -474,20 +533,116 @@ guard_visits_set_staying(bool staying)
 		guard_visits_wake(&guard_visits->launcher);
 }
 
-bool
-guard_visits_set_patient(bool patient)
+/* ----------------------------------------------------------------
+ *		Long work
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * What is done in this database; NULL where nobody can come.
+ */
+static GuardVisitSlot *
+slot_here(void)
 {
-	bool		ok = true;
+	int			number = guard_visits == NULL ? -1 :
+		guard_visits_slot(MyDatabaseId, false, true);
+
+	return number < 0 ? NULL : &guard_visits->slots[number];
+}
+
+void
+guard_visits_work_at(int64 thing)
+{
+	GuardVisitSlot *slot = &guard_visits->slots[guard_visits->workers[my_place].slot];
 
 	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < GUARD_VISITORS && patient; i++)
-	{
-		if (i != my_place && guard_visits->visitors[i].pid != 0 &&
-			guard_visits->visitors[i].patient)
-			ok = false;
-	}
-	if (ok)
-		guard_visits->visitors[my_place].patient = patient;
+	memset(&slot->work, 0, sizeof(slot->work));
+	slot->work.thing = thing;
+	slot->work.pid = MyProcPid;
+	if (thing != 0)
+		slot->calls[GUARD_BUILDER].rounds++;
 	LWLockRelease(guard_visits->lock);
-	return ok;
+}
+
+void
+guard_visits_limit_work(TimestampTz ends_at)
+{
+	GuardVisitSlot *slot = &guard_visits->slots[guard_visits->workers[my_place].slot];
+
+	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
+	slot->work.ends_at = ends_at;
+	LWLockRelease(guard_visits->lock);
+}
+
+void
+guard_visits_read_work(GuardLongWork *work)
+{
+	GuardVisitSlot *slot = slot_here();
+
+	memset(work, 0, sizeof(*work));
+	if (slot == NULL)
+		return;
+	LWLockAcquire(guard_visits->lock, LW_SHARED);
+	*work = slot->work;
+	LWLockRelease(guard_visits->lock);
+}
+
+bool
+guard_visits_is_at(int64 thing)
+{
+	GuardLongWork work;
+
+	guard_visits_read_work(&work);
+	return work.thing == thing;
+}
+
+/*
+ * Is it still the same process, at the same thing?  The caller holds the lock.
+ */
+static bool
+is_same_work(const GuardVisitSlot *slot, const GuardLongWork *work)
+{
+	return slot != NULL && work->thing != 0 && slot->work.thing == work->thing &&
+		slot->work.pid == work->pid;
+}
+
+bool
+guard_visits_note_work(const GuardLongWork *work)
+{
+	GuardVisitSlot *slot = slot_here();
+	bool		same;
+
+	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
+	same = is_same_work(slot, work);
+	if (same)
+	{
+		slot->work.progress = work->progress;
+		slot->work.seen_at = work->seen_at;
+		slot->work.worked = work->worked;
+		slot->work.rested = work->rested;
+	}
+	LWLockRelease(guard_visits->lock);
+	return same;
+}
+
+bool
+guard_visits_end_work(const GuardLongWork *work)
+{
+	GuardVisitSlot *slot = slot_here();
+	bool		same;
+
+	LWLockAcquire(guard_visits->lock, LW_SHARED);
+	same = is_same_work(slot, work);
+	if (same)
+		(void) kill(work->pid, SIGTERM);
+	LWLockRelease(guard_visits->lock);
+	return same;
+}
+
+bool
+guard_visits_builder_wanted(void)
+{
+	TimestampTz at = (TimestampTz) pg_atomic_read_u64(&guard_visits->builder_wanted);
+
+	return GetCurrentTimestamp() - at < WANTED_FOR;
 }

@@ -25,8 +25,24 @@
 
 #include "store/visits.h"
 
-/* Visitors at a time: max_worker_processes is 8 where nobody has raised it. */
-#define GUARD_VISITORS	2
+/*
+ * What is sent to a database: a visitor for everything that is soon done, and
+ * a builder for what may take as long as it likes: it builds indexes, runs what
+ * their owners wrote, and waits for their locks.  The one never waits for the
+ * other.
+ */
+typedef enum GuardWorkerKind
+{
+	GUARD_VISITOR,
+	GUARD_BUILDER
+} GuardWorkerKind;
+#define GUARD_WORKER_KINDS	2
+
+/*
+ * So many of each kind at a time, and at most one in a database:
+ * max_worker_processes is 8 where nobody has raised it.
+ */
+#define GUARD_WORKERS_EACH	2
 
 /*
  * Databases that can be known at a time, some 200 bytes each.  Beyond that the
@@ -47,25 +63,33 @@ typedef enum GuardDatabaseState
 	GUARD_DATABASE_WITH
 } GuardDatabaseState;
 
+/* A database's wish for one kind of worker. */
+typedef struct GuardCall
+{
+	pg_atomic_uint64 due;		/* GUARD_NEVER: nothing scheduled */
+	int			worker;			/* number of the one that is there, -1; lock */
+
+	/* launcher */
+	bool		called;			/* one is on its way, or there */
+	int			failures;		/* in a row that came to nothing */
+	TimestampTz not_before;
+
+	int64		rounds;			/* that came to something; that worker */
+} GuardCall;
+
 typedef struct GuardVisitSlot
 {
 	pg_atomic_uint32 database;	/* InvalidOid: free */
-	pg_atomic_uint64 due;		/* GUARD_NEVER: nothing scheduled */
-	pg_atomic_uint64 until;		/* not to be left before; 0 */
+	pg_atomic_uint64 until;		/* a visitor is not to leave before; 0 */
+	GuardCall	calls[GUARD_WORKER_KINDS];
 
 	/* lock */
 	int			barred;			/* statements that need it empty */
-	int			visitor;		/* number of the visitor in there, -1 */
 	int			seen;			/* number of the listing that saw it */
-
-	/* launcher */
-	bool		called;			/* a visitor is on its way, or there */
-	int			failures;		/* visits in a row that came to nothing */
-	TimestampTz not_before;
+	GuardLongWork work;			/* of the builder that is there */
 
 	/* visitor */
 	GuardDatabaseState state;
-	int64		visits;
 	TimestampTz last_visit;
 	TimestampTz next[GUARD_MAX_TASKS];	/* 0: not run yet */
 } GuardVisitSlot;
@@ -76,7 +100,6 @@ typedef struct GuardVisitor
 	int			slot;
 	TimestampTz came;
 	bool		staying;		/* resting, with nothing to do just now */
-	bool		patient;		/* at a task that may take long */
 	pg_atomic_uint32 procno;	/* GUARD_NOBODY */
 	pg_atomic_uint32 leave;
 } GuardVisitor;
@@ -87,11 +110,13 @@ typedef struct GuardVisits
 	ConditionVariable gone;		/* a visitor has left */
 	pg_atomic_uint32 launcher;	/* its proc number, GUARD_NOBODY */
 	pg_atomic_uint32 relist;	/* databases have come or gone */
-	pg_atomic_uint64 no_worker_since;
+	pg_atomic_uint64 no_worker_since[GUARD_WORKER_KINDS];
 	pg_atomic_uint64 no_worker_count;
+	pg_atomic_uint64 builder_wanted;	/* when a database last waited for one
+										 * because all were elsewhere */
 	int			listing;		/* number of the latest listing */
 	int			left_out;
-	GuardVisitor visitors[GUARD_VISITORS];
+	GuardVisitor workers[GUARD_WORKER_KINDS * GUARD_WORKERS_EACH];
 	GuardVisitSlot slots[GUARD_MAX_DATABASES];
 } GuardVisits;
 
@@ -129,37 +154,38 @@ extern void guard_visits_list(Oid database, bool visitable);
 extern void guard_visits_list_end(void (*vanished) (Oid database));
 
 /*
- * The slot of the database that is due and has waited longest, -1 if none is;
- * *next is lowered to the time when the next one will be.
+ * The slot of the database that is due for such a worker and has waited
+ * longest, -1 if none is; *next is lowered to the time when the next one will
+ * be.
  */
-extern int	guard_visits_pick(TimestampTz now, TimestampTz *next);
+extern int	guard_visits_pick(GuardWorkerKind kind, TimestampTz now,
+							  TimestampTz *next);
 
 /* Free the slot of a database that is no more, or not to be visited. */
 extern void guard_visits_drop_slot(int slot);
 
-/* Visitors that are in a database now. */
-extern int	guard_visits_present(void);
+/* Workers that are in a database now. */
+extern int	guard_visits_present(GuardWorkerKind kind);
 
 /*
- * Somebody waits for a visitor, and none is free.  If all of them stay, have
- * the one go that came first; *next is lowered to when this may be tried again.
+ * Somebody waits for a worker, and none is free.  If all visitors stay, have
+ * the one go that came first; builders are gone when a visitor finds that they
+ * have got nowhere.  *next is lowered to when this may be tried again.
  */
-extern void guard_visits_ask_to_yield(TimestampTz now, TimestampTz *next);
+extern void guard_visits_ask_to_yield(GuardWorkerKind kind, TimestampTz now,
+									  TimestampTz *next);
 
-/* ---- for a visitor ---- */
+/* guard has been switched off: builders go at once. */
+extern void guard_visits_end_builders(void);
+
+/* ---- for a worker ---- */
 
 /*
  * Come to a database, before connecting to it; false: not wanted there any
  * more, or no place free.  Leaving is seen to when the process ends.
  */
-extern bool guard_visits_arrive(int slot, Oid database);
+extern bool guard_visits_arrive(GuardWorkerKind kind, int slot, Oid database);
 extern bool guard_visits_asked_to_leave(void);
 extern void guard_visits_set_staying(bool staying);
-
-/*
- * The right to take long, which one visitor has at a time; given up by
- * asking for "false".
- */
-extern bool guard_visits_set_patient(bool patient);
 
 #endif							/* GUARD_VISITS_TABLE_H */

@@ -12,7 +12,8 @@
  *
  * max_worker_processes is eight where nobody has raised it, and other people
  * live on it, too.  The launcher takes one place for good and two at most for
- * visitors.  When there is none left, that is no error: it is counted, said
+ * visitors; and two for builders, while an index is dropped for good or created
+ * again.  When there is none left, that is no error: it is counted, said
  * once and shown in guard.status, and tried again.
  *
  * There is no launcher while the server is a standby: it is registered to
@@ -73,17 +74,25 @@
 #define FIRST_RETRY		(1 * USECS_PER_SEC)
 #define MAX_DOUBLINGS	8		/* about four minutes */
 
-/* A visitor that was sent. */
+/* A worker that was sent. */
 typedef struct Sent
 {
 	BackgroundWorkerHandle *handle; /* NULL: nobody */
 	int			slot;
-	int64		visits;			/* of that database, before */
+	int64		rounds;			/* of its kind in that database, before */
 } Sent;
 
-static Sent sent[GUARD_VISITORS];
+/* What each kind is called, in pg_stat_activity as well, and where it begins. */
+static const char *const kinds[GUARD_WORKER_KINDS][2] = {
+	[GUARD_VISITOR] = {"guard worker", "guard_visitor_main"},
+	[GUARD_BUILDER] = {"guard builder", "guard_builder_main"},
+};
+
+static Sent sent[GUARD_WORKER_KINDS][GUARD_WORKERS_EACH];
 static TimestampTz next_listing = 0;
-static TimestampTz next_try = 0;	/* after there was no worker slot */
+
+/* after there was no worker slot */
+static TimestampTz next_try[GUARD_WORKER_KINDS];
 static MemoryContext launcher_context = NULL;
 
 /* ----------------------------------------------------------------
@@ -235,34 +244,34 @@ may_visit(Oid database)
 }
 
 /* ----------------------------------------------------------------
- *		Sending visitors
+ *		Sending workers
  * ----------------------------------------------------------------
  */
 
 /*
- * A visitor has ended.  If it did not come to the end of its first round, its
+ * A worker has ended.  If it did not come to the end of its first round, its
  * database is left alone for a while, and longer each time.
  */
 static void
-take_back(Sent *visitor, TimestampTz now)
+take_back(Sent *worker, GuardWorkerKind kind, TimestampTz now)
 {
-	GuardVisitSlot *slot = &guard_visits->slots[visitor->slot];
+	GuardCall  *call = &guard_visits->slots[worker->slot].calls[kind];
 
-	if (slot->visits > visitor->visits)
-		slot->failures = 0;
+	if (call->rounds > worker->rounds)
+		call->failures = 0;
 	else
 	{
-		int			doublings = Min(slot->failures, MAX_DOUBLINGS);
+		int			doublings = Min(call->failures, MAX_DOUBLINGS);
 
-		slot->not_before = now + (FIRST_RETRY << doublings);
-		slot->failures++;
+		call->not_before = now + (FIRST_RETRY << doublings);
+		call->failures++;
 
 		/* it took the wishes of others with it, which it had not met */
-		guard_visits_sooner(&slot->due, slot->not_before);
+		guard_visits_sooner(&call->due, call->not_before);
 	}
-	slot->called = false;
-	pfree(visitor->handle);
-	visitor->handle = NULL;
+	call->called = false;
+	pfree(worker->handle);
+	worker->handle = NULL;
 }
 
 /*
@@ -270,36 +279,37 @@ take_back(Sent *visitor, TimestampTz now)
  * launcher sent may be there, too.
  */
 static int
-count_free(TimestampTz now)
+count_free(GuardWorkerKind kind, TimestampTz now)
 {
 	int			mine = 0;
 
-	for (int i = 0; i < GUARD_VISITORS; i++)
+	for (int i = 0; i < GUARD_WORKERS_EACH; i++)
 	{
+		Sent	   *worker = &sent[kind][i];
 		pid_t		pid;
 
-		if (sent[i].handle == NULL)
+		if (worker->handle == NULL)
 			continue;
-		if (GetBackgroundWorkerPid(sent[i].handle, &pid) == BGWH_STOPPED)
-			take_back(&sent[i], now);
+		if (GetBackgroundWorkerPid(worker->handle, &pid) == BGWH_STOPPED)
+			take_back(worker, kind, now);
 		else
 			mine++;
 	}
-	return GUARD_VISITORS - Max(mine, guard_visits_present());
+	return GUARD_WORKERS_EACH - Max(mine, guard_visits_present(kind));
 }
 
 /*
  * There was no worker slot.  Said once, until there was one again.
  */
 static void
-note_no_worker(TimestampTz now)
+note_no_worker(GuardWorkerKind kind, TimestampTz now)
 {
 	uint64		never = 0;
 
 	pg_atomic_fetch_add_u64(&guard_visits->no_worker_count, 1);
-	next_try = now + NO_WORKER_RETRY;
-	if (!pg_atomic_compare_exchange_u64(&guard_visits->no_worker_since, &never,
-										(uint64) now))
+	next_try[kind] = now + NO_WORKER_RETRY;
+	if (!pg_atomic_compare_exchange_u64(&guard_visits->no_worker_since[kind],
+										&never, (uint64) now))
 		return;
 	ereport(LOG,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -309,9 +319,10 @@ note_no_worker(TimestampTz now)
 }
 
 static bool
-send_visitor(int number, TimestampTz now)
+send_worker(GuardWorkerKind kind, int number, TimestampTz now)
 {
 	GuardVisitSlot *slot = &guard_visits->slots[number];
+	GuardCall  *call = &slot->calls[kind];
 	Oid			database = pg_atomic_read_u32(&slot->database);
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
@@ -319,7 +330,7 @@ send_visitor(int number, TimestampTz now)
 	int			place = 0;
 	bool		ok;
 
-	describe(&worker, "guard worker", "guard_visitor_main");
+	describe(&worker, kinds[kind][0], kinds[kind][1]);
 	worker.bgw_flags |= GUARD_COMPAT_BGWORKER_INTERRUPTIBLE;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_main_arg = Int32GetDatum(number);
@@ -331,41 +342,45 @@ send_visitor(int number, TimestampTz now)
 	MemoryContextSwitchTo(old);
 	if (!ok)
 	{
-		note_no_worker(now);
+		note_no_worker(kind, now);
 		return false;
 	}
-	pg_atomic_write_u64(&guard_visits->no_worker_since, 0);
-	slot->called = true;
-	while (sent[place].handle != NULL)
+	pg_atomic_write_u64(&guard_visits->no_worker_since[kind], 0);
+	call->called = true;
+	while (sent[kind][place].handle != NULL)
 		place++;
-	sent[place].handle = handle;
-	sent[place].slot = number;
-	sent[place].visits = slot->visits;
+	sent[kind][place].handle = handle;
+	sent[kind][place].slot = number;
+	sent[kind][place].rounds = call->rounds;
 	return true;
 }
 
 /*
- * Send visitors to whoever is due; returns when to look again.
+ * Send workers to whoever is due; returns when to look again.
  */
 static TimestampTz
-send_visitors(TimestampTz now)
+send_workers(GuardWorkerKind kind, TimestampTz now)
 {
 	TimestampTz next = next_listing;
-	int			places = count_free(now);
+	int			places = count_free(kind, now);
 	int			number;
 
-	while ((number = guard_visits_pick(now, &next)) >= 0)
+	while ((number = guard_visits_pick(kind, now, &next)) >= 0)
 	{
-		if (next_try > now)
-			return Min(next, next_try);
+		if (next_try[kind] > now)
+			return Min(next, next_try[kind]);
 		if (places <= 0)
 		{
-			guard_visits_ask_to_yield(now, &next);
+			guard_visits_ask_to_yield(kind, now, &next);
 			break;
 		}
 		if (!may_visit(pg_atomic_read_u32(&guard_visits->slots[number].database)))
+		{
+			pg_atomic_write_u64(&guard_visits->slots[number].calls[kind].due,
+								(uint64) GUARD_NEVER);
 			guard_visits_drop_slot(number);
-		else if (send_visitor(number, now))
+		}
+		else if (send_worker(kind, number, now))
 			places--;
 	}
 	return next;
@@ -390,7 +405,7 @@ call_for_alerts(void)
 
 			if (OidIsValid(pg_atomic_read_u32(&slot->database)) &&
 				slot->state == GUARD_DATABASE_WITH)
-				guard_visits_sooner(&slot->due, now);
+				guard_visits_sooner(&slot->calls[GUARD_VISITOR].due, now);
 		}
 	}
 	called = wanted;
@@ -408,7 +423,10 @@ static void
 take_over(void)
 {
 	for (int i = 0; i < GUARD_MAX_DATABASES; i++)
-		guard_visits->slots[i].called = false;
+	{
+		for (int kind = 0; kind < GUARD_WORKER_KINDS; kind++)
+			guard_visits->slots[i].calls[kind].called = false;
+	}
 	pg_atomic_write_u32(&guard_visits->launcher, guard_visits_my_procno());
 }
 
@@ -416,7 +434,8 @@ static void
 retire(int code, Datum arg)
 {
 	pg_atomic_write_u32(&guard_visits->launcher, GUARD_NOBODY);
-	pg_atomic_write_u64(&guard_visits->no_worker_since, 0);
+	for (int kind = 0; kind < GUARD_WORKER_KINDS; kind++)
+		pg_atomic_write_u64(&guard_visits->no_worker_since[kind], 0);
 }
 
 void
@@ -447,8 +466,11 @@ guard_launcher_main(Datum arg)
 				now >= next_listing)
 				list_databases();
 			call_for_alerts();
-			next = send_visitors(now);
+			next = Min(send_workers(GUARD_VISITOR, now),
+					   send_workers(GUARD_BUILDER, now));
 		}
+		else
+			guard_visits_end_builders();
 		guard_worker_rest(next, wait_event);
 	}
 

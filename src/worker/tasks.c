@@ -72,10 +72,11 @@ const GuardTask guard_tasks[] = {
 	{"history", &guard_guc_snapshot_interval, history, 0},
 	{"prune audit", &hourly, prune_audit, 0},
 	{"purge", &hourly, purge, 0},
-	{"soft drops, long step", NULL, guard_softdrop_long_step,
-	GUARD_TASK_OWN_TRANSACTIONS | GUARD_TASK_PATIENT},
 };
 const int	guard_tasks_count = lengthof(guard_tasks);
+
+const GuardTask guard_long_task =
+{"soft drops, long step", NULL, guard_softdrop_long_step, GUARD_TASK_OWN_TRANSACTIONS};
 
 StaticAssertDecl(lengthof(guard_tasks) <= GUARD_MAX_TASKS,
 				 "GUARD_MAX_TASKS is too small");

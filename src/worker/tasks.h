@@ -27,13 +27,6 @@
  */
 #define GUARD_TASK_OWN_TRANSACTIONS 0x01
 
-/*
- * It may take long and wait for locks without a limit; one such task runs at a
- * time on the whole server, so that the other visitor remains for the rest.
- * It is interrupted by who needs the database empty.
- */
-#define GUARD_TASK_PATIENT			0x02
-
 typedef struct GuardTask
 {
 	const char *name;			/* for log lines, and pg_stat_activity */
@@ -55,5 +48,8 @@ typedef struct GuardTask
 
 extern const GuardTask guard_tasks[];
 extern const int guard_tasks_count;
+
+/* A builder's only one, which may take long and wait for locks without a limit. */
+extern const GuardTask guard_long_task;
 
 #endif							/* GUARD_TASKS_H */

@@ -8,6 +8,10 @@
  * between two tasks when it is asked to leave, which is when a statement needs
  * the database empty or when others wait.
  *
+ * What may take long is not done here but by a builder, a second process that
+ * comes for nothing else: a visitor calls it, and ends it where it gets nowhere
+ * and others wait (softdrop/long_work.c).
+ *
  * Every task has a transaction of its own, and what it raises ends here: one
  * line in the server log, and the next task.  A task that failed is called
  * again after its interval, and not before a minute has passed.
@@ -38,7 +42,7 @@
 #include "worker/worker.h"
 
 /*
- * What a task may take, in milliseconds, unless it is a patient one.  Users
+ * What a task may take, in milliseconds, unless it is a builder's.  Users
  * come first: for a lock that one of them holds we rather come again.
  */
 #define TASK_LOCK_WAIT	"200ms"
@@ -47,9 +51,6 @@
 /* A task that failed is not called again before this. */
 #define RETRY_AFTER		(60 * USECS_PER_SEC)
 
-/* A patient task that finds another one at work tries again after this. */
-#define PATIENT_RETRY	(10 * USECS_PER_SEC)
-
 /*
  * A database without guard announces itself when it gets it, and one in which
  * guard.mode is off when that changes; looking is for what nobody expects.
@@ -57,10 +58,11 @@
 #define WITHOUT_GUARD	USECS_PER_DAY
 #define WITH_MODE_OFF	(5 * 60 * USECS_PER_SEC)
 
+static GuardWorkerKind my_kind;
 static GuardVisitSlot *here = NULL;
 static MemoryContext visitor_context = NULL;
 
-/* Tasks that failed, or could not be begun, are not called again before. */
+/* Tasks that failed are not called again before. */
 static TimestampTz not_before[GUARD_MAX_TASKS];
 
 /* ----------------------------------------------------------------
@@ -77,7 +79,6 @@ static void
 pin_settings(void)
 {
 	static const char *const pinned[][2] = {
-		{"application_name", "guard worker"},
 		{"search_path", "pg_catalog, pg_temp"},
 		{"statement_timeout", "0"},
 		{"lock_timeout", TASK_LOCK_WAIT},
@@ -90,6 +91,8 @@ pin_settings(void)
 		{"synchronous_commit", "local"},
 	};
 
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_type, PGC_SUSET,
+					PGC_S_OVERRIDE);
 	for (int i = 0; i < lengthof(pinned); i++)
 	{
 		if (GetConfigOption(pinned[i][0], true, false) != NULL)
@@ -101,7 +104,7 @@ pin_settings(void)
 static void
 begin_task(const GuardTask *task)
 {
-	bool		patient = task->flags & GUARD_TASK_PATIENT;
+	bool		patient = my_kind == GUARD_BUILDER;
 
 	SetConfigOption("lock_timeout", patient ? "0" : TASK_LOCK_WAIT, PGC_SUSET,
 					PGC_S_OVERRIDE);
@@ -173,28 +176,17 @@ call_task(const GuardTask *task, TimestampTz *wish)
 }
 
 /*
- * Run a task, unless it may not just now; returns when it is to be run again.
+ * Run a task; returns when it is to be run again.
  */
 static TimestampTz
 run_task(int number)
 {
 	const GuardTask *task = &guard_tasks[number];
-	bool		patient = task->flags & GUARD_TASK_PATIENT;
 	TimestampTz wish = 0;
 	TimestampTz next = GUARD_NEVER;
-	TimestampTz now;
-	bool		ok;
+	bool		ok = call_task(task, &wish);
+	TimestampTz now = GetCurrentTimestamp();
 
-	if (patient && !guard_visits_set_patient(true))
-	{
-		not_before[number] = GetCurrentTimestamp() + PATIENT_RETRY;
-		return not_before[number];
-	}
-	ok = call_task(task, &wish);
-	if (patient)
-		(void) guard_visits_set_patient(false);
-
-	now = GetCurrentTimestamp();
 	if (task->interval != NULL)
 		next = now + *task->interval * USECS_PER_SEC;
 	if (!ok)
@@ -267,6 +259,16 @@ run_tasks(void)
 }
 
 /*
+ * What others wished for until now.
+ */
+static TimestampTz
+take_wish(void)
+{
+	return (TimestampTz) pg_atomic_exchange_u64(&here->calls[my_kind].due,
+												(uint64) GUARD_NEVER);
+}
+
+/*
  * One round.  What others wish for from here on is for the next one: they made
  * their wish after they wrote down what is to be done, and we look for that
  * after we take note of their wish.
@@ -275,19 +277,19 @@ static void
 go_round(void)
 {
 	TimestampTz next = GUARD_NEVER;
-	TimestampTz wish = (TimestampTz)
-		pg_atomic_exchange_u64(&here->due, (uint64) GUARD_NEVER);
+	TimestampTz wish = take_wish();
+	GuardCall  *call = &here->calls[GUARD_VISITOR];
 
 	/* One for later is not met by a round now. */
 	if (wish > GetCurrentTimestamp())
-		guard_visits_sooner(&here->due, wish);
+		guard_visits_sooner(&call->due, wish);
 	if (is_wanted_here(&next))
 		next = run_tasks();
 	else
 		pg_atomic_write_u64(&here->until, 0);
-	guard_visits_sooner(&here->due, next);
+	guard_visits_sooner(&call->due, next);
 	here->last_visit = GetCurrentTimestamp();
-	here->visits++;
+	call->rounds++;
 }
 
 /*
@@ -303,7 +305,8 @@ stay(uint32 wait_event)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 		TimestampTz until = (TimestampTz) pg_atomic_read_u64(&here->until);
-		TimestampTz next = (TimestampTz) pg_atomic_read_u64(&here->due);
+		TimestampTz next = (TimestampTz)
+			pg_atomic_read_u64(&here->calls[GUARD_VISITOR].due);
 
 		if (next <= now)
 			due = true;
@@ -316,27 +319,56 @@ stay(uint32 wait_event)
 	return due;
 }
 
-void
-guard_visitor_main(Datum arg)
+/*
+ * Connect to the database, as a worker of that kind.
+ */
+static void
+arrive(GuardWorkerKind kind, int slot)
 {
-	int			slot = DatumGetInt32(arg);
 	Oid			database;
-	uint32		wait_event;
 
+	my_kind = kind;
 	memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof(database));
 	guard_worker_handle_signals();
-	if (guard_guc_mode == GUARD_MODE_OFF || !guard_visits_arrive(slot, database))
+	if (guard_guc_mode == GUARD_MODE_OFF ||
+		!guard_visits_arrive(kind, slot, database))
 		proc_exit(0);
 	here = &guard_visits->slots[slot];
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	pin_settings();
 	pgstat_report_activity(STATE_IDLE, NULL);
-	wait_event = guard_compat_wait_event("GuardWorkerStay");
 	visitor_context = AllocSetContextCreate(TopMemoryContext, "guard worker",
 											ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(visitor_context);
+}
+
+void
+guard_visitor_main(Datum arg)
+{
+	uint32		wait_event;
+
+	arrive(GUARD_VISITOR, DatumGetInt32(arg));
+	wait_event = guard_compat_wait_event("GuardWorkerStay");
 	do
 		go_round();
 	while (stay(wait_event));
+	proc_exit(0);
+}
+
+/*
+ * One thing after the other.  A visitor calls again as long as anything is left
+ * to do, so nothing is lost by going.
+ */
+void
+guard_builder_main(Datum arg)
+{
+	TimestampTz again;
+	TimestampTz more = 0;
+
+	arrive(GUARD_BUILDER, DatumGetInt32(arg));
+	do
+		(void) take_wish();
+	while (is_wanted_here(&again) && !must_leave() &&
+		   call_task(&guard_long_task, &more) && more != 0);
 	proc_exit(0);
 }

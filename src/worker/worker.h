@@ -19,6 +19,7 @@ extern void guard_worker_init(void);
 /* Where the processes begin. */
 extern PGDLLEXPORT void guard_launcher_main(Datum arg);
 extern PGDLLEXPORT void guard_visitor_main(Datum arg);
+extern PGDLLEXPORT void guard_builder_main(Datum arg);
 
 /* What both do alike: signals, and a rest that a signal or a latch ends. */
 extern void guard_worker_handle_signals(void);

@@ -174,6 +174,48 @@ static const ComparedCase compared_cases[] = {
 	{"used once, by one that is not", true, 1, 0, 9, false},
 };
 
+/* Does long work give way?  Looks are a second apart. */
+typedef struct WorkCase
+{
+	const char *name;
+	const char *looks;			/* of each: w it worked, s it got on but slept
+								 * just then, r nothing moved */
+	int64		ends_at;		/* after the first look; 0: whenever it likes */
+	bool		others_wait;
+	bool		result;
+} WorkCase;
+
+static const WorkCase work_cases[] = {
+	{"nobody has looked", "", 0, true, false},
+	{"it rests for five seconds", "rrrrrr", 0, true, false},
+	{"and for six", "rrrrrrr", 0, true, true},
+	{"and nobody waits", "rrrrrrrrrrrrrrrrrrrr", 0, false, false},
+	{"it works for ever", "rwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww", 0, true, false},
+	{"it has worked for ten seconds, and rests for ten", "rwwwwwwwwwwrrrrrrrrrr", 0, true, false},
+	{"and for eleven", "rwwwwwwwwwwrrrrrrrrrrr", 0, true, true},
+	{"it sleeps between one row and the next", "sssssss", 0, true, true},
+	{"it has twenty seconds", "rrrrrrrrrrrrrrrrrrrr", 20 * SEC, false, false},
+	{"and they are over", "rrrrrrrrrrrrrrrrrrrrr", 20 * SEC, false, true},
+	{"however much it has worked", "wwwwwwwwwwwwwwwwwwwww", 20 * SEC, false, true},
+};
+
+static bool
+work_holds(const WorkCase *c)
+{
+	GuardLongWork work = {.thing = 1};
+	TimestampTz now = NOW - SEC;
+	uint64		progress = 0;
+
+	for (const char *look = c->looks; *look != '\0'; look++)
+	{
+		now += SEC;
+		progress += *look != 'r';
+		guard_states_account(&work, now, progress, *look == 's');
+	}
+	work.ends_at = c->ends_at == 0 ? 0 : NOW + c->ends_at;
+	return guard_states_gives_way(&work, now, c->others_wait) == c->result;
+}
+
 static int	tests = 0;
 static int	failed = 0;
 
@@ -195,6 +237,8 @@ main(void)
 		tell(guard_states_compared(compared_cases[i].used, compared_cases[i].uses,
 								   compared_cases[i].covered, compared_cases[i].others) ==
 			 compared_cases[i].result, compared_cases[i].name);
+	for (int i = 0; i < (int) lengthof(work_cases); i++)
+		tell(work_holds(&work_cases[i]), work_cases[i].name);
 	printf("1..%d\n", tests);
 	return failed > 0;
 }

@@ -115,8 +115,6 @@ foreach my $fault ('a visitor is killed', 'the server crashes')
 	ok(1, "$fault: another visitor goes on watching");
 	wait_until($s, "SELECT count(*) = 0 FROM guard.soft_drops WHERE last_error IS NOT NULL");
 }
-# A drop waits while another index is in the first five minutes of its trial.  These have been watched for longer now.
-$s->ok("UPDATE guard.soft_drop SET watched = 600000000 WHERE state = 'hidden'");
 
 # ---- killed, and crashed, in the drop itself, which waits for a reader
 
@@ -142,7 +140,7 @@ foreach my $fault ('a visitor is killed', 'the server crashes')
 	is(column($name, 'next_step'), 'being dropped now', "$fault in the drop: it is under way");
 	if ($fault =~ /killed/)
 	{
-		kill 'KILL', $s->value("SELECT pid FROM pg_stat_activity WHERE query ~ 'DROP INDEX CONCURRENTLY|long step' AND backend_type = 'guard worker'");
+		kill 'KILL', $s->value("SELECT pid FROM pg_stat_activity WHERE backend_type = 'guard builder'");
 		$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'reader')");
 	}
 	else
@@ -160,8 +158,7 @@ foreach my $fault ('a visitor is killed', 'the server crashes')
 $s->ok("BEGIN; LOCK TABLE dropping_1 IN SHARE MODE");
 my $other = session($node, 'other');
 $other->ok("SELECT guard.restore('dropping_1_a_idx')");
-wait_until($other, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'dropping_1'::regclass AND mode = 'ShareUpdateExclusiveLock' AND NOT granted)
-	OR EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'guard worker' AND query ~ 'long step' AND wait_event_type = 'Lock')");
+wait_until($other, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'guard builder' AND wait_event_type = 'Lock')");
 $node->stop('immediate');
 $node->start;
 undef $other;

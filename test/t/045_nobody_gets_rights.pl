@@ -149,7 +149,7 @@ as('sleeper', 'DROP INDEX sleeper.plain_idx', 'DROP INDEX sleeper.parted_idx');
 as('worker', 'DROP INDEX worker.plain_idx', 'DROP INDEX worker.parted_idx');
 wait_for_state('true', 'dropped');
 is($s->value("SELECT count(*) FROM pg_class WHERE relname ~ 'plain_idx|parted_idx|parted_._'"), 0, 'dropped in stages');
-ok(slurp_file($node->logfile, $from) !~ /<guard worker>.*noticed:/, 'hiding, watching and dropping run nothing of an index');
+ok(slurp_file($node->logfile, $from) !~ /<guard (worker|builder)>.*noticed:/, 'hiding, watching and dropping run nothing of an index');
 
 $from = -s $node->logfile;
 $s->ok('GRANT EXECUTE ON FUNCTION guard.restore(text) TO worker, sleeper; GRANT USAGE ON SCHEMA guard TO worker, sleeper');
@@ -163,7 +163,7 @@ foreach my $o ('sleeper', 'worker')
 {
 	foreach my $what ('domain', 'array', 'composite', 'range', 'predicate', 'expression', 'operator', 'operator class', 'cast')
 	{
-		ok($log =~ /<guard worker>.*noticed: $what of $o as $o(?: at character \d+)?\n/, "$what ran as $o when the index was created again");
+		ok($log =~ /<guard builder>.*noticed: $what of $o as $o(?: at character \d+)?\n/, "$what ran as $o when the index was created again");
 	}
 }
 is($s->value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'worker.parted_idx'::regclass"), 3, 'a new partition has its index, too');
@@ -277,7 +277,7 @@ $s->ok('CREATE TABLE there.victim AS SELECT g AS a, rpad(g::text, 400) AS b FROM
 use_it('SELECT count(*) FROM here.t WHERE a = 1');
 $s->ok("CREATE FUNCTION swap() RETURNS event_trigger LANGUAGE plpgsql AS \$\$
 	BEGIN
-		IF current_setting('application_name') = 'guard worker' AND to_regnamespace('away') IS NULL THEN
+		IF current_setting('application_name') = 'guard builder' AND to_regnamespace('away') IS NULL THEN
 			ALTER SCHEMA here RENAME TO away;
 			ALTER SCHEMA there RENAME TO here;
 		END IF;
