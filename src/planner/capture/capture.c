@@ -58,6 +58,7 @@
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/file.h"
+#include "planner/capture/mail.h"
 #include "planner/capture/pending.h"
 #include "planner/capture/shares.h"
 #include "planner/capture/table.h"
@@ -359,6 +360,18 @@ rate_per_second(const GuardRelationRecord *record, const GuardOwnUse *own)
 }
 
 /*
+ * Have everything in the shared tables that is known of a relation, InvalidOid
+ * for all: what this session did, and what others could not publish.  False:
+ * something could not be published.
+ */
+static bool
+publish_all(Oid relation)
+{
+	guard_pending_flush(false);
+	return guard_mail_deliver(relation);
+}
+
+/*
  * A record as this session sees it: without what it did itself.
  */
 static void
@@ -398,8 +411,9 @@ guard_capture_lookup(Oid relation, GuardCapturedUse *use)
 	use->relation = relation;
 	if (!guard_table_attached())
 		return false;
-	guard_pending_flush(false);
-	if (!guard_table_read(relation, &record, &use->unreadable))
+	use->unreadable = !publish_all(relation);
+	if (use->unreadable ||
+		!guard_table_read(relation, &record, &use->unreadable))
 		return false;
 	fill_use(&record, use);
 	return true;
@@ -430,7 +444,7 @@ guard_capture_relations(void)
 
 	if (!guard_table_attached())
 		return NIL;
-	guard_pending_flush(false);
+	(void) publish_all(InvalidOid);
 	records = guard_table_relations();
 	foreach(lc, records)
 	{
@@ -448,7 +462,7 @@ guard_capture_statements(Oid relation)
 {
 	if (!guard_table_attached())
 		return NIL;
-	guard_pending_flush(false);
+	(void) publish_all(relation);
 	return guard_table_statements(relation);
 }
 
@@ -457,7 +471,7 @@ guard_capture_services(Oid relation, bool *unreadable)
 {
 	if (!guard_table_attached())
 		return NIL;
-	guard_pending_flush(false);
+	(void) publish_all(relation);
 	return guard_table_services(relation, guard_pending_session(), unreadable);
 }
 

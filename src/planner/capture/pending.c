@@ -16,8 +16,10 @@
  *				within the last ten seconds anyway.
  *	batched		otherwise, once a second.
  *
- * What cannot be published because somebody holds a flag or the lock stays
- * pending; the next statement tries again, and so does the end of the session.
+ * What cannot be published because somebody holds a flag or the lock is left
+ * where whoever judges finds it (mail.c), if it is news.  Where that is full,
+ * too, the statement tries for some milliseconds.  What remains stays pending:
+ * the next statement tries again, and so does the end of the session.
  *
  * The memory is two fixed arrays, for pairs and for the session's own tally,
  * static so that there is nothing to allocate and no way to fail: some 64 kB,
@@ -36,6 +38,7 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
+#include "planner/capture/mail.h"
 #include "planner/capture/pending.h"
 
 /*
@@ -56,7 +59,7 @@
 #define FLUSH_INTERVAL	USECS_PER_SEC
 #define STALE_AFTER		(10 * USECS_PER_SEC)
 
-/* At the end of the session: this many tries, a millisecond apart. */
+/* Where there may be no next try: this many, a millisecond apart. */
 #define LAST_TRIES		20
 
 typedef struct PendingPair
@@ -107,6 +110,18 @@ static inline bool
 has_passed(TimestampTz since, TimestampTz at, int64 interval)
 {
 	return (uint64) (at - since) >= (uint64) interval;
+}
+
+/*
+ * Is a use in this batch news, so that somebody may be about to judge by not
+ * knowing it?
+ */
+static inline bool
+is_urgent(const PendingPair *pair)
+{
+	return pair->batch.count > 0 &&
+		(pair->generation != generation ||
+		 has_passed(pair->published, pair->batch.last, STALE_AFTER));
 }
 
 /* ----------------------------------------------------------------
@@ -170,8 +185,7 @@ guard_pending_use(Oid relation, Oid owner, int flags)
 		batch->writes++;
 
 	note_dirty(pair);
-	if (pair->generation != generation ||
-		has_passed(pair->published, now, STALE_AFTER))
+	if (is_urgent(pair))
 		urgent = true;
 }
 
@@ -201,6 +215,9 @@ guard_pending_end(void)
 
 	if (publish)
 		guard_pending_flush(false);
+	/* More news than there are places for: worth some milliseconds, once. */
+	if (unlikely(publish && urgent))
+		guard_pending_flush(true);
 	in_statement = false;
 	return publish;
 }
@@ -392,13 +409,20 @@ publish_pair(PendingPair *pair)
 	Oid			relation = batch->relation;
 	Oid			owner = batch->owner;
 	int64		id = batch->queryid;
+	const GuardService *of = pair->orphan ? NULL : &service;
+	uint64		by = pair->orphan ? 0 : session;
 	bool		create;
+	GuardPublished published;
 
 	/* What the present statement used is locked by it, and so is not gone. */
 	create = !pair->known || (in_statement && pair->statement == statement);
 
-	switch (guard_table_publish(batch, pair->orphan ? NULL : &service,
-								pair->orphan ? 0 : session, create))
+	published = guard_table_publish(batch, of, by, create);
+	if (published == GUARD_PUBLISH_BUSY && is_urgent(pair) &&
+		guard_mail_post(batch, of, by, create))
+		published = GUARD_PUBLISHED;
+
+	switch (published)
 	{
 		case GUARD_PUBLISH_BUSY:
 			return false;
@@ -439,25 +463,28 @@ publish_pair(PendingPair *pair)
 void
 guard_pending_flush(bool patient)
 {
-	int			left = 0;
+	int			left;
 
+	urgent = false;
 	for (int try = 0; try < (patient ? LAST_TRIES : 1); try++)
 	{
 		if (try > 0)
 			pg_usleep(1000L);
 		left = 0;
+		urgent = false;
 		for (int i = 0; i < ndirty; i++)
 		{
 			int16		place = dirty[i];
 
-			if (!publish_pair(&pairs[place]))
-				dirty[left++] = place;
+			if (publish_pair(&pairs[place]))
+				continue;
+			dirty[left++] = place;
+			urgent |= is_urgent(&pairs[place]);
 		}
 		ndirty = left;
 		if (left == 0)
 			break;
 	}
-	urgent = left > 0;
 	last_flush = now;
 }
 

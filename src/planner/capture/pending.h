@@ -38,8 +38,9 @@ extern void guard_pending_excuse(Oid relation, Oid owner, int64 executions);
 extern bool guard_pending_end(void);
 
 /*
- * Publish what is pending.  "patient" is for the end of the session, when
- * there is no next try.
+ * Publish what is pending.  "patient" tries for some milliseconds: for the end
+ * of the session, when there is no next try, and for more news than mail.c
+ * has places for.
  */
 extern void guard_pending_flush(bool patient);
 

@@ -40,6 +40,7 @@
 
 #include "compat/compat.h"
 #include "guc.h"
+#include "planner/capture/mail.h"
 #include "planner/capture/room.h"
 #include "planner/capture/sets.h"
 #include "planner/capture/shares.h"
@@ -81,6 +82,7 @@ guard_table_size(void)
 											 sizeof(GuardRelationRecord)));
 	size = add_size(size, guard_sets_size());
 	size = add_size(size, guard_shares_size());
+	size = add_size(size, guard_mail_size());
 	return add_size(size, guard_whatif_table_size());
 }
 
@@ -114,6 +116,7 @@ guard_table_attach(void)
 										HASH_FIXED_SIZE);
 	guard_sets_attach();
 	guard_shares_attach();
+	guard_mail_attach();
 	guard_whatif_table_attach();
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -582,6 +585,7 @@ guard_table_forget_database(Oid database)
 	LWLockRelease(segment->lock);
 	guard_sets_forget_database(database);
 	guard_shares_forget_database(database);
+	guard_mail_forget_database(database);
 }
 
 /*
@@ -623,6 +627,7 @@ guard_table_save(GuardCaptureFile *file)
 	HASH_SEQ_STATUS status;
 	GuardRelationRecord *record;
 
+	guard_mail_lose();
 	saved.started_at = segment->started_at;
 	saved.relations = hash_get_num_entries(relations);
 	guard_file_put(file, &saved, sizeof(saved));
