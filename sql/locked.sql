@@ -44,7 +44,7 @@ SELECT dblink_exec('lock', 'ROLLBACK');
 
 -- guard's own books: what cannot be written is not written, what goes on goes on
 SELECT dblink_exec('lock', 'BEGIN');
-SELECT dblink_exec('lock', 'LOCK TABLE guard.audit_log, guard.index_origin, guard.moved_table');
+SELECT dblink_exec('lock', 'LOCK TABLE guard.audit_log, guard.moved_table');
 CREATE TABLE new (id int PRIMARY KEY);
 CREATE INDEX new_id_idx ON new (id);
 ALTER TABLE new RENAME TO newer;

@@ -31,6 +31,7 @@
 #include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
 #include "evidence/registrations/registration.h"
+#include "store/identity.h"
 #include "store/store.h"
 
 #define KB_PER_BLOCK	(BLCKSZ / 1024)
@@ -179,7 +180,9 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf,
 		object_ownercheck(RelationRelationId, evidence->shape->table, GetUserId()) ||
 		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 	guard_roles_collect(evidence->shape, &evidence->roles);
-	guard_origin_collect(evidence);
+	evidence->object = guard_identity_of(leaf);
+	if (evidence->object != NULL)
+		evidence->created_at = evidence->object->created_at;
 	guard_usage_collect(evidence);
 	guard_inherited_collect(evidence);
 	guard_history_collect(evidence);
@@ -213,7 +216,7 @@ guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
 	Datum		values[] = {ObjectIdGetDatum(old->index)};
 
 	guard_inherited_record(old, successor);
-	guard_origin_rebuilt(old->index, successor);
+	guard_identity_became(old->index, successor);
 	guard_hide_rebuilt(old->index, successor);
 	guard_history_rebuilt(old->index, successor);
 	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
@@ -238,8 +241,6 @@ guard_evidence_forget(Oid relation)
 	Datum		values[] = {ObjectIdGetDatum(relation)};
 
 	guard_hide_forget_past(relation);
-	guard_store_execute("DELETE FROM guard.index_origin WHERE index_oid OPERATOR(pg_catalog.=) $1",
-						1, types, values, NULL);
 	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
 	guard_history_forget(relation);

@@ -142,6 +142,7 @@ typedef struct GuardEvidence
 	List	   *facts;			/* of GuardFact * */
 	TimestampTz as_of;			/* when all this was true */
 
+	struct GuardObject *object; /* who it is; NULL: not seen yet */
 	TimestampTz created_at;		/* guard saw it being created; 0: did not */
 	GuardMove	move;
 	TimestampTz attached_at;	/* guard saw its table being attached to a
@@ -247,7 +248,6 @@ extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
 
 /* seen being created?  protected?  what do shadow plans say? */
-extern void guard_origin_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
 extern void guard_plans_collect(GuardEvidence *evidence,
 								const GuardFellows *fellows);
@@ -264,10 +264,6 @@ extern void guard_approvals_collect(GuardEvidence *evidence,
 									const GuardTarget *target);
 
 /* ---- book-keeping about tables and indexes, called by hooks ---- */
-
-/* guard saw these indexes being created */
-extern void guard_origin_record(List *indexes);
-extern void guard_origin_rebuilt(Oid old, Oid successor);
 
 /*
  * A table is about to be renamed, moved to another schema or detached.  The

@@ -358,6 +358,22 @@ guard_backstop_creates(Oid relation)
 }
 
 /*
+ * A relation was altered, or a column of it, or all (InvalidOid).
+ */
+void
+guard_backstop_alters(Oid relation)
+{
+	GuardFrame *frame = guard_frame_top();
+	MemoryContext old;
+
+	if (frame == NULL || !frame->renames)
+		return;
+	old = MemoryContextSwitchTo(frame->context);
+	frame->altered = list_append_unique_oid(frame->altered, relation);
+	MemoryContextSwitchTo(old);
+}
+
+/*
  * Did the table go of which this one was a partition?  The parent of an
  * inheritance child is not known here; where other tables went with it, it is
  * not retention.

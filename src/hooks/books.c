@@ -26,6 +26,8 @@
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
+#include "store/catalog.h"
+#include "store/identity.h"
 #include "store/store.h"
 #include "store/xact.h"
 
@@ -129,6 +131,7 @@ record_for_audit(void *arg)
 static void
 record_dropped(GuardFrame *frame)
 {
+	List	   *gone = list_copy(frame->gone);
 	ListCell   *lc;
 
 	foreach(lc, frame->dropped)
@@ -137,6 +140,7 @@ record_dropped(GuardFrame *frame)
 
 		if (dropped->judgement != NULL)
 			record_heirs(frame, dropped);
+		gone = lappend_oid(gone, dropped->index);
 		guard_softdrop_gone(dropped->index);
 		guard_evidence_forget(dropped->index);
 		guard_hide_forget(dropped->index);
@@ -146,29 +150,30 @@ record_dropped(GuardFrame *frame)
 		guard_evidence_forget(lfirst_oid(lc));
 		guard_hide_forget(lfirst_oid(lc));
 	}
+	guard_identity_gone(gone);
 }
 
 static void
 record_created(GuardFrame *frame)
 {
-	List	   *indexes = NIL;
+	List	   *created = NIL;
 	ListCell   *lc;
 
 	foreach(lc, frame->created)
 	{
-		Oid			created = lfirst_oid(lc);
-		char		relkind = get_rel_relkind(created);
+		Oid			relation = lfirst_oid(lc);
 
 		/*
 		 * Whoever asks for the index of a table's OID leaves a negative cache
 		 * entry that nothing removes: a leak in sessions that make temporary
 		 * tables all day.
 		 */
-		if ((relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX) &&
-			guard_targets_eligible(created))
-			indexes = lappend_oid(indexes, created);
+		if (guard_catalog_is_index(relation) ? guard_targets_eligible(relation) :
+			guard_catalog_exists(relation) &&
+			get_rel_persistence(relation) != RELPERSISTENCE_TEMP)
+			created = lappend_oid(created, relation);
 	}
-	guard_origin_record(indexes);
+	guard_identity_created(created);
 }
 
 static void
@@ -184,6 +189,7 @@ write_books(void *arg)
 	record_dropped(frame);
 	record_created(frame);
 	guard_moved_record(frame->moves);
+	guard_identity_renamed(frame->altered);
 	if (frame->renames)
 		guard_evidence_refresh();
 }
@@ -194,7 +200,7 @@ has_news(const GuardFrame *frame)
 {
 	return frame->dropped != NIL || frame->gone != NIL ||
 		frame->created != NIL || frame->rebuilt != NIL ||
-		frame->moves != NIL || frame->renames;
+		frame->moves != NIL || frame->altered != NIL || frame->renames;
 }
 
 /*
@@ -231,7 +237,7 @@ guard_books_write(GuardFrame *frame)
 		guard_transaction_forget_captured(frame);
 		purge_captured();
 	}
-	frame->dropped = frame->gone = frame->created = NIL;
+	frame->dropped = frame->gone = frame->created = frame->altered = NIL;
 	frame->rebuilt = NIL;
 	frame->moves = NIL;
 	frame->renames = false;

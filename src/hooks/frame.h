@@ -81,6 +81,8 @@ typedef struct GuardFrame
 	List	   *pending;		/* of GuardPending * */
 	List	   *rebuilt;		/* of GuardRebuilt * */
 	List	   *created;		/* OIDs of relations created */
+	List	   *altered;		/* and of those that may bear other names, or
+								 * their columns; InvalidOid: any */
 	bool		renames;
 	List	   *moves;			/* of GuardPendingMove * */
 } GuardFrame;
@@ -153,6 +155,7 @@ extern void guard_statement_act_on(GuardFrame *frame, List *judgements,
 extern void guard_backstop_drops_index(Oid index, bool internal, bool concurrent);
 extern void guard_backstop_drops_table(Oid table);
 extern void guard_backstop_creates(Oid relation);
+extern void guard_backstop_alters(Oid relation);
 
 /* judge what nobody had resolved; see guard_statement_end() */
 extern void guard_backstop_judge(GuardFrame *frame, bool may_refuse);

@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_namespace.h"
 #include "utils/lsyscache.h"
 
 #include "guc.h"
@@ -59,7 +60,8 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 		prev_object_access(access, classId, objectId, subId, arg);
 
 	/* Most calls are for the execution of a function, or a search by name. */
-	if (likely(access != OAT_DROP && access != OAT_POST_CREATE))
+	if (likely(access != OAT_DROP && access != OAT_POST_CREATE &&
+			   access != OAT_POST_ALTER))
 		return;
 	if (access == OAT_DROP && classId == DatabaseRelationId)
 	{
@@ -72,7 +74,10 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 			guard_capture_extension_goes();
 		guard_store_forget();
 	}
-	if (classId != RelationRelationId || subId != 0)
+	/* ALTER SCHEMA ... RENAME alters none of its tables */
+	if (access == OAT_POST_ALTER && classId == NamespaceRelationId)
+		guard_backstop_alters(InvalidOid);
+	if (classId != RelationRelationId || (subId != 0 && access != OAT_POST_ALTER))
 		return;
 
 	/* What goes is noted while guard is off, too. */
@@ -86,6 +91,8 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 		guard_softdrop_relation_goes(objectId);
 		drop_relation(objectId, ((ObjectAccessDrop *) arg)->dropflags);
 	}
+	else if (access == OAT_POST_ALTER)
+		guard_backstop_alters(objectId);
 	else
 		guard_backstop_creates(objectId);
 }

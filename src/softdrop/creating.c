@@ -44,6 +44,7 @@
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "softdrop/statement.h"
+#include "store/identity.h"
 #include "store/store.h"
 #include "store/visits.h"
 
@@ -299,7 +300,7 @@ build(GuardSoftDropPart *part, List *names, const char *name,
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	guard_origin_record(list_make1_oid(index));
+	guard_identity_created(list_make1_oid(index));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

@@ -50,6 +50,7 @@
 #include "softdrop/noise.h"
 #include "softdrop/sample.h"
 #include "softdrop/watch.h"
+#include "store/identity.h"
 #include "store/pgss.h"
 #include "store/store.h"
 
@@ -156,27 +157,15 @@ statements_to_watch(const GuardSoftDrop *drop)
 	return watched;
 }
 
-static void
-take_time(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	bool		isnull;
-
-	*(TimestampTz *) arg = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 1, &isnull));
-}
-
 /*
  * When guard saw the index being created; 0: it did not.
  */
 static TimestampTz
 created_at(const GuardSoftDrop *drop)
 {
-	TimestampTz at = 0;
-	Oid			types[] = {OIDOID, OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(drop->index), ObjectIdGetDatum(drop->table)};
+	GuardObject *object = guard_identity_of(drop->index);
 
-	guard_store_select("SELECT created_at FROM guard.index_origin WHERE index_oid = $1 AND table_oid = $2",
-					   2, types, values, NULL, take_time, &at);
-	return at;
+	return object != NULL ? object->created_at : 0;
 }
 
 /*

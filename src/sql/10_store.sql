@@ -3,11 +3,37 @@
 -- go to the end.
 
 CREATE TABLE guard.installation (
-	installed_at	timestamptz NOT NULL
+	installed_at	timestamptz NOT NULL,
+	database_oid	oid NOT NULL
 );
-INSERT INTO guard.installation VALUES (pg_catalog.clock_timestamp());
+INSERT INTO guard.installation
+	SELECT pg_catalog.clock_timestamp(), oid FROM pg_catalog.pg_database
+	 WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
 COMMENT ON TABLE guard.installation IS
-'Since when guard has been in this database.';
+'Since when guard has been in this database, and which one that is. In a database made from this one (CREATE DATABASE ... TEMPLATE) guard''s tables speak of another, until guard writes there for the first time.';
+
+-- Whatever guard remembers of a table or index hangs on a row of this table.
+-- No foreign keys: they would lock rows in the transactions of users.
+CREATE TABLE guard.object (
+	id				uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+	table_oid		oid NOT NULL,
+	index_oid		oid NOT NULL,
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	index_name		name,
+	shape			text,
+	created_at		timestamptz,
+	created_by		name,
+	first_seen		timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	last_seen		timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	gone_at			timestamptz
+);
+CREATE UNIQUE INDEX object_present_idx ON guard.object (table_oid, index_oid) WHERE gone_at IS NULL;
+CREATE INDEX object_index_oid_idx ON guard.object (index_oid) WHERE gone_at IS NULL;
+CREATE INDEX object_table_oid_idx ON guard.object (table_oid);
+CREATE INDEX object_table_name_idx ON guard.object (table_name);
+COMMENT ON TABLE guard.object IS
+'Tables (index_oid 0) and indexes that guard has seen, whatever they were called or rebuilt as since. created_at is null where guard did not see it being made from nothing; shape is what an index is made of, by names; gone_at is when it was dropped, or found missing.';
 
 -- Dumped by pg_dump: names lead back to the index where OIDs do not.
 CREATE TABLE guard.protection (
@@ -26,16 +52,6 @@ CREATE TABLE guard.protection (
 COMMENT ON TABLE guard.protection IS
 'What guard.protect() registered: an index, or a table (index_name null) for all of its indexes.';
 SELECT pg_catalog.pg_extension_config_dump('guard.protection', '');
-
-CREATE TABLE guard.index_origin (
-	index_oid	oid NOT NULL,
-	table_oid	oid NOT NULL,
-	created_at	timestamptz NOT NULL,
-	created_by	name NOT NULL
-);
-CREATE INDEX index_origin_index_oid_idx ON guard.index_origin (index_oid);
-COMMENT ON TABLE guard.index_origin IS
-'Indexes that guard saw being created.';
 
 CREATE TABLE guard.inherited_use (
 	index_oid		oid NOT NULL,
@@ -100,11 +116,3 @@ CREATE INDEX audit_log_at_idx ON guard.audit_log (at);
 COMMENT ON TABLE guard.audit_log IS
 'What was asked of guard and what it answered: one row for each index that a statement dropped or was refused, and one for each change of guard''s own rules. Rows of one statement have the same question, which begins with the session''s ID in the server log (%c). Append-only.';
 GRANT SELECT ON guard.audit_log TO pg_read_all_stats;
-
--- Where a publication is FOR ALL TABLES, PostgreSQL refuses to update or delete
--- rows that nothing identifies: protect() and all book-keeping would fail.
-ALTER TABLE guard.installation REPLICA IDENTITY FULL;
-ALTER TABLE guard.protection REPLICA IDENTITY FULL;
-ALTER TABLE guard.index_origin REPLICA IDENTITY FULL;
-ALTER TABLE guard.inherited_use REPLICA IDENTITY FULL;
-ALTER TABLE guard.moved_table REPLICA IDENTITY FULL;

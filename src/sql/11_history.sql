@@ -12,7 +12,6 @@ CREATE TABLE guard.evidence_epoch (
 	cluster_mark	timestamptz NOT NULL,
 	timeline		bigint NOT NULL,
 	system_identifier bigint NOT NULL,
-	database_oid	oid NOT NULL,
 	server_version	int NOT NULL
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE guard.evidence_epoch IS
@@ -87,11 +86,6 @@ CREATE TABLE guard.statement_rate (
 COMMENT ON TABLE guard.statement_rate IS
 'What pg_stat_statements counted for each captured statement, all roles together, and how much of that came between the last two snapshots. Times in milliseconds. query: the beginning of its text, as pg_stat_statements keeps it; null where that could not be read.';
 
-ALTER TABLE guard.evidence_epoch REPLICA IDENTITY FULL;
-ALTER TABLE guard.known_use REPLICA IDENTITY FULL;
-ALTER TABLE guard.hourly_use REPLICA IDENTITY FULL;
-ALTER TABLE guard.known_service REPLICA IDENTITY FULL;
-ALTER TABLE guard.statement_rate REPLICA IDENTITY FULL;
 
 CREATE FUNCTION guard.snapshot() RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

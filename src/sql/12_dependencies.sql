@@ -29,6 +29,3 @@ CREATE TABLE guard.deployment (
 );
 COMMENT ON TABLE guard.deployment IS
 'What guard.report_deployment() was told: since then, this version of the service runs everywhere.';
-
-ALTER TABLE guard.dependency REPLICA IDENTITY FULL;
-ALTER TABLE guard.deployment REPLICA IDENTITY FULL;

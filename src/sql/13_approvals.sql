@@ -18,4 +18,3 @@ CREATE TABLE guard.approval (
 );
 COMMENT ON TABLE guard.approval IS
 'Permissions given by guard.approve(), for an index or a table (index_name null); used_at is when a drop used one up.';
-ALTER TABLE guard.approval REPLICA IDENTITY FULL;

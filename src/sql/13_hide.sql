@@ -29,8 +29,6 @@ CREATE INDEX hidden_time_table_oid_idx ON guard.hidden_time (table_oid);
 COMMENT ON TABLE guard.hidden_time IS
 'When indexes were hidden that are not any more: time in which no use could be seen.';
 
-ALTER TABLE guard.hidden_index REPLICA IDENTITY FULL;
-ALTER TABLE guard.hidden_time REPLICA IDENTITY FULL;
 
 CREATE FUNCTION guard.hidden_index_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'guard_sql_hidden_index_changed';

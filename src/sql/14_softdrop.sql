@@ -81,10 +81,6 @@ CREATE TABLE guard.soft_drop_sample (
 COMMENT ON TABLE guard.soft_drop_sample IS
 'What the busiest statements of the database had done at moments at which something was hidden, or a window of guard.soft_drop_baseline began: what becomes slower with them does so for another reason.';
 
--- Where a publication is FOR ALL TABLES: see 10_store.sql.
-ALTER TABLE guard.soft_drop REPLICA IDENTITY FULL;
-ALTER TABLE guard.soft_drop_baseline REPLICA IDENTITY FULL;
-ALTER TABLE guard.soft_drop_sample REPLICA IDENTITY FULL;
 
 CREATE VIEW guard.soft_drops WITH (security_barrier) AS
 	SELECT pg_catalog.format('%I.%I', s.index_schema, s.index_name) AS index_name,

@@ -16,6 +16,7 @@
 #include "catalog/pg_type_d.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "utils/uuid.h"
 
 typedef struct GuardParam
 {
@@ -32,6 +33,7 @@ typedef struct GuardParam
 #define P_TIME(at)			guard_param_time(at)
 #define P_TEXT(str)			guard_param_text(str)
 #define P_NAME(str)			guard_param_name(str)
+#define P_UUID(uuid)		guard_param(UUIDOID, UUIDPGetDatum(uuid), (uuid) == NULL)
 
 /* A parameter that is null where the condition holds. */
 #define P_NULL_IF(condition, param) guard_param_null_if(condition, param)

@@ -9,11 +9,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "access/xlog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "store/identity.h"
 #include "store/query.h"
 #include "store/store.h"
 
@@ -137,6 +140,17 @@ run(const char *sql, const GuardParam *params, int nparams)
 }
 
 /*
+ * Is this the database that guard's rows speak of?  If it is not, it is made so
+ * where one may write.
+ */
+static bool
+come_home(void)
+{
+	return likely(guard_identity_is_home()) ||
+		(!XactReadOnly && !RecoveryInProgress() && guard_identity_settle());
+}
+
+/*
  * Change guard's tables; see query.h.
  */
 uint64
@@ -151,6 +165,7 @@ guard_query_execute_params(const char *sql, const GuardParam *params,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg_internal("%s", guard_store_mismatch()),
 				 errhint("Run ALTER EXTENSION guard UPDATE.")));
+	(void) come_home();
 	rows = run(sql, params, nparams);
 	count = rows->count;
 	guard_rows_end(rows);
@@ -163,7 +178,7 @@ guard_query_execute_params(const char *sql, const GuardParam *params,
 GuardRows *
 guard_query_rows_params(const char *sql, const GuardParam *params, int nparams)
 {
-	return guard_store_matches() ? run(sql, params, nparams) :
+	return guard_store_matches() && come_home() ? run(sql, params, nparams) :
 		palloc0(sizeof(GuardRows));
 }
 

@@ -9,7 +9,8 @@
  * quoted; values travel as parameters (store/param.h).  An error is raised as
  * it is; see guard_store_try() for what must not stop anybody's statement.
  *
- * Sees what this transaction has written.
+ * Sees what this transaction has written.  In a copy of a database, which guard's
+ * rows do not speak of, it sees none (store/identity.h).
  *
  * Copyright (c) 2026, the guard authors
  *

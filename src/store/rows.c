@@ -14,6 +14,7 @@
 #include "access/skey.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/pg_collation.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -23,6 +24,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "store/identity.h"
 #include "store/rows.h"
 #include "store/store.h"
 
@@ -39,6 +41,8 @@ open_table(const char *table, const char *index, ScanKey key)
 	GuardRows  *rows = palloc0(sizeof(GuardRows));
 
 	if (OidIsValid(guard_store_extension()) && !guard_store_matches())
+		return rows;
+	if (guard_identity_binds(table) && !guard_identity_is_home())
 		return rows;
 
 	/*
@@ -80,9 +84,14 @@ guard_rows_by_key(const char *table, const char *index, int attnum,
 {
 	ScanKeyData skey;
 
-	Assert(key.type == OIDOID || key.type == INT8OID);
+	Assert(key.type == OIDOID || key.type == INT8OID || key.type == NAMEOID ||
+		   key.type == UUIDOID);
 	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber,
-				key.type == OIDOID ? F_OIDEQ : F_INT8EQ, key.value);
+				key.type == OIDOID ? F_OIDEQ : key.type == INT8OID ? F_INT8EQ :
+				key.type == NAMEOID ? F_NAMEEQ : F_UUID_EQ, key.value);
+	/* as in PostgreSQL's own catalogs, where names are compared by bytes */
+	if (key.type == NAMEOID)
+		skey.sk_collation = C_COLLATION_OID;
 	return open_table(table, index, &skey);
 }
 
@@ -238,6 +247,20 @@ guard_rows_time(const GuardRows *rows, int column)
 								 InvalidOid, &isnull);
 
 	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+/*
+ * A uuid; NULL for null.
+ */
+pg_uuid_t *
+guard_rows_uuid(const GuardRows *rows, int column)
+{
+	bool		isnull;
+	Datum		value = value_of(rows, column, UUIDOID, InvalidOid, InvalidOid,
+								 &isnull);
+
+	return isnull ? NULL : memcpy(palloc(sizeof(pg_uuid_t)), DatumGetUUIDP(value),
+								  sizeof(pg_uuid_t));
 }
 
 /*

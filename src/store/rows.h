@@ -26,6 +26,7 @@
 #include "executor/spi.h"
 #include "nodes/pg_list.h"
 #include "utils/relcache.h"
+#include "utils/uuid.h"
 
 #include "store/param.h"
 
@@ -51,13 +52,15 @@ typedef struct GuardRows
  * stays open, and locked, until the last row has been read or guard_rows_end()
  * is called.  Each row lasts until the next is read.
  *
- * Where the SQL is not this library's there are no rows.  NULL where the table
+ * Where the SQL is not this library's, or the rows speak of another database
+ * (store/identity.h), there are none.  NULL where the table
  * is locked by somebody else, or gone: the caller then does not know.
  */
 extern GuardRows *guard_rows_of_table(const char *table);
 
 /*
- * The same for the rows whose column "attnum" is "key", of type oid or bigint.
+ * The same for the rows whose column "attnum" is "key", of type oid, bigint,
+ * name or uuid.
  * "index" names an index of the table that begins with that column; NULL: none
  * does.
  */
@@ -87,6 +90,7 @@ extern int64 guard_rows_int_or(const GuardRows *rows, int column,
 extern double guard_rows_float(const GuardRows *rows, int column);
 extern bool guard_rows_bool(const GuardRows *rows, int column);
 extern TimestampTz guard_rows_time(const GuardRows *rows, int column);
+extern pg_uuid_t * guard_rows_uuid(const GuardRows *rows, int column);
 extern char *guard_rows_text(const GuardRows *rows, int column);
 
 /* An array of oid or of text, as a list of OIDs or of char *; null is NIL. */

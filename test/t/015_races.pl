@@ -54,7 +54,7 @@ $reader->ok('COMMIT');
 # What was unknown is asked for again under the lock.
 drop_everything();
 make_table($s, 't');
-$s->ok('DELETE FROM guard.index_origin');
+$s->ok('UPDATE guard.object SET created_at = NULL');
 is(verdict($s, 't_a_idx'), 'allow unknown', 'too little is known');
 $reader->ok('BEGIN; SELECT count(*) FROM t');
 start_waiting($one, 'DROP INDEX t_a_idx');
@@ -83,7 +83,7 @@ refused($one->result, qr/protected it: just in time/, 'registered while the drop
 # Nobody has used it: it goes.
 drop_everything();
 make_table($s, 't');
-$s->ok('DELETE FROM guard.index_origin');
+$s->ok('UPDATE guard.object SET created_at = NULL');
 $reader->ok('BEGIN; SELECT count(*) FROM t');
 start_waiting($one, 'DROP INDEX t_a_idx');
 $reader->ok('COMMIT');

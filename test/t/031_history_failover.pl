@@ -11,7 +11,7 @@ my $primary = guard_server('primary', streaming => 1);
 my $s = session($primary);
 
 make_table($s, $_) foreach qw(used idle);
-$s->ok('DELETE FROM guard.index_origin');
+$s->ok('UPDATE guard.object SET created_at = NULL');
 my $user = session($primary, 'auth');
 $user->ok("SELECT c FROM used WHERE a = $_") foreach 1 .. 30;
 $user->close;
@@ -48,7 +48,7 @@ is($here->value("SELECT uses FROM guard.known_use WHERE relation_name = 'used_a_
 
 $here->ok('CREATE TABLE quiet AS SELECT * FROM idle');
 $here->ok('CREATE INDEX quiet_a_idx ON quiet (a)');
-$here->ok('DELETE FROM guard.index_origin');
+$here->ok('UPDATE guard.object SET created_at = NULL');
 is(verdict($here, 'quiet_a_idx'), 'allow cold', 'observed time is added up over the failover');
 like($here->value("SELECT detail FROM guard.check('quiet_a_idx')"), qr/not observed: [\d.]+ s on .* \(failover\)/, 'and the gap is told');
 

@@ -32,7 +32,7 @@ sub scan
 my $node = guard_server('plain', preload => '');
 my $s = session($node);
 make_table($s, $_) foreach qw(old late few);
-$s->ok('DELETE FROM guard.index_origin');
+$s->ok('UPDATE guard.object SET created_at = NULL');
 scan($node, $s, 'old', 60);
 is($s->value('SELECT guard.snapshot()'), 't', 'a snapshot without preloading');
 is($s->value("SELECT scans >= 60 AND unexplained = scans FROM guard.known_use WHERE relation_name = 'old_a_idx'"), 't', 'notes what was counted, and that nobody explains it');
@@ -71,7 +71,7 @@ $node->stop;
 $node = guard_server('full', conf => "guard.max_indexes = 100\n");
 $s = session($node);
 make_table($s, $_) foreach qw(plain probed);
-$s->ok('DELETE FROM guard.index_origin');
+$s->ok('UPDATE guard.object SET created_at = NULL');
 is($s->value('SELECT guard.snapshot()'), 't', 'a snapshot with capture');
 my $planner = session($node, 'planner');
 $planner->ok('SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off');

@@ -93,7 +93,7 @@ is($here->value("SELECT obj_description('u_a_idx'::regclass, 'pg_class')"), 'for
 
 $here->ok('CREATE SCHEMA gone; ALTER TABLE u SET SCHEMA gone');
 $here->ok('SELECT guard.remove_dependency(\'gone.u_a_idx\', \'auth\')');
-$here->ok("SET guard.hot_action = block; SET guard.unknown_action = delay; SET guard.min_evidence_age = '1d'; DELETE FROM guard.index_origin");
+$here->ok("SET guard.hot_action = block; SET guard.unknown_action = delay; SET guard.min_evidence_age = '1d'; UPDATE guard.object SET created_at = NULL");
 my $r = $here->query('DROP INDEX gone.u_a_idx');
 passed($r, 'DROP INDEX of one of which little is known');
 is($here->value("SELECT state || ' ' || reason FROM guard.soft_drops WHERE index_name = 'gone.u_a_idx'"), 'waiting unknown', 'is delayed as well');

@@ -50,8 +50,7 @@
 #define EPOCH_CLUSTER_MARK	7
 #define EPOCH_TIMELINE		8
 #define EPOCH_SYSTEM		9
-#define EPOCH_DATABASE		10
-#define EPOCH_VERSION		11
+#define EPOCH_VERSION		10
 
 /* How many gaps are told in words. */
 #define GAPS_TOLD	3
@@ -98,8 +97,6 @@ guard_epochs_read(void)
 	epochs->now = GetCurrentTimestamp();
 	epochs->known = guard_store_scan("evidence_epoch", NULL, 0, InvalidOid,
 									 read_epoch, epochs);
-	if (epochs->foreign)
-		epochs->epochs = NIL;
 	epochs->recorded = epochs->epochs != NIL;
 	list_sort(epochs->epochs, by_since);
 	bring_up_to_now(epochs, true);
@@ -131,15 +128,9 @@ read_epoch(HeapTuple tuple, TupleDesc desc, void *arg)
 												 &isnull));
 	epoch->system = DatumGetInt64(heap_getattr(tuple, EPOCH_SYSTEM, desc,
 											   &isnull));
-	epoch->database = DatumGetObjectId(heap_getattr(tuple, EPOCH_DATABASE, desc,
-													&isnull));
 	epoch->version = DatumGetInt32(heap_getattr(tuple, EPOCH_VERSION, desc,
 												&isnull));
 	epoch->stored = true;
-
-	/* CREATE DATABASE ... TEMPLATE copied somebody else's. */
-	if (epoch->database != MyDatabaseId)
-		epochs->foreign = true;
 	epochs->epochs = lappend(epochs->epochs, epoch);
 	return true;
 }
@@ -179,7 +170,6 @@ look_at_server(bool counters, GuardEpoch *live, bool *lost)
 		live->mark = guard_server_capture_since();
 	live->timeline = RecoveryInProgress() ? 0 : GetWALInsertionTimeLine();
 	live->system = (int64) GetSystemIdentifier();
-	live->database = MyDatabaseId;
 	live->version = PG_VERSION_NUM / 10000;
 }
 

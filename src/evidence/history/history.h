@@ -44,7 +44,6 @@ typedef struct GuardEpoch
 	TimestampTz cluster_mark;
 	int64		timeline;
 	int64		system;
-	Oid			database;
 	int			version;
 
 	bool		stored;			/* there is a row of it */
@@ -71,7 +70,6 @@ typedef struct GuardEpochs
 {
 	List	   *epochs;			/* of GuardEpoch *, as of now */
 	bool		known;			/* false: the table could not be read */
-	bool		foreign;		/* what is stored is another database's */
 	bool		recorded;		/* there was a snapshot */
 	TimestampTz now;
 	TimestampTz since;			/* beginning of the first */

@@ -74,9 +74,6 @@ guard_history_collect(GuardEvidence *evidence)
 		return;
 	}
 
-	/* CREATE DATABASE ... TEMPLATE: those OIDs were another database's. */
-	if (evidence->server->epochs->foreign)
-		clear(&lookup, evidence);
 	collect_one(evidence, evidence->index, &lookup.index, false);
 	if (evidence->whole_table)
 		collect_one(evidence, evidence->shape->table, &lookup.table, true);

@@ -27,6 +27,7 @@
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "store/batch.h"
+#include "store/query.h"
 #include "store/store.h"
 
 #define COMPACT_AFTER	14		/* days */
@@ -248,15 +249,6 @@ guard_history_rows_delete(List *ids)
 						1, types, values, NULL);
 }
 
-void
-guard_history_rows_clear(void)
-{
-	guard_store_execute("DELETE FROM guard.evidence_epoch", 0, NULL, NULL, NULL);
-	guard_store_execute("DELETE FROM guard.known_use", 0, NULL, NULL, NULL);
-	guard_store_execute("DELETE FROM guard.hourly_use", 0, NULL, NULL, NULL);
-	guard_store_execute("DELETE FROM guard.statement_rate", 0, NULL, NULL, NULL);
-}
-
 /* ----------------------------------------------------------------
  *		Epochs
  * ----------------------------------------------------------------
@@ -265,33 +257,22 @@ guard_history_rows_clear(void)
 static void
 write_epoch(const GuardEpoch *epoch)
 {
-	Oid			types[] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-		TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	INT8OID, INT8OID, OIDOID, INT4OID};
-	Datum		values[11];
-	char		nulls[12] = "           ";
+	const char *source = epoch->counters ? "counters" : "capture";
 
-	values[0] = CStringGetTextDatum(epoch->counters ? "counters" : "capture");
-	values[1] = TimestampTzGetDatum(epoch->since);
-	values[2] = TimestampTzGetDatum(epoch->until);
-	nulls[2] = epoch->until == 0 ? 'n' : ' ';
-	values[3] = TimestampTzGetDatum(epoch->seen_at);
-	values[4] = CStringGetTextDatum(epoch->began);
-	values[5] = TimestampTzGetDatum(epoch->mark);
-	values[6] = TimestampTzGetDatum(epoch->cluster_mark);
-	values[7] = Int64GetDatum(epoch->timeline);
-	values[8] = Int64GetDatum(epoch->system);
-	values[9] = ObjectIdGetDatum(epoch->database);
-	values[10] = Int32GetDatum(epoch->version);
 	if (epoch->stored)
-		guard_store_execute("UPDATE guard.evidence_epoch SET until = $3, seen_at = $4"
+		guard_query_execute("UPDATE guard.evidence_epoch SET until = $3, seen_at = $4"
 							" WHERE source = $1 AND since = $2 AND until IS NULL",
-							4, types, values, nulls);
+							P_TEXT(source), P_TIME(epoch->since), P_TIME(epoch->until),
+							P_TIME(epoch->seen_at));
 	else
-		guard_store_execute("INSERT INTO guard.evidence_epoch (source, since, until, seen_at, began, mark,"
-							" cluster_mark, timeline, system_identifier, database_oid, server_version)"
-							" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-							11, types, values, nulls);
+		guard_query_execute("INSERT INTO guard.evidence_epoch (source, since, until, seen_at, began, mark,"
+							" cluster_mark, timeline, system_identifier, server_version)"
+							" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+							P_TEXT(source), P_TIME(epoch->since), P_TIME(epoch->until),
+							P_TIME(epoch->seen_at), P_TEXT(epoch->began),
+							P_TIME(epoch->mark), P_TIME(epoch->cluster_mark),
+							P_INT8(epoch->timeline), P_INT8(epoch->system),
+							P_INT4(epoch->version));
 }
 
 void

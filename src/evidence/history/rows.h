@@ -56,9 +56,6 @@ extern void guard_history_rows_write(GuardHistoryRows *rows);
 /* relations that are no more, by their ids in guard.known_use */
 extern void guard_history_rows_delete(List *ids);
 
-/* everything: it is another database's */
-extern void guard_history_rows_clear(void);
-
 /* write the epochs that are not written yet */
 extern void guard_history_rows_epochs(const GuardEpochs *epochs);
 

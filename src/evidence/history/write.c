@@ -48,6 +48,7 @@
 #include "evidence/history/rows.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
+#include "store/identity.h"
 #include "store/store.h"
 
 /* Tells our lock on the extension from PostgreSQL's own. */
@@ -107,14 +108,13 @@ guard_history_snapshot(void)
 	snap.epochs = guard_epochs_read();
 	if (!snap.epochs->known)
 		return false;
-	if (snap.epochs->foreign)
-		guard_history_rows_clear();
 	snap.now = snap.epochs->now;
 	snap.first = !snap.epochs->recorded;
 	if (snap.epochs->counters != NULL && snap.epochs->counters->stored)
 		snap.counted_at = snap.epochs->counters->stored_seen_at;
 	snap.rows = guard_history_rows_make();
 
+	guard_identity_snapshot(snap.now - (int64) guard_guc_history_retention * USECS_PER_SEC);
 	read_known_uses(&snap);
 	find_lost(&snap);
 	walk_relations(&snap, look_at_relation);
@@ -133,8 +133,8 @@ guard_history_snapshot(void)
 static bool
 lock_out_others(void)
 {
-	static const char *const tables[] = {"evidence_epoch", "known_use",
-	"hourly_use", "known_service", "statement_rate"};
+	static const char *const tables[] = {"object", "evidence_epoch",
+	"known_use", "hourly_use", "known_service", "statement_rate"};
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId,
@@ -232,9 +232,8 @@ read_known_uses(Snapshotting *snap)
 	info.hcxt = CurrentMemoryContext;
 	snap->known = hash_create("guard known uses", 1024, &info,
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	if (!snap->epochs->foreign)
-		(void) guard_store_scan("known_use", NULL, 0, InvalidOid,
-								read_known_use, snap);
+	(void) guard_store_scan("known_use", NULL, 0, InvalidOid, read_known_use,
+							snap);
 	foreach(lc, guard_capture_relations())
 	{
 		const GuardCapturedUse *use = lfirst(lc);

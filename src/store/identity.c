@@ -1,0 +1,505 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.c
+ *	  Who is this index, and is this still the database that guard knows?
+ *
+ * A rename keeps the OID and changes the name, REINDEX CONCURRENTLY and ALTER
+ * COLUMN TYPE keep the name and change the OID (doc/internals/postgresql.md
+ * 2.1, 3.9).  A row keeps both, and is brought up to date after every statement
+ * that changes either, so that one half always leads to the other; what was
+ * done where guard did not look is made up for by the next snapshot.
+ *
+ * The OIDs in guard's tables mean something in one database.  CREATE DATABASE
+ * ... TEMPLATE copies rows to another, which is decided once, for all of them,
+ * by the row of guard.installation.  pg_upgrade and pg_createsubscriber give
+ * the server another system identifier, but keep every OID: there, and on a
+ * standby, everything goes on.  A dump leaves behind all but registrations,
+ * which bear names (evidence/registration.c), and replication brings no rows
+ * (see guard_sql_leave_out()).
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "replication/logicalworker.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+
+#include "store/catalog.h"
+#include "store/identity.h"
+#include "store/query.h"
+#include "store/store.h"
+
+PG_FUNCTION_INFO_V1(guard_sql_leave_out);
+
+#define OBJECT "object"
+
+/* guard.object */
+#define OBJECT_ID			1
+#define OBJECT_TABLE		2
+#define OBJECT_INDEX		3
+#define OBJECT_SCHEMA		4
+#define OBJECT_TABLE_NAME	5
+#define OBJECT_INDEX_NAME	6
+#define OBJECT_SHAPE		7
+#define OBJECT_CREATED_AT	8
+#define OBJECT_CREATED_BY	9
+#define OBJECT_FIRST_SEEN	10
+#define OBJECT_LAST_SEEN	11
+#define OBJECT_GONE_AT		12
+
+/* guard.installation */
+#define INSTALLATION_DATABASE	2
+
+char	   *(*guard_identity_describe) (Oid index) = NULL;
+
+/* ---- reading ---- */
+
+/*
+ * Rows of guard.object by the OID or the name of their table.
+ */
+static GuardRows *
+open_objects(const char *index, int attnum, GuardParam key)
+{
+	GuardRows  *rows = guard_rows_by_key(OBJECT, index, attnum, key);
+
+	if (rows == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not read table \"guard.%s\"", OBJECT),
+				 errdetail("Another session holds a lock on it, or it has been dropped.")));
+	return rows;
+}
+
+static GuardObject *
+read_object(const GuardRows *rows)
+{
+	GuardObject *object = palloc(sizeof(GuardObject));
+
+	object->id = *guard_rows_uuid(rows, OBJECT_ID);
+	object->table = guard_rows_oid(rows, OBJECT_TABLE);
+	object->index = guard_rows_oid(rows, OBJECT_INDEX);
+	object->schema = guard_rows_text(rows, OBJECT_SCHEMA);
+	object->table_name = guard_rows_text(rows, OBJECT_TABLE_NAME);
+	object->name = guard_rows_text(rows, OBJECT_INDEX_NAME);
+	object->shape = guard_rows_text(rows, OBJECT_SHAPE);
+	object->created_at = guard_rows_time(rows, OBJECT_CREATED_AT);
+	object->first_seen = guard_rows_time(rows, OBJECT_FIRST_SEEN);
+	object->last_seen = guard_rows_time(rows, OBJECT_LAST_SEEN);
+	object->gone_at = guard_rows_time(rows, OBJECT_GONE_AT);
+	return object;
+}
+
+/*
+ * While REINDEX CONCURRENTLY waits to drop the old index, both are there: the
+ * old one, not valid any more, has handed its name to the new one.
+ */
+Oid
+guard_identity_index(Oid table, Oid index, const char *name)
+{
+	Oid			of_table = guard_catalog_table(index);
+	Oid			successor;
+
+	if (OidIsValid(of_table) && of_table != table)
+		return InvalidOid;
+	if (guard_catalog_is_valid(index))
+		return index;
+	successor = guard_catalog_index_named(table, name);
+	return OidIsValid(successor) || !OidIsValid(of_table) ? successor : index;
+}
+
+/*
+ * What it is now; see identity.h.
+ */
+Oid
+guard_identity_resolve(const GuardObject * object)
+{
+	if (object->gone_at != 0)
+		return InvalidOid;
+	if (object->name != NULL)
+		return guard_identity_index(object->table, object->index, object->name);
+	return guard_catalog_exists(object->table) ? object->table : InvalidOid;
+}
+
+/*
+ * Who is it?  Its own OID counts most: the name may have been handed on to it
+ * by an object that is gone.
+ */
+GuardObject *
+guard_identity_of(Oid relation)
+{
+	Oid			table = guard_catalog_table(relation);
+	bool		is_table = !OidIsValid(table);
+	GuardRows  *rows = open_objects("object_table_oid_idx", OBJECT_TABLE,
+									P_OID(is_table ? relation : table));
+	GuardObject *found = NULL;
+
+	while (guard_rows_next(rows))
+	{
+		GuardObject *object = read_object(rows);
+
+		if (object->gone_at != 0 || (object->name == NULL) != is_table)
+			continue;
+		if (is_table || object->index == relation)
+		{
+			guard_rows_end(rows);
+			return object;
+		}
+		if (found == NULL && guard_identity_resolve(object) == relation)
+			found = object;
+	}
+	return found;
+}
+
+/*
+ * Indexes that a table has or had.
+ */
+List *
+guard_identity_of_table(Oid table)
+{
+	GuardRows  *rows = open_objects("object_table_oid_idx", OBJECT_TABLE,
+									P_OID(table));
+	List	   *objects = NIL;
+
+	while (guard_rows_next(rows))
+	{
+		if (!guard_rows_null(rows, OBJECT_INDEX_NAME))
+			objects = lappend(objects, read_object(rows));
+	}
+	return objects;
+}
+
+/*
+ * Indexes of whatever bore a name.
+ */
+List *
+guard_identity_of_name(const char *schema, const char *table)
+{
+	GuardRows  *rows = open_objects("object_table_name_idx", OBJECT_TABLE_NAME,
+									P_NAME(table));
+	List	   *objects = NIL;
+
+	while (guard_rows_next(rows))
+	{
+		GuardObject *object = read_object(rows);
+
+		if (object->name != NULL && strcmp(object->schema, schema) == 0)
+			objects = lappend(objects, object);
+	}
+	return objects;
+}
+
+/* ---- writing ---- */
+
+/*
+ * Relations as they are in the catalogs now: tables, and indexes of theirs.
+ */
+#define RELATIONS \
+	"SELECT t.oid AS table_oid, coalesce(x.indexrelid, 0::oid) AS index_oid, n.nspname AS table_schema, t.relname AS table_name," \
+	" CASE WHEN x.indexrelid IS NOT NULL THEN c.relname END AS index_name, c.relkind <> 'i' OR x.indisvalid AS usable" \
+	" FROM pg_class c LEFT JOIN pg_index x ON x.indexrelid = c.oid JOIN pg_class t ON t.oid = coalesce(x.indrelid, c.oid)" \
+	" JOIN pg_namespace n ON n.oid = t.relnamespace" \
+	" WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND c.oid >= 16384 AND c.relpersistence <> 't'" \
+	" AND t.relkind <> 't' AND n.nspname <> 'guard'"
+
+/* Rows that are to be changed, but for those that another session is at. */
+#define FREE \
+	"free AS (SELECT o.id FROM guard.object o WHERE o.id IN (SELECT id FROM stale) FOR UPDATE SKIP LOCKED)"
+
+/*
+ * Whoever keeps a copy of what objects are is to read it anew.
+ */
+static void
+announce(uint64 changed)
+{
+	Oid			table = guard_store_table(OBJECT);
+
+	if (changed > 0 && OidIsValid(table))
+		CacheInvalidateRelcacheByRelid(table);
+}
+
+/*
+ * Bring the shapes of indexes up to date.
+ */
+static void
+write_shapes(List *indexes)
+{
+	List	   *described = NIL;
+	List	   *shapes = NIL;
+	ListCell   *lc;
+
+	if (guard_identity_describe == NULL)
+		return;
+	foreach(lc, indexes)
+	{
+		char	   *shape = guard_identity_describe(lfirst_oid(lc));
+
+		if (shape == NULL)
+			continue;
+		described = lappend_oid(described, lfirst_oid(lc));
+		shapes = lappend(shapes, shape);
+	}
+	if (shapes != NIL)
+		guard_query_execute("WITH stale AS (SELECT o.id, n.shape FROM unnest($1, $2) AS n (index_oid, shape)"
+							" JOIN guard.object o ON o.index_oid = n.index_oid AND o.gone_at IS NULL AND o.shape IS DISTINCT FROM n.shape), "
+							FREE
+							" UPDATE guard.object o SET shape = s.shape FROM stale s JOIN free USING (id) WHERE o.id = s.id",
+							P_OIDS(described), P_TEXTS(shapes));
+}
+
+/*
+ * Make rows for relations that have none, all of them where "relations" is
+ * NIL; made from nothing, if so, by this session.  An index that is not valid
+ * is being made, or is nobody's.
+ */
+static void
+add_objects(List *relations, bool made)
+{
+	guard_query_execute("INSERT INTO guard.object (table_oid, index_oid, table_schema, table_name, index_name, created_at, created_by)"
+						" SELECT table_oid, index_oid, table_schema, table_name, index_name,"
+						" CASE WHEN $2 THEN clock_timestamp() END, CASE WHEN $2 THEN session_user END"
+						" FROM (" RELATIONS " AND CASE WHEN $1 = '{}' THEN c.relkind <> 'i' OR x.indisvalid ELSE c.oid = ANY ($1) END) r"
+						" WHERE $2 OR NOT EXISTS (SELECT FROM guard.object o WHERE o.table_oid = r.table_oid AND o.index_oid = r.index_oid"
+						" AND o.gone_at IS NULL)"
+						" ON CONFLICT (table_oid, index_oid) WHERE gone_at IS NULL"
+						" DO UPDATE SET created_at = excluded.created_at, created_by = excluded.created_by WHERE $2",
+						P_OIDS(relations), P_BOOL(made));
+}
+
+/*
+ * These indexes were made from nothing.
+ */
+void
+guard_identity_created(List *indexes)
+{
+	if (indexes == NIL)
+		return;
+	add_objects(indexes, true);
+	write_shapes(indexes);
+}
+
+/*
+ * An index was rebuilt.  A snapshot may have seen the new one already.
+ */
+void
+guard_identity_became(Oid old, Oid successor)
+{
+	guard_query_execute("DELETE FROM guard.object n USING guard.object o WHERE n.index_oid = $2 AND n.gone_at IS NULL"
+						" AND o.index_oid = $1 AND o.gone_at IS NULL",
+						P_OID(old), P_OID(successor));
+	announce(guard_query_execute("UPDATE guard.object SET index_oid = $2 WHERE index_oid = $1 AND gone_at IS NULL",
+								 P_OID(old), P_OID(successor)));
+	guard_identity_renamed(list_make1_oid(successor));
+}
+
+/*
+ * What is stale is looked for without a lock.  NIL: everywhere.
+ */
+static void
+correct_names(List *relations)
+{
+	announce(guard_query_execute("WITH stale AS (SELECT o.id, r.* FROM (" RELATIONS ") r JOIN guard.object o USING (table_oid, index_oid)"
+								 " WHERE o.gone_at IS NULL AND ($1 = '{}' OR o.table_oid = ANY ($1) OR o.index_oid = ANY ($1))"
+								 " AND (o.table_schema, o.table_name, o.index_name) IS DISTINCT FROM (r.table_schema, r.table_name, r.index_name)), "
+								 FREE
+								 " UPDATE guard.object o SET table_schema = s.table_schema, table_name = s.table_name, index_name = s.index_name,"
+								 " last_seen = clock_timestamp() FROM stale s JOIN free USING (id) WHERE o.id = s.id",
+								 P_OIDS(relations)));
+}
+
+/*
+ * Names of these, or of their columns, may have changed.
+ */
+void
+guard_identity_renamed(List *relations)
+{
+	List	   *indexes = NIL;
+	ListCell   *lc;
+
+	if (relations == NIL)
+		return;
+	correct_names(list_member_oid(relations, InvalidOid) ? NIL : relations);
+	foreach(lc, relations)
+	{
+		if (guard_catalog_is_index(lfirst_oid(lc)))
+			indexes = lappend_oid(indexes, lfirst_oid(lc));
+		else
+			indexes = list_concat(indexes, guard_catalog_indexes(lfirst_oid(lc)));
+	}
+	write_shapes(indexes);
+}
+
+/*
+ * These go for good, tables with their indexes.
+ */
+void
+guard_identity_gone(List *relations)
+{
+	if (relations != NIL)
+		announce(guard_query_execute("UPDATE guard.object SET gone_at = clock_timestamp()"
+									 " WHERE gone_at IS NULL AND (table_oid = ANY ($1) OR index_oid = ANY ($1))",
+									 P_OIDS(relations)));
+}
+
+/*
+ * Objects whose OID leads nowhere, or to an index that is not valid any more,
+ * are what bears their name on the same table.
+ */
+static void
+follow_rebuilt(void)
+{
+	announce(guard_query_execute("WITH stale AS (SELECT o.id, r.index_oid FROM guard.object o LEFT JOIN pg_index x ON x.indexrelid = o.index_oid"
+								 " JOIN (" RELATIONS ") r ON r.table_oid = o.table_oid AND r.index_name = o.index_name"
+								 " WHERE o.gone_at IS NULL AND r.index_oid <> o.index_oid AND NOT coalesce(x.indisvalid, false)"
+								 " AND (r.usable OR x.indexrelid IS NULL)"
+								 " AND NOT EXISTS (SELECT FROM guard.object n WHERE n.index_oid = r.index_oid AND n.gone_at IS NULL)), "
+								 FREE
+								 " UPDATE guard.object o SET index_oid = s.index_oid, last_seen = clock_timestamp()"
+								 " FROM stale s JOIN free USING (id) WHERE o.id = s.id"));
+}
+
+static void
+note_vanished(void)
+{
+	announce(guard_query_execute("WITH stale AS (SELECT o.id FROM guard.object o LEFT JOIN pg_class t ON t.oid = o.table_oid"
+								 " LEFT JOIN pg_index x ON x.indexrelid = o.index_oid AND x.indrelid = o.table_oid"
+								 " WHERE o.gone_at IS NULL AND (t.oid IS NULL OR (x.indexrelid IS NULL AND o.index_oid <> 0))), "
+								 FREE
+								 " UPDATE guard.object o SET gone_at = clock_timestamp() FROM free WHERE o.id = free.id"));
+}
+
+/*
+ * Make up for what nobody told.
+ */
+void
+guard_identity_snapshot(TimestampTz forget)
+{
+	GuardRows  *rows;
+	List	   *indexes = NIL;
+
+	follow_rebuilt();
+	correct_names(NIL);
+	note_vanished();
+	add_objects(NIL, false);
+	rows = guard_query_rows("SELECT index_oid FROM guard.object WHERE gone_at IS NULL AND index_oid <> 0 AND shape IS NULL");
+	while (guard_rows_next(rows))
+		indexes = lappend_oid(indexes, guard_rows_oid(rows, 1));
+	write_shapes(indexes);
+	guard_query_execute("DELETE FROM guard.object WHERE gone_at < $1", P_TIME(forget));
+}
+
+/*
+ * The object of a relation, for who hangs something on it.
+ */
+pg_uuid_t *
+guard_identity_ensure(Oid relation)
+{
+	GuardObject *object = guard_identity_of(relation);
+
+	if (object == NULL)
+	{
+		add_objects(list_make1_oid(relation), false);
+		CommandCounterIncrement();
+		object = guard_identity_of(relation);
+	}
+	if (object == NULL)
+		elog(ERROR, "guard.object has no row for relation %u", relation);
+	return &object->id;
+}
+
+/* ---- the database ---- */
+
+/* What speaks of one database alone: all but what is dumped, and the record. */
+static const char *const home_bound[] = {
+	OBJECT, "approval", "deployment", "evidence_epoch", "hidden_index",
+	"hidden_time", "hourly_use", "inherited_use", "known_service", "known_use",
+	"moved_table", "soft_drop_baseline", "soft_drop_sample", "soft_drop",
+	"statement_rate"
+};
+
+/*
+ * Does what the table holds speak of one database?
+ */
+bool
+guard_identity_binds(const char *table)
+{
+	for (int i = 0; i < lengthof(home_bound); i++)
+	{
+		if (strcmp(home_bound[i], table) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A home never ceases to be one while sessions are connected to it.  Where the
+ * row cannot be read now, it is taken for one: copies are rare.
+ */
+bool
+guard_identity_is_home(void)
+{
+	static bool home = false;
+	static Oid	extension = InvalidOid;
+	GuardRows  *rows;
+	bool		result = false;
+	bool		ours = false;
+
+	if (likely(home && extension == guard_store_extension()))
+		return true;
+	home = false;
+	extension = guard_store_extension();
+	rows = guard_rows_of_table("installation");
+	if (rows == NULL)
+		return true;
+	while (guard_rows_next(rows))
+	{
+		result |= guard_rows_oid(rows, INSTALLATION_DATABASE) == MyDatabaseId;
+		ours |= TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(rows->tuple->t_data));
+	}
+	/* What this transaction has settled may be undone. */
+	home = result && !ours;
+	return result;
+}
+
+/*
+ * Of several sessions one does it, and nobody waits.
+ */
+bool
+guard_identity_settle(void)
+{
+	if (guard_identity_is_home() ||
+		guard_query_server("UPDATE guard.installation SET database_oid = $1, installed_at = clock_timestamp() WHERE ctid IN"
+						   " (SELECT i.ctid FROM guard.installation i WHERE i.database_oid <> $1 FOR UPDATE SKIP LOCKED)",
+						   P_OID(MyDatabaseId))->count == 0)
+		return false;
+	for (int i = 0; i < lengthof(home_bound); i++)
+		guard_query_server(psprintf("DELETE FROM guard.%s", home_bound[i]));
+	return true;
+}
+
+/*
+ * The trigger of all our tables for rows that a subscription brings: another
+ * server's rows mean nothing here, and would collide with ours.  A restore
+ * that calls itself a replica is none.
+ */
+Datum
+guard_sql_leave_out(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function can only be called by a trigger")));
+	if (IsLogicalWorker())
+		return PointerGetDatum(NULL);
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(data->tg_event) ?
+						   data->tg_newtuple : data->tg_trigtuple);
+}
