@@ -62,6 +62,13 @@ SELECT serves(gone, other), other, 'in place of', gone FROM (VALUES
 	('(team) INCLUDE (kind)', '(team, kind)'),
 	('(team) INCLUDE (kind)', '(team)'),
 	('(team)', '(team) INCLUDE (kind)')) AS c (gone, other);
+-- included columns and rows: an index-only scan of the wider index cannot check what the predicate said
+SELECT serves(gone, other), other, 'in place of', gone FROM (VALUES
+	('(team) INCLUDE (id) WHERE kind >= 0', '(team) INCLUDE (id) WHERE kind >= 0'),
+	('(team) INCLUDE (id) WHERE kind >= 0', '(team) INCLUDE (id)'),
+	('(team) INCLUDE (id) WHERE kind >= 0', '(team, id, kind)'),
+	('(team) INCLUDE (id) WHERE team >= 0', '(team) INCLUDE (id)'),
+	('(team) WHERE kind >= 0', '(team) INCLUDE (id)')) AS c (gone, other);
 -- access methods
 SELECT serves(gone, other), other, 'in place of', gone FROM (VALUES
 	('USING hash (email)', 'USING hash (email)'),

@@ -38,6 +38,8 @@ SELECT * FROM review('BEGIN; CREATE INDEX e ON users (email); ROLLBACK; DROP IND
 -- nor where the table is so large that it would wait too long
 SET guard.rebuild_limit = 0;
 SELECT * FROM review('BEGIN; DROP INDEX users_email_idx; CREATE INDEX e ON users (email); COMMIT');
+-- ... which guard does not wait to see, so that one is refused though it would be rolled back
+SELECT * FROM review('BEGIN; DROP INDEX users_email_idx; ROLLBACK');
 RESET guard.rebuild_limit;
 -- a drop that is rolled back is none
 SELECT * FROM review('BEGIN; DROP INDEX users_email_idx; ROLLBACK; DROP INDEX users_email_idx');

@@ -172,6 +172,20 @@ foreach my $whole (0, 1)
 		is_used($t, "$which: two at a time");
 	}
 
+	# ---- taken back by a transaction that is prepared: no session holds a lock then, and who cannot have it is refused beforehand
+	{
+		my $t = approved($whole);
+		my $object = $whole ? $t : "${t}_a_idx";
+
+		$s->ok("BEGIN; SELECT guard.revoke_approval('$object'); PREPARE TRANSACTION 'revoke'");
+		refused($s->query("DROP INDEX $_ ${t}_a_idx"), qr/cannot drop index "public.${t}_a_idx": .* protected it/, "$which, revoked, prepared: $_ refused")
+		  foreach '', 'CONCURRENTLY';
+		$s->ok("ROLLBACK PREPARED 'revoke'");
+		is_unused($t, "$which, not revoked after all");
+		passed($s->query("DROP INDEX CONCURRENTLY ${t}_a_idx"), "$which, not revoked after all: passes");
+		is_used($t, "$which, not revoked after all");
+	}
+
 	# ---- plain: given back by whatever undoes the drop
 	{
 		my $t = approved($whole);
