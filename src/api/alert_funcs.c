@@ -10,12 +10,10 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 #include "alerts/memory.h"
 #include "api/api.h"
@@ -53,23 +51,6 @@ guard_sql_service_of(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(service.service));
 }
 
-static void
-put_before(ReturnSetInfo *rsinfo, const GuardPoolSample *sample,
-		   const GuardPoolCount *count, bool all)
-{
-	Datum		values[5];
-	bool		nulls[5] = {0};
-
-	values[0] = TimestampTzGetDatum(sample->at);
-	nulls[1] = all;
-	values[1] = CStringGetTextDatum(count->service);
-	values[2] = Int32GetDatum(count->connections);
-	nulls[3] = !guard_api_may_see_texts();
-	values[3] = Int32GetDatum(guard_pool_busy(count));
-	values[4] = BoolGetDatum(sample->complete);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
 /*
  * guard.pool_before(): the newest sample that is at least a second old.
  */
@@ -80,10 +61,14 @@ guard_sql_pool_before(PG_FUNCTION_ARGS)
 	GuardPoolSample *sample = palloc(sizeof(GuardPoolSample));
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (guard_alerts_sample(USECS_PER_SEC, sample))
-	{
-		for (int i = 0; i < sample->ncounts; i++)
-			put_before(rsinfo, sample, &sample->counts[i], i == 0);
-	}
+	if (!guard_alerts_sample(USECS_PER_SEC, sample))
+		return (Datum) 0;
+	for (int i = 0; i < sample->ncounts; i++)
+		guard_api_row(rsinfo, P_TIME(sample->at),
+					  P_TEXT(i == 0 ? NULL : sample->counts[i].service),
+					  P_INT4(sample->counts[i].connections),
+					  P_NULL_IF(!guard_api_may_see_texts(),
+								P_INT4(guard_pool_busy(&sample->counts[i]))),
+					  P_BOOL(sample->complete));
 	return (Datum) 0;
 }

@@ -10,13 +10,13 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "api/api.h"
 #include "audit/audit.h"
+#include "store/catalog.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_approve);
 PG_FUNCTION_INFO_V1(guard_sql_revoke_approval);
@@ -28,12 +28,10 @@ PG_FUNCTION_INFO_V1(guard_sql_revoke_approval);
 static Oid
 get_object(FunctionCallInfo fcinfo)
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("object must not be null")));
-	(void) guard_api_targets(PG_GETARG_OID(0));
-	return PG_GETARG_OID(0);
+	Oid			object = guard_api_object(fcinfo, "object");
+
+	(void) guard_api_targets(object);
+	return object;
 }
 
 /*
@@ -56,26 +54,26 @@ get_end(FunctionCallInfo fcinfo, int n)
 	return end;
 }
 
+/*
+ * guard.approve(object, reason, valid_for)
+ */
 Datum
 guard_sql_approve(PG_FUNCTION_ARGS)
 {
 	Oid			object = get_object(fcinfo);
 	TimestampTz end = get_end(fcinfo, 2);
-	char	   *reason = PG_ARGISNULL(1) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *reason = guard_api_reason(fcinfo, 1, "It is kept in the audit log with the drop.");
 
-	if (reason == NULL || strspn(reason, " \t\r\n") == strlen(reason))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("reason must not be empty"),
-				 errhint("It is kept in the audit log with the drop.")));
 	guard_approvals_add(object, reason, end);
-	guard_audit_change("approve", guard_api_name(object), reason,
+	guard_audit_change("approve", guard_catalog_name(object), reason,
 					   psprintf("{\"valid_until\":\"%s\"}",
 								timestamptz_to_str(end)));
 	PG_RETURN_VOID();
 }
 
+/*
+ * guard.revoke_approval(object)
+ */
 Datum
 guard_sql_revoke_approval(PG_FUNCTION_ARGS)
 {
@@ -86,6 +84,6 @@ guard_sql_revoke_approval(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("no approval for \"%s\" is left", get_rel_name(object)),
 				 errhint("See SELECT * FROM guard.approvals;")));
-	guard_audit_change("revoke_approval", guard_api_name(object), NULL, NULL);
+	guard_audit_change("revoke_approval", guard_catalog_name(object), NULL, NULL);
 	PG_RETURN_VOID();
 }

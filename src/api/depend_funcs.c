@@ -11,24 +11,18 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
-#include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 #include "api/api.h"
 #include "audit/audit.h"
-#include "policy/sentence.h"
+#include "compat/list.h"
 #include "planner/capture/service.h"
+#include "policy/sentence.h"
+#include "store/catalog.h"
+#include "store/json.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_add_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_remove_dependency);
@@ -36,29 +30,7 @@ PG_FUNCTION_INFO_V1(guard_sql_report_deployment);
 PG_FUNCTION_INFO_V1(guard_sql_compare_versions);
 PG_FUNCTION_INFO_V1(guard_sql_dependencies);
 
-#define DEPENDENCIES_COLUMNS	16
-
 /* ---- arguments ---- */
-
-/*
- * An argument without blanks around it; NULL for null and for nothing but
- * blanks.
- */
-static char *
-get_text(FunctionCallInfo fcinfo, int n)
-{
-	char	   *value;
-	int			len;
-
-	if (PG_ARGISNULL(n))
-		return NULL;
-	value = text_to_cstring(PG_GETARG_TEXT_PP(n));
-	value += strspn(value, " \t\r\n");
-	len = strlen(value);
-	while (len > 0 && strchr(" \t\r\n", value[len - 1]))
-		value[--len] = '\0';
-	return len > 0 ? value : NULL;
-}
 
 /*
  * A service is known by the name under which capture records it.
@@ -66,7 +38,7 @@ get_text(FunctionCallInfo fcinfo, int n)
 static char *
 get_service(FunctionCallInfo fcinfo, int n)
 {
-	char	   *service = get_text(fcinfo, n);
+	char	   *service = guard_api_text(fcinfo, n);
 	GuardService folded;
 
 	if (service == NULL)
@@ -94,36 +66,14 @@ get_service(FunctionCallInfo fcinfo, int n)
 static Oid
 get_own_index(FunctionCallInfo fcinfo)
 {
-	Oid			index;
-	char		relkind;
+	Oid			index = guard_api_object(fcinfo, "index");
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("index must not be null")));
-	index = PG_GETARG_OID(0);
-	relkind = get_rel_relkind(index);
-	if (relkind != RELKIND_INDEX && relkind != RELKIND_PARTITIONED_INDEX &&
-		relkind != '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an index", get_rel_name(index))));
-	guard_api_require_ownership(index);
+	guard_api_require_index(index);
+	(void) guard_api_require_ownership(index);
 	return index;
 }
 
 /* ---- what is written down ---- */
-
-static void
-put_member(StringInfo buf, const char *key, const char *value)
-{
-	if (value == NULL)
-		return;
-	appendStringInfoString(buf, buf->len == 0 ? "{" : ",");
-	escape_json(buf, key);
-	appendStringInfoChar(buf, ':');
-	escape_json(buf, value);
-}
 
 static void
 audit_change(const char *action, const char *object, const char *reason,
@@ -132,9 +82,10 @@ audit_change(const char *action, const char *object, const char *reason,
 	StringInfoData facts;
 
 	initStringInfo(&facts);
-	put_member(&facts, "service", service);
-	put_member(&facts, version_key, version);
-	appendStringInfoChar(&facts, '}');
+	guard_json_object(&facts, NULL);
+	guard_json_text(&facts, "service", service);
+	guard_json_text(&facts, version_key, version);
+	guard_json_end_object(&facts);
 	guard_audit_change(action, object, reason, facts.data);
 }
 
@@ -155,11 +106,11 @@ guard_sql_add_dependency(PG_FUNCTION_ARGS)
 {
 	Oid			index = get_own_index(fcinfo);
 	char	   *service = get_service(fcinfo, 1);
-	char	   *until_version = get_text(fcinfo, 2);
-	char	   *note = get_text(fcinfo, 3);
+	char	   *until_version = guard_api_text(fcinfo, 2);
+	char	   *note = guard_api_text(fcinfo, 3);
 
 	guard_dependencies_add(index, service, until_version, note);
-	audit_change("add_dependency", guard_api_name(index), note, service,
+	audit_change("add_dependency", guard_catalog_name(index), note, service,
 				 "until_version", until_version);
 	if (until_version != NULL)
 		notice_without_order(until_version);
@@ -178,7 +129,7 @@ guard_sql_remove_dependency(PG_FUNCTION_ARGS)
 				 errmsg("no dependency of \"%s\" on index \"%s\" is registered",
 						service, get_rel_name(index)),
 				 errhint("See SELECT * FROM guard.dependencies WHERE registered;")));
-	audit_change("remove_dependency", guard_api_name(index), NULL, service,
+	audit_change("remove_dependency", guard_catalog_name(index), NULL, service,
 				 NULL, NULL);
 	PG_RETURN_VOID();
 }
@@ -187,7 +138,7 @@ Datum
 guard_sql_report_deployment(PG_FUNCTION_ARGS)
 {
 	char	   *service = get_service(fcinfo, 0);
-	char	   *version = get_text(fcinfo, 1);
+	char	   *version = guard_api_text(fcinfo, 1);
 	char	   *until;
 
 	if (version == NULL)
@@ -232,7 +183,7 @@ typedef struct ServiceRow
 	const char *service;
 	const GuardDependency *dependency;	/* NULL: not registered */
 	bool		needed;
-	List	   *versions;		/* of String */
+	List	   *versions;		/* of char * */
 	TimestampTz first;
 	TimestampTz last;
 	int64		uses;
@@ -241,29 +192,24 @@ typedef struct ServiceRow
 static ServiceRow *
 row_of(List **rows, const char *service)
 {
-	ServiceRow *row;
-	ListCell   *lc;
+	ServiceRow *made;
 
-	foreach(lc, *rows)
+	foreach_ptr(ServiceRow, row, *rows)
 	{
-		row = lfirst(lc);
 		if (guard_services_same(row->service, service))
 			return row;
 	}
-	row = palloc0(sizeof(ServiceRow));
-	row->service = service;
-	*rows = lappend(*rows, row);
-	return row;
+	made = palloc0(sizeof(ServiceRow));
+	made->service = service;
+	*rows = lappend(*rows, made);
+	return made;
 }
 
 static void
 add_registered(List **rows, const GuardEvidence *evidence)
 {
-	ListCell   *lc;
-
-	foreach(lc, evidence->dependencies)
+	foreach_ptr(GuardDependency, dependency, evidence->dependencies)
 	{
-		const GuardDependency *dependency = lfirst(lc);
 		ServiceRow *row = row_of(rows, dependency->service);
 
 		row->dependency = dependency;
@@ -272,23 +218,27 @@ add_registered(List **rows, const GuardEvidence *evidence)
 }
 
 static void
+add_version(ServiceRow *row, char *version)
+{
+	foreach_ptr(char, known, row->versions)
+	{
+		if (strcmp(known, version) == 0)
+			return;
+	}
+	row->versions = lappend(row->versions, version);
+}
+
+static void
 add_discovered(List **rows, const GuardEvidence *evidence)
 {
-	ListCell   *lf;
-	ListCell   *ls;
-
-	foreach(lf, evidence->facts)
+	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = lfirst(lf);
-
-		foreach(ls, fact->services)
+		foreach_ptr(GuardServiceUse, use, fact->services)
 		{
-			const GuardServiceUse *use = lfirst(ls);
 			ServiceRow *row = row_of(rows, use->service);
 
 			if (use->version != NULL)
-				row->versions = list_append_unique(row->versions,
-												   makeString(use->version));
+				add_version(row, use->version);
 			if (use->first != 0 && (row->first == 0 || use->first < row->first))
 				row->first = use->first;
 			row->last = Max(row->last, use->last);
@@ -297,72 +247,42 @@ add_discovered(List **rows, const GuardEvidence *evidence)
 	}
 }
 
-static Datum
-text_array(List *strings)
-{
-	Datum	   *values = palloc(Max(list_length(strings), 1) * sizeof(Datum));
-	int			n = 0;
-	ListCell   *lc;
-
-	foreach(lc, strings)
-		values[n++] = CStringGetTextDatum(strVal(lfirst(lc)));
-	return PointerGetDatum(construct_array(values, n, TEXTOID, -1, false,
-										   TYPALIGN_INT));
-}
-
 static void
 put_service(ReturnSetInfo *rsinfo, const GuardJudgement *judgement,
 			const ServiceRow *row)
 {
-	const GuardDependency *dependency = row->dependency;
-	Datum		values[DEPENDENCIES_COLUMNS] = {0};
-	bool		nulls[DEPENDENCIES_COLUMNS];
-	NameData	by;
+	static const GuardDependency none = {0};
+	const GuardDependency *dependency = row->dependency ? row->dependency : &none;
+	bool		registered = row->dependency != NULL;
+	bool		seen = row->uses > 0;
 
-	memset(nulls, true, sizeof(nulls));
-#define PUT(n, datum) (values[n] = (datum), nulls[n] = false)
-	PUT(0, CStringGetTextDatum(judgement->shape->schema));
-	PUT(1, CStringGetTextDatum(judgement->shape->table_name));
-	PUT(2, CStringGetTextDatum(judgement->shape->name));
-	PUT(3, CStringGetTextDatum(row->service));
-	PUT(4, BoolGetDatum(dependency != NULL));
-	if (dependency != NULL)
-	{
-		if (dependency->until_version != NULL)
-			PUT(5, CStringGetTextDatum(dependency->until_version));
-		if (dependency->deployed != NULL)
-			PUT(6, CStringGetTextDatum(dependency->deployed));
-		PUT(7, BoolGetDatum(row->needed));
-		if (dependency->note != NULL)
-			PUT(12, CStringGetTextDatum(dependency->note));
-		namestrcpy(&by, dependency->registered_by);
-		PUT(13, NameGetDatum(&by));
-		PUT(14, TimestampTzGetDatum(dependency->registered_at));
-	}
-	if (row->uses > 0)
-	{
-		PUT(8, text_array(row->versions));
-		PUT(9, TimestampTzGetDatum(row->first));
-		PUT(10, TimestampTzGetDatum(row->last));
-		PUT(11, Int64GetDatum(row->uses));
-	}
-	PUT(15, ObjectIdGetDatum(judgement->target->index));
-#undef PUT
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	guard_api_row(rsinfo, P_TEXT(judgement->shape->schema),
+				  P_TEXT(judgement->shape->table_name),
+				  P_TEXT(judgement->shape->name),
+				  P_TEXT(row->service), P_BOOL(registered),
+				  P_TEXT(dependency->until_version),
+				  P_TEXT(dependency->deployed),
+				  P_NULL_IF(!registered, P_BOOL(row->needed)),
+				  P_NULL_IF(!seen, P_TEXTS(row->versions)),
+				  P_NULL_IF(!seen, P_TIME(row->first)),
+				  P_NULL_IF(!seen, P_TIME(row->last)),
+				  P_NULL_IF(!seen, P_INT8(row->uses)),
+				  P_TEXT(dependency->note), P_NAME(dependency->registered_by),
+				  P_TIME(dependency->registered_at),
+				  P_OID(judgement->target->index));
 }
 
 static void
-put_services(GuardJudgement *judgement, void *arg)
+put_services(GuardJudgement *judgement, ReturnSetInfo *rsinfo)
 {
 	List	   *rows = NIL;
-	ListCell   *lc;
 
-	foreach(lc, judgement->verdicts)
-		add_registered(&rows, ((GuardVerdict *) lfirst(lc))->evidence);
-	foreach(lc, judgement->verdicts)
-		add_discovered(&rows, ((GuardVerdict *) lfirst(lc))->evidence);
-	foreach(lc, rows)
-		put_service(arg, judgement, lfirst(lc));
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
+		add_registered(&rows, verdict->evidence);
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
+		add_discovered(&rows, verdict->evidence);
+	foreach_ptr(ServiceRow, row, rows)
+		put_service(rsinfo, judgement, row);
 }
 
 /*
@@ -372,6 +292,6 @@ Datum
 guard_sql_dependencies(PG_FUNCTION_ARGS)
 {
 	InitMaterializedSRF(fcinfo, 0);
-	guard_api_each_index(put_services, fcinfo->resultinfo);
+	guard_api_each_index(put_services, (ReturnSetInfo *) fcinfo->resultinfo);
 	return (Datum) 0;
 }

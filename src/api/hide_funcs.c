@@ -9,20 +9,15 @@
  */
 #include "postgres.h"
 
-#include "catalog/index.h"
-#include "catalog/pg_class.h"
-#include "fmgr.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 #include "api/api.h"
 #include "audit/audit.h"
-#include "compat/compat.h"
 #include "evidence/shape/hideable.h"
 #include "planner/hide/hide.h"
+#include "store/catalog.h"
 #include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_hide);
@@ -35,16 +30,8 @@ PG_FUNCTION_INFO_V1(guard_sql_unhide);
 static Oid
 require_own_index(Oid index)
 {
-	Oid			table = IndexGetRelation(index, true);
-
-	if (!OidIsValid(table) && get_rel_relkind(index) != '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an index", get_rel_name(index))));
-	(void) guard_api_targets(index);
-	if (!object_ownercheck(RelationRelationId, table, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(table));
-	return table;
+	guard_api_require_index(index);
+	return guard_api_require_ownership(index);
 }
 
 static void
@@ -68,7 +55,7 @@ require_hideable(Oid index, Oid table)
 	bool		for_now;
 	const char *obstacle;
 
-	if (IndexGetRelation(index, true) != table)
+	if (guard_catalog_table(index) != table)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("index with OID %u does not exist", index)));
@@ -98,26 +85,23 @@ refuse_soft_dropped(Oid index)
 				 errhint("See SELECT * FROM guard.soft_drops; what guard.restore() gives back is visible again.")));
 }
 
+/*
+ * guard.hide(index, reason)
+ */
 Datum
 guard_sql_hide(PG_FUNCTION_ARGS)
 {
-	Oid			index;
-	Oid			table;
+	Oid			index = guard_api_object(fcinfo, "index to hide");
+	Oid			table = require_own_index(index);
 	char	   *reason;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("index to hide must not be null")));
-	index = PG_GETARG_OID(0);
-	table = require_own_index(index);
 	require_preload();
 	LockRelationOid(table, AccessShareLock);
 	require_hideable(index, table);
 	refuse_soft_dropped(index);
 	reason = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	guard_hide_add(index, GUARD_HIDE_BY_HAND, reason);
-	guard_audit_change("hide", guard_api_name(index), reason, NULL);
+	guard_audit_change("hide", guard_catalog_name(index), reason, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -137,13 +121,8 @@ Datum
 guard_sql_unhide(PG_FUNCTION_ARGS)
 {
 	GuardHidden hidden;
-	Oid			index;
+	Oid			index = guard_api_object(fcinfo, "index to unhide");
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("index to unhide must not be null")));
-	index = PG_GETARG_OID(0);
 	(void) require_own_index(index);
 	refuse_soft_dropped(index);
 	if (!guard_hide_remove(index))
@@ -154,6 +133,6 @@ guard_sql_unhide(PG_FUNCTION_ARGS)
 				 errdetail("The partitioned index \"%s\" that it belongs to is.",
 						   get_rel_name(hidden.root)) : 0));
 	(void) guard_store_try("write down that an index is not hidden any more",
-						   write_down_unhide, guard_api_name(index));
+						   write_down_unhide, guard_catalog_name(index));
 	PG_RETURN_VOID();
 }

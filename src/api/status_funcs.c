@@ -11,19 +11,16 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "fmgr.h"
 #include "funcapi.h"
 #include "pgstat.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 #include "alerts/alerts.h"
+#include "api/api.h"
 #include "audit/audit.h"
 #include "evidence/evidence.h"
 #include "evidence/history/history.h"
-#include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
@@ -38,10 +35,7 @@ PG_FUNCTION_INFO_V1(guard_sql_status);
 static void
 put(ReturnSetInfo *rsinfo, const char *item, const char *state)
 {
-	Datum		values[2] = {CStringGetTextDatum(item), CStringGetTextDatum(state)};
-	bool		nulls[2] = {0};
-
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	guard_api_row(rsinfo, P_TEXT(item), P_TEXT(state));
 }
 
 static char *

@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
 #include "guc.h"
@@ -181,12 +182,9 @@ guard_plans_need_unique(const GuardEvidence *evidence)
 {
 	TimestampTz oldest = evidence->as_of -
 		(int64) guard_guc_lookback * USECS_PER_SEC;
-	ListCell   *lc;
 
-	foreach(lc, guard_whatif_lookup(evidence->index))
+	foreach_ptr(GuardWhatIf, pair, guard_whatif_lookup(evidence->index))
 	{
-		const GuardWhatIf *pair = lfirst(lc);
-
 		if (pair->role == GUARD_WHATIF_PROOF && pair->at >= oldest &&
 			is_relied_on(pair))
 			return true;
@@ -198,12 +196,9 @@ static void
 collect_reliance(GuardEvidence *evidence, List *pairs)
 {
 	GuardFact  *fact = NULL;
-	ListCell   *lc;
 
-	foreach(lc, pairs)
+	foreach_ptr(GuardWhatIf, pair, pairs)
 	{
-		const GuardWhatIf *pair = lfirst(lc);
-
 		if (!is_relied_on(pair))
 			continue;
 		if (fact == NULL)
@@ -233,16 +228,14 @@ guard_plans_collect(GuardEvidence *evidence, const GuardFellows *fellows)
 	TimestampTz oldest = evidence->as_of -
 		(int64) guard_guc_lookback * USECS_PER_SEC;
 	GuardReplacement replacement = {0};
-	ListCell   *lc;
 
 	collect_reliance(evidence, pairs);
 	pairs = still_true(evidence, pairs);
 	if (pairs == NIL)
 		return;
 
-	foreach(lc, statements)
+	foreach_ptr(GuardCapturedStatement, statement, statements)
 	{
-		const GuardCapturedStatement *statement = lfirst(lc);
 		GuardOutlook outlook;
 
 		if (statement->last < oldest)

@@ -15,6 +15,7 @@
 
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/prediction.h"
 #include "guc.h"
 
@@ -87,13 +88,9 @@ guard_outlook_read(GuardOutlook *outlook,
 				   const GuardCapturedStatement *statement,
 				   List *pairs, GuardTimes *times)
 {
-	ListCell   *lc;
-
 	memset(outlook, 0, sizeof(*outlook));
-	foreach(lc, pairs)
+	foreach_ptr(GuardWhatIf, pair, pairs)
 	{
-		const GuardWhatIf *pair = lfirst(lc);
-
 		if (pair->queryid == statement->queryid &&
 			pair->role == GUARD_WHATIF_SCAN && !is_stale(pair, statement->last))
 			add_pair(outlook, pair);
@@ -109,7 +106,6 @@ guard_prediction_pairs(List *indexes)
 	List	   *pairs = NIL;
 	ListCell   *li;
 	ListCell   *lp;
-	ListCell   *lc;
 
 	foreach(li, indexes)
 	{
@@ -118,10 +114,8 @@ guard_prediction_pairs(List *indexes)
 			const GuardWhatIf *pair = lfirst(lp);
 			bool		known = false;
 
-			foreach(lc, pairs)
+			foreach_ptr(GuardWhatIf, other, pairs)
 			{
-				const GuardWhatIf *other = lfirst(lc);
-
 				known |= other->index == pair->index &&
 					other->queryid == pair->queryid;
 			}

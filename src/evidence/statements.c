@@ -16,6 +16,7 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/history/history.h"
 #include "evidence/statements.h"
 #include "store/pgss.h"
@@ -48,12 +49,8 @@ by_count(const ListCell *a, const ListCell *b)
 static void
 add_statement(List **statements, GuardCapturedStatement *captured)
 {
-	ListCell   *lc;
-
-	foreach(lc, *statements)
+	foreach_ptr(GuardCapturedStatement, statement, *statements)
 	{
-		GuardCapturedStatement *statement = lfirst(lc);
-
 		if (statement->queryid != captured->queryid)
 			continue;
 		statement->count += captured->count;
@@ -230,11 +227,9 @@ guard_statements_append_texts(StringInfo buf, GuardTimes *times,
 {
 	const char *why = NULL;
 	int			n = 0;
-	ListCell   *lc;
 
-	foreach(lc, guard_statements_captured(relations))
+	foreach_ptr(GuardCapturedStatement, statement, guard_statements_captured(relations))
 	{
-		const GuardCapturedStatement *statement = lfirst(lc);
 		const GuardTime *time = guard_times_find(times, statement->queryid);
 		const char *query = guard_times_query(times, statement->queryid, true,
 											  &why);

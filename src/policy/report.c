@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
@@ -106,13 +107,10 @@ detail_message(List *judgements, GuardOccasion occasion, const char *why,
 {
 	StringInfoData buf;
 	int			n = 0;
-	ListCell   *lc;
 
 	initStringInfo(&buf);
-	foreach(lc, judgements)
+	foreach_ptr(GuardJudgement, judgement, judgements)
 	{
-		const GuardJudgement *judgement = lfirst(lc);
-
 		if (n == limit)
 		{
 			appendStringInfo(&buf, "\nFor %d more see the server log.",
@@ -247,10 +245,8 @@ approval_hint(List *judgements)
 	if (judgements == NIL)
 		appendStringInfo(&buf, "guard.approve(%s::regclass, 'reason')",
 						 quote_literal_cstr(guard_sentence_table(first->shape)));
-	foreach(lc, judgements)
+	foreach_ptr(GuardJudgement, judgement, judgements)
 	{
-		const GuardJudgement *judgement = lfirst(lc);
-
 		if (n++ == NAMED_IN_PRIMARY)
 			break;
 		appendStringInfo(&buf, "%sguard.approve(%s::regclass, 'reason')",
@@ -291,14 +287,11 @@ static char *
 log_detail(List *judgements, const char *detail)
 {
 	StringInfoData buf;
-	ListCell   *lc;
 
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, detail);
-	foreach(lc, judgements)
+	foreach_ptr(GuardJudgement, judgement, judgements)
 	{
-		const GuardJudgement *judgement = lfirst(lc);
-
 		guard_statements_append_texts(&buf,
 									  judgement->verdict.evidence->server->times,
 									  judgement->target->members,

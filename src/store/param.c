@@ -11,6 +11,7 @@
 
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -46,6 +47,17 @@ guard_param_name(const char *str)
 	if (str != NULL)
 		namestrcpy(name, str);
 	return guard_param(NAMEOID, NameGetDatum(name), str == NULL);
+}
+
+/*
+ * jsonb of a text that is JSON; NULL is null.
+ */
+GuardParam
+guard_param_jsonb(const char *str)
+{
+	return guard_param(JSONBOID, str == NULL ? (Datum) 0 :
+					   DirectFunctionCall1(jsonb_in, CStringGetDatum(str)),
+					   str == NULL);
 }
 
 /*

@@ -34,6 +34,7 @@ typedef struct GuardParam
 #define P_TEXT(str)			guard_param_text(str)
 #define P_NAME(str)			guard_param_name(str)
 #define P_UUID(uuid)		guard_param(UUIDOID, UUIDPGetDatum(uuid), (uuid) == NULL)
+#define P_JSONB(str)		guard_param_jsonb(str)
 
 /* A parameter that is null where the condition holds. */
 #define P_NULL_IF(condition, param) guard_param_null_if(condition, param)
@@ -66,6 +67,7 @@ guard_param_null_if(bool isnull, GuardParam param)
 extern GuardParam guard_param_time(TimestampTz at);
 extern GuardParam guard_param_text(const char *str);
 extern GuardParam guard_param_name(const char *str);
+extern GuardParam guard_param_jsonb(const char *str);
 extern GuardParam guard_param_oids(const List *oids);
 extern GuardParam guard_param_int4s(const List *integers);
 extern GuardParam guard_param_texts(const List *strings);

@@ -21,6 +21,7 @@
 #include "utils/backend_status.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "planner/capture/service.h"
 
@@ -44,11 +45,9 @@ guard_services_collect(GuardFact *fact, Oid relation,
 					   const GuardCapturedUse *use)
 {
 	int64		count = 0;
-	ListCell   *lc;
 
-	foreach(lc, guard_capture_services(relation, NULL))
+	foreach_ptr(GuardCapturedService, captured, guard_capture_services(relation, NULL))
 	{
-		GuardCapturedService *captured = lfirst(lc);
 		GuardServiceUse *service;
 
 		count += captured->count;
