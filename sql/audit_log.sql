@@ -26,7 +26,7 @@ $$;
 DROP INDEX users_email_idx;
 CALL wait_for_refusals(1);
 SELECT verdict, reason, command, statement, index_name, table_name, definition FROM guard.audit_log;
-SELECT facts #>> '{uses,0,services}', detail ~ '^auth used? it', mode, database, "session_user" = session_user, "current_user" = session_user, outer_user = session_user,
+SELECT facts #>> '{uses,0,services}', detail ~ '^auth used? it', mode, database, login_role = session_user, role = session_user, outer_user = session_user,
 	   application ~ 'audit_log', client IS NULL, coalesced, at <= clock_timestamp()
   FROM guard.audit_log;
 -- two indexes of one statement are one question, asked by this session
@@ -61,7 +61,7 @@ SELECT dblink_exec('lock', 'LOCK TABLE guard.protection');
 DROP INDEX users_email_idx;
 SELECT dblink_exec('lock', 'ROLLBACK');
 CALL wait_for_refusals(7);
-SELECT verdict, reason, command, statement, index_name, detail, database, "session_user" = session_user FROM guard.audit_log ORDER BY at DESC LIMIT 1;
+SELECT verdict, reason, command, statement, index_name, detail, database, login_role = session_user FROM guard.audit_log ORDER BY at DESC LIMIT 1;
 -- a lock on the log itself delays the row, and nothing else
 SELECT dblink_exec('lock', 'BEGIN');
 SELECT dblink_exec('lock', 'LOCK TABLE guard.audit_log');
@@ -80,7 +80,7 @@ ALTER FUNCTION drop_it() OWNER TO regress_guard_definer;
 SET ROLE regress_guard_caller;
 SELECT drop_it();
 RESET ROLE;
-SELECT verdict, reason, "session_user" = session_user, "current_user", outer_user, statement FROM guard.audit_log WHERE index_name = 'public.users_a_idx';
+SELECT verdict, reason, login_role = session_user, role, outer_user, statement FROM guard.audit_log WHERE index_name = 'public.users_a_idx';
 
 -- off: no judgement, but the row says who
 SET guard.mode = off;
@@ -117,7 +117,7 @@ BEGIN;
 SELECT guard.unprotect('users');
 ROLLBACK;
 SELECT guard.unprotect('users');
-SELECT command, object, reason, "session_user" = session_user FROM guard.audit_log WHERE verdict = 'change' ORDER BY id DESC LIMIT 2;
+SELECT command, object, reason, login_role = session_user FROM guard.audit_log WHERE verdict = 'change' ORDER BY id DESC LIMIT 2;
 
 -- dropped or refused, the newest first
 SELECT event, index_name, reason FROM guard.last_drops() ORDER BY at DESC;

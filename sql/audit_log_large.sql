@@ -3,7 +3,7 @@
 \set begin :srcdir /sql/include/begin.psql
 \i :begin
 CREATE EXTENSION guard;
-INSERT INTO guard.audit_log (at, question, verdict, command, mode, database, "session_user", facts)
+INSERT INTO guard.audit_log (at, question, verdict, command, mode, database, login_role, facts)
 	SELECT now() - (i || ' minutes')::interval - interval '2 days', 'q' || i, 'change', 'hide', 'enforce', 'postgres', 'somebody', '{}' FROM generate_series(1, 20000) i;
 VACUUM ANALYZE guard.audit_log;
 -- how often a statement reads the audit log whole

@@ -49,7 +49,7 @@ COMMIT;
 SELECT command, index_name, table_name, verdict, reason FROM guard.audit_log WHERE verdict <> 'block' ORDER BY id;
 SELECT definition FROM guard.audit_log WHERE verdict <> 'block' ORDER BY id;
 SELECT statement FROM guard.audit_log WHERE index_name = 'app.users_hash_idx';
-SELECT bool_and("session_user" = session_user AND application ~ 'last_drops' AND at <= clock_timestamp()) FROM guard.audit_log;
+SELECT bool_and(login_role = session_user AND application ~ 'last_drops' AND at <= clock_timestamp()) FROM guard.audit_log;
 
 -- the newest first
 SELECT index_name FROM guard.last_drops() WHERE event = 'dropped' LIMIT 2;

@@ -18,15 +18,14 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/json.h"
 #include "utils/timestamp.h"
 
 #include "alerts/memory.h"
 #include "guc.h"
-#include "store/store.h"
+#include "store/json.h"
+#include "store/query.h"
 #include "store/text.h"
 #include "store/visits.h"
 
@@ -41,44 +40,33 @@
 /* So many services are named in an alert. */
 #define SERVICES_NAMED	5
 
-static int
-int_field(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
-
-	return isnull ? 0 : DatumGetInt32(value);
-}
-
-static void
-take_count(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	GuardPoolSample *sample = arg;
-	GuardPoolCount *count;
-	char	   *service = SPI_getvalue(tuple, desc, 1);
-
-	if (sample->ncounts == lengthof(sample->counts))
-	{
-		sample->complete = false;
-		return;
-	}
-	count = &sample->counts[sample->ncounts++];
-	guard_text_copy(count->service, GUARD_SERVICE_LEN,
-					service == NULL ? "" : service);
-	count->connections = int_field(tuple, desc, 2);
-	count->on_cpu = int_field(tuple, desc, 3);
-	count->waiting = int_field(tuple, desc, 4);
-	count->idle_in_transaction = int_field(tuple, desc, 5);
-}
-
+/*
+ * Count all services, as many of them as a sample holds.
+ */
 static void
 count_pool(GuardPoolSample *sample)
 {
+	GuardRows  *rows = guard_query_rows("SELECT service, connections, active_on_cpu, waiting, idle_in_transaction"
+										" FROM guard.pool_health ORDER BY service IS NOT NULL, connections DESC");
+
 	memset(sample, 0, sizeof(*sample));
 	sample->complete = true;
-	guard_store_select("SELECT service, connections, active_on_cpu, waiting, idle_in_transaction"
-					   " FROM guard.pool_health ORDER BY service IS NOT NULL, connections DESC",
-					   0, NULL, NULL, NULL, take_count, sample);
+	while (sample->complete && guard_rows_next(rows))
+	{
+		GuardPoolCount *count = &sample->counts[sample->ncounts];
+		char	   *service = guard_rows_text(rows, 1);
+
+		sample->complete = sample->ncounts < lengthof(sample->counts);
+		if (!sample->complete)
+			break;
+		sample->ncounts++;
+		guard_text_copy(count->service, GUARD_SERVICE_LEN, service ? service : "");
+		count->connections = guard_rows_int(rows, 2);
+		count->on_cpu = guard_rows_int(rows, 3);
+		count->waiting = guard_rows_int(rows, 4);
+		count->idle_in_transaction = guard_rows_int(rows, 5);
+	}
+	guard_rows_end(rows);
 	sample->at = GetCurrentTimestamp();
 }
 
@@ -136,9 +124,10 @@ episode_begins(const GuardPoolSample *sample, int limit)
 static void
 put_count(StringInfo buf, const GuardPoolCount *count)
 {
-	appendStringInfo(buf, "\"connections\":%d,\"active_on_cpu\":%d,\"waiting\":%d,\"idle_in_transaction\":%d",
-					 count->connections, count->on_cpu, count->waiting,
-					 count->idle_in_transaction);
+	guard_json_int(buf, "connections", count->connections);
+	guard_json_int(buf, "active_on_cpu", count->on_cpu);
+	guard_json_int(buf, "waiting", count->waiting);
+	guard_json_int(buf, "idle_in_transaction", count->idle_in_transaction);
 }
 
 static char *
@@ -147,18 +136,19 @@ facts_of(const GuardPoolSample *sample)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "{\"connection_limit\":%d,", MaxConnections);
+	guard_json_object(&buf, NULL);
+	guard_json_int(&buf, "connection_limit", MaxConnections);
 	put_count(&buf, &sample->counts[0]);
-	appendStringInfoString(&buf, ",\"services\":[");
+	guard_json_array(&buf, "services");
 	for (int i = 1; i < sample->ncounts && i <= SERVICES_NAMED; i++)
 	{
-		appendStringInfo(&buf, "%s{\"service\":", i == 1 ? "" : ",");
-		escape_json(&buf, sample->counts[i].service);
-		appendStringInfoChar(&buf, ',');
+		guard_json_object(&buf, NULL);
+		guard_json_text(&buf, "service", sample->counts[i].service);
 		put_count(&buf, &sample->counts[i]);
-		appendStringInfoChar(&buf, '}');
+		guard_json_end_object(&buf);
 	}
-	appendStringInfoString(&buf, "]}");
+	guard_json_end_array(&buf);
+	guard_json_end_object(&buf);
 	return buf.data;
 }
 

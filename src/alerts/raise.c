@@ -19,22 +19,19 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "commands/dbcommands.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "alerts/memory.h"
-#include "alerts/recent.h"
 #include "audit/audit.h"
+#include "compat/list.h"
 #include "guc.h"
+#include "store/json.h"
+#include "store/query.h"
 #include "store/store.h"
 #include "store/text.h"
 
@@ -61,7 +58,7 @@ static const char *const kind_names[GUARD_ALERT_KINDS] = {
 typedef struct Alert
 {
 	GuardAlertKind kind;
-	const char *at;
+	TimestampTz at;
 	const char *object;
 	const char *reason;
 	const char *facts;
@@ -84,24 +81,6 @@ guard_alerts_are_on(void)
 
 /* ---- its form ---- */
 
-static void
-put_member(StringInfo buf, const char *key, const char *value)
-{
-	if (value == NULL)
-		return;
-	appendStringInfo(buf, "%s\"%s\":", buf->len > 1 ? "," : "", key);
-	escape_json(buf, value);
-}
-
-static char *
-now_text(void)
-{
-	char	   *str = palloc(MAXDATELEN + 1);
-
-	return JsonEncodeDateTime(str, TimestampTzGetDatum(GetCurrentTimestamp()),
-							  TIMESTAMPTZOID, NULL);
-}
-
 /*
  * As one JSON object of at most "max" bytes (0: as long as it gets); recent
  * indexes are named as long as there is room, and the rest is counted.
@@ -112,43 +91,75 @@ make_json(const Alert *alert, int max)
 	StringInfoData buf;
 	int			reason_len = guard_text_clip(alert->reason, REASON_MAX);
 	int			left_out = 0;
-	const char *comma = "";
-	ListCell   *lc;
 
 	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '{');
-	put_member(&buf, "alert", kind_names[alert->kind]);
-	put_member(&buf, "at", alert->at);
-	put_member(&buf, "database", get_database_name(MyDatabaseId));
-	put_member(&buf, "index", alert->object);
-	put_member(&buf, "reason", pnstrdup(alert->reason, reason_len));
+	guard_json_object(&buf, NULL);
+	guard_json_text(&buf, "alert", kind_names[alert->kind]);
+	guard_json_time(&buf, "at", alert->at);
+	guard_json_text(&buf, "database", get_database_name(MyDatabaseId));
+	guard_json_text(&buf, "index", alert->object);
+	guard_json_text(&buf, "reason", pnstrdup(alert->reason, reason_len));
 	if (alert->facts != NULL && strlen(alert->facts) <= FACTS_MAX)
-		appendStringInfo(&buf, ",\"facts\":%s", alert->facts);
+		guard_json_raw(&buf, "facts", alert->facts);
 	if (!alert->recent_known)
+		guard_json_raw(&buf, "recent", "null");
+	else
 	{
-		appendStringInfoString(&buf, ",\"recent\":null}");
-		return buf.data;
-	}
-	appendStringInfoString(&buf, ",\"recent\":[");
-	foreach(lc, alert->recent)
-	{
-		const char *item = lfirst(lc);
-
-		/* what comes after it takes less than 40 bytes */
-		if (left_out > 0 || (max > 0 && buf.len + strlen(item) + 40 > max))
+		guard_json_array(&buf, "recent");
+		foreach_ptr(char, item, alert->recent)
 		{
-			left_out++;
-			continue;
+			/* what comes after it takes less than 40 bytes */
+			if (left_out > 0 || (max > 0 && buf.len + strlen(item) + 40 > max))
+				left_out++;
+			else
+				guard_json_raw(&buf, NULL, item);
 		}
-		appendStringInfo(&buf, "%s%s", comma, item);
-		comma = ",";
+		guard_json_end_array(&buf);
 	}
-	appendStringInfoChar(&buf, ']');
 	if (left_out > 0)
-		appendStringInfo(&buf, ",\"recent_left_out\":%d", left_out);
-	appendStringInfoChar(&buf, '}');
+		guard_json_int(&buf, "recent_left_out", left_out);
+	guard_json_end_object(&buf);
 	return buf.data;
 }
+
+/* ---- what went lately ---- */
+
+/*
+ * The indexes that went, or went out of sight, in the last hour.  Three tables
+ * know of them.  One index is named once, with what happened to it last and the
+ * statement that undoes that.  Nothing is told here that everybody could not
+ * read in the catalogs while the index was there: whoever may connect may
+ * LISTEN.
+ */
+static const char *const recent_query =
+"WITH here AS ("
+"  SELECT d.oid, c.system_identifier FROM pg_database d, pg_control_system() c"
+"   WHERE d.datname = current_database()),"
+" happened AS ("
+"  SELECT 'dropped' AS what, a.index_name, a.at, a.login_role AS by,"
+"         left(a.definition, 1000) AS undo"
+"    FROM guard.audit_log a"
+"   WHERE a.at > statement_timestamp() - interval '1 hour'"
+"     AND a.verdict NOT IN ('block', 'failed', 'change')"
+"     AND a.index_name IS NOT NULL"
+"  UNION ALL"
+"  SELECT 'hidden', format('%I.%I', h.table_schema, h.index_name), h.hidden_at, h.hidden_by,"
+"         format('SELECT guard.unhide(%L);', format('%I.%I', h.table_schema, h.index_name))"
+"    FROM guard.hidden_index h, here"
+"   WHERE h.hidden_at > statement_timestamp() - interval '1 hour' AND h.kind = 'hand'"
+"     AND h.database_oid = here.oid AND h.system_identifier = here.system_identifier"
+"  UNION ALL"
+"  SELECT 'soft drop, ' || s.state, format('%I.%I', s.index_schema, s.index_name),"
+"         greatest(s.dropped_at, s.state_since), s.dropped_by,"
+"         CASE WHEN s.state <> 'restored'"
+"              THEN format('SELECT guard.restore(%L);', format('%I.%I', s.index_schema, s.index_name)) END"
+"    FROM guard.soft_drop s, here"
+"   WHERE greatest(s.dropped_at, s.state_since) > statement_timestamp() - interval '1 hour'"
+"     AND s.database_oid = here.oid AND s.system_identifier = here.system_identifier)"
+" SELECT jsonb_strip_nulls(jsonb_build_object('index', l.index_name, 'what', l.what, 'at', l.at,"
+"                          'by', l.by, 'undo', l.undo))::text"
+"   FROM (SELECT DISTINCT ON (h.index_name) h.* FROM happened h ORDER BY h.index_name, h.at DESC) l"
+"  ORDER BY l.at DESC LIMIT 50";
 
 /* ---- raising ---- */
 
@@ -156,9 +167,11 @@ static void
 collect_recent(void *arg)
 {
 	Alert	   *alert = arg;
+	GuardRows  *rows = guard_query_rows(recent_query);
 	MemoryContext old = MemoryContextSwitchTo(alert->context);
 
-	alert->recent = guard_recent_collect();
+	while (guard_rows_next(rows))
+		alert->recent = lappend(alert->recent, guard_rows_text(rows, 1));
 	alert->recent_known = true;
 	MemoryContextSwitchTo(old);
 }
@@ -182,12 +195,11 @@ bool
 guard_alert_raise(GuardAlertKind kind, const char *object, const char *reason,
 				  const char *facts_json)
 {
-	Alert		alert = {kind, NULL, object, reason, facts_json, NIL, false,
-	CurrentMemoryContext};
+	Alert		alert = {kind, GetCurrentTimestamp(), object, reason,
+	facts_json, NIL, false, CurrentMemoryContext};
 
 	if (!guard_alerts_are_on())
 		return false;
-	alert.at = now_text();
 	(void) guard_store_try("see what was dropped lately", collect_recent, &alert);
 	ereport(LOG_SERVER_ONLY,
 			(errcode(ERRCODE_GUARD_ALERT),

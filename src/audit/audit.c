@@ -18,15 +18,16 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "storage/lmgr.h"
 
 #include "audit/audit.h"
-#include "audit/courier.h"
 #include "audit/entry.h"
 #include "audit/ring.h"
+#include "audit/writer.h"
+#include "compat/list.h"
 #include "guc.h"
 #include "policy/sentence.h"
+#include "store/query.h"
 #include "store/store.h"
 #include "store/visits.h"
 #include "store/xact.h"
@@ -55,19 +56,6 @@ guard_audit_question(void)
 }
 
 /*
- * The line comes first, so that it is there even if the row cannot be written.
- */
-static void
-write_here(const GuardEntry *entry)
-{
-	char	   *json = guard_entry_json(entry);
-
-	guard_entry_log(json);
-	if (guard_store_matches())
-		guard_entry_insert(json, 0);
-}
-
-/*
  * The line, and what the row is made of.
  */
 static GuardRecord *
@@ -84,10 +72,8 @@ make_record(const GuardEntry *entry)
 static void
 insert_all(void *arg)
 {
-	ListCell   *lc;
-
-	foreach(lc, (List *) arg)
-		guard_entry_insert(((GuardRecord *) lfirst(lc))->json, 0);
+	foreach_ptr(GuardRecord, record, (List *) arg)
+		guard_entry_insert(record->json, 0);
 }
 
 /*
@@ -113,15 +99,13 @@ leave_unwritten(const GuardRecord *record)
 void
 guard_audit_write(List *records)
 {
-	ListCell   *lc;
-
 	if (records == NIL || !guard_store_matches())
 		return;
 	if (guard_xact_may_begin() &&
 		guard_store_try("write to the audit log", insert_all, records))
 		return;
-	foreach(lc, records)
-		leave_unwritten(lfirst(lc));
+	foreach_ptr(GuardRecord, record, records)
+		leave_unwritten(record);
 }
 
 static void
@@ -142,44 +126,67 @@ hand_over_unwritten(GuardXactPhase phase)
 			guard_ring_lose();
 	}
 	if (phase == GUARD_XACT_COMMITTED)
-		guard_courier_call();
+		guard_writer_call();
 	guard_xact_list_clear(&unwritten);
 	MemoryContextDelete(unwritten_context);
 	unwritten_context = NULL;
+}
+
+/*
+ * An entry of what is asked of an index, or NULL.
+ */
+static GuardEntry
+entry_of(const GuardAsked *asked, const GuardDropped *dropped,
+		 const char *verdict)
+{
+	GuardEntry	entry = {0};
+
+	entry.question = asked->question;
+	entry.command = asked->command;
+	entry.statement = asked->statement;
+	entry.verdict = verdict;
+	if (dropped != NULL)
+	{
+		entry.index_name = dropped->name;
+		entry.table_name = dropped->table_name;
+		entry.definition = dropped->definition;
+	}
+	return entry;
+}
+
+/*
+ * What its judgement says.
+ */
+static void
+put_judgement(GuardEntry *entry, const GuardJudgement *judgement)
+{
+	entry->reason = guard_verdict_reason_name(judgement->verdict.reason);
+	entry->detail = guard_sentence_verdict(judgement);
+	entry->facts = guard_facts_json(judgement);
 }
 
 GuardRecord *
 guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 {
 	const GuardJudgement *judgement = dropped->judgement;
-	GuardEntry	entry = {0};
+	GuardEntry	entry = entry_of(asked, dropped, "unjudged");
 
-	entry.question = asked->question;
-	entry.command = asked->command;
-	entry.statement = asked->statement;
-	entry.index_name = dropped->name;
-	entry.table_name = dropped->table_name;
-	entry.definition = dropped->definition;
-	entry.verdict = "unjudged";
 	entry.reason = dropped->why;
 	if (judgement != NULL)
 	{
-		GuardReason reason = judgement->verdict.reason;
 		bool		missed = judgement->verdict.decision != GUARD_ALLOW;
+
+		put_judgement(&entry, judgement);
 
 		/*
 		 * A drop that would be refused by itself gets here only in a
 		 * transaction that must replace the index, and its row stays only if
 		 * it has.
 		 */
-		entry.verdict = "allow";
-		if (missed && guard_guc_mode == GUARD_MODE_OBSERVE)
-			entry.verdict = "observe";
-		else if (missed)
-			reason = GUARD_REASON_REPLACED;
-		entry.reason = guard_verdict_reason_name(reason);
-		entry.detail = guard_sentence_verdict(judgement);
-		entry.facts = guard_facts_json(judgement);
+		entry.verdict = missed && guard_guc_mode == GUARD_MODE_OBSERVE ?
+			"observe" : "allow";
+		if (missed && guard_guc_mode != GUARD_MODE_OBSERVE)
+			entry.reason = guard_verdict_reason_name(GUARD_REASON_REPLACED);
 		if (judgement->verdict.reason == GUARD_REASON_APPROVED)
 			entry.approval = guard_sentence_approval(&judgement->verdict.evidence->approval);
 	}
@@ -188,47 +195,33 @@ guard_audit_dropped(const GuardDropped *dropped, const GuardAsked *asked)
 
 /* ---- what is refused ---- */
 
-/*
- * The line now, the row by somebody else.
- */
-static void
-hand_over(const GuardEntry *entry)
-{
-	guard_entry_log(guard_entry_json(entry));
-	if (guard_store_matches())
-		(void) guard_ring_put(guard_entry_short_json(entry), true);
-}
-
 typedef struct Refusal
 {
 	List	   *judgements;
 	const GuardAsked *asked;
 } Refusal;
 
+/*
+ * The lines now, the rows by somebody else.
+ */
 static void
 hand_over_refusal(void *arg)
 {
 	Refusal    *refusal = arg;
-	ListCell   *lc;
 
-	foreach(lc, refusal->judgements)
+	foreach_ptr(GuardJudgement, judgement, refusal->judgements)
 	{
-		GuardJudgement *judgement = lfirst(lc);
-		GuardEntry	entry = {0};
+		GuardEntry	entry = entry_of(refusal->asked, NULL, "block");
 
-		entry.question = refusal->asked->question;
-		entry.command = refusal->asked->command;
-		entry.statement = refusal->asked->statement;
-		entry.verdict = "block";
-		entry.reason = guard_verdict_reason_name(judgement->verdict.reason);
 		entry.index_name = guard_sentence_name(judgement->shape);
 		entry.table_name = guard_sentence_table(judgement->shape);
 		entry.definition = judgement->shape->definition;
-		entry.detail = guard_sentence_verdict(judgement);
-		entry.facts = guard_facts_json(judgement);
-		hand_over(&entry);
+		put_judgement(&entry, judgement);
+		guard_entry_log(guard_entry_json(&entry));
+		if (guard_store_matches())
+			(void) guard_ring_put(guard_entry_short_json(&entry), true);
 	}
-	guard_courier_call();
+	guard_writer_call();
 }
 
 void
@@ -245,29 +238,19 @@ void
 guard_audit_failed(const GuardDropped *dropped, const GuardAsked *asked,
 				   const char *message)
 {
-	GuardEntry	entry = {0};
+	GuardEntry	entry = entry_of(asked, dropped, "failed");
 
-	entry.question = asked->question;
-	entry.command = asked->command;
-	entry.statement = asked->statement;
-	entry.verdict = "failed";
 	entry.detail = message;
-	if (dropped != NULL)
-	{
-		entry.index_name = dropped->name;
-		entry.table_name = dropped->table_name;
-		entry.definition = dropped->definition;
-	}
 	entry.in_error = true;
 	guard_entry_log(guard_entry_json(&entry));
 	if (guard_ring_put(guard_entry_short_json(&entry), false))
-		guard_courier_call();
+		guard_writer_call();
 }
 
 bool
 guard_audit_deliver(void)
 {
-	return guard_courier_deliver();
+	return guard_writer_deliver();
 }
 
 /*
@@ -299,7 +282,7 @@ guard_audit_status(void)
 
 	/* Perhaps there is room for a worker now. */
 	if (status.waiting + status.elsewhere > 0)
-		called = guard_courier_call();
+		called = guard_writer_call();
 	if (status.waiting == 0)
 		waiting = pstrdup("nothing waits");
 	else
@@ -334,11 +317,12 @@ guard_audit_pruning(void)
 	return pruning;
 }
 
+/*
+ * Rows older than guard.audit_retention go; returns how many.
+ */
 uint64
 guard_audit_prune(void)
 {
-	Oid			types[] = {INT4OID};
-	Datum		values[] = {Int32GetDatum(guard_guc_audit_retention)};
 	volatile uint64 count = 0;
 
 	if (guard_guc_audit_retention == 0)
@@ -346,10 +330,9 @@ guard_audit_prune(void)
 	PG_TRY();
 	{
 		pruning = true;
-		count = guard_store_execute("DELETE FROM guard.audit_log"
-									" WHERE at OPERATOR(pg_catalog.<)"
-									" statement_timestamp() - $1 * interval '1 second'",
-									1, types, values, NULL);
+		count = guard_query_execute("DELETE FROM guard.audit_log"
+									" WHERE at < statement_timestamp() - $1 * interval '1 second'",
+									P_INT4(guard_guc_audit_retention));
 	}
 	PG_FINALLY();
 	{
@@ -366,6 +349,7 @@ guard_audit_change(const char *action, const char *object, const char *reason,
 				   const char *facts_json)
 {
 	GuardEntry	entry = {0};
+	GuardRecord *record;
 
 	entry.question = guard_entry_question();
 	entry.verdict = "change";
@@ -373,7 +357,11 @@ guard_audit_change(const char *action, const char *object, const char *reason,
 	entry.object = object;
 	entry.reason = reason;
 	entry.facts = facts_json;
-	write_here(&entry);
+
+	/* The line comes first, so that it is there even without the row. */
+	record = make_record(&entry);
+	if (guard_store_matches())
+		guard_entry_insert(record->json, 0);
 }
 
 void

@@ -91,8 +91,8 @@ static void
 put_asker(StringInfo buf)
 {
 	guard_json_text(buf, "database", get_database_name(MyDatabaseId));
-	guard_json_text(buf, "session_user", GetUserNameFromId(GetSessionUserId(), true));
-	guard_json_text(buf, "current_user", GetUserNameFromId(GetUserId(), true));
+	guard_json_text(buf, "login_role", GetUserNameFromId(GetSessionUserId(), true));
+	guard_json_text(buf, "role", GetUserNameFromId(GetUserId(), true));
 	guard_json_text(buf, "outer_user", GetUserNameFromId(GetOuterUserId(), true));
 	guard_json_text(buf, "client", client_address());
 }
@@ -104,7 +104,7 @@ static void
 put_asker_in_error(StringInfo buf)
 {
 	guard_json_text(buf, "database", MyProcPort ? MyProcPort->database_name : "");
-	guard_json_text(buf, "session_user", MyProcPort ? MyProcPort->user_name : "");
+	guard_json_text(buf, "login_role", MyProcPort ? MyProcPort->user_name : "");
 }
 
 char *
@@ -154,28 +154,19 @@ guard_entry_short_json(const GuardEntry *entry)
 	return guard_entry_json(&cut);
 }
 
+/*
+ * Make the row of an entry.  Its members have the names of the columns.
+ */
 void
 guard_entry_insert(const char *json, int coalesced)
 {
+#define COLUMNS "at, question, verdict, reason, command, statement, object, index_name," \
+	" table_name, definition, detail, facts, approval, mode, database, login_role, role," \
+	" outer_user, application, client"
+
 	static const char insert[] =
-		"INSERT INTO guard.audit_log"
-		" (at, question, verdict, reason, command, statement,"
-		" object, index_name, table_name, definition, detail,"
-		" facts, approval, mode, database, \"session_user\","
-		" \"current_user\", outer_user, application, client,"
-		" coalesced)"
-		" SELECT at, question, verdict, reason, command, statement,"
-		" object, index_name, table_name, definition, detail,"
-		" facts, approval, mode, database, \"session_user\","
-		" \"current_user\", outer_user, application, client, $2"
-		" FROM pg_catalog.jsonb_to_record($1::jsonb) AS entry"
-		" (at timestamptz, question text, verdict text,"
-		" reason text, command text, statement text, object text,"
-		" index_name text, table_name text, definition text,"
-		" detail text, facts jsonb, approval text, mode text,"
-		" database name, \"session_user\" name,"
-		" \"current_user\" name, outer_user name,"
-		" application text, client inet)";
+		"INSERT INTO guard.audit_log (" COLUMNS ", coalesced) SELECT " COLUMNS ", $2"
+		" FROM jsonb_populate_record(NULL::guard.audit_log, $1::jsonb)";
 
 	guard_query_execute(guard_query_kept(insert), P_TEXT(json), P_INT4(coalesced));
 }

@@ -62,8 +62,8 @@
  */
 #define MAX_FAILURES	600
 
-/* A courier that has not come to its end by now has died. */
-#define COURIER_LIMIT	(60 * USECS_PER_SEC)
+/* A writer that has not come to its end by now has died. */
+#define WRITER_LIMIT	(60 * USECS_PER_SEC)
 
 typedef enum MessageState
 {
@@ -101,7 +101,7 @@ typedef struct Ring
 	uint32		used;
 	uint64		next_id;
 	Lost		lost[DATABASES];
-	TimestampTz courier_since;	/* 0: none is under way */
+	TimestampTz writer_since;	/* 0: none is under way */
 } Ring;
 
 static Ring *ring = NULL;
@@ -572,7 +572,7 @@ guard_ring_status(GuardRingStatus *status)
 }
 
 bool
-guard_ring_courier_begins(void)
+guard_ring_writer_begins(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	bool		mine;
@@ -580,18 +580,18 @@ guard_ring_courier_begins(void)
 	if (!attach(false))
 		return false;
 	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
-	mine = ring->courier_since == 0 ||
-		ring->courier_since + COURIER_LIMIT < now;
+	mine = ring->writer_since == 0 ||
+		ring->writer_since + WRITER_LIMIT < now;
 	if (mine)
-		ring->courier_since = now;
+		ring->writer_since = now;
 	LWLockRelease(ring->lock);
 	return mine;
 }
 
 void
-guard_ring_courier_ends(void)
+guard_ring_writer_ends(void)
 {
 	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
-	ring->courier_since = 0;
+	ring->writer_since = 0;
 	LWLockRelease(ring->lock);
 }

@@ -68,10 +68,10 @@ extern void guard_ring_forget_database(Oid database);
 extern void guard_ring_status(GuardRingStatus *status);
 
 /*
- * One courier at a time (courier.c): may I be it?  The right ends with
- * guard_ring_courier_ends(), or a minute after it was given.
+ * One writer at a time (writer.c): may I be it?  The right ends with
+ * guard_ring_writer_ends(), or a minute after it was given.
  */
-extern bool guard_ring_courier_begins(void);
-extern void guard_ring_courier_ends(void);
+extern bool guard_ring_writer_begins(void);
+extern void guard_ring_writer_ends(void);
 
 #endif							/* GUARD_RING_H */

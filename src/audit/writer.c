@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
- * courier.c
+ * writer.c
  *	  Somebody who writes the entries that wait.
  *
  * Where guard is preloaded, its launcher sends a visitor.  Elsewhere the
  * refusing backend registers a background worker for its database, called a
- * courier: one at a time for the whole server, however many are refused, since
+ * writer: one at a time for the whole server, however many are refused, since
  * parallel query and logical replication want workers, too
- * (doc/internals/postgresql.md 6.3).  A courier that finds entries of another
+ * (doc/internals/postgresql.md 6.3).  A writer that finds entries of another
  * database when it leaves sends the next one.
  *
- * Nobody waits for a courier: one's own transaction may hold the very lock
+ * Nobody waits for a writer: one's own transaction may hold the very lock
  * that it needs, which would be a deadlock that nobody detects
  * (doc/internals/postgresql.md 6.2).  It tries for a while itself, since such
  * a transaction is about to end.
@@ -32,14 +32,14 @@
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
-#include "audit/courier.h"
+#include "audit/writer.h"
 #include "audit/entry.h"
 #include "audit/ring.h"
 #include "compat/compat.h"
 #include "store/store.h"
 #include "store/visits.h"
 
-/* How often a courier tries, and how long it waits in between. */
+/* How often a writer tries, and how long it waits in between. */
 #define TRIES			20
 #define PAUSE_MSECS		1000
 
@@ -50,26 +50,26 @@ static bool delivered = false;	/* all that waited there */
  * Register a worker for a database; false when there is no slot for it.
  */
 static bool
-send_courier(Oid database)
+send_writer(Oid database)
 {
 	BackgroundWorker worker = {0};
 
-	snprintf(worker.bgw_name, BGW_MAXLEN, "guard courier for database %u",
+	snprintf(worker.bgw_name, BGW_MAXLEN, "guard audit writer for database %u",
 			 database);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "guard courier");
+	snprintf(worker.bgw_type, BGW_MAXLEN, "guard audit writer");
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
 		BGWORKER_BACKEND_DATABASE_CONNECTION |
 		GUARD_COMPAT_BGWORKER_INTERRUPTIBLE;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	snprintf(worker.bgw_library_name, MAXPGPATH, "guard");
-	snprintf(worker.bgw_function_name, BGW_MAXLEN, "guard_courier_main");
+	snprintf(worker.bgw_function_name, BGW_MAXLEN, "guard_writer_main");
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 
 bool
-guard_courier_call(void)
+guard_writer_call(void)
 {
 	/*
 	 * It would not start before promotion, and hold its slot
@@ -79,9 +79,9 @@ guard_courier_call(void)
 		return false;
 	if (guard_visits_available())
 		guard_visits_want();
-	else if (guard_ring_courier_begins() && !send_courier(MyDatabaseId))
+	else if (guard_ring_writer_begins() && !send_writer(MyDatabaseId))
 	{
-		guard_ring_courier_ends();
+		guard_ring_writer_ends();
 		return false;
 	}
 	return true;
@@ -96,7 +96,7 @@ deliver_one(void *arg)
 }
 
 bool
-guard_courier_deliver(void)
+guard_writer_deliver(void)
 {
 	GuardWaiting *waiting = NULL;
 	int			failures = 0;
@@ -131,7 +131,7 @@ deliver_in_transaction(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	done = guard_courier_deliver();
+	done = guard_writer_deliver();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return done;
@@ -147,7 +147,7 @@ leave(int code, Datum database)
 {
 	Oid			next;
 
-	guard_ring_courier_ends();
+	guard_ring_writer_ends();
 	if (!connected)
 		guard_ring_forget_database(DatumGetObjectId(database));
 	if (code != 0)
@@ -155,12 +155,12 @@ leave(int code, Datum database)
 	next = guard_ring_database();
 	if (OidIsValid(next) &&
 		(delivered || next != DatumGetObjectId(database)) &&
-		guard_ring_courier_begins() && !send_courier(next))
-		guard_ring_courier_ends();
+		guard_ring_writer_begins() && !send_writer(next))
+		guard_ring_writer_ends();
 }
 
 void
-guard_courier_main(Datum database)
+guard_writer_main(Datum database)
 {
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -179,7 +179,7 @@ guard_courier_main(Datum database)
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 PAUSE_MSECS,
-						 guard_compat_wait_event("GuardCourierMain"));
+						 guard_compat_wait_event("GuardAuditWriterMain"));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -105,14 +105,14 @@ CREATE TABLE guard.audit_log (
 	approval		text,
 	mode			text NOT NULL,
 	database		name NOT NULL,
-	"session_user"	name NOT NULL,
-	"current_user"	name,
+	login_role		name NOT NULL,
+	role			name,
 	outer_user		name,
 	application		text,
 	client			inet,
 	coalesced		integer NOT NULL DEFAULT 0
 );
-CREATE INDEX audit_log_at_idx ON guard.audit_log (at);
+CREATE INDEX audit_log_at_idx ON guard.audit_log (at, id);
 COMMENT ON TABLE guard.audit_log IS
 'What was asked of guard and what it answered: one row for each index that a statement dropped or was refused, and one for each change of guard''s own rules. Rows of one statement have the same question, which begins with the session''s ID in the server log (%c). Append-only.';
 GRANT SELECT ON guard.audit_log TO pg_read_all_stats;

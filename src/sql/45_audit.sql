@@ -2,7 +2,7 @@
 
 CREATE FUNCTION guard.last_drops(since interval DEFAULT '1 day',
 	OUT at timestamptz, OUT event text, OUT index_name text,
-	OUT table_name text, OUT "session_user" name, OUT verdict text,
+	OUT table_name text, OUT login_role name, OUT verdict text,
 	OUT reason text, OUT definition text)
 RETURNS SETOF record
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -14,7 +14,7 @@ BEGIN ATOMIC
 				WHEN 'block' THEN 'refused'
 				WHEN 'failed' THEN 'failed'
 				ELSE 'dropped' END,
-		   coalesce(a.index_name, a.object), a.table_name, a."session_user",
+		   coalesce(a.index_name, a.object), a.table_name, a.login_role,
 		   a.verdict, a.reason,
 		   coalesce(a.definition, a.facts ->> 'definition')
 	  FROM guard.audit_log a

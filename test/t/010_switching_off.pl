@@ -43,7 +43,7 @@ passed($r, 'switched off by reload, in a session that was there already');
 is(scalar @{ $r->{notices} }, 0, 'nothing is said');
 $node->wait_for_log(qr/guard audit: \{.*"index_name":"public.\Q$index\E".*"definition":"CREATE INDEX \Q$index\E ON public.hot_1 USING btree \(a\)"/, $from);
 ok(1, 'the server log has the drop, and how to take it back');
-is($s->value("SELECT concat_ws(' ', verdict, mode, command, statement, \"session_user\" = session_user) FROM guard.audit_log WHERE index_name = 'public.$index' AND verdict <> 'block'"),
+is($s->value("SELECT concat_ws(' ', verdict, mode, command, statement, login_role = session_user) FROM guard.audit_log WHERE index_name = 'public.$index' AND verdict <> 'block'"),
 	"unjudged off DROP INDEX DROP INDEX $index t", 'so has the audit log, and that guard was off');
 like($s->value("SELECT state FROM guard.status WHERE item = 'mode'"), qr/off/, 'guard.status says so');
 like($s->value("SELECT state FROM guard.status WHERE item = 'capture'"), qr/^(?!since)/, 'and does not claim that it captures');

@@ -74,10 +74,10 @@ passed($r, 'the owner drops what is not used');
 like(logged($from), qr/LOG: .*guard audit: \{.*"verdict":"allow","reason":"cold","index_name":"public.idle_a_idx".*"definition":"CREATE INDEX idle_a_idx ON public.idle USING btree \(a\)"/,
 	'the log has it, with the statement that brings it back');
 is_deeply(
-	$s->ok("SELECT index_name, table_name, \"session_user\", verdict, reason, definition FROM guard.last_drops() WHERE event = 'dropped'")->{rows},
+	$s->ok("SELECT index_name, table_name, login_role, verdict, reason, definition FROM guard.last_drops() WHERE event = 'dropped'")->{rows},
 	[ [ 'public.idle_a_idx', 'public.idle', 'owner', 'allow', 'cold', 'CREATE INDEX idle_a_idx ON public.idle USING btree (a)' ] ],
 	'so has guard.last_drops()');
-is_deeply($s->ok('SELECT "session_user", application, command, statement FROM guard.audit_log WHERE verdict = \'allow\'')->{rows},
+is_deeply($s->ok('SELECT login_role, application, command, statement FROM guard.audit_log WHERE verdict = \'allow\'')->{rows},
 	[ [ 'owner', 'migration', 'DROP INDEX', 'DROP INDEX idle_a_idx' ] ], 'and the audit log, with who, what and how');
 passed($s->query($s->value("SELECT definition FROM guard.last_drops() WHERE event = 'dropped'")), 'the definition works');
 

@@ -95,7 +95,7 @@ foreach my $preload ('', 'guard')
 	is($s->value("SELECT definition FROM jsonb_populate_record(null::guard.audit_log, '$json')"),
 		'CREATE INDEX t_a_idx ON public.t USING btree (a)', "$case: a line in the log has what the row has");
 
-	# ---- another database, from which the courier goes on
+	# ---- another database, from which the writer goes on
 
 	$s->ok('CREATE DATABASE other');
 	my $other = session($node, dbname => 'other');

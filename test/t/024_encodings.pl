@@ -71,7 +71,7 @@ foreach my $name (sort keys %databases)
 	}
 	session($node, dbname => $name, user => "r\xE9")->query("DROP INDEX \"i$native\"");
 	wait_until($c, "SELECT count(*) >= 5 FROM guard.audit_log WHERE verdict = 'block'");
-	$r = $c->query('SELECT statement, detail, "session_user", facts FROM guard.audit_log ORDER BY at');
+	$r = $c->query('SELECT statement, detail, login_role, facts FROM guard.audit_log ORDER BY at');
 	passed($r, "$name: the audit log can be read");
 	whole(join('|', map { $_ // '' } @$_), "$name: and is whole") foreach @{ $r->{rows} };
 	is((grep { $_->[2] eq $role } @{ $r->{rows} }) ? 1 : 0, 1, "$name: it names who asked");

@@ -76,7 +76,7 @@ foreach my $preload ('', 'guard')
 		join(', ', (map { "public.i_$_ allow" } 1, 3 .. 8), 'public.i_9 unjudged', 'public.i_10 unjudged'), "$case: each has one row, once it can be written");
 	is($s->value("SELECT count(*) FROM guard.audit_log WHERE index_name LIKE '%i\\_%' AND definition LIKE 'CREATE INDEX i\\__% ON public.t%'"), 9, "$case: with what brings it back");
 
-	# ---- every INSERT raises: for the courier as well
+	# ---- every INSERT raises: for the writer as well
 
 	$s->ok(q{CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$});
 	$s->ok('CREATE TRIGGER fail BEFORE INSERT ON guard.audit_log FOR EACH ROW EXECUTE FUNCTION fail()');
