@@ -28,6 +28,7 @@
 #include "planner/indexlist.h"
 #include "planner/whatif/question.h"
 #include "planner/whatif/whatif.h"
+#include "planner/slots.h"
 #include "planner/without.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"
@@ -52,6 +53,7 @@ _PG_init(void)
 	guard_hide_init();
 	guard_whatif_init();		/* sees what hiding leaves */
 	guard_question_init();
+	guard_slots_init();
 	guard_approvals_init();
 	guard_softdrop_init();
 	guard_audit_init();

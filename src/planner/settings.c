@@ -55,7 +55,8 @@ is_planned_with(const struct config_generic *setting)
 	}
 	for (int i = 0; i < lengthof(elsewhere); i++)
 	{
-		if (strcmp(setting->name, elsewhere[i]) == 0)
+		if (elsewhere[i][0] == setting->name[0] &&
+			strcmp(setting->name, elsewhere[i]) == 0)
 			return true;
 	}
 	return false;

@@ -23,6 +23,12 @@ static int	nusers = 0;
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
+static Size
+size_of(const GuardShmem *user)
+{
+	return add_size(user->size, mul_size(MaxBackends, user->per_backend));
+}
+
 static void
 request_all(void)
 {
@@ -30,7 +36,7 @@ request_all(void)
 		prev_shmem_request_hook();
 	for (int i = 0; i < nusers; i++)
 	{
-		RequestAddinShmemSpace(add_size(MAXALIGN(users[i]->size), users[i]->beside));
+		RequestAddinShmemSpace(add_size(MAXALIGN(size_of(users[i])), users[i]->beside));
 		if (users[i]->locked)
 			RequestNamedLWLockTranche(users[i]->name, 1);
 	}
@@ -40,10 +46,10 @@ static void
 attach(const GuardShmem *user)
 {
 	bool		found;
-	void	   *structure = ShmemInitStruct(user->name, user->size, &found);
+	void	   *structure = ShmemInitStruct(user->name, size_of(user), &found);
 
 	if (!found)
-		memset(structure, 0, user->size);
+		memset(structure, 0, size_of(user));
 	user->attach(structure, !found,
 				 user->locked ? &GetNamedLWLockTranche(user->name)->lock : NULL);
 }

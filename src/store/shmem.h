@@ -18,7 +18,8 @@
 typedef struct GuardShmem
 {
 	const char *name;			/* as pg_shmem_allocations shows it */
-	Size		size;			/* of the structure */
+	Size		size;			/* of the structure ... */
+	Size		per_backend;	/* ... and what it has for each of them */
 	Size		beside;			/* what attach() takes beside it, for a hash
 								 * table */
 	bool		locked;			/* it has a lock, whose tranche has this name */

@@ -16,7 +16,7 @@
 #include "utils/guc.h"
 
 #include "compat/compat.h"
-#include "planner/capture/table.h"
+#include "planner/capture/tables.h"
 
 PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(hold);

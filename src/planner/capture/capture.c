@@ -49,20 +49,13 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
-#include "planner/capture/file.h"
-#include "planner/capture/mail.h"
-#include "planner/capture/pending.h"
-#include "planner/capture/shares.h"
-#include "planner/capture/table.h"
-#include "planner/capture/walk.h"
+#include "planner/capture/tables.h"
 #include "planner/capture/speed.h"
 #include "planner/whatif/whatif.h"
 #include "store/store.h"
@@ -86,14 +79,10 @@ static int	explain_depth = 0;
 static GuardXactList extension_goes = GUARD_XACT_LIST_INIT(extension_goes);
 static bool counted_off = false;	/* is this session among those off? */
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart = NULL;
 static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
 
 static void switched(bool on);
-static void capture_shmem_request(void);
-static void capture_shmem_startup(void);
 static void capture_ExecutorStart(QueryDesc *queryDesc, int eflags);
 static void capture_ExecutorEnd(QueryDesc *queryDesc);
 static void capture_xact_end(GuardXactPhase phase);
@@ -110,36 +99,15 @@ guard_capture_init(void)
 	EnableQueryId();
 	guard_guc_set_switched(switched);
 
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = capture_shmem_request;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = capture_shmem_startup;
+	guard_table_init();
+	guard_shares_init();
+	guard_sets_init();
+	guard_mail_init();
+	guard_speed_init();
 	prev_ExecutorStart = ExecutorStart_hook;
 	ExecutorStart_hook = capture_ExecutorStart;
 	prev_ExecutorEnd = ExecutorEnd_hook;
 	ExecutorEnd_hook = capture_ExecutorEnd;
-}
-
-static void
-capture_shmem_request(void)
-{
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-	RequestAddinShmemSpace(add_size(guard_table_size(), guard_speed_size()));
-	RequestNamedLWLockTranche("guard", 1);
-}
-
-static void
-capture_shmem_startup(void)
-{
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-	guard_table_attach();
-	if (!IsUnderPostmaster && IsPostmasterEnvironment)
-		guard_file_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	guard_speed_attach();
-	LWLockRelease(AddinShmemInitLock);
 }
 
 /* ----------------------------------------------------------------
@@ -398,7 +366,7 @@ fill_use(const GuardRelationRecord *record, GuardCapturedUse *use)
 	use->write_count =
 		Max(record->write_count - (own ? own->write_count : 0), 0);
 	use->excused = record->excused;
-	use->statements = guard_table_count_statements(use->relation);
+	use->statements = guard_sets_count_statements(use->relation);
 	use->other_services = record->others;
 }
 
@@ -432,7 +400,7 @@ guard_capture_lost(Oid relation)
 		return 0;
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
-	return guard_table_lost(relation, owner);
+	return guard_shares_lost(relation, owner);
 }
 
 List *
@@ -463,7 +431,7 @@ guard_capture_statements(Oid relation)
 	if (!guard_table_attached())
 		return NIL;
 	(void) publish_all(relation);
-	return guard_table_statements(relation);
+	return guard_sets_statements(relation);
 }
 
 List *
@@ -472,9 +440,18 @@ guard_capture_services(Oid relation, bool *unreadable)
 	if (!guard_table_attached())
 		return NIL;
 	(void) publish_all(relation);
-	return guard_table_services(relation, guard_pending_session(), unreadable);
+	return guard_sets_services(relation, guard_pending_session(), unreadable);
 }
 
+/* Is it time to look for records of what is not there any more? */
+bool
+guard_capture_wants_purge(void)
+{
+	return guard_table_attached() && guard_table_is_nearly_full() &&
+		guard_shares_claim_purge();
+}
+
+/* History has written down what a record held. */
 void
 guard_capture_saved(Oid relation, int64 count)
 {

@@ -170,6 +170,13 @@ extern List *guard_capture_services(Oid relation, bool *unreadable);
  */
 extern void guard_capture_saved(Oid relation, int64 count);
 
+/*
+ * The table of relations is nearly full: is it time to look for records of what
+ * is not there any more?  Looking means reading all of them, so the answer is
+ * yes once a minute in a database.
+ */
+extern bool guard_capture_wants_purge(void);
+
 /* the relation is gone (at commit of its drop), or the whole database */
 extern void guard_capture_forget(Oid relation);
 extern void guard_capture_forget_database(Oid database);

@@ -23,10 +23,9 @@
 
 #include "miscadmin.h"
 #include "storage/proc.h"
-#include "storage/shmem.h"
 
-#include "planner/capture/mail.h"
-#include "planner/capture/shares.h"
+#include "planner/capture/tables.h"
+#include "store/shmem.h"
 
 /* Places of one backend: as many new pairs as a usual statement has. */
 #define PLACES			16
@@ -64,24 +63,30 @@ count_mails(void)
 	return MaxBackends * PLACES;
 }
 
-Size
-guard_mail_size(void)
+/* Shared memory is there, or has been made. */
+static void
+attach(void *segment, bool fresh, LWLock *lock)
 {
-	return add_size(offsetof(MailRoom, mails),
-					mul_size(count_mails(), sizeof(Mail)));
-}
-
-void
-guard_mail_attach(void)
-{
-	bool		found;
-
-	room = ShmemInitStruct("guard mail", guard_mail_size(), &found);
-	if (found)
+	room = segment;
+	if (!fresh)
 		return;
 	pg_atomic_init_u32(&room->waiting, 0);
 	for (int i = 0; i < count_mails(); i++)
 		pg_atomic_init_u32(&room->mails[i].state, FREE);
+}
+
+/* Called at start. */
+void
+guard_mail_init(void)
+{
+	static const GuardShmem segment = {
+		.name = "guard mail",
+		.size = offsetof(MailRoom, mails),
+		.per_backend = PLACES * sizeof(Mail),
+		.attach = attach
+	};
+
+	(void) guard_shmem_register(&segment);
 }
 
 /*

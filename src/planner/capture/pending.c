@@ -22,8 +22,9 @@
  * the next statement tries again, and so does the end of the session.
  *
  * The memory is two fixed arrays, for pairs and for the session's own tally,
- * static so that there is nothing to allocate and no way to fail: some 64 kB,
- * which a process that executes nothing never touches.  Pairs stay in the
+ * static so that there is nothing to allocate and no way to fail: some 500 kB,
+ * of which a process only touches what it uses.  That is room for a few
+ * statements that visit a thousand partitions each.  Pairs stay in the
  * array after they have been published, for otherwise every use would look
  * new; the least recent ones make room.
  *
@@ -38,15 +39,14 @@
 #include "storage/ipc.h"
 #include "utils/timestamp.h"
 
-#include "planner/capture/mail.h"
-#include "planner/capture/pending.h"
+#include "planner/capture/tables.h"
 
 /*
  * Places for pairs and for relations, powers of two.  An entry is searched in
  * WINDOW places beginning with that of its hash, all of which are looked at:
  * so entries can be taken out without leaving tombstones.
  */
-#define PAIR_BITS		9
+#define PAIR_BITS		12
 #define PAIRS			(1 << PAIR_BITS)
 #define OWN_BITS		8
 #define OWNS			(1 << OWN_BITS)

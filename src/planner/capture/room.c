@@ -30,8 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
-#include "planner/capture/room.h"
-#include "planner/capture/shares.h"
+#include "planner/capture/tables.h"
 
 /* Owners that are told apart in a sample; the others pass for guaranteed. */
 #define OWNERS	32
@@ -91,6 +90,7 @@ richest_owner(GuardRelationRecord *const *sample, int n, int share, Oid owner)
 	return owners[0].records * 2 * nowners < records ? richest->owner : InvalidOid;
 }
 
+/* Which of a sample, if any, may be removed for a new record? */
 GuardRelationRecord *
 guard_room_choose(GuardRelationRecord *const *sample, int n, int share,
 				  Oid owner, bool *costless)

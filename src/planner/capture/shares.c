@@ -29,16 +29,18 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "guc.h"
-#include "planner/capture/sets.h"
-#include "planner/capture/shares.h"
+#include "planner/capture/tables.h"
+#include "planner/file.h"
+#include "store/flag.h"
+#include "planner/slots.h"
+#include "store/shmem.h"
 
-#define SET_SLOTS	32
+/* At most that often are records looked through for what is gone. */
+#define PURGE_PAUSE	(60 * USECS_PER_SEC)
 
 typedef struct Share
 {
@@ -48,61 +50,33 @@ typedef struct Share
 	pg_atomic_uint32 sessions_off;
 	pg_atomic_uint64 resumed_at;	/* one of them stopped being so */
 	pg_atomic_uint64 lost_at;	/* losses of nobody knows whom; 0 = none */
+	pg_atomic_uint64 purged_at;
 } Share;
 
-typedef struct Loss
-{
-	GuardRelationKey key;		/* without relation: all of the owner's */
-	Oid			owner;			/* InvalidOid: free */
-	TimestampTz at;
-} Loss;
-
-typedef struct LossSet
-{
-	pg_atomic_flag busy;
-	Loss		slots[SET_SLOTS];
-} LossSet;
-
 static Share *shares = NULL;	/* GUARD_SHARES and the common one */
-static LossSet *loss_sets = NULL;
 static int	mine = -1;
 
-static Size
-shares_size(void)
-{
-	return MAXALIGN((GUARD_SHARES + 1) * sizeof(Share));
-}
+static bool same_loss(const void *slot, const void *sought);
+static void restore_loss(const void *slot);
 
 /*
- * One loss can be remembered for each record that there may be.
+ * Losses: of a relation, or without one, of all of the owner's, who is the
+ * "userid".  "last" is when.
  */
-static int
-loss_set_count(void)
+static GuardSlots losses =
 {
-	return (guard_guc_max_indexes + SET_SLOTS - 1) / SET_SLOTS;
-}
+	.size = sizeof(GuardSlot),
+	.same = same_loss,
+	.restore = restore_loss
+};
 
-Size
-guard_shares_size(void)
+/* Shared memory is there, or has been made. */
+static void
+attach(void *segment, bool fresh, LWLock *lock)
 {
-	return add_size(shares_size(), mul_size(loss_set_count(), sizeof(LossSet)));
-}
-
-/*
- * Make the tables or find them; the caller holds AddinShmemInitLock.
- */
-void
-guard_shares_attach(void)
-{
-	bool		found;
-
 	mine = -1;
-	shares = ShmemInitStruct("guard shares", guard_shares_size(), &found);
-	loss_sets = (LossSet *) ((char *) shares + shares_size());
-	if (found)
-		return;
-	memset(shares, 0, guard_shares_size());
-	for (int i = 0; i <= GUARD_SHARES; i++)
+	shares = segment;
+	for (int i = 0; fresh && i <= GUARD_SHARES; i++)
 	{
 		Share	   *share = &shares[i];
 
@@ -112,9 +86,8 @@ guard_shares_attach(void)
 		pg_atomic_init_u32(&share->sessions_off, 0);
 		pg_atomic_init_u64(&share->resumed_at, 0);
 		pg_atomic_init_u64(&share->lost_at, 0);
+		pg_atomic_init_u64(&share->purged_at, 0);
 	}
-	for (int i = 0; i < loss_set_count(); i++)
-		pg_atomic_init_flag(&loss_sets[i].busy);
 }
 
 /* ----------------------------------------------------------------
@@ -145,6 +118,7 @@ guard_shares_of(Oid database)
 	return GUARD_SHARES;
 }
 
+/* That of this session's database, which from then on is known to have guard. */
 int
 guard_shares_mine(void)
 {
@@ -155,12 +129,14 @@ guard_shares_mine(void)
 	return mine;
 }
 
+/* The caller, under his exclusive lock, has made records or removed them. */
 void
 guard_shares_add(int share, int records)
 {
 	pg_atomic_fetch_add_u32(&shares[share].relations, records);
 }
 
+/* How many records a share has. */
 int
 guard_shares_records(int share)
 {
@@ -177,6 +153,7 @@ count_guarded(void)
 	return Max(databases, 1);
 }
 
+/* How many it is guaranteed. */
 int
 guard_shares_guaranteed(int share)
 {
@@ -184,12 +161,14 @@ guard_shares_guaranteed(int share)
 		guard_guc_max_indexes / (2 * count_guarded());
 }
 
+/* guard has gone from this database. */
 void
 guard_shares_release(void)
 {
 	pg_atomic_write_u32(&shares[guard_shares_mine()].guarded, 0);
 }
 
+/* May this database have one more record, of "used" in all? */
 bool
 guard_shares_has_room(int share, int used)
 {
@@ -205,11 +184,24 @@ guard_shares_has_room(int share, int used)
 	return common > 0;
 }
 
+/* Has nobody looked through this database's records for a minute? */
+bool
+guard_shares_claim_purge(void)
+{
+	pg_atomic_uint64 *purged_at = &shares[guard_shares_mine()].purged_at;
+	uint64		last = pg_atomic_read_u64(purged_at);
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now - (TimestampTz) last >= PURGE_PAUSE &&
+		pg_atomic_compare_exchange_u64(purged_at, &last, (uint64) now);
+}
+
 /* ----------------------------------------------------------------
  *		Sessions that run uncaptured
  * ----------------------------------------------------------------
  */
 
+/* This session runs uncaptured from now on; and does not any more. */
 void
 guard_shares_session_off(void)
 {
@@ -231,26 +223,23 @@ guard_shares_session_on(void)
  * ----------------------------------------------------------------
  */
 
-static LossSet *
-loss_set(const GuardRelationKey *key, Oid owner)
+static GuardSet *
+set_of(const GuardSlot *loss)
 {
-	uint32		hash = hash_combine(murmurhash32(key->database),
-									murmurhash32(OidIsValid(key->relation) ?
-												 key->relation : owner));
-
-	return &loss_sets[hash % loss_set_count()];
+	return guard_slots_set(&losses, loss->database,
+						   OidIsValid(loss->object) ? loss->object : loss->userid);
 }
 
 /*
- * Is the loss that of this relation, or without one, of all of this owner's?
+ * Of one relation they are the same, whosever it was; and of an owner.
  */
 static bool
-is_of(const Loss *loss, const GuardRelationKey *key, Oid owner)
+same_loss(const void *slot, const void *sought)
 {
-	return OidIsValid(loss->owner) &&
-		loss->key.database == key->database &&
-		loss->key.relation == key->relation &&
-		(OidIsValid(key->relation) || loss->owner == owner);
+	const GuardSlot *loss = sought;
+
+	return OidIsValid(loss->object) ||
+		((const GuardSlot *) slot)->userid == loss->userid;
 }
 
 /* Losses before this concern nobody any more. */
@@ -276,109 +265,86 @@ lose_database(Oid database, TimestampTz at)
  * *displaced.  False: somebody else is at the set.
  */
 static bool
-remember(const Loss *loss, Loss *displaced)
+remember(const GuardSlot *loss, GuardSlot *displaced)
 {
-	LossSet    *set = loss_set(&loss->key, loss->owner);
-	Loss	   *place = &set->slots[0];
+	GuardSet   *set = set_of(loss);
+	GuardSlot  *place;
 
+	memset(displaced, 0, sizeof(*displaced));
 	if (!guard_flag_try(&set->busy))
 		return false;
-	for (int i = 0; i < SET_SLOTS; i++)
+	place = guard_slots_find(&losses, set, loss);
+	if (place != NULL)
+		place->last = Max(place->last, loss->last);
+	else
 	{
-		Loss	   *slot = &set->slots[i];
-
-		if (is_of(slot, &loss->key, loss->owner))
-		{
-			place = slot;
-			break;
-		}
-		/* A free slot's was in the year 2000. */
-		if (slot->at < place->at)
-			place = slot;
-	}
-	*displaced = *place;
-	*place = *loss;
-	if (is_of(displaced, &loss->key, loss->owner))
-	{
-		place->at = Max(place->at, displaced->at);
-		displaced->owner = InvalidOid;
+		place = guard_slots_least(&losses, set);
+		*displaced = *place;
+		guard_slots_put(&losses, place, loss);
 	}
 	pg_atomic_clear_flag(&set->busy);
 	return true;
 }
 
+/*
+ * A relation of that owner was used when no record of it could be made, or had
+ * one that made room.
+ */
 void
 guard_shares_lose(const GuardRelationKey *key, Oid owner, TimestampTz at)
 {
-	Loss		loss = {*key, owner, at};
-	Loss		displaced;
-	Loss		last = {{InvalidOid, InvalidOid}, InvalidOid, 0};
+	GuardSlot	loss = {.database = key->database, .object = key->relation, .userid = owner, .last = at};
+	GuardSlot	displaced;
+	GuardSlot	last;
 
 	if (!remember(&loss, &displaced))
 		displaced = loss;
-	if (OidIsValid(displaced.owner) && OidIsValid(displaced.key.relation) &&
-		displaced.at >= too_old())
+	if (OidIsValid(displaced.object) && displaced.last >= too_old())
 	{
-		displaced.key.relation = InvalidOid;
+		displaced.object = InvalidOid;
 		if (remember(&displaced, &last))
 			displaced = last;
 	}
-	if (OidIsValid(displaced.owner) && displaced.at >= too_old())
-		lose_database(displaced.key.database, displaced.at);
+	if (OidIsValid(displaced.database) && displaced.last >= too_old())
+		lose_database(displaced.database, displaced.last);
 }
 
 static TimestampTz
-find_loss(const GuardRelationKey *key, Oid owner)
+find_loss(Oid relation, Oid owner)
 {
-	LossSet    *set = loss_set(key, owner);
-	TimestampTz at = 0;
+	GuardSlot	sought = {.database = MyDatabaseId, .object = relation, .userid = owner};
+	GuardSet   *set = set_of(&sought);
+	GuardSlot  *loss;
+	TimestampTz at;
 
+	/* Not known: as if it had been now. */
 	if (!guard_flag_wait(&set->busy))
 		return GetCurrentTimestamp();
-	for (int i = 0; i < SET_SLOTS; i++)
-	{
-		if (is_of(&set->slots[i], key, owner))
-			at = set->slots[i].at;
-	}
+	loss = guard_slots_find(&losses, set, &sought);
+	at = loss ? loss->last : 0;
 	pg_atomic_clear_flag(&set->busy);
 	return at;
 }
 
+/*
+ * The latest loss that concerns a relation of this database.
+ */
 TimestampTz
-guard_shares_lost(const GuardRelationKey *key, Oid owner)
+guard_shares_lost(Oid relation, Oid owner)
 {
-	GuardRelationKey all = {key->database, InvalidOid};
 	TimestampTz at;
 
 	at = (TimestampTz) pg_atomic_read_u64(&shares[guard_shares_mine()].lost_at);
-	at = Max(at, find_loss(key, owner));
-	at = Max(at, find_loss(&all, owner));
+	at = Max(at, find_loss(relation, owner));
+	at = Max(at, find_loss(InvalidOid, owner));
 	return at >= too_old() ? at : 0;
 }
 
-/*
- * Forget the losses in one set: a relation's, or without one the database's.
- */
-static void
-forget_in_set(LossSet *set, const GuardRelationKey *key)
-{
-	if (!guard_flag_wait(&set->busy))
-		return;
-	for (int i = 0; i < SET_SLOTS; i++)
-	{
-		Loss	   *loss = &set->slots[i];
-
-		if (loss->key.database == key->database &&
-			(!OidIsValid(key->relation) || loss->key.relation == key->relation))
-			memset(loss, 0, sizeof(*loss));
-	}
-	pg_atomic_clear_flag(&set->busy);
-}
-
+/* The relation is gone, and so are its losses. */
 void
 guard_shares_forget(const GuardRelationKey *key)
 {
-	forget_in_set(loss_set(key, InvalidOid), key);
+	(void) guard_slots_forget(&losses, key->database, key->relation, true);
 }
 
 /*
@@ -388,11 +354,9 @@ guard_shares_forget(const GuardRelationKey *key)
 void
 guard_shares_forget_database(Oid database)
 {
-	GuardRelationKey key = {database, InvalidOid};
 	int			i = guard_shares_of(database);
 
-	for (int set = 0; set < loss_set_count(); set++)
-		forget_in_set(&loss_sets[set], &key);
+	(void) guard_slots_forget(&losses, database, InvalidOid, true);
 	if (i == GUARD_SHARES)
 		return;
 	pg_atomic_write_u32(&shares[i].guarded, 0);
@@ -418,17 +382,10 @@ typedef struct SavedShare
 	uint64		lost_at;
 } SavedShare;
 
-size_t
-guard_shares_record_sizes(void)
-{
-	return sizeof(SavedShare) + sizeof(Loss);
-}
-
-void
-guard_shares_save(GuardCaptureFile *file)
+static void
+save(GuardFile *file)
 {
 	SavedShare	end = {0};
-	Loss		no_loss = {0};
 
 	for (int i = 0; i < GUARD_SHARES; i++)
 	{
@@ -447,21 +404,12 @@ guard_shares_save(GuardCaptureFile *file)
 		guard_file_put(file, &saved, sizeof(saved));
 	}
 	guard_file_put(file, &end, sizeof(end));
-	for (int i = 0; i < loss_set_count() * SET_SLOTS; i++)
-	{
-		Loss	   *loss = &loss_sets[i / SET_SLOTS].slots[i % SET_SLOTS];
-
-		if (OidIsValid(loss->owner))
-			guard_file_put(file, loss, sizeof(*loss));
-	}
-	guard_file_put(file, &no_loss, sizeof(no_loss));
 }
 
-void
-guard_shares_restore(GuardCaptureFile *file)
+static void
+restore(GuardFile *file)
 {
 	SavedShare	saved;
-	Loss		loss;
 
 	while (guard_file_get(file, &saved, sizeof(saved)) &&
 		   OidIsValid(saved.database))
@@ -472,29 +420,62 @@ guard_shares_restore(GuardCaptureFile *file)
 		pg_atomic_write_u64(&share->resumed_at, saved.resumed_at);
 		pg_atomic_write_u64(&share->lost_at, saved.lost_at);
 	}
-	while (guard_file_get(file, &loss, sizeof(loss)) && OidIsValid(loss.owner))
-		guard_shares_lose(&loss.key, loss.owner, loss.at);
 }
 
+static void
+restore_loss(const void *slot)
+{
+	const GuardSlot *loss = slot;
+	GuardRelationKey key = {loss->database, loss->object};
+
+	guard_shares_lose(&key, loss->userid, loss->last);
+}
+
+/* Called at start. */
+void
+guard_shares_init(void)
+{
+	static GuardShmem segment =
+	{
+		.name = "guard shares",
+		.size = (GUARD_SHARES + 1) * sizeof(Share),
+		.attach = attach
+	};
+
+	/* One loss can be remembered for each record that there may be. */
+	losses.sets = guard_slots_sets(guard_guc_max_indexes);
+	guard_slots_register(&losses);
+	guard_shmem_register(&segment);
+	guard_file_register(sizeof(SavedShare), save, restore);
+}
+
+/* When this database lost something last. */
+static TimestampTz
+last_loss(Share *share)
+{
+	TimestampTz last = (TimestampTz) pg_atomic_read_u64(&share->lost_at);
+
+	for (int i = 0; i < losses.sets; i++)
+	{
+		foreach_slot(GuardSlot, loss, guard_slots_nth(&losses, i))
+		{
+			if (loss->database == MyDatabaseId)
+				last = Max(last, loss->last);
+		}
+	}
+	return last >= too_old() ? last : 0;
+}
+
+/* Fill in what of *status is about this database. */
 void
 guard_shares_status(GuardCaptureStatus *status)
 {
-	int			share = guard_shares_mine();
+	int			number = guard_shares_mine();
+	Share	   *share = &shares[number];
 
-	status->relations_here = guard_shares_records(share);
-	status->guaranteed = guard_shares_guaranteed(share);
-	status->sessions_off = (int) pg_atomic_read_u32(&shares[share].sessions_off);
-	status->resumed_at =
-		(TimestampTz) pg_atomic_read_u64(&shares[share].resumed_at);
-	status->last_loss =
-		(TimestampTz) pg_atomic_read_u64(&shares[share].lost_at);
-	for (int i = 0; i < loss_set_count() * SET_SLOTS; i++)
-	{
-		const Loss *loss = &loss_sets[i / SET_SLOTS].slots[i % SET_SLOTS];
-
-		if (OidIsValid(loss->owner) && loss->key.database == MyDatabaseId)
-			status->last_loss = Max(status->last_loss, loss->at);
-	}
-	if (status->last_loss < too_old())
-		status->last_loss = 0;
+	status->relations_here = guard_shares_records(number);
+	status->guaranteed = guard_shares_guaranteed(number);
+	status->sessions_off = (int) pg_atomic_read_u32(&share->sessions_off);
+	status->resumed_at = (TimestampTz) pg_atomic_read_u64(&share->resumed_at);
+	status->last_loss = last_loss(share);
 }

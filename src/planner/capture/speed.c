@@ -21,8 +21,8 @@
  * nested loop count once: this is to sort plans into two drawers, not to add
  * up.
  *
- * It lives in shared memory under a flag that nobody waits for; a sample that
- * finds it taken is lost.
+ * It lives in shared memory under a flag that no statement waits for; a sample
+ * that finds it taken is lost.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -37,11 +37,11 @@
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
-#include "port/atomics.h"
-#include "storage/shmem.h"
 
 #include "compat/compat.h"
 #include "planner/capture/speed.h"
+#include "store/flag.h"
+#include "planner/slots.h"
 
 /*
  * Assumed until something was measured: what cached tables took on machines of
@@ -69,8 +69,7 @@ static const double assumed[GUARD_SPEED_KINDS] = {
 /* Plans nest; this deep nothing decides any more. */
 #define MAX_DEPTH		20
 
-/* Sources of each kind, and of these for one role. */
-#define SOURCES			32
+/* Of the sources of a kind, for one role. */
 #define ROLE_SOURCES	8
 
 /* What is assumed counts as much as this many roles. */
@@ -79,22 +78,14 @@ static const double assumed[GUARD_SPEED_KINDS] = {
 /* Plans that this session remembers as made under the server's settings. */
 #define PLANNED			16
 
+/* The set of a kind has a slot for each of its sources. */
 typedef struct SpeedSource
 {
-	Oid			role;			/* InvalidOid: free */
-	Oid			database;
-	Oid			table;
+	GuardSlot	head;			/* a table and a role */
 	int64		samples;
 	double		log_mean;
 	double		log_deviation;	/* mean distance from log_mean */
-	TimestampTz last;
 } SpeedSource;
-
-typedef struct SpeedSegment
-{
-	pg_atomic_flag busy;
-	SpeedSource sources[GUARD_SPEED_KINDS][SOURCES];
-} SpeedSegment;
 
 /* One of those whose median is sought. */
 typedef struct Voice
@@ -119,28 +110,26 @@ typedef struct Planned
 
 static Planned planned[PLANNED];
 static int	next_planned = 0;
-static SpeedSegment *segment = NULL;
 
-Size
-guard_speed_size(void)
+static bool
+same_role(const void *slot, const void *sought)
 {
-	return MAXALIGN(sizeof(SpeedSegment));
+	return ((const GuardSlot *) slot)->userid ==
+		((const GuardSlot *) sought)->userid;
 }
 
-/*
- * Make the segment, or find it; the caller holds AddinShmemInitLock.
- */
-void
-guard_speed_attach(void)
+static GuardSlots speeds =
 {
-	bool		found;
+	.size = sizeof(SpeedSource),
+	.sets = GUARD_SPEED_KINDS,
+	.same = same_role
+};
 
-	segment = ShmemInitStruct("guard speed", sizeof(SpeedSegment), &found);
-	if (!found)
-	{
-		memset(segment, 0, sizeof(SpeedSegment));
-		pg_atomic_init_flag(&segment->busy);
-	}
+/* Called at start. */
+void
+guard_speed_init(void)
+{
+	guard_slots_register(&speeds);
 }
 
 /* ---- what kind of plan is it? ---- */
@@ -247,35 +236,27 @@ is_planned_by_server(int64 queryid, double cost)
  * same role, if that has its share.
  */
 static SpeedSource *
-find_source(GuardSpeedKind kind, Oid role, Oid table)
+find_source(GuardSet *set, Oid role, Oid table)
 {
-	SpeedSource *least = NULL;
+	SpeedSource fresh = {.head = {.database = MyDatabaseId, .object = table, .userid = role}};
+	SpeedSource *source = guard_slots_find(&speeds, set, &fresh);
 	SpeedSource *least_own = NULL;
 	int			own = 0;
 
-	for (int i = 0; i < SOURCES; i++)
+	if (source != NULL)
+		return source;
+	foreach_slot(SpeedSource, slot, set)
 	{
-		SpeedSource *source = &segment->sources[kind][i];
-
-		if (source->role == role)
-		{
-			if (source->table == table && source->database == MyDatabaseId)
-				return source;
-			own++;
-			if (least_own == NULL || source->last < least_own->last)
-				least_own = source;
-		}
-		/* A free one was used in the year 2000. */
-		if (least == NULL || source->last < least->last)
-			least = source;
+		if (slot->head.userid != role)
+			continue;
+		own++;
+		if (least_own == NULL || slot->head.last < least_own->head.last)
+			least_own = slot;
 	}
-	if (own >= ROLE_SOURCES)
-		least = least_own;
-	memset(least, 0, sizeof(*least));
-	least->role = role;
-	least->database = MyDatabaseId;
-	least->table = table;
-	return least;
+	source = own >= ROLE_SOURCES ? least_own :
+		(SpeedSource *) guard_slots_least(&speeds, set);
+	guard_slots_put(&speeds, source, &fresh);
+	return source;
 }
 
 static void
@@ -291,7 +272,7 @@ add_sample(SpeedSource *source, GuardSpeedKind kind, double ms_per_cost)
 	weight = Max(1.0 / source->samples, 1.0 / MEMORY);
 	source->log_mean = mean + weight * distance;
 	source->log_deviation += weight * (fabs(distance) - source->log_deviation);
-	source->last = GetCurrentStatementStartTimestamp();
+	source->head.last = GetCurrentStatementStartTimestamp();
 }
 
 void
@@ -300,9 +281,10 @@ guard_speed_learn(QueryDesc *queryDesc, int64 queryid)
 	const Plan *plan = queryDesc->plannedstmt->planTree;
 	double		milliseconds = guard_compat_execution_time(queryDesc);
 	GuardSpeedKind kind;
+	GuardSet   *set;
 	Oid			table;
 
-	if (segment == NULL || milliseconds <= 0 ||
+	if (speeds.shared == NULL || milliseconds <= 0 ||
 		!is_planned_by_server(queryid, plan->total_cost))
 		return;
 
@@ -312,11 +294,12 @@ guard_speed_learn(QueryDesc *queryDesc, int64 queryid)
 		return;
 	if (!kind_of_plan(queryDesc->plannedstmt, &kind, &table))
 		return;
-	if (!pg_atomic_test_set_flag(&segment->busy))
+	set = guard_slots_nth(&speeds, kind);
+	if (!guard_flag_try(&set->busy))
 		return;
-	add_sample(find_source(kind, GetSessionUserId(), table), kind,
+	add_sample(find_source(set, GetSessionUserId(), table), kind,
 			   milliseconds / plan->total_cost);
-	pg_atomic_clear_flag(&segment->busy);
+	pg_atomic_clear_flag(&set->busy);
 }
 
 /* ---- asking ---- */
@@ -353,8 +336,8 @@ weight_of(const SpeedSource *sources, int source)
 {
 	int			own = 0;
 
-	for (int i = 0; i < SOURCES; i++)
-		own += sources[i].role == sources[source].role &&
+	for (int i = 0; i < GUARD_SET_SLOTS; i++)
+		own += sources[i].head.userid == sources[source].head.userid &&
 			sources[i].samples >= ENOUGH_SAMPLES ? 1 : 0;
 	return 1.0 / own;
 }
@@ -362,19 +345,19 @@ weight_of(const SpeedSource *sources, int source)
 void
 guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed)
 {
-	SpeedSource sources[SOURCES] = {{0}};
-	Voice		means[SOURCES + 1] = {{log(assumed[kind]), ASSUMED_VOICE}};
-	Voice		distances[SOURCES + 1];
+	SpeedSource sources[GUARD_SET_SLOTS];
+	Voice		means[GUARD_SET_SLOTS + 1] = {{log(assumed[kind]), ASSUMED_VOICE}};
+	Voice		distances[GUARD_SET_SLOTS + 1];
 	double		mean;
 	int			count = 1;
 
-	/* Read beside a writer, at worst one of them is a sample older. */
-	if (segment != NULL)
-		memcpy(sources, segment->sources[kind], sizeof(sources));
+	if (speeds.shared == NULL ||
+		!guard_slots_copy(&speeds, guard_slots_nth(&speeds, kind), sources))
+		memset(sources, 0, sizeof(sources));
 	speed->ms_per_cost = speed->assumed = assumed[kind];
 	speed->spread = ASSUMED_SPREAD;
 	speed->executions = 0;
-	for (int i = 0; i < SOURCES; i++)
+	for (int i = 0; i < GUARD_SET_SLOTS; i++)
 	{
 		if (sources[i].samples < ENOUGH_SAMPLES)
 			continue;
@@ -391,7 +374,7 @@ guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed)
 	distances[0].value = fabs(log(assumed[kind]) - mean);
 	distances[0].weight = ASSUMED_VOICE;
 	count = 1;
-	for (int i = 0; i < SOURCES; i++)
+	for (int i = 0; i < GUARD_SET_SLOTS; i++)
 	{
 		if (sources[i].samples < ENOUGH_SAMPLES)
 			continue;

@@ -42,9 +42,8 @@ typedef struct GuardSpeed
 /* A cheaper plan's time is mostly what every statement costs. */
 #define GUARD_SPEED_MIN_COST	1000.0
 
-/* Called by capture when the server starts. */
-extern Size guard_speed_size(void);
-extern void guard_speed_attach(void);
+/* Called by capture at start. */
+extern void guard_speed_init(void);
 
 /*
  * A plan that costs at least GUARD_SPEED_MIN_COST has been made under the

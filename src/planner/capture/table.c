@@ -31,96 +31,55 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
 #include "guc.h"
-#include "planner/capture/mail.h"
-#include "planner/capture/room.h"
-#include "planner/capture/sets.h"
-#include "planner/capture/shares.h"
-#include "planner/capture/table.h"
-#include "planner/whatif/table.h"
+#include "planner/capture/tables.h"
+#include "planner/file.h"
+#include "store/flag.h"
+#include "store/shmem.h"
 
-/*
- * How often a flag or the lock is tried in the hot path.  They are held for a
- * few hundred nanoseconds, and this takes about as long.
- */
-#define FLAG_TRIES		200
+/* How often the lock is tried in the hot path. */
 #define LOCK_TRIES		3
-
-/* How long SQL functions try: one second, a millisecond at a time. */
-#define PATIENT_TRIES	1000
 
 /* Records among which one that makes room is looked for: some 50 us. */
 #define SAMPLE	500
 
 typedef struct GuardSegment
 {
-	LWLock	   *lock;
 	TimestampTz started_at;		/* the segment was made, empty */
 	uint32		hand;			/* bucket where the next sample begins */
 } GuardSegment;
 
+static LWLock *lock = NULL;
 static GuardSegment *segment = NULL;
 static HTAB *relations = NULL;
 
 /*
- * Bytes of shared memory for the settings as they are now.
+ * Shared memory is there, or has been made.
  */
-Size
-guard_table_size(void)
-{
-	Size		size = MAXALIGN(sizeof(GuardSegment));
-
-	size = add_size(size, hash_estimate_size(guard_guc_max_indexes,
-											 sizeof(GuardRelationRecord)));
-	size = add_size(size, guard_sets_size());
-	size = add_size(size, guard_shares_size());
-	size = add_size(size, guard_mail_size());
-	return add_size(size, guard_whatif_table_size());
-}
-
-/*
- * Make the segment, or find it.  Called from shmem_startup_hook.
- */
-void
-guard_table_attach(void)
+static void
+attach(void *structure, bool fresh, LWLock *its_lock)
 {
 	HASHCTL		info;
-	bool		found;
 
-	/* After a crash the old addresses mean nothing any more. */
-	segment = NULL;
-	relations = NULL;
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	segment = ShmemInitStruct("guard capture", sizeof(GuardSegment), &found);
-	if (!found)
-	{
-		segment->lock = &(GetNamedLWLockTranche("guard"))->lock;
+	segment = structure;
+	lock = its_lock;
+	if (fresh)
 		segment->started_at = GetCurrentTimestamp();
-		segment->hand = 0;
-	}
-
 	info.keysize = sizeof(GuardRelationKey);
 	info.entrysize = sizeof(GuardRelationRecord);
 	relations = guard_compat_shmem_hash("guard relations",
 										guard_guc_max_indexes, &info,
 										HASH_ELEM | HASH_BLOBS |
 										HASH_FIXED_SIZE);
-	guard_sets_attach();
-	guard_shares_attach();
-	guard_mail_attach();
-	guard_whatif_table_attach();
-	LWLockRelease(AddinShmemInitLock);
 }
 
+/* Is shared memory there?  Not where guard is not preloaded. */
 bool
 guard_table_attached(void)
 {
@@ -131,37 +90,6 @@ guard_table_attached(void)
  *		Small structures
  * ----------------------------------------------------------------
  */
-
-/*
- * Try to take a flag without waiting.
- */
-bool
-guard_flag_try(pg_atomic_flag *busy)
-{
-	for (int i = 0; i < FLAG_TRIES; i++)
-	{
-		if (pg_atomic_unlocked_test_flag(busy) && pg_atomic_test_set_flag(busy))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Take a flag, waiting for up to a second; only where nobody's statement
- * depends on it.  False means that somebody was stopped (not killed) while he
- * held it: the caller then does not know.
- */
-bool
-guard_flag_wait(pg_atomic_flag *busy)
-{
-	for (int i = 0; i < PATIENT_TRIES; i++)
-	{
-		if (guard_flag_try(busy))
-			return true;
-		pg_usleep(1000L);
-	}
-	return false;
-}
 
 /*
  * A session used something.
@@ -242,7 +170,7 @@ lock_briefly(LWLockMode mode)
 {
 	for (int i = 0; i < LOCK_TRIES; i++)
 	{
-		if (LWLockConditionalAcquire(segment->lock, mode))
+		if (LWLockConditionalAcquire(lock, mode))
 			return true;
 	}
 	return false;
@@ -347,7 +275,7 @@ find_record(const GuardRelationKey *key, const GuardUseBatch *batch,
 	*record = hash_search(relations, key, HASH_FIND, NULL);
 	if (*record)
 		return GUARD_PUBLISHED;
-	LWLockRelease(segment->lock);
+	LWLockRelease(lock);
 
 	if (create && !lock_briefly(LW_EXCLUSIVE))
 		return GUARD_PUBLISH_BUSY;
@@ -356,7 +284,7 @@ find_record(const GuardRelationKey *key, const GuardUseBatch *batch,
 		*record = make_record(key, batch->owner);
 		if (*record)
 			return GUARD_PUBLISHED;
-		LWLockRelease(segment->lock);
+		LWLockRelease(lock);
 	}
 	guard_table_lose(batch);
 	return create ? GUARD_PUBLISH_FULL : GUARD_PUBLISH_GONE;
@@ -434,7 +362,7 @@ guard_table_publish(const GuardUseBatch *batch, const GuardService *service,
 			result = GUARD_PUBLISH_BUSY;
 		pg_atomic_clear_flag(&record->busy);
 	}
-	LWLockRelease(segment->lock);
+	LWLockRelease(lock);
 	return result;
 }
 
@@ -483,11 +411,11 @@ guard_table_read(Oid relation, GuardRelationRecord *record, bool *unreadable)
 	key.database = MyDatabaseId;
 	key.relation = relation;
 
-	LWLockAcquire(segment->lock, LW_SHARED);
+	LWLockAcquire(lock, LW_SHARED);
 	shared = hash_search(relations, &key, HASH_FIND, NULL);
 	result = shared && copy_record(shared, record);
 	*unreadable = shared && !result;
-	LWLockRelease(segment->lock);
+	LWLockRelease(lock);
 	return result;
 }
 
@@ -501,7 +429,7 @@ guard_table_relations(void)
 	HASH_SEQ_STATUS status;
 	GuardRelationRecord *shared;
 
-	LWLockAcquire(segment->lock, LW_SHARED);
+	LWLockAcquire(lock, LW_SHARED);
 	hash_seq_init(&status, relations);
 	while ((shared = hash_seq_search(&status)) != NULL)
 	{
@@ -517,7 +445,7 @@ guard_table_relations(void)
 			result = lappend(result, copy);
 		}
 	}
-	LWLockRelease(segment->lock);
+	LWLockRelease(lock);
 	return result;
 }
 
@@ -530,22 +458,14 @@ guard_table_saved(Oid relation, int64 count)
 	GuardRelationKey key = {MyDatabaseId, relation};
 	GuardRelationRecord *shared;
 
-	LWLockAcquire(segment->lock, LW_SHARED);
+	LWLockAcquire(lock, LW_SHARED);
 	shared = hash_search(relations, &key, HASH_FIND, NULL);
 	if (shared && guard_flag_wait(&shared->busy))
 	{
 		shared->saved = count;
 		pg_atomic_clear_flag(&shared->busy);
 	}
-	LWLockRelease(segment->lock);
-}
-
-TimestampTz
-guard_table_lost(Oid relation, Oid owner)
-{
-	GuardRelationKey key = {MyDatabaseId, relation};
-
-	return guard_shares_lost(&key, owner);
+	LWLockRelease(lock);
 }
 
 /*
@@ -557,11 +477,11 @@ guard_table_forget(Oid relation)
 	GuardRelationKey key = {MyDatabaseId, relation};
 	GuardRelationRecord *shared;
 
-	LWLockAcquire(segment->lock, LW_EXCLUSIVE);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
 	shared = hash_search(relations, &key, HASH_FIND, NULL);
 	if (shared)
 		remove_record(shared);
-	LWLockRelease(segment->lock);
+	LWLockRelease(lock);
 	(void) guard_sets_forget(&key, true);
 	guard_shares_forget(&key);
 }
@@ -572,20 +492,30 @@ guard_table_forget(Oid relation)
 void
 guard_table_forget_database(Oid database)
 {
+	GuardRelationKey key = {database, InvalidOid};
 	HASH_SEQ_STATUS status;
 	GuardRelationRecord *shared;
 
-	LWLockAcquire(segment->lock, LW_EXCLUSIVE);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
 	hash_seq_init(&status, relations);
 	while ((shared = hash_seq_search(&status)) != NULL)
 	{
 		if (shared->key.database == database)
 			remove_record(shared);
 	}
-	LWLockRelease(segment->lock);
-	guard_sets_forget_database(database);
+	LWLockRelease(lock);
+	(void) guard_sets_forget(&key, true);
 	guard_shares_forget_database(database);
 	guard_mail_forget_database(database);
+}
+
+/*
+ * Beside others who make and remove records; one more or less does not matter.
+ */
+bool
+guard_table_is_nearly_full(void)
+{
+	return hash_get_num_entries(relations) >= guard_guc_max_indexes / 10 * 9;
 }
 
 /*
@@ -594,11 +524,11 @@ guard_table_forget_database(Oid database)
 void
 guard_table_status(GuardCaptureStatus *status)
 {
-	LWLockAcquire(segment->lock, LW_SHARED);
+	LWLockAcquire(lock, LW_SHARED);
 	status->relations_used = (int) hash_get_num_entries(relations);
 	status->has_room = guard_shares_has_room(guard_shares_mine(),
 											 status->relations_used);
-	LWLockRelease(segment->lock);
+	LWLockRelease(lock);
 
 	status->available = true;
 	status->relations_max = guard_guc_max_indexes;
@@ -620,8 +550,8 @@ typedef struct SavedSegment
 	int64		relations;
 } SavedSegment;
 
-void
-guard_table_save(GuardCaptureFile *file)
+static void
+save(GuardFile *file)
 {
 	SavedSegment saved;
 	HASH_SEQ_STATUS status;
@@ -631,27 +561,13 @@ guard_table_save(GuardCaptureFile *file)
 	saved.started_at = segment->started_at;
 	saved.relations = hash_get_num_entries(relations);
 	guard_file_put(file, &saved, sizeof(saved));
-	guard_shares_save(file);
 	hash_seq_init(&status, relations);
 	while ((record = hash_seq_search(&status)) != NULL)
 		guard_file_put(file, record, sizeof(*record));
-	guard_sets_save(file);
 }
 
-/*
- * A service found no slot: somebody used the relation who is not in the list.
- */
 static void
-add_to_others(const GuardRelationKey *key, int64 uses)
-{
-	GuardRelationRecord *record = hash_search(relations, key, HASH_FIND, NULL);
-
-	if (record)
-		record->others += uses;
-}
-
-void
-guard_table_restore(GuardCaptureFile *file)
+restore(GuardFile *file)
 {
 	SavedSegment saved;
 	GuardRelationRecord record;
@@ -659,7 +575,6 @@ guard_table_restore(GuardCaptureFile *file)
 	if (!guard_file_get(file, &saved, sizeof(saved)))
 		return;
 	segment->started_at = saved.started_at;
-	guard_shares_restore(file);
 	for (int64 i = 0; i < saved.relations; i++)
 	{
 		GuardRelationRecord *shared = NULL;
@@ -679,5 +594,33 @@ guard_table_restore(GuardCaptureFile *file)
 		shared->share = guard_shares_of(record.key.database);
 		guard_shares_add(shared->share, 1);
 	}
-	guard_sets_restore(file, add_to_others);
+}
+
+/* A service of it found no slot when it was restored. */
+void
+guard_table_add_others(const GuardRelationKey *key, int64 uses)
+{
+	GuardRelationRecord *record = hash_search(relations, key, HASH_FIND, NULL);
+
+	if (record)
+		record->others += uses;
+}
+
+/* Called at start. */
+void
+guard_table_init(void)
+{
+	static GuardShmem shmem =
+	{
+		.name = "guard",
+		.size = sizeof(GuardSegment),
+		.locked = true,
+		.attach = attach,
+		.ready = guard_file_startup
+	};
+
+	shmem.beside = hash_estimate_size(guard_guc_max_indexes,
+									  sizeof(GuardRelationRecord));
+	guard_shmem_register(&shmem);
+	guard_file_register(sizeof(GuardRelationRecord), save, restore);
 }

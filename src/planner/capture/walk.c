@@ -46,8 +46,7 @@
 #include "utils/rel.h"
 
 #include "compat/compat.h"
-#include "planner/capture/pending.h"
-#include "planner/capture/walk.h"
+#include "planner/capture/tables.h"
 #include "store/store.h"
 
 /* How we came to a node. */

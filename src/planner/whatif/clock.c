@@ -32,11 +32,11 @@
 
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "guc.h"
 #include "planner/whatif/table.h"
+#include "store/shmem.h"
 
 #define BUCKET_CLOCKS	8
 
@@ -67,23 +67,13 @@ bucket_count(void)
 	return pg_nextpower2_32(Max(guard_guc_max_statements / 2, 16));
 }
 
-Size
-guard_clock_size(void)
+/* Shared memory is there, or has been made. */
+static void
+attach(void *segment, bool fresh, LWLock *lock)
 {
-	return MAXALIGN(add_size(offsetof(Clocks, clocks),
-							 mul_size(mul_size(bucket_count(), BUCKET_CLOCKS),
-									  sizeof(pg_atomic_uint64))));
-}
-
-void
-guard_clock_attach(void)
-{
-	bool		found;
-
+	clocks = segment;
 	bucket_mask = bucket_count() - 1;
-	clocks = ShmemInitStruct("guard what-if clocks", guard_clock_size(),
-							 &found);
-	if (found)
+	if (!fresh)
 		return;
 	clocks->since = GetCurrentTimestamp();
 	pg_atomic_init_u64(&clocks->spent, 0);
@@ -92,6 +82,21 @@ guard_clock_attach(void)
 		pg_atomic_init_u64(&clocks->counts[i], 0);
 	for (uint32 i = 0; i < bucket_count() * BUCKET_CLOCKS; i++)
 		pg_atomic_init_u64(&clocks->clocks[i], 0);
+}
+
+/* Called at start. */
+void
+guard_clock_init(void)
+{
+	static GuardShmem segment =
+	{
+		.name = "guard what-if clocks", .attach = attach
+	};
+
+	segment.size = add_size(offsetof(Clocks, clocks),
+							mul_size(mul_size(bucket_count(), BUCKET_CLOCKS),
+									 sizeof(pg_atomic_uint64)));
+	guard_shmem_register(&segment);
 }
 
 /* ----------------------------------------------------------------

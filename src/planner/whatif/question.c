@@ -42,9 +42,6 @@
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -52,13 +49,14 @@
 #include "compat/compat.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
-#include "planner/capture/sets.h"
+#include "store/flag.h"
 #include "planner/hide/hide.h"
 #include "planner/indexlist.h"
 #include "planner/whatif/question.h"
 #include "planner/settings.h"
 #include "planner/whatif/plan.h"
 #include "planner/whatif/sample.h"
+#include "store/shmem.h"
 
 /* Questions at a time, and of these, of one database. */
 #define QUESTIONS		64
@@ -132,8 +130,6 @@ static Oid	looked_at = InvalidOid;
 static List *alikes = NIL;
 static MemoryContext alikes_context = NULL;
 
-static shmem_request_hook_type prev_shmem_request_hook = NULL;
-static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
 
 /* ----------------------------------------------------------------
@@ -141,30 +137,15 @@ static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
  * ----------------------------------------------------------------
  */
 
+/* Shared memory is there, or has been made. */
 static void
-question_shmem_request(void)
+attach(void *segment, bool fresh, LWLock *lock)
 {
-	if (prev_shmem_request_hook)
-		prev_shmem_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Questions)));
-}
-
-static void
-question_shmem_startup(void)
-{
-	bool		found;
-
-	if (prev_shmem_startup_hook)
-		prev_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("guard questions", sizeof(Questions), &found);
-	if (!found)
-	{
-		memset(shared, 0, sizeof(Questions));
-		pg_atomic_init_u32(&shared->open, 0);
-		pg_atomic_init_flag(&shared->busy);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	shared = segment;
+	if (!fresh)
+		return;
+	pg_atomic_init_u32(&shared->open, 0);
+	pg_atomic_init_flag(&shared->busy);
 }
 
 static bool
@@ -625,12 +606,15 @@ question_ExecutorEnd(QueryDesc *queryDesc)
 void
 guard_question_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
+	static GuardShmem segment =
+	{
+		.name = "guard questions",
+		.size = sizeof(Questions),
+		.attach = attach
+	};
+
+	if (!guard_shmem_register(&segment))
 		return;
-	prev_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = question_shmem_request;
-	prev_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = question_shmem_startup;
 	prev_ExecutorEnd = ExecutorEnd_hook;
 	ExecutorEnd_hook = question_ExecutorEnd;
 	guard_indexlist_register(note_alikes);

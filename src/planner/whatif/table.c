@@ -3,12 +3,9 @@
  * table.c
  *	  The records of what-if in shared memory.
  *
- * Sets of 32 slots, as capture keeps its statements in (sets.c): the
- * hash of (database, index) says which set an index's records are in, a set
- * is searched from end to end under its busy flag, and who has most of it makes
- * room.
- * They are beside capture's sets rather than in them, because a pair can be
- * known here of an index that is never executed, and the other way round.
+ * A table of slots.h, by index; who has most of a set makes room.  It is beside
+ * that of capture's statements rather than in it, because a pair can be known
+ * here of an index that is never executed, and the other way round.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -20,14 +17,12 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "guc.h"
-#include "planner/capture/sets.h"
+#include "store/flag.h"
+#include "planner/slots.h"
 #include "planner/whatif/table.h"
-
-#define SET_SLOTS	GUARD_CAPTURE_STATEMENTS_PER_INDEX
 
 /* The worst ratio of one magnitude of cost; "at" 0: none is known. */
 typedef struct Worst
@@ -42,7 +37,7 @@ typedef struct Worst
 
 typedef struct WhatIfSlot
 {
-	Oid			database;		/* InvalidOid: free */
+	GuardSlot	head;			/* last: planned at */
 	bool		vanished;		/* what took over is gone: only the worst
 								 * ratios are left */
 	GuardWhatIf record;
@@ -57,77 +52,44 @@ typedef struct LostPair
 } LostPair;
 
 /* Twice as many as there are slots; then all that are lost count as one. */
-#define LOST_PAIRS	(2 * SET_SLOTS)
+#define LOST_PAIRS	(2 * GUARD_SET_SLOTS)
 
-typedef struct WhatIfSet
+/* What a set has beside its slots. */
+typedef struct Lost
 {
-	pg_atomic_flag busy;
-	WhatIfSlot	slots[SET_SLOTS];
-	uint32		next_lost;
-	LostPair	lost[LOST_PAIRS];
-	Worst		lost_others;
-} WhatIfSet;
+	uint32		next;
+	LostPair	pairs[LOST_PAIRS];
+	Worst		others;
+} Lost;
 
-static WhatIfSet *sets = NULL;
-
-static int
-set_count(void)
+static bool
+same_pair(const void *slot, const void *sought)
 {
-	return (guard_guc_max_statements + SET_SLOTS - 1) / SET_SLOTS;
+	return ((const GuardSlot *) slot)->queryid ==
+		((const GuardSlot *) sought)->queryid;
 }
 
-static Size
-sets_size(void)
+static GuardSlots records =
 {
-	return MAXALIGN(mul_size(set_count(), sizeof(WhatIfSet)));
-}
+	.size = sizeof(WhatIfSlot),
+	.beside = sizeof(Lost),
+	.same = same_pair
+};
 
-Size
-guard_whatif_table_size(void)
-{
-	return add_size(sets_size(), guard_clock_size());
-}
-
-/*
- * Make the tables or find them.
- */
+/* Called at start. */
 void
-guard_whatif_table_attach(void)
+guard_whatif_table_init(void)
 {
-	bool		found;
-
-	sets = ShmemInitStruct("guard what-if", sets_size(), &found);
-	if (!found)
-	{
-		memset(sets, 0, sets_size());
-		for (int i = 0; i < set_count(); i++)
-			pg_atomic_init_flag(&sets[i].busy);
-	}
-	guard_clock_attach();
+	records.sets = guard_slots_sets(guard_guc_max_statements);
+	guard_slots_register(&records);
+	guard_clock_init();
 }
 
+/* Is shared memory there? */
 bool
 guard_whatif_table_attached(void)
 {
-	return sets != NULL;
-}
-
-static WhatIfSet *
-set_of(Oid index)
-{
-	uint32		hash = hash_combine(murmurhash32(MyDatabaseId),
-									murmurhash32(index));
-
-	return &sets[hash % set_count()];
-}
-
-/*
- * Is this what is known of an index of this database?
- */
-static bool
-is_of(const WhatIfSlot *slot, Oid index)
-{
-	return slot->database == MyDatabaseId && slot->record.index == index;
+	return records.shared != NULL;
 }
 
 static inline double
@@ -206,10 +168,10 @@ worst_of(const WhatIfSlot *slot, uint32 now, double *ratio)
  */
 
 static uint32
-hash_of_pair(Oid database, const GuardWhatIf *record)
+hash_of_pair(const GuardSlot *head)
 {
-	return hash_combine(hash_combine(database, murmurhash32(record->index)),
-						(uint32) (record->queryid ^ (record->queryid >> 32)));
+	return hash_combine(hash_combine(head->database, murmurhash32(head->object)),
+						(uint32) (head->queryid ^ (head->queryid >> 32)));
 }
 
 /*
@@ -217,79 +179,100 @@ hash_of_pair(Oid database, const GuardWhatIf *record)
  * that makes room among those, at least for all pairs of the set together.
  */
 static void
-lose_pair(WhatIfSet *set, const WhatIfSlot *slot, uint32 now)
+lose_pair(Lost *all, const WhatIfSlot *slot, uint32 now)
 {
-	LostPair   *lost = &set->lost[set->next_lost++ % LOST_PAIRS];
+	LostPair   *lost = &all->pairs[all->next++ % LOST_PAIRS];
 	double		ratio;
 
 	if (is_recent(&lost->worst, now))
-		add_worst(&set->lost_others, lost->worst.ratio, now);
+		add_worst(&all->others, lost->worst.ratio, now);
 	if (!worst_of(slot, now, &ratio))
 		ratio = INFINITY;
-	lost->pair = hash_of_pair(slot->database, &slot->record);
+	lost->pair = hash_of_pair(&slot->head);
 	lost->worst.ratio = (float) ratio;
 	lost->worst.at = now;
+}
+
+static void
+be_at_least(Worst *worst, const Worst *other, uint32 now)
+{
+	if (is_recent(other, now) &&
+		(worst->at == 0 || other->ratio > worst->ratio))
+		*worst = *other;
 }
 
 /*
  * What was lost of a pair that comes back.
  */
 static void
-find_lost(WhatIfSet *set, WhatIfSlot *slot, uint32 now)
+find_lost(const Lost *all, WhatIfSlot *slot, uint32 now)
 {
-	uint32		pair = hash_of_pair(slot->database, &slot->record);
-	Worst	   *formerly = &slot->worst[FORMERLY];
+	uint32		pair = hash_of_pair(&slot->head);
 
 	for (int i = 0; i < LOST_PAIRS; i++)
 	{
-		if (set->lost[i].pair == pair && is_recent(&set->lost[i].worst, now) &&
-			(formerly->at == 0 || set->lost[i].worst.ratio > formerly->ratio))
-			*formerly = set->lost[i].worst;
+		if (all->pairs[i].pair == pair)
+			be_at_least(&slot->worst[FORMERLY], &all->pairs[i].worst, now);
 	}
-	if (is_recent(&set->lost_others, now) &&
-		(formerly->at == 0 || set->lost_others.ratio > formerly->ratio))
-		*formerly = set->lost_others;
-}
-
-static inline GuardHolder
-holder_of(Oid database, const GuardWhatIf *record)
-{
-	return (GuardHolder)
-	{
-		database, record->userid, record->queryid, record->at
-	};
+	be_at_least(&slot->worst[FORMERLY], &all->others, now);
 }
 
 /*
- * Whose place is it?  The pair's own, a free one, that of the least recent pair
+ * Whose place does a new pair take?  A free one, that of the least recent pair
  * that answers nothing, or of whoever has most of the set; a record that
  * answers nothing itself does not take the place of one that does.  NULL:
  * nobody's.
  */
 static WhatIfSlot *
-choose_place(WhatIfSet *set, const GuardWhatIf *record)
+choose_place(GuardSet *set, const WhatIfSlot *fresh)
 {
-	GuardHolder holders[SET_SLOTS];
-	GuardHolder mine = holder_of(MyDatabaseId, record);
 	WhatIfSlot *spare = NULL;
 
-	for (int i = 0; i < SET_SLOTS; i++)
+	foreach_slot(WhatIfSlot, slot, set)
 	{
-		WhatIfSlot *slot = &set->slots[i];
-
-		if (is_of(slot, record->index) &&
-			slot->record.queryid == record->queryid)
-			return slot;
-		holders[i] = holder_of(slot->database, &slot->record);
-
 		/* A free slot was planned in the year 2000. */
-		if ((!OidIsValid(slot->database) || slot->record.own_settings) &&
-			(spare == NULL || slot->record.at < spare->record.at))
+		if ((!OidIsValid(slot->head.database) || slot->record.own_settings) &&
+			(spare == NULL || slot->head.last < spare->head.last))
 			spare = slot;
 	}
-	if (spare == NULL && !record->own_settings)
-		return &set->slots[guard_sets_make_room(holders, &mine)];
+	if (spare == NULL && !fresh->record.own_settings)
+		return (WhatIfSlot *) guard_slots_make_room(&records, set, &fresh->head);
 	return spare;
+}
+
+/*
+ * Keep the record of a pair that has none; NULL: there is no room for it.
+ */
+static WhatIfSlot *
+put_new(GuardSet *set, const WhatIfSlot *fresh, uint32 now)
+{
+	Lost	   *lost = guard_slots_beside(&records, set);
+	WhatIfSlot *place = choose_place(set, fresh);
+
+	if (place == NULL)
+		return NULL;
+	if (OidIsValid(place->head.database))
+		lose_pair(lost, place, now);
+	guard_slots_put(&records, place, fresh);
+	find_lost(lost, place, now);
+	return place;
+}
+
+/*
+ * Keep it in place of the older one of its pair, unless that tells more.
+ */
+static void
+put_again(WhatIfSlot *place, const WhatIfSlot *fresh)
+{
+	bool		others = place->record.indexes != fresh->record.indexes;
+
+	if (others)
+		void_worsts(place);
+	if (!others && fresh->record.own_settings && !place->record.own_settings)
+		return;
+	place->head = fresh->head;
+	place->vanished = false;
+	place->record = fresh->record;
 }
 
 /*
@@ -300,38 +283,25 @@ choose_place(WhatIfSet *set, const GuardWhatIf *record)
 bool
 guard_whatif_table_put(const GuardWhatIf *record)
 {
-	WhatIfSet  *set = set_of(record->index);
+	GuardSet   *set = guard_slots_set(&records, MyDatabaseId, record->index);
 	uint32		now = seconds_of(record->at);
+	WhatIfSlot	fresh = {
+		.head = {.database = MyDatabaseId, .object = record->index,
+		.userid = record->userid, .queryid = record->queryid, .last = record->at},
+		.record = *record
+	};
 	WhatIfSlot *place;
 
 	if (!guard_flag_try(&set->busy))
 		return false;
-	place = choose_place(set, record);
+	place = guard_slots_find(&records, set, &fresh);
+	if (place == NULL)
+		place = put_new(set, &fresh, now);
+	else
+		put_again(place, &fresh);
 	if (place != NULL)
-	{
-		bool		known = is_of(place, record->index) &&
-			place->record.queryid == record->queryid;
-
-		if (!known)
-		{
-			if (OidIsValid(place->database))
-				lose_pair(set, place, now);
-			memset(place, 0, sizeof(*place));
-		}
-		else if (place->record.indexes != record->indexes)
-			void_worsts(place);
-		if (!known || !record->own_settings || place->record.own_settings ||
-			place->record.indexes != record->indexes)
-		{
-			place->database = MyDatabaseId;
-			place->vanished = false;
-			place->record = *record;
-		}
-		if (!known)
-			find_lost(set, place, now);
 		add_worst(&place->worst[guard_clock_magnitude(record->cost_with)],
 				  (float) ratio_of(record), now);
-	}
 	pg_atomic_clear_flag(&set->busy);
 	return place != NULL;
 }
@@ -344,26 +314,20 @@ guard_whatif_table_put(const GuardWhatIf *record)
 List *
 guard_whatif_table_read(Oid index)
 {
-	List	   *result = NIL;
+	WhatIfSlot	slots[GUARD_SET_SLOTS];
+	int			count = guard_slots_read(&records, index, slots);
 	uint32		now = seconds_of(GetCurrentTimestamp());
-	WhatIfSet  *set = set_of(index);
-	WhatIfSlot	slots[SET_SLOTS];
+	List	   *result = NIL;
 
-	/* To the stack first: palloc may fail, and would leave the flag set. */
-	if (!guard_flag_wait(&set->busy))
-		return result;
-	memcpy(slots, set->slots, sizeof(slots));
-	pg_atomic_clear_flag(&set->busy);
-
-	for (int i = 0; i < SET_SLOTS; i++)
+	for (WhatIfSlot *slot = slots; slot < slots + count; slot++)
 	{
 		GuardWhatIf *record;
 
-		if (!is_of(&slots[i], index) || slots[i].vanished)
+		if (slot->vanished)
 			continue;
 		record = palloc(sizeof(*record));
-		*record = slots[i].record;
-		record->answers = worst_of(&slots[i], now, &record->worst_ratio) &&
+		*record = slot->record;
+		record->answers = worst_of(slot, now, &record->worst_ratio) &&
 			!record->own_settings;
 		result = lappend(result, record);
 	}
@@ -378,39 +342,35 @@ guard_whatif_table_read(Oid index)
 void
 guard_whatif_table_forget(Oid database, Oid index)
 {
-	for (int i = 0; i < set_count(); i++)
+	for (int i = 0; i < records.sets; i++)
 	{
-		if (!guard_flag_wait(&sets[i].busy))
-			continue;
-		for (int j = 0; j < SET_SLOTS; j++)
-		{
-			WhatIfSlot *slot = &sets[i].slots[j];
+		GuardSet   *set = guard_slots_nth(&records, i);
 
-			if (slot->database != database ||
-				(OidIsValid(index) && slot->record.index != index &&
+		if (!guard_flag_wait(&set->busy))
+			continue;
+		foreach_slot(WhatIfSlot, slot, set)
+		{
+			if (slot->head.database != database ||
+				(OidIsValid(index) && slot->head.object != index &&
 				 slot->record.takeover != index))
 				continue;
 			if (database == MyDatabaseId)
-				guard_clock_rewind(guard_clock_key(slot->record.queryid,
+				guard_clock_rewind(guard_clock_key(slot->head.queryid,
 												   InvalidOid));
-			if (OidIsValid(index) && slot->record.index != index)
+			if (OidIsValid(index) && slot->head.object != index)
 				slot->vanished = true;
 			else
-				memset(slot, 0, sizeof(*slot));
+				guard_slots_clear(&records, slot);
 		}
-		pg_atomic_clear_flag(&sets[i].busy);
+		pg_atomic_clear_flag(&set->busy);
 	}
 }
 
+/* For guard.status. */
 void
 guard_whatif_table_status(GuardWhatIfStatus *status)
 {
-	status->records_max = set_count() * SET_SLOTS;
-	for (int i = 0; i < set_count(); i++)
-	{
-		for (int j = 0; j < SET_SLOTS; j++)
-			status->records_used +=
-				OidIsValid(sets[i].slots[j].database) ? 1 : 0;
-	}
+	status->records_max = guard_slots_max(&records);
+	status->records_used = guard_slots_used(&records);
 	guard_clock_status(status);
 }

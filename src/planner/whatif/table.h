@@ -14,9 +14,11 @@
 
 #include "planner/whatif/whatif.h"
 
-/* Start-up; the caller of attach holds AddinShmemInitLock. */
-extern Size guard_whatif_table_size(void);
-extern void guard_whatif_table_attach(void);
+/* Called at start. */
+extern void guard_whatif_table_init(void);
+extern void guard_clock_init(void);
+
+/* Is shared memory there? */
 extern bool guard_whatif_table_attached(void);
 
 /* While a user's statement is planned: never wait, never raise. */
@@ -30,8 +32,6 @@ extern void guard_whatif_table_forget(Oid database, Oid index);
  * Clocks: when was something sampled last?  A key stands for a statement or a
  * pair of this database; "at" and "now" are whole seconds since 2000.
  */
-extern Size guard_clock_size(void);
-extern void guard_clock_attach(void);
 extern uint64 guard_clock_key(int64 queryid, Oid index);
 extern uint64 guard_clock_pair(int64 queryid, Oid index, int magnitude);
 extern int	guard_clock_magnitude(double cost);

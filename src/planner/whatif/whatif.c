@@ -118,6 +118,7 @@ guard_whatif_init(void)
 {
 	if (!process_shared_preload_libraries_in_progress)
 		return;
+	guard_whatif_table_init();
 	guard_indexlist_register(note_seen);
 	guard_compat_hook_planner(whatif_planner);
 }

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * file.c
- *	  The shared tables of capture in a file, from a clean shutdown to the
- *	  next start.
+ *	  Shared tables in a file, from a clean shutdown to the next start.
  *
  * A restart for a new setting or a minor version should not make every index
  * unknown.  So the last process to end writes the tables down, when all others
@@ -36,16 +35,13 @@
 #include "storage/fd.h"
 #include "storage/ipc.h"
 
-#include "planner/capture/file.h"
-#include "planner/capture/sets.h"
-#include "planner/capture/shares.h"
-#include "planner/capture/table.h"
+#include "planner/file.h"
 
 #define FILE_NAME	PGSTAT_STAT_PERMANENT_DIRECTORY "/guard.stat"
 
 /* "Guar", and what changes when the meaning of a record does. */
 #define FILE_MAGIC		0x47756172
-#define FILE_VERSION	2
+#define FILE_VERSION	3
 
 /* The state of the server in which the file was written. */
 typedef struct ServerState
@@ -66,15 +62,40 @@ typedef struct FileHeader
 	ServerState server;
 } FileHeader;
 
-struct GuardCaptureFile
+struct GuardFile
 {
 	FILE	   *stream;
 	pg_crc32c	crc;
 	bool		failed;
 };
 
+typedef struct Saver
+{
+	guard_file_work save;
+	guard_file_work restore;
+} Saver;
+
+#define MAX_SAVERS	4
+
+static Saver savers[MAX_SAVERS];
+static int	nsavers = 0;
+static Size record_sizes = 0;
+
+/* A table is to outlive a restart. */
+void
+guard_file_register(Size records, guard_file_work save, guard_file_work restore)
+{
+	Assert(nsavers < MAX_SAVERS);
+	savers[nsavers++] = (Saver)
+	{
+		save, restore
+	};
+	record_sizes += records;
+}
+
+/* Write so many bytes. */
 bool
-guard_file_put(GuardCaptureFile *file, const void *data, size_t len)
+guard_file_put(GuardFile *file, const void *data, size_t len)
 {
 	if (!file->failed && fwrite(data, 1, len, file->stream) != len)
 		file->failed = true;
@@ -82,8 +103,9 @@ guard_file_put(GuardCaptureFile *file, const void *data, size_t len)
 	return !file->failed;
 }
 
+/* Read so many bytes. */
 bool
-guard_file_get(GuardCaptureFile *file, void *data, size_t len)
+guard_file_get(GuardFile *file, void *data, size_t len)
 {
 	if (!file->failed && fread(data, 1, len, file->stream) != len)
 		file->failed = true;
@@ -126,9 +148,7 @@ fill_header(FileHeader *header, const ServerState *server)
 	memset(header, 0, sizeof(*header));
 	header->magic = FILE_MAGIC;
 	header->version = FILE_VERSION;
-	header->record_sizes = (uint32) (sizeof(GuardRelationRecord) +
-									 guard_sets_record_sizes() +
-									 guard_shares_record_sizes());
+	header->record_sizes = (uint32) record_sizes;
 	header->server = *server;
 }
 
@@ -140,14 +160,15 @@ fill_header(FileHeader *header, const ServerState *server)
 static bool
 write_file(FILE *stream, const ServerState *server)
 {
-	GuardCaptureFile file = {.stream = stream};
+	GuardFile	file = {.stream = stream};
 	FileHeader	header;
 	pg_crc32c	crc;
 
 	INIT_CRC32C(file.crc);
 	fill_header(&header, server);
 	guard_file_put(&file, &header, sizeof(header));
-	guard_table_save(&file);
+	for (int i = 0; i < nsavers; i++)
+		savers[i].save(&file);
 	crc = file.crc;
 	FIN_CRC32C(crc);
 	return guard_file_put(&file, &crc, sizeof(crc));
@@ -163,7 +184,7 @@ save(int code, Datum arg)
 	FILE	   *stream;
 	bool		ok;
 
-	if (code != 0 || !guard_table_attached() || !read_server_state(&server))
+	if (code != 0 || !read_server_state(&server))
 		return;
 	stream = AllocateFile(FILE_NAME ".tmp", PG_BINARY_W);
 	if (stream == NULL)
@@ -220,7 +241,7 @@ is_whole(FILE *stream)
 static void
 read_file(FILE *stream)
 {
-	GuardCaptureFile file = {.stream = stream};
+	GuardFile	file = {.stream = stream};
 	FileHeader	header;
 	FileHeader	expected;
 	ServerState server;
@@ -244,14 +265,19 @@ read_file(FILE *stream)
 						FILE_NAME)));
 		return;
 	}
-	guard_table_restore(&file);
+	for (int i = 0; i < nsavers; i++)
+		savers[i].restore(&file);
 }
 
+/* The tables have been made. */
 void
 guard_file_startup(void)
 {
-	FILE	   *stream = AllocateFile(FILE_NAME, PG_BINARY_R);
+	FILE	   *stream;
 
+	if (IsUnderPostmaster || !IsPostmasterEnvironment)
+		return;
+	stream = AllocateFile(FILE_NAME, PG_BINARY_R);
 	if (stream != NULL)
 	{
 		read_file(stream);
