@@ -22,6 +22,7 @@ $1 == "drop_instructions" { mi[$2, $3] = $4 / 1000000; counted = 1 }
 
 $1 == "snapshot"          { taken[$2]++; snapshot[$2, taken[$2]] = $3; processor[$2, taken[$2]] = $4; parts["history"] }
 $1 == "review"            { reviewed[$2]++; review_all[$2, reviewed[$2]] = $3; review_cpu[$2, reviewed[$2]] = $4; parts["review"] }
+$1 == "scale"             { scale[$2, $3] = $4; parts["scale"] }
 $1 == "history_known"     { known_bytes = $2; known_rows = $3 }
 $1 == "history_hours"     { hour_bytes = $2; hour_rows = $3 }
 
@@ -266,12 +267,29 @@ function review() {
 	review_row("2,000 indexes are dropped", "drops")
 }
 
+function scale_part() {
+	printf "\nWhere there is much of something: instructions in the backend, by callgrind\n\n"
+	printf "  %-56s%13s%13s%9s\n", "", "as it comes", "with guard", "ratio"
+	scale_row("connect and select one row, nothing hidden", "connect", "plan1")
+	scale_row("plan and execute over 1,000 partitions, unpruned", "partitions", "plan1")
+	scale_row("CREATE and DROP a temporary table, records few", "temporary", "plan1")
+	scale_row("  the same, guard.max_indexes nearly used up", "temporary", "plan2")
+	print ""
+	aim("connecting and one query (aim: below 3 %)", 100 * scale["connect", "plan1"] / scale["connect", "plan0"] - 100, 3, "%7.2f %%")
+	aim("1,000 partitions (aim: below 1 %)", 100 * scale["partitions", "plan1"] / scale["partitions", "plan0"] - 100, 1, "%7.2f %%")
+	aim("DDL near guard.max_indexes / DDL elsewhere (aim: below 1.05)", scale["temporary", "plan2"] / scale["temporary", "plan1"], 1.05, "%7.3f  ")
+}
+function scale_row(name, what, c) {
+	printf "  %-56s%13s%13s%9.4f\n", name, commas(scale[what, "plan0"]), commas(scale[what, c]), scale[what, c] / scale[what, "plan0"]
+}
+
 END {
 	protocols[1] = "prepared"
 	protocols[2] = "simple"
 	printf "\n%s on %s.  Ratios are to be quoted, the rest is this machine.\n", server, machine
 	if ("instructions" in parts) instructions()
 	if ("throughput" in parts) throughput()
+	if ("scale" in parts) scale_part()
 	if ("drop" in parts) drop()
 	if ("prediction" in parts) prediction()
 	if ("history" in parts) history()

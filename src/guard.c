@@ -31,6 +31,7 @@
 #include "planner/slots.h"
 #include "planner/without.h"
 #include "softdrop/softdrop.h"
+#include "store/presence.h"
 #include "store/store.h"
 #include "store/visits.h"
 #include "store/xact.h"
@@ -46,6 +47,7 @@ _PG_init(void)
 	guard_xact_init();
 	guard_without_init();
 	guard_guc_define();
+	guard_presence_init();
 	guard_store_init();
 	guard_visits_init();
 	guard_capture_init();

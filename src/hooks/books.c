@@ -211,12 +211,8 @@ has_news(const GuardFrame *frame)
 static void
 purge_captured(void)
 {
-	GuardCaptureStatus status;
-
-	guard_capture_status(&status);
-	if (!status.available || status.relations_used < status.relations_max / 10 * 9)
-		return;
-	guard_evidence_forget_vanished(DT_NOEND);
+	if (guard_capture_wants_purge())
+		guard_evidence_forget_vanished(DT_NOEND);
 }
 
 void

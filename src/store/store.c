@@ -43,6 +43,7 @@
 #include "utils/syscache.h"
 
 #include "guc.h"
+#include "store/presence.h"
 #include "store/query.h"
 #include "store/rows.h"
 #include "store/store.h"
@@ -65,12 +66,18 @@ static Oid	cached_extension = InvalidOid;
 static Oid	cached_owner = InvalidOid;
 static bool cached_match = false;
 static uint32 cached_match_hash = 0;	/* of guard.sql_id() */
+static bool known_absent = false;
 
+/*
+ * An event trigger has come or gone, or all may have (0), which others have
+ * seen for themselves.
+ */
 static void
 forget_cached(Datum arg, int cacheid, uint32 hashvalue)
 {
-	cache_valid = false;
-	guard_store_known = false;
+	guard_store_forget();
+	if (hashvalue != 0)
+		guard_presence_changed();
 }
 
 void
@@ -86,8 +93,11 @@ guard_store_forget(void)
 static void
 forget_match(Datum arg, int cacheid, uint32 hashvalue)
 {
-	if (!cached_match || hashvalue == 0 || hashvalue == cached_match_hash)
-		guard_store_forget();
+	if (cached_match && hashvalue != 0 && hashvalue != cached_match_hash)
+		return;
+	guard_store_forget();
+	if (hashvalue != 0 && !known_absent)
+		guard_presence_changed();
 }
 
 void
@@ -101,51 +111,42 @@ guard_store_init(void)
  * Does guard.sql_id() say what this library was built with?  Its text is
  * compared; nothing is run.
  */
-static bool
-read_match(void)
+static void
+look_up_match(GuardPresence *found)
 {
 	oidvector  *no_arguments = buildoidvector(NULL, 0);
-	Oid			nsp = get_namespace_oid("guard", true);
 	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP,
 										CStringGetDatum("sql_id"),
 										PointerGetDatum(no_arguments),
-										ObjectIdGetDatum(nsp));
+										ObjectIdGetDatum(found->schema));
 	Oid			function;
 	bool		isnull;
 	char	   *source;
-	bool		match;
 
 	pfree(no_arguments);
 	if (!HeapTupleIsValid(tuple))
-		return false;
+		return;
 	function = ((Form_pg_proc) GETSTRUCT(tuple))->oid;
 	source = TextDatumGetCString(SysCacheGetAttr(PROCNAMEARGSNSP, tuple,
 												 Anum_pg_proc_prosrc, &isnull));
 	ReleaseSysCache(tuple);
-	cached_match_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function));
-	match = strcmp(source, SQL_ID_SOURCE) == 0 &&
-		getExtensionOfObject(ProcedureRelationId, function) == cached_extension;
+	found->match_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function));
+	found->match = strcmp(source, SQL_ID_SOURCE) == 0 &&
+		getExtensionOfObject(ProcedureRelationId, function) == found->extension;
 	pfree(source);
-	return match;
 }
 
 /*
  * Read OID and owner of the extension from pg_extension.
  */
 static void
-load_cached(void)
+look_up(GuardPresence *found)
 {
-	Relation	rel;
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
 	SysScanDesc scan;
 	ScanKeyData key;
 	HeapTuple	tuple;
 
-	/* Set first: an invalidation that arrives meanwhile must not be lost. */
-	cache_valid = true;
-	cached_extension = InvalidOid;
-	cached_owner = InvalidOid;
-
-	rel = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
 				F_NAMEEQ, CStringGetDatum("guard"));
 	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
@@ -154,14 +155,41 @@ load_cached(void)
 	{
 		Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
 
-		cached_extension = form->oid;
-		cached_owner = form->extowner;
-		guard_store_schema = get_namespace_oid("guard", true);
-		cached_match = read_match();
-		guard_visits_note_present();
+		found->extension = form->oid;
+		found->owner = form->extowner;
+		found->schema = get_namespace_oid("guard", true);
+		look_up_match(found);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+}
+
+/*
+ * See whether guard is here, as others have found or by ourselves.
+ */
+static void
+load_cached(void)
+{
+	GuardPresence found = {.database = MyDatabaseId};
+	uint64		number;
+
+	/* Set first: an invalidation that arrives meanwhile must not be lost. */
+	cache_valid = true;
+	cached_extension = cached_owner = InvalidOid;
+	if (!guard_presence_read(&found, &number))
+	{
+		look_up(&found);
+		guard_presence_tell(&found, number);
+	}
+	known_absent = !OidIsValid(found.extension);
+	cached_extension = found.extension;
+	cached_owner = found.owner;
+	cached_match = found.match;
+	cached_match_hash = found.match_hash;
+	if (known_absent)
+		return;
+	guard_store_schema = found.schema;
+	guard_visits_note_present();
 }
 
 Oid

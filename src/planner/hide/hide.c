@@ -19,6 +19,9 @@
  * registry read anew.
  *
  * Everything here fails open: what cannot be read, or be found, is visible.
+ * Usually nothing is hidden, and a session that comes learns that from those
+ * before it, without a look at the registry (store/presence.h).
+ *
  * No lock is waited for, since a LOCK TABLE on the registry would otherwise
  * stop the planning of every new session.  There is no PG_TRY, because there
  * can be no subtransaction here; a flag that is found set tells that the last
@@ -51,6 +54,7 @@
 #include "guc.h"
 #include "planner/hide/registry.h"
 #include "planner/indexlist.h"
+#include "store/presence.h"
 #include "store/store.h"
 
 /*
@@ -118,6 +122,8 @@ relation_changed(Datum arg, Oid relation)
 {
 	HiddenEntry *entry;
 
+	if (OidIsValid(registry) && relation == registry)
+		guard_presence_may_hide();
 	if (!OidIsValid(relation) || !OidIsValid(registry) || relation == registry ||
 		loading != NULL)
 	{
@@ -261,6 +267,33 @@ read_rows(Relation rel, HiddenCopy *fresh)
 }
 
 /*
+ * Nothing is hidden: tell the sessions that come, so that they need not look,
+ * if nobody is about to change that.  Not on a standby, where there is no such
+ * lock.
+ */
+static void
+tell_nothing_hidden(Oid extension)
+{
+	Relation	rel;
+
+	if (RecoveryInProgress() ||
+		!ConditionalLockRelationOid(registry, ShareLock))
+		return;
+	rel = try_relation_open(registry, NoLock);
+	if (rel != NULL)
+	{
+		SysScanDesc scan = systable_beginscan(rel, InvalidOid, false,
+											  SnapshotSelf, 0, NULL);
+
+		if (!HeapTupleIsValid(systable_getnext(scan)))
+			guard_presence_tell_hides_nothing(extension, registry);
+		systable_endscan(scan);
+		relation_close(rel, NoLock);
+	}
+	UnlockRelationOid(registry, ShareLock);
+}
+
+/*
  * Replace the copy by what the registry says now.  Returns false, leaving the
  * copy as it is, when the registry is locked.
  */
@@ -309,7 +342,24 @@ load(Oid extension)
 		planned_blindly = false;
 		ResetPlanCache();
 	}
+	if (rel != NULL && fresh == NULL)
+		tell_nothing_hidden(extension);
 	return true;
+}
+
+/*
+ * Nothing is hidden: there is nothing to read, or it was not to be read.
+ */
+static void
+take_nothing_for_hidden(Oid extension)
+{
+	if (loading != NULL)
+		MemoryContextDelete(loading);
+	loading = NULL;
+	failures = 0;
+	replace_copy(NULL);
+	copy_valid = true;
+	copy_extension = extension;
 }
 
 /*
@@ -319,12 +369,7 @@ load(Oid extension)
 static void
 give_up(Oid extension)
 {
-	MemoryContextDelete(loading);
-	loading = NULL;
-	failures = 0;
-	replace_copy(NULL);
-	copy_valid = true;
-	copy_extension = extension;
+	take_nothing_for_hidden(extension);
 	ereport(WARNING,
 			(errcode(ERRCODE_INTERNAL_ERROR),
 			 errmsg("guard could not read which indexes are hidden"),
@@ -339,15 +384,17 @@ static bool
 make_current(void)
 {
 	Oid			extension = guard_store_extension();
+	Oid			empty = InvalidOid;
 
 	if (copy_valid && copy_extension == extension)
 		return true;
-	if (!OidIsValid(extension))
+	if (OidIsValid(extension))
+		empty = guard_presence_hides_nothing(extension);
+	if (!OidIsValid(extension) || OidIsValid(empty))
 	{
-		replace_copy(NULL);
-		registry = InvalidOid;
-		copy_valid = true;
-		copy_extension = InvalidOid;
+		registry = empty;
+		planned_blindly = false;
+		take_nothing_for_hidden(extension);
 		return true;
 	}
 	if (loading != NULL && ++failures >= MAX_FAILURES)

@@ -38,6 +38,7 @@
 #include "utils/timestamp.h"
 
 #include "planner/hide/registry.h"
+#include "store/presence.h"
 #include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_hidden_index_changed);
@@ -197,6 +198,7 @@ guard_sql_hidden_index_changed(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function can only be called by the trigger of guard's table")));
+	guard_presence_may_hide();
 	desc = RelationGetDescr(data->tg_relation);
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
 	{
