@@ -158,7 +158,7 @@ put_table(Oid table, List *indexes, const GuardServer *server,
 		if (target != NULL)
 			targets = lappend(targets, target);
 	}
-	foreach_ptr(GuardJudgement, judgement, guard_check_together(targets, server))
+	foreach_ptr(GuardJudgement, judgement, guard_check_drop_list(targets, server))
 		put(judgement, rsinfo);
 }
 

@@ -3,8 +3,8 @@
  * evidence.c
  *	  Everything known of one index, put together.
  *
- * The order matters a little: roles and origin help to read the counters, and
- * moves silence facts that have been collected before.
+ * A new kind of evidence is a field in evidence.h, a file that fills it in, and
+ * a row in the table of kinds.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -157,51 +157,95 @@ guard_evidence_source(const GuardFact *fact)
 	return names[fact->source] + (fact->of_table ? 0 : strlen("table "));
 }
 
+/*
+ * Only whoever owns the table, or may read all statistics, is told who uses it.
+ */
+static void
+collect_asker(GuardEvidence *evidence)
+{
+	evidence->asker_may_see =
+		object_ownercheck(RelationRelationId, evidence->shape->table, GetUserId()) ||
+		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+}
+
+static void
+collect_roles(GuardEvidence *evidence)
+{
+	guard_roles_collect(evidence->shape, &evidence->roles);
+}
+
+/*
+ * Who is it, and did guard see it being created?
+ */
+static void
+collect_identity(GuardEvidence *evidence)
+{
+	evidence->object = guard_identity_of(evidence->index);
+	if (evidence->object != NULL)
+		evidence->created_at = evidence->object->created_at;
+}
+
+/*
+ * What serves in its place?  Where it was named as arbiter, or is relied on, or
+ * enforces what nobody has named, only one that enforces the same.
+ */
+static void
+collect_replacement(GuardEvidence *evidence)
+{
+	evidence->proves = guard_plans_need_unique(evidence);
+	guard_replacement_find(evidence->shape, evidence->shape->table,
+						   evidence->fellows,
+						   evidence->last_arbiter != 0 || evidence->proves ||
+						   evidence->unread ||
+						   guard_evidence_enforces_unnamed(evidence, &evidence->asked),
+						   &evidence->replacement);
+}
+
+/*
+ * The kinds of evidence, in the order in which they are collected: roles and
+ * origin help to read the counters; history goes on where capture and counters
+ * end; moves and hidden spans qualify facts that are there already.
+ */
+static void (*const kinds[]) (GuardEvidence *evidence) = {
+	collect_asker,
+	collect_roles,
+	collect_identity,
+	guard_usage_collect,
+	guard_inherited_collect,
+	guard_history_collect,
+	guard_moved_collect,
+	guard_usage_collect_aim,
+	guard_protection_collect,
+	guard_hidden_collect,
+	guard_dependencies_collect,
+	guard_approvals_collect,
+	collect_size,
+	collect_replacement,
+	guard_plans_collect,
+};
+
 GuardEvidence *
 guard_evidence_collect(const GuardTarget *target, Oid leaf,
 					   GuardFellows *fellows, const GuardServer *server)
 {
 	GuardEvidence *evidence = palloc0(sizeof(GuardEvidence));
+	GuardCase  *asked = &evidence->asked;
 
 	evidence->index = leaf;
-	evidence->route = target->route;
-	evidence->whole_table = target->table_goes;
-	evidence->named = target->route == GUARD_ROUTE_INDEX ||
-		target->route == GUARD_ROUTE_CONSTRAINT;
+	evidence->target = target;
+	evidence->fellows = fellows;
 	evidence->as_of = GetCurrentTimestamp();
 	evidence->server = server;
 	evidence->shape = guard_shape_read(leaf);
 	if (evidence->shape == NULL)
 		return NULL;
-	evidence->parent_goes = evidence->whole_table &&
-		parent_goes(target, evidence->shape);
-
-	evidence->asker_may_see =
-		object_ownercheck(RelationRelationId, evidence->shape->table, GetUserId()) ||
-		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
-	guard_roles_collect(evidence->shape, &evidence->roles);
-	evidence->object = guard_identity_of(leaf);
-	if (evidence->object != NULL)
-		evidence->created_at = evidence->object->created_at;
-	guard_usage_collect(evidence);
-	guard_inherited_collect(evidence);
-	guard_history_collect(evidence);
-	guard_moved_collect(evidence);
-	guard_usage_collect_aim(evidence);
-	guard_protection_collect(evidence);
-	evidence->no_delay = why_no_delay(target, evidence->shape);
-	guard_hidden_collect(evidence);
-	guard_dependencies_collect(evidence);
-	guard_approvals_collect(evidence, target);
-	collect_size(evidence);
-	evidence->proves = guard_plans_need_unique(evidence);
-	guard_replacement_find(evidence->shape, evidence->shape->table,
-						   fellows,
-						   evidence->last_arbiter != 0 || evidence->proves ||
-						   evidence->unread ||
-						   guard_evidence_enforces_unnamed(evidence),
-						   &evidence->replacement);
-	guard_plans_collect(evidence, fellows);
+	asked->whole_table = target->table_goes;
+	asked->parent_goes = asked->whole_table && parent_goes(target, evidence->shape);
+	asked->named = target->route == GUARD_ROUTE_INDEX ||
+		target->route == GUARD_ROUTE_CONSTRAINT;
+	asked->no_delay = why_no_delay(target, evidence->shape);
+	for (int i = 0; i < lengthof(kinds); i++)
+		kinds[i] (evidence);
 	return evidence;
 }
 

@@ -130,13 +130,29 @@ typedef struct GuardProtection
 	TimestampTz protected_at;
 } GuardProtection;
 
-typedef struct GuardEvidence
+/*
+ * The case in which an index is judged: how it would go.  Evidence is collected
+ * for one case; where something else turns out later, the same evidence is
+ * judged in another.
+ */
+typedef struct GuardCase
 {
-	Oid			index;			/* the index judged: a leaf */
-	GuardRoute	route;
 	bool		whole_table;	/* its table goes, too */
 	bool		parent_goes;	/* and so does the table it is a partition of */
 	bool		named;			/* the statement names it or its constraint */
+	const char *no_delay;		/* why the drop cannot be carried out in
+								 * stages, as a clause; NULL: it can */
+	bool		approval_taken; /* its approval went to another session */
+	bool		unreplaced;		/* what was to serve in its place has gone as
+								 * well */
+} GuardCase;
+
+typedef struct GuardEvidence
+{
+	Oid			index;			/* the index judged: a leaf */
+	const GuardTarget *target;	/* what was asked about, */
+	GuardFellows *fellows;		/* what goes with it and cannot replace it, */
+	GuardCase	asked;			/* and how it would go */
 	GuardShape *shape;
 	GuardRoles	roles;
 	List	   *facts;			/* of GuardFact * */
@@ -170,8 +186,6 @@ typedef struct GuardEvidence
 								 * table, and may yet fill it: not known */
 	int64		table_kb;		/* size, from the catalog's estimate where the
 								 * heap could not be looked at; -1 unknown */
-	const char *no_delay;		/* why the drop cannot be carried out in
-								 * stages, as a clause; NULL: it can */
 	bool		asker_may_see;	/* the current user owns the table, or may
 								 * read all statistics */
 	const struct GuardServer *server;
@@ -215,10 +229,11 @@ extern const char *guard_evidence_source(const GuardFact *fact);
  * not.
  */
 static inline bool
-guard_evidence_enforces_unnamed(const GuardEvidence *evidence)
+guard_evidence_enforces_unnamed(const GuardEvidence *evidence,
+								const GuardCase *asked)
 {
 	return (evidence->shape->unique || evidence->shape->exclusion) &&
-		!evidence->named && !evidence->whole_table;
+		!asked->named && !asked->whole_table;
 }
 
 /*
@@ -249,8 +264,7 @@ extern void guard_moved_collect(GuardEvidence *evidence);
 
 /* seen being created?  protected?  what do shadow plans say? */
 extern void guard_protection_collect(GuardEvidence *evidence);
-extern void guard_plans_collect(GuardEvidence *evidence,
-								const GuardFellows *fellows);
+extern void guard_plans_collect(GuardEvidence *evidence);
 
 /* has the planner lately relied on the uniqueness of the index? */
 extern bool guard_plans_need_unique(const GuardEvidence *evidence);
@@ -260,8 +274,7 @@ extern void guard_hidden_collect(GuardEvidence *evidence);
 
 /* who needs it, and the approvals that are valid for who asks */
 extern void guard_dependencies_collect(GuardEvidence *evidence);
-extern void guard_approvals_collect(GuardEvidence *evidence,
-									const GuardTarget *target);
+extern void guard_approvals_collect(GuardEvidence *evidence);
 
 /* ---- book-keeping about tables and indexes, called by hooks ---- */
 

@@ -221,7 +221,7 @@ collect_reliance(GuardEvidence *evidence, List *pairs)
 }
 
 void
-guard_plans_collect(GuardEvidence *evidence, const GuardFellows *fellows)
+guard_plans_collect(GuardEvidence *evidence)
 {
 	List	   *pairs = guard_whatif_lookup(evidence->index);
 	List	   *statements = guard_capture_statements(evidence->index);
@@ -243,7 +243,7 @@ guard_plans_collect(GuardEvidence *evidence, const GuardFellows *fellows)
 		evidence->plans.statements++;
 		if (guard_outlook_read(&outlook, statement, pairs,
 							   evidence->server->times))
-			add_outlook(evidence, &outlook, fellows, &replacement);
+			add_outlook(evidence, &outlook, evidence->fellows, &replacement);
 	}
 	evidence->plans.complete = accounts_for_all(evidence, statements);
 	if (replacement.match != GUARD_MATCH_PLAN)

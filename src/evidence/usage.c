@@ -337,7 +337,7 @@ guard_usage_collect(GuardEvidence *evidence)
 
 	captured = collect_captured(evidence, evidence->index, capture_since);
 	collect_counted(evidence, evidence->index, capture_since, captured);
-	if (!evidence->whole_table)
+	if (!evidence->asked.whole_table)
 		return;
 
 	captured = collect_captured(evidence, table, capture_since);
@@ -378,7 +378,7 @@ written_like_siblings(GuardEvidence *evidence)
 void
 guard_usage_collect_aim(GuardEvidence *evidence)
 {
-	if (!evidence->whole_table ||
+	if (!evidence->asked.whole_table ||
 		(!evidence->roles.is_partition && !evidence->roles.is_inheritance_child &&
 		 !evidence->move.detached))
 		return;

@@ -94,7 +94,7 @@ record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 	foreach(lc, dropped->judgement->verdicts)
 	{
 		GuardVerdict *verdict = lfirst(lc);
-		GuardEvidence *evidence = verdict->evidence;
+		const GuardEvidence *evidence = verdict->evidence;
 
 		if (evidence->index != dropped->index)
 			continue;

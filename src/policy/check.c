@@ -21,18 +21,9 @@
 #include "utils/relcache.h"
 #include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "guc.h"
 #include "policy/check.h"
-
-/*
- * How fast an index is rebuilt: a cautious figure for one backend on ordinary
- * storage, and what even the smallest rebuild costs with its locks.
- */
-#define REBUILD_KB_PER_SEC	(50 * 1024)
-#define REBUILD_MIN_SECS	0.2
-
-/* Traffic that paused this long does not queue up behind a lock. */
-#define GOING_ON	(INT64CONST(5) * USECS_PER_SEC)
 
 GuardPolicy
 guard_check_policy(TimestampTz now)
@@ -52,47 +43,23 @@ guard_check_policy(TimestampTz now)
 }
 
 /*
- * How bad is a verdict?  Of several for one target the worst one speaks.
- */
-static int
-badness(const GuardVerdict *verdict)
-{
-	if (verdict->decision == GUARD_BLOCK)
-		return verdict->wait ? 5 : 6;
-	if (verdict->decision == GUARD_DELAY)
-		return 4;
-	if (verdict->warning)
-		return 3;
-	if (verdict->reason == GUARD_REASON_REPLACED)
-		return 2;
-	return verdict->notice ? 1 : 0;
-}
-
-/*
  * The worst of the members' verdicts, and what they sum up to.
  */
 void
 guard_check_sum_up(GuardJudgement *judgement)
 {
-	const GuardVerdict *worst = NULL;
-	ListCell   *lc;
+	const GuardVerdict *worst = linitial(judgement->verdicts);
 
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		const GuardVerdict *verdict = lfirst(lc);
-
-		if (worst == NULL || badness(verdict) > badness(worst) ||
-			(badness(verdict) == badness(worst) && verdict->use != NULL &&
-			 worst->use != NULL && verdict->use->last > worst->use->last))
+		if (guard_verdict_is_worse(verdict, worst))
 			worst = verdict;
 	}
 	judgement->verdict = *worst;
 	judgement->rate = 0;
 	judgement->count = 0;
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		const GuardVerdict *verdict = lfirst(lc);
-
 		if (verdict->use == NULL || verdict->reason != worst->reason)
 			continue;
 		judgement->rate += verdict->use->rate;
@@ -100,20 +67,21 @@ guard_check_sum_up(GuardJudgement *judgement)
 	}
 }
 
+/*
+ * Judge each member on its own evidence.  A partitioned index without partitions
+ * is judged by itself.
+ */
 static GuardJudgement *
 judge(GuardTarget *target, GuardFellows *fellows, const GuardServer *server)
 {
 	GuardJudgement *judgement = palloc0(sizeof(GuardJudgement));
-	List	   *members = target->members;
-	ListCell   *lc;
+	List	   *members = target->members != NIL ? target->members :
+		list_make1_oid(target->index);
 
-	/* A partitioned index without partitions is judged by itself. */
-	if (members == NIL)
-		members = list_make1_oid(target->index);
 	judgement->target = target;
-	foreach(lc, members)
+	foreach_oid(member, members)
 	{
-		GuardEvidence *evidence = guard_evidence_collect(target, lfirst_oid(lc),
+		GuardEvidence *evidence = guard_evidence_collect(target, member,
 														 fellows, server);
 		GuardVerdict *verdict;
 		GuardPolicy policy;
@@ -122,7 +90,7 @@ judge(GuardTarget *target, GuardFellows *fellows, const GuardServer *server)
 			continue;
 		policy = guard_check_policy(evidence->as_of);
 		verdict = palloc(sizeof(GuardVerdict));
-		*verdict = guard_verdict_decide(evidence, &policy);
+		*verdict = guard_verdict_decide(evidence, &evidence->asked, &policy);
 		judgement->verdicts = lappend(judgement->verdicts, verdict);
 		if (evidence->index == target->index)
 			judgement->shape = evidence->shape;
@@ -140,14 +108,13 @@ guard_check_targets(List *targets, GuardFellows *fellows)
 {
 	List	   *judgements = NIL;
 	GuardServer *server;
-	ListCell   *lc;
 
 	if (targets == NIL)
 		return NIL;
 	server = guard_server_read();
-	foreach(lc, targets)
+	foreach_ptr(GuardTarget, target, targets)
 	{
-		GuardJudgement *judgement = judge(lfirst(lc), fellows, server);
+		GuardJudgement *judgement = judge(target, fellows, server);
 
 		if (judgement != NULL)
 			judgements = lappend(judgements, judgement);
@@ -159,12 +126,9 @@ GuardFellows *
 guard_check_fellows(List *targets, List *others)
 {
 	List	   *all = list_copy(others);
-	ListCell   *lc;
 
-	foreach(lc, targets)
+	foreach_ptr(GuardTarget, target, targets)
 	{
-		const GuardTarget *target = lfirst(lc);
-
 		all = lappend_oid(all, target->index);
 		all = list_concat(all, target->members);
 	}
@@ -199,28 +163,24 @@ guard_check_predict(GuardJudgement *judgement)
 }
 
 /*
- * The evidence has been corrected.  Returns whether the index may go now.
+ * The same evidence, in another case.
  */
-static bool
+static void
 decide_again(GuardVerdict *verdict)
 {
 	GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
+	GuardCase	asked = verdict->asked;
 
-	*verdict = guard_verdict_decide(verdict->evidence, &policy);
-	return verdict->decision == GUARD_ALLOW;
+	*verdict = guard_verdict_decide(verdict->evidence, &asked, &policy);
 }
 
 void
 guard_check_parent_goes(GuardJudgement *judgement)
 {
-	ListCell   *lc;
-
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		GuardVerdict *verdict = lfirst(lc);
-
-		verdict->evidence->parent_goes = true;
-		(void) decide_again(verdict);
+		verdict->asked.parent_goes = true;
+		decide_again(verdict);
 	}
 	guard_check_sum_up(judgement);
 }
@@ -228,16 +188,12 @@ guard_check_parent_goes(GuardJudgement *judgement)
 void
 guard_check_approval_taken(GuardJudgement *judgement, int32 id)
 {
-	ListCell   *lc;
-
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		GuardVerdict *verdict = lfirst(lc);
-
 		if (verdict->evidence->approval.id != id)
 			continue;
-		verdict->evidence->approval.taken = true;
-		(void) decide_again(verdict);
+		verdict->asked.approval_taken = true;
+		decide_again(verdict);
 	}
 	guard_check_sum_up(judgement);
 }
@@ -295,115 +251,72 @@ has_identity(Oid table)
 }
 
 /*
- * What people say is needed is this index; nothing but its twin is as good.
+ * Look for a replacement on the table itself, and on the one that now bears its
+ * name.
  */
-static bool
-serves(const GuardVerdict *verdict, const GuardReplacement *replacement)
-{
-	if (verdict->reason == GUARD_REASON_DEPENDENCY &&
-		replacement->match != GUARD_MATCH_TWIN)
-		return false;
-	return replacement->match != GUARD_MATCH_NONE && replacement->usable;
-}
-
-/*
- * Look for a replacement on the table itself and on the one that now bears its
- * name.  Returns whether one serves.
- */
-static bool
+static void
 find_replacement(const GuardVerdict *verdict, Oid table, Oid successor,
 				 GuardReplacement *replacement)
 {
 	if (OidIsValid(table))
-	{
 		guard_replacement_find(verdict->evidence->shape, table, NULL,
 							   verdict->needs_unique, replacement);
-		if (serves(verdict, replacement))
-			return true;
-	}
-	if (OidIsValid(successor) && successor != table)
+	if (OidIsValid(successor) && successor != table &&
+		!guard_verdict_is_served(verdict, replacement))
 		guard_replacement_find(verdict->evidence->shape, successor, NULL,
 							   verdict->needs_unique, replacement);
-	return serves(verdict, replacement);
+}
+
+/*
+ * What is there now that could make up for it, where anybody asks.
+ */
+static GuardLeft
+read_left(const GuardVerdict *verdict)
+{
+	const GuardEvidence *evidence = verdict->evidence;
+	Oid			table = table_exists(evidence->shape->table) ?
+		evidence->shape->table : InvalidOid;
+	Oid			successor = table_now(evidence->shape);
+	Oid			parent = evidence->roles.partition_parent;
+	GuardLeft	left = {0};
+
+	left.table = OidIsValid(table) || OidIsValid(successor);
+	left.parent = !OidIsValid(parent) || table_exists(parent);
+	if (!left.table)
+		return left;
+	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
+	{
+		left.identity = has_identity(OidIsValid(table) ? table : successor);
+		return left;
+	}
+	find_replacement(verdict, table, successor, &left.replacement);
+	if (guard_verdict_is_served(verdict, &left.replacement))
+		return left;
+	left.small = evidence->refilled &&
+		guard_evidence_blocks_now(table) <= GUARD_HARMLESS_BLOCKS;
+	if (verdict->reason == GUARD_REASON_REPLACED &&
+		evidence->replacement.match == GUARD_MATCH_PLAN)
+		(void) guard_replacement_by_plan(evidence->shape,
+										 evidence->replacement.index,
+										 &left.replacement);
+	return left;
 }
 
 bool
 guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
 {
-	GuardEvidence *evidence = verdict->evidence;
-	Oid			table = evidence->shape->table;
-	Oid			successor = table_now(evidence->shape);
+	GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
+	GuardLeft	left = read_left(verdict);
 
-	memset(replacement, 0, sizeof(*replacement));
-	if (evidence->no_delay == NULL)
-		evidence->no_delay = "it has been dropped already";
-	if (!table_exists(table))
-		table = InvalidOid;
-
-	/*
-	 * The table went, at once or afterwards: then the question is whether
-	 * anybody needs the table, and use of this index is use of it.
-	 */
-	if (!OidIsValid(table) && !OidIsValid(successor))
-	{
-		evidence->whole_table = true;
-		if (OidIsValid(evidence->roles.partition_parent) &&
-			!table_exists(evidence->roles.partition_parent))
-			evidence->parent_goes = true;
-		return decide_again(verdict);
-	}
-	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
-		return has_identity(OidIsValid(table) ? table : successor);
-	if (find_replacement(verdict, table, successor, replacement))
-		return true;
-	if (evidence->refilled && verdict->reason >= GUARD_REASON_HOT &&
-		guard_evidence_blocks_now(table) <= GUARD_HARMLESS_BLOCKS)
-		return true;
-	if (verdict->reason == GUARD_REASON_REPLACED &&
-		evidence->replacement.match == GUARD_MATCH_PLAN &&
-		guard_replacement_by_plan(evidence->shape, evidence->replacement.index,
-								  replacement))
-		return true;
-	if (verdict->reason != GUARD_REASON_REPLACED)
-		return false;
-
-	/* What it leaned on is gone as well: would it have been let go alone? */
-	if (evidence->replacement.match == GUARD_MATCH_PLAN)
-		evidence->plans.planned = 0;
-	evidence->replacement.match = GUARD_MATCH_NONE;
-	return decide_again(verdict);
+	*replacement = left.replacement;
+	return guard_verdict_made_up(verdict, &left, &policy);
 }
 
 bool
 guard_check_cannot_wait(const GuardJudgement *judgement, const char **why)
 {
-	const GuardEvidence *evidence = judgement->verdict.evidence;
-	double		seconds;
+	GuardPolicy policy = guard_check_policy(judgement->verdict.evidence->as_of);
 
-	*why = NULL;
-	if (!judgement->verdict.wait)
-		return true;
-	if (evidence->whole_table)
-		return false;
-	if (evidence->table_kb < 0)
-	{
-		*why = "Its table is locked by another session and may be larger than guard.rebuild_limit.";
-		return true;
-	}
-	if (evidence->table_kb > guard_guc_rebuild_limit)
-	{
-		*why = "Its table is larger than guard.rebuild_limit: the traffic would wait too long for a replacement built in this transaction.";
-		return true;
-	}
-	if (judgement->verdict.use == NULL)
-		return false;
-	seconds = Max(REBUILD_MIN_SECS,
-				  (double) evidence->table_kb / REBUILD_KB_PER_SEC);
-	if (evidence->as_of - judgement->verdict.use->last < GOING_ON &&
-		judgement->rate * seconds > evidence->server->free_connections)
-	{
-		*why = "While this transaction builds a replacement, the waiting traffic would use up all free connections.";
-		return true;
-	}
-	return false;
+	return guard_verdict_cannot_wait(&judgement->verdict, judgement->rate,
+									 &policy, why);
 }

@@ -29,7 +29,7 @@ typedef struct GuardJudgement
 	GuardLoad  *load;			/* its traffic without it; NULL until
 								 * guard_check_predict() was called, or where
 								 * nothing can be said */
-	Oid			keep_instead;	/* see guard_check_together() */
+	Oid			keep_instead;	/* see guard_check_drop_list() */
 	Oid			serves_for;		/* refused only since it serves in place of
 								 * this one, by the same function */
 } GuardJudgement;
@@ -68,7 +68,7 @@ extern GuardJudgement *guard_check_with_fellows(GuardTarget *target,
  * and the others name it in keep_instead (InvalidOid: it can go for its own
  * sake).
  */
-extern List *guard_check_together(List *targets, const GuardServer *server);
+extern List *guard_check_drop_list(List *targets, const GuardServer *server);
 
 /*
  * Fill in the load: what its statements would take without it.  Costs a look

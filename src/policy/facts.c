@@ -223,9 +223,11 @@ put_roles(StringInfo buf, const GuardEvidence *evidence)
 }
 
 static void
-put_replacement(StringInfo buf, const GuardReplacement *replacement)
+put_replacement(StringInfo buf, const GuardVerdict *verdict)
 {
-	if (replacement->match == GUARD_MATCH_NONE)
+	const GuardReplacement *replacement = &verdict->evidence->replacement;
+
+	if (replacement->match == GUARD_MATCH_NONE || verdict->asked.unreplaced)
 		return;
 	put_key(buf, "replacement");
 	appendStringInfoChar(buf, '{');
@@ -296,13 +298,14 @@ guard_facts_json(const GuardJudgement *judgement)
 	initStringInfo(&buf);
 	appendStringInfoChar(&buf, '{');
 	put_time(&buf, "as_of", evidence->as_of);
+	put_int(&buf, "rule", judgement->verdict.rule);
 	put_key(&buf, "uses");
 	appendStringInfoChar(&buf, '[');
 	foreach(lc, evidence->facts)
 		put_use(&buf, lfirst(lc));
 	appendStringInfoChar(&buf, ']');
 	put_roles(&buf, evidence);
-	put_replacement(&buf, &evidence->replacement);
+	put_replacement(&buf, &judgement->verdict);
 	put_prediction(&buf, judgement);
 	put_time(&buf, "created_at", evidence->created_at);
 	put_time(&buf, "hidden_since", evidence->hidden_since);

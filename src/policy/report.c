@@ -64,10 +64,10 @@ primary_message(List *judgements)
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	if (evidence->whole_table)
+	if (first->verdict.asked.whole_table)
 		appendStringInfo(&buf, "cannot drop %s \"%s\" with index \"%s\": %s",
 						 evidence->roles.is_matview ? "materialized view" :
-						 evidence->roles.is_partition && !evidence->parent_goes ?
+						 evidence->roles.is_partition && !first->verdict.asked.parent_goes ?
 						 "partition" : "table",
 						 guard_sentence_table(first->shape),
 						 guard_sentence_name(first->shape),
@@ -217,7 +217,7 @@ hint_message(const GuardJudgement *judgement)
 	if (!evidence->asker_may_see)
 		return ask_owner(evidence);
 	return psprintf("%s %s",
-					evidence->whole_table ?
+					judgement->verdict.asked.whole_table ?
 					"Deploy the code that no longer needs the table first." :
 					"Deploy the code that no longer needs it, or create its replacement CONCURRENTLY, first.",
 					where_to_look(name));
@@ -239,7 +239,7 @@ approval_hint(List *judgements)
 		one_table &= ((GuardJudgement *) lfirst(lc))->shape->table == first->shape->table;
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "To drop it all the same, have somebody run SELECT ");
-	if (first->verdict.evidence->whole_table ||
+	if (first->verdict.asked.whole_table ||
 		(one_table && list_length(judgements) > 1))
 		judgements = NIL;
 	if (judgements == NIL)

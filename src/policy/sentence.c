@@ -148,7 +148,7 @@ hot_clause(const GuardJudgement *judgement)
 	const GuardEvidence *evidence = verdict->evidence;
 	char	   *clause;
 
-	if (evidence->whole_table && !evidence->parent_goes &&
+	if (verdict->asked.whole_table && !verdict->asked.parent_goes &&
 		evidence->last_write != 0 &&
 		(evidence->roles.is_partition || evidence->roles.is_inheritance_child) &&
 		verdict->use->last <= evidence->last_write)
@@ -273,7 +273,7 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 				return guard_sentence_released(verdict->use, evidence->as_of);
 			return use_clause(verdict->use, 0, judgement->count, evidence->as_of);
 		case GUARD_REASON_CONSTRAINT:
-			return evidence->named ?
+			return verdict->asked.named ?
 				pstrdup("no query uses it; what it enforces goes with it") :
 				pstrdup(evidence->shape->unique ?
 						"no use was seen, but it enforces uniqueness" :
@@ -365,7 +365,7 @@ connections(double busy)
 static bool
 goes_on(const GuardVerdict *verdict)
 {
-	return !verdict->evidence->whole_table &&
+	return !verdict->asked.whole_table &&
 		verdict->reason != GUARD_REASON_REPLICA_IDENTITY &&
 		verdict->reason != GUARD_REASON_ARBITER;
 }
@@ -405,9 +405,10 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
  * The way that a target would go, where it is not the obvious one.
  */
 static void
-append_route(StringInfo buf, const GuardTarget *target,
-			 const GuardEvidence *evidence)
+append_route(StringInfo buf, const GuardJudgement *judgement)
 {
+	const GuardTarget *target = judgement->target;
+	const GuardEvidence *evidence = judgement->verdict.evidence;
 	static const char *const kinds[] = {
 		[GUARD_ROUTE_CONSTRAINT] = "constraint",
 		[GUARD_ROUTE_COLUMN] = "column",
@@ -419,7 +420,8 @@ append_route(StringInfo buf, const GuardTarget *target,
 		return;
 	if (target->through != NULL)
 		appendStringInfo(buf, "It would go with %s \"%s\".",
-						 evidence->whole_table && evidence->roles.is_matview &&
+						 judgement->verdict.asked.whole_table &&
+						 evidence->roles.is_matview &&
 						 strcmp(target->through, evidence->shape->table_name) == 0 ?
 						 "materialized view" : kinds[target->route],
 						 target->through);
@@ -436,7 +438,7 @@ guard_sentence_detail(const GuardJudgement *judgement)
 
 	initStringInfo(&buf);
 	append_load(&buf, judgement);
-	append_route(&buf, judgement->target, evidence);
+	append_route(&buf, judgement);
 	foreach(lc, evidence->facts)
 		append_fact(&buf, lfirst(lc), evidence->as_of);
 	if (evidence->hidden_since != 0)
@@ -445,7 +447,7 @@ guard_sentence_detail(const GuardJudgement *judgement)
 	foreach(lc, evidence->dependencies)
 		guard_sentence_append_dependency(&buf, lfirst(lc), evidence->as_of);
 	if (judgement->verdict.reason != GUARD_REASON_APPROVED)
-		guard_sentence_append_approval(&buf, &evidence->approval, evidence->as_of);
+		guard_sentence_append_approval(&buf, &judgement->verdict);
 	if (list_length(judgement->verdicts) > 1)
 		appendStringInfo(&buf, " This is partition index %s, one of %d.",
 						 guard_sentence_name(evidence->shape),

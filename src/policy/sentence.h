@@ -61,7 +61,6 @@ extern char *guard_sentence_approval(const GuardApproval *approval);
 
 /* Why an approval does not help, where there is one. */
 extern void guard_sentence_append_approval(StringInfo buf,
-										   const GuardApproval *approval,
-										   TimestampTz now);
+										   const GuardVerdict *verdict);
 
 #endif							/* GUARD_SENTENCE_H */

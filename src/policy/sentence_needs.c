@@ -147,9 +147,11 @@ guard_sentence_approval(const GuardApproval *approval)
 }
 
 void
-guard_sentence_append_approval(StringInfo buf, const GuardApproval *approval,
-							   TimestampTz now)
+guard_sentence_append_approval(StringInfo buf, const GuardVerdict *verdict)
 {
+	const GuardApproval *approval = &verdict->evidence->approval;
+	TimestampTz now = verdict->evidence->as_of;
+
 	if (approval->id == 0)
 		return;
 	appendStringInfo(buf, "%sThe approval by %s ", buf->len > 0 ? " " : "",
@@ -157,7 +159,7 @@ guard_sentence_append_approval(StringInfo buf, const GuardApproval *approval,
 	if (approval->valid_until <= now)
 		appendStringInfo(buf, "expired %s ago.",
 						 guard_sentence_span(now - approval->valid_until));
-	else if (approval->taken)
+	else if (verdict->asked.approval_taken)
 		appendStringInfoString(buf, "is being used up by another session.");
 	else if (approval->own && guard_guc_two_person)
 		appendStringInfoString(buf, "does not count, because the same login role drops the index (guard.two_person).");

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "compat/list.h"
 #include "guc.h"
 #include "policy/verdict.h"
 
@@ -39,21 +40,42 @@
 /* A version captured this recently is still at work. */
 #define AT_WORK			(INT64CONST(10) * 60 * USECS_PER_SEC)
 
-static const char *const reason_names[] = {
-	[GUARD_REASON_APPROVED] = "approved",
-	[GUARD_REASON_PROTECTED] = "protected",
-	[GUARD_REASON_INVALID] = "invalid",
-	[GUARD_REASON_PARTITION] = "partition",
-	[GUARD_REASON_REPLACED] = "replaced",
-	[GUARD_REASON_DEPENDENCY] = "dependency",
-	[GUARD_REASON_REPLICA_IDENTITY] = "replica_identity",
-	[GUARD_REASON_ARBITER] = "arbiter",
-	[GUARD_REASON_HARMLESS] = "harmless",
-	[GUARD_REASON_HOT] = "hot",
-	[GUARD_REASON_STOPPED] = "stopped",
-	[GUARD_REASON_CONSTRAINT] = "constraint",
-	[GUARD_REASON_COLD] = "cold",
-	[GUARD_REASON_UNKNOWN] = "unknown"
+/* Traffic that paused this long does not queue up behind a lock. */
+#define GOING_ON		(INT64CONST(5) * USECS_PER_SEC)
+
+/*
+ * How fast an index is rebuilt: a cautious figure for one backend on ordinary
+ * storage, and what even the smallest rebuild costs with its locks.
+ */
+#define REBUILD_KB_PER_SEC	(50 * 1024)
+#define REBUILD_MIN_SECS	0.2
+
+/*
+ * Each reason with its rule in the table of the design; an exact twin replaces
+ * by rule REPLACED_BY_TWIN.  "by_use" is what looks at how the index is used.
+ */
+#define REPLACED_BY_TWIN	5
+static const struct
+{
+	const char *name;
+	int			rule;
+	bool		by_use;
+}			reasons[] =
+{
+	[GUARD_REASON_APPROVED] = {"approved", 1, false},
+	[GUARD_REASON_PROTECTED] = {"protected", 2, false},
+	[GUARD_REASON_INVALID] = {"invalid", 3, false},
+	[GUARD_REASON_PARTITION] = {"partition", 4, false},
+	[GUARD_REASON_DEPENDENCY] = {"dependency", 6, false},
+	[GUARD_REASON_REPLICA_IDENTITY] = {"replica_identity", 7, false},
+	[GUARD_REASON_ARBITER] = {"arbiter", 7, false},
+	[GUARD_REASON_REPLACED] = {"replaced", 8, false},
+	[GUARD_REASON_HARMLESS] = {"harmless", 9, false},
+	[GUARD_REASON_HOT] = {"hot", 10, true},
+	[GUARD_REASON_STOPPED] = {"stopped", 11, true},
+	[GUARD_REASON_CONSTRAINT] = {"constraint", 12, true},
+	[GUARD_REASON_COLD] = {"cold", 13, true},
+	[GUARD_REASON_UNKNOWN] = {"unknown", 14, true}
 };
 
 static const char *const decision_names[] = {
@@ -71,7 +93,7 @@ guard_verdict_decision_name(GuardDecision decision)
 const char *
 guard_verdict_reason_name(GuardReason reason)
 {
-	return reason_names[reason];
+	return reasons[reason].name;
 }
 
 /*
@@ -158,14 +180,11 @@ guard_verdict_service_needs(const GuardDependency *dependency, TimestampTz now)
 bool
 guard_verdict_use_released(const GuardFact *fact)
 {
-	ListCell   *lc;
 
 	if (!fact->services_known || fact->services == NIL)
 		return false;
-	foreach(lc, fact->services)
+	foreach_ptr(const GuardServiceUse, use, fact->services)
 	{
-		const GuardServiceUse *use = (const GuardServiceUse *) lfirst(lc);
-
 		if (use->released_at == 0 || use->last >= use->released_at)
 			return false;
 	}
@@ -223,12 +242,9 @@ static const GuardFact *
 find_unwatched(const GuardEvidence *evidence, const GuardPolicy *policy)
 {
 	const GuardFact *best = NULL;
-	ListCell   *lc;
 
-	foreach(lc, evidence->facts)
+	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = (const GuardFact *) lfirst(lc);
-
 		if (ended_unwatched(fact, policy) &&
 			(best == NULL || fact->last > best->last))
 			best = fact;
@@ -244,12 +260,9 @@ static const GuardFact *
 find_use(const GuardEvidence *evidence, const GuardPolicy *policy, bool ended)
 {
 	const GuardFact *best = NULL;
-	ListCell   *lc;
 
-	foreach(lc, evidence->facts)
+	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = (const GuardFact *) lfirst(lc);
-
 		if (fact->seen != GUARD_SEEN_USED ||
 			guard_verdict_use_counts(fact, policy) == ended)
 			continue;
@@ -267,13 +280,10 @@ observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
 				bool *since_creation)
 {
 	int64		longest = 0;
-	ListCell   *lc;
 
 	*since_creation = false;
-	foreach(lc, evidence->facts)
+	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = (const GuardFact *) lfirst(lc);
-
 		if (fact->seen != GUARD_SEEN_NOT || fact->since == 0)
 			continue;
 		longest = Max(longest, policy->now - fact->since - fact->hidden -
@@ -289,9 +299,10 @@ observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
  * Retention: a partition goes, data and all, and nobody is at work on it.
  */
 static bool
-partition_leaves(const GuardEvidence *evidence, const GuardPolicy *policy)
+partition_leaves(const GuardEvidence *evidence, const GuardCase *asked,
+				 const GuardPolicy *policy)
 {
-	if (!evidence->whole_table || evidence->parent_goes || evidence->unread)
+	if (!asked->whole_table || asked->parent_goes || evidence->unread)
 		return false;
 	if (!evidence->roles.is_partition && !evidence->roles.is_inheritance_child &&
 		!(evidence->move.moved && evidence->move.detached))
@@ -317,28 +328,25 @@ partition_leaves(const GuardEvidence *evidence, const GuardPolicy *policy)
  * those that found no room.
  */
 static bool
-plans_answer(const GuardEvidence *evidence, const GuardPolicy *policy)
+plans_answer(const GuardEvidence *evidence, const GuardCase *asked,
+			 const GuardPolicy *policy)
 {
 	const GuardPlans *plans = &evidence->plans;
 	TimestampTz captured_since = 0;
-	ListCell   *lc;
 
 	if (plans->statements == 0 || plans->planned < plans->statements ||
-		!plans->complete || plans->slower || evidence->whole_table ||
+		!plans->complete || plans->slower || asked->whole_table ||
 		evidence->unread ||
+		(asked->unreplaced && evidence->replacement.match == GUARD_MATCH_PLAN) ||
 		plans->worst_ratio > policy->harmless_cost_ratio)
 		return false;
-	foreach(lc, evidence->facts)
+	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = (const GuardFact *) lfirst(lc);
-
 		if (fact->source == GUARD_SOURCE_CAPTURE && !fact->of_table)
 			captured_since = fact->since;
 	}
-	foreach(lc, evidence->facts)
+	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = (const GuardFact *) lfirst(lc);
-
 		if (!guard_verdict_use_counts(fact, policy) ||
 			(fact->source == GUARD_SOURCE_CAPTURE && !fact->of_table))
 			continue;
@@ -361,12 +369,9 @@ static const GuardDependency *
 find_dependency(const GuardEvidence *evidence)
 {
 	const GuardDependency *inherited = NULL;
-	ListCell   *lc;
 
-	foreach(lc, evidence->dependencies)
+	foreach_ptr(const GuardDependency, dependency, evidence->dependencies)
 	{
-		const GuardDependency *dependency = (const GuardDependency *) lfirst(lc);
-
 		if (!guard_verdict_service_needs(dependency, evidence->as_of) ||
 			(OidIsValid(evidence->move.twin) &&
 			 dependency->registered_at <= evidence->move.at))
@@ -380,34 +385,46 @@ find_dependency(const GuardEvidence *evidence)
 }
 
 /*
- * Would statements name this index as their ON CONFLICT arbiter?
+ * Does it enforce anything?
  */
-static bool
-arbitrates(const GuardEvidence *evidence, const GuardPolicy *policy)
-{
-	return !evidence->whole_table &&
-		evidence->last_arbiter != 0 &&
-		policy->now - evidence->last_arbiter < policy->lookback &&
-		find_use(evidence, policy, false) != NULL;
-}
-
 static bool
 enforces(const GuardEvidence *evidence)
 {
 	return evidence->shape->unique || evidence->shape->exclusion;
 }
 
-static GuardVerdict
-make(GuardDecision decision, GuardReason reason, GuardEvidence *evidence)
+/*
+ * Would statements name this index as their ON CONFLICT arbiter?
+ */
+static bool
+arbitrates(const GuardEvidence *evidence, const GuardCase *asked,
+		   const GuardPolicy *policy)
 {
-	GuardVerdict verdict = {0};
+	return !asked->whole_table && evidence->last_arbiter != 0 &&
+		policy->now - evidence->last_arbiter < policy->lookback &&
+		find_use(evidence, policy, false) != NULL;
+}
 
-	verdict.decision = decision;
-	verdict.reason = reason;
-	verdict.evidence = evidence;
+/*
+ * A verdict for that reason.  A person's word holds whatever the transaction
+ * does later.
+ */
+static GuardVerdict
+make(GuardDecision decision, GuardReason reason, const GuardEvidence *evidence,
+	 const GuardCase *asked)
+{
+	GuardVerdict verdict = {
+		.decision = decision,
+		.reason = reason,
+		.rule = reasons[reason].rule,
+		.wait = decision == GUARD_BLOCK && reason != GUARD_REASON_PROTECTED,
+		.asked = *asked,
+		.evidence = evidence
+	};
 
-	/* A person's word holds whatever the transaction does later. */
-	verdict.wait = decision == GUARD_BLOCK && reason != GUARD_REASON_PROTECTED;
+	if (reason == GUARD_REASON_REPLACED &&
+		evidence->replacement.match == GUARD_MATCH_TWIN)
+		verdict.rule = REPLACED_BY_TWIN;
 	return verdict;
 }
 
@@ -415,15 +432,15 @@ make(GuardDecision decision, GuardReason reason, GuardEvidence *evidence)
  * It is still needed.  What cannot be delayed is refused.
  */
 static GuardVerdict
-decide_hot(GuardReason reason, GuardEvidence *evidence,
-		   const GuardPolicy *policy)
+decide_hot(GuardReason reason, const GuardEvidence *evidence,
+		   const GuardCase *asked, const GuardPolicy *policy)
 {
 	bool		delay = policy->hot_action == GUARD_HOT_DELAY;
-	GuardVerdict verdict = make(delay && evidence->no_delay == NULL ?
-								GUARD_DELAY : GUARD_BLOCK, reason, evidence);
+	GuardVerdict verdict = make(delay && asked->no_delay == NULL ?
+								GUARD_DELAY : GUARD_BLOCK, reason, evidence,
+								asked);
 
-	if (delay)
-		verdict.no_delay = evidence->no_delay;
+	verdict.no_delay = delay ? asked->no_delay : NULL;
 	return verdict;
 }
 
@@ -433,32 +450,19 @@ decide_hot(GuardReason reason, GuardEvidence *evidence,
  * back would be long, and what cannot be delayed goes.
  */
 static GuardVerdict
-decide_unknown(GuardReason reason, GuardEvidence *evidence,
-			   const GuardPolicy *policy)
+decide_unknown(GuardReason reason, const GuardEvidence *evidence,
+			   const GuardCase *asked, const GuardPolicy *policy)
 {
-	GuardVerdict verdict;
-	GuardDecision decision = GUARD_ALLOW;
+	bool		delay = policy->unknown_action == GUARD_UNKNOWN_DELAY;
+	bool		block = policy->unknown_action == GUARD_UNKNOWN_BLOCK ||
+		(policy->unknown_action == GUARD_UNKNOWN_AUTO &&
+		 evidence->table_kb > policy->rebuild_limit);
+	GuardVerdict verdict = make(block ? GUARD_BLOCK :
+								delay && asked->no_delay == NULL ? GUARD_DELAY :
+								GUARD_ALLOW, reason, evidence, asked);
 
-	switch (policy->unknown_action)
-	{
-		case GUARD_UNKNOWN_BLOCK:
-			decision = GUARD_BLOCK;
-			break;
-		case GUARD_UNKNOWN_ALLOW:
-			break;
-		case GUARD_UNKNOWN_DELAY:
-			if (evidence->no_delay == NULL)
-				decision = GUARD_DELAY;
-			break;
-		default:
-			if (evidence->table_kb > policy->rebuild_limit)
-				decision = GUARD_BLOCK;
-			break;
-	}
-	verdict = make(decision, reason, evidence);
-	verdict.warning = decision == GUARD_ALLOW;
-	if (policy->unknown_action == GUARD_UNKNOWN_DELAY)
-		verdict.no_delay = evidence->no_delay;
+	verdict.warning = verdict.decision == GUARD_ALLOW;
+	verdict.no_delay = delay ? asked->no_delay : NULL;
 	return verdict;
 }
 
@@ -466,11 +470,12 @@ decide_unknown(GuardReason reason, GuardEvidence *evidence,
  * Did somebody who may let it go?
  */
 static bool
-is_approved(const GuardEvidence *evidence, const GuardPolicy *policy)
+is_approved(const GuardEvidence *evidence, const GuardCase *asked,
+			const GuardPolicy *policy)
 {
 	const GuardApproval *approval = &evidence->approval;
 
-	return approval->id != 0 && !approval->taken &&
+	return approval->id != 0 && !asked->approval_taken &&
 		policy->now < approval->valid_until &&
 		!(approval->own && policy->two_person);
 }
@@ -480,42 +485,44 @@ is_approved(const GuardEvidence *evidence, const GuardPolicy *policy)
  * Returns false when none of them matches.
  */
 static bool
-decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
-			   GuardVerdict *verdict)
+decide_by_role(const GuardEvidence *evidence, const GuardCase *asked,
+			   const GuardPolicy *policy, GuardVerdict *verdict)
 {
-	bool		partition = partition_leaves(evidence, policy);
-	bool		usable = evidence->replacement.match > GUARD_MATCH_PLAN &&
-		evidence->replacement.usable;
-	bool		by_plan = evidence->replacement.match == GUARD_MATCH_PLAN &&
-		!guard_evidence_enforces_unnamed(evidence) &&
-		plans_answer(evidence, policy);
-	bool		twin = usable && evidence->replacement.match == GUARD_MATCH_TWIN;
-	bool		arbiter = arbitrates(evidence, policy);
+	GuardMatch	match = asked->unreplaced ? GUARD_MATCH_NONE :
+		evidence->replacement.match;
+	bool		partition = partition_leaves(evidence, asked, policy);
+	bool		usable = match > GUARD_MATCH_PLAN && evidence->replacement.usable;
+	bool		by_plan = match == GUARD_MATCH_PLAN &&
+		!guard_evidence_enforces_unnamed(evidence, asked) &&
+		plans_answer(evidence, asked, policy);
+	bool		arbiter = arbitrates(evidence, asked, policy);
 	const GuardDependency *dependency = find_dependency(evidence);
 
 	if (evidence->protection.found &&
 		!(partition && evidence->protection.inherited))
-		*verdict = make(GUARD_BLOCK, GUARD_REASON_PROTECTED, evidence);
+		*verdict = make(GUARD_BLOCK, GUARD_REASON_PROTECTED, evidence, asked);
 	else if (!evidence->shape->valid)
-		*verdict = make(GUARD_ALLOW, GUARD_REASON_INVALID, evidence);
+		*verdict = make(GUARD_ALLOW, GUARD_REASON_INVALID, evidence, asked);
 	else if (partition && (dependency == NULL || dependency->inherited))
-		*verdict = make(GUARD_ALLOW, GUARD_REASON_PARTITION, evidence);
-	else if (!evidence->whole_table && evidence->roles.replica_identity &&
+		*verdict = make(GUARD_ALLOW, GUARD_REASON_PARTITION, evidence, asked);
+	else if (!asked->whole_table && evidence->roles.replica_identity &&
 			 evidence->roles.published_for_update_or_delete)
-		*verdict = make(GUARD_BLOCK, GUARD_REASON_REPLICA_IDENTITY, evidence);
-	else if (!evidence->whole_table && usable && (twin || dependency == NULL))
-		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence);
+		*verdict = make(GUARD_BLOCK, GUARD_REASON_REPLICA_IDENTITY, evidence,
+						asked);
+	else if (!asked->whole_table && usable &&
+			 (match == GUARD_MATCH_TWIN || dependency == NULL))
+		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence, asked);
 	else if (dependency != NULL)
-		*verdict = decide_hot(GUARD_REASON_DEPENDENCY, evidence, policy);
+		*verdict = decide_hot(GUARD_REASON_DEPENDENCY, evidence, asked, policy);
 	else if (arbiter)
-		*verdict = make(GUARD_BLOCK, GUARD_REASON_ARBITER, evidence);
+		*verdict = make(GUARD_BLOCK, GUARD_REASON_ARBITER, evidence, asked);
 	else if (by_plan)
-		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence);
+		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence, asked);
 	else
 		return false;
 
 	verdict->needs_unique = arbiter || evidence->proves ||
-		guard_evidence_enforces_unnamed(evidence);
+		guard_evidence_enforces_unnamed(evidence, asked);
 	if (verdict->reason == GUARD_REASON_DEPENDENCY)
 		verdict->dependency = dependency;
 	if (verdict->reason == GUARD_REASON_REPLACED ||
@@ -530,74 +537,198 @@ decide_by_role(GuardEvidence *evidence, const GuardPolicy *policy,
  * The rules that look at its use.
  */
 static GuardVerdict
-decide_by_use(GuardEvidence *evidence, const GuardPolicy *policy)
+decide_by_use(const GuardEvidence *evidence, const GuardCase *asked,
+			  const GuardPolicy *policy)
 {
+	bool		unnamed = guard_evidence_enforces_unnamed(evidence, asked);
 	const GuardFact *use;
 	GuardVerdict verdict;
 	bool		since_creation;
 	int64		observed;
 
-	use = find_use(evidence, policy, false);
-	if (use != NULL)
+	if ((use = find_use(evidence, policy, false)) != NULL)
 	{
-		verdict = decide_hot(GUARD_REASON_HOT, evidence, policy);
-		verdict.use = use;
+		verdict = decide_hot(GUARD_REASON_HOT, evidence, asked, policy);
 		verdict.needs_unique = evidence->proves;
-		return verdict;
 	}
-	use = find_unwatched(evidence, policy);
-	if (use != NULL)
+	else if ((use = find_unwatched(evidence, policy)) != NULL || evidence->unread)
+		verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, asked, policy);
+	else if ((use = find_use(evidence, policy, true)) != NULL)
 	{
-		verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, policy);
-		verdict.use = use;
-		return verdict;
-	}
-	if (evidence->unread)
-		return decide_unknown(GUARD_REASON_UNKNOWN, evidence, policy);
-	use = find_use(evidence, policy, true);
-	if (use != NULL)
-	{
-		verdict = make(GUARD_ALLOW, GUARD_REASON_STOPPED, evidence);
-		verdict.use = use;
+		verdict = make(GUARD_ALLOW, GUARD_REASON_STOPPED, evidence, asked);
 		verdict.notice = !use->moved_away;
-		return verdict;
 	}
 
 	/*
 	 * Unused as far as can be seen.  A unique index still refuses duplicates;
 	 * who drops it by name knows, who drops a column or a function may not.
 	 */
-	if (guard_evidence_enforces_unnamed(evidence))
-		return decide_unknown(GUARD_REASON_CONSTRAINT, evidence, policy);
-
-	observed = observed_unused(evidence, policy, &since_creation);
-	if (since_creation || (observed > 0 && observed >= policy->min_evidence_age))
-		verdict = make(GUARD_ALLOW,
-					   enforces(evidence) && evidence->named ?
-					   GUARD_REASON_CONSTRAINT : GUARD_REASON_COLD, evidence);
+	else if (unnamed)
+		verdict = decide_unknown(GUARD_REASON_CONSTRAINT, evidence, asked, policy);
 	else
-		verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, policy);
-	verdict.observed = observed;
+	{
+		observed = observed_unused(evidence, policy, &since_creation);
+		if (!since_creation &&
+			(observed <= 0 || observed < policy->min_evidence_age))
+			verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, asked, policy);
+		else if (enforces(evidence) && asked->named)
+			verdict = make(GUARD_ALLOW, GUARD_REASON_CONSTRAINT, evidence, asked);
+		else
+			verdict = make(GUARD_ALLOW, GUARD_REASON_COLD, evidence, asked);
+		verdict.observed = observed;
+	}
+	verdict.use = use;
 	return verdict;
 }
 
 GuardVerdict
-guard_verdict_decide(GuardEvidence *evidence, const GuardPolicy *policy)
+guard_verdict_decide(const GuardEvidence *evidence, const GuardCase *asked,
+					 const GuardPolicy *policy)
 {
 	GuardVerdict verdict;
 
-	if (is_approved(evidence, policy))
+	if (is_approved(evidence, asked, policy))
 	{
-		verdict = make(GUARD_ALLOW, GUARD_REASON_APPROVED, evidence);
+		verdict = make(GUARD_ALLOW, GUARD_REASON_APPROVED, evidence, asked);
 		verdict.notice = true;
 		return verdict;
 	}
-	if (decide_by_role(evidence, policy, &verdict))
+	if (decide_by_role(evidence, asked, policy, &verdict))
 		return verdict;
-	if (evidence->heap_known && evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS)
-		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence);
-	if (!guard_evidence_enforces_unnamed(evidence) &&
-		plans_answer(evidence, policy))
-		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence);
-	return decide_by_use(evidence, policy);
+	if ((evidence->heap_known && evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS) ||
+		(!guard_evidence_enforces_unnamed(evidence, asked) &&
+		 plans_answer(evidence, asked, policy)))
+		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence, asked);
+	return decide_by_use(evidence, asked, policy);
+}
+
+/* ---- more than one of them ---- */
+
+/*
+ * How bad is a verdict?
+ */
+static int
+badness(const GuardVerdict *verdict)
+{
+	if (verdict->decision == GUARD_BLOCK)
+		return verdict->wait ? 5 : 6;
+	if (verdict->decision == GUARD_DELAY)
+		return 4;
+	if (verdict->warning)
+		return 3;
+	if (verdict->reason == GUARD_REASON_REPLACED)
+		return 2;
+	return verdict->notice ? 1 : 0;
+}
+
+/*
+ * The worst one speaks, and of those the one with the latest use.
+ */
+bool
+guard_verdict_is_worse(const GuardVerdict *a, const GuardVerdict *b)
+{
+	if (badness(a) != badness(b))
+		return badness(a) > badness(b);
+	return a->use != NULL && b->use != NULL && a->use->last > b->use->last;
+}
+
+/*
+ * To drop what nobody uses changes no plan; of the others, the larger first.
+ */
+bool
+guard_verdict_goes_first(bool a_used, const GuardShape *a,
+						 bool b_used, const GuardShape *b)
+{
+	if (a_used != b_used)
+		return !a_used;
+	if (a->nkeys != b->nkeys)
+		return a->nkeys > b->nkeys;
+	return a->index < b->index;
+}
+
+/*
+ * It may go no longer, as if it had inherited the use.
+ */
+void
+guard_verdict_keep(GuardVerdict *heir, const GuardVerdict *gone)
+{
+	*heir = make(GUARD_BLOCK, GUARD_REASON_HOT, heir->evidence, &heir->asked);
+	heir->use = gone->use;
+}
+
+/* ---- a transaction that may replace what it drops ---- */
+
+/*
+ * The table is locked meanwhile.  One that goes as a whole has no traffic to
+ * wait; use that is not going on does not queue up.
+ */
+bool
+guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate,
+						  const GuardPolicy *policy, const char **why)
+{
+	const GuardEvidence *evidence = verdict->evidence;
+	double		seconds = Max(REBUILD_MIN_SECS,
+							  (double) evidence->table_kb / REBUILD_KB_PER_SEC);
+
+	*why = NULL;
+	if (!verdict->wait)
+		return true;
+	if (verdict->asked.whole_table)
+		return false;
+	if (evidence->table_kb < 0)
+		*why = "Its table is locked by another session and may be larger than guard.rebuild_limit.";
+	else if (evidence->table_kb > policy->rebuild_limit)
+		*why = "Its table is larger than guard.rebuild_limit: the traffic would wait too long for a replacement built in this transaction.";
+	else if (verdict->use != NULL &&
+			 evidence->as_of - verdict->use->last < GOING_ON &&
+			 rate * seconds > evidence->server->free_connections)
+		*why = "While this transaction builds a replacement, the waiting traffic would use up all free connections.";
+	return *why != NULL;
+}
+
+/*
+ * What people say is needed is this index; nothing but its twin is as good.
+ */
+bool
+guard_verdict_is_served(const GuardVerdict *verdict,
+						const GuardReplacement *replacement)
+{
+	if (verdict->reason == GUARD_REASON_DEPENDENCY &&
+		replacement->match != GUARD_MATCH_TWIN)
+		return false;
+	return replacement->match != GUARD_MATCH_NONE && replacement->usable;
+}
+
+/*
+ * Where the table went, at once or afterwards, the question is whether anybody
+ * needs the table, and use of this index is use of it.  Where what the index
+ * leaned on is gone as well, whether it would have been let go alone.
+ */
+bool
+guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
+					  const GuardPolicy *policy)
+{
+	const GuardEvidence *evidence = verdict->evidence;
+	bool		leant = verdict->reason == GUARD_REASON_REPLACED;
+	GuardCase	asked = verdict->asked;
+
+	if (asked.no_delay == NULL)
+		asked.no_delay = "it has been dropped already";
+	if (!left->table)
+	{
+		asked.whole_table = true;
+		asked.parent_goes |= !left->parent;
+	}
+	else if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
+		return left->identity;
+	else if (guard_verdict_is_served(verdict, &left->replacement) ||
+			 (evidence->refilled && reasons[verdict->reason].by_use && left->small))
+		return true;
+	else if (leant)
+		asked.unreplaced = true;
+	else
+		return false;
+
+	*verdict = guard_verdict_decide(evidence, &asked, policy);
+	return verdict->decision == GUARD_ALLOW;
 }

@@ -19,7 +19,10 @@ typedef enum GuardDecision
 	GUARD_BLOCK
 } GuardDecision;
 
-/* One lower-case code each; guard_verdict_reason_name() spells them. */
+/*
+ * One lower-case code each; guard_verdict_reason_name() spells them.  Their order
+ * means nothing.
+ */
 typedef enum GuardReason
 {
 	GUARD_REASON_APPROVED,
@@ -41,7 +44,7 @@ typedef enum GuardReason
 /* A heap of this many blocks is scanned as fast as its index is. */
 #define GUARD_HARMLESS_BLOCKS	8
 
-/* The settings and the clock, passed in: verdict.c looks at nothing else. */
+/* The settings and the clock, passed in: verdict.c asks for neither. */
 typedef struct GuardPolicy
 {
 	TimestampTz now;
@@ -59,6 +62,8 @@ typedef struct GuardVerdict
 {
 	GuardDecision decision;
 	GuardReason reason;
+	int			rule;			/* the number of the rule that matched
+								 * (doc/internals/design.md 5) */
 	bool		wait;			/* BLOCK: the transaction may still replace
 								 * the index before it commits */
 	bool		needs_unique;	/* only an index enforcing the same uniqueness
@@ -72,17 +77,69 @@ typedef struct GuardVerdict
 										 * NULL when none does */
 	int64		observed;		/* microseconds of evidence behind cold and
 								 * unknown */
-	GuardEvidence *evidence;
+	GuardCase	asked;			/* the case in which it was decided */
+	const GuardEvidence *evidence;
 } GuardVerdict;
 
+/* What a transaction leaves behind of an index that it has dropped. */
+typedef struct GuardLeft
+{
+	bool		table;			/* its table is there, or another one bears
+								 * that name */
+	bool		parent;			/* and so is what it was a partition of, if
+								 * anything */
+	bool		identity;		/* UPDATE and DELETE of it can be published */
+	bool		small;			/* it is as small as harmless is */
+	GuardReplacement replacement;	/* what serves in its place */
+} GuardLeft;
+
 /*
- * The first rule that matches.  Pure: reads nothing but its arguments.  The
- * names are those of SQL and messages, constants.
+ * The first rule that matches.  Pure, as is all of verdict.c: reads nothing but
+ * its arguments.  The names are those of SQL and messages, constants.
  */
-extern GuardVerdict guard_verdict_decide(GuardEvidence *evidence,
+extern GuardVerdict guard_verdict_decide(const GuardEvidence *evidence,
+										 const GuardCase *asked,
 										 const GuardPolicy *policy);
 extern const char *guard_verdict_reason_name(GuardReason reason);
 extern const char *guard_verdict_decision_name(GuardDecision decision);
+
+/* Of two verdicts on parts of one index, does the first one speak? */
+extern bool guard_verdict_is_worse(const GuardVerdict *a, const GuardVerdict *b);
+
+/*
+ * Of two indexes that serve in place of each other, does the first one go first
+ * when as many as possible shall go?  "used": somebody makes use of it.
+ */
+extern bool guard_verdict_goes_first(bool a_used, const GuardShape *a,
+									 bool b_used, const GuardShape *b);
+
+/*
+ * An index that may go, but that one which was to go leans on: it stays, needed
+ * as that one was.
+ */
+extern void guard_verdict_keep(GuardVerdict *heir, const GuardVerdict *gone);
+
+/*
+ * Would it be too long to keep the traffic, "rate" uses a second, waiting until
+ * the transaction that drops it has replaced it?  "why" may remain NULL.
+ */
+extern bool guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate,
+									  const GuardPolicy *policy,
+									  const char **why);
+
+/*
+ * Does this index serve well enough in place of one that such a verdict was
+ * given on?
+ */
+extern bool guard_verdict_is_served(const GuardVerdict *verdict,
+									const GuardReplacement *replacement);
+
+/*
+ * A transaction ends that has dropped the index: may it?  Otherwise the verdict
+ * says why not.
+ */
+extern bool guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
+								  const GuardPolicy *policy);
 
 /*
  * Does the service still need what it registered for?  It does until it was

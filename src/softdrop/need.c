@@ -45,7 +45,7 @@ set_aside(GuardJudgement *judgement, List **approvals)
 		GuardVerdict *verdict = lfirst(lc);
 
 		covered = covered && (verdict->decision == GUARD_ALLOW ||
-							  verdict->evidence->approval.taken);
+							  verdict->asked.approval_taken);
 	}
 	if (approvals != NULL && covered)
 		*approvals = found;

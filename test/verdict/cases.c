@@ -39,6 +39,7 @@ typedef struct Case
 	bool		services_lost;	/* and of others */
 	int			unknown_action; /* GuardUnknownAction */
 	int			hot_action;		/* GuardHotAction */
+	bool		two_person;
 	GuardDecision decision;
 	GuardReason reason;
 	bool		warning;
@@ -103,6 +104,7 @@ typedef struct Case
 #define TWIN	.replacement = {.match = GUARD_MATCH_TWIN, .usable = true}
 #define SERVES	.replacement = {.match = GUARD_MATCH_SERVES, .usable = true}
 #define BY_PLAN	.replacement = {.match = GUARD_MATCH_PLAN, .usable = true}
+#define APPROVED .approval = {.id = 1, .valid_until = NOW + 1}
 #define PLANS(n, nplanned, ratio) \
 	.plans = {.statements = (n), .planned = (nplanned), .complete = true, .worst_ratio = (ratio)}
 #define ALLOW(why)	.decision = GUARD_ALLOW, .reason = GUARD_REASON_##why
@@ -110,44 +112,52 @@ typedef struct Case
 #define DELAY(why)	.decision = GUARD_DELAY, .reason = GUARD_REASON_##why
 #define HOT_DELAY	.hot_action = GUARD_HOT_DELAY
 #define UNKNOWN_DELAY	.unknown_action = GUARD_UNKNOWN_DELAY
-#define NO_DELAY	.no_delay = "of its way"
+#define NO_DELAY	.asked.no_delay = "of its way"
 
 static Case cases[] = {
+	/* 1: approved */
+	{"approved, whatever else", {BIG, APPROVED, .protection = {.found = true}}, {VALID}, {HOT}, ALLOW(APPROVED)},
+	{"approved, but the approval expired", {BIG, .approval = {.id = 1, .valid_until = NOW}}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"approved, but another session used that up", {BIG, APPROVED, .asked.approval_taken = true}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"approved by who drops it", {BIG, .approval = {.id = 1, .valid_until = NOW + 1, .own = true}}, {VALID}, {HOT}, ALLOW(APPROVED)},
+	{"approved by who drops it, guard.two_person", {BIG, .approval = {.id = 1, .valid_until = NOW + 1, .own = true}}, {VALID}, {HOT}, .two_person = true, BLOCK(HOT)},
+	{"approved by another, guard.two_person", {BIG, APPROVED}, {VALID}, {HOT}, .two_person = true, ALLOW(APPROVED)},
+
 	/* 2: protected */
 	{"protected", {BIG, .protection = {.found = true}}, {VALID}, {NOT_SEEN(100)}, BLOCK(PROTECTED), .cannot_wait = true},
 	{"protected, a twin stays", {BIG, TWIN, .protection = {.found = true}}, {VALID}, {NOT_SEEN(100)}, BLOCK(PROTECTED), .cannot_wait = true},
 	{"protected and invalid", {BIG, .protection = {.found = true}}, {.live = true}, {{0}}, BLOCK(PROTECTED), .cannot_wait = true},
 	{"protected on a tiny table", {.heap_known = true, .protection = {.found = true}}, {VALID}, {{0}}, BLOCK(PROTECTED), .cannot_wait = true},
-	{"parent protected, its partition goes alone", {BIG, .whole_table = true, .roles = {.is_partition = true}, .protection = {.found = true, .inherited = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
-	{"partition itself protected, and goes alone", {BIG, .whole_table = true, .roles = {.is_partition = true}, .protection = {.found = true}}, {VALID}, {HOT}, BLOCK(PROTECTED), .cannot_wait = true},
+	{"parent protected, its partition goes alone", {BIG, .asked.whole_table = true, .roles = {.is_partition = true}, .protection = {.found = true, .inherited = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
+	{"partition itself protected, and goes alone", {BIG, .asked.whole_table = true, .roles = {.is_partition = true}, .protection = {.found = true}}, {VALID}, {HOT}, BLOCK(PROTECTED), .cannot_wait = true},
 	{"parent protected, only the partition's index goes", {BIG, .roles = {.is_partition = true}, .protection = {.found = true, .inherited = true}}, {VALID}, {NOT_SEEN(100)}, BLOCK(PROTECTED), .cannot_wait = true},
 
 	/* 3: invalid */
 	{"invalid, counters say hot", {BIG}, {.ready = true, .live = true}, {HOT}, ALLOW(INVALID)},
 
 	/* 4: partition */
-	{"partition goes, swept by scans of all", {BIG, .whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
-	{"inheritance child goes", {BIG, .whole_table = true, .roles = {.is_inheritance_child = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
-	{"partition that took rows a minute ago", {BIG, .whole_table = true, .roles = {.is_partition = true}, .last_write = AGO(MINUTE)}, {VALID}, {HOT}, BLOCK(HOT)},
-	{"partition that took rows an hour ago", {BIG, .whole_table = true, .roles = {.is_partition = true}, .last_write = AGO(HOUR)}, {VALID}, {HOT}, ALLOW(PARTITION)},
-	{"partition that statements aim at", {BIG, .whole_table = true, .roles = {.is_partition = true}, .aimed_at = true}, {VALID}, {HOT}, BLOCK(HOT)},
-	{"partition goes together with its parent", {BIG, .whole_table = true, .parent_goes = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, BLOCK(HOT)},
-	{"detached, then dropped", {BIG, .whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(PARTITION)},
-	{"written until it was detached", {BIG, .whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(MINUTE)}, .last_write = AGO(2 * MINUTE)}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(PARTITION)},
-	{"written after it was detached", {BIG, .whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(2 * MINUTE)}, .last_write = AGO(MINUTE)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"partition goes, swept by scans of all", {BIG, .asked.whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
+	{"inheritance child goes", {BIG, .asked.whole_table = true, .roles = {.is_inheritance_child = true}}, {VALID}, {HOT}, ALLOW(PARTITION)},
+	{"partition that took rows a minute ago", {BIG, .asked.whole_table = true, .roles = {.is_partition = true}, .last_write = AGO(MINUTE)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"partition that took rows an hour ago", {BIG, .asked.whole_table = true, .roles = {.is_partition = true}, .last_write = AGO(HOUR)}, {VALID}, {HOT}, ALLOW(PARTITION)},
+	{"partition that statements aim at", {BIG, .asked.whole_table = true, .roles = {.is_partition = true}, .aimed_at = true}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"partition goes together with its parent", {BIG, .asked.whole_table = true, .asked.parent_goes = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"detached, then dropped", {BIG, .asked.whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(PARTITION)},
+	{"written until it was detached", {BIG, .asked.whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(MINUTE)}, .last_write = AGO(2 * MINUTE)}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(PARTITION)},
+	{"written after it was detached", {BIG, .asked.whole_table = true, .move = {.moved = true, .detached = true, .at = AGO(2 * MINUTE)}, .last_write = AGO(MINUTE)}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"only the index of a partition goes", {BIG, .roles = {.is_partition = true}}, {VALID}, {HOT}, BLOCK(HOT)},
 
 	/* 7 before 5: replica identity */
 	{"identity of a published table", {BIG, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(REPLICA_IDENTITY)},
 	{"identity of a published table, twin stays", {BIG, TWIN, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(REPLICA_IDENTITY)},
-	{"identity of a table nobody publishes", {BIG, .named = true, .roles = {.replica_identity = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
-	{"identity goes with its whole table", {BIG, .whole_table = true, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(COLD)},
+	{"identity of a table nobody publishes", {BIG, .asked.named = true, .roles = {.replica_identity = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
+	{"identity goes with its whole table", {BIG, .asked.whole_table = true, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(COLD)},
 
 	/* 5 and 8: replaced */
 	{"hot, a twin stays", {BIG, TWIN}, {VALID}, {HOT}, ALLOW(REPLACED)},
 	{"hot, another one serves", {BIG, SERVES}, {VALID}, {HOT}, ALLOW(REPLACED)},
 	{"hot, the replacement is not usable yet", {BIG, .replacement = {.match = GUARD_MATCH_TWIN}}, {VALID}, {HOT}, BLOCK(HOT)},
-	{"hot, a twin stays, but the whole table goes", {BIG, TWIN, .whole_table = true}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, a twin stays, but the whole table goes", {BIG, TWIN, .asked.whole_table = true}, {VALID}, {HOT}, BLOCK(HOT)},
 
 	/* 6: dependency, and what comes before it and after it */
 	{"needed until a version that is not out", {BIG}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
@@ -167,12 +177,12 @@ static Case cases[] = {
 	{"released, another one serves", {BIG, SERVES}, {VALID}, {HOT}, {RELEASED("auth", HOUR)}, ALLOW(REPLACED)},
 	{"needed, the twin is not usable yet", {BIG, .replacement = {.match = GUARD_MATCH_TWIN}}, {VALID}, {HOT}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
 	{"needed, on a table of 8 blocks", {.heap_known = true, .heap_blocks = 8}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
-	{"needed, and arbiter", {BIG, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
-	{"needed, its table goes", {BIG, .whole_table = true}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
-	{"needed, but another table bears its table's name and serves", {BIG, .whole_table = true, .move = {.moved = true, .served = true, .twin = 1, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, {NEEDS("auth")}, ALLOW(STOPPED)},
-	{"the same, registered since then", {BIG, .whole_table = true, .move = {.moved = true, .served = true, .twin = 1, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, {{.service = "auth", .registered_at = NOW}}, BLOCK(DEPENDENCY)},
-	{"needed on the parent, its partition goes", {BIG, .whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, {INHERITED("auth")}, ALLOW(PARTITION)},
-	{"needed on the partition itself, which goes", {BIG, .whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, {INHERITED("auth"), FOREVER("archive")}, BLOCK(DEPENDENCY)},
+	{"needed, and arbiter", {BIG, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"needed, its table goes", {BIG, .asked.whole_table = true}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"needed, but another table bears its table's name and serves", {BIG, .asked.whole_table = true, .move = {.moved = true, .served = true, .twin = 1, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, {NEEDS("auth")}, ALLOW(STOPPED)},
+	{"the same, registered since then", {BIG, .asked.whole_table = true, .move = {.moved = true, .served = true, .twin = 1, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, {{.service = "auth", .registered_at = NOW}}, BLOCK(DEPENDENCY)},
+	{"needed on the parent, its partition goes", {BIG, .asked.whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, {INHERITED("auth")}, ALLOW(PARTITION)},
+	{"needed on the partition itself, which goes", {BIG, .asked.whole_table = true, .roles = {.is_partition = true}}, {VALID}, {HOT}, {INHERITED("auth"), FOREVER("archive")}, BLOCK(DEPENDENCY)},
 	{"needed on the parent, only the partition's index goes", {BIG, .roles = {.is_partition = true}}, {VALID}, {NOT_SEEN(100)}, {INHERITED("auth")}, BLOCK(DEPENDENCY)},
 
 	/* 10 and 11: a use stops counting when who made it was released */
@@ -187,14 +197,14 @@ static Case cases[] = {
 	{"released, but nobody knows who used it", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, BLOCK(HOT)},
 	{"released, and another source cannot date its use", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE), UNDATED(5000)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, BLOCK(HOT)},
 	{"released, only older use, but an old version at work elsewhere", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {AT_WORK("auth", HOUR, MINUTE)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, BLOCK(DEPENDENCY)},
-	{"arbiter of a released service", {BIG, .named = true, .last_arbiter = AGO(2 * HOUR)}, {VALID, .unique = true}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, ALLOW(STOPPED)},
+	{"arbiter of a released service", {BIG, .asked.named = true, .last_arbiter = AGO(2 * HOUR)}, {VALID, .unique = true}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, ALLOW(STOPPED)},
 
 	/* 7: arbiter */
-	{"arbiter of live upserts", {BIG, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
-	{"arbiter on a tiny table", {.heap_known = true, .heap_blocks = 1, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
-	{"arbiter beyond the look-back", {BIG, .named = true, .last_arbiter = AGO(40 * DAY)}, {VALID, .unique = true}, {USED(40 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
-	{"arbiter whose upserts have ended", {BIG, .named = true, .last_arbiter = AGO(2 * DAY)}, {VALID, .unique = true}, {USED(2 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
-	{"arbiter, but a unique twin stays", {BIG, TWIN, .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, ALLOW(REPLACED)},
+	{"arbiter of live upserts", {BIG, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
+	{"arbiter on a tiny table", {.heap_known = true, .heap_blocks = 1, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
+	{"arbiter beyond the look-back", {BIG, .asked.named = true, .last_arbiter = AGO(40 * DAY)}, {VALID, .unique = true}, {USED(40 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"arbiter whose upserts have ended", {BIG, .asked.named = true, .last_arbiter = AGO(2 * DAY)}, {VALID, .unique = true}, {USED(2 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"arbiter, but a unique twin stays", {BIG, TWIN, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, ALLOW(REPLACED)},
 
 	/* 9: harmless */
 	{"hot on a table of 8 blocks", {.heap_known = true, .heap_blocks = 8}, {VALID}, {HOT}, ALLOW(HARMLESS)},
@@ -210,11 +220,11 @@ static Case cases[] = {
 	{"hot, capture has lost statements", {BIG, .plans = {.statements = 1, .planned = 1, .worst_ratio = 1}}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"nothing captured, nothing planned", {BIG, BY_PLAN, PLANS(0, 0, 0)}, {VALID}, {UNDATED(5000)}, BLOCK(HOT)},
 	{"plans the same, but counters know of older uses", {BIG, PLANS(3, 3, 1.0)}, {VALID}, {HOT, UNDATED(5000)}, BLOCK(HOT)},
-	{"plans the same, but somebody relies on its uniqueness", {BIG, .named = true, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT, {.source = GUARD_SOURCE_WHATIF, .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
-	{"plans the same, but the whole table goes", {BIG, .whole_table = true, PLANS(3, 3, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"plans the same, but somebody relies on its uniqueness", {BIG, .asked.named = true, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT, {.source = GUARD_SOURCE_WHATIF, .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
+	{"plans the same, but the whole table goes", {BIG, .asked.whole_table = true, PLANS(3, 3, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"unique, plans the same, goes as collateral", {BIG, BY_PLAN, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
-	{"arbiter, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.0), .named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
-	{"never scanned, a join relies on it", {BIG, .named = true}, {VALID, .unique = true}, {NOT_SEEN(100), {.source = GUARD_SOURCE_WHATIF, .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
+	{"arbiter, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.0), .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
+	{"never scanned, a join relies on it", {BIG, .asked.named = true}, {VALID, .unique = true}, {NOT_SEEN(100), {.source = GUARD_SOURCE_WHATIF, .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
 
 	/* 10: hot */
 	{"used a minute ago", {BIG}, {VALID}, {HOT}, BLOCK(HOT)},
@@ -247,7 +257,7 @@ static Case cases[] = {
 	{"weekly job of two months, quiet for 11 days", {BIG}, {VALID}, {HISTORY(11 * DAY, 9, 7 * DAY, 9, 56 * DAY)}, ALLOW(STOPPED)},
 	{"restarted 3 days ago, few uses since, many before, quiet for a day", {BIG}, {VALID}, {CONTINUED(25 * HOUR, 3, 1000, MINUTE)}, ALLOW(STOPPED)},
 	{"ended long before four minutes were missed", {BIG}, {VALID}, {UNWATCHED(10 * DAY, 1000, MINUTE, 4 * MINUTE)}, ALLOW(STOPPED)},
-	{"use that moved away with its table's name", {BIG, .whole_table = true, .move = {.moved = true, .served = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(STOPPED)},
+	{"use that moved away with its table's name", {BIG, .asked.whole_table = true, .move = {.moved = true, .served = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(STOPPED)},
 	{"one use ended, another counts", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE), HOT}, BLOCK(HOT)},
 
 	/* hidden: the clock stands still */
@@ -263,13 +273,13 @@ static Case cases[] = {
 	{"created a day ago and hidden ever since", {HUGE, .created_at = AGO(DAY), .hidden_since = AGO(DAY)}, {VALID}, {NOT_SEEN_HIDDEN(1, DAY)}, BLOCK(UNKNOWN)},
 
 	/* 12: constraint */
-	{"unused unique index goes with a column", {BIG, .route = GUARD_ROUTE_COLUMN}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT), .warning = true},
-	{"the same on a large table", {HUGE, .route = GUARD_ROUTE_COLUMN}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(CONSTRAINT)},
-	{"the same, unknown_action = block", {BIG, .route = GUARD_ROUTE_COLUMN}, {VALID, .unique = true}, {NOT_SEEN(100)}, .unknown_action = GUARD_UNKNOWN_BLOCK, BLOCK(CONSTRAINT)},
-	{"exclusion constraint goes by cascade", {HUGE, .route = GUARD_ROUTE_CASCADE}, {VALID, .exclusion = true}, {NOT_SEEN(100)}, BLOCK(CONSTRAINT)},
-	{"unused unique constraint, dropped by name", {HUGE, .named = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
-	{"unused unique index goes with its table", {HUGE, .whole_table = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(COLD)},
-	{"used unique constraint, dropped by name", {BIG, .named = true}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
+	{"unused unique index goes with a column", {BIG, .asked.named = false}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT), .warning = true},
+	{"the same on a large table", {HUGE, .asked.named = false}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(CONSTRAINT)},
+	{"the same, unknown_action = block", {BIG, .asked.named = false}, {VALID, .unique = true}, {NOT_SEEN(100)}, .unknown_action = GUARD_UNKNOWN_BLOCK, BLOCK(CONSTRAINT)},
+	{"exclusion constraint goes by cascade", {HUGE, .asked.named = false}, {VALID, .exclusion = true}, {NOT_SEEN(100)}, BLOCK(CONSTRAINT)},
+	{"unused unique constraint, dropped by name", {HUGE, .asked.named = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
+	{"unused unique index goes with its table", {HUGE, .asked.whole_table = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(COLD)},
+	{"used unique constraint, dropped by name", {BIG, .asked.named = true}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
 
 	/* 13: cold */
 	{"nothing seen for a month", {HUGE}, {VALID}, {NOT_SEEN(30)}, ALLOW(COLD)},
@@ -285,14 +295,14 @@ static Case cases[] = {
 	{"hot, hot_action = block, could be delayed", {BIG}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"hot, unknown_action = delay says nothing of hot ones", {BIG, NO_DELAY}, {VALID}, {HOT}, UNKNOWN_DELAY, BLOCK(HOT)},
 	{"protected, whatever hot_action says", {BIG, .protection = {.found = true}}, {VALID}, {HOT}, HOT_DELAY, BLOCK(PROTECTED), .cannot_wait = true},
-	{"arbiter, whatever hot_action says", {BIG, .named = true, .last_arbiter = AGO(MINUTE), NO_DELAY}, {VALID, .unique = true}, {HOT}, HOT_DELAY, BLOCK(ARBITER)},
+	{"arbiter, whatever hot_action says", {BIG, .asked.named = true, .last_arbiter = AGO(MINUTE), NO_DELAY}, {VALID, .unique = true}, {HOT}, HOT_DELAY, BLOCK(ARBITER)},
 	{"replaced goes at once, whatever hot_action says", {BIG, TWIN}, {VALID}, {HOT}, HOT_DELAY, ALLOW(REPLACED)},
 	{"stopped goes at once, whatever hot_action says", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE)}, HOT_DELAY, ALLOW(STOPPED)},
 	{"cold goes at once, whatever the actions say", {HUGE}, {VALID}, {NOT_SEEN(30)}, HOT_DELAY, UNKNOWN_DELAY, ALLOW(COLD)},
 	{"unknown, unknown_action = delay", {HUGE}, {VALID}, {NOT_SEEN(1)}, UNKNOWN_DELAY, DELAY(UNKNOWN)},
 	{"unknown, unknown_action = delay, no way to delay", {HUGE, NO_DELAY}, {VALID}, {NOT_SEEN(1)}, UNKNOWN_DELAY, ALLOW(UNKNOWN), .warning = true, .said = true},
 	{"unknown, hot_action = delay says nothing of it", {HUGE}, {VALID}, {NOT_SEEN(1)}, HOT_DELAY, BLOCK(UNKNOWN)},
-	{"unused unique index goes with a column, unknown_action = delay", {HUGE, .route = GUARD_ROUTE_COLUMN, NO_DELAY}, {VALID, .unique = true}, {NOT_SEEN(100)}, UNKNOWN_DELAY, ALLOW(CONSTRAINT), .warning = true, .said = true},
+	{"unused unique index goes with a column, unknown_action = delay", {HUGE, .asked.named = false, NO_DELAY}, {VALID, .unique = true}, {NOT_SEEN(100)}, UNKNOWN_DELAY, ALLOW(CONSTRAINT), .warning = true, .said = true},
 
 	/* 14: unknown is never unused */
 	{"quiet for a week, but nobody was there", {BIG}, {VALID}, {UNWATCHED(7 * DAY, 1000, MINUTE, 7 * DAY - HOUR)}, ALLOW(UNKNOWN), .warning = true},
@@ -358,6 +368,45 @@ service_list(Case *c)
 	return list.length > 0 ? &list : NIL;
 }
 
+/*
+ * The number of the rule, as the table of the design has it.
+ */
+static int
+rule_of(const Case *c)
+{
+	switch (c->reason)
+	{
+		case GUARD_REASON_APPROVED:
+			return 1;
+		case GUARD_REASON_PROTECTED:
+			return 2;
+		case GUARD_REASON_INVALID:
+			return 3;
+		case GUARD_REASON_PARTITION:
+			return 4;
+		case GUARD_REASON_REPLACED:
+			return c->evidence.replacement.match == GUARD_MATCH_TWIN ? 5 : 8;
+		case GUARD_REASON_DEPENDENCY:
+			return 6;
+		case GUARD_REASON_REPLICA_IDENTITY:
+		case GUARD_REASON_ARBITER:
+			return 7;
+		case GUARD_REASON_HARMLESS:
+			return 9;
+		case GUARD_REASON_HOT:
+			return 10;
+		case GUARD_REASON_STOPPED:
+			return 11;
+		case GUARD_REASON_CONSTRAINT:
+			return 12;
+		case GUARD_REASON_COLD:
+			return 13;
+		case GUARD_REASON_UNKNOWN:
+			return 14;
+	}
+	return 0;
+}
+
 static bool
 holds(Case *c)
 {
@@ -369,7 +418,8 @@ holds(Case *c)
 		.rebuild_limit = 256 * 1024,
 		.harmless_cost_ratio = 1.1,
 		.unknown_action = c->unknown_action,
-		.hot_action = c->hot_action
+		.hot_action = c->hot_action,
+		.two_person = c->two_person
 	};
 	GuardVerdict verdict;
 
@@ -379,15 +429,15 @@ holds(Case *c)
 	c->evidence.dependencies = need_list(c);
 	c->facts[0].services = service_list(c);
 	c->facts[0].services_known = c->facts[0].services != NIL && !c->services_lost;
-	verdict = guard_verdict_decide(&c->evidence, &policy);
+	verdict = guard_verdict_decide(&c->evidence, &c->evidence.asked, &policy);
 	if (verdict.decision == c->decision && verdict.reason == c->reason &&
-		verdict.warning == c->warning &&
+		verdict.rule == rule_of(c) && verdict.warning == c->warning &&
 		(verdict.no_delay != NULL) == c->said &&
 		verdict.wait == (c->decision == GUARD_BLOCK && !c->cannot_wait))
 		return true;
-	printf("# got %s, %s%s%s\n",
+	printf("# got %s, %s by rule %d%s%s\n",
 		   guard_verdict_decision_name(verdict.decision),
-		   guard_verdict_reason_name(verdict.reason),
+		   guard_verdict_reason_name(verdict.reason), verdict.rule,
 		   verdict.warning ? ", with a warning" : "",
 		   verdict.wait ? ", may wait" : "");
 	return false;

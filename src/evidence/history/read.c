@@ -75,7 +75,7 @@ guard_history_collect(GuardEvidence *evidence)
 	}
 
 	collect_one(evidence, evidence->index, &lookup.index, false);
-	if (evidence->whole_table)
+	if (evidence->asked.whole_table)
 		collect_one(evidence, evidence->shape->table, &lookup.table, true);
 }
 

@@ -105,7 +105,7 @@ covers(const GuardRegistration *reg, const Search *search)
 		return true;
 	if (reg->index != NULL)
 		return guard_registration_index(reg) == search->target->index;
-	return search->evidence->parent_goes ||
+	return search->evidence->asked.parent_goes ||
 		IndexGetRelation(search->target->index, true) == guard_registration_table(reg);
 }
 
@@ -156,9 +156,9 @@ read_approval(HeapTuple tuple, TupleDesc desc, void *arg)
  * Where the table cannot be read there is no approval.
  */
 void
-guard_approvals_collect(GuardEvidence *evidence, const GuardTarget *target)
+guard_approvals_collect(GuardEvidence *evidence)
 {
-	Search		search = {evidence, target};
+	Search		search = {evidence, evidence->target};
 
 	(void) guard_store_scan("approval", NULL, 0, InvalidOid, read_approval,
 							&search);

@@ -27,7 +27,6 @@ typedef struct GuardApproval
 	const char *asked_by;		/* the login role that drops, and may use it
 								 * up */
 	bool		own;			/* given by the same one */
-	bool		taken;			/* another session is using it up */
 } GuardApproval;
 
 /*

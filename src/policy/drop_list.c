@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * together.c
+ * drop_list.c
  *	  Which indexes of a table may go, all of them together?
  *
  * Each of two twins may go for the sake of the other, but not both
@@ -20,7 +20,7 @@
  */
 #include "postgres.h"
 
-#include "guc.h"
+#include "compat/list.h"
 #include "policy/check.h"
 
 /*
@@ -29,11 +29,9 @@
 static bool
 is_used(const GuardJudgement *judgement)
 {
-	ListCell   *lc;
-
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		if (((GuardVerdict *) lfirst(lc))->use != NULL)
+		if (verdict->use != NULL)
 			return true;
 	}
 	return false;
@@ -46,11 +44,8 @@ by_eagerness(const ListCell *a, const ListCell *b)
 	const GuardJudgement *ja = lfirst(a);
 	const GuardJudgement *jb = lfirst(b);
 
-	if (is_used(ja) != is_used(jb))
-		return is_used(ja) ? 1 : -1;
-	if (ja->shape->nkeys != jb->shape->nkeys)
-		return ja->shape->nkeys > jb->shape->nkeys ? -1 : 1;
-	return ja->target->index < jb->target->index ? -1 : 1;
+	return guard_verdict_goes_first(is_used(ja), ja->shape,
+									is_used(jb), jb->shape) ? -1 : 1;
 }
 
 /*
@@ -69,32 +64,13 @@ can_go_alone(const GuardJudgement *judgement, List *all,
 static GuardJudgement *
 find(List *judgements, Oid index)
 {
-	ListCell   *lc;
-
-	foreach(lc, judgements)
+	foreach_ptr(GuardJudgement, judgement, judgements)
 	{
-		GuardJudgement *judgement = lfirst(lc);
-
 		if (judgement->target->index == index ||
 			list_member_oid(judgement->target->members, index))
 			return judgement;
 	}
 	return NULL;
-}
-
-/*
- * "heir" serves in place of a listed index and is needed as that one was.
- */
-static void
-keep(GuardJudgement *heir, const GuardJudgement *listed)
-{
-	if (heir->verdict.decision != GUARD_ALLOW)
-		return;
-	heir->verdict.decision = GUARD_BLOCK;
-	heir->verdict.notice = heir->verdict.warning = false;
-	heir->verdict.reason = GUARD_REASON_HOT;
-	heir->verdict.use = listed->verdict.use;
-	heir->serves_for = listed->target->index;
 }
 
 /*
@@ -121,8 +97,11 @@ consider(GuardJudgement *judgement, List *judgements, List **listed, List *all,
 			judgement->keep_instead =
 				again->verdict.evidence->replacement.index;
 			heir = find(judgements, judgement->keep_instead);
-			if (heir != NULL)
-				keep(heir, judgement);
+			if (heir != NULL && heir->verdict.decision == GUARD_ALLOW)
+			{
+				guard_verdict_keep(&heir->verdict, &judgement->verdict);
+				heir->serves_for = judgement->target->index;
+			}
 		}
 		judgement->serves_for = InvalidOid;
 	}
@@ -139,17 +118,15 @@ consider(GuardJudgement *judgement, List *judgements, List **listed, List *all,
 }
 
 List *
-guard_check_together(List *targets, const GuardServer *server)
+guard_check_drop_list(List *targets, const GuardServer *server)
 {
 	List	   *judgements = NIL;
 	List	   *leaning = NIL;
 	List	   *listed = NIL;
 	List	   *all = NIL;
-	ListCell   *lc;
 
-	foreach(lc, targets)
+	foreach_ptr(GuardTarget, target, targets)
 	{
-		GuardTarget *target = lfirst(lc);
 		GuardJudgement *judgement = guard_check_alone(target, server);
 
 		if (judgement == NULL)
@@ -168,7 +145,7 @@ guard_check_together(List *targets, const GuardServer *server)
 		}
 	}
 	list_sort(leaning, by_eagerness);
-	foreach(lc, leaning)
-		consider(lfirst(lc), judgements, &listed, all, server);
+	foreach_ptr(GuardJudgement, judgement, leaning)
+		consider(judgement, judgements, &listed, all, server);
 	return judgements;
 }
