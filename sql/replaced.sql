@@ -112,3 +112,10 @@ CREATE UNIQUE INDEX CONCURRENTLY h ON users (email);
 DROP INDEX g;
 SELECT * FROM verdict('users');
 :indexes
+
+-- the facts say by which rule of the design: a twin replaces by the fifth, another one by the eighth
+CREATE INDEX i ON users (email, team);
+SELECT index, reason, facts -> 'rule' FROM guard.check('d');
+DROP INDEX i;
+CREATE INDEX i ON users (email, team, id);
+SELECT index, reason, facts -> 'rule' FROM guard.check('users') ORDER BY index::text;

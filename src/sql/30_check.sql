@@ -8,7 +8,7 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_check';
 COMMENT ON FUNCTION guard.check(regclass) IS
-'What would happen if the index, or each index of the table, were dropped by name now. Changes nothing, waits for no lock. NULL gives no row. Raises 42501 for anybody but the owner of the table and members of pg_read_all_stats, 42809 for what is not an index or a table.';
+'What would happen if the index, or each index of the table, were dropped by name now. facts is the evidence; its rule is the number of the rule that matched, in the table of section 5 of the design (doc/internals/design.md). Changes nothing, waits for no lock. NULL gives no row. Raises 42501 for anybody but the owner of the table and members of pg_read_all_stats, 42809 for what is not an index or a table.';
 
 CREATE FUNCTION guard.index_statements(index regclass,
 	OUT queryid bigint, OUT query text, OUT uses bigint,
