@@ -126,7 +126,7 @@ judge_one(GuardFrame *frame, Oid index, GuardRoute route)
 
 	if (target == NULL)
 		return NULL;
-	judgements = guard_statement_judge(frame, list_make1(target));
+	judgements = guard_judging_targets(frame, list_make1(target));
 	return judgements != NIL ? linitial(judgements) : NULL;
 }
 
@@ -186,15 +186,14 @@ recheck(GuardFrame *frame, GuardJudgement *judgement, Oid index)
 		return;
 
 	/* which indexes their tables have was asked without a lock */
-	if (!frame->locked)
+	if (frame->phase == GUARD_PHASE_BEFORE)
 		frame->fellows->table = InvalidOid;
-	frame->locked = true;
+	frame->phase = GUARD_PHASE_REMOVING;
 	again = judge_one(frame, index, judgement->target->route);
 	if (again == NULL)
 		return;
 	if (again->verdict.decision == GUARD_BLOCK)
-		guard_statement_act_on(frame, list_make1(again),
-							   !frame->own && !frame->concurrent);
+		guard_judging_act_on(frame, list_make1(again));
 	else
 		renew(judgement, linitial(again->verdicts));
 }
@@ -232,7 +231,7 @@ judge_now(GuardFrame *frame, GuardDropped *dropped)
 	frame->concurrent = true;
 	dropped->judgement = judgement;
 	if (judgement != NULL)
-		guard_statement_act_on(frame, list_make1(judgement), false);
+		guard_judging_act_on(frame, list_make1(judgement));
 }
 
 /*
@@ -389,10 +388,12 @@ parent_went(GuardFrame *frame, GuardJudgement *judgement)
 }
 
 /*
- * Judge what the backstop found.
+ * Judge what the backstop found.  Where an event trigger leads here nothing is
+ * refused, which would leave a dead index (doc/internals/postgresql.md 1.2):
+ * COMMIT will.
  */
 void
-guard_backstop_judge(GuardFrame *frame, bool may_refuse)
+guard_backstop_judge(GuardFrame *frame)
 {
 	List	   *judgements = NIL;
 	ListCell   *lc;
@@ -407,7 +408,7 @@ guard_backstop_judge(GuardFrame *frame, bool may_refuse)
 		if (pending->table_goes && parent_went(frame, judgement))
 			guard_check_parent_goes(judgement);
 		pending->dropped->judgement = judgement;
-		guard_statement_claim(frame, judgement);
+		guard_judging_claim(frame, judgement);
 		foreach(whole, pending->wholes)
 		{
 			GuardDropped *dropped = lfirst(whole);
@@ -416,11 +417,11 @@ guard_backstop_judge(GuardFrame *frame, bool may_refuse)
 				judgement->verdict.decision != GUARD_ALLOW)
 				dropped->judgement = judgement;
 		}
-		if (may_refuse || judgement->verdict.decision == GUARD_ALLOW)
+		if (!frame->by_trigger || judgement->verdict.decision == GUARD_ALLOW)
 			judgements = lappend(judgements, judgement);
 		else
 			guard_transaction_remember(frame, judgement);
 	}
 	frame->pending = NIL;
-	guard_statement_act_on(frame, judgements, !frame->own);
+	guard_judging_act_on(frame, judgements);
 }

@@ -70,7 +70,7 @@ finish(void)
 	GuardFrame *frame = guard_frame_top();
 
 	if (door_is_ours() && frame != NULL && frame->by_trigger)
-		guard_statement_end(frame, false);
+		guard_statement_end(frame);
 }
 
 Datum

@@ -58,6 +58,14 @@ typedef struct GuardRebuilt
 	GuardJudgement *judgement;	/* NULL when it could not be judged */
 } GuardRebuilt;
 
+/* How far a statement has come. */
+typedef enum GuardPhase
+{
+	GUARD_PHASE_BEFORE,			/* it has taken no lock */
+	GUARD_PHASE_REMOVING,		/* it has, and removes what was judged */
+	GUARD_PHASE_DONE
+} GuardPhase;
+
 typedef struct GuardFrame
 {
 	struct GuardFrame *outer;
@@ -70,11 +78,12 @@ typedef struct GuardFrame
 								 * close it but its successor */
 	bool		own;			/* it is its own transaction */
 	bool		concurrent;
+	bool		adds;			/* an ALTER TABLE that adds an index, too */
+	GuardPhase	phase;
 	bool		refused;		/* an error says so */
 	bool		kept;			/* the context has passed to the transaction */
 	List	   *judgements;		/* of GuardJudgement *: resolved beforehand */
 	GuardFellows *fellows;		/* what is known to go with them */
-	bool		locked;			/* their tables are, by now */
 	List	   *delayed;		/* those of them that become soft drops */
 	List	   *dropped;		/* of GuardDropped * */
 	List	   *gone;			/* OIDs of tables that went */
@@ -118,10 +127,9 @@ extern void guard_statement_start(GuardFrame *frame, Node *parsetree,
 
 /*
  * After it is done: what the backstop saw is judged, book-keeping is written.
- * Without may_refuse (in sql_drop, where an error would leave a dead index,
- * doc/internals/postgresql.md 1.2) what is pending waits for COMMIT.
+ * Refuses by ERROR, but where an event trigger has opened the frame.
  */
-extern void guard_statement_end(GuardFrame *frame, bool may_refuse);
+extern void guard_statement_end(GuardFrame *frame);
 
 /* an error ended it; called while that is being handled */
 extern void guard_statement_failed(GuardFrame *frame);
@@ -133,21 +141,25 @@ extern void guard_statement_failed(GuardFrame *frame);
  */
 extern void guard_statement_close_left_open(bool committing);
 
-/* Judge targets in the frame's memory; an error in it refuses the drop. */
-extern List *guard_statement_judge(GuardFrame *frame, List *targets);
+/* ---- judging.c: asking, and acting on the answer; an error refuses the drop */
+
+/* NULL: not a statement whose targets are resolved beforehand */
+extern GuardTargets *guard_judging_collect(GuardFrame *frame, Node *parsetree);
+
+/* GuardJudgements of GuardTargets, in the frame's memory */
+extern List *guard_judging_targets(GuardFrame *frame, List *targets);
 
 /*
  * Claim the approvals on which an allowed drop rests; without them, the verdict
  * is another one.
  */
-extern void guard_statement_claim(GuardFrame *frame, GuardJudgement *judgement);
+extern void guard_judging_claim(GuardFrame *frame, GuardJudgement *judgement);
 
 /*
  * Refuse what cannot wait, remember what the transaction may still make up
  * for, say what is worth saying about the rest.
  */
-extern void guard_statement_act_on(GuardFrame *frame, List *judgements,
-								   bool can_wait);
+extern void guard_judging_act_on(GuardFrame *frame, List *judgements);
 
 /* ---- backstop.c: what a statement really removes */
 
@@ -158,7 +170,7 @@ extern void guard_backstop_creates(Oid relation);
 extern void guard_backstop_alters(Oid relation);
 
 /* judge what nobody had resolved; see guard_statement_end() */
-extern void guard_backstop_judge(GuardFrame *frame, bool may_refuse);
+extern void guard_backstop_judge(GuardFrame *frame);
 
 /* ---- delay.c: what becomes a soft drop */
 
@@ -227,9 +239,6 @@ extern void guard_unjudged_note(Oid index);
 
 /* does the statement change one? */
 extern bool guard_settings_concerns(Node *parsetree);
-
-/* refuse, before it is carried out, what may be set in a session only */
-extern void guard_settings_check(Node *parsetree);
 
 /* it was carried out; its text, NULL where that is not known */
 extern void guard_settings_changed(Node *parsetree, const char *statement);

@@ -23,8 +23,6 @@
 #include "hooks/frame.h"
 #include "store/store.h"
 
-#define SESSION_ONLY	"guard.without_index"
-
 /*
  * The setting of guard's that this statement changes, NULL where it changes
  * none; whether that lasts longer than the session goes to "lasting".
@@ -64,28 +62,6 @@ guard_settings_concerns(Node *parsetree)
 	bool		lasting;
 
 	return changed_setting(parsetree, &lasting) != NULL;
-}
-
-/*
- * Whoever owns a database could otherwise hide an index from everybody who
- * connects to it, and have it dropped when it has gone cold.  The setting
- * itself refuses what comes by other ways (check_setting() in
- * planner/without.c).
- */
-void
-guard_settings_check(Node *parsetree)
-{
-	bool		lasting;
-	const VariableSetStmt *set = changed_setting(parsetree, &lasting);
-
-	if (set != NULL && lasting &&
-		(set->kind == VAR_SET_VALUE || set->kind == VAR_SET_CURRENT) &&
-		pg_strcasecmp(set->name, SESSION_ONLY) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM),
-				 errmsg("parameter \"%s\" can be set in a session only",
-						SESSION_ONLY),
-				 errhint("Use SET or SET LOCAL there.")));
 }
 
 typedef struct Change

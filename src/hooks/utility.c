@@ -30,14 +30,21 @@
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static int	depth = 0;
 
-/* A statement that runs while guard.mode is off, and the string it is in. */
-typedef struct Unjudged
+/* One call of the hook, with what it passes on. */
+typedef struct Call
 {
-	const PlannedStmt *pstmt;
+	PlannedStmt *pstmt;
 	const char *queryString;
-} Unjudged;
+	bool		readOnlyTree;
+	ProcessUtilityContext context;
+	ParamListInfo params;
+	QueryEnvironment *queryEnv;
+	DestReceiver *dest;
+	QueryCompletion *qc;
+} Call;
 
-static const Unjudged *unjudged = NULL; /* the innermost one */
+/* the innermost statement that runs while guard.mode is off */
+static const Call *unjudged = NULL;
 
 int
 guard_utility_depth(void)
@@ -85,7 +92,7 @@ statement_text(const PlannedStmt *pstmt, const char *queryString)
 void
 guard_utility_describe(GuardAsked *asked)
 {
-	Unjudged	top = {NULL, NULL};
+	Call		top = {NULL};
 
 	if (unjudged != NULL)
 		top = *unjudged;
@@ -103,33 +110,28 @@ guard_utility_describe(GuardAsked *asked)
 	asked->statement = statement_text(top.pstmt, top.queryString);
 }
 
+/*
+ * What would have been called without us.
+ */
 static void
-call_next(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-		  ProcessUtilityContext context, ParamListInfo params,
-		  QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+call_next(const Call *call, PlannedStmt *pstmt)
 {
-	if (prev_ProcessUtility)
-		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
-							queryEnv, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-								params, queryEnv, dest, qc);
+	(prev_ProcessUtility ? prev_ProcessUtility : standard_ProcessUtility)
+		(pstmt, call->queryString, call->readOnlyTree, call->context,
+		 call->params, call->queryEnv, call->dest, call->qc);
 }
 
 /*
  * EXPLAIN ANALYZE executes, but is no use of an index.
  */
 static void
-run_explain(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-			ProcessUtilityContext context, ParamListInfo params,
-			QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+run_explain(const Call *call)
 {
-	guard_without_check_explain((ExplainStmt *) pstmt->utilityStmt);
+	guard_without_check_explain((ExplainStmt *) call->pstmt->utilityStmt);
 	guard_capture_enter_explain();
 	PG_TRY();
 	{
-		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-				  dest, qc);
+		call_next(call, call->pstmt);
 	}
 	PG_FINALLY();
 	{
@@ -155,20 +157,20 @@ fail(GuardFrame *frame)
 	{
 		guard_statement_failed(frame);
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
 		leave(frame);
-		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	leave(frame);
 }
 
+/*
+ * DDL that may concern an index: judged before, and looked at afterwards.
+ */
 static void
-run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-		ProcessUtilityContext context, ParamListInfo params,
-		QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+run_ddl(const Call *call)
 {
+	PlannedStmt *pstmt = call->pstmt;
 	GuardFrame *frame;
 
 	if (depth == 0)
@@ -178,12 +180,11 @@ run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	PG_TRY();
 	{
 		guard_statement_start(frame, pstmt->utilityStmt,
-							  statement_text(pstmt, queryString));
-		call_next(frame->delayed == NIL ? pstmt :
+							  statement_text(pstmt, call->queryString));
+		call_next(call, frame->delayed == NIL ? pstmt :
 				  guard_delay_carry_out(frame, pstmt,
-										context == PROCESS_UTILITY_TOPLEVEL),
-				  queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-		guard_statement_end(frame, true);
+										call->context == PROCESS_UTILITY_TOPLEVEL));
+		guard_statement_end(frame);
 	}
 	PG_CATCH();
 	{
@@ -199,19 +200,14 @@ run_ddl(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
  * for what is dropped is written down all the same.
  */
 static void
-run_unjudged(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-			 ProcessUtilityContext context, ParamListInfo params,
-			 QueryEnvironment *queryEnv, DestReceiver *dest,
-			 QueryCompletion *qc)
+run_unjudged(const Call *call)
 {
-	const Unjudged *outer = unjudged;
-	Unjudged	mine = {pstmt, queryString};
+	const Call *outer = unjudged;
 
 	PG_TRY();
 	{
-		unjudged = &mine;
-		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-				  dest, qc);
+		unjudged = call;
+		call_next(call, call->pstmt);
 	}
 	PG_FINALLY();
 	{
@@ -220,26 +216,22 @@ run_unjudged(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	PG_END_TRY();
 }
 
+/*
+ * Which of these ways does the statement go?
+ */
 static void
-route(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-	  ProcessUtilityContext context, ParamListInfo params,
-	  QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+route(const Call *call)
 {
-	if (IsA(pstmt->utilityStmt, ExplainStmt))
-		run_explain(pstmt, queryString, readOnlyTree, context, params,
-					queryEnv, dest, qc);
-	else if (!is_ddl(pstmt->utilityStmt))
-		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-				  dest, qc);
-	else if (guard_guc_mode == GUARD_MODE_OFF)
-		run_unjudged(pstmt, queryString, readOnlyTree, context, params,
-					 queryEnv, dest, qc);
-	else if (concerns_us(pstmt->utilityStmt))
-		run_ddl(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-				dest, qc);
+	Node	   *parsetree = call->pstmt->utilityStmt;
+
+	if (IsA(parsetree, ExplainStmt))
+		run_explain(call);
+	else if (is_ddl(parsetree) && guard_guc_mode == GUARD_MODE_OFF)
+		run_unjudged(call);
+	else if (is_ddl(parsetree) && concerns_us(parsetree))
+		run_ddl(call);
 	else
-		call_next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-				  dest, qc);
+		call_next(call, call->pstmt);
 }
 
 static void
@@ -253,19 +245,15 @@ unbar(int code, Datum database)
  * is issued.
  */
 static void
-run_with_way_made(PlannedStmt *pstmt, const char *queryString,
-				  bool readOnlyTree, ProcessUtilityContext context,
-				  ParamListInfo params, QueryEnvironment *queryEnv,
-				  DestReceiver *dest, QueryCompletion *qc)
+run_with_way_made(const Call *call)
 {
-	Oid			database = guard_database_to_empty(pstmt->utilityStmt);
+	Oid			database = guard_database_to_empty(call->pstmt->utilityStmt);
 
 	PG_ENSURE_ERROR_CLEANUP(unbar, ObjectIdGetDatum(database));
 	{
 		if (OidIsValid(database))
 			guard_visits_bar(database);
-		route(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-			  dest, qc);
+		route(call);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(unbar, ObjectIdGetDatum(database));
 	guard_visits_unbar(database);
@@ -289,15 +277,15 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				QueryEnvironment *queryEnv, DestReceiver *dest,
 				QueryCompletion *qc)
 {
-	guard_settings_check(pstmt->utilityStmt);
+	Call		call = {pstmt, queryString, readOnlyTree, context, params,
+	queryEnv, dest, qc};
+
 	if (is_commit(pstmt->utilityStmt))
 		guard_xact_commit_arrives();
 	if (guard_database_concerns(pstmt->utilityStmt))
-		run_with_way_made(pstmt, queryString, readOnlyTree, context, params,
-						  queryEnv, dest, qc);
+		run_with_way_made(&call);
 	else
-		route(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-			  dest, qc);
+		route(&call);
 
 	if (guard_settings_concerns(pstmt->utilityStmt))
 		guard_settings_changed(pstmt->utilityStmt,

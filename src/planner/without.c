@@ -226,19 +226,29 @@ pack_names(List *names)
 	return packed;
 }
 
+/*
+ * Whoever owns a database, or a function that others call, could otherwise hide
+ * an index from everybody, and have it dropped when it has gone cold.  What is
+ * to be kept with a role, database or function comes to be tested.
+ */
 static bool
 check_setting(char **newval, void **extra, GucSource source)
 {
+	bool		empty = (*newval)[strspn(*newval, " \t\n\r")] == '\0';
 	List	   *names;
 
 	*extra = NULL;
-	if ((*newval)[strspn(*newval, " \t\n\r")] == '\0')
-		return true;
-	if (source > PGC_S_DYNAMIC_DEFAULT && source < PGC_S_CLIENT)
+	if (source == PGC_S_TEST ||
+		(!empty && source > PGC_S_DYNAMIC_DEFAULT && source < PGC_S_CLIENT))
 	{
-		GUC_check_errdetail("It can be set in a session only.");
+		GUC_check_errcode(ERRCODE_CANT_CHANGE_RUNTIME_PARAM);
+		GUC_check_errmsg("parameter \"%s\" can be set in a session only",
+						 "guard.without_index");
+		GUC_check_errhint("Use SET or SET LOCAL there.");
 		return false;
 	}
+	if (empty)
+		return true;
 	if (!parse_names(*newval, &names))
 	{
 		GUC_check_errdetail("List syntax is invalid.");

@@ -67,7 +67,7 @@ $s->ok("RESET guard.without_index; RESET $debug");
 # configuration file, not by what is kept for a role or a database, however that got there.
 $node->append_conf('postgresql.conf', "guard.without_index = 't_a_idx'");
 $node->restart;
-like(slurp_file($node->logfile), qr/WARNING:  invalid value for parameter "guard.without_index"/, 'postgresql.conf: refused, and said');
+like(slurp_file($node->logfile), qr{WARNING:  parameter "guard.without_index" can be set in a session only}, 'postgresql.conf: refused, and said');
 $s = session($node);
 like(plan_of($s, $explain), qr/Index Scan using t_a_idx/, 'postgresql.conf: the plan as it is');
 my $kept = 'SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text ~ $$without_index$$';
@@ -82,6 +82,16 @@ $s->ok("SET guard.mode = off");
 failed($s->query("DO \$\$ BEGIN ALTER DATABASE postgres SET guard.without_index = 't_a_idx'; END \$\$"), '55P02', qr/in a session only/, 'in a DO, guard off');
 $s->ok("RESET guard.mode");
 is($s->value($kept), 0, 'nothing is kept');
+for my $what (q{CREATE FUNCTION kept() RETURNS int LANGUAGE sql SET guard.without_index = 't_a_idx' AS 'SELECT 1'},
+	q{CREATE PROCEDURE kept() LANGUAGE plpgsql SET Guard.Without_Index TO 't_a_idx' AS 'BEGIN END'},
+	q{CREATE FUNCTION kept() RETURNS int LANGUAGE sql SET guard.without_index FROM CURRENT AS 'SELECT 1'},
+	q{ALTER FUNCTION plain() SET guard.without_index = 't_a_idx'},
+	q{ALTER ROUTINE plain() SET guard.without_index = ''})
+{
+	$s->ok(q{CREATE OR REPLACE FUNCTION plain() RETURNS int LANGUAGE sql AS 'SELECT 1'});
+	failed($s->query($what), '55P02', qr/in a session only/, $what);
+}
+is($s->value(q{SELECT count(*) FROM pg_proc WHERE proconfig::text ~ 'without_index'}), 0, 'nor with a function');
 $s->ok(q{SET allow_system_table_mods = on});
 foreach my $key ("0, (SELECT oid FROM pg_roles WHERE rolname = current_user)", "(SELECT oid FROM pg_database WHERE datname = 'postgres'), 0")
 {
