@@ -42,6 +42,7 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 
+#include "compat/list.h"
 #include "ddl/roots.h"
 
 /* An object that goes.  The hash key comes first and has no padding. */
@@ -169,7 +170,6 @@ static void
 begin_walk(Walk *walk, List *roots, bool cascade)
 {
 	HASHCTL		ctl;
-	ListCell   *lc;
 
 	ctl.keysize = sizeof(ObjectAddress);
 	ctl.entrysize = sizeof(SeenObject);
@@ -181,10 +181,8 @@ begin_walk(Walk *walk, List *roots, bool cascade)
 	walk->agenda = NIL;
 	walk->cascade = cascade;
 
-	foreach(lc, roots)
+	foreach_ptr(GuardRoot, root, roots)
 	{
-		GuardRoot  *root = (GuardRoot *) lfirst(lc);
-
 		reach(walk, &root->object, root, root->route)->is_root = true;
 	}
 }
@@ -196,12 +194,8 @@ begin_walk(Walk *walk, List *roots, bool cascade)
 static void
 follow_agenda(Walk *walk)
 {
-	ListCell   *lc;
-
-	foreach(lc, walk->agenda)
+	foreach_ptr(Step, step, walk->agenda)
 	{
-		Step	   *step = (Step *) lfirst(lc);
-
 		CHECK_FOR_INTERRUPTS();
 		follow_owners(walk, step);
 		follow_dependents(walk, step);
@@ -289,11 +283,9 @@ static List *
 make_targets(Walk *walk)
 {
 	List	   *targets = NIL;
-	ListCell   *lc;
 
-	foreach(lc, walk->agenda)
+	foreach_ptr(Step, step, walk->agenda)
 	{
-		Step	   *step = (Step *) lfirst(lc);
 		GuardTarget *target;
 
 		if (!is_relation(&step->seen->object) || step->seen->is_member)

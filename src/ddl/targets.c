@@ -37,6 +37,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "ddl/roots.h"
 #include "ddl/targets.h"
 #include "store/store.h"
@@ -117,12 +118,10 @@ guard_targets_leaves(Oid index)
 {
 	List	   *leaves = NIL;
 	List	   *agenda = list_make1_oid(index);
-	ListCell   *lc;
 
 	/* the agenda grows meanwhile, see follow_agenda() */
-	foreach(lc, agenda)
+	foreach_oid(current, agenda)
 	{
-		Oid			current = lfirst_oid(lc);
 		char		relkind = get_rel_relkind(current);
 
 		if (relkind == RELKIND_INDEX)
@@ -141,16 +140,13 @@ guard_targets_of_table(Oid table, GuardRoute route, bool recurse)
 	List	   *targets = NIL;
 	List	   *agenda = list_make1_oid(table);
 	char	   *name = route == GUARD_ROUTE_INDEX ? NULL : get_rel_name(table);
-	ListCell   *lc;
 
 	if (!recurse)
 		return add_targets_of_table(NIL, table, route, name, true);
 
 	/* the agenda grows meanwhile, see follow_agenda() */
-	foreach(lc, agenda)
+	foreach_oid(current, agenda)
 	{
-		Oid			current = lfirst_oid(lc);
-
 		targets = add_targets_of_table(targets, current, route, name,
 									   current == table);
 		if (get_rel_relkind(current) == RELKIND_PARTITIONED_TABLE)
@@ -275,11 +271,8 @@ static List *
 add_targets_of_table(List *targets, Oid table, GuardRoute route,
 					 const char *through, bool attached_too)
 {
-	ListCell   *lc;
-
-	foreach(lc, read_index_oids(table))
+	foreach_oid(index, read_index_oids(table))
 	{
-		Oid			index = lfirst_oid(lc);
 		GuardTarget *target;
 
 		if (!attached_too && get_rel_relispartition(index))

@@ -30,6 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "ddl/roots.h"
 
 /* How many parents of an inheritance child lose the column. */
@@ -74,24 +75,19 @@ guard_targets_alter_roots(AlterTableStmt *stmt, Oid role)
 {
 	List	   *roots = NIL;
 	Oid			table;
-	ListCell   *lc;
 
 	table = find_table(stmt, role);
 	if (!OidIsValid(table))
 		return NIL;
 
-	foreach(lc, stmt->cmds)
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
 	{
-		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-
 		if (cmd->subtype == AT_DropConstraint &&
 			!add_constraint(&roots, table, cmd))
 			return NIL;
 	}
-	foreach(lc, stmt->cmds)
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
 	{
-		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-
 		if (cmd->subtype == AT_DropColumn &&
 			!add_column(&roots, table, cmd, stmt->relation->inh, role))
 			return NIL;
@@ -115,12 +111,8 @@ guard_targets_alter_adds(AlterTableStmt *stmt)
 bool
 guard_targets_alter_cascades(AlterTableStmt *stmt)
 {
-	ListCell   *lc;
-
-	foreach(lc, stmt->cmds)
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
 	{
-		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-
 		if ((cmd->subtype == AT_DropConstraint ||
 			 cmd->subtype == AT_DropColumn) &&
 			cmd->behavior == DROP_CASCADE)
@@ -245,7 +237,6 @@ add_columns_below(List **roots, Oid table, const char *column, Oid role)
 	List	   *agenda = list_make1_oid(table);
 	HASHCTL		ctl;
 	HTAB	   *children;
-	ListCell   *lc;
 
 	ctl.keysize = sizeof(Oid);
 	ctl.entrysize = sizeof(ChildTable);
@@ -254,10 +245,8 @@ add_columns_below(List **roots, Oid table, const char *column, Oid role)
 						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
 	/* the agenda grows meanwhile, see follow_agenda() */
-	foreach(lc, agenda)
+	foreach_oid(current, agenda)
 	{
-		Oid			current = lfirst_oid(lc);
-
 		/* the owner of a parent need not own the children */
 		if (!owns_table(current, role) || !add_column_root(roots, current, column))
 			return false;
@@ -278,11 +267,9 @@ static List *
 find_losing_children(HTAB *children, Oid table, const char *column)
 {
 	List	   *losing = NIL;
-	ListCell   *lc;
 
-	foreach(lc, guard_roots_children(table))
+	foreach_oid(child, guard_roots_children(table))
 	{
-		Oid			child = lfirst_oid(lc);
 		FormData_pg_attribute att;
 		bool		found;
 		ChildTable *entry = hash_search(children, &child, HASH_ENTER, &found);

@@ -36,6 +36,7 @@
 #include "utils/syscache.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "evidence/roles.h"
 
 static bool is_replica_identity(const GuardShape *shape, char relreplident);
@@ -158,10 +159,8 @@ publishes_changes(List *relations)
 		list_difference_oid(GetAllTablesPublications(),
 							GetRelationExcludedPublications(llast_oid(relations)));
 
-	foreach(lc, relations)
+	foreach_oid(relation, relations)
 	{
-		Oid			relation = lfirst_oid(lc);
-
 		publications = list_concat(publications,
 								   GetRelationIncludedPublications(relation));
 		publications = list_concat(publications,

@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "hooks/frame.h"
 
 bool
@@ -46,12 +47,8 @@ guard_database_concerns(Node *parsetree)
 static const char *
 template_name(CreatedbStmt *stmt)
 {
-	ListCell   *lc;
-
-	foreach(lc, stmt->options)
+	foreach_ptr(DefElem, option, stmt->options)
 	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
 		if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
 			return defGetString(option);
 	}

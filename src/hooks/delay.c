@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 
+#include "compat/list.h"
 #include "hooks/frame.h"
 #include "softdrop/need.h"
 #include "softdrop/softdrop.h"
@@ -26,8 +27,6 @@
 void
 guard_delay_prepare(const GuardFrame *frame, Node *parsetree, List *targets)
 {
-	ListCell   *lc;
-
 	if (!IsA(parsetree, DropStmt) ||
 		((DropStmt *) parsetree)->removeType != OBJECT_INDEX)
 		return;
@@ -36,10 +35,8 @@ guard_delay_prepare(const GuardFrame *frame, Node *parsetree, List *targets)
 		guard_softdrop_offer(targets);
 		return;
 	}
-	foreach(lc, targets)
+	foreach_ptr(GuardTarget, target, targets)
 	{
-		GuardTarget *target = lfirst(lc);
-
 		if (target->route == GUARD_ROUTE_INDEX)
 			target->no_delay = "the statement came by a way on which nothing can be delayed";
 	}
@@ -49,11 +46,9 @@ List *
 guard_delay_leave_out_own(List *judgements)
 {
 	List	   *others = NIL;
-	ListCell   *lc;
 
-	foreach(lc, judgements)
+	foreach_ptr(GuardJudgement, judgement, judgements)
 	{
-		GuardJudgement *judgement = lfirst(lc);
 		GuardSoftDropNeed need;
 
 		if (guard_softdrop_is_own_drop(judgement->target->index))
@@ -77,11 +72,9 @@ take_out(const PlannedStmt *pstmt, List *indexes)
 	PlannedStmt *copy = copyObject((PlannedStmt *) pstmt);
 	DropStmt   *stmt = (DropStmt *) copy->utilityStmt;
 	List	   *rest = NIL;
-	ListCell   *lc;
 
-	foreach(lc, ((DropStmt *) pstmt->utilityStmt)->objects)
+	foreach_ptr(List, name, ((DropStmt *) pstmt->utilityStmt)->objects)
 	{
-		List	   *name = (List *) lfirst(lc);
 		Oid			index = RangeVarGetRelidExtended(makeRangeVarFromNameList(name),
 													 NoLock, RVR_MISSING_OK,
 													 NULL, NULL);

@@ -18,6 +18,7 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "policy/sentence.h"
 #include "store/text.h"
 
@@ -89,16 +90,12 @@ put_time(StringInfo buf, const char *key, TimestampTz value)
 static void
 put_services(StringInfo buf, const GuardFact *fact)
 {
-	ListCell   *lc;
-
 	if (fact->services == NIL)
 		return;
 	put_key(buf, "by_service");
 	appendStringInfoChar(buf, '[');
-	foreach(lc, fact->services)
+	foreach_ptr(const GuardServiceUse, use, fact->services)
 	{
-		const GuardServiceUse *use = lfirst(lc);
-
 		put_next(buf);
 		appendStringInfoChar(buf, '{');
 		put_text(buf, "service", use->service);
@@ -130,16 +127,12 @@ put_approval(StringInfo buf, const GuardApproval *approval)
 static void
 put_dependencies(StringInfo buf, const GuardEvidence *evidence)
 {
-	ListCell   *lc;
-
 	if (evidence->dependencies == NIL)
 		return;
 	put_key(buf, "dependencies");
 	appendStringInfoChar(buf, '[');
-	foreach(lc, evidence->dependencies)
+	foreach_ptr(const GuardDependency, dependency, evidence->dependencies)
 	{
-		const GuardDependency *dependency = lfirst(lc);
-
 		put_next(buf);
 		appendStringInfoChar(buf, '{');
 		put_text(buf, "service", dependency->service);

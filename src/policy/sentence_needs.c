@@ -12,6 +12,7 @@
 
 #include "lib/stringinfo.h"
 
+#include "compat/list.h"
 #include "guc.h"
 #include "policy/sentence.h"
 
@@ -23,11 +24,9 @@ others_clause(const GuardVerdict *verdict)
 {
 	const GuardEvidence *evidence = verdict->evidence;
 	List	   *uses = NIL;
-	ListCell   *lc;
 
-	foreach(lc, evidence->dependencies)
+	foreach_ptr(const GuardDependency, dependency, evidence->dependencies)
 	{
-		const GuardDependency *dependency = lfirst(lc);
 		GuardServiceUse *use;
 
 		if (strcmp(dependency->service, verdict->dependency->service) == 0 ||

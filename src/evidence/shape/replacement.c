@@ -40,6 +40,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "compat/list.h"
 #include "evidence/shape/replacement.h"
 #include "planner/hide/hide.h"
 
@@ -128,13 +129,11 @@ guard_replacement_find(const GuardShape *gone, Oid table,
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	int			nkeys = 0;
-	ListCell   *lc;
 
 	memset(result, 0, sizeof(GuardReplacement));
 
-	foreach(lc, list_staying(table, fellows))
+	foreach_oid(index, list_staying(table, fellows))
 	{
-		Oid			index = lfirst_oid(lc);
 		GuardShape *shape;
 		GuardMatch	match;
 

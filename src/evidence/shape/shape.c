@@ -54,6 +54,7 @@
 #include "utils/syscache.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "evidence/shape/shape.h"
 
 static GuardShape *read_catalogs(Oid index, Node **predicate);
@@ -481,13 +482,10 @@ static char *
 format_options(Datum options)
 {
 	StringInfoData buf;
-	ListCell   *lc;
 
 	initStringInfo(&buf);
-	foreach(lc, untransformRelOptions(options))
+	foreach_ptr(DefElem, option, untransformRelOptions(options))
 	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
 		appendStringInfo(&buf, "%s%s=%s", buf.len > 0 ? ", " : "",
 						 option->defname,
 						 quote_literal_cstr(defGetString(option)));
@@ -500,12 +498,8 @@ format_options(Datum options)
 static int
 pages_per_range(Datum options)
 {
-	ListCell   *lc;
-
-	foreach(lc, untransformRelOptions(options))
+	foreach_ptr(DefElem, option, untransformRelOptions(options))
 	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
 		if (strcmp(option->defname, "pages_per_range") == 0)
 			return atoi(defGetString(option));
 	}
