@@ -34,7 +34,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
-#include "catalog/pg_inherits.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -44,6 +43,7 @@
 
 #include "compat/list.h"
 #include "ddl/roots.h"
+#include "store/catalog.h"
 
 /* An object that goes.  The hash key comes first and has no padding. */
 typedef struct SeenObject
@@ -129,37 +129,6 @@ guard_roots_targets(List *roots, bool cascade)
 	end_walk(&walk);
 
 	return targets;
-}
-
-/*
- * Read from pg_inherits by hand, since find_inheritance_children() raises an
- * error for a parent that has vanished.  Partitions that are being detached
- * concurrently no longer count, as there.
- */
-List *
-guard_roots_children(Oid parent)
-{
-	List	   *children = NIL;
-	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_inherits_inhparent,
-				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(parent));
-	scan = systable_beginscan(inherits, InheritsParentIndexId, true,
-							  NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_inherits row = (Form_pg_inherits) GETSTRUCT(tuple);
-
-		if (!row->inhdetachpending)
-			children = lappend_oid(children, row->inhrelid);
-	}
-	systable_endscan(scan);
-	table_close(inherits, AccessShareLock);
-
-	return children;
 }
 
 /*
@@ -302,12 +271,11 @@ static GuardTarget *
 make_target(Walk *walk, const Step *step)
 {
 	Oid			relation = step->seen->object.objectId;
-	char		relkind = get_rel_relkind(relation);
 	const char *through;
 	GuardTarget *target;
 	ObjectAddress table;
 
-	if (relkind != RELKIND_INDEX && relkind != RELKIND_PARTITIONED_INDEX)
+	if (!guard_catalog_is_index(relation))
 		return NULL;
 
 	through = step->route == GUARD_ROUTE_INDEX ? NULL : step->root->name;

@@ -68,7 +68,4 @@ extern GuardRoot *guard_roots_make(Oid classid, Oid objectid, int subid,
  */
 extern List *guard_roots_targets(List *roots, bool cascade);
 
-/* Direct children in pg_inherits, of a table or a partitioned index. */
-extern List *guard_roots_children(Oid parent);
-
 #endif							/* GUARD_ROOTS_H */

@@ -17,22 +17,16 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -40,6 +34,7 @@
 #include "compat/list.h"
 #include "ddl/roots.h"
 #include "ddl/targets.h"
+#include "store/catalog.h"
 #include "store/store.h"
 
 static GuardTargets *collect(Node *parsetree, Oid role);
@@ -49,7 +44,6 @@ static GuardTargets *collect_alter(AlterTableStmt *stmt, Oid role);
 static bool is_exempt_member(Oid table);
 static List *add_targets_of_table(List *targets, Oid table, GuardRoute route,
 								  const char *through, bool attached_too);
-static List *read_index_oids(Oid table);
 
 GuardTargets *
 guard_targets_collect(Node *parsetree)
@@ -127,7 +121,7 @@ guard_targets_leaves(Oid index)
 		if (relkind == RELKIND_INDEX)
 			leaves = lappend_oid(leaves, current);
 		else if (relkind == RELKIND_PARTITIONED_INDEX)
-			agenda = list_concat(agenda, guard_roots_children(current));
+			agenda = list_concat(agenda, guard_catalog_children(current));
 	}
 	list_free(agenda);
 
@@ -150,7 +144,7 @@ guard_targets_of_table(Oid table, GuardRoute route, bool recurse)
 		targets = add_targets_of_table(targets, current, route, name,
 									   current == table);
 		if (get_rel_relkind(current) == RELKIND_PARTITIONED_TABLE)
-			agenda = list_concat(agenda, guard_roots_children(current));
+			agenda = list_concat(agenda, guard_catalog_children(current));
 	}
 	list_free(agenda);
 
@@ -271,7 +265,7 @@ static List *
 add_targets_of_table(List *targets, Oid table, GuardRoute route,
 					 const char *through, bool attached_too)
 {
-	foreach_oid(index, read_index_oids(table))
+	foreach_oid(index, guard_catalog_indexes(table))
 	{
 		GuardTarget *target;
 
@@ -282,29 +276,4 @@ add_targets_of_table(List *targets, Oid table, GuardRoute route,
 			targets = lappend(targets, target);
 	}
 	return targets;
-}
-
-/*
- * RelationGetIndexList() would need the table to be open, and so locked.
- */
-static List *
-read_index_oids(Oid table)
-{
-	List	   *indexes = NIL;
-	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_index_indrelid,
-				BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
-	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true,
-							  NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		indexes = lappend_oid(indexes,
-							  ((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
-	systable_endscan(scan);
-	table_close(pg_index, AccessShareLock);
-
-	return indexes;
 }

@@ -32,6 +32,7 @@
 
 #include "compat/list.h"
 #include "ddl/roots.h"
+#include "store/catalog.h"
 
 /* How many parents of an inheritance child lose the column. */
 typedef struct ChildTable
@@ -268,7 +269,7 @@ find_losing_children(HTAB *children, Oid table, const char *column)
 {
 	List	   *losing = NIL;
 
-	foreach_oid(child, guard_roots_children(table))
+	foreach_oid(child, guard_catalog_children(table))
 	{
 		FormData_pg_attribute att;
 		bool		found;
@@ -290,7 +291,7 @@ static bool
 may_stay_alone(Oid table)
 {
 	return get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE ||
-		guard_roots_children(table) == NIL;
+		guard_catalog_children(table) == NIL;
 }
 
 /* A table made by CREATE TABLE ... OF, whose columns are its type's? */

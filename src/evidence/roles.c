@@ -38,13 +38,12 @@
 #include "compat/compat.h"
 #include "compat/list.h"
 #include "evidence/roles.h"
+#include "store/catalog.h"
 
 static bool is_replica_identity(const GuardShape *shape, char relreplident);
 static bool is_publishable(Oid table, Form_pg_class form);
 static bool publishes_changes(List *relations);
 static bool publication_has_changes(Oid publication);
-static bool has_row(Oid catalog, Oid catalog_index, AttrNumber attribute,
-					List *relations);
 static Oid	find_parent(Oid table);
 static bool supports_foreign_key(const GuardShape *shape);
 static bool supports_constraint(const GuardShape *shape, HeapTuple tuple);
@@ -79,18 +78,10 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 	roles->clustered = shape->clustered;
 	roles->fk_support = supports_foreign_key(shape);
 
-	/* the table and all that it is a partition of */
-	relations = list_make1_oid(shape->table);
-	if (form->relispartition)
-		relations = list_concat(relations,
-								get_partition_ancestors(shape->table));
-
+	relations = guard_catalog_lineage(shape->table);
 	roles->published_for_update_or_delete =
 		is_publishable(shape->table, form) && publishes_changes(relations);
-	roles->subscribed = has_row(SubscriptionRelRelationId,
-								SubscriptionRelSrrelidSrsubidIndexId,
-								Anum_pg_subscription_rel_srrelid,
-								relations);
+	roles->subscribed = guard_roles_subscribed(shape->table);
 
 	parent = find_parent(shape->table);
 	roles->is_matview = form->relkind == RELKIND_MATVIEW;
@@ -107,14 +98,23 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 bool
 guard_roles_subscribed(Oid table)
 {
-	List	   *relations = list_make1_oid(table);
+	Relation	rel = table_open(SubscriptionRelRelationId, AccessShareLock);
+	bool		found = false;
 
-	if (get_rel_relispartition(table))
-		relations = list_concat(relations, get_partition_ancestors(table));
-	return has_row(SubscriptionRelRelationId,
-				   SubscriptionRelSrrelidSrsubidIndexId,
-				   Anum_pg_subscription_rel_srrelid,
-				   relations);
+	foreach_oid(relation, guard_catalog_lineage(table))
+	{
+		ScanKeyData key;
+		SysScanDesc scan;
+
+		ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid,
+					BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+		scan = systable_beginscan(rel, SubscriptionRelSrrelidSrsubidIndexId,
+								  true, NULL, 1, &key);
+		found = found || HeapTupleIsValid(systable_getnext(scan));
+		systable_endscan(scan);
+	}
+	table_close(rel, AccessShareLock);
+	return found;
 }
 
 /*
@@ -152,7 +152,6 @@ static bool
 publishes_changes(List *relations)
 {
 	List	   *publications;
-	ListCell   *lc;
 
 	/* an exception is made for the topmost table only */
 	publications =
@@ -167,9 +166,9 @@ publishes_changes(List *relations)
 								   GetSchemaPublications(get_rel_namespace(relation)));
 	}
 
-	foreach(lc, publications)
+	foreach_oid(publication, publications)
 	{
-		if (publication_has_changes(lfirst_oid(lc)))
+		if (publication_has_changes(publication))
 			return true;
 	}
 
@@ -193,33 +192,6 @@ publication_has_changes(Oid publication)
 	ReleaseSysCache(tuple);
 
 	return result;
-}
-
-/*
- * Has a system catalog a row for one of these relations, in an attribute that
- * is the first of the given catalog index?
- */
-static bool
-has_row(Oid catalog, Oid catalog_index, AttrNumber attribute, List *relations)
-{
-	Relation	rel = table_open(catalog, AccessShareLock);
-	bool		found = false;
-	ListCell   *lc;
-
-	foreach(lc, relations)
-	{
-		ScanKeyData key;
-		SysScanDesc scan;
-
-		ScanKeyInit(&key, attribute, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(lfirst_oid(lc)));
-		scan = systable_beginscan(rel, catalog_index, true, NULL, 1, &key);
-		found = found || HeapTupleIsValid(systable_getnext(scan));
-		systable_endscan(scan);
-	}
-	table_close(rel, AccessShareLock);
-
-	return found;
 }
 
 /*

@@ -24,6 +24,7 @@
 #include "compat/list.h"
 #include "guc.h"
 #include "policy/check.h"
+#include "store/catalog.h"
 
 GuardPolicy
 guard_check_policy(TimestampTz now)
@@ -200,12 +201,6 @@ guard_check_approval_taken(GuardJudgement *judgement, int32 id)
 
 /* ---- what a transaction leaves behind ---- */
 
-static bool
-table_exists(Oid table)
-{
-	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table));
-}
-
 /*
  * The table that now bears the name that the index's table had.
  */
@@ -274,14 +269,14 @@ static GuardLeft
 read_left(const GuardVerdict *verdict)
 {
 	const GuardEvidence *evidence = verdict->evidence;
-	Oid			table = table_exists(evidence->shape->table) ?
+	Oid			table = guard_catalog_exists(evidence->shape->table) ?
 		evidence->shape->table : InvalidOid;
 	Oid			successor = table_now(evidence->shape);
 	Oid			parent = evidence->roles.partition_parent;
 	GuardLeft	left = {0};
 
 	left.table = OidIsValid(table) || OidIsValid(successor);
-	left.parent = !OidIsValid(parent) || table_exists(parent);
+	left.parent = !OidIsValid(parent) || guard_catalog_exists(parent);
 	if (!left.table)
 		return left;
 	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)

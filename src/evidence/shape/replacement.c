@@ -26,16 +26,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "access/twophase.h"
 #include "access/xlog.h"
-#include "catalog/pg_index.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
-#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -43,10 +39,10 @@
 #include "compat/list.h"
 #include "evidence/shape/replacement.h"
 #include "planner/hide/hide.h"
+#include "store/catalog.h"
 
 static guard_replacement_leaving is_leaving = NULL;
 
-static List *list_indexes(Oid table);
 static void consider(GuardReplacement *result, int *nkeys,
 					 const GuardShape *shape, GuardMatch match);
 static void check_usable(GuardReplacement *candidate, const GuardShape *shape);
@@ -102,12 +98,12 @@ list_staying(Oid table, GuardFellows *fellows)
 	ListCell   *lc;
 
 	if (fellows == NULL)
-		return list_indexes(table);
+		return guard_catalog_indexes(table);
 	if (fellows->table != table)
 	{
 		old = MemoryContextSwitchTo(GetMemoryChunkContext(fellows));
 		list_free(fellows->staying);
-		fellows->staying = list_indexes(table);
+		fellows->staying = guard_catalog_indexes(table);
 		fellows->table = table;
 		foreach(lc, fellows->staying)
 		{
@@ -169,28 +165,6 @@ guard_replacement_by_plan(const GuardShape *gone, Oid index,
 		return false;
 	consider(result, &nkeys, shape, GUARD_MATCH_PLAN);
 	return result->usable;
-}
-
-/* OIDs of all indexes of a table, in whatever state; NIL when it vanished. */
-static List *
-list_indexes(Oid table)
-{
-	Relation	rel = table_open(IndexRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	List	   *indexes = NIL;
-
-	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(table));
-	scan = systable_beginscan(rel, IndexIndrelidIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		indexes = lappend_oid(indexes,
-							  ((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-
-	return indexes;
 }
 
 /*
