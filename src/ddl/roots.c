@@ -70,27 +70,6 @@ typedef struct Walk
 	bool		cascade;
 } Walk;
 
-static void begin_walk(Walk *walk, List *roots, bool cascade);
-static void follow_agenda(Walk *walk);
-static void end_walk(Walk *walk);
-static bool roots_stand_alone(Walk *walk, List *roots);
-static bool root_stands_alone(Walk *walk, const GuardRoot *root);
-static List *make_targets(Walk *walk);
-static GuardTarget *make_target(Walk *walk, const Step *step);
-static void follow_owners(Walk *walk, const Step *step);
-static void follow_dependents(Walk *walk, const Step *step);
-static SeenObject *reach(Walk *walk, const ObjectAddress *object,
-						 const GuardRoot *root, GuardRoute route);
-static bool is_seen(Walk *walk, const ObjectAddress *object);
-static bool is_root(Walk *walk, const ObjectAddress *object);
-static bool is_relation(const ObjectAddress *object);
-static bool is_running_extension(Form_pg_depend row);
-static SysScanDesc scan_owners(Walk *walk, const ObjectAddress *object);
-static SysScanDesc scan_dependents(Walk *walk, const ObjectAddress *object);
-static SysScanDesc scan_depend(Walk *walk, const ObjectAddress *object,
-							   Oid index, AttrNumber classattr,
-							   AttrNumber objectattr, AttrNumber subattr);
-
 GuardRoot *
 guard_roots_make(Oid classid, Oid objectid, int subid,
 				 GuardRoute route, const char *name)
@@ -109,26 +88,37 @@ guard_roots_is_owner(Oid role, Oid owner)
 	return !OidIsValid(role) || has_privs_of_role(role, owner);
 }
 
-/*
- * Roots that come first in the list win an index that several of them reach
- * in the same number of steps.
- */
-List *
-guard_roots_targets(List *roots, bool cascade)
+/* Does the statement name this object? */
+static bool
+is_root(Walk *walk, const ObjectAddress *object)
 {
-	List	   *targets = NIL;
-	Walk		walk;
+	SeenObject *seen = hash_search(walk->seen, object, HASH_FIND, NULL);
 
-	if (roots == NIL)
-		return NIL;
+	return seen != NULL && seen->is_root;
+}
 
-	begin_walk(&walk, roots, cascade);
-	follow_agenda(&walk);
-	if (roots_stand_alone(&walk, roots))
-		targets = make_targets(&walk);
-	end_walk(&walk);
+/*
+ * Put an object on the agenda, unless it has been there before.
+ */
+static SeenObject *
+reach(Walk *walk, const ObjectAddress *object,
+	  const GuardRoot *root, GuardRoute route)
+{
+	bool		found;
+	SeenObject *seen = hash_search(walk->seen, object, HASH_ENTER, &found);
 
-	return targets;
+	if (!found)
+	{
+		Step	   *step = palloc(sizeof(Step));
+
+		seen->is_root = false;
+		seen->is_member = false;
+		step->seen = seen;
+		step->root = root;
+		step->route = route;
+		walk->agenda = lappend(walk->agenda, step);
+	}
+	return seen;
 }
 
 /*
@@ -156,6 +146,159 @@ begin_walk(Walk *walk, List *roots, bool cascade)
 	}
 }
 
+/* A whole object stands for all of its parts, as in findDependentObjects. */
+static SysScanDesc
+scan_depend(Walk *walk, const ObjectAddress *object, Oid index,
+			AttrNumber classattr, AttrNumber objectattr, AttrNumber subattr)
+{
+	ScanKeyData key[3];
+
+	ScanKeyInit(&key[0], classattr, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(object->classId));
+	ScanKeyInit(&key[1], objectattr, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(object->objectId));
+	ScanKeyInit(&key[2], subattr, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(object->objectSubId));
+
+	return systable_beginscan(walk->depend, index, true, NULL,
+							  object->objectSubId != 0 ? 3 : 2, key);
+}
+
+/* The rows of pg_depend that say what this object depends on. */
+static SysScanDesc
+scan_owners(Walk *walk, const ObjectAddress *object)
+{
+	return scan_depend(walk, object, DependDependerIndexId,
+					   Anum_pg_depend_classid, Anum_pg_depend_objid,
+					   Anum_pg_depend_objsubid);
+}
+
+/*
+ * An extension's own script may drop the extension's members.
+ */
+static bool
+is_running_extension(Form_pg_depend row)
+{
+	return row->deptype == DEPENDENCY_EXTENSION &&
+		creating_extension &&
+		row->refclassid == ExtensionRelationId &&
+		row->refobjid == CurrentExtensionObject;
+}
+
+/* Does this object go, by itself or as a part of a whole that goes? */
+static bool
+is_seen(Walk *walk, const ObjectAddress *object)
+{
+	ObjectAddress whole;
+
+	if (hash_search(walk->seen, object, HASH_FIND, NULL) != NULL)
+		return true;
+	if (object->objectSubId == 0)
+		return false;
+
+	ObjectAddressSet(whole, object->classId, object->objectId);
+	return hash_search(walk->seen, &whole, HASH_FIND, NULL) != NULL;
+}
+
+/*
+ * What this object is an internal part of, or a member of, goes with it under
+ * CASCADE: a rule takes its materialized view along, a generation expression
+ * its column.  Under RESTRICT PostgreSQL never goes this way, and a root that
+ * has such an owner is refused (see root_stands_alone).
+ */
+static void
+follow_owners(Walk *walk, const Step *step)
+{
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!walk->cascade ||
+		memcmp(&step->seen->object, &step->root->object,
+			   sizeof(ObjectAddress)) == 0)
+		return;
+
+	scan = scan_owners(walk, &step->seen->object);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
+		ObjectAddress owner;
+
+		if (row->deptype != DEPENDENCY_INTERNAL &&
+			row->deptype != DEPENDENCY_EXTENSION)
+			continue;
+		if (is_running_extension(row))
+			continue;
+
+		ObjectAddressSubSet(owner, row->refclassid, row->refobjid,
+							row->refobjsubid);
+		if (!is_seen(walk, &owner))
+			(void) reach(walk, &owner, step->root, step->route);
+	}
+	systable_endscan(scan);
+}
+
+/* The rows of pg_depend that say what depends on this object. */
+static SysScanDesc
+scan_dependents(Walk *walk, const ObjectAddress *object)
+{
+	return scan_depend(walk, object, DependReferenceIndexId,
+					   Anum_pg_depend_refclassid, Anum_pg_depend_refobjid,
+					   Anum_pg_depend_refobjsubid);
+}
+
+/* A whole relation, not a column of one? */
+static bool
+is_relation(const ObjectAddress *object)
+{
+	return object->classId == RelationRelationId && object->objectSubId == 0;
+}
+
+/*
+ * What depends on this object goes with it: by itself for the automatic,
+ * internal and partition kinds of dependency, under CASCADE for the normal
+ * kind.  From a normal dependency on, the route is CASCADE; only an
+ * inheritance child, which hangs on its parent by a normal dependency, is
+ * still a table that goes with a table.
+ */
+static void
+follow_dependents(Walk *walk, const Step *step)
+{
+	const ObjectAddress *object = &step->seen->object;
+	SysScanDesc scan = scan_dependents(walk, object);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
+		GuardRoute	route = step->route;
+		ObjectAddress dependent;
+		SeenObject *seen;
+
+		ObjectAddressSubSet(dependent, row->classid, row->objid,
+							row->objsubid);
+
+		/* a column that depends on its own table: a partition key */
+		if (object->objectSubId == 0 &&
+			dependent.classId == object->classId &&
+			dependent.objectId == object->objectId)
+			continue;
+
+		if (row->deptype == DEPENDENCY_NORMAL)
+		{
+			if (!walk->cascade)
+				continue;
+			if (!is_relation(&dependent) || !is_relation(object) ||
+				row->refobjsubid != 0)
+				route = GUARD_ROUTE_CASCADE;
+		}
+
+		seen = reach(walk, &dependent, step->root, route);
+		if (row->deptype == DEPENDENCY_PARTITION_PRI)
+			seen->is_member = true;
+	}
+	systable_endscan(scan);
+}
+
 /*
  * The agenda grows while it is followed; foreach() is good for that, as long
  * as the list is only appended to (cf. find_all_inheritors).
@@ -169,31 +312,6 @@ follow_agenda(Walk *walk)
 		follow_owners(walk, step);
 		follow_dependents(walk, step);
 	}
-}
-
-static void
-end_walk(Walk *walk)
-{
-	list_free_deep(walk->agenda);
-	hash_destroy(walk->seen);
-	table_close(walk->depend, AccessShareLock);
-}
-
-/*
- * Will PostgreSQL accept the roots for what they are?  To be asked after the
- * walk.
- */
-static bool
-roots_stand_alone(Walk *walk, List *roots)
-{
-	ListCell   *lc;
-
-	foreach(lc, roots)
-	{
-		if (!root_stands_alone(walk, (GuardRoot *) lfirst(lc)))
-			return false;
-	}
-	return true;
 }
 
 /*
@@ -246,24 +364,20 @@ root_stands_alone(Walk *walk, const GuardRoot *root)
 }
 
 /*
- * A target for each eligible index that was seen, in the order of the walk.
+ * Will PostgreSQL accept the roots for what they are?  To be asked after the
+ * walk.
  */
-static List *
-make_targets(Walk *walk)
+static bool
+roots_stand_alone(Walk *walk, List *roots)
 {
-	List	   *targets = NIL;
+	ListCell   *lc;
 
-	foreach_ptr(Step, step, walk->agenda)
+	foreach(lc, roots)
 	{
-		GuardTarget *target;
-
-		if (!is_relation(&step->seen->object) || step->seen->is_member)
-			continue;
-		target = make_target(walk, step);
-		if (target != NULL)
-			targets = lappend(targets, target);
+		if (!root_stands_alone(walk, (GuardRoot *) lfirst(lc)))
+			return false;
 	}
-	return targets;
+	return true;
 }
 
 /* NULL when the relation is no index, or not an eligible one. */
@@ -289,187 +403,52 @@ make_target(Walk *walk, const Step *step)
 }
 
 /*
- * What this object is an internal part of, or a member of, goes with it under
- * CASCADE: a rule takes its materialized view along, a generation expression
- * its column.  Under RESTRICT PostgreSQL never goes this way, and a root that
- * has such an owner is refused (see root_stands_alone).
+ * A target for each eligible index that was seen, in the order of the walk.
  */
+static List *
+make_targets(Walk *walk)
+{
+	List	   *targets = NIL;
+
+	foreach_ptr(Step, step, walk->agenda)
+	{
+		GuardTarget *target;
+
+		if (!is_relation(&step->seen->object) || step->seen->is_member)
+			continue;
+		target = make_target(walk, step);
+		if (target != NULL)
+			targets = lappend(targets, target);
+	}
+	return targets;
+}
+
 static void
-follow_owners(Walk *walk, const Step *step)
+end_walk(Walk *walk)
 {
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	if (!walk->cascade ||
-		memcmp(&step->seen->object, &step->root->object,
-			   sizeof(ObjectAddress)) == 0)
-		return;
-
-	scan = scan_owners(walk, &step->seen->object);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
-		ObjectAddress owner;
-
-		if (row->deptype != DEPENDENCY_INTERNAL &&
-			row->deptype != DEPENDENCY_EXTENSION)
-			continue;
-		if (is_running_extension(row))
-			continue;
-
-		ObjectAddressSubSet(owner, row->refclassid, row->refobjid,
-							row->refobjsubid);
-		if (!is_seen(walk, &owner))
-			(void) reach(walk, &owner, step->root, step->route);
-	}
-	systable_endscan(scan);
+	list_free_deep(walk->agenda);
+	hash_destroy(walk->seen);
+	table_close(walk->depend, AccessShareLock);
 }
 
 /*
- * What depends on this object goes with it: by itself for the automatic,
- * internal and partition kinds of dependency, under CASCADE for the normal
- * kind.  From a normal dependency on, the route is CASCADE; only an
- * inheritance child, which hangs on its parent by a normal dependency, is
- * still a table that goes with a table.
+ * Roots that come first in the list win an index that several of them reach
+ * in the same number of steps.
  */
-static void
-follow_dependents(Walk *walk, const Step *step)
+List *
+guard_roots_targets(List *roots, bool cascade)
 {
-	const ObjectAddress *object = &step->seen->object;
-	SysScanDesc scan = scan_dependents(walk, object);
-	HeapTuple	tuple;
+	List	   *targets = NIL;
+	Walk		walk;
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
-		GuardRoute	route = step->route;
-		ObjectAddress dependent;
-		SeenObject *seen;
+	if (roots == NIL)
+		return NIL;
 
-		ObjectAddressSubSet(dependent, row->classid, row->objid,
-							row->objsubid);
+	begin_walk(&walk, roots, cascade);
+	follow_agenda(&walk);
+	if (roots_stand_alone(&walk, roots))
+		targets = make_targets(&walk);
+	end_walk(&walk);
 
-		/* a column that depends on its own table: a partition key */
-		if (object->objectSubId == 0 &&
-			dependent.classId == object->classId &&
-			dependent.objectId == object->objectId)
-			continue;
-
-		if (row->deptype == DEPENDENCY_NORMAL)
-		{
-			if (!walk->cascade)
-				continue;
-			if (!is_relation(&dependent) || !is_relation(object) ||
-				row->refobjsubid != 0)
-				route = GUARD_ROUTE_CASCADE;
-		}
-
-		seen = reach(walk, &dependent, step->root, route);
-		if (row->deptype == DEPENDENCY_PARTITION_PRI)
-			seen->is_member = true;
-	}
-	systable_endscan(scan);
-}
-
-/*
- * Put an object on the agenda, unless it has been there before.
- */
-static SeenObject *
-reach(Walk *walk, const ObjectAddress *object,
-	  const GuardRoot *root, GuardRoute route)
-{
-	bool		found;
-	SeenObject *seen = hash_search(walk->seen, object, HASH_ENTER, &found);
-
-	if (!found)
-	{
-		Step	   *step = palloc(sizeof(Step));
-
-		seen->is_root = false;
-		seen->is_member = false;
-		step->seen = seen;
-		step->root = root;
-		step->route = route;
-		walk->agenda = lappend(walk->agenda, step);
-	}
-	return seen;
-}
-
-/* Does this object go, by itself or as a part of a whole that goes? */
-static bool
-is_seen(Walk *walk, const ObjectAddress *object)
-{
-	ObjectAddress whole;
-
-	if (hash_search(walk->seen, object, HASH_FIND, NULL) != NULL)
-		return true;
-	if (object->objectSubId == 0)
-		return false;
-
-	ObjectAddressSet(whole, object->classId, object->objectId);
-	return hash_search(walk->seen, &whole, HASH_FIND, NULL) != NULL;
-}
-
-/* Does the statement name this object? */
-static bool
-is_root(Walk *walk, const ObjectAddress *object)
-{
-	SeenObject *seen = hash_search(walk->seen, object, HASH_FIND, NULL);
-
-	return seen != NULL && seen->is_root;
-}
-
-/* A whole relation, not a column of one? */
-static bool
-is_relation(const ObjectAddress *object)
-{
-	return object->classId == RelationRelationId && object->objectSubId == 0;
-}
-
-/*
- * An extension's own script may drop the extension's members.
- */
-static bool
-is_running_extension(Form_pg_depend row)
-{
-	return row->deptype == DEPENDENCY_EXTENSION &&
-		creating_extension &&
-		row->refclassid == ExtensionRelationId &&
-		row->refobjid == CurrentExtensionObject;
-}
-
-/* The rows of pg_depend that say what this object depends on. */
-static SysScanDesc
-scan_owners(Walk *walk, const ObjectAddress *object)
-{
-	return scan_depend(walk, object, DependDependerIndexId,
-					   Anum_pg_depend_classid, Anum_pg_depend_objid,
-					   Anum_pg_depend_objsubid);
-}
-
-/* The rows of pg_depend that say what depends on this object. */
-static SysScanDesc
-scan_dependents(Walk *walk, const ObjectAddress *object)
-{
-	return scan_depend(walk, object, DependReferenceIndexId,
-					   Anum_pg_depend_refclassid, Anum_pg_depend_refobjid,
-					   Anum_pg_depend_refobjsubid);
-}
-
-/* A whole object stands for all of its parts, as in findDependentObjects. */
-static SysScanDesc
-scan_depend(Walk *walk, const ObjectAddress *object, Oid index,
-			AttrNumber classattr, AttrNumber objectattr, AttrNumber subattr)
-{
-	ScanKeyData key[3];
-
-	ScanKeyInit(&key[0], classattr, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(object->classId));
-	ScanKeyInit(&key[1], objectattr, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(object->objectId));
-	ScanKeyInit(&key[2], subattr, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(object->objectSubId));
-
-	return systable_beginscan(walk->depend, index, true, NULL,
-							  object->objectSubId != 0 ? 3 : 2, key);
+	return targets;
 }

@@ -37,27 +37,45 @@
 #include "store/catalog.h"
 #include "store/store.h"
 
-static GuardTargets *collect(Node *parsetree, Oid role);
-static GuardTargets *collect_drop(DropStmt *stmt, Oid role);
-static GuardTargets *collect_drop_schema(DropStmt *stmt);
-static GuardTargets *collect_alter(AlterTableStmt *stmt, Oid role);
-static bool is_exempt_member(Oid table);
-static List *add_targets_of_table(List *targets, Oid table, GuardRoute route,
-								  const char *through, bool attached_too);
-
-GuardTargets *
-guard_targets_collect(Node *parsetree)
+/*
+ * Names are looked up without a lock, which is what makes the server read its
+ * invalidation messages otherwise; without them, a name could still mean what
+ * it meant when the transaction began (cf. RemoveRelations).
+ */
+static GuardTargets *
+collect_drop(DropStmt *stmt, Oid role)
 {
-	return collect(parsetree, GetUserId());
+	GuardTargets *result;
+
+	if (!guard_targets_drop_known(stmt))
+		return NULL;
+
+	AcceptInvalidationMessages();
+	result = palloc0(sizeof(GuardTargets));
+	result->concurrent = stmt->concurrent;
+	result->targets = guard_roots_targets(guard_targets_drop_roots(stmt, role),
+										  stmt->behavior == DROP_CASCADE);
+	return result;
 }
 
-GuardTargets *
-guard_targets_collect_as_owner(Node *parsetree)
+/*
+ * One walk serves all subcommands.  If only some of them say CASCADE, the walk
+ * sees too much where PostgreSQL refuses the others anyway.
+ */
+static GuardTargets *
+collect_alter(AlterTableStmt *stmt, Oid role)
 {
-	if (IsA(parsetree, DropStmt) &&
-		((DropStmt *) parsetree)->removeType == OBJECT_SCHEMA)
-		return collect_drop_schema((DropStmt *) parsetree);
-	return collect(parsetree, InvalidOid);
+	GuardTargets *result;
+
+	if (!guard_targets_alter_known(stmt))
+		return NULL;
+
+	AcceptInvalidationMessages();
+	result = palloc0(sizeof(GuardTargets));
+	result->adds = guard_targets_alter_adds(stmt);
+	result->targets = guard_roots_targets(guard_targets_alter_roots(stmt, role),
+										  guard_targets_alter_cascades(stmt));
+	return result;
 }
 
 static GuardTargets *
@@ -75,6 +93,46 @@ collect(Node *parsetree, Oid role)
 		default:
 			return NULL;
 	}
+}
+
+GuardTargets *
+guard_targets_collect(Node *parsetree)
+{
+	return collect(parsetree, GetUserId());
+}
+
+/*
+ * Whether somebody may drop the schemas is not asked, and those that are not
+ * there take nothing along.
+ */
+static GuardTargets *
+collect_drop_schema(DropStmt *stmt)
+{
+	GuardTargets *result = palloc0(sizeof(GuardTargets));
+	List	   *roots = NIL;
+	ListCell   *lc;
+
+	AcceptInvalidationMessages();
+	foreach(lc, stmt->objects)
+	{
+		char	   *name = strVal(lfirst(lc));
+		Oid			schema = get_namespace_oid(name, true);
+
+		if (OidIsValid(schema))
+			roots = lappend(roots, guard_roots_make(NamespaceRelationId, schema, 0,
+													GUARD_ROUTE_CASCADE, name));
+	}
+	result->targets = guard_roots_targets(roots, stmt->behavior == DROP_CASCADE);
+	return result;
+}
+
+GuardTargets *
+guard_targets_collect_as_owner(Node *parsetree)
+{
+	if (IsA(parsetree, DropStmt) &&
+		((DropStmt *) parsetree)->removeType == OBJECT_SCHEMA)
+		return collect_drop_schema((DropStmt *) parsetree);
+	return collect(parsetree, InvalidOid);
 }
 
 bool
@@ -128,6 +186,27 @@ guard_targets_leaves(Oid index)
 	return leaves;
 }
 
+/*
+ * Append a target for each eligible index of one table; those attached to an
+ * index of its parent only on demand.
+ */
+static List *
+add_targets_of_table(List *targets, Oid table, GuardRoute route,
+					 const char *through, bool attached_too)
+{
+	foreach_oid(index, guard_catalog_indexes(table))
+	{
+		GuardTarget *target;
+
+		if (!attached_too && get_rel_relispartition(index))
+			continue;
+		target = guard_targets_make(index, route, through);
+		if (target != NULL)
+			targets = lappend(targets, target);
+	}
+	return targets;
+}
+
 List *
 guard_targets_of_table(Oid table, GuardRoute route, bool recurse)
 {
@@ -152,69 +231,18 @@ guard_targets_of_table(Oid table, GuardRoute route, bool recurse)
 }
 
 /*
- * Names are looked up without a lock, which is what makes the server read its
- * invalidation messages otherwise; without them, a name could still mean what
- * it meant when the transaction began (cf. RemoveRelations).
+ * guard does not judge its own tables, nor how the author of an extension
+ * rearranges his in an update script.
  */
-static GuardTargets *
-collect_drop(DropStmt *stmt, Oid role)
+static bool
+is_exempt_member(Oid table)
 {
-	GuardTargets *result;
+	Oid			extension = getExtensionOfObject(RelationRelationId, table);
 
-	if (!guard_targets_drop_known(stmt))
-		return NULL;
-
-	AcceptInvalidationMessages();
-	result = palloc0(sizeof(GuardTargets));
-	result->concurrent = stmt->concurrent;
-	result->targets = guard_roots_targets(guard_targets_drop_roots(stmt, role),
-										  stmt->behavior == DROP_CASCADE);
-	return result;
-}
-
-/*
- * Whether somebody may drop the schemas is not asked, and those that are not
- * there take nothing along.
- */
-static GuardTargets *
-collect_drop_schema(DropStmt *stmt)
-{
-	GuardTargets *result = palloc0(sizeof(GuardTargets));
-	List	   *roots = NIL;
-	ListCell   *lc;
-
-	AcceptInvalidationMessages();
-	foreach(lc, stmt->objects)
-	{
-		char	   *name = strVal(lfirst(lc));
-		Oid			schema = get_namespace_oid(name, true);
-
-		if (OidIsValid(schema))
-			roots = lappend(roots, guard_roots_make(NamespaceRelationId, schema, 0,
-													GUARD_ROUTE_CASCADE, name));
-	}
-	result->targets = guard_roots_targets(roots, stmt->behavior == DROP_CASCADE);
-	return result;
-}
-
-/*
- * One walk serves all subcommands.  If only some of them say CASCADE, the walk
- * sees too much where PostgreSQL refuses the others anyway.
- */
-static GuardTargets *
-collect_alter(AlterTableStmt *stmt, Oid role)
-{
-	GuardTargets *result;
-
-	if (!guard_targets_alter_known(stmt))
-		return NULL;
-
-	AcceptInvalidationMessages();
-	result = palloc0(sizeof(GuardTargets));
-	result->adds = guard_targets_alter_adds(stmt);
-	result->targets = guard_roots_targets(guard_targets_alter_roots(stmt, role),
-										  guard_targets_alter_cascades(stmt));
-	return result;
+	if (!OidIsValid(extension))
+		return false;
+	return extension == guard_store_extension() ||
+		(creating_extension && extension == CurrentExtensionObject);
 }
 
 /*
@@ -240,40 +268,4 @@ guard_targets_eligible_table(Oid table)
 	ReleaseSysCache(tuple);
 
 	return eligible && !is_exempt_member(table);
-}
-
-/*
- * guard does not judge its own tables, nor how the author of an extension
- * rearranges his in an update script.
- */
-static bool
-is_exempt_member(Oid table)
-{
-	Oid			extension = getExtensionOfObject(RelationRelationId, table);
-
-	if (!OidIsValid(extension))
-		return false;
-	return extension == guard_store_extension() ||
-		(creating_extension && extension == CurrentExtensionObject);
-}
-
-/*
- * Append a target for each eligible index of one table; those attached to an
- * index of its parent only on demand.
- */
-static List *
-add_targets_of_table(List *targets, Oid table, GuardRoute route,
-					 const char *through, bool attached_too)
-{
-	foreach_oid(index, guard_catalog_indexes(table))
-	{
-		GuardTarget *target;
-
-		if (!attached_too && get_rel_relispartition(index))
-			continue;
-		target = guard_targets_make(index, route, through);
-		if (target != NULL)
-			targets = lappend(targets, target);
-	}
-	return targets;
 }

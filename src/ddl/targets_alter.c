@@ -41,107 +41,11 @@ typedef struct ChildTable
 	int			losing_parents;
 } ChildTable;
 
-static Oid	find_table(AlterTableStmt *stmt, Oid role);
-static bool is_alterable(AlterTableStmt *stmt, Form_pg_class form, Oid role);
-static bool add_constraint(List **roots, Oid table, AlterTableCmd *cmd);
-static bool is_inherited_constraint(Oid constraint);
-static bool add_column(List **roots, Oid table, AlterTableCmd *cmd,
-					   bool recurse, Oid role);
-static bool add_columns_below(List **roots, Oid table, const char *column,
-							  Oid role);
-static bool may_stay_alone(Oid table);
-static bool is_typed(Oid table);
-static bool owns_table(Oid table, Oid role);
-static List *find_losing_children(HTAB *children, Oid table,
-								  const char *column);
-static bool add_column_root(List **roots, Oid table, const char *column);
-static bool read_column(Oid table, const char *column,
-						FormData_pg_attribute *att);
-static bool adds_index(AlterTableCmd *cmd);
-static bool constraint_has_index(Node *node);
-
 bool
 guard_targets_alter_known(AlterTableStmt *stmt)
 {
 	return stmt->objtype == OBJECT_TABLE ||
 		stmt->objtype == OBJECT_FOREIGN_TABLE;
-}
-
-/*
- * Constraints come first, so that an index that a named constraint and a
- * dropped column both take along goes as the constraint's.
- */
-List *
-guard_targets_alter_roots(AlterTableStmt *stmt, Oid role)
-{
-	List	   *roots = NIL;
-	Oid			table;
-
-	table = find_table(stmt, role);
-	if (!OidIsValid(table))
-		return NIL;
-
-	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
-	{
-		if (cmd->subtype == AT_DropConstraint &&
-			!add_constraint(&roots, table, cmd))
-			return NIL;
-	}
-	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
-	{
-		if (cmd->subtype == AT_DropColumn &&
-			!add_column(&roots, table, cmd, stmt->relation->inh, role))
-			return NIL;
-	}
-	return roots;
-}
-
-bool
-guard_targets_alter_adds(AlterTableStmt *stmt)
-{
-	ListCell   *lc;
-
-	foreach(lc, stmt->cmds)
-	{
-		if (adds_index(lfirst_node(AlterTableCmd, lc)))
-			return true;
-	}
-	return false;
-}
-
-bool
-guard_targets_alter_cascades(AlterTableStmt *stmt)
-{
-	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
-	{
-		if ((cmd->subtype == AT_DropConstraint ||
-			 cmd->subtype == AT_DropColumn) &&
-			cmd->behavior == DROP_CASCADE)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The table that the statement alters; InvalidOid when there is none, or none
- * that the role may alter this way.
- */
-static Oid
-find_table(AlterTableStmt *stmt, Oid role)
-{
-	Oid			relid;
-	HeapTuple	tuple;
-
-	relid = RangeVarGetRelidExtended(stmt->relation, NoLock, RVR_MISSING_OK,
-									 NULL, NULL);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	if (!is_alterable(stmt, (Form_pg_class) GETSTRUCT(tuple), role))
-		relid = InvalidOid;
-	ReleaseSysCache(tuple);
-
-	return relid;
 }
 
 /*
@@ -167,6 +71,44 @@ is_alterable(AlterTableStmt *stmt, Form_pg_class form, Oid role)
 }
 
 /*
+ * The table that the statement alters; InvalidOid when there is none, or none
+ * that the role may alter this way.
+ */
+static Oid
+find_table(AlterTableStmt *stmt, Oid role)
+{
+	Oid			relid;
+	HeapTuple	tuple;
+
+	relid = RangeVarGetRelidExtended(stmt->relation, NoLock, RVR_MISSING_OK,
+									 NULL, NULL);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	if (!is_alterable(stmt, (Form_pg_class) GETSTRUCT(tuple), role))
+		relid = InvalidOid;
+	ReleaseSysCache(tuple);
+
+	return relid;
+}
+
+/* True also for one that has vanished: nothing to be dropped either way. */
+static bool
+is_inherited_constraint(Oid constraint)
+{
+	HeapTuple	tuple;
+	bool		inherited;
+
+	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	inherited = ((Form_pg_constraint) GETSTRUCT(tuple))->coninhcount > 0;
+	ReleaseSysCache(tuple);
+
+	return inherited;
+}
+
+/*
  * Append the constraint that the subcommand drops.  Returns false when
  * PostgreSQL will refuse it.
  */
@@ -187,42 +129,92 @@ add_constraint(List **roots, Oid table, AlterTableCmd *cmd)
 	return true;
 }
 
-/* True also for one that has vanished: nothing to be dropped either way. */
+/* A table made by CREATE TABLE ... OF, whose columns are its type's? */
 static bool
-is_inherited_constraint(Oid constraint)
+is_typed(Oid table)
 {
-	HeapTuple	tuple;
-	bool		inherited;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	bool		typed;
 
-	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
 	if (!HeapTupleIsValid(tuple))
-		return true;
-	inherited = ((Form_pg_constraint) GETSTRUCT(tuple))->coninhcount > 0;
+		return false;
+	typed = OidIsValid(((Form_pg_class) GETSTRUCT(tuple))->reloftype);
 	ReleaseSysCache(tuple);
 
-	return inherited;
+	return typed;
+}
+
+/* The fixed part of a column's pg_attribute row; false when there is none. */
+static bool
+read_column(Oid table, const char *column, FormData_pg_attribute *att)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(table, column);
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	memcpy(att, GETSTRUCT(tuple), ATTRIBUTE_FIXED_PART_SIZE);
+	ReleaseSysCache(tuple);
+
+	return true;
 }
 
 /*
- * Append the column that the subcommand drops, with the children's columns
- * that go with it.  Returns false when PostgreSQL will refuse it: an inherited
- * column, a typed table, a partitioned table without its partitions.
+ * Owners are compared directly, because object_ownercheck() raises an error
+ * for a table that has vanished.
  */
 static bool
-add_column(List **roots, Oid table, AlterTableCmd *cmd, bool recurse, Oid role)
+owns_table(Oid table, Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	bool		owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	owner = guard_roots_is_owner(role,
+								 ((Form_pg_class) GETSTRUCT(tuple))->relowner);
+	ReleaseSysCache(tuple);
+
+	return owner;
+}
+
+/* Returns false when the column has vanished meanwhile. */
+static bool
+add_column_root(List **roots, Oid table, const char *column)
 {
 	FormData_pg_attribute att;
 
-	if (is_typed(table))
+	if (!read_column(table, column, &att))
 		return false;
-	if (!read_column(table, cmd->name, &att))
-		return cmd->missing_ok;
-	if (att.attnum <= 0 || att.attinhcount > 0)
-		return false;
+	*roots = lappend(*roots,
+					 guard_roots_make(RelationRelationId, table, att.attnum,
+									  GUARD_ROUTE_COLUMN, column));
+	return true;
+}
 
-	if (recurse)
-		return add_columns_below(roots, table, cmd->name, role);
-	return may_stay_alone(table) && add_column_root(roots, table, cmd->name);
+/*
+ * Count the loss of a table's column in its children; returns those that
+ * thereby lose their own.
+ */
+static List *
+find_losing_children(HTAB *children, Oid table, const char *column)
+{
+	List	   *losing = NIL;
+
+	foreach_oid(child, guard_catalog_children(table))
+	{
+		FormData_pg_attribute att;
+		bool		found;
+		ChildTable *entry = hash_search(children, &child, HASH_ENTER, &found);
+
+		if (!found)
+			entry->losing_parents = 0;
+		entry->losing_parents++;
+
+		if (read_column(child, column, &att) && !att.attislocal &&
+			att.attinhcount == entry->losing_parents)
+			losing = lappend_oid(losing, child);
+	}
+	return losing;
 }
 
 /*
@@ -260,32 +252,6 @@ add_columns_below(List **roots, Oid table, const char *column, Oid role)
 	return true;
 }
 
-/*
- * Count the loss of a table's column in its children; returns those that
- * thereby lose their own.
- */
-static List *
-find_losing_children(HTAB *children, Oid table, const char *column)
-{
-	List	   *losing = NIL;
-
-	foreach_oid(child, guard_catalog_children(table))
-	{
-		FormData_pg_attribute att;
-		bool		found;
-		ChildTable *entry = hash_search(children, &child, HASH_ENTER, &found);
-
-		if (!found)
-			entry->losing_parents = 0;
-		entry->losing_parents++;
-
-		if (read_column(child, column, &att) && !att.attislocal &&
-			att.attinhcount == entry->losing_parents)
-			losing = lappend_oid(losing, child);
-	}
-	return losing;
-}
-
 /* ONLY is refused for a partitioned table that has partitions. */
 static bool
 may_stay_alone(Oid table)
@@ -294,66 +260,72 @@ may_stay_alone(Oid table)
 		guard_catalog_children(table) == NIL;
 }
 
-/* A table made by CREATE TABLE ... OF, whose columns are its type's? */
-static bool
-is_typed(Oid table)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	bool		typed;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	typed = OidIsValid(((Form_pg_class) GETSTRUCT(tuple))->reloftype);
-	ReleaseSysCache(tuple);
-
-	return typed;
-}
-
 /*
- * Owners are compared directly, because object_ownercheck() raises an error
- * for a table that has vanished.
+ * Append the column that the subcommand drops, with the children's columns
+ * that go with it.  Returns false when PostgreSQL will refuse it: an inherited
+ * column, a typed table, a partitioned table without its partitions.
  */
 static bool
-owns_table(Oid table, Oid role)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	bool		owner;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	owner = guard_roots_is_owner(role,
-								 ((Form_pg_class) GETSTRUCT(tuple))->relowner);
-	ReleaseSysCache(tuple);
-
-	return owner;
-}
-
-/* Returns false when the column has vanished meanwhile. */
-static bool
-add_column_root(List **roots, Oid table, const char *column)
+add_column(List **roots, Oid table, AlterTableCmd *cmd, bool recurse, Oid role)
 {
 	FormData_pg_attribute att;
 
-	if (!read_column(table, column, &att))
+	if (is_typed(table))
 		return false;
-	*roots = lappend(*roots,
-					 guard_roots_make(RelationRelationId, table, att.attnum,
-									  GUARD_ROUTE_COLUMN, column));
-	return true;
+	if (!read_column(table, cmd->name, &att))
+		return cmd->missing_ok;
+	if (att.attnum <= 0 || att.attinhcount > 0)
+		return false;
+
+	if (recurse)
+		return add_columns_below(roots, table, cmd->name, role);
+	return may_stay_alone(table) && add_column_root(roots, table, cmd->name);
 }
 
-/* The fixed part of a column's pg_attribute row; false when there is none. */
-static bool
-read_column(Oid table, const char *column, FormData_pg_attribute *att)
+/*
+ * Constraints come first, so that an index that a named constraint and a
+ * dropped column both take along goes as the constraint's.
+ */
+List *
+guard_targets_alter_roots(AlterTableStmt *stmt, Oid role)
 {
-	HeapTuple	tuple = SearchSysCacheAttName(table, column);
+	List	   *roots = NIL;
+	Oid			table;
 
-	if (!HeapTupleIsValid(tuple))
+	table = find_table(stmt, role);
+	if (!OidIsValid(table))
+		return NIL;
+
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
+	{
+		if (cmd->subtype == AT_DropConstraint &&
+			!add_constraint(&roots, table, cmd))
+			return NIL;
+	}
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
+	{
+		if (cmd->subtype == AT_DropColumn &&
+			!add_column(&roots, table, cmd, stmt->relation->inh, role))
+			return NIL;
+	}
+	return roots;
+}
+
+static bool
+constraint_has_index(Node *node)
+{
+	if (!IsA(node, Constraint))
 		return false;
-	memcpy(att, GETSTRUCT(tuple), ATTRIBUTE_FIXED_PART_SIZE);
-	ReleaseSysCache(tuple);
 
-	return true;
+	switch (((Constraint *) node)->contype)
+	{
+		case CONSTR_PRIMARY:
+		case CONSTR_UNIQUE:
+		case CONSTR_EXCLUSION:
+			return true;
+		default:
+			return false;
+	}
 }
 
 /*
@@ -384,19 +356,28 @@ adds_index(AlterTableCmd *cmd)
 	}
 }
 
-static bool
-constraint_has_index(Node *node)
+bool
+guard_targets_alter_adds(AlterTableStmt *stmt)
 {
-	if (!IsA(node, Constraint))
-		return false;
+	ListCell   *lc;
 
-	switch (((Constraint *) node)->contype)
+	foreach(lc, stmt->cmds)
 	{
-		case CONSTR_PRIMARY:
-		case CONSTR_UNIQUE:
-		case CONSTR_EXCLUSION:
+		if (adds_index(lfirst_node(AlterTableCmd, lc)))
 			return true;
-		default:
-			return false;
 	}
+	return false;
+}
+
+bool
+guard_targets_alter_cascades(AlterTableStmt *stmt)
+{
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
+	{
+		if ((cmd->subtype == AT_DropConstraint ||
+			 cmd->subtype == AT_DropColumn) &&
+			cmd->behavior == DROP_CASCADE)
+			return true;
+	}
+	return false;
 }

@@ -24,36 +24,6 @@
 
 #include "ddl/roots.h"
 
-static char dropped_relkind(ObjectType type);
-static bool add_root(List **roots, DropStmt *stmt, List *name, Oid role);
-static bool is_droppable(DropStmt *stmt, Form_pg_class form, Oid role);
-static char general_relkind(char relkind);
-static bool may_drop(Form_pg_class form, Oid role);
-
-bool
-guard_targets_drop_known(DropStmt *stmt)
-{
-	return dropped_relkind(stmt->removeType) != '\0';
-}
-
-List *
-guard_targets_drop_roots(DropStmt *stmt, Oid role)
-{
-	List	   *roots = NIL;
-	ListCell   *lc;
-
-	if (stmt->concurrent &&
-		(list_length(stmt->objects) != 1 || stmt->behavior == DROP_CASCADE))
-		return NIL;
-
-	foreach(lc, stmt->objects)
-	{
-		if (!add_root(&roots, stmt, (List *) lfirst(lc), role))
-			return NIL;
-	}
-	return roots;
-}
-
 /*
  * The relkind that DROP of this type asks for, '\0' for a type that is not
  * looked at here.
@@ -78,49 +48,10 @@ dropped_relkind(ObjectType type)
 	}
 }
 
-/*
- * Append what the name means.  Returns false when PostgreSQL will refuse the
- * statement on account of this name.
- */
-static bool
-add_root(List **roots, DropStmt *stmt, List *name, Oid role)
+bool
+guard_targets_drop_known(DropStmt *stmt)
 {
-	RangeVar   *rel = makeRangeVarFromNameList(name);
-	GuardRoute	route = stmt->removeType == OBJECT_INDEX ?
-		GUARD_ROUTE_INDEX : GUARD_ROUTE_TABLE;
-	Oid			relid;
-	HeapTuple	tuple;
-	Form_pg_class form;
-	bool		droppable;
-
-	relid = RangeVarGetRelidExtended(rel, NoLock, RVR_MISSING_OK, NULL, NULL);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tuple))
-		return stmt->missing_ok;
-
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	droppable = is_droppable(stmt, form, role);
-	if (droppable)
-		*roots = lappend(*roots,
-						 guard_roots_make(RelationRelationId, relid, 0, route,
-										  NameStr(form->relname)));
-	ReleaseSysCache(tuple);
-
-	return droppable;
-}
-
-/*
- * Right kind, right owner?  PostgreSQL drops the indexes of a temporary table
- * without CONCURRENTLY even when told so, but those are never targets.
- */
-static bool
-is_droppable(DropStmt *stmt, Form_pg_class form, Oid role)
-{
-	if (general_relkind(form->relkind) != dropped_relkind(stmt->removeType))
-		return false;
-	if (stmt->concurrent && form->relkind == RELKIND_PARTITIONED_INDEX)
-		return false;
-	return may_drop(form, role);
+	return dropped_relkind(stmt->removeType) != '\0';
 }
 
 /* DROP TABLE and DROP INDEX make no difference for partitioned ones. */
@@ -160,4 +91,67 @@ may_drop(Form_pg_class form, Oid role)
 	ReleaseSysCache(tuple);
 
 	return guard_roots_is_owner(role, schema_owner);
+}
+
+/*
+ * Right kind, right owner?  PostgreSQL drops the indexes of a temporary table
+ * without CONCURRENTLY even when told so, but those are never targets.
+ */
+static bool
+is_droppable(DropStmt *stmt, Form_pg_class form, Oid role)
+{
+	if (general_relkind(form->relkind) != dropped_relkind(stmt->removeType))
+		return false;
+	if (stmt->concurrent && form->relkind == RELKIND_PARTITIONED_INDEX)
+		return false;
+	return may_drop(form, role);
+}
+
+/*
+ * Append what the name means.  Returns false when PostgreSQL will refuse the
+ * statement on account of this name.
+ */
+static bool
+add_root(List **roots, DropStmt *stmt, List *name, Oid role)
+{
+	RangeVar   *rel = makeRangeVarFromNameList(name);
+	GuardRoute	route = stmt->removeType == OBJECT_INDEX ?
+		GUARD_ROUTE_INDEX : GUARD_ROUTE_TABLE;
+	Oid			relid;
+	HeapTuple	tuple;
+	Form_pg_class form;
+	bool		droppable;
+
+	relid = RangeVarGetRelidExtended(rel, NoLock, RVR_MISSING_OK, NULL, NULL);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tuple))
+		return stmt->missing_ok;
+
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	droppable = is_droppable(stmt, form, role);
+	if (droppable)
+		*roots = lappend(*roots,
+						 guard_roots_make(RelationRelationId, relid, 0, route,
+										  NameStr(form->relname)));
+	ReleaseSysCache(tuple);
+
+	return droppable;
+}
+
+List *
+guard_targets_drop_roots(DropStmt *stmt, Oid role)
+{
+	List	   *roots = NIL;
+	ListCell   *lc;
+
+	if (stmt->concurrent &&
+		(list_length(stmt->objects) != 1 || stmt->behavior == DROP_CASCADE))
+		return NIL;
+
+	foreach(lc, stmt->objects)
+	{
+		if (!add_root(&roots, stmt, (List *) lfirst(lc), role))
+			return NIL;
+	}
+	return roots;
 }

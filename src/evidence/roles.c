@@ -40,18 +40,237 @@
 #include "evidence/roles.h"
 #include "store/catalog.h"
 
-static bool is_replica_identity(const GuardShape *shape, char relreplident);
-static bool is_publishable(Oid table, Form_pg_class form);
-static bool publishes_changes(List *relations);
-static bool publication_has_changes(Oid publication);
-static Oid	find_parent(Oid table);
-static bool supports_foreign_key(const GuardShape *shape);
-static bool supports_constraint(const GuardShape *shape, HeapTuple tuple);
-static int	find_column(const AttrNumber *columns, int ncolumns,
-						AttrNumber column);
-static bool in_family(Oid operator, Oid opfamily);
-static bool holds_all_values(const GuardShape *shape, int nkeys);
-static Node *make_not_null(Oid table, AttrNumber column);
+/*
+ * Do UPDATE and DELETE log the old row by this index?  The same conditions as
+ * in RelationGetIndexList().
+ */
+static bool
+is_replica_identity(const GuardShape *shape, char relreplident)
+{
+	if (!shape->valid || !shape->unique || shape->deferrable ||
+		shape->has_predicate)
+		return false;
+
+	return (relreplident == REPLICA_IDENTITY_INDEX && shape->replident) ||
+		(relreplident == REPLICA_IDENTITY_DEFAULT && shape->primary);
+}
+
+/* Position of a column, -1 when it is not there (an expression never is). */
+static int
+find_column(const AttrNumber *columns, int ncolumns, AttrNumber column)
+{
+	for (int i = 0; i < ncolumns; i++)
+	{
+		if (columns[i] == column)
+			return i;
+	}
+
+	return -1;
+}
+
+/*
+ * Can an index with this operator family search by "referenced operator
+ * referencing"?  The index holds the right-hand side.
+ */
+static bool
+in_family(Oid operator, Oid opfamily)
+{
+	Oid			commutator = get_commutator(operator);
+
+	return OidIsValid(commutator) && op_in_opfamily(commutator, opfamily);
+}
+
+/* "column IS NOT NULL"; of a column that has vanished, nothing is implied. */
+static Node *
+make_not_null(Oid table, AttrNumber column)
+{
+	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table),
+										Int16GetDatum(column));
+	Form_pg_attribute form;
+	NullTest   *test;
+
+	if (!HeapTupleIsValid(tuple))
+		return makeBoolConst(true, false);
+
+	form = (Form_pg_attribute) GETSTRUCT(tuple);
+	test = makeNode(NullTest);
+	test->arg = (Expr *) makeVar(1, column, form->atttypid, form->atttypmod,
+								 form->attcollation, 0);
+	test->nulltesttype = IS_NOT_NULL;
+	test->location = -1;
+	ReleaseSysCache(tuple);
+
+	return (Node *) test;
+}
+
+/*
+ * Has the index an entry for every row whose leading keys are not null?  Those
+ * are the rows that a foreign key looks for.
+ */
+static bool
+holds_all_values(const GuardShape *shape, int nkeys)
+{
+	List	   *not_null = NIL;
+
+	if (!shape->has_predicate)
+		return true;
+
+	for (int i = 0; i < nkeys; i++)
+		not_null = lappend(not_null,
+						   make_not_null(shape->table, shape->keys[i].attnum));
+
+	return predicate_implied_by(shape->predicate, not_null, false);
+}
+
+/*
+ * The same for one foreign key: its columns must be the leading keys of the
+ * index, in any order, and the operators that compare them with the referenced
+ * key must be known to the index.
+ */
+static bool
+supports_constraint(const GuardShape *shape, HeapTuple tuple)
+{
+	int			ncolumns;
+	AttrNumber	columns[INDEX_MAX_KEYS];
+	AttrNumber	referenced[INDEX_MAX_KEYS];
+	Oid			operators[INDEX_MAX_KEYS];
+	bool		seen[INDEX_MAX_KEYS] = {false};
+
+	DeconstructFkConstraintRow(tuple, &ncolumns, columns, referenced,
+							   operators, NULL, NULL, NULL, NULL);
+	if (shape->nkeys < ncolumns)
+		return false;
+
+	for (int i = 0; i < ncolumns; i++)
+	{
+		const GuardShapeKey *key = &shape->keys[i];
+		int			column = find_column(columns, ncolumns, key->attnum);
+
+		if (column < 0 || seen[column] ||
+			!in_family(operators[column], key->opfamily))
+			return false;
+		seen[column] = true;
+	}
+
+	return holds_all_values(shape, ncolumns);
+}
+
+/*
+ * Would a DELETE or a key UPDATE on a referenced table find the referencing
+ * rows by this index?  Counted as scans if it happens; but rare, and terrible
+ * without the index.
+ */
+static bool
+supports_foreign_key(const GuardShape *shape)
+{
+	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(shape->table));
+	scan = systable_beginscan(rel, ConstraintRelidTypidNameIndexId, true, NULL,
+							  1, &key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN)
+			found = supports_constraint(shape, tuple);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return found;
+}
+
+/* Can this table be published?  The same conditions as is_publishable_class. */
+static bool
+is_publishable(Oid table, Form_pg_class form)
+{
+	return (form->relkind == RELKIND_RELATION ||
+			form->relkind == RELKIND_PARTITIONED_TABLE) &&
+		form->relpersistence == RELPERSISTENCE_PERMANENT &&
+		!IsCatalogRelationOid(table) &&
+		table >= FirstNormalObjectId;
+}
+
+/* Does this publication send UPDATE or DELETE?  False when it has vanished. */
+static bool
+publication_has_changes(Oid publication)
+{
+	HeapTuple	tuple = SearchSysCache1(PUBLICATIONOID,
+										ObjectIdGetDatum(publication));
+	Form_pg_publication form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+
+	form = (Form_pg_publication) GETSTRUCT(tuple);
+	result = form->pubupdate || form->pubdelete;
+	ReleaseSysCache(tuple);
+
+	return result;
+}
+
+/*
+ * Does any publication send UPDATE or DELETE for a table, given along with all
+ * that it is a partition of, itself first and the topmost last: because it is
+ * FOR ALL TABLES, or for the schema of one of them, or for one of them?
+ */
+static bool
+publishes_changes(List *relations)
+{
+	List	   *publications;
+
+	/* an exception is made for the topmost table only */
+	publications =
+		list_difference_oid(GetAllTablesPublications(),
+							GetRelationExcludedPublications(llast_oid(relations)));
+
+	foreach_oid(relation, relations)
+	{
+		publications = list_concat(publications,
+								   GetRelationIncludedPublications(relation));
+		publications = list_concat(publications,
+								   GetSchemaPublications(get_rel_namespace(relation)));
+	}
+
+	foreach_oid(publication, publications)
+	{
+		if (publication_has_changes(publication))
+			return true;
+	}
+
+	return false;
+}
+
+/*
+ * The table that a partition belongs to, or the first of those that an
+ * inheritance child inherits from; InvalidOid when there is none.
+ */
+static Oid
+find_parent(Oid table)
+{
+	Relation	rel = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			parent = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(table));
+	scan = systable_beginscan(rel, InheritsRelidSeqnoIndexId, true, NULL, 1,
+							  &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return parent;
+}
 
 /*
  * The roles of an index.  Every false stands for "no" as well as for "has
@@ -115,236 +334,4 @@ guard_roles_subscribed(Oid table)
 	}
 	table_close(rel, AccessShareLock);
 	return found;
-}
-
-/*
- * Do UPDATE and DELETE log the old row by this index?  The same conditions as
- * in RelationGetIndexList().
- */
-static bool
-is_replica_identity(const GuardShape *shape, char relreplident)
-{
-	if (!shape->valid || !shape->unique || shape->deferrable ||
-		shape->has_predicate)
-		return false;
-
-	return (relreplident == REPLICA_IDENTITY_INDEX && shape->replident) ||
-		(relreplident == REPLICA_IDENTITY_DEFAULT && shape->primary);
-}
-
-/* Can this table be published?  The same conditions as is_publishable_class. */
-static bool
-is_publishable(Oid table, Form_pg_class form)
-{
-	return (form->relkind == RELKIND_RELATION ||
-			form->relkind == RELKIND_PARTITIONED_TABLE) &&
-		form->relpersistence == RELPERSISTENCE_PERMANENT &&
-		!IsCatalogRelationOid(table) &&
-		table >= FirstNormalObjectId;
-}
-
-/*
- * Does any publication send UPDATE or DELETE for a table, given along with all
- * that it is a partition of, itself first and the topmost last: because it is
- * FOR ALL TABLES, or for the schema of one of them, or for one of them?
- */
-static bool
-publishes_changes(List *relations)
-{
-	List	   *publications;
-
-	/* an exception is made for the topmost table only */
-	publications =
-		list_difference_oid(GetAllTablesPublications(),
-							GetRelationExcludedPublications(llast_oid(relations)));
-
-	foreach_oid(relation, relations)
-	{
-		publications = list_concat(publications,
-								   GetRelationIncludedPublications(relation));
-		publications = list_concat(publications,
-								   GetSchemaPublications(get_rel_namespace(relation)));
-	}
-
-	foreach_oid(publication, publications)
-	{
-		if (publication_has_changes(publication))
-			return true;
-	}
-
-	return false;
-}
-
-/* Does this publication send UPDATE or DELETE?  False when it has vanished. */
-static bool
-publication_has_changes(Oid publication)
-{
-	HeapTuple	tuple = SearchSysCache1(PUBLICATIONOID,
-										ObjectIdGetDatum(publication));
-	Form_pg_publication form;
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-
-	form = (Form_pg_publication) GETSTRUCT(tuple);
-	result = form->pubupdate || form->pubdelete;
-	ReleaseSysCache(tuple);
-
-	return result;
-}
-
-/*
- * The table that a partition belongs to, or the first of those that an
- * inheritance child inherits from; InvalidOid when there is none.
- */
-static Oid
-find_parent(Oid table)
-{
-	Relation	rel = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			parent = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(table));
-	scan = systable_beginscan(rel, InheritsRelidSeqnoIndexId, true, NULL, 1,
-							  &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-
-	return parent;
-}
-
-/*
- * Would a DELETE or a key UPDATE on a referenced table find the referencing
- * rows by this index?  Counted as scans if it happens; but rare, and terrible
- * without the index.
- */
-static bool
-supports_foreign_key(const GuardShape *shape)
-{
-	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		found = false;
-
-	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(shape->table));
-	scan = systable_beginscan(rel, ConstraintRelidTypidNameIndexId, true, NULL,
-							  1, &key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN)
-			found = supports_constraint(shape, tuple);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-
-	return found;
-}
-
-/*
- * The same for one foreign key: its columns must be the leading keys of the
- * index, in any order, and the operators that compare them with the referenced
- * key must be known to the index.
- */
-static bool
-supports_constraint(const GuardShape *shape, HeapTuple tuple)
-{
-	int			ncolumns;
-	AttrNumber	columns[INDEX_MAX_KEYS];
-	AttrNumber	referenced[INDEX_MAX_KEYS];
-	Oid			operators[INDEX_MAX_KEYS];
-	bool		seen[INDEX_MAX_KEYS] = {false};
-
-	DeconstructFkConstraintRow(tuple, &ncolumns, columns, referenced,
-							   operators, NULL, NULL, NULL, NULL);
-	if (shape->nkeys < ncolumns)
-		return false;
-
-	for (int i = 0; i < ncolumns; i++)
-	{
-		const GuardShapeKey *key = &shape->keys[i];
-		int			column = find_column(columns, ncolumns, key->attnum);
-
-		if (column < 0 || seen[column] ||
-			!in_family(operators[column], key->opfamily))
-			return false;
-		seen[column] = true;
-	}
-
-	return holds_all_values(shape, ncolumns);
-}
-
-/* Position of a column, -1 when it is not there (an expression never is). */
-static int
-find_column(const AttrNumber *columns, int ncolumns, AttrNumber column)
-{
-	for (int i = 0; i < ncolumns; i++)
-	{
-		if (columns[i] == column)
-			return i;
-	}
-
-	return -1;
-}
-
-/*
- * Can an index with this operator family search by "referenced operator
- * referencing"?  The index holds the right-hand side.
- */
-static bool
-in_family(Oid operator, Oid opfamily)
-{
-	Oid			commutator = get_commutator(operator);
-
-	return OidIsValid(commutator) && op_in_opfamily(commutator, opfamily);
-}
-
-/*
- * Has the index an entry for every row whose leading keys are not null?  Those
- * are the rows that a foreign key looks for.
- */
-static bool
-holds_all_values(const GuardShape *shape, int nkeys)
-{
-	List	   *not_null = NIL;
-
-	if (!shape->has_predicate)
-		return true;
-
-	for (int i = 0; i < nkeys; i++)
-		not_null = lappend(not_null,
-						   make_not_null(shape->table, shape->keys[i].attnum));
-
-	return predicate_implied_by(shape->predicate, not_null, false);
-}
-
-/* "column IS NOT NULL"; of a column that has vanished, nothing is implied. */
-static Node *
-make_not_null(Oid table, AttrNumber column)
-{
-	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table),
-										Int16GetDatum(column));
-	Form_pg_attribute form;
-	NullTest   *test;
-
-	if (!HeapTupleIsValid(tuple))
-		return makeBoolConst(true, false);
-
-	form = (Form_pg_attribute) GETSTRUCT(tuple);
-	test = makeNode(NullTest);
-	test->arg = (Expr *) makeVar(1, column, form->atttypid, form->atttypmod,
-								 form->attcollation, 0);
-	test->nulltesttype = IS_NOT_NULL;
-	test->location = -1;
-	ReleaseSysCache(tuple);
-
-	return (Node *) test;
 }

@@ -60,275 +60,14 @@
  */
 #define MAX_ENTRIES_RATIO	2.0
 
-static GuardMatch match_keys(const GuardShape *gone, const GuardShape *other);
-static GuardMatch match_key_prefix(const GuardShape *gone,
-								   const GuardShape *other);
-static GuardMatch match_key_set(const GuardShape *gone,
-								const GuardShape *other);
-static GuardMatch match_as_btree(const GuardShape *gone,
-								 const GuardShape *other);
-static bool family_covers(Oid btree_family, const GuardShapeKey *key);
-static GuardMatch match_order(const GuardShape *gone, const GuardShape *other);
-static GuardMatch match_key(const GuardShape *gone, const GuardShapeKey *key,
-							const GuardShape *other,
-							const GuardShapeKey *candidate);
-static bool same_subject(const GuardShape *gone, const GuardShapeKey *key,
-						 const GuardShape *other,
-						 const GuardShapeKey *candidate);
-static bool same_collation(const GuardShapeKey *key,
-						   const GuardShapeKey *candidate);
-static GuardMatch match_opclass(Oid am, const GuardShapeKey *key,
-								const GuardShapeKey *candidate);
-static GuardMatch match_included(const GuardShape *gone,
-								 const GuardShape *other);
-static bool has_key_column(const GuardShape *shape, const char *column);
-static bool has_name(List *names, const char *name);
-static GuardMatch match_predicate(const GuardShape *gone,
-								  const GuardShape *other);
-static bool same_predicate(const GuardShape *gone, const GuardShape *other);
-static bool covers_rows(const GuardShape *gone, const GuardShape *other);
-static bool few_more_entries(const GuardShape *gone, const GuardShape *other);
-static bool bounds_leading_key(const GuardShape *shape);
-static bool is_bound(Node *clause, const GuardShapeKey *key);
-static bool is_key(Node *node, const GuardShapeKey *key);
-static GuardMatch match_role(const GuardShape *gone, const GuardShape *other);
-static bool same_exclusion(const GuardShape *gone, const GuardShape *other);
-static bool excludes_by(const GuardShape *gone, const GuardShapeKey *key,
-						const GuardShape *other);
-static bool same_text(const char *a, const char *b);
-
-/*
- * Does "other" serve in place of "gone"?  With need_unique, it must enforce
- * the same uniqueness, too.  Takes no lock; looks at the system catalogs only
- * for operator families and for columns that were renamed.
- */
-GuardMatch
-guard_shape_match(const GuardShape *gone, const GuardShape *other,
-				  bool need_unique)
-{
-	GuardMatch	match = match_keys(gone, other);
-
-	if (match == GUARD_MATCH_NONE)
-		return GUARD_MATCH_NONE;
-	if (need_unique && !guard_shape_enforces(gone, other))
-		return GUARD_MATCH_NONE;
-
-	match = Min(match, match_order(gone, other));
-	match = Min(match, match_included(gone, other));
-	match = Min(match, match_predicate(gone, other));
-	match = Min(match, match_role(gone, other));
-
-	return match;
-}
-
-/*
- * Does "other" enforce all the uniqueness that "gone" enforces?
- *
- * The key columns must be the same as a set: fewer would enforce more, but an
- * ON CONFLICT clause that names the columns would not find it, and more would
- * enforce less.  INCLUDE columns take no part.  Covering more rows is fine, for
- * ON CONFLICT (a) WHERE p infers an index without p as well.  NULLS NOT
- * DISTINCT enforces more than its opposite, and an immediate check more than a
- * deferrable one, which can be no arbiter and no replica identity.
- */
-bool
-guard_shape_enforces(const GuardShape *gone, const GuardShape *other)
-{
-	if (!gone->unique && !gone->exclusion)
-		return true;
-
-	if (other->nkeys != gone->nkeys ||
-		match_key_set(gone, other) == GUARD_MATCH_NONE)
-		return false;
-	if (other->deferrable && !gone->deferrable)
-		return false;
-	if (!covers_rows(gone, other))
-		return false;
-
-	/* a temporal key is both unique and an exclusion, and the latter decides */
-	if (gone->exclusion || other->exclusion)
-		return same_exclusion(gone, other);
-
-	return other->unique &&
-		(other->nulls_not_distinct || !gone->nulls_not_distinct);
-}
-
-/* Are the keys of "gone" where the access method needs them in "other"? */
-static GuardMatch
-match_keys(const GuardShape *gone, const GuardShape *other)
-{
-	GuardMatch	match;
-
-	if (gone->am != other->am)
-		return match_as_btree(gone, other);
-
-	match = match_key_prefix(gone, other);
-
-	switch (gone->am)
-	{
-		case BTREE_AM_OID:
-		case GIST_AM_OID:
-			return match;
-
-		case GIN_AM_OID:
-			return match != GUARD_MATCH_NONE ? match :
-				match_key_set(gone, other);
-
-		case BRIN_AM_OID:
-
-			/*
-			 * The coarser index reads whole ranges of blocks that the finer
-			 * one skips.  Whether that hurts depends on the data.
-			 */
-			if (other->pages_per_range > gone->pages_per_range)
-				return GUARD_MATCH_NONE;
-			return match != GUARD_MATCH_NONE ? match :
-				match_key_set(gone, other);
-
-		default:
-			return gone->nkeys == other->nkeys ? match : GUARD_MATCH_NONE;
-	}
-}
-
-/* Does "other" begin with the keys of "gone", in their order? */
-static GuardMatch
-match_key_prefix(const GuardShape *gone, const GuardShape *other)
-{
-	GuardMatch	match = GUARD_MATCH_TWIN;
-
-	if (other->nkeys < gone->nkeys)
-		return GUARD_MATCH_NONE;
-	if (other->nkeys > gone->nkeys)
-		match = GUARD_MATCH_SERVES;
-
-	for (int i = 0; i < gone->nkeys; i++)
-		match = Min(match, match_key(gone, &gone->keys[i],
-									 other, &other->keys[i]));
-
-	return match;
-}
-
-/*
- * Has "other" all keys of "gone", wherever?  SERVES at best.
- */
-static GuardMatch
-match_key_set(const GuardShape *gone, const GuardShape *other)
-{
-	if (other->nkeys < gone->nkeys)
-		return GUARD_MATCH_NONE;
-
-	for (int i = 0; i < gone->nkeys; i++)
-	{
-		bool		found = false;
-
-		for (int j = 0; j < other->nkeys && !found; j++)
-			found = match_key(gone, &gone->keys[i],
-							  other, &other->keys[j]) != GUARD_MATCH_NONE;
-		if (!found)
-			return GUARD_MATCH_NONE;
-	}
-
-	return GUARD_MATCH_SERVES;
-}
-
-/*
- * A btree serves in place of an index of another kind on a single key when it
- * begins with that key and knows each of the operators that the other kind
- * knows: a hash index, or a BRIN index of the minmax kind.  It reads no more
- * than they do.  With several keys it would not, for they can search by the
- * second key alone.  Operator class options tune a lossy summary, which a
- * btree does not need.
- */
-static GuardMatch
-match_as_btree(const GuardShape *gone, const GuardShape *other)
-{
-	const GuardShapeKey *key = &gone->keys[0];
-	const GuardShapeKey *candidate = &other->keys[0];
-
-	if (other->am != BTREE_AM_OID || gone->nkeys != 1)
-		return GUARD_MATCH_NONE;
-	if (!same_subject(gone, key, other, candidate) ||
-		!same_collation(key, candidate))
-		return GUARD_MATCH_NONE;
-
-	/* with another type, default classes correspond: see match_opclass */
-	if (key->type != candidate->type)
-		return key->default_opclass && candidate->default_opclass ?
-			GUARD_MATCH_SERVES : GUARD_MATCH_NONE;
-
-	return family_covers(candidate->opfamily, key) ?
-		GUARD_MATCH_SERVES : GUARD_MATCH_NONE;
-}
-
-/*
- * Is every operator that can search this key (or order by it) also a search
- * operator of the given btree family?
- */
+/* Equal strings, or neither there. */
 static bool
-family_covers(Oid btree_family, const GuardShapeKey *key)
+same_text(const char *a, const char *b)
 {
-	CatCList   *operators;
-	bool		covered = true;
+	if (a == NULL || b == NULL)
+		return a == b;
 
-	operators = SearchSysCacheList2(AMOPSTRATEGY,
-									ObjectIdGetDatum(key->opfamily),
-									ObjectIdGetDatum(key->opclass_input));
-	for (int i = 0; i < operators->n_members && covered; i++)
-	{
-		HeapTuple	tuple = &operators->members[i]->tuple;
-		Form_pg_amop form = (Form_pg_amop) GETSTRUCT(tuple);
-
-		covered = form->amoppurpose == AMOP_SEARCH &&
-			op_in_opfamily(form->amopopr, btree_family);
-	}
-	covered = covered && operators->n_members > 0;
-	ReleaseSysCacheList(operators);
-
-	return covered;
-}
-
-/*
- * Do both read in the same order?  Reversed in all keys will do, see the file
- * header.  Longer keys of "other" only refine the order.
- */
-static GuardMatch
-match_order(const GuardShape *gone, const GuardShape *other)
-{
-	int			same = 0;
-	int			reversed = 0;
-
-	/* a btree in place of something that has no order */
-	if (gone->am != other->am)
-		return GUARD_MATCH_SERVES;
-
-	for (int i = 0; i < gone->nkeys; i++)
-	{
-		int			difference = gone->keys[i].option ^ other->keys[i].option;
-
-		if (difference == 0)
-			same++;
-		else if (difference == (INDOPTION_DESC | INDOPTION_NULLS_FIRST))
-			reversed++;
-	}
-
-	if (same == gone->nkeys)
-		return GUARD_MATCH_TWIN;
-	if (reversed == gone->nkeys && gone->am == BTREE_AM_OID)
-		return GUARD_MATCH_SERVES;
-	return GUARD_MATCH_NONE;
-}
-
-/* Can "candidate" be searched by all that "key" can, but for the order? */
-static GuardMatch
-match_key(const GuardShape *gone, const GuardShapeKey *key,
-		  const GuardShape *other, const GuardShapeKey *candidate)
-{
-	if (!same_subject(gone, key, other, candidate) ||
-		!same_collation(key, candidate) ||
-		!same_text(key->opclass_options, candidate->opclass_options))
-		return GUARD_MATCH_NONE;
-
-	return match_opclass(gone->am, key, candidate);
+	return strcmp(a, b) == 0;
 }
 
 /*
@@ -409,6 +148,211 @@ match_opclass(Oid am, const GuardShapeKey *key, const GuardShapeKey *candidate)
 }
 
 /*
+ * Is every operator that can search this key (or order by it) also a search
+ * operator of the given btree family?
+ */
+static bool
+family_covers(Oid btree_family, const GuardShapeKey *key)
+{
+	CatCList   *operators;
+	bool		covered = true;
+
+	operators = SearchSysCacheList2(AMOPSTRATEGY,
+									ObjectIdGetDatum(key->opfamily),
+									ObjectIdGetDatum(key->opclass_input));
+	for (int i = 0; i < operators->n_members && covered; i++)
+	{
+		HeapTuple	tuple = &operators->members[i]->tuple;
+		Form_pg_amop form = (Form_pg_amop) GETSTRUCT(tuple);
+
+		covered = form->amoppurpose == AMOP_SEARCH &&
+			op_in_opfamily(form->amopopr, btree_family);
+	}
+	covered = covered && operators->n_members > 0;
+	ReleaseSysCacheList(operators);
+
+	return covered;
+}
+
+/*
+ * A btree serves in place of an index of another kind on a single key when it
+ * begins with that key and knows each of the operators that the other kind
+ * knows: a hash index, or a BRIN index of the minmax kind.  It reads no more
+ * than they do.  With several keys it would not, for they can search by the
+ * second key alone.  Operator class options tune a lossy summary, which a
+ * btree does not need.
+ */
+static GuardMatch
+match_as_btree(const GuardShape *gone, const GuardShape *other)
+{
+	const GuardShapeKey *key = &gone->keys[0];
+	const GuardShapeKey *candidate = &other->keys[0];
+
+	if (other->am != BTREE_AM_OID || gone->nkeys != 1)
+		return GUARD_MATCH_NONE;
+	if (!same_subject(gone, key, other, candidate) ||
+		!same_collation(key, candidate))
+		return GUARD_MATCH_NONE;
+
+	/* with another type, default classes correspond: see match_opclass */
+	if (key->type != candidate->type)
+		return key->default_opclass && candidate->default_opclass ?
+			GUARD_MATCH_SERVES : GUARD_MATCH_NONE;
+
+	return family_covers(candidate->opfamily, key) ?
+		GUARD_MATCH_SERVES : GUARD_MATCH_NONE;
+}
+
+/* Can "candidate" be searched by all that "key" can, but for the order? */
+static GuardMatch
+match_key(const GuardShape *gone, const GuardShapeKey *key,
+		  const GuardShape *other, const GuardShapeKey *candidate)
+{
+	if (!same_subject(gone, key, other, candidate) ||
+		!same_collation(key, candidate) ||
+		!same_text(key->opclass_options, candidate->opclass_options))
+		return GUARD_MATCH_NONE;
+
+	return match_opclass(gone->am, key, candidate);
+}
+
+/* Does "other" begin with the keys of "gone", in their order? */
+static GuardMatch
+match_key_prefix(const GuardShape *gone, const GuardShape *other)
+{
+	GuardMatch	match = GUARD_MATCH_TWIN;
+
+	if (other->nkeys < gone->nkeys)
+		return GUARD_MATCH_NONE;
+	if (other->nkeys > gone->nkeys)
+		match = GUARD_MATCH_SERVES;
+
+	for (int i = 0; i < gone->nkeys; i++)
+		match = Min(match, match_key(gone, &gone->keys[i],
+									 other, &other->keys[i]));
+
+	return match;
+}
+
+/*
+ * Has "other" all keys of "gone", wherever?  SERVES at best.
+ */
+static GuardMatch
+match_key_set(const GuardShape *gone, const GuardShape *other)
+{
+	if (other->nkeys < gone->nkeys)
+		return GUARD_MATCH_NONE;
+
+	for (int i = 0; i < gone->nkeys; i++)
+	{
+		bool		found = false;
+
+		for (int j = 0; j < other->nkeys && !found; j++)
+			found = match_key(gone, &gone->keys[i],
+							  other, &other->keys[j]) != GUARD_MATCH_NONE;
+		if (!found)
+			return GUARD_MATCH_NONE;
+	}
+
+	return GUARD_MATCH_SERVES;
+}
+
+/* Are the keys of "gone" where the access method needs them in "other"? */
+static GuardMatch
+match_keys(const GuardShape *gone, const GuardShape *other)
+{
+	GuardMatch	match;
+
+	if (gone->am != other->am)
+		return match_as_btree(gone, other);
+
+	match = match_key_prefix(gone, other);
+
+	switch (gone->am)
+	{
+		case BTREE_AM_OID:
+		case GIST_AM_OID:
+			return match;
+
+		case GIN_AM_OID:
+			return match != GUARD_MATCH_NONE ? match :
+				match_key_set(gone, other);
+
+		case BRIN_AM_OID:
+
+			/*
+			 * The coarser index reads whole ranges of blocks that the finer
+			 * one skips.  Whether that hurts depends on the data.
+			 */
+			if (other->pages_per_range > gone->pages_per_range)
+				return GUARD_MATCH_NONE;
+			return match != GUARD_MATCH_NONE ? match :
+				match_key_set(gone, other);
+
+		default:
+			return gone->nkeys == other->nkeys ? match : GUARD_MATCH_NONE;
+	}
+}
+
+/*
+ * Do both read in the same order?  Reversed in all keys will do, see the file
+ * header.  Longer keys of "other" only refine the order.
+ */
+static GuardMatch
+match_order(const GuardShape *gone, const GuardShape *other)
+{
+	int			same = 0;
+	int			reversed = 0;
+
+	/* a btree in place of something that has no order */
+	if (gone->am != other->am)
+		return GUARD_MATCH_SERVES;
+
+	for (int i = 0; i < gone->nkeys; i++)
+	{
+		int			difference = gone->keys[i].option ^ other->keys[i].option;
+
+		if (difference == 0)
+			same++;
+		else if (difference == (INDOPTION_DESC | INDOPTION_NULLS_FIRST))
+			reversed++;
+	}
+
+	if (same == gone->nkeys)
+		return GUARD_MATCH_TWIN;
+	if (reversed == gone->nkeys && gone->am == BTREE_AM_OID)
+		return GUARD_MATCH_SERVES;
+	return GUARD_MATCH_NONE;
+}
+
+static bool
+has_name(List *names, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	}
+
+	return false;
+}
+
+static bool
+has_key_column(const GuardShape *shape, const char *column)
+{
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		if (shape->keys[i].column != NULL &&
+			strcmp(shape->keys[i].column, column) == 0)
+			return true;
+	}
+
+	return false;
+}
+
+/*
  * Can index-only scans still read the INCLUDE columns?  A GiST key can be
  * returned only if its operator class says so, hence keys count for btree
  * only.  TWIN means the same columns, in whatever order: nobody sees it.
@@ -437,31 +381,116 @@ match_included(const GuardShape *gone, const GuardShape *other)
 	return match;
 }
 
+/*
+ * The same predicate, or none in both: by text, or by trees where the text is
+ * missing (see same_subject).
+ */
 static bool
-has_key_column(const GuardShape *shape, const char *column)
+same_predicate(const GuardShape *gone, const GuardShape *other)
 {
-	for (int i = 0; i < shape->nkeys; i++)
+	if (!gone->has_predicate || !other->has_predicate)
+		return gone->has_predicate == other->has_predicate;
+
+	if (gone->predicate_text && other->predicate_text)
+		return same_text(gone->predicate_text, other->predicate_text);
+
+	return gone->table == other->table &&
+		equal(gone->predicate, other->predicate);
+}
+
+/*
+ * Does the predicate of "gone" imply that of "other"?  A proof needs column
+ * numbers, hence the same table.
+ */
+static bool
+covers_rows(const GuardShape *gone, const GuardShape *other)
+{
+	if (!other->has_predicate || same_predicate(gone, other))
+		return true;
+
+	return gone->has_predicate && gone->table == other->table &&
+		predicate_implied_by(other->predicate, gone->predicate, false);
+}
+
+/* Is this node the key itself, whatever it has been relabeled as? */
+static bool
+is_key(Node *node, const GuardShapeKey *key)
+{
+	if (key->attnum == 0)
+		return equal(node, key->expression);
+
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+
+	return IsA(node, Var) && ((Var *) node)->varattno == key->attnum;
+}
+
+/* Is this clause a condition on the key that its index can search for? */
+static bool
+is_bound(Node *clause, const GuardShapeKey *key)
+{
+	if (IsA(clause, NullTest))
 	{
-		if (shape->keys[i].column != NULL &&
-			strcmp(shape->keys[i].column, column) == 0)
-			return true;
+		NullTest   *test = (NullTest *) clause;
+
+		return !test->argisrow && is_key((Node *) test->arg, key);
+	}
+
+	if (IsA(clause, OpExpr))
+	{
+		OpExpr	   *op = (OpExpr *) clause;
+
+		return list_length(op->args) == 2 &&
+			op_in_opfamily(op->opno, key->opfamily) &&
+			is_key(linitial(op->args), key) &&
+			IsA(lsecond(op->args), Const);
+	}
+
+	if (IsA(clause, ScalarArrayOpExpr))
+	{
+		ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) clause;
+
+		return op->useOr &&
+			op_in_opfamily(op->opno, key->opfamily) &&
+			is_key(linitial(op->args), key) &&
+			IsA(lsecond(op->args), Const);
 	}
 
 	return false;
 }
 
+/*
+ * Does the predicate do nothing but bound the leading key, by conditions that
+ * the index itself could search for?  Not "a <> ''", which no btree can.
+ */
 static bool
-has_name(List *names, const char *name)
+bounds_leading_key(const GuardShape *shape)
 {
 	ListCell   *lc;
 
-	foreach(lc, names)
+	foreach(lc, shape->predicate)
 	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
+		if (!is_bound(lfirst(lc), &shape->keys[0]))
+			return false;
 	}
 
-	return false;
+	return true;
+}
+
+/*
+ * Do statistics say that "other" has not many more entries?  Where an entry is
+ * not a row (GIN, BRIN), they count now the one and now the other, and say
+ * nothing.
+ */
+static bool
+few_more_entries(const GuardShape *gone, const GuardShape *other)
+{
+	if (gone->am != BTREE_AM_OID && gone->am != HASH_AM_OID &&
+		gone->am != GIST_AM_OID && gone->am != SPGIST_AM_OID)
+		return false;
+
+	return gone->tuples > 0 && other->tuples > 0 &&
+		other->tuples <= MAX_ENTRIES_RATIO * gone->tuples;
 }
 
 /*
@@ -500,135 +529,21 @@ match_predicate(const GuardShape *gone, const GuardShape *other)
 	return GUARD_MATCH_NONE;
 }
 
-/*
- * The same predicate, or none in both: by text, or by trees where the text is
- * missing (see same_subject).
- */
+/* Has "other" a key like this one, under the same exclusion operator? */
 static bool
-same_predicate(const GuardShape *gone, const GuardShape *other)
+excludes_by(const GuardShape *gone, const GuardShapeKey *key,
+			const GuardShape *other)
 {
-	if (!gone->has_predicate || !other->has_predicate)
-		return gone->has_predicate == other->has_predicate;
-
-	if (gone->predicate_text && other->predicate_text)
-		return same_text(gone->predicate_text, other->predicate_text);
-
-	return gone->table == other->table &&
-		equal(gone->predicate, other->predicate);
-}
-
-/*
- * Does the predicate of "gone" imply that of "other"?  A proof needs column
- * numbers, hence the same table.
- */
-static bool
-covers_rows(const GuardShape *gone, const GuardShape *other)
-{
-	if (!other->has_predicate || same_predicate(gone, other))
-		return true;
-
-	return gone->has_predicate && gone->table == other->table &&
-		predicate_implied_by(other->predicate, gone->predicate, false);
-}
-
-/*
- * Do statistics say that "other" has not many more entries?  Where an entry is
- * not a row (GIN, BRIN), they count now the one and now the other, and say
- * nothing.
- */
-static bool
-few_more_entries(const GuardShape *gone, const GuardShape *other)
-{
-	if (gone->am != BTREE_AM_OID && gone->am != HASH_AM_OID &&
-		gone->am != GIST_AM_OID && gone->am != SPGIST_AM_OID)
-		return false;
-
-	return gone->tuples > 0 && other->tuples > 0 &&
-		other->tuples <= MAX_ENTRIES_RATIO * gone->tuples;
-}
-
-/*
- * Does the predicate do nothing but bound the leading key, by conditions that
- * the index itself could search for?  Not "a <> ''", which no btree can.
- */
-static bool
-bounds_leading_key(const GuardShape *shape)
-{
-	ListCell   *lc;
-
-	foreach(lc, shape->predicate)
+	for (int i = 0; i < other->nkeys; i++)
 	{
-		if (!is_bound(lfirst(lc), &shape->keys[0]))
-			return false;
-	}
+		const GuardShapeKey *candidate = &other->keys[i];
 
-	return true;
-}
-
-/* Is this clause a condition on the key that its index can search for? */
-static bool
-is_bound(Node *clause, const GuardShapeKey *key)
-{
-	if (IsA(clause, NullTest))
-	{
-		NullTest   *test = (NullTest *) clause;
-
-		return !test->argisrow && is_key((Node *) test->arg, key);
-	}
-
-	if (IsA(clause, OpExpr))
-	{
-		OpExpr	   *op = (OpExpr *) clause;
-
-		return list_length(op->args) == 2 &&
-			op_in_opfamily(op->opno, key->opfamily) &&
-			is_key(linitial(op->args), key) &&
-			IsA(lsecond(op->args), Const);
-	}
-
-	if (IsA(clause, ScalarArrayOpExpr))
-	{
-		ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) clause;
-
-		return op->useOr &&
-			op_in_opfamily(op->opno, key->opfamily) &&
-			is_key(linitial(op->args), key) &&
-			IsA(lsecond(op->args), Const);
+		if (key->exclusion_operator == candidate->exclusion_operator &&
+			same_subject(gone, key, other, candidate))
+			return true;
 	}
 
 	return false;
-}
-
-/* Is this node the key itself, whatever it has been relabeled as? */
-static bool
-is_key(Node *node, const GuardShapeKey *key)
-{
-	if (key->attnum == 0)
-		return equal(node, key->expression);
-
-	while (IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-
-	return IsA(node, Var) && ((Var *) node)->varattno == key->attnum;
-}
-
-/*
- * Is "other" to its table what "gone" was?  If not, it may still serve its
- * scans.  An index that stops being the primary key or the replica identity
- * leaves more behind than an equal one can take over.
- */
-static GuardMatch
-match_role(const GuardShape *gone, const GuardShape *other)
-{
-	if (gone->unique == other->unique &&
-		gone->nulls_not_distinct == other->nulls_not_distinct &&
-		gone->deferrable == other->deferrable &&
-		(!gone->primary || other->primary) &&
-		(!gone->replident || other->replident) &&
-		same_exclusion(gone, other))
-		return GUARD_MATCH_TWIN;
-
-	return GUARD_MATCH_SERVES;
 }
 
 /*
@@ -652,29 +567,77 @@ same_exclusion(const GuardShape *gone, const GuardShape *other)
 	return true;
 }
 
-/* Has "other" a key like this one, under the same exclusion operator? */
-static bool
-excludes_by(const GuardShape *gone, const GuardShapeKey *key,
-			const GuardShape *other)
+/*
+ * Is "other" to its table what "gone" was?  If not, it may still serve its
+ * scans.  An index that stops being the primary key or the replica identity
+ * leaves more behind than an equal one can take over.
+ */
+static GuardMatch
+match_role(const GuardShape *gone, const GuardShape *other)
 {
-	for (int i = 0; i < other->nkeys; i++)
-	{
-		const GuardShapeKey *candidate = &other->keys[i];
+	if (gone->unique == other->unique &&
+		gone->nulls_not_distinct == other->nulls_not_distinct &&
+		gone->deferrable == other->deferrable &&
+		(!gone->primary || other->primary) &&
+		(!gone->replident || other->replident) &&
+		same_exclusion(gone, other))
+		return GUARD_MATCH_TWIN;
 
-		if (key->exclusion_operator == candidate->exclusion_operator &&
-			same_subject(gone, key, other, candidate))
-			return true;
-	}
-
-	return false;
+	return GUARD_MATCH_SERVES;
 }
 
-/* Equal strings, or neither there. */
-static bool
-same_text(const char *a, const char *b)
+/*
+ * Does "other" serve in place of "gone"?  With need_unique, it must enforce
+ * the same uniqueness, too.  Takes no lock; looks at the system catalogs only
+ * for operator families and for columns that were renamed.
+ */
+GuardMatch
+guard_shape_match(const GuardShape *gone, const GuardShape *other,
+				  bool need_unique)
 {
-	if (a == NULL || b == NULL)
-		return a == b;
+	GuardMatch	match = match_keys(gone, other);
 
-	return strcmp(a, b) == 0;
+	if (match == GUARD_MATCH_NONE)
+		return GUARD_MATCH_NONE;
+	if (need_unique && !guard_shape_enforces(gone, other))
+		return GUARD_MATCH_NONE;
+
+	match = Min(match, match_order(gone, other));
+	match = Min(match, match_included(gone, other));
+	match = Min(match, match_predicate(gone, other));
+	match = Min(match, match_role(gone, other));
+
+	return match;
+}
+
+/*
+ * Does "other" enforce all the uniqueness that "gone" enforces?
+ *
+ * The key columns must be the same as a set: fewer would enforce more, but an
+ * ON CONFLICT clause that names the columns would not find it, and more would
+ * enforce less.  INCLUDE columns take no part.  Covering more rows is fine, for
+ * ON CONFLICT (a) WHERE p infers an index without p as well.  NULLS NOT
+ * DISTINCT enforces more than its opposite, and an immediate check more than a
+ * deferrable one, which can be no arbiter and no replica identity.
+ */
+bool
+guard_shape_enforces(const GuardShape *gone, const GuardShape *other)
+{
+	if (!gone->unique && !gone->exclusion)
+		return true;
+
+	if (other->nkeys != gone->nkeys ||
+		match_key_set(gone, other) == GUARD_MATCH_NONE)
+		return false;
+	if (other->deferrable && !gone->deferrable)
+		return false;
+	if (!covers_rows(gone, other))
+		return false;
+
+	/* a temporal key is both unique and an exclusion, and the latter decides */
+	if (gone->exclusion || other->exclusion)
+		return same_exclusion(gone, other);
+
+	return other->unique &&
+		(other->nulls_not_distinct || !gone->nulls_not_distinct);
 }

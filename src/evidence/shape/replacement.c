@@ -43,13 +43,6 @@
 
 static guard_replacement_leaving is_leaving = NULL;
 
-static void consider(GuardReplacement *result, int *nkeys,
-					 const GuardShape *shape, GuardMatch match);
-static void check_usable(GuardReplacement *candidate, const GuardShape *shape);
-static bool precedes_all_others(TransactionId xid, int *pid);
-static bool is_better(const GuardReplacement *candidate, int candidate_nkeys,
-					  const GuardReplacement *best, int best_nkeys);
-
 void
 guard_replacement_set_leaving(guard_replacement_leaving leaving)
 {
@@ -115,105 +108,6 @@ list_staying(Oid table, GuardFellows *fellows)
 	return fellows->staying;
 }
 
-void
-guard_replacement_find(const GuardShape *gone, Oid table,
-					   GuardFellows *fellows, bool need_unique,
-					   GuardReplacement *result)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "guard candidates",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	int			nkeys = 0;
-
-	memset(result, 0, sizeof(GuardReplacement));
-
-	foreach_oid(index, list_staying(table, fellows))
-	{
-		GuardShape *shape;
-		GuardMatch	match;
-
-		if (index == gone->index)
-			continue;
-
-		shape = guard_shape_read(index);
-		if (shape == NULL)
-			continue;			/* dropped meanwhile */
-
-		match = guard_shape_match(gone, shape, need_unique);
-		if (match != GUARD_MATCH_NONE)
-			consider(result, &nkeys, shape, match);
-	}
-	MemoryContextSwitchTo(old);
-	if (result->match != GUARD_MATCH_NONE)
-	{
-		result->schema = pstrdup(result->schema);
-		result->name = pstrdup(result->name);
-	}
-	MemoryContextDelete(context);
-}
-
-bool
-guard_replacement_by_plan(const GuardShape *gone, Oid index,
-						  GuardReplacement *result)
-{
-	GuardShape *shape = guard_shape_read(index);
-	int			nkeys = 0;
-
-	memset(result, 0, sizeof(GuardReplacement));
-	if (shape == NULL)
-		return false;
-	consider(result, &nkeys, shape, GUARD_MATCH_PLAN);
-	return result->usable;
-}
-
-/*
- * Let an index that serves take the place of the best one so far, which has
- * *nkeys keys, if it is better.
- */
-static void
-consider(GuardReplacement *result, int *nkeys, const GuardShape *shape,
-		 GuardMatch match)
-{
-	GuardReplacement candidate;
-
-	memset(&candidate, 0, sizeof(candidate));
-	candidate.match = match;
-	candidate.index = shape->index;
-	candidate.schema = shape->schema;
-	candidate.name = shape->name;
-	check_usable(&candidate, shape);
-
-	if (is_better(&candidate, shape->nkeys, result, *nkeys))
-	{
-		*result = candidate;
-		*nkeys = shape->nkeys;
-	}
-}
-
-/*
- * May queries use this index?  Asked as of the moment when our own
- * transaction has ended: an index that it has made itself is usable if nothing
- * older is running elsewhere.
- *
- * XIDs of subtransactions are compared as they stand.  So does the planner.
- */
-static void
-check_usable(GuardReplacement *candidate, const GuardShape *shape)
-{
-	if (!shape->valid || !shape->ready || !shape->live)
-		candidate->why_not = "is not valid";
-	else if (guard_hide_is_hidden(shape->index))
-		candidate->why_not = "is hidden from the planner";
-	else if (is_leaving != NULL && is_leaving(shape->index))
-		candidate->why_not = "is being dropped in stages";
-	else if (shape->checkxmin &&
-			 !precedes_all_others(shape->xmin, &candidate->blocking_pid))
-		candidate->why_not = "is not visible to older transactions yet";
-	else
-		candidate->usable = true;
-}
-
 /*
  * Is this XID older than every XID that is running in another session, of any
  * database?  That is what the planner will compare it with, in snapshots taken
@@ -267,6 +161,29 @@ precedes_all_others(TransactionId xid, int *pid)
 }
 
 /*
+ * May queries use this index?  Asked as of the moment when our own
+ * transaction has ended: an index that it has made itself is usable if nothing
+ * older is running elsewhere.
+ *
+ * XIDs of subtransactions are compared as they stand.  So does the planner.
+ */
+static void
+check_usable(GuardReplacement *candidate, const GuardShape *shape)
+{
+	if (!shape->valid || !shape->ready || !shape->live)
+		candidate->why_not = "is not valid";
+	else if (guard_hide_is_hidden(shape->index))
+		candidate->why_not = "is hidden from the planner";
+	else if (is_leaving != NULL && is_leaving(shape->index))
+		candidate->why_not = "is being dropped in stages";
+	else if (shape->checkxmin &&
+			 !precedes_all_others(shape->xmin, &candidate->blocking_pid))
+		candidate->why_not = "is not visible to older transactions yet";
+	else
+		candidate->usable = true;
+}
+
+/*
  * Usable before not usable, twin before serving, fewer keys before more,
  * younger before older.
  */
@@ -284,4 +201,80 @@ is_better(const GuardReplacement *candidate, int candidate_nkeys,
 		return candidate_nkeys < best_nkeys;
 
 	return candidate->index > best->index;
+}
+
+/*
+ * Let an index that serves take the place of the best one so far, which has
+ * *nkeys keys, if it is better.
+ */
+static void
+consider(GuardReplacement *result, int *nkeys, const GuardShape *shape,
+		 GuardMatch match)
+{
+	GuardReplacement candidate;
+
+	memset(&candidate, 0, sizeof(candidate));
+	candidate.match = match;
+	candidate.index = shape->index;
+	candidate.schema = shape->schema;
+	candidate.name = shape->name;
+	check_usable(&candidate, shape);
+
+	if (is_better(&candidate, shape->nkeys, result, *nkeys))
+	{
+		*result = candidate;
+		*nkeys = shape->nkeys;
+	}
+}
+
+void
+guard_replacement_find(const GuardShape *gone, Oid table,
+					   GuardFellows *fellows, bool need_unique,
+					   GuardReplacement *result)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "guard candidates",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			nkeys = 0;
+
+	memset(result, 0, sizeof(GuardReplacement));
+
+	foreach_oid(index, list_staying(table, fellows))
+	{
+		GuardShape *shape;
+		GuardMatch	match;
+
+		if (index == gone->index)
+			continue;
+
+		shape = guard_shape_read(index);
+		if (shape == NULL)
+			continue;			/* dropped meanwhile */
+
+		match = guard_shape_match(gone, shape, need_unique);
+		if (match != GUARD_MATCH_NONE)
+			consider(result, &nkeys, shape, match);
+	}
+	MemoryContextSwitchTo(old);
+	if (result->match != GUARD_MATCH_NONE)
+	{
+		result->schema = pstrdup(result->schema);
+		result->name = pstrdup(result->name);
+	}
+	MemoryContextDelete(context);
+}
+
+bool
+guard_replacement_by_plan(const GuardShape *gone, Oid index,
+						  GuardReplacement *result)
+{
+	GuardShape *shape = guard_shape_read(index);
+	int			nkeys = 0;
+
+	memset(result, 0, sizeof(GuardReplacement));
+	if (shape == NULL)
+		return false;
+	consider(result, &nkeys, shape, GUARD_MATCH_PLAN);
+	return result->usable;
 }

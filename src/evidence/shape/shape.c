@@ -57,130 +57,6 @@
 #include "compat/list.h"
 #include "evidence/shape/shape.h"
 
-static GuardShape *read_catalogs(Oid index, Node **predicate);
-static void read_flags(GuardShape *shape, Form_pg_index form);
-static bool read_relation(GuardShape *shape);
-static bool read_table_name(GuardShape *shape);
-static bool read_columns(GuardShape *shape, HeapTuple tuple);
-static bool read_key(GuardShape *shape, GuardShapeKey *key);
-static bool read_column(Oid table, GuardShapeKey *key);
-static bool read_opclass(Oid am, GuardShapeKey *key);
-static char *read_opclass_options(Oid index, int keyno);
-static bool read_constraint(GuardShape *shape);
-static void read_exclusion_operators(GuardShape *shape, HeapTuple tuple);
-static Node *read_tree(HeapTuple tuple, AttrNumber attribute);
-static void *read_vector(HeapTuple tuple, AttrNumber attribute);
-static List *normalize_predicate(Node *predicate);
-static bool calls_user_code(Node *node, void *context);
-static bool is_user_function(Oid function, void *context);
-static char *format_options(Datum options);
-static int	pages_per_range(Datum options);
-static void copy_key(GuardShapeKey *key);
-static char *copy_string(const char *string);
-
-/*
- * The shape of an index, in the current memory context; NULL when it has
- * vanished.  Waits for no lock, and holds none afterwards that the caller did
- * not hold.  May process invalidation messages.
- */
-GuardShape *
-guard_shape_read(Oid index)
-{
-	Oid			table = IndexGetRelation(index, true);
-	MemoryContext context;
-	MemoryContext old;
-	Node	   *predicate;
-	GuardShape *shape;
-	bool		locked;
-
-	if (!OidIsValid(table))
-		return NULL;
-
-	context = AllocSetContextCreate(CurrentMemoryContext, "guard shape",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	locked = ConditionalLockRelationOid(table, AccessShareLock);
-
-	shape = read_catalogs(index, &predicate);
-	if (shape != NULL)
-		guard_shape_text_fill(shape, predicate, locked);
-
-	/* locks are counted: one that we held before stays held */
-	if (locked)
-		UnlockRelationOid(table, AccessShareLock);
-
-	MemoryContextSwitchTo(old);
-	if (shape != NULL)
-		shape = guard_shape_copy(shape);
-	MemoryContextDelete(context);
-	return shape;
-}
-
-/*
- * A deep copy into the current memory context.
- */
-GuardShape *
-guard_shape_copy(const GuardShape *shape)
-{
-	GuardShape *copy = palloc(sizeof(GuardShape));
-	ListCell   *lc;
-
-	memcpy(copy, shape, sizeof(GuardShape));
-
-	copy->schema = copy_string(shape->schema);
-	copy->table_name = copy_string(shape->table_name);
-	copy->name = copy_string(shape->name);
-	copy->constraint_name = copy_string(shape->constraint_name);
-	copy->predicate_text = copy_string(shape->predicate_text);
-	copy->storage_options = copy_string(shape->storage_options);
-	copy->definition = copy_string(shape->definition);
-	copy->predicate = copyObject(shape->predicate);
-
-	copy->included = NIL;
-	foreach(lc, shape->included)
-		copy->included = lappend(copy->included, pstrdup(lfirst(lc)));
-
-	copy->keys = palloc(sizeof(GuardShapeKey) * shape->nkeys);
-	memcpy(copy->keys, shape->keys, sizeof(GuardShapeKey) * shape->nkeys);
-	for (int i = 0; i < copy->nkeys; i++)
-		copy_key(&copy->keys[i]);
-
-	return copy;
-}
-
-/*
- * All of a shape but its texts; NULL when the index has vanished.  *predicate
- * receives the predicate as it was written, NULL when there is none.
- */
-static GuardShape *
-read_catalogs(Oid index, Node **predicate)
-{
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	GuardShape *shape;
-	bool		found;
-
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
-
-	shape = palloc0(sizeof(GuardShape));
-	shape->index = index;
-	shape->xmin = HeapTupleHeaderGetXmin(tuple->t_data);
-	read_flags(shape, (Form_pg_index) GETSTRUCT(tuple));
-
-	*predicate = read_tree(tuple, Anum_pg_index_indpred);
-	shape->has_predicate = (*predicate != NULL);
-	shape->predicate = normalize_predicate(*predicate);
-
-	found = read_relation(shape) &&
-		read_table_name(shape) &&
-		read_columns(shape, tuple) &&
-		read_constraint(shape);
-
-	ReleaseSysCache(tuple);
-
-	return found ? shape : NULL;
-}
-
 /* Copy the fixed part of the pg_index row. */
 static void
 read_flags(GuardShape *shape, Form_pg_index form)
@@ -198,6 +74,86 @@ read_flags(GuardShape *shape, Form_pg_index form)
 	shape->live = form->indislive;
 	shape->checkxmin = form->indcheckxmin;
 	shape->nkeys = form->indnkeyatts;
+}
+
+/* A pg_node_tree attribute of a pg_index row; NULL when it is null. */
+static Node *
+read_tree(HeapTuple tuple, AttrNumber attribute)
+{
+	Datum		value;
+	bool		isnull;
+
+	value = SysCacheGetAttr(INDEXRELID, tuple, attribute, &isnull);
+
+	return isnull ? NULL : stringToNode(TextDatumGetCString(value));
+}
+
+static bool
+is_user_function(Oid function, void *context)
+{
+	return function >= FirstNormalObjectId;
+}
+
+/* Does an expression call a function that did not come with PostgreSQL? */
+static bool
+calls_user_code(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, is_user_function, context))
+		return true;
+
+	return expression_tree_walker(node, calls_user_code, context);
+}
+
+/*
+ * Bring a predicate into the form that predicate_implied_by() expects, as
+ * RelationGetIndexPredicate() does, but without running anybody's code.
+ */
+static List *
+normalize_predicate(Node *predicate)
+{
+	if (predicate == NULL)
+		return NIL;
+
+	if (!calls_user_code(predicate, NULL))
+		predicate = eval_const_expressions(NULL, predicate);
+	predicate = (Node *) canonicalize_qual((Expr *) predicate, false);
+
+	return make_ands_implicit((Expr *) predicate);
+}
+
+/*
+ * Options as they are written between the parentheses of WITH (...) or behind an
+ * operator class; NULL when there are none.
+ */
+static char *
+format_options(Datum options)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	foreach_ptr(DefElem, option, untransformRelOptions(options))
+	{
+		appendStringInfo(&buf, "%s%s=%s", buf.len > 0 ? ", " : "",
+						 option->defname,
+						 quote_literal_cstr(defGetString(option)));
+	}
+
+	return buf.len > 0 ? buf.data : NULL;
+}
+
+/* How many heap blocks a BRIN index with these options sums up in one entry. */
+static int
+pages_per_range(Datum options)
+{
+	foreach_ptr(DefElem, option, untransformRelOptions(options))
+	{
+		if (strcmp(option->defname, "pages_per_range") == 0)
+			return atoi(defGetString(option));
+	}
+
+	return BRIN_DEFAULT_PAGES_PER_RANGE;
 }
 
 /* What the index's own pg_class row says.  False when it has vanished. */
@@ -238,6 +194,99 @@ read_table_name(GuardShape *shape)
 	shape->schema = get_namespace_name(get_rel_namespace(shape->table));
 
 	return shape->table_name != NULL && shape->schema != NULL;
+}
+
+/* An oidvector or int2vector attribute of a pg_index row; never null. */
+static void *
+read_vector(HeapTuple tuple, AttrNumber attribute)
+{
+	Datum		value;
+	bool		isnull;
+
+	value = SysCacheGetAttr(INDEXRELID, tuple, attribute, &isnull);
+	Assert(!isnull);
+
+	return DatumGetPointer(value);
+}
+
+/* Operator class parameters of one key as text; NULL when there are none. */
+static char *
+read_opclass_options(Oid index, int keyno)
+{
+	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(index),
+										Int16GetDatum(keyno));
+	Datum		options;
+	bool		isnull;
+	char	   *str = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+
+	options = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attoptions,
+							  &isnull);
+	if (!isnull)
+		str = format_options(options);
+	ReleaseSysCache(tuple);
+
+	return str;
+}
+
+/* Name, type and own collation of the column that a key refers to. */
+static bool
+read_column(Oid table, GuardShapeKey *key)
+{
+	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table),
+										Int16GetDatum(key->attnum));
+	Form_pg_attribute form;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+
+	form = (Form_pg_attribute) GETSTRUCT(tuple);
+	key->column = pstrdup(NameStr(form->attname));
+	key->type = form->atttypid;
+	key->default_collation = (key->collation == form->attcollation);
+	ReleaseSysCache(tuple);
+
+	return true;
+}
+
+/* Family, input type and default-ness of a key's operator class. */
+static bool
+read_opclass(Oid am, GuardShapeKey *key)
+{
+	HeapTuple	tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(key->opclass));
+	Form_pg_opclass form;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+
+	form = (Form_pg_opclass) GETSTRUCT(tuple);
+	key->opfamily = form->opcfamily;
+	key->opclass_input = form->opcintype;
+	key->default_opclass = (GetDefaultOpClass(key->type, am) == key->opclass);
+	ReleaseSysCache(tuple);
+
+	return true;
+}
+
+/*
+ * What a key refers to, and whether its operator class and collation are those
+ * it would have by default.  False when any of it has vanished.
+ */
+static bool
+read_key(GuardShape *shape, GuardShapeKey *key)
+{
+	if (key->attnum == 0)
+	{
+		key->type = exprType(key->expression);
+		key->default_collation =
+			(key->collation == exprCollation(key->expression));
+	}
+	else if (!read_column(shape->table, key))
+		return false;
+
+	return read_opclass(shape->am, key);
 }
 
 /* Keys and INCLUDE columns.  False when anything of them has vanished. */
@@ -283,84 +332,27 @@ read_columns(GuardShape *shape, HeapTuple tuple)
 	return true;
 }
 
-/*
- * What a key refers to, and whether its operator class and collation are those
- * it would have by default.  False when any of it has vanished.
- */
-static bool
-read_key(GuardShape *shape, GuardShapeKey *key)
+/* Note with each key the operator that an exclusion constraint uses on it. */
+static void
+read_exclusion_operators(GuardShape *shape, HeapTuple tuple)
 {
-	if (key->attnum == 0)
-	{
-		key->type = exprType(key->expression);
-		key->default_collation =
-			(key->collation == exprCollation(key->expression));
-	}
-	else if (!read_column(shape->table, key))
-		return false;
-
-	return read_opclass(shape->am, key);
-}
-
-/* Name, type and own collation of the column that a key refers to. */
-static bool
-read_column(Oid table, GuardShapeKey *key)
-{
-	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table),
-										Int16GetDatum(key->attnum));
-	Form_pg_attribute form;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-
-	form = (Form_pg_attribute) GETSTRUCT(tuple);
-	key->column = pstrdup(NameStr(form->attname));
-	key->type = form->atttypid;
-	key->default_collation = (key->collation == form->attcollation);
-	ReleaseSysCache(tuple);
-
-	return true;
-}
-
-/* Family, input type and default-ness of a key's operator class. */
-static bool
-read_opclass(Oid am, GuardShapeKey *key)
-{
-	HeapTuple	tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(key->opclass));
-	Form_pg_opclass form;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-
-	form = (Form_pg_opclass) GETSTRUCT(tuple);
-	key->opfamily = form->opcfamily;
-	key->opclass_input = form->opcintype;
-	key->default_opclass = (GetDefaultOpClass(key->type, am) == key->opclass);
-	ReleaseSysCache(tuple);
-
-	return true;
-}
-
-/* Operator class parameters of one key as text; NULL when there are none. */
-static char *
-read_opclass_options(Oid index, int keyno)
-{
-	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(index),
-										Int16GetDatum(keyno));
-	Datum		options;
+	Datum		value;
 	bool		isnull;
-	char	   *str = NULL;
+	ArrayType  *operators;
 
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
+	value = SysCacheGetAttr(CONSTROID, tuple, Anum_pg_constraint_conexclop,
+							&isnull);
+	if (isnull)
+		return;
 
-	options = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attoptions,
-							  &isnull);
-	if (!isnull)
-		str = format_options(options);
-	ReleaseSysCache(tuple);
+	operators = DatumGetArrayTypeP(value);
+	if (ARR_NDIM(operators) != 1 || ARR_DIMS(operators)[0] != shape->nkeys ||
+		ARR_HASNULL(operators) || ARR_ELEMTYPE(operators) != OIDOID)
+		elog(ERROR, "conexclop is not a 1-D Oid array of %d elements",
+			 shape->nkeys);
 
-	return str;
+	for (int i = 0; i < shape->nkeys; i++)
+		shape->keys[i].exclusion_operator = ((Oid *) ARR_DATA_PTR(operators))[i];
 }
 
 /*
@@ -391,120 +383,81 @@ read_constraint(GuardShape *shape)
 	return true;
 }
 
-/* Note with each key the operator that an exclusion constraint uses on it. */
-static void
-read_exclusion_operators(GuardShape *shape, HeapTuple tuple)
+/*
+ * All of a shape but its texts; NULL when the index has vanished.  *predicate
+ * receives the predicate as it was written, NULL when there is none.
+ */
+static GuardShape *
+read_catalogs(Oid index, Node **predicate)
 {
-	Datum		value;
-	bool		isnull;
-	ArrayType  *operators;
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	GuardShape *shape;
+	bool		found;
 
-	value = SysCacheGetAttr(CONSTROID, tuple, Anum_pg_constraint_conexclop,
-							&isnull);
-	if (isnull)
-		return;
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
 
-	operators = DatumGetArrayTypeP(value);
-	if (ARR_NDIM(operators) != 1 || ARR_DIMS(operators)[0] != shape->nkeys ||
-		ARR_HASNULL(operators) || ARR_ELEMTYPE(operators) != OIDOID)
-		elog(ERROR, "conexclop is not a 1-D Oid array of %d elements",
-			 shape->nkeys);
+	shape = palloc0(sizeof(GuardShape));
+	shape->index = index;
+	shape->xmin = HeapTupleHeaderGetXmin(tuple->t_data);
+	read_flags(shape, (Form_pg_index) GETSTRUCT(tuple));
 
-	for (int i = 0; i < shape->nkeys; i++)
-		shape->keys[i].exclusion_operator = ((Oid *) ARR_DATA_PTR(operators))[i];
-}
+	*predicate = read_tree(tuple, Anum_pg_index_indpred);
+	shape->has_predicate = (*predicate != NULL);
+	shape->predicate = normalize_predicate(*predicate);
 
-/* A pg_node_tree attribute of a pg_index row; NULL when it is null. */
-static Node *
-read_tree(HeapTuple tuple, AttrNumber attribute)
-{
-	Datum		value;
-	bool		isnull;
+	found = read_relation(shape) &&
+		read_table_name(shape) &&
+		read_columns(shape, tuple) &&
+		read_constraint(shape);
 
-	value = SysCacheGetAttr(INDEXRELID, tuple, attribute, &isnull);
+	ReleaseSysCache(tuple);
 
-	return isnull ? NULL : stringToNode(TextDatumGetCString(value));
-}
-
-/* An oidvector or int2vector attribute of a pg_index row; never null. */
-static void *
-read_vector(HeapTuple tuple, AttrNumber attribute)
-{
-	Datum		value;
-	bool		isnull;
-
-	value = SysCacheGetAttr(INDEXRELID, tuple, attribute, &isnull);
-	Assert(!isnull);
-
-	return DatumGetPointer(value);
+	return found ? shape : NULL;
 }
 
 /*
- * Bring a predicate into the form that predicate_implied_by() expects, as
- * RelationGetIndexPredicate() does, but without running anybody's code.
+ * The shape of an index, in the current memory context; NULL when it has
+ * vanished.  Waits for no lock, and holds none afterwards that the caller did
+ * not hold.  May process invalidation messages.
  */
-static List *
-normalize_predicate(Node *predicate)
+GuardShape *
+guard_shape_read(Oid index)
 {
-	if (predicate == NULL)
-		return NIL;
+	Oid			table = IndexGetRelation(index, true);
+	MemoryContext context;
+	MemoryContext old;
+	Node	   *predicate;
+	GuardShape *shape;
+	bool		locked;
 
-	if (!calls_user_code(predicate, NULL))
-		predicate = eval_const_expressions(NULL, predicate);
-	predicate = (Node *) canonicalize_qual((Expr *) predicate, false);
+	if (!OidIsValid(table))
+		return NULL;
 
-	return make_ands_implicit((Expr *) predicate);
+	context = AllocSetContextCreate(CurrentMemoryContext, "guard shape",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	locked = ConditionalLockRelationOid(table, AccessShareLock);
+
+	shape = read_catalogs(index, &predicate);
+	if (shape != NULL)
+		guard_shape_text_fill(shape, predicate, locked);
+
+	/* locks are counted: one that we held before stays held */
+	if (locked)
+		UnlockRelationOid(table, AccessShareLock);
+
+	MemoryContextSwitchTo(old);
+	if (shape != NULL)
+		shape = guard_shape_copy(shape);
+	MemoryContextDelete(context);
+	return shape;
 }
 
-/* Does an expression call a function that did not come with PostgreSQL? */
-static bool
-calls_user_code(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (check_functions_in_node(node, is_user_function, context))
-		return true;
-
-	return expression_tree_walker(node, calls_user_code, context);
-}
-
-static bool
-is_user_function(Oid function, void *context)
-{
-	return function >= FirstNormalObjectId;
-}
-
-/*
- * Options as they are written between the parentheses of WITH (...) or behind an
- * operator class; NULL when there are none.
- */
 static char *
-format_options(Datum options)
+copy_string(const char *string)
 {
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	foreach_ptr(DefElem, option, untransformRelOptions(options))
-	{
-		appendStringInfo(&buf, "%s%s=%s", buf.len > 0 ? ", " : "",
-						 option->defname,
-						 quote_literal_cstr(defGetString(option)));
-	}
-
-	return buf.len > 0 ? buf.data : NULL;
-}
-
-/* How many heap blocks a BRIN index with these options sums up in one entry. */
-static int
-pages_per_range(Datum options)
-{
-	foreach_ptr(DefElem, option, untransformRelOptions(options))
-	{
-		if (strcmp(option->defname, "pages_per_range") == 0)
-			return atoi(defGetString(option));
-	}
-
-	return BRIN_DEFAULT_PAGES_PER_RANGE;
+	return string == NULL ? NULL : pstrdup(string);
 }
 
 /* Give a bitwise copied key its own strings and tree. */
@@ -517,8 +470,34 @@ copy_key(GuardShapeKey *key)
 	key->opclass_options = copy_string(key->opclass_options);
 }
 
-static char *
-copy_string(const char *string)
+/*
+ * A deep copy into the current memory context.
+ */
+GuardShape *
+guard_shape_copy(const GuardShape *shape)
 {
-	return string == NULL ? NULL : pstrdup(string);
+	GuardShape *copy = palloc(sizeof(GuardShape));
+	ListCell   *lc;
+
+	memcpy(copy, shape, sizeof(GuardShape));
+
+	copy->schema = copy_string(shape->schema);
+	copy->table_name = copy_string(shape->table_name);
+	copy->name = copy_string(shape->name);
+	copy->constraint_name = copy_string(shape->constraint_name);
+	copy->predicate_text = copy_string(shape->predicate_text);
+	copy->storage_options = copy_string(shape->storage_options);
+	copy->definition = copy_string(shape->definition);
+	copy->predicate = copyObject(shape->predicate);
+
+	copy->included = NIL;
+	foreach(lc, shape->included)
+		copy->included = lappend(copy->included, pstrdup(lfirst(lc)));
+
+	copy->keys = palloc(sizeof(GuardShapeKey) * shape->nkeys);
+	memcpy(copy->keys, shape->keys, sizeof(GuardShapeKey) * shape->nkeys);
+	for (int i = 0; i < copy->nkeys; i++)
+		copy_key(&copy->keys[i]);
+
+	return copy;
 }

@@ -39,44 +39,6 @@
 #include "compat/compat.h"
 #include "evidence/shape/shape.h"
 
-static int	pin_settings(void);
-static bool keep_from_vanishing(GuardShape *shape);
-static void deparse_comparable(GuardShape *shape, Node *predicate);
-static Node *strip_implicit_casts(Node *node, void *context);
-static char *deparse_definition(GuardShape *shape);
-static bool constraint_visible(Oid constraint);
-static char *compose_definition(GuardShape *shape);
-static void append_index_head(StringInfo buf, GuardShape *shape,
-							  const char *am);
-static void append_constraint_head(StringInfo buf, GuardShape *shape);
-static void append_key(StringInfo buf, GuardShape *shape, GuardShapeKey *key);
-static void append_tail(StringInfo buf, GuardShape *shape);
-
-/*
- * Fill in the texts of a shape that is complete but for them.  "predicate" is
- * the predicate as it is stored, NULL for none.  "locked" says that the caller
- * holds an AccessShareLock on the table; if not, the texts for comparison
- * stay NULL.
- */
-void
-guard_shape_text_fill(GuardShape *shape, Node *predicate, bool locked)
-{
-	int			nestlevel = pin_settings();
-
-	if (locked && keep_from_vanishing(shape))
-	{
-		deparse_comparable(shape, predicate);
-		shape->definition = deparse_definition(shape);
-		if (!shape->live)
-			UnlockRelationOid(shape->index, AccessShareLock);
-	}
-
-	if (shape->definition == NULL)
-		shape->definition = compose_definition(shape);
-
-	AtEOXact_GUC(true, nestlevel);
-}
-
 /*
  * Pin every setting that deparsed text depends on.  The caller gives the
  * returned level to AtEOXact_GUC(); after an error the transaction does.
@@ -126,6 +88,20 @@ keep_from_vanishing(GuardShape *shape)
 	return false;
 }
 
+/* A copy without the relabelings that parse analysis put in by itself. */
+static Node *
+strip_implicit_casts(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, RelabelType) &&
+		((RelabelType *) node)->relabelformat == COERCE_IMPLICIT_CAST)
+		return strip_implicit_casts((Node *) ((RelabelType *) node)->arg,
+									context);
+
+	return expression_tree_mutator(node, strip_implicit_casts, context);
+}
+
 /* Fill in the texts that are compared with those of other shapes. */
 static void
 deparse_comparable(GuardShape *shape, Node *predicate)
@@ -156,35 +132,6 @@ deparse_comparable(GuardShape *shape, Node *predicate)
 	}
 }
 
-/* A copy without the relabelings that parse analysis put in by itself. */
-static Node *
-strip_implicit_casts(Node *node, void *context)
-{
-	if (node == NULL)
-		return NULL;
-	if (IsA(node, RelabelType) &&
-		((RelabelType *) node)->relabelformat == COERCE_IMPLICIT_CAST)
-		return strip_implicit_casts((Node *) ((RelabelType *) node)->arg,
-									context);
-
-	return expression_tree_mutator(node, strip_implicit_casts, context);
-}
-
-/*
- * The definition as PostgreSQL writes it; NULL when it cannot.
- */
-static char *
-deparse_definition(GuardShape *shape)
-{
-	if (!OidIsValid(shape->constraint))
-		return pg_get_indexdef_string(shape->index);
-
-	if (!constraint_visible(shape->constraint))
-		return NULL;
-
-	return pg_get_constraintdef_command(shape->constraint);
-}
-
 /*
  * Does the deparser see this constraint?  It looks with the transaction's
  * snapshot, which under REPEATABLE READ may be older than the constraint that
@@ -205,60 +152,18 @@ constraint_visible(Oid constraint)
 }
 
 /*
- * The definition of an index on plain columns, put together from what the
- * shape knows; NULL for one with expressions, a predicate or exclusion
- * operators, which need the deparser.
+ * The definition as PostgreSQL writes it; NULL when it cannot.
  */
 static char *
-compose_definition(GuardShape *shape)
+deparse_definition(GuardShape *shape)
 {
-	char	   *am = get_am_name(shape->am);
-	StringInfoData buf;
-	ListCell   *lc;
+	if (!OidIsValid(shape->constraint))
+		return pg_get_indexdef_string(shape->index);
 
-	if (am == NULL || shape->has_predicate || shape->exclusion)
+	if (!constraint_visible(shape->constraint))
 		return NULL;
-	for (int i = 0; i < shape->nkeys; i++)
-	{
-		if (shape->keys[i].expression != NULL)
-			return NULL;
-	}
 
-	initStringInfo(&buf);
-	if (OidIsValid(shape->constraint))
-		append_constraint_head(&buf, shape);
-	else
-		append_index_head(&buf, shape, am);
-
-	for (int i = 0; i < shape->nkeys; i++)
-	{
-		appendStringInfoString(&buf, i == 0 ? "(" : ", ");
-		append_key(&buf, shape, &shape->keys[i]);
-	}
-	appendStringInfoChar(&buf, ')');
-
-	foreach(lc, shape->included)
-		appendStringInfo(&buf, "%s%s",
-						 lc == list_head(shape->included) ? " INCLUDE (" : ", ",
-						 quote_identifier(lfirst(lc)));
-	if (shape->included != NIL)
-		appendStringInfoChar(&buf, ')');
-
-	append_tail(&buf, shape);
-
-	return buf.data;
-}
-
-/* Everything before the opening parenthesis of a CREATE INDEX statement. */
-static void
-append_index_head(StringInfo buf, GuardShape *shape, const char *am)
-{
-	appendStringInfo(buf, "CREATE %sINDEX %s ON %s USING %s ",
-					 shape->unique ? "UNIQUE " : "",
-					 quote_identifier(shape->name),
-					 quote_qualified_identifier(shape->schema,
-												shape->table_name),
-					 quote_identifier(am));
+	return pg_get_constraintdef_command(shape->constraint);
 }
 
 /* The same for an ALTER TABLE ... ADD CONSTRAINT statement. */
@@ -272,6 +177,18 @@ append_constraint_head(StringInfo buf, GuardShape *shape)
 					 shape->primary ? "PRIMARY KEY" : "UNIQUE");
 	if (shape->nulls_not_distinct)
 		appendStringInfoString(buf, "NULLS NOT DISTINCT ");
+}
+
+/* Everything before the opening parenthesis of a CREATE INDEX statement. */
+static void
+append_index_head(StringInfo buf, GuardShape *shape, const char *am)
+{
+	appendStringInfo(buf, "CREATE %sINDEX %s ON %s USING %s ",
+					 shape->unique ? "UNIQUE " : "",
+					 quote_identifier(shape->name),
+					 quote_qualified_identifier(shape->schema,
+												shape->table_name),
+					 quote_identifier(am));
 }
 
 /*
@@ -328,4 +245,74 @@ append_tail(StringInfo buf, GuardShape *shape)
 		appendStringInfoString(buf, " DEFERRABLE");
 	if (shape->initially_deferred)
 		appendStringInfoString(buf, " INITIALLY DEFERRED");
+}
+
+/*
+ * The definition of an index on plain columns, put together from what the
+ * shape knows; NULL for one with expressions, a predicate or exclusion
+ * operators, which need the deparser.
+ */
+static char *
+compose_definition(GuardShape *shape)
+{
+	char	   *am = get_am_name(shape->am);
+	StringInfoData buf;
+	ListCell   *lc;
+
+	if (am == NULL || shape->has_predicate || shape->exclusion)
+		return NULL;
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		if (shape->keys[i].expression != NULL)
+			return NULL;
+	}
+
+	initStringInfo(&buf);
+	if (OidIsValid(shape->constraint))
+		append_constraint_head(&buf, shape);
+	else
+		append_index_head(&buf, shape, am);
+
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		appendStringInfoString(&buf, i == 0 ? "(" : ", ");
+		append_key(&buf, shape, &shape->keys[i]);
+	}
+	appendStringInfoChar(&buf, ')');
+
+	foreach(lc, shape->included)
+		appendStringInfo(&buf, "%s%s",
+						 lc == list_head(shape->included) ? " INCLUDE (" : ", ",
+						 quote_identifier(lfirst(lc)));
+	if (shape->included != NIL)
+		appendStringInfoChar(&buf, ')');
+
+	append_tail(&buf, shape);
+
+	return buf.data;
+}
+
+/*
+ * Fill in the texts of a shape that is complete but for them.  "predicate" is
+ * the predicate as it is stored, NULL for none.  "locked" says that the caller
+ * holds an AccessShareLock on the table; if not, the texts for comparison
+ * stay NULL.
+ */
+void
+guard_shape_text_fill(GuardShape *shape, Node *predicate, bool locked)
+{
+	int			nestlevel = pin_settings();
+
+	if (locked && keep_from_vanishing(shape))
+	{
+		deparse_comparable(shape, predicate);
+		shape->definition = deparse_definition(shape);
+		if (!shape->live)
+			UnlockRelationOid(shape->index, AccessShareLock);
+	}
+
+	if (shape->definition == NULL)
+		shape->definition = compose_definition(shape);
+
+	AtEOXact_GUC(true, nestlevel);
 }
