@@ -34,6 +34,8 @@
 #include "store/identity.h"
 #include "store/store.h"
 
+typedef void (*GuardCollector) (GuardEvidence *evidence);
+
 #define KB_PER_BLOCK	(BLCKSZ / 1024)
 
 /*
@@ -206,7 +208,7 @@ collect_replacement(GuardEvidence *evidence)
  * origin help to read the counters; history goes on where capture and counters
  * end; moves and hidden spans qualify facts that are there already.
  */
-static void (*const kinds[]) (GuardEvidence *evidence) = {
+static const GuardCollector kinds[] = {
 	collect_asker,
 	collect_roles,
 	collect_identity,

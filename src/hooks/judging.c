@@ -169,7 +169,7 @@ run(GuardJob *job)
 GuardTargets *
 guard_judging_collect(GuardFrame *frame, Node *parsetree)
 {
-	GuardJob	job = {.kind = GUARD_JOB_COLLECT,.frame = frame,.in.parsetree = parsetree};
+	GuardJob	job = {.kind = GUARD_JOB_COLLECT, .frame = frame, .in.parsetree = parsetree};
 
 	run(&job);
 	return job.out.targets;
@@ -182,7 +182,7 @@ guard_judging_collect(GuardFrame *frame, Node *parsetree)
 List *
 guard_judging_targets(GuardFrame *frame, List *targets)
 {
-	GuardJob	job = {.kind = GUARD_JOB_JUDGE,.frame = frame,.in.targets = targets};
+	GuardJob	job = {.kind = GUARD_JOB_JUDGE, .frame = frame, .in.targets = targets};
 	MemoryContext old = MemoryContextSwitchTo(frame->context);
 
 	if (frame->fellows == NULL)
@@ -198,7 +198,7 @@ guard_judging_targets(GuardFrame *frame, List *targets)
 void
 guard_judging_claim(GuardFrame *frame, GuardJudgement *judgement)
 {
-	GuardJob	job = {.kind = GUARD_JOB_CLAIM,.frame = frame,.in.judgement = judgement};
+	GuardJob	job = {.kind = GUARD_JOB_CLAIM, .frame = frame, .in.judgement = judgement};
 
 	if (judgement->verdict.decision == GUARD_ALLOW)
 		run(&job);

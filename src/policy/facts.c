@@ -107,13 +107,13 @@ put_use(StringInfo buf, const GuardFact *fact)
 	if (fact->seen == GUARD_SEEN_USED)
 		guard_json_int(buf, "count", fact->count);
 	if (fact->rate > 0)
-	guard_json_number(buf, "per_second", fact->rate);
+		guard_json_number(buf, "per_second", fact->rate);
 	if (fact->pause > 0)
-	guard_json_number(buf, "longest_pause_seconds", fact->pause / (double) USECS_PER_SEC);
+		guard_json_number(buf, "longest_pause_seconds", fact->pause / (double) USECS_PER_SEC);
 	if (fact->statements > 0)
 		guard_json_int(buf, "statements", fact->statements);
 	if (fact->hidden > 0)
-	guard_json_number(buf, "hidden_seconds", fact->hidden / (double) USECS_PER_SEC);
+		guard_json_number(buf, "hidden_seconds", fact->hidden / (double) USECS_PER_SEC);
 	if (fact->days > 0)
 		guard_json_int(buf, "days", fact->days);
 	guard_json_text(buf, "services", fact->who);
@@ -152,7 +152,7 @@ put_replacement(StringInfo buf, const GuardVerdict *verdict)
 		return;
 	guard_json_object(buf, "replacement");
 	guard_json_text(buf, "index", quote_qualified_identifier(replacement->schema,
-													  replacement->name));
+															 replacement->name));
 	put_flag(buf, "twin", replacement->match == GUARD_MATCH_TWIN);
 	put_flag(buf, "by_plan", replacement->match == GUARD_MATCH_PLAN);
 	put_flag(buf, "usable", replacement->usable);
@@ -226,7 +226,7 @@ guard_facts_json(const GuardJudgement *judgement)
 	{
 		guard_json_time(&buf, "moved_at", evidence->move.at);
 		guard_json_text(&buf, "moved_from", psprintf("%s.%s", evidence->move.old_schema,
-											  evidence->move.old_name));
+													 evidence->move.old_name));
 	}
 	if (list_length(judgement->verdicts) > 1)
 	{

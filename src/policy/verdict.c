@@ -61,6 +61,7 @@ static const struct
 	int			rule;
 	bool		by_use;
 }			reasons[] =
+
 {
 	[GUARD_REASON_APPROVED] = {"approved", 1, false},
 	[GUARD_REASON_PROTECTED] = {"protected", 2, false},

@@ -48,6 +48,7 @@ static const struct
 	GuardVerdict worse;
 	GuardVerdict better;
 }			pairs[] =
+
 {
 	{"refused before what may wait", REFUSE(PROTECTED), BLOCK(HOT)},
 	{"what may wait before delayed", BLOCK(HOT), DELAY(HOT)},
@@ -123,6 +124,7 @@ static const struct
 	bool		cannot;
 	bool		says_why;
 }			waits[] =
+
 {
 	{"protected", REFUSE(PROTECTED), {.last = AGO(SECOND)}, 1, 800, true, false},
 	{"a small table, some traffic", BLOCK(HOT), {.last = AGO(SECOND)}, 10, 800, false, false},
@@ -184,6 +186,7 @@ static struct
 	bool		made_up;
 	GuardReason reason;			/* afterwards */
 }			ends[] =
+
 {
 	{"hot, and nothing serves", BLOCK(HOT), {0}, {.last = AGO(SECOND)}, {TABLE}, false, GUARD_REASON_HOT},
 	{"hot, and something serves", BLOCK(HOT), {0}, {.last = AGO(SECOND)}, {TABLE, FOUND(SERVES)}, true, GUARD_REASON_HOT},
