@@ -48,6 +48,17 @@ ALTER TABLE people DROP COLUMN team;
 :refusal
 ALTER TABLE admins DROP COLUMN team;
 
+-- but not from one that defines it itself, until that drops it
+CREATE TABLE things (name text, team int);
+CREATE TABLE boxes (team int) INHERITS (things);
+INSERT INTO boxes SELECT 'name' || i, i % 100 FROM generate_series(1, 5000) i;
+CREATE INDEX boxes_team_idx ON boxes (team);
+CALL use('SELECT count(*) FROM boxes WHERE team = 17');
+ALTER TABLE things DROP COLUMN team;
+SELECT * FROM verdict('boxes');
+ALTER TABLE boxes DROP COLUMN team;
+:refusal
+
 -- the neighbours: ONLY leaves the children their column; no index, no use, no such column
 ALTER TABLE ONLY people DROP COLUMN team;
 ALTER TABLE people DROP COLUMN name;
