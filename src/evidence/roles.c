@@ -289,12 +289,7 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 		return;
 	form = (Form_pg_class) GETSTRUCT(tuple);
 
-	roles->primary = shape->primary;
-	roles->unique = shape->unique;
-	roles->exclusion = shape->exclusion;
-	roles->constraint = OidIsValid(shape->constraint);
 	roles->replica_identity = is_replica_identity(shape, form->relreplident);
-	roles->clustered = shape->clustered;
 	roles->fk_support = supports_foreign_key(shape);
 
 	relations = guard_catalog_lineage(shape->table);

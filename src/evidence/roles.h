@@ -15,13 +15,8 @@
 typedef struct GuardRoles
 {
 	/* of the index */
-	bool		primary;		/* primary key */
-	bool		unique;			/* enforces uniqueness (also primary) */
-	bool		exclusion;		/* enforces an exclusion constraint */
-	bool		constraint;		/* belongs to a constraint */
 	bool		replica_identity;	/* it identifies rows for replication, as
 									 * chosen or as the primary key */
-	bool		clustered;		/* CLUSTER goes by it */
 	bool		fk_support;		/* a foreign key of its table finds the
 								 * referencing rows by it */
 

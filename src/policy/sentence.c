@@ -47,22 +47,6 @@ guard_sentence_table(const GuardShape *shape)
 	return quote_qualified_identifier(shape->schema, shape->table_name);
 }
 
-char *
-guard_sentence_span(int64 usecs)
-{
-	double		secs = Max(usecs, 0) / (double) USECS_PER_SEC;
-
-	if (secs < 10)
-		return psprintf("%.1f s", secs);
-	if (secs < 120)
-		return psprintf("%.0f s", secs);
-	if (secs < 2 * SECS_PER_HOUR)
-		return psprintf("%.0f min", secs / SECS_PER_MINUTE);
-	if (secs < 2 * SECS_PER_DAY)
-		return psprintf("%.0f hours", secs / SECS_PER_HOUR);
-	return psprintf("%.0f days", secs / SECS_PER_DAY);
-}
-
 /*
  * A moment, to the second, in the session's time zone.
  */
@@ -107,7 +91,7 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 		return psprintf("%d %s on it without reading it (%s), last planned %s ago",
 						use->statements,
 						use->statements == 1 ? "statement relies" : "statements rely",
-						use->note, guard_sentence_span(now - use->last));
+						use->note, guard_text_span(now - use->last));
 	if (counters)
 		appendStringInfo(&buf, "it was scanned %s", how_often(0, count));
 	else if (use->who != NULL)
@@ -119,7 +103,7 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 						 how_often(going_on ? rate : 0, count));
 
 	if (use->last != 0)
-		appendStringInfo(&buf, ", last %s ago", guard_sentence_span(now - use->last));
+		appendStringInfo(&buf, ", last %s ago", guard_text_span(now - use->last));
 	else
 		appendStringInfo(&buf, " at some time since %s",
 						 guard_sentence_moment(use->since));
@@ -153,7 +137,7 @@ hot_clause(const GuardJudgement *judgement)
 		(evidence->roles.is_partition || evidence->roles.is_inheritance_child) &&
 		verdict->use->last <= evidence->last_write)
 		return psprintf("rows were written to it %s ago",
-						guard_sentence_span(evidence->as_of - evidence->last_write));
+						guard_text_span(evidence->as_of - evidence->last_write));
 	clause = use_clause(verdict->use, judgement->rate, judgement->count,
 						evidence->as_of);
 
@@ -175,13 +159,13 @@ observed_clause(const GuardVerdict *verdict)
 		return psprintf("%s, but nothing is known of %s since",
 						use_clause(verdict->use, 0, verdict->use->count,
 								   verdict->evidence->as_of),
-						guard_sentence_span(verdict->use->unobserved));
+						guard_text_span(verdict->use->unobserved));
 	if (verdict->evidence->unread)
 		return pstrdup("not all of its use could be recorded, or read");
 	if (verdict->observed <= 0)
 		return pstrdup("nothing is known of its use");
 	return psprintf("no use was seen, but only for the last %s",
-					guard_sentence_span(verdict->observed));
+					guard_text_span(verdict->observed));
 }
 
 /*
@@ -193,8 +177,8 @@ cold_clause(const GuardVerdict *verdict)
 	const GuardEvidence *evidence = verdict->evidence;
 	char	   *clause = evidence->created_at != 0 ?
 		psprintf("not used since it was created %s ago",
-				 guard_sentence_span(evidence->as_of - evidence->created_at)) :
-		psprintf("no use was seen for %s", guard_sentence_span(verdict->observed));
+				 guard_text_span(evidence->as_of - evidence->created_at)) :
+		psprintf("no use was seen for %s", guard_text_span(verdict->observed));
 
 	if (evidence->server->standbys != NULL)
 		clause = psprintf("%s; reads on standby %s are not included", clause,
@@ -253,7 +237,7 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 							guard_sentence_table(evidence->shape));
 		case GUARD_REASON_ARBITER:
 			return psprintf("INSERT ... ON CONFLICT statements name it as arbiter and would fail without it, last %s ago",
-							guard_sentence_span(evidence->as_of - evidence->last_arbiter));
+							guard_text_span(evidence->as_of - evidence->last_arbiter));
 		case GUARD_REASON_HARMLESS:
 			if (!evidence->heap_known || evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)
 				return psprintf("its %d captured %s would cost the same without it",

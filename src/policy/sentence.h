@@ -22,9 +22,6 @@
  */
 extern char *guard_sentence_verdict(const GuardJudgement *judgement);
 
-/* A span of time in one unit, as one says it. */
-extern char *guard_sentence_span(int64 usecs);
-
 /* A person's text as part of a message: one line, and not too long. */
 extern char *guard_sentence_one_line(const char *str);
 

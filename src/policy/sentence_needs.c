@@ -15,6 +15,7 @@
 #include "compat/list.h"
 #include "guc.h"
 #include "policy/sentence.h"
+#include "store/text.h"
 
 /*
  * Which other services need it, after the one that has been named.
@@ -60,7 +61,7 @@ need_clause(const GuardDependency *dependency, TimestampTz now)
 						service, until, dependency->old_version,
 						dependency->old_role != NULL ? dependency->old_role : "dropped",
 						dependency->old_pid,
-						guard_sentence_span(now - dependency->old_last));
+						guard_text_span(now - dependency->old_last));
 	if (dependency->deployed == NULL)
 		return psprintf("%s needs it until version %s, and no deployment of it was reported",
 						service, until);
@@ -88,8 +89,8 @@ guard_sentence_released(const GuardFact *use, TimestampTz now)
 	foreach(lc, use->services)
 		released = Max(released, ((GuardServiceUse *) lfirst(lc))->released_at);
 	return psprintf("%s used it last %s ago, and was replaced by a version without need of it %s ago",
-					use->who, guard_sentence_span(now - use->last),
-					guard_sentence_span(now - released));
+					use->who, guard_text_span(now - use->last),
+					guard_text_span(now - released));
 }
 
 /*
@@ -103,10 +104,10 @@ append_old_version(StringInfo buf, const GuardDependency *dependency,
 
 	appendStringInfo(buf, " Version %s was reported to run everywhere %s ago; version %s was seen " INT64_FORMAT " %s, last %s ago.",
 					 dependency->deployed,
-					 guard_sentence_span(now - dependency->deployed_at),
+					 guard_text_span(now - dependency->deployed_at),
 					 dependency->old_version, dependency->old_count,
 					 dependency->old_count == 1 ? "time" : "times",
-					 guard_sentence_span(now - dependency->old_last));
+					 guard_text_span(now - dependency->old_last));
 	sessions = guard_services_sessions(dependency->service,
 									   dependency->old_version);
 	if (sessions != NULL)
@@ -157,7 +158,7 @@ guard_sentence_append_approval(StringInfo buf, const GuardVerdict *verdict)
 					 approval->approved_by);
 	if (approval->valid_until <= now)
 		appendStringInfo(buf, "expired %s ago.",
-						 guard_sentence_span(now - approval->valid_until));
+						 guard_text_span(now - approval->valid_until));
 	else if (verdict->asked.approval_taken)
 		appendStringInfoString(buf, "is being used up by another session.");
 	else if (approval->own && guard_guc_two_person)

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
 
 #include "store/text.h"
@@ -95,4 +96,23 @@ guard_text_copy(char *to, size_t size, const char *from)
 		used += len;
 	}
 	to[used] = '\0';
+}
+
+/*
+ * "0.3 s", "4 min", "2 days"
+ */
+char *
+guard_text_span(int64 usecs)
+{
+	double		secs = Max(usecs, 0) / (double) USECS_PER_SEC;
+
+	if (secs < 10)
+		return psprintf("%.1f s", secs);
+	if (secs < 120)
+		return psprintf("%.0f s", secs);
+	if (secs < 2 * SECS_PER_HOUR)
+		return psprintf("%.0f min", secs / SECS_PER_MINUTE);
+	if (secs < 2 * SECS_PER_DAY)
+		return psprintf("%.0f hours", secs / SECS_PER_HOUR);
+	return psprintf("%.0f days", secs / SECS_PER_DAY);
 }

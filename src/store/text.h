@@ -37,4 +37,7 @@ extern const char *guard_text_valid(const char *str);
  */
 extern void guard_text_copy(char *to, size_t size, const char *from);
 
+/* A span of time in microseconds, in one unit, as one says it. */
+extern char *guard_text_span(int64 usecs);
+
 #endif							/* GUARD_TEXT_H */

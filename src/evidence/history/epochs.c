@@ -39,6 +39,7 @@
 #include "evidence/history/rows.h"
 #include "planner/capture/capture.h"
 #include "store/store.h"
+#include "store/text.h"
 
 /* guard.evidence_epoch */
 #define EPOCH_SOURCE		1
@@ -429,26 +430,6 @@ guard_epochs_unobserved(const GuardEpochs *epochs, GuardWatch watch,
 	return sum;
 }
 
-/*
- * The length of a gap as one says it.
- */
-static void
-append_length(StringInfo buf, int64 usecs)
-{
-	double		secs = usecs / (double) USECS_PER_SEC;
-
-	if (secs < 10)
-		appendStringInfo(buf, "%.1f s", secs);
-	else if (secs < 120)
-		appendStringInfo(buf, "%.0f s", secs);
-	else if (secs < 2 * SECS_PER_HOUR)
-		appendStringInfo(buf, "%.0f min", secs / SECS_PER_MINUTE);
-	else if (secs < 2 * SECS_PER_DAY)
-		appendStringInfo(buf, "%.0f hours", secs / SECS_PER_HOUR);
-	else
-		appendStringInfo(buf, "%.0f days", secs / SECS_PER_DAY);
-}
-
 char *
 guard_epochs_gap_words(const GuardEpochs *epochs, GuardWatch watch,
 					   TimestampTz from, TimestampTz to)
@@ -473,8 +454,7 @@ guard_epochs_gap_words(const GuardEpochs *epochs, GuardWatch watch,
 		}
 		if (told++ > 0)
 			appendStringInfoString(&buf, ", ");
-		append_length(&buf, length);
-		appendStringInfo(&buf, " on %s (%s)",
+		appendStringInfo(&buf, "%s on %s (%s)", guard_text_span(length),
 						 TextDatumGetCString(DirectFunctionCall2(timestamptz_to_char,
 																 TimestampTzGetDatum(gap->from),
 																 CStringGetTextDatum("YYYY-MM-DD HH24:MI"))),

@@ -16,19 +16,15 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_index.h"
-#include "utils/fmgroids.h"
-#include "utils/rel.h"
+#include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "ddl/targets.h"
-#include "evidence/shape/hideable.h"
 #include "evidence/roles.h"
-#include "evidence/shape/shape.h"
+#include "evidence/shape/hideable.h"
+#include "store/catalog.h"
 
 /*
  * Has a table an index by which apply workers find the row to change?  They use
@@ -37,24 +33,19 @@
 static bool
 has_identity_index(Oid table)
 {
-	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
 	bool		found = false;
 
-	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(table));
-	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true, NULL, 1,
-							  &key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	foreach_oid(index, guard_catalog_indexes(table))
 	{
-		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+		Form_pg_index form;
 
-		found = form->indisvalid && (form->indisprimary || form->indisreplident);
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		form = (Form_pg_index) GETSTRUCT(tuple);
+		found |= form->indisvalid && (form->indisprimary || form->indisreplident);
+		ReleaseSysCache(tuple);
 	}
-	systable_endscan(scan);
-	table_close(pg_index, AccessShareLock);
 	return found;
 }
 
@@ -76,7 +67,6 @@ const char *
 guard_hideable_obstacle(Oid index, bool *for_now)
 {
 	GuardShape *shape = guard_shape_read(index);
-	ListCell   *lc;
 
 	*for_now = false;
 	if (shape == NULL)
@@ -94,9 +84,9 @@ guard_hideable_obstacle(Oid index, bool *for_now)
 		*for_now = true;
 		return "it is not valid";
 	}
-	foreach(lc, guard_targets_leaves(index))
+	foreach_oid(member, guard_targets_leaves(index))
 	{
-		GuardShape *leaf = guard_shape_read(lfirst_oid(lc));
+		GuardShape *leaf = guard_shape_read(member);
 
 		if (leaf != NULL && serves_apply(leaf))
 			return "logical replication may look up rows by it, and does not ask the planner";

@@ -50,6 +50,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "evidence/shape/shape.h"
 
 /*
@@ -328,14 +329,11 @@ match_order(const GuardShape *gone, const GuardShape *other)
 static bool
 has_name(List *names, const char *name)
 {
-	ListCell   *lc;
-
-	foreach(lc, names)
+	foreach_ptr(char, other, names)
 	{
-		if (strcmp(lfirst(lc), name) == 0)
+		if (strcmp(other, name) == 0)
 			return true;
 	}
-
 	return false;
 }
 
@@ -360,21 +358,19 @@ has_key_column(const GuardShape *shape, const char *column)
 static GuardMatch
 match_included(const GuardShape *gone, const GuardShape *other)
 {
-	ListCell   *lc;
 	GuardMatch	match = GUARD_MATCH_TWIN;
 
-	foreach(lc, gone->included)
+	foreach_ptr(char, column, gone->included)
 	{
-		if (has_name(other->included, lfirst(lc)))
+		if (has_name(other->included, column))
 			continue;
-		if (other->am != BTREE_AM_OID || !has_key_column(other, lfirst(lc)))
+		if (other->am != BTREE_AM_OID || !has_key_column(other, column))
 			return GUARD_MATCH_NONE;
 		match = GUARD_MATCH_SERVES;
 	}
-
-	foreach(lc, other->included)
+	foreach_ptr(char, column, other->included)
 	{
-		if (!has_name(gone->included, lfirst(lc)))
+		if (!has_name(gone->included, column))
 			match = GUARD_MATCH_SERVES;
 	}
 
@@ -425,6 +421,14 @@ is_key(Node *node, const GuardShapeKey *key)
 	return IsA(node, Var) && ((Var *) node)->varattno == key->attnum;
 }
 
+/* Does the index's operator compare the key with a constant? */
+static bool
+compares(Oid operator, List *args, const GuardShapeKey *key)
+{
+	return list_length(args) == 2 && op_in_opfamily(operator, key->opfamily) &&
+		is_key(linitial(args), key) && IsA(lsecond(args), Const);
+}
+
 /* Is this clause a condition on the key that its index can search for? */
 static bool
 is_bound(Node *clause, const GuardShapeKey *key)
@@ -437,25 +441,11 @@ is_bound(Node *clause, const GuardShapeKey *key)
 	}
 
 	if (IsA(clause, OpExpr))
-	{
-		OpExpr	   *op = (OpExpr *) clause;
-
-		return list_length(op->args) == 2 &&
-			op_in_opfamily(op->opno, key->opfamily) &&
-			is_key(linitial(op->args), key) &&
-			IsA(lsecond(op->args), Const);
-	}
-
+		return compares(((OpExpr *) clause)->opno, ((OpExpr *) clause)->args, key);
 	if (IsA(clause, ScalarArrayOpExpr))
-	{
-		ScalarArrayOpExpr *op = (ScalarArrayOpExpr *) clause;
-
-		return op->useOr &&
-			op_in_opfamily(op->opno, key->opfamily) &&
-			is_key(linitial(op->args), key) &&
-			IsA(lsecond(op->args), Const);
-	}
-
+		return ((ScalarArrayOpExpr *) clause)->useOr &&
+			compares(((ScalarArrayOpExpr *) clause)->opno,
+					 ((ScalarArrayOpExpr *) clause)->args, key);
 	return false;
 }
 
@@ -466,11 +456,9 @@ is_bound(Node *clause, const GuardShapeKey *key)
 static bool
 bounds_leading_key(const GuardShape *shape)
 {
-	ListCell   *lc;
-
-	foreach(lc, shape->predicate)
+	foreach_ptr(Node, clause, shape->predicate)
 	{
-		if (!is_bound(lfirst(lc), &shape->keys[0]))
+		if (!is_bound(clause, &shape->keys[0]))
 			return false;
 	}
 
