@@ -84,11 +84,11 @@ sub serving
 	return grep { $_->{valid} && !$_->{hidden} && begins_with_a($_) } $self->here;
 }
 
-# The used indexes whose use speaks for this one: itself, and what is gone, not valid or on a table that has lost the name.
+# The used indexes whose use speaks for this one: itself, and what is gone, not valid, hidden or on a table that has lost the name.
 sub speaks_for
 {
 	my ($self, $index) = @_;
-	my @past = grep { $self->{used}{ $_->{oid} } && (!$_->{valid} || $_->{parent} != $self->{bearer}) } @{ $self->{now} };
+	my @past = grep { $self->{used}{ $_->{oid} } && (!$_->{valid} || $_->{hidden} || $_->{parent} != $self->{bearer}) } @{ $self->{now} };
 
 	return (
 		(grep { $self->{used}{ $_->{oid} } } $index),
