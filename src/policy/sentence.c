@@ -19,7 +19,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/formatting.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -31,32 +30,6 @@
 
 /* Fewer busy connections than this are no news. */
 #define WORTH_SAYING	0.1
-
-/* A reason longer than this is cut in a message. */
-#define REASON_SHOWN	200
-
-char *
-guard_sentence_name(const GuardShape *shape)
-{
-	return quote_qualified_identifier(shape->schema, shape->name);
-}
-
-char *
-guard_sentence_table(const GuardShape *shape)
-{
-	return quote_qualified_identifier(shape->schema, shape->table_name);
-}
-
-/*
- * A moment, to the second, in the session's time zone.
- */
-char *
-guard_sentence_moment(TimestampTz at)
-{
-	return TextDatumGetCString(DirectFunctionCall2(timestamptz_to_char,
-												   TimestampTzGetDatum(at),
-												   CStringGetTextDatum("YYYY-MM-DD HH24:MI:SS TZH")));
-}
 
 /*
  * "412 times a second", "9 times a minute", "3 times"
@@ -110,19 +83,6 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 	if (use->source == GUARD_SOURCE_INHERITED)
 		appendStringInfo(&buf, " (%s)", use->note);
 	return buf.data;
-}
-
-char *
-guard_sentence_one_line(const char *str)
-{
-	char	   *line = guard_text_cut(str, REASON_SHOWN, "...");
-
-	for (char *p = line; *p; p++)
-	{
-		if (*p == '\n' || *p == '\r' || *p == '\t')
-			*p = ' ';
-	}
-	return line;
 }
 
 static char *

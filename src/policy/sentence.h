@@ -22,6 +22,14 @@
  */
 extern char *guard_sentence_verdict(const GuardJudgement *judgement);
 
+/* The evidence, in full sentences, for the client. */
+extern char *guard_sentence_detail(const GuardJudgement *judgement);
+
+/* The evidence as a JSON object, NULL facts left out. */
+extern char *guard_facts_json(const GuardJudgement *judgement);
+
+/* ---- words.c ---- */
+
 /* A person's text as part of a message: one line, and not too long. */
 extern char *guard_sentence_one_line(const char *str);
 
@@ -30,12 +38,6 @@ extern char *guard_sentence_moment(TimestampTz at);
 
 /* "public.users_email_idx", quoted where needed */
 extern char *guard_sentence_name(const GuardShape *shape);
-
-/* The evidence, in full sentences, for the client. */
-extern char *guard_sentence_detail(const GuardJudgement *judgement);
-
-/* The evidence as a JSON object, NULL facts left out. */
-extern char *guard_facts_json(const GuardJudgement *judgement);
 
 /* "public.users", quoted where needed: the index's table */
 extern char *guard_sentence_table(const GuardShape *shape);
