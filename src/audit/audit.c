@@ -349,7 +349,6 @@ guard_audit_change(const char *action, const char *object, const char *reason,
 				   const char *facts_json)
 {
 	GuardEntry	entry = {0};
-	GuardRecord *record;
 
 	entry.question = guard_entry_question();
 	entry.verdict = "change";
@@ -358,10 +357,7 @@ guard_audit_change(const char *action, const char *object, const char *reason,
 	entry.reason = reason;
 	entry.facts = facts_json;
 
-	/* The line comes first, so that it is there even without the row. */
-	record = make_record(&entry);
-	if (guard_store_matches())
-		guard_entry_insert(record->json, 0);
+	guard_audit_write(list_make1(make_record(&entry)));
 }
 
 void

@@ -654,6 +654,10 @@ tell_of(int64 id)
 	}
 	alert = strcmp(drop->untold, "alert") == 0;
 	drop->untold = NULL;
+
+	/* A row that cannot be written now comes later; others wait to be told. */
+	(void) set_config_option("lock_timeout", "1s", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	guard_softdrop_save(drop);
 	guard_softdrop_audit(drop, "restore", drop->state_reason);
 	guard_visit_end();

@@ -235,11 +235,12 @@ my $locker = session($node, 'locker');
 $locker->ok('BEGIN; LOCK TABLE guard.audit_log IN EXCLUSIVE MODE');
 slow_until_restored($s, 'o2.locked', 'locked_a_idx');
 ok(1, 'restored, with its name, though the audit log is locked');
-$locker->ok('COMMIT');
+
+# From now on no row can be written, that of the first included: nobody is told later for that.
+$locker->ok("CREATE FUNCTION full_log() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the log is full''; END'");
+$locker->ok('CREATE TRIGGER full_log BEFORE INSERT ON guard.audit_log FOR EACH ROW EXECUTE FUNCTION full_log(); COMMIT');
 $s->ok('DROP INDEX o2.failing_a_idx');
 wait_for('failing_a_idx', "state = 'hidden'");
-$s->ok("CREATE FUNCTION full_log() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the log is full''; END'");
-$s->ok('CREATE TRIGGER full_log BEFORE INSERT ON guard.audit_log FOR EACH ROW EXECUTE FUNCTION full_log()');
 slow_until_restored($s, 'o2.failing', 'failing_a_idx');
 ok(1, 'restored, though no row can be written');
 my $end = time + $PostgreSQL::Test::Utils::timeout_default;
