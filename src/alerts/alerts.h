@@ -36,9 +36,6 @@ typedef enum GuardAlertKind
 
 #define GUARD_ALERT_KINDS	(GUARD_ALERT_TEST + 1)
 
-/* "restored", "stuck", "pool", "test" */
-extern const char *guard_alert_kind_name(GuardAlertKind kind);
-
 /* Are there alerts at all, by the settings? */
 extern bool guard_alerts_are_on(void);
 
@@ -55,9 +52,6 @@ extern bool guard_alerts_are_on(void);
  */
 extern bool guard_alert_raise(GuardAlertKind kind, const char *object,
 							  const char *reason, const char *facts_json);
-
-/* How many of a kind were raised since the server started. */
-extern uint64 guard_alert_count(GuardAlertKind kind);
 
 /* What guard.status says of alerts, in the current memory context. */
 extern char *guard_alerts_status(void);

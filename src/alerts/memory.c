@@ -24,11 +24,8 @@ static void
 attach(void *structure, bool fresh, LWLock *lock)
 {
 	guard_alerts_memory = structure;
-	if (!fresh)
-		return;
-	guard_alerts_memory->lock = lock;
-	for (int i = 0; i < GUARD_ALERT_KINDS; i++)
-		pg_atomic_init_u64(&guard_alerts_memory->raised[i], 0);
+	if (fresh)
+		guard_alerts_memory->lock = lock;
 }
 
 static const GuardShmem shared_memory = {

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * memory.h
- *	  What alerts keep in shared memory: how the pool was lately, and what was
- *	  raised.
+ *	  What alerts keep in shared memory: how the pool was lately.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -11,7 +10,6 @@
 #ifndef GUARD_ALERTS_MEMORY_H
 #define GUARD_ALERTS_MEMORY_H
 
-#include "port/atomics.h"
 #include "storage/lwlock.h"
 
 #include "alerts/alerts.h"
@@ -44,12 +42,11 @@ typedef struct GuardPoolSample
 
 typedef struct GuardAlertsMemory
 {
-	LWLock	   *lock;			/* protects all but the atomics */
+	LWLock	   *lock;			/* protects all the rest */
 	Oid			sampler;		/* the database whose visitors count */
 	GuardEpisode episode;
 	int			last;			/* the newest sample */
 	GuardPoolSample samples[GUARD_POOL_SAMPLES];
-	pg_atomic_uint64 raised[GUARD_ALERT_KINDS];
 } GuardAlertsMemory;
 
 /* NULL where guard is not preloaded */

@@ -67,12 +67,6 @@ typedef struct Alert
 	MemoryContext context;
 } Alert;
 
-const char *
-guard_alert_kind_name(GuardAlertKind kind)
-{
-	return kind_names[kind];
-}
-
 bool
 guard_alerts_are_on(void)
 {
@@ -207,16 +201,7 @@ guard_alert_raise(GuardAlertKind kind, const char *object, const char *reason,
 			 errhidestmt(true), errhidecontext(true)));
 	(void) guard_store_try("notify of an alert", notify, &alert);
 	(void) guard_store_try("write down an alert", write_down, &alert);
-	if (guard_alerts_memory != NULL)
-		pg_atomic_fetch_add_u64(&guard_alerts_memory->raised[kind], 1);
 	return true;
-}
-
-uint64
-guard_alert_count(GuardAlertKind kind)
-{
-	return guard_alerts_memory == NULL ? 0 :
-		pg_atomic_read_u64(&guard_alerts_memory->raised[kind]);
 }
 
 char *

@@ -9,93 +9,94 @@
  */
 #include "postgres.h"
 
-#include "utils/array.h"
-#include "utils/lsyscache.h"
-
 #include "store/batch.h"
-#include "store/store.h"
+#include "store/query.h"
 
 #define FIRST_CAPACITY	64
 
 struct GuardBatch
 {
 	int			ncolumns;
-	const Oid  *types;
+	Oid		   *types;
 	int			nrows;
 	int			capacity;
 	Datum	  **values;			/* by column */
 	bool	  **nulls;
 };
 
+/*
+ * No rows yet.
+ */
 GuardBatch *
-guard_batch_make(int ncolumns, const Oid *types)
+guard_batch_make(void)
 {
-	GuardBatch *batch = palloc0(sizeof(GuardBatch));
+	return palloc0(sizeof(GuardBatch));
+}
 
-	batch->ncolumns = ncolumns;
-	batch->types = types;
+/*
+ * The first row says what columns there are.
+ */
+static void
+set_columns(GuardBatch *batch, const GuardParam *params, int nparams)
+{
+	batch->ncolumns = nparams;
 	batch->capacity = FIRST_CAPACITY;
-	batch->values = palloc(ncolumns * sizeof(Datum *));
-	batch->nulls = palloc(ncolumns * sizeof(bool *));
-	for (int i = 0; i < ncolumns; i++)
+	batch->types = palloc(nparams * sizeof(Oid));
+	batch->values = palloc(nparams * sizeof(Datum *));
+	batch->nulls = palloc(nparams * sizeof(bool *));
+	for (int i = 0; i < nparams; i++)
 	{
+		batch->types[i] = params[i].type;
 		batch->values[i] = palloc(batch->capacity * sizeof(Datum));
 		batch->nulls[i] = palloc(batch->capacity * sizeof(bool));
 	}
-	return batch;
 }
 
-void
-guard_batch_add(GuardBatch *batch, const Datum *values, const bool *nulls)
+static void
+grow(GuardBatch *batch)
 {
-	if (batch->nrows == batch->capacity)
-	{
-		batch->capacity *= 2;
-		for (int i = 0; i < batch->ncolumns; i++)
-		{
-			batch->values[i] = repalloc(batch->values[i],
-										batch->capacity * sizeof(Datum));
-			batch->nulls[i] = repalloc(batch->nulls[i],
-									   batch->capacity * sizeof(bool));
-		}
-	}
+	batch->capacity *= 2;
 	for (int i = 0; i < batch->ncolumns; i++)
 	{
-		batch->values[i][batch->nrows] = values[i];
-		batch->nulls[i][batch->nrows] = nulls[i];
+		batch->values[i] = repalloc(batch->values[i],
+									batch->capacity * sizeof(Datum));
+		batch->nulls[i] = repalloc(batch->nulls[i],
+								   batch->capacity * sizeof(bool));
+	}
+}
+
+/*
+ * One more row; see batch.h.
+ */
+void
+guard_batch_add_params(GuardBatch *batch, const GuardParam *params, int nparams)
+{
+	if (batch->ncolumns == 0)
+		set_columns(batch, params, nparams);
+	else if (batch->nrows == batch->capacity)
+		grow(batch);
+	Assert(nparams == batch->ncolumns);
+	for (int i = 0; i < nparams; i++)
+	{
+		Assert(params[i].type == batch->types[i]);
+		batch->values[i][batch->nrows] = params[i].value;
+		batch->nulls[i][batch->nrows] = params[i].isnull;
 	}
 	batch->nrows++;
 }
 
-int
-guard_batch_rows(const GuardBatch *batch)
-{
-	return batch->nrows;
-}
-
+/*
+ * Run a statement for all rows; see batch.h.
+ */
 uint64
 guard_batch_execute(const GuardBatch *batch, const char *sql)
 {
-	Oid		   *types = palloc(batch->ncolumns * sizeof(Oid));
-	Datum	   *arrays = palloc(batch->ncolumns * sizeof(Datum));
-	int			lower = 1;
+	GuardParam *arrays = palloc((batch->ncolumns + 1) * sizeof(GuardParam));
 
 	if (batch->nrows == 0)
 		return 0;
 	for (int i = 0; i < batch->ncolumns; i++)
-	{
-		int			nrows = batch->nrows;
-		int16		typlen;
-		bool		typbyval;
-		char		typalign;
-
-		get_typlenbyvalalign(batch->types[i], &typlen, &typbyval, &typalign);
-		types[i] = get_array_type(batch->types[i]);
-		arrays[i] = PointerGetDatum(construct_md_array(batch->values[i],
-													   batch->nulls[i], 1,
-													   &nrows, &lower,
-													   batch->types[i], typlen,
-													   typbyval, typalign));
-	}
-	return guard_store_execute(sql, batch->ncolumns, types, arrays, NULL);
+		arrays[i] = guard_param_array(batch->types[i], batch->values[i],
+									  batch->nulls[i], batch->nrows);
+	return guard_query_execute_params(sql, arrays, batch->ncolumns);
 }

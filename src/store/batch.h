@@ -14,18 +14,28 @@
 #ifndef GUARD_BATCH_H
 #define GUARD_BATCH_H
 
+#include "store/param.h"
+
 typedef struct GuardBatch GuardBatch;
 
-/* "types" are the element types of the columns. */
-extern GuardBatch *guard_batch_make(int ncolumns, const Oid *types);
-
-/* Datums by reference must outlive the batch; nulls[] true is null. */
-extern void guard_batch_add(GuardBatch *batch, const Datum *values,
-							const bool *nulls);
-extern int	guard_batch_rows(const GuardBatch *batch);
+/* No rows yet. */
+extern GuardBatch *guard_batch_make(void);
 
 /*
- * Run the statement with the columns as $1, $2, ..., as guard_store_execute()
+ * void guard_batch_add(batch, columns ...)
+ *
+ * One more row.  All rows have the same columns, of the same types.  Values by
+ * reference must outlive the batch.
+ */
+#define guard_batch_add(batch, ...) \
+	guard_batch_add_params(batch, GUARD_PARAMS(__VA_ARGS__))
+
+/* What that calls. */
+extern void guard_batch_add_params(GuardBatch *batch, const GuardParam *params,
+								   int nparams);
+
+/*
+ * Run the statement with the columns as $1, $2, ..., as guard_query_execute()
  * does, unless there are no rows; then 0.
  */
 extern uint64 guard_batch_execute(const GuardBatch *batch, const char *sql);

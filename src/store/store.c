@@ -292,13 +292,6 @@ guard_store_scan(const char *table, const char *index, int attnum, Oid key,
 				guard_rows_by_key(table, index, attnum, P_OID(key)), row, arg);
 }
 
-bool
-guard_store_scan_bigint(const char *table, const char *index, int attnum,
-						int64 key, guard_store_row row, void *arg)
-{
-	return scan(guard_rows_by_key(table, index, attnum, P_INT8(key)), row, arg);
-}
-
 void
 guard_store_scan_surely(const char *table, const char *index, int attnum,
 						Oid key, guard_store_row row, void *arg)

@@ -87,11 +87,6 @@ extern bool guard_store_scan(const char *table, const char *index,
 							 int attnum, Oid key,
 							 guard_store_row row, void *arg);
 
-/* The same by a bigint. */
-extern bool guard_store_scan_bigint(const char *table, const char *index,
-									int attnum, int64 key,
-									guard_store_row row, void *arg);
-
 /*
  * The same for a table without which nothing can be judged: it is an error
  * when it cannot be read.

@@ -23,7 +23,7 @@ sub configure
 
 	$s->ok("ALTER SYSTEM SET $name = '$value'");
 	$s->ok('SELECT pg_reload_conf()');
-	wait_until($auth, "SELECT current_setting('$name') = '$value'");
+	wait_until($_, "SELECT current_setting('$name') = '$value'") foreach $auth, $s;
 }
 
 # The next notification of a kind, decoded; others are passed over.

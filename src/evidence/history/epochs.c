@@ -26,7 +26,6 @@
 
 #include <sys/stat.h>
 
-#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "lib/stringinfo.h"
@@ -35,10 +34,11 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/history/history.h"
 #include "evidence/history/rows.h"
 #include "planner/capture/capture.h"
-#include "store/store.h"
+#include "store/rows.h"
 #include "store/text.h"
 
 /* guard.evidence_epoch */
@@ -77,7 +77,7 @@ static const Reason reasons[] = {
 	{"standby", "standby"}
 };
 
-static bool read_epoch(HeapTuple tuple, TupleDesc desc, void *arg);
+static void read_epochs(GuardEpochs *epochs);
 static void bring_up_to_now(GuardEpochs *epochs, bool counters);
 static void find_gaps(GuardEpochs *epochs);
 
@@ -96,8 +96,7 @@ guard_epochs_read(void)
 	GuardEpochs *epochs = palloc0(sizeof(GuardEpochs));
 
 	epochs->now = GetCurrentTimestamp();
-	epochs->known = guard_store_scan("evidence_epoch", NULL, 0, InvalidOid,
-									 read_epoch, epochs);
+	read_epochs(epochs);
 	epochs->recorded = epochs->epochs != NIL;
 	list_sort(epochs->epochs, by_since);
 	bring_up_to_now(epochs, true);
@@ -107,33 +106,32 @@ guard_epochs_read(void)
 	return epochs;
 }
 
-static bool
-read_epoch(HeapTuple tuple, TupleDesc desc, void *arg)
+/*
+ * All that is written down.
+ */
+static void
+read_epochs(GuardEpochs *epochs)
 {
-	GuardEpochs *epochs = arg;
-	GuardEpoch *epoch = palloc0(sizeof(GuardEpoch));
-	bool		isnull;
+	GuardRows  *rows = guard_rows_of_table("evidence_epoch");
 
-	epoch->counters =
-		strcmp(TextDatumGetCString(heap_getattr(tuple, EPOCH_SOURCE, desc,
-												&isnull)), "counters") == 0;
-	epoch->since = guard_history_time(tuple, desc, EPOCH_SINCE);
-	epoch->until = guard_history_time(tuple, desc, EPOCH_UNTIL);
-	epoch->seen_at = guard_history_time(tuple, desc, EPOCH_SEEN_AT);
-	epoch->stored_seen_at = epoch->seen_at;
-	epoch->began = TextDatumGetCString(heap_getattr(tuple, EPOCH_BEGAN, desc,
-													&isnull));
-	epoch->mark = guard_history_time(tuple, desc, EPOCH_MARK);
-	epoch->cluster_mark = guard_history_time(tuple, desc, EPOCH_CLUSTER_MARK);
-	epoch->timeline = DatumGetInt64(heap_getattr(tuple, EPOCH_TIMELINE, desc,
-												 &isnull));
-	epoch->system = DatumGetInt64(heap_getattr(tuple, EPOCH_SYSTEM, desc,
-											   &isnull));
-	epoch->version = DatumGetInt32(heap_getattr(tuple, EPOCH_VERSION, desc,
-												&isnull));
-	epoch->stored = true;
-	epochs->epochs = lappend(epochs->epochs, epoch);
-	return true;
+	epochs->known = rows != NULL;
+	while (epochs->known && guard_rows_next(rows))
+	{
+		GuardEpoch *epoch = palloc0(sizeof(GuardEpoch));
+
+		epoch->counters = strcmp(guard_rows_text(rows, EPOCH_SOURCE), "counters") == 0;
+		epoch->since = guard_rows_time(rows, EPOCH_SINCE);
+		epoch->until = guard_rows_time(rows, EPOCH_UNTIL);
+		epoch->seen_at = epoch->stored_seen_at = guard_rows_time(rows, EPOCH_SEEN_AT);
+		epoch->began = guard_rows_text(rows, EPOCH_BEGAN);
+		epoch->mark = guard_rows_time(rows, EPOCH_MARK);
+		epoch->cluster_mark = guard_rows_time(rows, EPOCH_CLUSTER_MARK);
+		epoch->timeline = guard_rows_int(rows, EPOCH_TIMELINE);
+		epoch->system = guard_rows_int(rows, EPOCH_SYSTEM);
+		epoch->version = guard_rows_int(rows, EPOCH_VERSION);
+		epoch->stored = true;
+		epochs->epochs = lappend(epochs->epochs, epoch);
+	}
 }
 
 /*
@@ -227,12 +225,9 @@ static GuardEpoch *
 latest(const GuardEpochs *epochs, bool counters)
 {
 	GuardEpoch *result = NULL;
-	ListCell   *lc;
 
-	foreach(lc, epochs->epochs)
+	foreach_ptr(GuardEpoch, epoch, epochs->epochs)
 	{
-		GuardEpoch *epoch = lfirst(lc);
-
 		if (epoch->counters != counters)
 			continue;
 		if (epoch->until == 0)
@@ -287,22 +282,17 @@ bring_up_to_now(GuardEpochs *epochs, bool counters)
 		epochs->capture = live;
 }
 
-static bool
-read_last_snapshot(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	TimestampTz *last = arg;
-
-	*last = Max(*last, guard_history_time(tuple, desc, EPOCH_SEEN_AT));
-	return true;
-}
-
+/*
+ * When the last snapshot was; 0: there was none.
+ */
 TimestampTz
 guard_history_last_snapshot(void)
 {
 	TimestampTz last = 0;
+	GuardRows  *rows = guard_rows_of_table("evidence_epoch");
 
-	(void) guard_store_scan("evidence_epoch", NULL, 0, InvalidOid,
-							read_last_snapshot, &last);
+	while (rows != NULL && guard_rows_next(rows))
+		last = Max(last, guard_rows_time(rows, EPOCH_SEEN_AT));
 	return last;
 }
 
@@ -369,11 +359,9 @@ gaps_of(const GuardEpochs *epochs, GuardWatch watch)
 	List	   *gaps = NIL;
 	TimestampTz covered = 0;
 	const GuardEpoch *beginning = NULL;
-	ListCell   *lc;
 
-	foreach(lc, epochs->epochs)
+	foreach_ptr(GuardEpoch, epoch, epochs->epochs)
 	{
-		const GuardEpoch *epoch = lfirst(lc);
 		TimestampTz end = reaches(epoch, watch, epochs->now);
 
 		if (end <= epoch->since)
@@ -397,14 +385,10 @@ gaps_of(const GuardEpochs *epochs, GuardWatch watch)
 static void
 find_gaps(GuardEpochs *epochs)
 {
-	ListCell   *lc;
-
 	for (int watch = 0; watch < GUARD_WATCHES; watch++)
 		epochs->gaps[watch] = gaps_of(epochs, watch);
-	foreach(lc, epochs->epochs)
+	foreach_ptr(GuardEpoch, epoch, epochs->epochs)
 	{
-		const GuardEpoch *epoch = lfirst(lc);
-
 		if (epoch->since < epochs->now &&
 			(epochs->since == 0 || epoch->since < epochs->since))
 			epochs->since = epoch->since;
@@ -416,17 +400,12 @@ guard_epochs_unobserved(const GuardEpochs *epochs, GuardWatch watch,
 						TimestampTz from, TimestampTz to)
 {
 	int64		sum = 0;
-	ListCell   *lc;
 
 	/* Before the first epoch nobody was there either. */
 	if (epochs->since != 0 && from < epochs->since)
 		sum += Max(Min(to, epochs->since) - from, 0);
-	foreach(lc, epochs->gaps[watch])
-	{
-		const GuardGap *gap = lfirst(lc);
-
+	foreach_ptr(GuardGap, gap, epochs->gaps[watch])
 		sum += Max(Min(to, gap->to) - Max(from, gap->from), 0);
-	}
 	return sum;
 }
 

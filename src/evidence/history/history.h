@@ -22,12 +22,11 @@
 #ifndef GUARD_HISTORY_H
 #define GUARD_HISTORY_H
 
-#include "access/htup.h"
-#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 #include "evidence/evidence.h"
+#include "store/rows.h"
 
 /* ---- epochs ---- */
 
@@ -133,7 +132,7 @@ typedef struct GuardKnownUse
 } GuardKnownUse;
 
 /* A row of guard.known_use. */
-extern void guard_history_row(HeapTuple tuple, TupleDesc desc, GuardKnownUse *use);
+extern void guard_history_row(const GuardRows *rows, GuardKnownUse *use);
 
 /*
  * If the segment of which the row speaks is not "segment", the present one (0:

@@ -14,15 +14,13 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
 #include "evidence/history/rows.h"
 #include "guc.h"
-#include "store/store.h"
+#include "store/query.h"
 
 /* guard.known_use */
 #define KNOWN_ID				1
@@ -49,42 +47,38 @@
 #define KNOWN_ALONE_LAST		22
 #define KNOWN_ALONE_PAUSE		23
 #define KNOWN_ALONE_DAYS		24
-void
-guard_history_row(HeapTuple tuple, TupleDesc desc, GuardKnownUse *use)
-{
-	bool		isnull;
-	Datum		value;
 
+/*
+ * A row of guard.known_use.
+ */
+void
+guard_history_row(const GuardRows *rows, GuardKnownUse *use)
+{
 	memset(use, 0, sizeof(*use));
-	use->id = DatumGetInt32(heap_getattr(tuple, KNOWN_ID, desc, &isnull));
-	use->relation = DatumGetObjectId(heap_getattr(tuple, KNOWN_RELATION, desc,
-												  &isnull));
-	use->table = DatumGetObjectId(heap_getattr(tuple, KNOWN_TABLE, desc,
-											   &isnull));
-	namestrcpy(&use->name, NameStr(*DatumGetName(heap_getattr(tuple, KNOWN_NAME,
-															  desc, &isnull))));
-	use->first = guard_history_time(tuple, desc, KNOWN_FIRST);
-	use->last = guard_history_time(tuple, desc, KNOWN_LAST);
-	use->uses = guard_history_bigint(tuple, desc, KNOWN_USES, 0);
-	use->pause = guard_history_bigint(tuple, desc, KNOWN_PAUSE, -1);
-	use->pause_ended = guard_history_time(tuple, desc, KNOWN_PAUSE_ENDED);
-	use->days = DatumGetInt32(heap_getattr(tuple, KNOWN_DAYS, desc, &isnull));
-	value = heap_getattr(tuple, KNOWN_SERVICES, desc, &isnull);
-	use->services = isnull ? NULL : TextDatumGetCString(value);
-	use->last_arbiter = guard_history_time(tuple, desc, KNOWN_ARBITER);
-	use->segment = guard_history_time(tuple, desc, KNOWN_SEGMENT);
-	use->seg_first = guard_history_time(tuple, desc, KNOWN_SEGMENT_FIRST);
-	use->seg_last = guard_history_time(tuple, desc, KNOWN_SEGMENT_LAST);
-	use->seg_uses = guard_history_bigint(tuple, desc, KNOWN_SEGMENT_USES, 0);
-	use->seg_pause = guard_history_bigint(tuple, desc, KNOWN_SEGMENT_PAUSE, -1);
-	use->counters_mark = guard_history_time(tuple, desc, KNOWN_COUNTERS_MARK);
-	use->scans = guard_history_bigint(tuple, desc, KNOWN_SCANS, 0);
-	use->alone = guard_history_bigint(tuple, desc, KNOWN_ALONE, 0);
-	use->alone_first = guard_history_time(tuple, desc, KNOWN_ALONE_FIRST);
-	use->alone_last = guard_history_time(tuple, desc, KNOWN_ALONE_LAST);
-	use->alone_pause = guard_history_bigint(tuple, desc, KNOWN_ALONE_PAUSE, -1);
-	use->alone_days = DatumGetInt32(heap_getattr(tuple, KNOWN_ALONE_DAYS, desc,
-												 &isnull));
+	use->id = guard_rows_int(rows, KNOWN_ID);
+	use->relation = guard_rows_oid(rows, KNOWN_RELATION);
+	use->table = guard_rows_oid(rows, KNOWN_TABLE);
+	namestrcpy(&use->name, guard_rows_text(rows, KNOWN_NAME));
+	use->first = guard_rows_time(rows, KNOWN_FIRST);
+	use->last = guard_rows_time(rows, KNOWN_LAST);
+	use->uses = guard_rows_int(rows, KNOWN_USES);
+	use->pause = guard_rows_int_or(rows, KNOWN_PAUSE, -1);
+	use->pause_ended = guard_rows_time(rows, KNOWN_PAUSE_ENDED);
+	use->days = guard_rows_int(rows, KNOWN_DAYS);
+	use->services = guard_rows_text(rows, KNOWN_SERVICES);
+	use->last_arbiter = guard_rows_time(rows, KNOWN_ARBITER);
+	use->segment = guard_rows_time(rows, KNOWN_SEGMENT);
+	use->seg_first = guard_rows_time(rows, KNOWN_SEGMENT_FIRST);
+	use->seg_last = guard_rows_time(rows, KNOWN_SEGMENT_LAST);
+	use->seg_uses = guard_rows_int(rows, KNOWN_SEGMENT_USES);
+	use->seg_pause = guard_rows_int_or(rows, KNOWN_SEGMENT_PAUSE, -1);
+	use->counters_mark = guard_rows_time(rows, KNOWN_COUNTERS_MARK);
+	use->scans = guard_rows_int(rows, KNOWN_SCANS);
+	use->alone = guard_rows_int(rows, KNOWN_ALONE);
+	use->alone_first = guard_rows_time(rows, KNOWN_ALONE_FIRST);
+	use->alone_last = guard_rows_time(rows, KNOWN_ALONE_LAST);
+	use->alone_pause = guard_rows_int_or(rows, KNOWN_ALONE_PAUSE, -1);
+	use->alone_days = guard_rows_int(rows, KNOWN_ALONE_DAYS);
 }
 
 /*
@@ -153,24 +147,19 @@ guard_history_fold(GuardKnownUse *use, TimestampTz segment,
 void
 guard_history_rebuilt(Oid old, Oid successor)
 {
-	Oid			types[] = {OIDOID, OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(successor), ObjectIdGetDatum(old)};
-
-	guard_store_execute("UPDATE guard.known_use SET relation_oid = $1"
-						" WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY("
-						"SELECT id FROM guard.known_use WHERE relation_oid OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED))",
-						2, types, values, NULL);
+	guard_query_execute("UPDATE guard.known_use SET relation_oid = $1 WHERE id = ANY (ARRAY("
+						"SELECT id FROM guard.known_use WHERE relation_oid = $2 FOR UPDATE SKIP LOCKED))",
+						P_OID(successor), P_OID(old));
 }
 
+/*
+ * A relation has gone.
+ */
 void
 guard_history_forget(Oid relation)
 {
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(relation)};
-
-	guard_store_execute("WITH gone AS (SELECT id FROM guard.known_use"
-						"  WHERE relation_oid OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED),"
-						" hours AS (DELETE FROM guard.hourly_use h USING gone WHERE h.relation_id OPERATOR(pg_catalog.=) gone.id)"
-						" DELETE FROM guard.known_use k USING gone WHERE k.id OPERATOR(pg_catalog.=) gone.id",
-						1, types, values, NULL);
+	guard_query_execute("WITH gone AS (SELECT id FROM guard.known_use WHERE relation_oid = $1 FOR UPDATE SKIP LOCKED),"
+						" hours AS (DELETE FROM guard.hourly_use h USING gone WHERE h.relation_id = gone.id)"
+						" DELETE FROM guard.known_use k USING gone WHERE k.id = gone.id",
+						P_OID(relation));
 }

@@ -17,13 +17,14 @@
  */
 #include "postgres.h"
 
-#include "catalog/index.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/history/history.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
-#include "store/store.h"
+#include "store/catalog.h"
+#include "store/rows.h"
 
 /* guard.known_use */
 #define KNOWN_TABLE				3
@@ -39,7 +40,7 @@ typedef struct Lookup
 	GuardKnownUse table;
 } Lookup;
 
-static bool read_known(HeapTuple tuple, TupleDesc desc, void *arg);
+static bool look_up(Lookup *lookup);
 static void collect_one(GuardEvidence *evidence, Oid relation,
 						GuardKnownUse *use, bool of_table);
 
@@ -61,9 +62,7 @@ guard_history_collect(GuardEvidence *evidence)
 	Lookup		lookup;
 
 	clear(&lookup, evidence);
-	if (!evidence->server->epochs->known ||
-		!guard_store_scan("known_use", "known_use_table_oid_idx", KNOWN_TABLE,
-						  evidence->shape->table, read_known, &lookup))
+	if (!evidence->server->epochs->known || !look_up(&lookup))
 	{
 		GuardFact  *fact = palloc0(sizeof(GuardFact));
 
@@ -80,27 +79,33 @@ guard_history_collect(GuardEvidence *evidence)
 }
 
 /*
- * Is the row about the index or the table that is asked for?  REINDEX
- * CONCURRENTLY in a session without guard gives an index another OID unseen;
- * its name still leads to it (doc/internals/postgresql.md 3.9), until the next
- * snapshot has noticed.
+ * The rows of the index and of its table; false where they cannot be read.
+ * REINDEX CONCURRENTLY in a session without guard gives an index another OID
+ * unseen; its name still leads to it (doc/internals/postgresql.md 3.9), until
+ * the next snapshot has noticed.
  */
 static bool
-read_known(HeapTuple tuple, TupleDesc desc, void *arg)
+look_up(Lookup *lookup)
 {
-	Lookup	   *lookup = arg;
-	GuardKnownUse use;
+	const GuardEvidence *evidence = lookup->evidence;
+	GuardRows  *rows = guard_rows_by_key("known_use", "known_use_table_oid_idx",
+										 KNOWN_TABLE, P_OID(evidence->shape->table));
 
-	guard_history_row(tuple, desc, &use);
-	if (use.relation == use.table)
-		lookup->table = use;
-	else if (use.relation == lookup->evidence->index)
-		lookup->index = use;
-	else if (lookup->index.id == 0 &&
-			 strcmp(NameStr(use.name), lookup->evidence->shape->name) == 0 &&
-			 !OidIsValid(IndexGetRelation(use.relation, true)))
-		lookup->index = use;
-	return true;
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		GuardKnownUse use;
+
+		guard_history_row(rows, &use);
+		if (use.relation == use.table)
+			lookup->table = use;
+		else if (use.relation == evidence->index)
+			lookup->index = use;
+		else if (lookup->index.id == 0 &&
+				 strcmp(NameStr(use.name), evidence->shape->name) == 0 &&
+				 !OidIsValid(guard_catalog_table(use.relation)))
+			lookup->index = use;
+	}
+	return rows != NULL;
 }
 
 /* ----------------------------------------------------------------
@@ -111,12 +116,8 @@ read_known(HeapTuple tuple, TupleDesc desc, void *arg)
 static GuardFact *
 find_fact(const GuardEvidence *evidence, GuardSource source, bool of_table)
 {
-	ListCell   *lc;
-
-	foreach(lc, evidence->facts)
+	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		GuardFact  *fact = lfirst(lc);
-
 		if (fact->source == source && fact->of_table == of_table)
 			return fact;
 	}
@@ -317,12 +318,9 @@ static void
 mark_unobserved(GuardEvidence *evidence, GuardWatch watch)
 {
 	const GuardEpochs *epochs = evidence->server->epochs;
-	ListCell   *lc;
 
-	foreach(lc, evidence->facts)
+	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		GuardFact  *fact = lfirst(lc);
-
 		if (fact->source != GUARD_SOURCE_INHERITED || fact->last == 0 ||
 			fact->gaps != NULL)
 			continue;

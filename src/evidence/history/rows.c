@@ -17,18 +17,15 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/history/rows.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "store/batch.h"
 #include "store/query.h"
-#include "store/store.h"
 
 #define COMPACT_AFTER	14		/* days */
 
@@ -39,19 +36,6 @@ struct GuardHistoryRows
 {
 	GuardBatch *uses;
 	GuardBatch *hours;
-};
-
-static const Oid use_types[] = {
-	INT4OID, OIDOID, OIDOID, NAMEOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, TIMESTAMPTZOID, INT4OID,
-	TEXTOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID,
-	TIMESTAMPTZOID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
-	INT4OID
-};
-
-static const Oid hour_types[] = {
-	OIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID
 };
 
 /* The columns of guard.known_use but for the id, in their order. */
@@ -112,69 +96,40 @@ static const char compact_hours[] =
  * ----------------------------------------------------------------
  */
 
+/*
+ * Rows in the current memory context: none.
+ */
 GuardHistoryRows *
 guard_history_rows_make(void)
 {
 	GuardHistoryRows *rows = palloc(sizeof(GuardHistoryRows));
 
-	rows->uses = guard_batch_make(lengthof(use_types), use_types);
-	rows->hours = guard_batch_make(lengthof(hour_types), hour_types);
+	rows->uses = guard_batch_make();
+	rows->hours = guard_batch_make();
 	return rows;
 }
 
-static Datum
-time_value(TimestampTz at, bool *isnull)
-{
-	*isnull = at == 0;
-	return TimestampTzGetDatum(at);
-}
+/* A pause, null where there is none. */
+#define P_PAUSE(pause)	P_NULL_IF((pause) < 0, P_INT8(pause))
 
-static Datum
-pause_value(int64 pause, bool *isnull)
-{
-	*isnull = pause < 0;
-	return Int64GetDatum(pause);
-}
-
-static Datum
-text_value(const char *str, bool *isnull)
-{
-	*isnull = str == NULL;
-	return str == NULL ? (Datum) 0 : CStringGetTextDatum(str);
-}
-
+/*
+ * One use more.
+ */
 void
 guard_history_rows_use(GuardHistoryRows *rows, const GuardKnownUse *use)
 {
-	Datum		values[lengthof(use_types)];
-	bool		nulls[lengthof(use_types)] = {0};
-
-	values[0] = Int32GetDatum(use->id);
-	values[1] = ObjectIdGetDatum(use->relation);
-	values[2] = ObjectIdGetDatum(use->table);
-	values[3] = PointerGetDatum(memcpy(palloc(NAMEDATALEN), &use->name,
-									   NAMEDATALEN));
-	values[4] = time_value(use->first, &nulls[4]);
-	values[5] = time_value(use->last, &nulls[5]);
-	values[6] = Int64GetDatum(use->uses);
-	values[7] = pause_value(use->pause, &nulls[7]);
-	values[8] = time_value(use->pause_ended, &nulls[8]);
-	values[9] = Int32GetDatum(use->days);
-	values[10] = text_value(use->services, &nulls[10]);
-	values[11] = time_value(use->last_arbiter, &nulls[11]);
-	values[12] = time_value(use->segment, &nulls[12]);
-	values[13] = time_value(use->seg_first, &nulls[13]);
-	values[14] = time_value(use->seg_last, &nulls[14]);
-	values[15] = Int64GetDatum(use->seg_uses);
-	values[16] = pause_value(use->seg_pause, &nulls[16]);
-	values[17] = time_value(use->counters_mark, &nulls[17]);
-	values[18] = Int64GetDatum(use->scans);
-	values[19] = Int64GetDatum(use->alone);
-	values[20] = time_value(use->alone_first, &nulls[20]);
-	values[21] = time_value(use->alone_last, &nulls[21]);
-	values[22] = pause_value(use->alone_pause, &nulls[22]);
-	values[23] = Int32GetDatum(use->alone_days);
-	guard_batch_add(rows->uses, values, nulls);
+	guard_batch_add(rows->uses, P_INT4(use->id), P_OID(use->relation),
+					P_OID(use->table), P_NAME(NameStr(use->name)),
+					P_TIME(use->first), P_TIME(use->last), P_INT8(use->uses),
+					P_PAUSE(use->pause), P_TIME(use->pause_ended),
+					P_INT4(use->days), P_TEXT(use->services),
+					P_TIME(use->last_arbiter), P_TIME(use->segment),
+					P_TIME(use->seg_first), P_TIME(use->seg_last),
+					P_INT8(use->seg_uses), P_PAUSE(use->seg_pause),
+					P_TIME(use->counters_mark), P_INT8(use->scans),
+					P_INT8(use->alone), P_TIME(use->alone_first),
+					P_TIME(use->alone_last), P_PAUSE(use->alone_pause),
+					P_INT4(use->alone_days));
 }
 
 /*
@@ -185,13 +140,10 @@ static char *
 services_since(Oid relation, TimestampTz hour)
 {
 	StringInfoData buf;
-	ListCell   *lc;
 
 	initStringInfo(&buf);
-	foreach(lc, guard_capture_services(relation, NULL))
+	foreach_ptr(GuardCapturedService, service, guard_capture_services(relation, NULL))
 	{
-		const GuardCapturedService *service = lfirst(lc);
-
 		if (service->last < hour)
 			continue;
 		if (buf.len > 0)
@@ -201,24 +153,23 @@ services_since(Oid relation, TimestampTz hour)
 	return buf.len > 0 ? buf.data : NULL;
 }
 
+/*
+ * What happened between two snapshots; see rows.h.
+ */
 void
 guard_history_rows_hour(GuardHistoryRows *rows, const GuardKnownUse *use,
 						TimestampTz at, int64 scans, int64 uses)
 {
-	Datum		values[lengthof(hour_types)];
-	bool		nulls[lengthof(hour_types)] = {0};
 	TimestampTz hour = at - at % USECS_PER_HOUR;
 
-	values[0] = ObjectIdGetDatum(use->relation);
-	values[1] = TimestampTzGetDatum(hour);
-	values[2] = time_value(uses > 0 ? at : 0, &nulls[2]);
-	values[3] = Int64GetDatum(scans);
-	values[4] = Int64GetDatum(uses);
-	values[5] = text_value(uses > 0 ? services_since(use->relation, hour) : NULL,
-						   &nulls[5]);
-	guard_batch_add(rows->hours, values, nulls);
+	guard_batch_add(rows->hours, P_OID(use->relation), P_TIME(hour),
+					P_TIME(uses > 0 ? at : 0), P_INT8(scans), P_INT8(uses),
+					P_TEXT(uses > 0 ? services_since(use->relation, hour) : NULL));
 }
 
+/*
+ * Write them all.
+ */
 void
 guard_history_rows_write(GuardHistoryRows *rows)
 {
@@ -227,26 +178,17 @@ guard_history_rows_write(GuardHistoryRows *rows)
 	guard_batch_execute(rows->hours, write_hours);
 }
 
+/*
+ * Relations that are no more, by their ids.
+ */
 void
 guard_history_rows_delete(List *ids)
 {
-	Oid			types[] = {INT4ARRAYOID};
-	Datum	   *elements = palloc((list_length(ids) + 1) * sizeof(Datum));
-	Datum		values[1];
-	int			n = 0;
-	ListCell   *lc;
-
-	if (ids == NIL)
-		return;
-	foreach(lc, ids)
-		elements[n++] = Int32GetDatum(lfirst_int(lc));
-	values[0] = PointerGetDatum(construct_array(elements, n, INT4OID,
-												sizeof(int32), true,
-												TYPALIGN_INT));
-	guard_store_execute("WITH gone AS (SELECT id FROM guard.known_use WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED),"
-						" hours AS (DELETE FROM guard.hourly_use WHERE relation_id IN (SELECT id FROM gone))"
-						" DELETE FROM guard.known_use WHERE id IN (SELECT id FROM gone)",
-						1, types, values, NULL);
+	if (ids != NIL)
+		guard_query_execute("WITH gone AS (SELECT id FROM guard.known_use WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED),"
+							" hours AS (DELETE FROM guard.hourly_use WHERE relation_id IN (SELECT id FROM gone))"
+							" DELETE FROM guard.known_use WHERE id IN (SELECT id FROM gone)",
+							P_INT4S(ids));
 }
 
 /* ----------------------------------------------------------------
@@ -278,12 +220,8 @@ write_epoch(const GuardEpoch *epoch)
 void
 guard_history_rows_epochs(const GuardEpochs *epochs)
 {
-	ListCell   *lc;
-
-	foreach(lc, epochs->epochs)
+	foreach_ptr(GuardEpoch, epoch, epochs->epochs)
 	{
-		const GuardEpoch *epoch = lfirst(lc);
-
 		if (epoch->changed)
 			write_epoch(epoch);
 	}
@@ -301,8 +239,8 @@ guard_history_rows_epochs(const GuardEpochs *epochs)
 void
 guard_history_prune(const GuardEpochs *epochs)
 {
-	Oid			types[] = {TIMESTAMPTZOID, INT4OID};
-	Datum		values[2];
+	GuardParam	now = P_TIME(epochs->now);
+	GuardParam	retention = P_INT4(guard_guc_history_retention);
 	TimestampTz last = epochs->counters != NULL ?
 		epochs->counters->stored_seen_at : 0;
 
@@ -311,31 +249,25 @@ guard_history_prune(const GuardEpochs *epochs)
 	if (last / USECS_PER_DAY == epochs->now / USECS_PER_DAY)
 		return;
 
-	values[0] = TimestampTzGetDatum(epochs->now);
-	values[1] = Int32GetDatum(COMPACT_AFTER);
-	guard_store_execute(compact_hours, 2, types, values, NULL);
-	values[1] = Int32GetDatum(STATEMENT_KEPT);
-	guard_store_execute("DELETE FROM guard.statement_rate WHERE seen_at < $1 - $2 * interval '1 day'",
-						2, types, values, NULL);
-
-	values[1] = Int32GetDatum(guard_guc_history_retention);
-	guard_store_execute("DELETE FROM guard.hourly_use WHERE hour < $1 - $2 * interval '1 s'",
-						2, types, values, NULL);
-	guard_store_execute("DELETE FROM guard.evidence_epoch WHERE until < $1 - $2 * interval '1 s'",
-						2, types, values, NULL);
+	guard_query_execute(compact_hours, now, P_INT4(COMPACT_AFTER));
+	guard_query_execute("DELETE FROM guard.statement_rate WHERE seen_at < $1 - $2 * interval '1 day'",
+						now, P_INT4(STATEMENT_KEPT));
+	guard_query_execute("DELETE FROM guard.hourly_use WHERE hour < $1 - $2 * interval '1 s'",
+						now, retention);
+	guard_query_execute("DELETE FROM guard.evidence_epoch WHERE until < $1 - $2 * interval '1 s'",
+						now, retention);
 
 	/*
 	 * Sessions that run uncaptured end epochs of capture, dozens a day maybe.
 	 * Where counters were there all the time these say nothing more.
 	 */
-	guard_store_execute("DELETE FROM guard.evidence_epoch e WHERE source = 'capture' AND until IS NOT NULL"
+	guard_query_execute("DELETE FROM guard.evidence_epoch e WHERE source = 'capture' AND until IS NOT NULL"
 						" AND EXISTS (SELECT FROM guard.evidence_epoch c WHERE c.source = 'counters'"
 						"   AND c.since <= e.since AND e.until <= COALESCE(c.until, c.seen_at))"
-						" AND EXISTS (SELECT FROM guard.evidence_epoch l WHERE l.source = 'capture' AND l.since > e.since)",
-						0, NULL, NULL, NULL);
+						" AND EXISTS (SELECT FROM guard.evidence_epoch l WHERE l.source = 'capture' AND l.since > e.since)");
 
 	/* A pause that ended that long ago says nothing of today's. */
-	guard_store_execute("UPDATE guard.known_use SET longest_pause = NULL, pause_ended = NULL"
+	guard_query_execute("UPDATE guard.known_use SET longest_pause = NULL, pause_ended = NULL"
 						" WHERE pause_ended < $1 - $2 * interval '1 s'",
-						2, types, values, NULL);
+						now, retention);
 }

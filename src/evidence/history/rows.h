@@ -10,29 +10,7 @@
 #ifndef GUARD_HISTORY_ROWS_H
 #define GUARD_HISTORY_ROWS_H
 
-#include "access/htup_details.h"
-
 #include "evidence/history/history.h"
-
-/* A column that may be null: 0, or what is asked for, stands for that. */
-static inline TimestampTz
-guard_history_time(HeapTuple tuple, TupleDesc desc, int column)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, column, desc, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
-
-static inline int64
-guard_history_bigint(HeapTuple tuple, TupleDesc desc, int column,
-					 int64 otherwise)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, column, desc, &isnull);
-
-	return isnull ? otherwise : DatumGetInt64(value);
-}
 
 /* Rows of guard.known_use and guard.hourly_use, not written yet. */
 typedef struct GuardHistoryRows GuardHistoryRows;

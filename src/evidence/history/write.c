@@ -44,6 +44,7 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "evidence/history/history.h"
 #include "evidence/history/rows.h"
 #include "guc.h"
@@ -172,14 +173,17 @@ enter(Snapshotting *snap, Oid relation)
 	return known;
 }
 
-static bool
-read_known_use(HeapTuple tuple, TupleDesc desc, void *arg)
+/*
+ * A row of guard.known_use.  Two may mean one relation, rebuilt: one of them
+ * goes.
+ */
+static void
+take_stored(Snapshotting *snap, const GuardRows *rows)
 {
-	Snapshotting *snap = arg;
 	GuardKnownUse use;
 	Known	   *known;
 
-	guard_history_row(tuple, desc, &use);
+	guard_history_row(rows, &use);
 	known = enter(snap, use.relation);
 	if (known->stored)
 		snap->gone = lappend_int(snap->gone, use.id);
@@ -187,8 +191,7 @@ read_known_use(HeapTuple tuple, TupleDesc desc, void *arg)
 		known->use = use;
 	known->stored = true;
 	known->committed =
-		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
-	return true;
+		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(rows->tuple->t_data));
 }
 
 /*
@@ -224,19 +227,18 @@ note_saved(const Known *known)
 static void
 read_known_uses(Snapshotting *snap)
 {
+	GuardRows  *rows = guard_rows_of_table("known_use");
 	HASHCTL		info;
-	ListCell   *lc;
 
 	info.keysize = sizeof(Oid);
 	info.entrysize = sizeof(Known);
 	info.hcxt = CurrentMemoryContext;
 	snap->known = hash_create("guard known uses", 1024, &info,
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	(void) guard_store_scan("known_use", NULL, 0, InvalidOid, read_known_use,
-							snap);
-	foreach(lc, guard_capture_relations())
+	while (rows != NULL && guard_rows_next(rows))
+		take_stored(snap, rows);
+	foreach_ptr(GuardCapturedUse, use, guard_capture_relations())
 	{
-		const GuardCapturedUse *use = lfirst(lc);
 		Known	   *known = enter(snap, use->relation);
 
 		known->captured = use->last_any != 0 && !only_filled(use);
