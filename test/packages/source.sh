@@ -14,8 +14,8 @@ mapfile -t named < <(sed -n 's/^ *sudo apt install \(gcc .*-NN\) .*/\1/p' README
 is_ok "the README names packages: ${named[*]}" test ${#named[@]} -ge 4
 apt-mark auto '.*' > /dev/null 2>&1
 apt-mark manual "${named[@]}" "postgresql-$version" apt guard-no-llvm > /dev/null
-apt-get -q -y autoremove --purge --no-download
-is_ok "nothing else is there" fails dpkg-query -W debhelper lintian build-essential
+apt-get -q -y -o APT::AutoRemove::RecommendsImportant=false -o APT::AutoRemove::SuggestsImportant=false autoremove --purge
+is_ok "nothing else is there" fails grep -q ' installed$' <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' debhelper build-essential g++)
 
 tool() { make -s install-tools PREFIX=/tmp/tools PG_CONFIG=/nowhere && /tmp/tools/bin/guard_review --version && grep -q '^.TH GUARD_REVIEW' /tmp/tools/share/man/man1/guard_review.1; }
 is_ok "make install-tools needs no PostgreSQL" tool
