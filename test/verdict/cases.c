@@ -221,6 +221,7 @@ static Case cases[] = {
 	{"nothing captured, nothing planned", {BIG, BY_PLAN, PLANS(0, 0, 0)}, {VALID}, {UNDATED(5000)}, BLOCK(HOT)},
 	{"plans the same, but counters know of older uses", {BIG, PLANS(3, 3, 1.0)}, {VALID}, {HOT, UNDATED(5000)}, BLOCK(HOT)},
 	{"plans the same, but somebody relies on its uniqueness", {BIG, .asked.named = true, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT, {.source = GUARD_SOURCE_WHATIF, .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
+	{"plans the same, but not all of its use could be read", {BIG, .unread = true, PLANS(3, 3, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"plans the same, but the whole table goes", {BIG, .asked.whole_table = true, PLANS(3, 3, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"unique, plans the same, goes as collateral", {BIG, BY_PLAN, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
 	{"arbiter, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.0), .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
