@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "review/script.h"
 
 static void create_table(Script *script, CreateStmt *stmt);
@@ -221,15 +222,12 @@ add_column_def(Script *script, ScriptRelation *table, ColumnDef *def)
 static void
 copy_columns(Script *script, ScriptRelation *table, ScriptRelation *source)
 {
-	ListCell   *lc;
-
 	/* have them read */
 	(void) guard_script_column(script, source, "");
 	if (!source->columns_known)
 		table->columns_known = false;
-	foreach(lc, source->columns)
+	foreach_ptr(ScriptColumn, model, source->columns)
 	{
-		ScriptColumn *model = lfirst(lc);
 		ScriptColumn *column;
 
 		if (model->dropped)
@@ -250,11 +248,8 @@ copy_columns(Script *script, ScriptRelation *table, ScriptRelation *source)
 static void
 copy_indexes(Script *script, ScriptRelation *table, ScriptRelation *source)
 {
-	ListCell   *lc;
-
-	foreach(lc, guard_script_indexes_of(script, source))
+	foreach_ptr(ScriptRelation, model, guard_script_indexes_of(script, source))
 	{
-		ScriptRelation *model = lfirst(lc);
 		ScriptRelation *index;
 
 		guard_structure_read(model);
@@ -315,7 +310,6 @@ create_index(Script *script, IndexStmt *stmt)
 	ScriptRelation *table = guard_script_find_var(script, stmt->relation, SCRIPT_INDEXABLE);
 	ScriptRelation *index;
 	List	   *columns = NIL;
-	ListCell   *lc;
 
 	if (table == NULL)
 		return;
@@ -329,10 +323,8 @@ create_index(Script *script, IndexStmt *stmt)
 								guard_script_name(index));
 		return;
 	}
-	foreach(lc, stmt->indexParams)
+	foreach_ptr(IndexElem, element, stmt->indexParams)
 	{
-		IndexElem  *element = lfirst(lc);
-
 		columns = lappend(columns, element->name ? element->name :
 						  element->indexcolname ? element->indexcolname : "expr");
 	}
@@ -531,7 +523,6 @@ rename_object(Script *script, RenameStmt *stmt)
 	ScriptRelation *relation = NULL;
 	ScriptSchema *schema;
 	ScriptColumn *column;
-	ListCell   *lc;
 
 	if (stmt->relation != NULL)
 		relation = guard_script_find_var(script, stmt->relation,
@@ -564,10 +555,8 @@ rename_object(Script *script, RenameStmt *stmt)
 		case OBJECT_TABCONSTRAINT:
 			if (relation == NULL)
 				break;
-			foreach(lc, guard_script_indexes_of(script, relation))
+			foreach_ptr(ScriptRelation, index, guard_script_indexes_of(script, relation))
 			{
-				ScriptRelation *index = lfirst(lc);
-
 				if (strcmp(index->name, stmt->subname) == 0)
 					guard_script_rename(script, index, stmt->newname);
 			}

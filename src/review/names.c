@@ -26,6 +26,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "review/script.h"
 
 /* Relations by OID, and by name. */
@@ -81,10 +82,8 @@ guard_script_find_schema(Script *script, const char *name)
 
 	if (strcmp(name, "$user") == 0)
 		name = GetUserNameFromId(GetUserId(), false);
-	foreach(lc, script->schemas)
+	foreach_ptr(ScriptSchema, schema, script->schemas)
 	{
-		ScriptSchema *schema = lfirst(lc);
-
 		if (!schema->dropped && strcmp(schema->name, name) == 0)
 			return schema;
 	}
@@ -265,7 +264,6 @@ guard_script_find_oid(Script *script, Oid oid)
 {
 	OidEntry   *entry = hash_search(script->by_oid, &oid, HASH_FIND, NULL);
 	ScriptRelation *relation;
-	ListCell   *lc;
 	char	   *name;
 	char	   *schema;
 	char		relkind;
@@ -295,10 +293,8 @@ guard_script_find_oid(Script *script, Oid oid)
 	else
 	{
 		/* by OID: the script may have given its name to another one */
-		foreach(lc, script->schemas)
+		foreach_ptr(ScriptSchema, known, script->schemas)
 		{
-			ScriptSchema *known = lfirst(lc);
-
 			if (known->oid == get_rel_namespace(oid))
 				relation->schema = known;
 		}
@@ -395,10 +391,8 @@ guard_script_indexes_of(Script *script, ScriptRelation *table)
 			(void) guard_script_find_oid(script,
 										 ((GuardTarget *) lfirst(lc))->index);
 	}
-	foreach(lc, script->relations)
+	foreach_ptr(ScriptRelation, relation, script->relations)
 	{
-		ScriptRelation *relation = lfirst(lc);
-
 		if (relation->table == table && relation->dropped_by == 0)
 			indexes = lappend(indexes, relation);
 	}
@@ -417,13 +411,9 @@ guard_script_name(const ScriptRelation *relation)
 ScriptColumn *
 guard_script_column(Script *script, ScriptRelation *table, const char *name)
 {
-	ListCell   *lc;
-
 	read_columns(script, table);
-	foreach(lc, table->columns)
+	foreach_ptr(ScriptColumn, column, table->columns)
 	{
-		ScriptColumn *column = lfirst(lc);
-
 		if (!column->dropped && strcmp(column->name, name) == 0)
 			return column;
 	}

@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "policy/sentence.h"
@@ -190,7 +191,6 @@ static void
 collect_drop_schema(Script *script, DropStmt *stmt)
 {
 	ListCell   *lc;
-	ListCell   *lr;
 
 	foreach(lc, stmt->objects)
 	{
@@ -205,10 +205,8 @@ collect_drop_schema(Script *script, DropStmt *stmt)
 			real->objects = list_make1(makeString(schema->real_name));
 			judge(script, (Node *) real, false);
 		}
-		foreach(lr, script->relations)
+		foreach_ptr(ScriptRelation, relation, script->relations)
 		{
-			ScriptRelation *relation = lfirst(lr);
-
 			if (relation->dropped_by != 0 || relation->table != NULL ||
 				relation->schema != schema)
 				continue;
@@ -290,12 +288,8 @@ collect_alter(Script *script, AlterTableStmt *stmt)
 static bool
 alter_constraint(Script *script, ScriptRelation *table, AlterTableCmd *cmd)
 {
-	ListCell   *lc;
-
-	foreach(lc, guard_script_indexes_of(script, table))
+	foreach_ptr(ScriptRelation, index, guard_script_indexes_of(script, table))
 	{
-		ScriptRelation *index = lfirst(lc);
-
 		if (strcmp(index->name, cmd->name) != 0)
 			continue;
 		if (OidIsValid(index->oid))
@@ -319,7 +313,6 @@ alter_column(Script *script, ScriptRelation *table, AlterTableCmd *cmd)
 {
 	ScriptColumn *column = guard_script_column(script, table, cmd->name);
 	const char *label;
-	ListCell   *lc;
 
 	if (column == NULL)
 	{
@@ -330,10 +323,8 @@ alter_column(Script *script, ScriptRelation *table, AlterTableCmd *cmd)
 		return false;
 	}
 	label = guard_script_column_label(script, table, cmd->name);
-	foreach(lc, guard_script_indexes_of(script, table))
+	foreach_ptr(ScriptRelation, index, guard_script_indexes_of(script, table))
 	{
-		ScriptRelation *index = lfirst(lc);
-
 		if (OidIsValid(index->oid) || !guard_structure_uses(index, label))
 			continue;
 		drop_created(script, index, NULL);
@@ -360,9 +351,8 @@ judge(Script *script, Node *stmt, bool concurrently)
 	List	   *targets = NIL;
 	ListCell   *lc;
 
-	foreach(lc, collected != NULL ? collected->targets : NIL)
+	foreach_ptr(GuardTarget, target, collected != NULL ? collected->targets : NIL)
 	{
-		GuardTarget *target = lfirst(lc);
 		ScriptRelation *index = guard_script_find_oid(script, target->index);
 
 		if (target->route == GUARD_ROUTE_INDEX)
@@ -380,9 +370,8 @@ judge(Script *script, Node *stmt, bool concurrently)
 	}
 	foreach(lc, guard_check_targets(targets, guard_check_fellows(targets, fellows_of(script, targets))))
 		add_removal(script, lfirst(lc), concurrently);
-	foreach(lc, targets)
+	foreach_ptr(GuardTarget, target, targets)
 	{
-		GuardTarget *target = lfirst(lc);
 		ScriptRelation *index = guard_script_find_oid(script, target->index);
 
 		guard_script_drop(script, target->table_goes ? index->table : index);
@@ -398,24 +387,16 @@ fellows_of(Script *script, List *targets)
 {
 	List	   *tables = NIL;
 	List	   *fellows = NIL;
-	ListCell   *lc;
-	ListCell   *lr;
 
-	foreach(lc, targets)
+	foreach_ptr(GuardTarget, target, targets)
 	{
-		GuardTarget *target = lfirst(lc);
-
 		tables = list_append_unique_ptr(tables,
 										guard_script_find_oid(script, target->table));
 	}
-	foreach(lc, tables)
+	foreach_ptr(ScriptRelation, table, tables)
 	{
-		ScriptRelation *table = lfirst(lc);
-
-		foreach(lr, table != NULL ? table->removals : NIL)
+		foreach_ptr(ScriptRemoval, removal, table != NULL ? table->removals : NIL)
 		{
-			ScriptRemoval *removal = lfirst(lr);
-
 			if (removal->undone)
 				continue;
 			fellows = lappend_oid(fellows, removal->target->index);
@@ -430,7 +411,6 @@ add_removal(Script *script, GuardJudgement *judgement, bool concurrently)
 {
 	GuardTarget *target = judgement->target;
 	ScriptRemoval *removal = palloc0(sizeof(ScriptRemoval));
-	ListCell   *lc;
 
 	removal->index = guard_script_find_oid(script, target->index);
 	if (removal->index == NULL)
@@ -446,9 +426,8 @@ add_removal(Script *script, GuardJudgement *judgement, bool concurrently)
 	removal->busy = is_busy(judgement);
 	removal->waits = !concurrently && !script->settings.lock_timeout;
 	removal->row = guard_review_row(script, guard_script_name(removal->index), NULL);
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		GuardVerdict *verdict = lfirst(lc);
 		bool		known;
 
 		if (verdict->reason == GUARD_REASON_REPLACED)
@@ -507,12 +486,9 @@ is_busy(const GuardJudgement *judgement)
 	int64		quiet = (int64) guard_guc_quiet_period * USECS_PER_SEC;
 	GuardCaptureStatus status;
 	PgStat_StatTabEntry *counters;
-	ListCell   *lc;
 
-	foreach(lc, evidence->facts)
+	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = lfirst(lc);
-
 		if (fact->seen == GUARD_SEEN_USED &&
 			(fact->last == 0 || evidence->as_of - fact->last < quiet))
 			return true;
@@ -654,13 +630,11 @@ serves(const ScriptRemoval *removal, const ScriptRelation *index)
 {
 	ScriptMatch worst = SCRIPT_MATCH_SERVES;
 	int			i = 0;
-	ListCell   *lc;
 
 	if (index->dropped_by != 0)
 		return SCRIPT_MATCH_NONE;
-	foreach(lc, removal->judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, removal->judgement->verdicts)
 	{
-		const GuardVerdict *verdict = lfirst(lc);
 		const GuardShape *gone = list_nth(removal->gone, i++);
 
 		worst = Min(worst, guard_structure_match(gone, index, verdict->needs_unique));
@@ -691,15 +665,12 @@ find_heir(Script *script, ScriptRemoval *removal)
 {
 	ScriptRelation *successor = guard_script_find(script, removal->table_schema,
 												  removal->table_name);
-	ListCell   *lc;
 
 	/* have the indexes read of the table that is there in its place */
 	if (successor != NULL && successor != removal->table)
 		(void) guard_script_indexes_of(script, successor);
-	foreach(lc, script->relations)
+	foreach_ptr(ScriptRelation, index, script->relations)
 	{
-		ScriptRelation *index = lfirst(lc);
-
 		if (!is_candidate(removal, index))
 			continue;
 		guard_structure_read(index);
@@ -720,12 +691,8 @@ find_heir(Script *script, ScriptRemoval *removal)
 void
 guard_removal_index_added(Script *script, ScriptRelation *index)
 {
-	ListCell   *lc;
-
-	foreach(lc, script->removals)
+	foreach_ptr(ScriptRemoval, removal, script->removals)
 	{
-		ScriptRemoval *removal = lfirst(lc);
-
 		if (removal->undone || removal->heir != NULL || removal->later != NULL ||
 			!is_candidate(removal, index))
 			continue;

@@ -34,6 +34,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "review/script.h"
 
 /* A column that the script adds: it has a name, and no number. */
@@ -70,10 +71,8 @@ guard_structure_of_index(Script *script, ScriptRelation *index, IndexStmt *stmt)
 	shape->pages_per_range = shape->am == BRIN_AM_OID ? brin_range(stmt->options) : 0;
 	foreach(lc, stmt->indexParams)
 		read_element(script, index, &shape->keys[i++], lfirst(lc));
-	foreach(lc, stmt->indexIncludingParams)
+	foreach_ptr(IndexElem, element, stmt->indexIncludingParams)
 	{
-		IndexElem  *element = lfirst(lc);
-
 		if (element->name != NULL)
 			shape->included = lappend(shape->included,
 									  pstrdup(guard_script_column_label(script, index->table,
