@@ -304,11 +304,13 @@ define_whatif(void)
 	DefineCustomIntVariable("guard.whatif_interval",
 							"How often a statement is planned without the same index.",
 							NULL, &guard_guc_whatif_interval, 3600, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_S | GUC_NOT_IN_SAMPLE,
+							NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.whatif_time_limit",
 							"Planning time above which a statement is not planned once more.",
 							NULL, &guard_guc_whatif_time_limit, 10, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+							PGC_SUSET, GUC_UNIT_MS | GUC_NOT_IN_SAMPLE,
+							NULL, NULL, NULL);
 
 	/* Anybody's: it changes nothing but plans of the session that sets it. */
 	DefineCustomStringVariable("guard.without_index",
