@@ -247,32 +247,6 @@ publishes_changes(List *relations)
 }
 
 /*
- * The table that a partition belongs to, or the first of those that an
- * inheritance child inherits from; InvalidOid when there is none.
- */
-static Oid
-find_parent(Oid table)
-{
-	Relation	rel = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			parent = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(table));
-	scan = systable_beginscan(rel, InheritsRelidSeqnoIndexId, true, NULL, 1,
-							  &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-
-	return parent;
-}
-
-/*
  * The roles of an index.  Every false stands for "no" as well as for "has
  * vanished meanwhile".
  */
@@ -297,7 +271,7 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 		is_publishable(shape->table, form) && publishes_changes(relations);
 	roles->subscribed = guard_roles_subscribed(shape->table);
 
-	parent = find_parent(shape->table);
+	parent = guard_catalog_parent(shape->table);
 	roles->is_matview = form->relkind == RELKIND_MATVIEW;
 	roles->is_partition = form->relispartition;
 	roles->is_inheritance_child = OidIsValid(parent) && !form->relispartition;

@@ -26,25 +26,20 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "lib/stringinfo.h"
 #include "pgstat.h"
 #include "storage/lmgr.h"
-#include "utils/fmgroids.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
+#include "store/catalog.h"
 
 /* A partition is aimed at when it draws this many times its siblings' share. */
 #define AIMED_FACTOR	2
@@ -217,22 +212,7 @@ collect_counted(GuardEvidence *evidence, Oid relation,
 List *
 guard_usage_relations(Oid table)
 {
-	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
-	List	   *relations = list_make1_oid(table);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(table));
-	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true, NULL,
-							  1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		relations = lappend_oid(relations,
-								((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
-	systable_endscan(scan);
-	table_close(pg_index, AccessShareLock);
-	return relations;
+	return lcons_oid(table, guard_catalog_indexes(table));
 }
 
 /*
@@ -266,25 +246,10 @@ static List *
 find_siblings(const GuardEvidence *evidence)
 {
 	Oid			parent = evidence->roles.partition_parent;
-	Relation	pg_inherits;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
 
 	if (!OidIsValid(parent))
-	{
-		pg_inherits = table_open(InheritsRelationId, AccessShareLock);
-		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
-					F_OIDEQ, ObjectIdGetDatum(evidence->shape->table));
-		scan = systable_beginscan(pg_inherits, InheritsRelidSeqnoIndexId, true,
-								  NULL, 1, &key);
-		tuple = systable_getnext(scan);
-		if (HeapTupleIsValid(tuple))
-			parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
-		systable_endscan(scan);
-		table_close(pg_inherits, AccessShareLock);
-	}
-	return OidIsValid(parent) ? find_inheritance_children(parent, NoLock) : NIL;
+		parent = guard_catalog_parent(evidence->shape->table);
+	return OidIsValid(parent) ? guard_catalog_children(parent) : NIL;
 }
 
 /*

@@ -148,9 +148,11 @@ leave(GuardFrame *frame)
 }
 
 /*
- * The frame ends in any case, also when that leads to another error.
+ * The frame ends in any case, also when that leads to another error.  Not
+ * inlined: the compiler would fear for the variables of one PG_TRY in the
+ * handler of another.
  */
-static void
+static pg_noinline void
 fail(GuardFrame *frame)
 {
 	PG_TRY();

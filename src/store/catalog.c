@@ -118,6 +118,12 @@ take_child(HeapTuple tuple)
 	return form->inhdetachpending ? InvalidOid : form->inhrelid;
 }
 
+static Oid
+take_parent(HeapTuple tuple)
+{
+	return ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+}
+
 /*
  * The indexes of a table.
  */
@@ -136,6 +142,18 @@ guard_catalog_children(Oid parent)
 {
 	return scan_catalog(InheritsRelationId, InheritsParentIndexId,
 						Anum_pg_inherits_inhparent, parent, take_child);
+}
+
+/*
+ * What a table is a partition of, or inherits from first.
+ */
+Oid
+guard_catalog_parent(Oid table)
+{
+	List	   *parents = scan_catalog(InheritsRelationId, InheritsRelidSeqnoIndexId,
+									   Anum_pg_inherits_inhrelid, table, take_parent);
+
+	return parents == NIL ? InvalidOid : linitial_oid(parents);
 }
 
 /*

@@ -41,6 +41,12 @@ extern Oid	guard_catalog_index_named(Oid table, const char *name);
 extern List *guard_catalog_children(Oid parent);
 
 /*
+ * What a table is a partition of, or the first of those that it inherits from;
+ * InvalidOid: nothing.
+ */
+extern Oid	guard_catalog_parent(Oid table);
+
+/*
  * A relation and all that it is a partition of, itself first and the topmost
  * last.
  */
