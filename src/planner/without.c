@@ -33,6 +33,7 @@
 #include "utils/varlena.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "guc.h"
 #include "planner/indexlist.h"
 #include "planner/without.h"
@@ -171,11 +172,8 @@ display_name(const IndexName *name)
 static bool
 check_meaning(List *names)
 {
-	ListCell   *lc;
-
-	foreach(lc, names)
+	foreach_ptr(IndexName, name, names)
 	{
-		IndexName  *name = (IndexName *) lfirst(lc);
 		Oid			relation = find_index(name->schema, name->name);
 
 		if (!OidIsValid(relation))
@@ -200,12 +198,9 @@ pack_names(List *names)
 	Size		size = offsetof(PackedNames, names);
 	PackedNames *packed;
 	char	   *end;
-	ListCell   *lc;
 
-	foreach(lc, names)
+	foreach_ptr(IndexName, name, names)
 	{
-		IndexName  *name = (IndexName *) lfirst(lc);
-
 		size += (name->schema ? strlen(name->schema) : 0) +
 			strlen(name->name) + 2;
 	}
@@ -214,10 +209,8 @@ pack_names(List *names)
 		return NULL;
 	packed->count = list_length(names);
 	end = packed->names;
-	foreach(lc, names)
+	foreach_ptr(IndexName, name, names)
 	{
-		IndexName  *name = (IndexName *) lfirst(lc);
-
 		strcpy(end, name->schema ? name->schema : "");
 		end += strlen(end) + 1;
 		strcpy(end, name->name);
@@ -330,15 +323,13 @@ collect_left_out(void)
 static bool
 is_left_out(Oid index, List *left_out)
 {
-	ListCell   *lc;
-
 	if (list_member_oid(left_out, index))
 		return true;
 	if (!get_rel_relispartition(index))
 		return false;
-	foreach(lc, get_partition_ancestors(index))
+	foreach_oid(each, get_partition_ancestors(index))
 	{
-		if (list_member_oid(left_out, lfirst_oid(lc)))
+		if (list_member_oid(left_out, each))
 			return true;
 	}
 	return false;
@@ -386,16 +377,14 @@ parse_option(const char *value)
 {
 	List	   *names;
 	List	   *result = NIL;
-	ListCell   *lc;
 
 	if (!parse_names(value, &names))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for EXPLAIN option \"%s\": \"%s\"",
 						EXPLAIN_OPTION, value)));
-	foreach(lc, names)
+	foreach_ptr(IndexName, name, names)
 	{
-		IndexName  *name = (IndexName *) lfirst(lc);
 		Oid			relation = find_index(name->schema, name->name);
 
 		if (!OidIsValid(relation))

@@ -46,6 +46,7 @@
 #include "utils/rel.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "planner/capture/tables.h"
 #include "store/store.h"
 
@@ -421,7 +422,6 @@ static void
 note_target(ResultRelInfo *target, int flags)
 {
 	Relation	rel = target->ri_RelationDesc;
-	ListCell   *lc;
 
 	if (rel == NULL || !is_ours(rel))
 		return;
@@ -430,9 +430,9 @@ note_target(ResultRelInfo *target, int flags)
 						  flags | GUARD_USE_WRITE);
 
 	/* Empty where ON CONFLICT names no index: then any would do. */
-	foreach(lc, target->ri_onConflictArbiterIndexes)
-		guard_pending_use(lfirst_oid(lc), rel->rd_rel->relowner, flags |
-						  (is_new(target, lfirst_oid(lc)) ? 0 : GUARD_USE_ARBITER));
+	foreach_oid(each, target->ri_onConflictArbiterIndexes)
+		guard_pending_use(each, rel->rd_rel->relowner, flags |
+						  (is_new(target, each) ? 0 : GUARD_USE_ARBITER));
 	if (target->ri_onConflictArbiterIndexes == NIL)
 		excuse_probes(target);
 }
@@ -465,17 +465,14 @@ void
 guard_walk_execution(QueryDesc *queryDesc, bool excused)
 {
 	WalkState	walk;
-	ListCell   *lc;
 
 	walk.estate = queryDesc->estate;
 	walk.excused = excused;
 	walk.workers = false;
 
 	walk_node(queryDesc->planstate, WALK_AIMED, &walk);
-	foreach(lc, walk.estate->es_subplanstates)
+	foreach_ptr(PlanState, subplan, walk.estate->es_subplanstates)
 	{
-		PlanState  *subplan = (PlanState *) lfirst(lc);
-
 		if (subplan)
 			walk_node(subplan, WALK_AIMED |
 					  (walk.workers && subplan->plan->parallel_safe ?

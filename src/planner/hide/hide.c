@@ -51,6 +51,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "compat/list.h"
 #include "guc.h"
 #include "planner/hide/registry.h"
 #include "planner/indexlist.h"
@@ -224,18 +225,17 @@ put_tree(HiddenCopy *fresh, const GuardHideRow *row)
 {
 	Oid			root = guard_hide_resolve(row->table, row->index,
 										  NameStr(row->name));
-	ListCell   *lc;
 
 	enter(fresh, row->table, true);
 	if (!OidIsValid(root))
 		return;
-	foreach(lc, find_all_inheritors(root, NoLock, NULL))
+	foreach_oid(each, find_all_inheritors(root, NoLock, NULL))
 	{
-		Oid			table = IndexGetRelation(lfirst_oid(lc), true);
+		Oid			table = IndexGetRelation(each, true);
 
-		enter(fresh, lfirst_oid(lc), true);
+		enter(fresh, each, true);
 		if (OidIsValid(table))
-			put_index(fresh, table, lfirst_oid(lc), row, root);
+			put_index(fresh, table, each, row, root);
 	}
 }
 
@@ -538,7 +538,6 @@ guard_hide_count(void)
 	HiddenEntry *entry;
 	List	   *relations = NIL;
 	int			count = 0;
-	ListCell   *lc;
 
 	(void) make_current();
 	if (copy == NULL)
@@ -548,9 +547,9 @@ guard_hide_count(void)
 	hash_seq_init(&status, copy->entries);
 	while ((entry = hash_seq_search(&status)) != NULL)
 		relations = lappend_oid(relations, entry->relation);
-	foreach(lc, relations)
+	foreach_oid(each, relations)
 	{
-		entry = find_entry(lfirst_oid(lc));
+		entry = find_entry(each);
 		for (HiddenIndex *hidden = entry->first; hidden != NULL; hidden = hidden->next)
 			count += OidIsValid(hidden->current) &&
 				find_index(entry, hidden->current) == hidden;

@@ -22,6 +22,7 @@
 #include "parser/parsetree.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "planner/whatif/plan.h"
 
 /* Called for each scan; false ends the walk. */
@@ -168,12 +169,9 @@ int
 guard_plan_count(List *scans, Oid heap, Oid index)
 {
 	int			count = 0;
-	ListCell   *lc;
 
-	foreach(lc, scans)
+	foreach_ptr(GuardPlanScan, scan, scans)
 	{
-		GuardPlanScan *scan = (GuardPlanScan *) lfirst(lc);
-
 		count += scan->heap == heap && scan->index == index ? 1 : 0;
 	}
 	return count;

@@ -47,6 +47,7 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "store/flag.h"
@@ -219,7 +220,6 @@ guard_question_ask(Oid index, int64 queryid, double slow, List *tables)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	Question   *place;
-	ListCell   *lc;
 
 	if (shared == NULL || !guard_flag_wait(&shared->busy))
 		return false;
@@ -238,10 +238,10 @@ guard_question_ask(Oid index, int64 queryid, double slow, List *tables)
 	pg_atomic_clear_flag(&shared->busy);
 	if (place == NULL)
 		return false;
-	foreach(lc, tables)
+	foreach_oid(each, tables)
 	{
-		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(lc))))
-			CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
+		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(each)))
+			CacheInvalidateRelcacheByRelid(each);
 	}
 	return true;
 }
@@ -344,15 +344,12 @@ static void
 note_alikes(RelOptInfo *rel, Oid heap)
 {
 	MemoryContext old;
-	ListCell   *lh;
-	ListCell   *lo;
 
 	if (likely(!OidIsValid(looked_at)))
 		return;
 	old = MemoryContextSwitchTo(alikes_context);
-	foreach(lh, rel->indexlist)
+	foreach_ptr(IndexOptInfo, hidden, rel->indexlist)
 	{
-		IndexOptInfo *hidden = lfirst(lh);
 		Alike	   *alike;
 
 		if (hidden->hypothetical || !guard_hide_is_hidden(hidden->indexoid))
@@ -360,10 +357,8 @@ note_alikes(RelOptInfo *rel, Oid heap)
 		alike = palloc0(sizeof(*alike));
 		alike->heap = heap;
 		alike->hidden = hidden->indexoid;
-		foreach(lo, rel->indexlist)
+		foreach_ptr(IndexOptInfo, other, rel->indexlist)
 		{
-			IndexOptInfo *other = lfirst(lo);
-
 			if (other != hidden && !other->hypothetical &&
 				same_structure(hidden, other))
 				alike->other = other->indexoid;
@@ -426,12 +421,8 @@ all_have_alikes(void)
 static bool
 scans_hidden(List *scans)
 {
-	ListCell   *lc;
-
-	foreach(lc, alikes)
+	foreach_ptr(const Alike, alike, alikes)
 	{
-		const Alike *alike = lfirst(lc);
-
 		if (guard_plan_count(scans, alike->heap, alike->hidden) > 0)
 			return true;
 	}

@@ -28,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "guc.h"
 #include "planner/hide/hide.h"
 #include "planner/whatif/whatif.h"
@@ -88,12 +89,8 @@ is_ours(Oid heap)
 static Candidate *
 find_candidate(List *candidates, Oid index)
 {
-	ListCell   *lc;
-
-	foreach(lc, candidates)
+	foreach_ptr(Candidate, candidate, candidates)
 	{
-		Candidate  *candidate = (Candidate *) lfirst(lc);
-
 		if (candidate->index == index)
 			return candidate;
 	}
@@ -107,11 +104,9 @@ static List *
 scanned_candidates(GuardSample *sample)
 {
 	List	   *result = NIL;
-	ListCell   *lc;
 
-	foreach(lc, sample->scans)
+	foreach_ptr(GuardPlanScan, scan, sample->scans)
 	{
-		GuardPlanScan *scan = (GuardPlanScan *) lfirst(lc);
 		Candidate  *candidate;
 		Oid			top;
 
@@ -141,11 +136,9 @@ static List *
 silent_candidates(GuardSample *sample, List *scanned)
 {
 	List	   *result = NIL;
-	ListCell   *lc;
 
-	foreach(lc, sample->seen.indexes)
+	foreach_ptr(GuardSeenIndex, index, sample->seen.indexes)
 	{
-		GuardSeenIndex *index = (GuardSeenIndex *) lfirst(lc);
 		Oid			heap = IndexGetRelation(index->index, true);
 		Oid			top;
 		Candidate  *candidate;
@@ -203,11 +196,9 @@ find_takeover(GuardSample *sample, Candidate *candidate, List *scans,
 			  GuardWhatIf *record)
 {
 	Oid			same = InvalidOid;	/* was scanned all along */
-	ListCell   *lc;
 
-	foreach(lc, scans)
+	foreach_ptr(GuardPlanScan, scan, scans)
 	{
-		GuardPlanScan *scan = (GuardPlanScan *) lfirst(lc);
 		bool		more;
 
 		if (!list_member_oid(candidate->heaps, scan->heap))
@@ -249,16 +240,15 @@ guard_sample_indexes(Oid index)
 	Relation	rel = OidIsValid(heap) ? RelationIdGetRelation(heap) : NULL;
 	uint32		result = 0;
 	List	   *indexes;
-	ListCell   *lc;
 
 	if (rel == NULL)
 		return 0;
 	indexes = RelationGetIndexList(rel);
-	foreach(lc, indexes)
+	foreach_oid(each, indexes)
 	{
-		if (get_index_isvalid(lfirst_oid(lc)) &&
-			!guard_hide_is_hidden(lfirst_oid(lc)))
-			result ^= murmurhash32(lfirst_oid(lc));
+		if (get_index_isvalid(each) &&
+			!guard_hide_is_hidden(each))
+			result ^= murmurhash32(each);
 	}
 	list_free(indexes);
 	RelationClose(rel);
@@ -346,12 +336,10 @@ has_time(GuardSample *sample)
 static bool
 claim_pair(GuardSample *sample, Candidate *candidate)
 {
-	ListCell   *lc;
-
-	foreach(lc, candidate->leaves)
+	foreach_oid(each, candidate->leaves)
 	{
-		if (lfirst_oid(lc) != candidate->index)
-			(void) guard_clock_claim(pair_key(sample, lfirst_oid(lc),
+		if (each != candidate->index)
+			(void) guard_clock_claim(pair_key(sample, each,
 											  candidate->role),
 									 sample->now, sample->now);
 	}
@@ -362,11 +350,8 @@ claim_pair(GuardSample *sample, Candidate *candidate)
 static void
 sample_scanned(GuardSample *sample, List *candidates)
 {
-	ListCell   *lc;
-
-	foreach(lc, candidates)
+	foreach_ptr(Candidate, candidate, candidates)
 	{
-		Candidate  *candidate = (Candidate *) lfirst(lc);
 		PlannedStmt *shadow;
 
 		if (!has_time(sample))
@@ -406,14 +391,12 @@ static void
 sample_silent(GuardSample *sample, List *candidates)
 {
 	bool		any;
-	ListCell   *lc;
 
 	if (candidates == NIL || !has_time(sample))
 		return;
 	any = matters_at_all(sample, candidates);
-	foreach(lc, candidates)
+	foreach_ptr(Candidate, candidate, candidates)
 	{
-		Candidate  *candidate = (Candidate *) lfirst(lc);
 		PlannedStmt *shadow;
 
 		if (any && !has_time(sample))

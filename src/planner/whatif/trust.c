@@ -56,6 +56,7 @@
 #include "utils/typcache.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "planner/whatif/trust.h"
 
 /* What has been looked at for the query at hand, or is being looked at. */
@@ -211,11 +212,9 @@ is_c_operator(Oid operator, Trust *trust)
 static bool
 are_c_operators(List *operators, Trust *trust)
 {
-	ListCell   *lc;
-
-	foreach(lc, operators)
+	foreach_oid(each, operators)
 	{
-		if (!is_c_operator(lfirst_oid(lc), trust))
+		if (!is_c_operator(each, trust))
 			return false;
 	}
 	return true;
@@ -461,12 +460,10 @@ calls_others(Node *node, void *context)
 static bool
 are_c_indexes(Relation rel, Trust *trust)
 {
-	ListCell   *lc;
-
-	foreach(lc, RelationGetIndexList(rel))
+	foreach_oid(each, RelationGetIndexList(rel))
 	{
 		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
-											ObjectIdGetDatum(lfirst_oid(lc)));
+											ObjectIdGetDatum(each));
 		bool		isnull;
 		bool		result;
 
@@ -488,12 +485,10 @@ are_c_indexes(Relation rel, Trust *trust)
 static bool
 are_c_statistics(Relation rel, Trust *trust)
 {
-	ListCell   *lc;
-
-	foreach(lc, RelationGetStatExtList(rel))
+	foreach_oid(each, RelationGetStatExtList(rel))
 	{
 		HeapTuple	tuple = SearchSysCache1(STATEXTOID,
-											ObjectIdGetDatum(lfirst_oid(lc)));
+											ObjectIdGetDatum(each));
 		bool		result;
 
 		if (!HeapTupleIsValid(tuple))
@@ -561,15 +556,13 @@ is_c_partition_key(Oid table, Trust *trust)
 static bool
 are_c_partition_keys(Relation rel, Trust *trust)
 {
-	ListCell   *lc;
-
 	if (!is_c_partition_key(RelationGetRelid(rel), trust))
 		return false;
 	if (!rel->rd_rel->relispartition)
 		return true;
-	foreach(lc, get_partition_ancestors(RelationGetRelid(rel)))
+	foreach_oid(each, get_partition_ancestors(RelationGetRelid(rel)))
 	{
-		if (!is_c_partition_key(lfirst_oid(lc), trust))
+		if (!is_c_partition_key(each, trust))
 			return false;
 	}
 	return true;
@@ -596,13 +589,12 @@ bool
 guard_trust_query(Query *query, List *relations)
 {
 	Trust		trust = {NIL};
-	ListCell   *lc;
 
 	if (calls_others((Node *) query, &trust))
 		return false;
-	foreach(lc, relations)
+	foreach_oid(each, relations)
 	{
-		if (!is_c_relation(lfirst_oid(lc), &trust))
+		if (!is_c_relation(each, &trust))
 			return false;
 	}
 	return true;

@@ -64,6 +64,7 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/indexlist.h"
@@ -276,9 +277,8 @@ note_seen(RelOptInfo *rel, Oid heap)
 		return;
 	old = MemoryContextSwitchTo(seen->context);
 	seen->relations = lappend_oid(seen->relations, heap);
-	foreach(lc, rel->indexlist)
+	foreach_ptr(IndexOptInfo, info, rel->indexlist)
 	{
-		IndexOptInfo *info = (IndexOptInfo *) lfirst(lc);
 		GuardSeenIndex *index;
 
 		/* What hypopg invents has an OID, but is no relation. */
@@ -420,12 +420,9 @@ read_records(Oid index)
 {
 	List	   *records = guard_whatif_table_read(index);
 	uint32		indexes = records == NIL ? 0 : guard_sample_indexes(index);
-	ListCell   *lc;
 
-	foreach(lc, records)
+	foreach_ptr(GuardWhatIf, record, records)
 	{
-		GuardWhatIf *record = lfirst(lc);
-
 		record->answers &= record->indexes == indexes;
 	}
 	return records;
