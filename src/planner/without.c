@@ -53,18 +53,8 @@ typedef struct Without
 	struct Without *outer;
 } Without;
 
-/*
- * The setting as it was parsed, in one piece, as extras of settings must be:
- * schema (empty where there is none) and name of each index, one after the
- * other, each with its zero byte.
- */
-typedef struct PackedNames
-{
-	int			count;
-	char		names[FLEXIBLE_ARRAY_MEMBER];
-} PackedNames;
-
-static const PackedNames *named = NULL; /* NULL: nothing is set */
+/* guard.without_index, known to be a list of names; NULL: nothing is set */
+static const char *named = NULL;
 static Without *running = NULL;
 
 /* ----------------------------------------------------------------
@@ -189,34 +179,10 @@ check_meaning(List *names)
 	return true;
 }
 
-/*
- * Put the names into one piece of the kind that settings can keep.
- */
-static PackedNames *
-pack_names(List *names)
+static bool
+is_blank(const char *value)
 {
-	Size		size = offsetof(PackedNames, names);
-	PackedNames *packed;
-	char	   *end;
-
-	foreach_ptr(IndexName, name, names)
-	{
-		size += (name->schema ? strlen(name->schema) : 0) +
-			strlen(name->name) + 2;
-	}
-	packed = guc_malloc(LOG, size);
-	if (packed == NULL)
-		return NULL;
-	packed->count = list_length(names);
-	end = packed->names;
-	foreach_ptr(IndexName, name, names)
-	{
-		strcpy(end, name->schema ? name->schema : "");
-		end += strlen(end) + 1;
-		strcpy(end, name->name);
-		end += strlen(end) + 1;
-	}
-	return packed;
+	return value[strspn(value, " \t\n\r")] == '\0';
 }
 
 /*
@@ -227,10 +193,9 @@ pack_names(List *names)
 static bool
 check_setting(char **newval, void **extra, GucSource source)
 {
-	bool		empty = (*newval)[strspn(*newval, " \t\n\r")] == '\0';
+	bool		empty = is_blank(*newval);
 	List	   *names;
 
-	*extra = NULL;
 	if (source == PGC_S_TEST ||
 		(!empty && source > PGC_S_DYNAMIC_DEFAULT && source < PGC_S_CLIENT))
 	{
@@ -249,12 +214,9 @@ check_setting(char **newval, void **extra, GucSource source)
 	}
 
 	/* As a connection begins, and for later, names may mean nothing yet. */
-	if (source == PGC_S_SESSION && IsTransactionState() &&
-		OidIsValid(MyDatabaseId) && !InitializingParallelWorker &&
-		!IsParallelWorker() && !check_meaning(names))
-		return false;
-	*extra = pack_names(names);
-	return *extra != NULL;
+	return source != PGC_S_SESSION || !IsTransactionState() ||
+		!OidIsValid(MyDatabaseId) || InitializingParallelWorker ||
+		IsParallelWorker() || check_meaning(names);
 }
 
 /*
@@ -263,9 +225,11 @@ check_setting(char **newval, void **extra, GucSource source)
 static void
 assign_setting(const char *newval, void *extra)
 {
-	if (named != NULL || extra != NULL)
+	const char *now = is_blank(newval) ? NULL : newval;
+
+	if (named != NULL || now != NULL)
 		ResetPlanCache();
-	named = extra;
+	named = now;
 }
 
 /* ----------------------------------------------------------------
@@ -303,19 +267,18 @@ static List *
 collect_left_out(void)
 {
 	List	   *result = NIL;
-	const char *next = named ? named->names : NULL;
+	List	   *names;
 
 	for (Without *frame = running; frame != NULL; frame = frame->outer)
 		result = list_concat_unique_oid(result, frame->indexes);
-	for (int i = 0; named && i < named->count; i++)
+	if (named == NULL || !parse_names(named, &names))
+		return result;
+	foreach_ptr(IndexName, name, names)
 	{
-		const char *schema = next;
-		const char *name = schema + strlen(schema) + 1;
-		Oid			index = find_index(schema[0] != '\0' ? schema : NULL, name);
+		Oid			index = find_index(name->schema, name->name);
 
 		if (OidIsValid(index))
 			result = lappend_oid(result, index);
-		next = name + strlen(name) + 1;
 	}
 	return result;
 }

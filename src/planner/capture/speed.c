@@ -40,6 +40,7 @@
 
 #include "compat/compat.h"
 #include "planner/capture/speed.h"
+#include "planner/plan.h"
 #include "store/flag.h"
 #include "planner/slots.h"
 
@@ -65,9 +66,6 @@ static const double assumed[GUARD_SPEED_KINDS] = {
 
 /* Of an execution that ended early, LIMIT apart, this much must be there. */
 #define FETCHED			0.5
-
-/* Plans nest; this deep nothing decides any more. */
-#define MAX_DEPTH		20
 
 /* Of the sources of a kind, for one role. */
 #define ROLE_SOURCES	8
@@ -134,68 +132,40 @@ guard_speed_init(void)
 
 /* ---- what kind of plan is it? ---- */
 
-static void
-add_scan(const Plan *plan, GuardSpeedKind kind, Scans *scans)
-{
-	scans->costs[kind] += plan->total_cost;
-	if (plan->total_cost > scans->largest)
-	{
-		scans->largest = plan->total_cost;
-		scans->scanrelid = ((const Scan *) plan)->scanrelid;
-	}
-}
-
 /*
- * Add up the costs of the scans below a node.
+ * Add up the costs of a plan's scans.
  */
-static void
-add_scans(const Plan *plan, int depth, Scans *scans)
+static bool
+add_scan(Scan *scan, void *arg)
 {
-	const List *members = NIL;
-	const ListCell *lc;
+	Scans	   *scans = arg;
+	double		cost = ((Plan *) scan)->total_cost;
 
-	if (plan == NULL || depth == MAX_DEPTH)
-		return;
-	switch (nodeTag(plan))
+	/* Bitmap index scans are in the cost of the heap scan above them. */
+	if (IsA(scan, BitmapIndexScan))
+		return true;
+	scans->costs[IsA(scan, SeqScan) || IsA(scan, SampleScan) ?
+				 GUARD_SPEED_SCAN : GUARD_SPEED_INDEX] += cost;
+	if (cost > scans->largest)
 	{
-		case T_SeqScan:
-			add_scan(plan, GUARD_SPEED_SCAN, scans);
-			return;
-		case T_IndexScan:
-		case T_IndexOnlyScan:
-		case T_BitmapHeapScan:
-			add_scan(plan, GUARD_SPEED_INDEX, scans);
-			return;
-		case T_Append:
-			members = ((const Append *) plan)->appendplans;
-			break;
-		case T_MergeAppend:
-			members = ((const MergeAppend *) plan)->mergeplans;
-			break;
-		case T_SubqueryScan:
-			add_scans(((const SubqueryScan *) plan)->subplan, depth + 1, scans);
-			break;
-		default:
-			break;
+		scans->largest = cost;
+		scans->scanrelid = scan->scanrelid;
 	}
-	foreach(lc, members)
-		add_scans(lfirst(lc), depth + 1, scans);
-	add_scans(plan->lefttree, depth + 1, scans);
-	add_scans(plan->righttree, depth + 1, scans);
+	return true;
 }
 
 /*
  * Returns false for plans that mostly do something else, or a bit of both.
  */
 static bool
-kind_of_plan(const PlannedStmt *statement, GuardSpeedKind *kind, Oid *table)
+kind_of_plan(PlannedStmt *statement, GuardSpeedKind *kind, Oid *table)
 {
 	Scans		scans;
 	double		scan;
 	double		lookup;
 
 	memset(&scans, 0, sizeof(scans));
-	add_scans(statement->planTree, 0, &scans);
+	guard_plan_walk(statement, add_scan, &scans);
 	scan = scans.costs[GUARD_SPEED_SCAN];
 	lookup = scans.costs[GUARD_SPEED_INDEX];
 	if (Max(scan, lookup) < statement->planTree->total_cost / 2 ||

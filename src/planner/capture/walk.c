@@ -133,12 +133,31 @@ walk_bitmap(PlanState *node, int flags, WalkState *walk)
  */
 
 /*
- * Is a scan that may have begun one of a child, and not of the parent itself?
+ * Has a scan begun, as far as the leader knows?
  */
-static bool
-scans_child(ScanState *node, bool begun, Oid parent)
+static inline bool
+has_begun(PlanState *node)
 {
-	return begun && node->ss_currentRelation &&
+	switch (nodeTag(node))
+	{
+		case T_IndexScanState:
+			return ((IndexScanState *) node)->iss_ScanDesc != NULL;
+		case T_IndexOnlyScanState:
+			return ((IndexOnlyScanState *) node)->ioss_ScanDesc != NULL;
+		case T_BitmapHeapScanState:
+			return ((BitmapHeapScanState *) node)->initialized;
+		default:
+			return ((ScanState *) node)->ss_currentScanDesc != NULL;
+	}
+}
+
+/*
+ * Is this scan one of a child, and not of the parent itself?
+ */
+static inline bool
+scans_child(ScanState *node, Oid parent)
+{
+	return node->ss_currentRelation &&
 		RelationGetRelid(node->ss_currentRelation) != parent;
 }
 
@@ -155,24 +174,14 @@ is_reached(PlanState *node, bool workers, Oid parent)
 		switch (nodeTag(node))
 		{
 			case T_IndexScanState:
-				return scans_child((ScanState *) node, workers ||
-								   ((IndexScanState *) node)->iss_ScanDesc,
-								   parent);
 			case T_IndexOnlyScanState:
-				return scans_child((ScanState *) node, workers ||
-								   ((IndexOnlyScanState *) node)->ioss_ScanDesc,
-								   parent);
 			case T_BitmapHeapScanState:
-				return scans_child((ScanState *) node, workers ||
-								   ((BitmapHeapScanState *) node)->initialized,
-								   parent);
 			case T_SeqScanState:
 			case T_SampleScanState:
 			case T_TidScanState:
 			case T_TidRangeScanState:
-				return scans_child((ScanState *) node, workers ||
-								   ((ScanState *) node)->ss_currentScanDesc,
-								   parent);
+				return (workers || has_begun(node)) &&
+					scans_child((ScanState *) node, parent);
 			case T_AppendState:
 				return workers || ((AppendState *) node)->as_begun;
 			case T_MergeAppendState:
@@ -303,24 +312,24 @@ walk_node(PlanState *node, int flags, WalkState *walk)
 		switch (nodeTag(node))
 		{
 			case T_IndexScanState:
-				if (((IndexScanState *) node)->iss_ScanDesc || workers)
+				if (workers || has_begun(node))
 					note_use(((IndexScanState *) node)->iss_RelationDesc,
 							 node, flags, walk);
 				return;
 			case T_IndexOnlyScanState:
-				if (((IndexOnlyScanState *) node)->ioss_ScanDesc || workers)
+				if (workers || has_begun(node))
 					note_use(((IndexOnlyScanState *) node)->ioss_RelationDesc,
 							 node, flags, walk);
 				return;
 			case T_BitmapHeapScanState:
-				if (((BitmapHeapScanState *) node)->initialized || workers)
+				if (workers || has_begun(node))
 					walk_bitmap(outerPlanState(node), flags, walk);
 				return;
 			case T_SeqScanState:
 			case T_SampleScanState:
 			case T_TidScanState:
 			case T_TidRangeScanState:
-				if (((ScanState *) node)->ss_currentScanDesc || workers)
+				if (workers || has_begun(node))
 					note_use(((ScanState *) node)->ss_currentRelation,
 							 node, flags, walk);
 				return;

@@ -35,7 +35,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
-#include "planner/whatif/table.h"
+#include "planner/whatif/sampling.h"
 #include "store/shmem.h"
 
 #define BUCKET_CLOCKS	8

@@ -38,7 +38,6 @@
 
 #include <math.h>
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -55,8 +54,8 @@
 #include "planner/indexlist.h"
 #include "planner/whatif/question.h"
 #include "planner/settings.h"
-#include "planner/whatif/plan.h"
-#include "planner/whatif/sample.h"
+#include "planner/plan.h"
+#include "planner/whatif/sampling.h"
 #include "store/shmem.h"
 
 /* Questions at a time, and of these, of one database. */
@@ -70,9 +69,8 @@
 /* One session plans so often for one question. */
 #define PLANNINGS		8
 
-/* Costs and rows that differ by less are alike, or the same. */
+/* Costs and rows that differ by less are alike. */
 #define ALIKE			0.1
-#define THE_SAME		0.01
 
 /* Answers of this session that wait for an execution. */
 #define WAITING			8
@@ -131,7 +129,6 @@ static Oid	looked_at = InvalidOid;
 static List *alikes = NIL;
 static MemoryContext alikes_context = NULL;
 
-static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
 
 /* ----------------------------------------------------------------
  *		Shared memory
@@ -393,12 +390,6 @@ plan_with(GuardSample *sample, Oid index)
 	return plan;
 }
 
-static bool
-differ(double a, double b, double share)
-{
-	return fabs(a - b) > share * Max(a, b);
-}
-
 /*
  * Has every index that was looked at one like it?
  */
@@ -447,16 +438,14 @@ compare_plans(GuardSample *sample, PlannedStmt *with, Oid index, bool *always)
 	/* the statement does not read its table any more, or nothing is hidden */
 	if (alikes == NIL)
 		return GUARD_QUESTION_UNANSWERED;
-	if (all_have_alikes() && !differ(cost_without, cost_with, ALIKE) &&
-		!differ(rows_without, rows_with, ALIKE))
+	if (all_have_alikes() && !guard_plan_is_far(cost_without, cost_with, ALIKE) &&
+		!guard_plan_is_far(rows_without, rows_with, ALIKE))
 	{
 		/* other parameters may read other partitions */
 		*always = ((Alike *) linitial(alikes))->hidden == index;
 		return GUARD_QUESTION_INNOCENT;
 	}
-	if (!scans_hidden(scans) && !differ(cost_without, cost_with, THE_SAME) &&
-		!differ(rows_without, rows_with, THE_SAME) &&
-		list_length(scans) == list_length(guard_plan_scans(sample->plan)))
+	if (!scans_hidden(scans) && !guard_plan_differs(sample->plan, with, options))
 		return GUARD_QUESTION_INNOCENT;
 	return cost_without <= cost_with * (1 + ALIKE) ?
 		GUARD_QUESTION_EITHER : GUARD_QUESTION_USED;
@@ -563,32 +552,16 @@ tell(const WaitingAnswer *answer, double milliseconds)
 	return told;
 }
 
-static void
-tell_answers(QueryDesc *queryDesc)
+/* An execution of a statement comes to its end: tell what waited for it. */
+void
+guard_question_executed(QueryDesc *queryDesc, int64 queryid)
 {
-	int64		queryid = (int64) queryDesc->plannedstmt->queryId;
-
-	if (queryDesc->planstate == NULL ||
-		(queryDesc->estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) ||
-		guard_capture_in_explain() || IsParallelWorker())
-		return;
 	for (int i = nwaiting - 1; i >= 0; i--)
 	{
 		if (waiting[i].queryid == queryid && waiting[i].role == GetUserId() &&
 			tell(&waiting[i], guard_compat_execution_time(queryDesc)))
 			waiting[i] = waiting[--nwaiting];
 	}
-}
-
-static void
-question_ExecutorEnd(QueryDesc *queryDesc)
-{
-	if (unlikely(nwaiting > 0))
-		tell_answers(queryDesc);
-	if (prev_ExecutorEnd)
-		prev_ExecutorEnd(queryDesc);
-	else
-		standard_ExecutorEnd(queryDesc);
 }
 
 /*
@@ -604,9 +577,6 @@ guard_question_init(void)
 		.attach = attach
 	};
 
-	if (!guard_shmem_register(&segment))
-		return;
-	prev_ExecutorEnd = ExecutorEnd_hook;
-	ExecutorEnd_hook = question_ExecutorEnd;
-	guard_indexlist_register(note_alikes);
+	if (guard_shmem_register(&segment))
+		guard_indexlist_register(note_alikes);
 }

@@ -24,6 +24,7 @@
 #include "nodes/pg_list.h"
 
 struct GuardSample;
+struct QueryDesc;
 
 /* What weighs more comes later. */
 typedef enum GuardQuestionAnswer
@@ -60,6 +61,12 @@ extern GuardQuestionAnswer guard_question_read(Oid index, int64 queryid);
 
 /* Is any question open, in any database?  One look at shared memory. */
 extern bool guard_question_any(void);
+
+/*
+ * An execution comes to its end: tell the answers that waited for it.  Never
+ * waits.
+ */
+extern void guard_question_executed(struct QueryDesc *queryDesc, int64 queryid);
 
 /* Is one about this statement? */
 extern bool guard_question_concerns(int64 queryid);

@@ -12,8 +12,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/index.h"
@@ -31,20 +29,13 @@
 #include "compat/list.h"
 #include "guc.h"
 #include "planner/hide/hide.h"
-#include "planner/whatif/whatif.h"
-#include "planner/whatif/plan.h"
-#include "planner/whatif/sample.h"
-#include "planner/whatif/table.h"
-#include "planner/whatif/trust.h"
-#include "planner/whatif/waiting.h"
+#include "planner/plan.h"
+#include "planner/whatif/sampling.h"
 #include "planner/without.h"
 
 /* A statement that is off, and one that had to wait, are due after seconds: */
 #define OFF_FOR			86400
 #define POSTPONED_FOR	10
-
-/* Costs and rows that differ by less are the same. */
-#define MATERIAL		0.01
 
 /* An index, or a partitioned one with those of its partitions. */
 typedef struct Candidate
@@ -165,27 +156,6 @@ silent_candidates(GuardSample *sample, List *scanned)
  *		Comparing
  * ----------------------------------------------------------------
  */
-
-static bool
-differ(double a, double b)
-{
-	return fabs(a - b) > MATERIAL * Max(a, b);
-}
-
-/*
- * Is the shadow plan another one?
- */
-static bool
-is_another(GuardSample *sample, PlannedStmt *shadow)
-{
-	int			options = sample->shadow.cursorOptions;
-
-	return differ(guard_plan_cost(sample->plan, options),
-				  guard_plan_cost(shadow, options)) ||
-		differ(sample->plan->planTree->plan_rows,
-			   shadow->planTree->plan_rows) ||
-		list_length(guard_plan_scans(shadow)) != list_length(sample->scans);
-}
 
 /*
  * What scans the candidate's tables in its stead: whatever the shadow plan
@@ -384,7 +354,7 @@ matters_at_all(GuardSample *sample, List *candidates)
 	foreach(lc, candidates)
 		all = lappend_oid(all, ((Candidate *) lfirst(lc))->index);
 	shadow = plan_without(sample, all);
-	return shadow != NULL && is_another(sample, shadow);
+	return shadow != NULL && guard_plan_differs(sample->plan, shadow, sample->shadow.cursorOptions);
 }
 
 static void
@@ -404,7 +374,7 @@ sample_silent(GuardSample *sample, List *candidates)
 		if (!claim_pair(sample, candidate) || !any)
 			continue;
 		shadow = plan_without(sample, list_make1_oid(candidate->index));
-		if (shadow != NULL && is_another(sample, shadow))
+		if (shadow != NULL && guard_plan_differs(sample->plan, shadow, sample->shadow.cursorOptions))
 			record_pair(sample, candidate, shadow);
 	}
 }

@@ -56,7 +56,7 @@
 #include "utils/relcache.h"
 
 #include "compat/compat.h"
-#include "planner/whatif/shadow.h"
+#include "planner/whatif/sampling.h"
 #include "planner/without.h"
 #include "store/work.h"
 #include "store/xact.h"

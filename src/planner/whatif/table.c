@@ -22,7 +22,7 @@
 #include "guc.h"
 #include "store/flag.h"
 #include "planner/slots.h"
-#include "planner/whatif/table.h"
+#include "planner/whatif/sampling.h"
 
 /* The worst ratio of one magnitude of cost; "at" 0: none is known. */
 typedef struct Worst

@@ -57,7 +57,7 @@
 
 #include "compat/compat.h"
 #include "compat/list.h"
-#include "planner/whatif/trust.h"
+#include "planner/whatif/sampling.h"
 
 /* What has been looked at for the query at hand, or is being looked at. */
 typedef struct Trust

@@ -24,8 +24,7 @@
 
 #include "miscadmin.h"
 
-#include "planner/whatif/table.h"
-#include "planner/whatif/waiting.h"
+#include "planner/whatif/sampling.h"
 #include "store/xact.h"
 
 #define PLACES	32

@@ -71,13 +71,8 @@
 #include "planner/whatif/question.h"
 #include "planner/settings.h"
 #include "planner/capture/speed.h"
-#include "planner/whatif/whatif.h"
-#include "planner/whatif/plan.h"
-#include "planner/whatif/sample.h"
-#include "planner/whatif/shadow.h"
-#include "planner/whatif/table.h"
-#include "planner/whatif/trust.h"
-#include "planner/whatif/waiting.h"
+#include "planner/plan.h"
+#include "planner/whatif/sampling.h"
 #include "planner/without.h"
 #include "store/store.h"
 #include "store/work.h"
@@ -402,6 +397,7 @@ guard_whatif_executed(QueryDesc *queryDesc, int64 queryid, bool published)
 {
 	if (unlikely(guard_waiting_count > 0))
 		guard_waiting_executed(queryDesc, queryid);
+	guard_question_executed(queryDesc, queryid);
 	if (unlikely(published))
 		replan_cached(queryDesc, queryid);
 }

@@ -7,8 +7,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef GUARD_WHATIF_PLAN_H
-#define GUARD_WHATIF_PLAN_H
+#ifndef GUARD_PLAN_H
+#define GUARD_PLAN_H
 
 #include "nodes/pg_list.h"
 #include "nodes/plannodes.h"
@@ -21,8 +21,16 @@ typedef struct GuardPlanScan
 } GuardPlanScan;
 
 /*
+ * Call "visit" for each node that scans a table, until it returns false: for a
+ * bitmap heap scan, and for each of its bitmap index scans as well.  Allocates
+ * nothing, like the next one.
+ */
+typedef bool (*guard_plan_scan_visit) (Scan *scan, void *arg);
+extern void guard_plan_walk(PlannedStmt *plan, guard_plan_scan_visit visit,
+							void *arg);
+
+/*
  * Call "visit" for each index that the plan scans, until it returns false.
- * Allocates nothing.
  */
 typedef bool (*guard_plan_visit) (Oid index, void *arg);
 extern void guard_plan_indexes(PlannedStmt *plan, guard_plan_visit visit,
@@ -40,4 +48,12 @@ extern int	guard_plan_count(List *scans, Oid heap, Oid index);
  */
 extern double guard_plan_cost(PlannedStmt *plan, int cursorOptions);
 
-#endif							/* GUARD_WHATIF_PLAN_H */
+/*
+ * Do two figures differ by more than this share of the larger one?  And is a
+ * plan of the same statement another one: by cost, rows or scans?
+ */
+extern bool guard_plan_is_far(double a, double b, double share);
+extern bool guard_plan_differs(PlannedStmt *plan, PlannedStmt *other,
+							   int cursorOptions);
+
+#endif							/* GUARD_PLAN_H */

@@ -23,10 +23,10 @@
 
 #include "compat/compat.h"
 #include "compat/list.h"
-#include "planner/whatif/plan.h"
+#include "planner/plan.h"
 
-/* Called for each scan; false ends the walk. */
-typedef bool (*visit_scan) (Index scanrelid, Oid index, void *arg);
+/* Costs and rows that differ by less are the same. */
+#define MATERIAL		0.01
 
 typedef struct IndexVisit
 {
@@ -45,10 +45,10 @@ typedef struct Collected
  * ----------------------------------------------------------------
  */
 
-static bool walk_plan(Plan *plan, visit_scan visit, void *arg);
+static bool walk_plan(Plan *plan, guard_plan_scan_visit visit, void *arg);
 
 static bool
-walk_list(List *plans, visit_scan visit, void *arg)
+walk_list(List *plans, guard_plan_scan_visit visit, void *arg)
 {
 	ListCell   *lc;
 
@@ -65,7 +65,7 @@ walk_list(List *plans, visit_scan visit, void *arg)
  * making the same tree took far more.
  */
 static bool
-walk_plan(Plan *plan, visit_scan visit, void *arg)
+walk_plan(Plan *plan, guard_plan_scan_visit visit, void *arg)
 {
 	List	   *members;
 
@@ -75,17 +75,15 @@ walk_plan(Plan *plan, visit_scan visit, void *arg)
 		switch (nodeTag(plan))
 		{
 			case T_IndexScan:
-				return visit(((Scan *) plan)->scanrelid,
-							 ((IndexScan *) plan)->indexid, arg);
 			case T_IndexOnlyScan:
-				return visit(((Scan *) plan)->scanrelid,
-							 ((IndexOnlyScan *) plan)->indexid, arg);
 			case T_BitmapIndexScan:
-				return visit(((Scan *) plan)->scanrelid,
-							 ((BitmapIndexScan *) plan)->indexid, arg);
 			case T_SeqScan:
 			case T_SampleScan:
-				return visit(((Scan *) plan)->scanrelid, InvalidOid, arg);
+				return visit((Scan *) plan, arg);
+			case T_BitmapHeapScan:
+				if (!visit((Scan *) plan, arg))
+					return false;
+				break;
 			case T_SubqueryScan:
 				plan = ((SubqueryScan *) plan)->subplan;
 				continue;
@@ -116,8 +114,9 @@ walk_plan(Plan *plan, visit_scan visit, void *arg)
 	return true;
 }
 
-static void
-walk_statement(PlannedStmt *plan, visit_scan visit, void *arg)
+/* Call "visit" for each scan of a table, until it returns false. */
+void
+guard_plan_walk(PlannedStmt *plan, guard_plan_scan_visit visit, void *arg)
 {
 	if (walk_plan(plan->planTree, visit, arg) && plan->subplans != NIL)
 		(void) walk_list(plan->subplans, visit, arg);
@@ -128,43 +127,70 @@ walk_statement(PlannedStmt *plan, visit_scan visit, void *arg)
  * ----------------------------------------------------------------
  */
 
+/*
+ * The index of a scan; InvalidOid where it has none.
+ */
+static Oid
+index_of(const Scan *scan)
+{
+	switch (nodeTag(scan))
+	{
+		case T_IndexScan:
+			return ((const IndexScan *) scan)->indexid;
+		case T_IndexOnlyScan:
+			return ((const IndexOnlyScan *) scan)->indexid;
+		case T_BitmapIndexScan:
+			return ((const BitmapIndexScan *) scan)->indexid;
+		default:
+			return InvalidOid;
+	}
+}
+
 static bool
-visit_index(Index scanrelid, Oid index, void *arg)
+visit_index(Scan *scan, void *arg)
 {
 	IndexVisit *v = arg;
+	Oid			index = index_of(scan);
 
 	return !OidIsValid(index) || v->visit(index, v->arg);
 }
 
+/* Call "visit" for each index that the plan scans. */
 void
 guard_plan_indexes(PlannedStmt *plan, guard_plan_visit visit, void *arg)
 {
 	IndexVisit	v = {visit, arg};
 
-	walk_statement(plan, visit_index, &v);
+	guard_plan_walk(plan, visit_index, &v);
 }
 
 static bool
-collect_scan(Index scanrelid, Oid index, void *arg)
+collect_scan(Scan *node, void *arg)
 {
 	Collected  *collected = arg;
-	GuardPlanScan *scan = palloc(sizeof(*scan));
+	GuardPlanScan *scan;
 
-	scan->heap = rt_fetch(scanrelid, collected->plan->rtable)->relid;
-	scan->index = index;
+	/* Its bitmaps are there for themselves. */
+	if (IsA(node, BitmapHeapScan))
+		return true;
+	scan = palloc(sizeof(*scan));
+	scan->heap = rt_fetch(node->scanrelid, collected->plan->rtable)->relid;
+	scan->index = index_of(node);
 	collected->scans = lappend(collected->scans, scan);
 	return true;
 }
 
+/* All scans of tables. */
 List *
 guard_plan_scans(PlannedStmt *plan)
 {
 	Collected	collected = {plan, NIL};
 
-	walk_statement(plan, collect_scan, &collected);
+	guard_plan_walk(plan, collect_scan, &collected);
 	return collected.scans;
 }
 
+/* How many scans of the list are of this table with this index. */
 int
 guard_plan_count(List *scans, Oid heap, Oid index)
 {
@@ -193,6 +219,7 @@ without_fines(double cost)
 		fmod(cost, disable_cost) : cost;
 }
 
+/* What the plan costs, without fines, for as much as it was planned for. */
 double
 guard_plan_cost(PlannedStmt *plan, int cursorOptions)
 {
@@ -202,4 +229,23 @@ guard_plan_cost(PlannedStmt *plan, int cursorOptions)
 	if ((cursorOptions & CURSOR_OPT_FAST_PLAN) == 0)
 		return total;
 	return startup + Min(cursor_tuple_fraction, 1.0) * (total - startup);
+}
+
+/* Do two figures differ by more than this share of the larger one? */
+bool
+guard_plan_is_far(double a, double b, double share)
+{
+	return fabs(a - b) > share * Max(a, b);
+}
+
+/* Is a plan of the same statement another one? */
+bool
+guard_plan_differs(PlannedStmt *plan, PlannedStmt *other, int cursorOptions)
+{
+	return guard_plan_is_far(guard_plan_cost(plan, cursorOptions),
+							 guard_plan_cost(other, cursorOptions), MATERIAL) ||
+		guard_plan_is_far(plan->planTree->plan_rows,
+						  other->planTree->plan_rows, MATERIAL) ||
+		list_length(guard_plan_scans(plan)) !=
+		list_length(guard_plan_scans(other));
 }
