@@ -64,6 +64,8 @@ measure_scale() {
 			result "scale connect $name $(count "$name" "$name.connect" connect "$name")"
 			result "scale partitions $name $(count_each "$name" "$name.partitions" "EXECUTE ''$over'';")"
 		fi
+		# Once a minute somebody looks for records of what is gone: not while it is counted.
+		repeat "$name" 1 "$temporary"
 		result "scale temporary $name $(count_each "$name" "$name.temporary" "$temporary")"
 		stop "$name"
 	done
