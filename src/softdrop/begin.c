@@ -26,10 +26,8 @@
 #include "catalog/pg_type.h"
 #include "commands/comment.h"
 #include "commands/tablecmds.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -40,6 +38,7 @@
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
+#include "store/query.h"
 #include "store/store.h"
 #include "store/text.h"
 #include "store/visits.h"
@@ -91,33 +90,19 @@ guard_softdrop_unavailable(void)
 	return NULL;
 }
 
-static void
-take_count(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	bool		isnull;
-
-	*(int64 *) arg = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
-}
-
 /*
  * How many open ones does an owner have?  Those of this transaction count.
  */
 static int64
 count_open(Oid owner)
 {
-	Oid			types[] = {OIDOID, INT8OID, OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
-	Int64GetDatum((int64) GetSystemIdentifier()), ObjectIdGetDatum(owner)};
-	int64		count = 0;
-
 	/* where they cannot be counted, there is no room for another */
 	if (!ConditionalLockRelationOid(guard_store_table("soft_drop"), AccessShareLock))
 		return MAX_OPEN;
-	guard_store_select("SELECT count(*) FROM guard.soft_drop s JOIN pg_class t ON t.oid = s.table_oid"
-					   " WHERE s.database_oid = $1 AND s.system_identifier = $2"
-					   " AND s.state IN ('waiting', 'hidden') AND s.due_at IS NOT NULL AND t.relowner = $3",
-					   3, types, values, NULL, take_count, &count);
-	return count;
+	return guard_query_int("SELECT count(*) FROM guard.soft_drop s JOIN pg_class t ON t.oid = s.table_oid"
+						   " WHERE s.database_oid = $1 AND s.system_identifier = $2"
+						   " AND s.state IN ('waiting', 'hidden') AND s.due_at IS NOT NULL AND t.relowner = $3",
+						   P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier()), P_OID(owner));
 }
 
 static Oid
@@ -196,19 +181,6 @@ is_unchanged(const GuardShape *shape)
 		strcmp(get_namespace_name(schema), shape->schema) == 0;
 }
 
-static Datum
-oid_array(List *oids)
-{
-	Datum	   *elements = palloc(list_length(oids) * sizeof(Datum));
-	int			n = 0;
-	ListCell   *lc;
-
-	foreach(lc, oids)
-		elements[n++] = ObjectIdGetDatum(lfirst_oid(lc));
-	return PointerGetDatum(construct_array(elements, n, OIDOID, sizeof(Oid),
-										   true, TYPALIGN_INT));
-}
-
 /*
  * Of an index that is back, but not under its name, because somebody has it: what
  * it was called before.
@@ -224,24 +196,7 @@ oid_array(List *oids)
 static void
 write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 {
-	Oid			types[] = {OIDARRAYOID, OIDOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, OIDOID};
-	Datum		values[8];
-	char		nulls[] = "        ";
 	int			nestlevel;
-
-	values[0] = oid_array(parts);
-	values[1] = ObjectIdGetDatum(MyDatabaseId);
-	values[2] = Int64GetDatum((int64) GetSystemIdentifier());
-	if (statement != NULL)
-		values[3] = PointerGetDatum(cstring_to_text_with_len(statement,
-															 guard_text_clip(statement,
-																			 STATEMENT_MAX)));
-	else
-		nulls[3] = 'n';
-	values[4] = CStringGetTextDatum(guard_verdict_reason_name(judgement->verdict.reason));
-	values[5] = CStringGetTextDatum(guard_sentence_verdict(judgement));
-	values[6] = CStringGetTextDatum("hidden once nobody needs it");
-	values[7] = ObjectIdGetDatum(GetSessionUserId());
 
 	if (!ConditionalLockRelationOid(guard_store_table("soft_drop"), RowExclusiveLock))
 		ereport(ERROR,
@@ -249,35 +204,39 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 				 errmsg("could not write to table \"%s\"", "guard.soft_drop"),
 				 errdetail("Another session holds a lock on it.")));
 	nestlevel = guard_softdrop_settle_texts();
-	guard_store_execute("INSERT INTO guard.soft_drop (index_oid, database_oid, system_identifier, state,"
-						" table_oid, index_schema, index_name, table_name, partitioned, parts,"
-						" statement, reason, detail, next_step, login_role)"
-						" SELECT ($1)[1], $2, $3, 'waiting', i.indrelid, n.nspname,"
-						" coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(c) "), c.relname), t.relname, c.relkind = 'I',"
-						" (SELECT jsonb_agg(jsonb_build_object('oid', pc.oid::bigint, 'table', pi.indrelid::bigint,"
-						"    'old_name', coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(pc) "), pc.relname), 'holding_name', 'guard_drop_' || pc.oid,"
-						"    'definition', pg_get_indexdef(pc.oid), 'comment', obj_description(pc.oid, 'pg_class'),"
-						"    'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = pc.reltablespace),"
-						"    'clustered', pi.indisclustered, 'partitioned', pc.relkind = 'I', 'was', pc.oid::bigint,"
-						"    'parent', CASE WHEN p.n > 1 THEN (SELECT h.inhparent::bigint FROM pg_inherits h WHERE h.inhrelid = pc.oid) END,"
-						"    'needs', (SELECT coalesce(jsonb_agg(jsonb_build_object('class', d.refclassid::bigint, 'oid', d.refobjid::bigint,"
-						"        'identity', (pg_identify_object(d.refclassid, d.refobjid, 0)).identity)), '[]')"
-						"        FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = pc.oid"
-						"        AND d.refclassid <> 'pg_class'::regclass),"
-						"    'statistics', (SELECT string_agg(a.attnum || '=' || a.attstattarget, ',')"
-						"        FROM pg_attribute a WHERE a.attrelid = pc.oid AND a.attstattarget >= 0)) ORDER BY p.n)"
-						"  FROM unnest($1) WITH ORDINALITY AS p (oid, n)"
-						"  JOIN pg_class pc ON pc.oid = p.oid JOIN pg_index pi ON pi.indexrelid = p.oid),"
-						" $4, $5, $6, $7, $8"
-						" FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-						" JOIN pg_namespace n ON n.oid = c.relnamespace"
-						" JOIN pg_class t ON t.oid = i.indrelid WHERE i.indexrelid = ($1)[1]",
-						8, types, values, nulls);
+	(void) guard_query_execute("INSERT INTO guard.soft_drop (index_oid, database_oid, system_identifier, state,"
+							   " table_oid, index_schema, index_name, table_name, partitioned, parts,"
+							   " statement, reason, detail, next_step, login_role)"
+							   " SELECT ($1)[1], $2, $3, 'waiting', i.indrelid, n.nspname,"
+							   " coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(c) "), c.relname), t.relname, c.relkind = 'I',"
+							   " (SELECT jsonb_agg(jsonb_build_object('oid', pc.oid::bigint, 'table', pi.indrelid::bigint,"
+							   "    'old_name', coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(pc) "), pc.relname), 'holding_name', 'guard_drop_' || pc.oid,"
+							   "    'definition', pg_get_indexdef(pc.oid), 'comment', obj_description(pc.oid, 'pg_class'),"
+							   "    'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = pc.reltablespace),"
+							   "    'clustered', pi.indisclustered, 'partitioned', pc.relkind = 'I', 'was', pc.oid::bigint,"
+							   "    'parent', CASE WHEN p.n > 1 THEN (SELECT h.inhparent::bigint FROM pg_inherits h WHERE h.inhrelid = pc.oid) END,"
+							   "    'needs', (SELECT coalesce(jsonb_agg(jsonb_build_object('class', d.refclassid::bigint, 'oid', d.refobjid::bigint,"
+							   "        'identity', (pg_identify_object(d.refclassid, d.refobjid, 0)).identity)), '[]')"
+							   "        FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = pc.oid"
+							   "        AND d.refclassid <> 'pg_class'::regclass),"
+							   "    'statistics', (SELECT string_agg(a.attnum || '=' || a.attstattarget, ',')"
+							   "        FROM pg_attribute a WHERE a.attrelid = pc.oid AND a.attstattarget >= 0)) ORDER BY p.n)"
+							   "  FROM unnest($1) WITH ORDINALITY AS p (oid, n)"
+							   "  JOIN pg_class pc ON pc.oid = p.oid JOIN pg_index pi ON pi.indexrelid = p.oid),"
+							   " $4, $5, $6, $7, $8"
+							   " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+							   " JOIN pg_namespace n ON n.oid = c.relnamespace"
+							   " JOIN pg_class t ON t.oid = i.indrelid WHERE i.indexrelid = ($1)[1]",
+							   P_OIDS(parts), P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier()),
+							   P_TEXT(statement == NULL ? NULL : pnstrdup(statement, guard_text_clip(statement, STATEMENT_MAX))),
+							   P_TEXT(guard_verdict_reason_name(judgement->verdict.reason)),
+							   P_TEXT(guard_sentence_verdict(judgement)), P_TEXT("hidden once nobody needs it"),
+							   P_OID(GetSessionUserId()));
 	AtEOXact_GUC(true, nestlevel);
-	guard_store_execute("UPDATE guard.soft_drop s SET name_wanted = false, due_at = NULL"
-						" FROM pg_class c WHERE s.name_wanted AND s.database_oid = $2 AND s.system_identifier = $3"
-						" AND c.oid = ($1)[1] AND s.parts -> 0 ->> 'holding_name' = c.relname",
-						3, types, values, NULL);
+	(void) guard_query_execute("UPDATE guard.soft_drop s SET name_wanted = false, due_at = NULL"
+							   " FROM pg_class c WHERE s.name_wanted AND s.database_oid = $2 AND s.system_identifier = $3"
+							   " AND c.oid = ($1)[1] AND s.parts -> 0 ->> 'holding_name' = c.relname",
+							   P_OIDS(parts), P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier()));
 }
 
 static char *

@@ -44,8 +44,9 @@
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "softdrop/statement.h"
+#include "store/catalog.h"
 #include "store/identity.h"
-#include "store/store.h"
+#include "store/query.h"
 #include "store/visits.h"
 
 /*
@@ -180,28 +181,6 @@ typedef struct Named
 	char	   *identity;
 } Named;
 
-typedef struct Names
-{
-	List	   *list;			/* of Named * */
-	MemoryContext context;
-} Names;
-
-static void
-take_named(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	Names	   *names = arg;
-	MemoryContext old = MemoryContextSwitchTo(names->context);
-	Named	   *named = palloc(sizeof(Named));
-	bool		isnull;
-
-	ObjectAddressSet(named->object,
-					 DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull)),
-					 DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull)));
-	named->identity = SPI_getvalue(tuple, desc, 3);
-	names->list = lappend(names->list, named);
-	MemoryContextSwitchTo(old);
-}
-
 /*
  * What the definition of a part names, in the current context.  Read before
  * anything of an owner's is waited for, and not while it is.
@@ -209,17 +188,22 @@ take_named(HeapTuple tuple, TupleDesc desc, void *arg)
 static List *
 read_names(const GuardSoftDrop *drop, const GuardSoftDropPart *part)
 {
-	Oid			types[] = {INT8OID, OIDOID};
-	Datum		values[] = {Int64GetDatum(drop->id),
-	ObjectIdGetDatum(part->defined_by)};
-	Names		names = {NIL, CurrentMemoryContext};
+	List	   *names = NIL;
+	GuardRows  *rows = guard_query_rows("SELECT (n ->> 'class')::oid, (n ->> 'oid')::oid, n ->> 'identity'"
+										" FROM guard.soft_drop s, jsonb_array_elements(s.parts) p,"
+										" jsonb_array_elements(p -> 'needs') n"
+										" WHERE s.id = $1 AND (p ->> 'was')::oid = $2",
+										P_INT8(drop->id), P_OID(part->defined_by));
 
-	guard_store_select("SELECT (n ->> 'class')::oid, (n ->> 'oid')::oid, n ->> 'identity'"
-					   " FROM guard.soft_drop s, jsonb_array_elements(s.parts) p,"
-					   " jsonb_array_elements(p -> 'needs') n"
-					   " WHERE s.id = $1 AND (p ->> 'was')::oid = $2",
-					   2, types, values, NULL, take_named, &names);
-	return names.list;
+	while (guard_rows_next(rows))
+	{
+		Named	   *named = palloc(sizeof(Named));
+
+		ObjectAddressSet(named->object, guard_rows_oid(rows, 1), guard_rows_oid(rows, 2));
+		named->identity = guard_rows_text(rows, 3);
+		names = lappend(names, named);
+	}
+	return names;
 }
 
 /*
@@ -394,9 +378,9 @@ create_part(const GuardSoftDrop *drop, GuardSoftDropPart *part, MemoryContext co
 	name = name_to_create(part, &found);
 	old = MemoryContextSwitchTo(context);
 	names = read_names(drop, part);
-	if (OidIsValid(found) && !part->partitioned && !guard_dropping_is_valid(found))
+	if (OidIsValid(found) && !part->partitioned && !guard_catalog_is_valid(found))
 	{
-		clear = psprintf("DROP INDEX CONCURRENTLY %s", guard_dropping_name_now(found));
+		clear = psprintf("DROP INDEX CONCURRENTLY %s", guard_catalog_name(found));
 		guard_dropping_note(found);
 		found = InvalidOid;
 	}
@@ -441,7 +425,7 @@ attach(const GuardSoftDrop *drop, const GuardSoftDropPart *part, Oid index)
 		if (OidIsValid(parent))
 			run_as_owner(above->table,
 						 psprintf("ALTER INDEX %s ATTACH PARTITION %s",
-								  guard_dropping_name_now(parent), guard_dropping_name_now(index)));
+								  guard_catalog_name(parent), guard_catalog_name(index)));
 	}
 }
 
@@ -451,14 +435,11 @@ attach(const GuardSoftDrop *drop, const GuardSoftDropPart *part, Oid index)
 static void
 register_again(const GuardSoftDrop *drop, Oid index)
 {
-	Oid			types[] = {INT8OID, OIDOID};
-	Datum		values[] = {Int64GetDatum(drop->id), ObjectIdGetDatum(index)};
-
-	guard_store_execute("INSERT INTO guard.dependency SELECT (jsonb_populate_record(NULL::guard.dependency,"
-						" e.d || jsonb_build_object('index_oid', $2::bigint, 'index_name', s.index_name))).*"
-						" FROM guard.soft_drop s, jsonb_array_elements(s.dependencies) AS e (d) WHERE s.id = $1"
-						" ON CONFLICT DO NOTHING",
-						2, types, values, NULL);
+	(void) guard_query_execute("INSERT INTO guard.dependency SELECT (jsonb_populate_record(NULL::guard.dependency,"
+							   " e.d || jsonb_build_object('index_oid', $2::bigint, 'index_name', s.index_name))).*"
+							   " FROM guard.soft_drop s, jsonb_array_elements(s.dependencies) AS e (d) WHERE s.id = $1"
+							   " ON CONFLICT DO NOTHING",
+							   P_INT8(drop->id), P_OID(index));
 }
 
 /*
@@ -480,11 +461,11 @@ dress(const GuardSoftDropPart *part, Oid index)
 		if (sscanf(entry, "%d=%d", &column, &target) == 2)
 			run_as_owner(part->table,
 						 psprintf("ALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
-								  guard_dropping_name_now(index), column, target));
+								  guard_catalog_name(index), column, target));
 	}
 	if (part->clustered)
 		run_as_owner(part->table,
-					 psprintf("ALTER TABLE %s CLUSTER ON %s", guard_dropping_name_now(part->table),
+					 psprintf("ALTER TABLE %s CLUSTER ON %s", guard_catalog_name(part->table),
 							  quote_identifier(get_rel_name(index))));
 }
 

@@ -24,10 +24,6 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
-#include "utils/memutils.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
@@ -35,6 +31,7 @@
 #include "softdrop/states.h"
 #include "softdrop/statement.h"
 #include "softdrop/visit.h"
+#include "store/query.h"
 #include "store/store.h"
 #include "store/visits.h"
 
@@ -83,8 +80,6 @@ attempt(GuardSoftDropStep step, int64 id)
 {
 	if (step == GUARD_STEP_DROP)
 		guard_dropping_drop(id);
-	else if (step == GUARD_STEP_REBUILD)
-		guard_dropping_rebuild(id);
 	else
 		guard_dropping_create(id);
 }
@@ -124,23 +119,6 @@ guard_softdrop_long_step(void)
 
 /* ---- the visitor ---- */
 
-/* How far a process has come, and whether it waits. */
-typedef struct Progress
-{
-	uint64		counters;
-	bool		rests;
-} Progress;
-
-static void
-take_progress(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	Progress   *progress = arg;
-	bool		isnull;
-
-	progress->counters = (uint64) DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
-	progress->rests = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
-}
-
 /*
  * Look at what the builder does, and end it if it must give way.
  */
@@ -148,17 +126,17 @@ static void
 look_at_work(GuardLongWork *work, bool others_wait)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	Progress	progress = {0};
-	Oid			types[] = {INT4OID};
-	Datum		values[] = {Int32GetDatum(work->pid)};
+	GuardRows  *rows;
 
 	guard_visit_begin();
-	guard_store_select("SELECT coalesce(hashtextextended(p::text, 0), 0),"
-					   " coalesce(a.wait_event_type IN ('Lock', 'Timeout', 'Client', 'Extension'), false)"
-					   " FROM pg_stat_get_activity($1) a LEFT JOIN pg_stat_progress_create_index p ON p.pid = a.pid",
-					   1, types, values, NULL, take_progress, &progress);
+	rows = guard_query_server("SELECT coalesce(hashtextextended(p::text, 0), 0),"
+							  " a.wait_event_type IN ('Lock', 'Timeout', 'Client', 'Extension')"
+							  " FROM pg_stat_get_activity($1) a LEFT JOIN pg_stat_progress_create_index p ON p.pid = a.pid",
+							  P_INT4(work->pid));
+	if (guard_rows_next(rows))
+		guard_states_account(work, now, (uint64) guard_rows_int(rows, 1),
+							 guard_rows_bool(rows, 2));
 	guard_visit_end();
-	guard_states_account(work, now, progress.counters, progress.rests);
 	if (!guard_visits_note_work(work) ||
 		!guard_states_gives_way(work, now, others_wait))
 		return;

@@ -15,22 +15,20 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "planner/hide/hide.h"
 #include "softdrop/softdrop.h"
 #include "softdrop/statement.h"
 #include "softdrop/watch.h"
+#include "store/catalog.h"
 #include "store/store.h"
 #include "store/visits.h"
 
@@ -46,19 +44,6 @@ want_visitor(GuardSoftDrop *drop, const char *step)
 	drop->next_at = drop->due_at = GetCurrentTimestamp();
 	guard_softdrop_save(drop);
 	guard_softdrop_want_at_commit();
-}
-
-static bool
-is_valid(Oid index)
-{
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	bool		valid;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
-	ReleaseSysCache(tuple);
-	return valid;
 }
 
 /* A row in the audit log. */
@@ -134,10 +119,10 @@ guard_softdrop_restore(GuardSoftDrop *drop)
 						guard_softdrop_name(drop));
 	}
 	AcceptInvalidationMessages();
-	if (drop->drop_started_at != 0 && !is_valid(self->index))
+	if (drop->drop_started_at != 0 && !guard_catalog_is_valid(self->index))
 	{
-		want_visitor(drop, "rebuilt");
-		return psprintf("index %s had begun to be dropped; a background worker rebuilds it, CONCURRENTLY: see guard.soft_drops",
+		want_visitor(drop, "created again");
+		return psprintf("index %s had begun to be dropped; a background worker creates it again, CONCURRENTLY: see guard.soft_drops",
 						guard_softdrop_name(drop));
 	}
 	return guard_softdrop_bring_back(drop, reason);

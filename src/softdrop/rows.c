@@ -15,15 +15,9 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "catalog/index.h"
-#include "catalog/partition.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -31,24 +25,26 @@
 #include "audit/audit.h"
 #include "softdrop/softdrop.h"
 #include "softdrop/watch.h"
+#include "store/catalog.h"
+#include "store/json.h"
+#include "store/query.h"
 #include "store/store.h"
 
-/* guard.soft_drop */
+/* guard.soft_drop, as read beside judging */
 #define SOFTDROP_INDEX		1
 #define SOFTDROP_DATABASE	2
 #define SOFTDROP_SYSTEM		3
 #define SOFTDROP_STATE		4
 
-/* What every query of whole rows begins with; see read_row(). */
+/* What every query is about, with its parameters. */
 #define HERE " s.database_oid = $1 AND s.system_identifier = $2"
 #define OPEN " s.state IN ('waiting', 'hidden')"
-#define SELECT_ROW \
-	"SELECT s.id, s.state, s.index_oid, s.table_oid, s.index_schema, s.index_name," \
-	" s.partitioned, s.dropped_at, s.login_role, s.dropped_by, s.state_since, s.state_reason," \
-	" s.next_step, s.next_at, s.due_at, s.hidden_at, s.watched, s.trial, s.last_visit," \
-	" s.attempts, s.last_attempt, s.last_error, s.drop_started_at, s.restore_wanted," \
-	" s.name_wanted, s.approved_at, s.compared, s.needed_since, s.untold, s.long_step" \
-	" FROM guard.soft_drop s WHERE" HERE
+#define P_HERE P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier())
+
+/* a parameter that is not used */
+#define P_NOTHING P_TEXT(NULL)
+
+/* ---- names for what is kept as text ---- */
 
 static const char *const state_names[] = {
 	[GUARD_SOFTDROP_WAITING] = "waiting",
@@ -59,8 +55,8 @@ static const char *const state_names[] = {
 
 /* Those that wait to be done. */
 static const char *const step_names[] = {
+	[GUARD_STEP_STAY] = NULL,
 	[GUARD_STEP_DROP] = "drop",
-	[GUARD_STEP_REBUILD] = "rebuild",
 	[GUARD_STEP_CREATE] = "create"
 };
 
@@ -70,27 +66,20 @@ guard_softdrop_state_name(GuardSoftDropState state)
 	return state_names[state];
 }
 
-static GuardSoftDropState
-state_of_name(const char *name)
+/*
+ * Which of "n" names is it?  None has no name.
+ */
+static int
+number_of(const char *name, const char *const *names, int n)
 {
-	for (int i = 0; i < lengthof(state_names); i++)
+	for (int i = 0; i < n; i++)
 	{
-		if (strcmp(state_names[i], name) == 0)
-			return (GuardSoftDropState) i;
+		if (name == names[i] ||
+			(name != NULL && names[i] != NULL && strcmp(names[i], name) == 0))
+			return i;
 	}
-	elog(ERROR, "unknown state \"%s\" of a soft drop", name);
-	return GUARD_SOFTDROP_RESTORED;
-}
-
-static GuardSoftDropStep
-step_of_name(const char *name)
-{
-	for (int i = 0; name != NULL && i < lengthof(step_names); i++)
-	{
-		if (step_names[i] != NULL && strcmp(step_names[i], name) == 0)
-			return (GuardSoftDropStep) i;
-	}
-	return GUARD_STEP_STAY;
+	elog(ERROR, "\"%s\" is neither a state nor a step of a soft drop", name);
+	return 0;
 }
 
 char *
@@ -125,128 +114,102 @@ guard_softdrop_settle_texts(void)
 
 /* ---- is it open? ---- */
 
-static bool
-see_open(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	bool		isnull;
-	char	   *state = TextDatumGetCString(heap_getattr(tuple, SOFTDROP_STATE,
-														 desc, &isnull));
-
-	if (DatumGetObjectId(heap_getattr(tuple, SOFTDROP_DATABASE, desc, &isnull)) == MyDatabaseId &&
-		DatumGetInt64(heap_getattr(tuple, SOFTDROP_SYSTEM, desc, &isnull)) == (int64) GetSystemIdentifier() &&
-		(strcmp(state, "waiting") == 0 || strcmp(state, "hidden") == 0))
-		*(bool *) arg = true;
-	return !*(bool *) arg;
-}
-
 bool
 guard_softdrop_is_open(Oid index)
 {
 	bool		open = false;
-	List	   *candidates = list_make1_oid(index);
 	ListCell   *lc;
 
-	if (get_rel_relispartition(index))
-		candidates = list_concat(candidates, get_partition_ancestors(index));
-	foreach(lc, candidates)
+	foreach(lc, guard_catalog_lineage(index))
 	{
-		if (!open)
-			(void) guard_store_scan("soft_drop", "soft_drop_index_oid_idx",
-									SOFTDROP_INDEX, lfirst_oid(lc), see_open, &open);
+		GuardRows  *rows;
+
+		if (open)
+			break;
+		rows = guard_rows_by_key("soft_drop", "soft_drop_index_oid_idx",
+								 SOFTDROP_INDEX, P_OID(lfirst_oid(lc)));
+		while (rows != NULL && guard_rows_next(rows))
+		{
+			if (guard_rows_oid(rows, SOFTDROP_DATABASE) == MyDatabaseId &&
+				guard_rows_int(rows, SOFTDROP_SYSTEM) == (int64) GetSystemIdentifier() &&
+				number_of(guard_rows_text(rows, SOFTDROP_STATE), state_names,
+						  lengthof(state_names)) <= GUARD_SOFTDROP_HIDDEN)
+				open = true;
+		}
 	}
 	return open;
 }
 
-/* ---- reading ---- */
+/* ---- one row ---- */
 
-/* A list being read, and the memory that it lives in. */
-typedef struct Reading
+typedef enum ColumnType
 {
-	List	   *list;
-	MemoryContext context;
-} Reading;
+	COLUMN_OID,
+	COLUMN_INT4,
+	COLUMN_INT8,
+	COLUMN_BOOL,
+	COLUMN_TIME,
+	COLUMN_TEXT,
+	COLUMN_STATE,
+	COLUMN_STEP
+}			ColumnType;
 
+#define COLUMN(name, type, member) {name, type, offsetof(GuardSoftDrop, member)}
+
+/* What is read of it; from WRITTEN on also what is written. */
+static const struct
+{
+	const char *name;
+	ColumnType	type;
+	size_t		offset;
+}			columns[] = {
+
+	COLUMN("id", COLUMN_INT8, id),
+	COLUMN("table_oid", COLUMN_OID, table),
+	COLUMN("index_schema", COLUMN_TEXT, schema),
+	COLUMN("index_name", COLUMN_TEXT, name),
+	COLUMN("partitioned", COLUMN_BOOL, partitioned),
+	COLUMN("dropped_at", COLUMN_TIME, dropped_at),
+	COLUMN("login_role", COLUMN_OID, login_role),
+	COLUMN("dropped_by", COLUMN_TEXT, dropped_by),
+#define WRITTEN 8
+	COLUMN("state", COLUMN_STATE, state),
+	COLUMN("index_oid", COLUMN_OID, index),
+	COLUMN("state_since", COLUMN_TIME, state_since),
+	COLUMN("state_reason", COLUMN_TEXT, state_reason),
+	COLUMN("next_step", COLUMN_TEXT, next_step),
+	COLUMN("next_at", COLUMN_TIME, next_at),
+	COLUMN("due_at", COLUMN_TIME, due_at),
+	COLUMN("hidden_at", COLUMN_TIME, hidden_at),
+	COLUMN("watched", COLUMN_INT8, watched),
+	COLUMN("trial", COLUMN_INT8, trial),
+	COLUMN("last_visit", COLUMN_TIME, last_visit),
+	COLUMN("long_step", COLUMN_STEP, long_step),
+	COLUMN("attempts", COLUMN_INT4, attempts),
+	COLUMN("last_attempt", COLUMN_TIME, last_attempt),
+	COLUMN("last_error", COLUMN_TEXT, last_error),
+	COLUMN("drop_started_at", COLUMN_TIME, drop_started_at),
+	COLUMN("restore_wanted", COLUMN_BOOL, restore_wanted),
+	COLUMN("name_wanted", COLUMN_BOOL, name_wanted),
+	COLUMN("approved_at", COLUMN_TIME, approved_at),
+	COLUMN("compared", COLUMN_BOOL, compared),
+	COLUMN("needed_since", COLUMN_TIME, needed_since),
+	COLUMN("untold", COLUMN_TEXT, untold),
+};
+
+/*
+ * Their names, from "first" on, each behind a prefix.
+ */
 static char *
-text_field(HeapTuple tuple, TupleDesc desc, int field, MemoryContext context)
+column_list(int first, const char *prefix)
 {
-	char	   *value = SPI_getvalue(tuple, desc, field);
+	StringInfoData buf;
 
-	return value == NULL ? NULL : MemoryContextStrdup(context, value);
-}
-
-static TimestampTz
-time_field(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
-
-	return isnull ? 0 : DatumGetTimestampTz(value);
-}
-
-static int64
-int_field(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-
-	return DatumGetInt64(SPI_getbinval(tuple, desc, field, &isnull));
-}
-
-static bool
-bool_field(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-
-	return DatumGetBool(SPI_getbinval(tuple, desc, field, &isnull));
-}
-
-static Oid
-oid_field(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-
-	return DatumGetObjectId(SPI_getbinval(tuple, desc, field, &isnull));
-}
-
-static void
-read_row(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	Reading    *reading = arg;
-	MemoryContext old = MemoryContextSwitchTo(reading->context);
-	GuardSoftDrop *drop = palloc0(sizeof(GuardSoftDrop));
-	int			n = 0;
-
-	drop->id = int_field(tuple, desc, ++n);
-	drop->state = state_of_name(SPI_getvalue(tuple, desc, ++n));
-	drop->index = oid_field(tuple, desc, ++n);
-	drop->table = oid_field(tuple, desc, ++n);
-	drop->schema = text_field(tuple, desc, ++n, reading->context);
-	drop->name = text_field(tuple, desc, ++n, reading->context);
-	drop->partitioned = bool_field(tuple, desc, ++n);
-	drop->dropped_at = time_field(tuple, desc, ++n);
-	drop->login_role = oid_field(tuple, desc, ++n);
-	drop->dropped_by = text_field(tuple, desc, ++n, reading->context);
-	drop->state_since = time_field(tuple, desc, ++n);
-	drop->state_reason = text_field(tuple, desc, ++n, reading->context);
-	drop->next_step = text_field(tuple, desc, ++n, reading->context);
-	drop->next_at = time_field(tuple, desc, ++n);
-	drop->due_at = time_field(tuple, desc, ++n);
-	drop->hidden_at = time_field(tuple, desc, ++n);
-	drop->watched = int_field(tuple, desc, ++n);
-	drop->trial = int_field(tuple, desc, ++n);
-	drop->last_visit = time_field(tuple, desc, ++n);
-	drop->attempts = (int) int_field(tuple, desc, ++n);
-	drop->last_attempt = time_field(tuple, desc, ++n);
-	drop->last_error = text_field(tuple, desc, ++n, reading->context);
-	drop->drop_started_at = time_field(tuple, desc, ++n);
-	drop->restore_wanted = bool_field(tuple, desc, ++n);
-	drop->name_wanted = bool_field(tuple, desc, ++n);
-	drop->approved_at = time_field(tuple, desc, ++n);
-	drop->compared = bool_field(tuple, desc, ++n);
-	drop->needed_since = time_field(tuple, desc, ++n);
-	drop->untold = text_field(tuple, desc, ++n, reading->context);
-	drop->long_step = step_of_name(SPI_getvalue(tuple, desc, ++n));
-	reading->list = lappend(reading->list, drop);
-	MemoryContextSwitchTo(old);
+	initStringInfo(&buf);
+	for (int i = first; i < lengthof(columns); i++)
+		appendStringInfo(&buf, "%s%s%s", i > first ? ", " : "", prefix,
+						 columns[i].name);
+	return buf.data;
 }
 
 /*
@@ -258,110 +221,171 @@ locate(Oid index, Oid table, const char *holding_name)
 {
 	Oid			found;
 
-	if (OidIsValid(IndexGetRelation(index, true)))
+	if (guard_catalog_is_index(index))
 		return index;
-	if (get_rel_relkind(table) == '\0')
+	if (!guard_catalog_exists(table))
 		return InvalidOid;
 	found = get_relname_relid(holding_name, get_rel_namespace(table));
-	return OidIsValid(found) && OidIsValid(IndexGetRelation(found, true)) ?
-		found : InvalidOid;
+	return guard_catalog_is_index(found) ? found : InvalidOid;
+}
+
+static List *
+read_parts(int64 id)
+{
+	List	   *parts = NIL;
+	GuardRows  *rows = guard_query_rows("SELECT p.* FROM guard.soft_drop s, ROWS FROM (jsonb_to_recordset(s.parts)"
+										" AS (oid oid, \"table\" oid, parent oid, was oid, partitioned boolean, clustered boolean,"
+										" old_name text, holding_name text, comment text, definition text, tablespace text, statistics text))"
+										" WITH ORDINALITY AS p WHERE s.id = $1 ORDER BY p.ordinality",
+										P_INT8(id));
+
+	while (guard_rows_next(rows))
+	{
+		GuardSoftDropPart *part = palloc0(sizeof(GuardSoftDropPart));
+
+		part->table = guard_rows_oid(rows, 2);
+		part->parent = guard_rows_oid(rows, 3);
+		part->was = part->defined_by = guard_rows_oid(rows, 4);
+		part->partitioned = guard_rows_bool(rows, 5);
+		part->clustered = guard_rows_bool(rows, 6);
+		part->old_name = guard_rows_text(rows, 7);
+		part->holding_name = guard_rows_text(rows, 8);
+		part->comment = guard_rows_text(rows, 9);
+		part->definition = guard_rows_text(rows, 10);
+		part->tablespace = guard_rows_text(rows, 11);
+		part->statistics = guard_rows_text(rows, 12);
+		part->index = locate(guard_rows_oid(rows, 1), part->table,
+							 part->holding_name);
+		parts = lappend(parts, part);
+	}
+	return parts;
 }
 
 static void
-read_part(HeapTuple tuple, TupleDesc desc, void *arg)
+read_column(GuardSoftDrop *drop, int i, const GuardRows *rows)
 {
-	Reading    *reading = arg;
-	MemoryContext old = MemoryContextSwitchTo(reading->context);
-	GuardSoftDropPart *part = palloc0(sizeof(GuardSoftDropPart));
+	void	   *member = (char *) drop + columns[i].offset;
 
-	part->old_name = text_field(tuple, desc, 3, reading->context);
-	part->holding_name = text_field(tuple, desc, 4, reading->context);
-	part->comment = text_field(tuple, desc, 5, reading->context);
-	part->definition = text_field(tuple, desc, 6, reading->context);
-	part->tablespace = text_field(tuple, desc, 7, reading->context);
-	part->statistics = text_field(tuple, desc, 8, reading->context);
-	part->clustered = bool_field(tuple, desc, 9);
-	part->table = oid_field(tuple, desc, 2);
-	part->partitioned = bool_field(tuple, desc, 10);
-	part->was = oid_field(tuple, desc, 11);
-	part->defined_by = part->was;
-	part->parent = oid_field(tuple, desc, 12);
-	part->index = locate(oid_field(tuple, desc, 1),
-						 part->table, part->holding_name);
-	reading->list = lappend(reading->list, part);
-	MemoryContextSwitchTo(old);
-}
-
-static void
-read_parts(GuardSoftDrop *drop)
-{
-	Reading		reading = {NIL, CurrentMemoryContext};
-	Oid			types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(drop->id)};
-
-	guard_store_select("SELECT (p ->> 'oid')::oid, (p ->> 'table')::oid, p ->> 'old_name',"
-					   " p ->> 'holding_name', p ->> 'comment', p ->> 'definition',"
-					   " p ->> 'tablespace', p ->> 'statistics', (p ->> 'clustered')::boolean,"
-					   " (p ->> 'partitioned')::boolean, (p ->> 'was')::oid, coalesce((p ->> 'parent')::oid, 0::oid)"
-					   " FROM guard.soft_drop s, jsonb_array_elements(s.parts) WITH ORDINALITY AS e (p, n)"
-					   " WHERE s.id = $1 ORDER BY e.n",
-					   1, types, values, NULL, read_part, &reading);
-	drop->parts = reading.list;
+	switch (columns[i].type)
+	{
+		case COLUMN_OID:
+			*(Oid *) member = guard_rows_oid(rows, i + 1);
+			break;
+		case COLUMN_INT4:
+			*(int *) member = (int) guard_rows_int(rows, i + 1);
+			break;
+		case COLUMN_INT8:
+			*(int64 *) member = guard_rows_int(rows, i + 1);
+			break;
+		case COLUMN_BOOL:
+			*(bool *) member = guard_rows_bool(rows, i + 1);
+			break;
+		case COLUMN_TIME:
+			*(TimestampTz *) member = guard_rows_time(rows, i + 1);
+			break;
+		case COLUMN_TEXT:
+			*(char **) member = guard_rows_text(rows, i + 1);
+			break;
+		case COLUMN_STATE:
+			*(GuardSoftDropState *) member = (GuardSoftDropState)
+				number_of(guard_rows_text(rows, i + 1), state_names, lengthof(state_names));
+			break;
+		case COLUMN_STEP:
+			*(GuardSoftDropStep *) member = (GuardSoftDropStep)
+				number_of(guard_rows_text(rows, i + 1), step_names, lengthof(step_names));
+			break;
+	}
 }
 
 /*
- * Rows of this database and this server that "sql" selects, parts included.
+ * The soft drops of this database and this server for which "which" holds,
+ * parts included.
  */
 static List *
-read_rows(const char *sql, const char *schema, const char *name, int64 id)
+load(const char *which, GuardParam param, GuardParam another)
 {
-	Reading		reading = {NIL, CurrentMemoryContext};
-	Oid			types[] = {OIDOID, INT8OID, TEXTOID, TEXTOID, INT8OID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
-		Int64GetDatum((int64) GetSystemIdentifier()), (Datum) 0, (Datum) 0,
-	Int64GetDatum(id)};
-	char		nulls[] = "  nn ";
-	ListCell   *lc;
+	char	   *sql = psprintf("SELECT %s FROM guard.soft_drop s WHERE" HERE " AND %s",
+							   column_list(0, "s."), which);
+	GuardRows  *rows = guard_query_rows(sql, P_HERE, param, another);
+	List	   *list = NIL;
 
-	if (schema != NULL)
+	while (guard_rows_next(rows))
 	{
-		values[2] = CStringGetTextDatum(schema);
-		nulls[2] = ' ';
+		GuardSoftDrop *drop = palloc0(sizeof(GuardSoftDrop));
+
+		for (int i = 0; i < lengthof(columns); i++)
+			read_column(drop, i, rows);
+		drop->parts = read_parts(drop->id);
+		list = lappend(list, drop);
 	}
-	if (name != NULL)
-	{
-		values[3] = CStringGetTextDatum(name);
-		nulls[3] = ' ';
-	}
-	guard_store_select(sql, lengthof(types), types, values, nulls,
-					   read_row, &reading);
-	foreach(lc, reading.list)
-		read_parts(lfirst(lc));
-	return reading.list;
+	return list;
 }
+
+static GuardParam
+column_param(const GuardSoftDrop *drop, int i)
+{
+	const void *member = (const char *) drop + columns[i].offset;
+
+	switch (columns[i].type)
+	{
+		case COLUMN_OID:
+			return P_OID(*(const Oid *) member);
+		case COLUMN_INT4:
+			return P_INT4(*(const int *) member);
+		case COLUMN_INT8:
+			return P_INT8(*(const int64 *) member);
+		case COLUMN_BOOL:
+			return P_BOOL(*(const bool *) member);
+		case COLUMN_TIME:
+			return P_TIME(*(const TimestampTz *) member);
+		case COLUMN_TEXT:
+			return P_TEXT(*(char *const *) member);
+		case COLUMN_STATE:
+			return P_TEXT(state_names[*(const GuardSoftDropState *) member]);
+		case COLUMN_STEP:
+			return P_TEXT(step_names[*(const GuardSoftDropStep *) member]);
+	}
+	pg_unreachable();
+}
+
+void
+guard_softdrop_save(const GuardSoftDrop *drop)
+{
+	GuardParam	params[lengthof(columns) - WRITTEN + 1];
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE guard.soft_drop SET (%s) = ROW(",
+					 column_list(WRITTEN, ""));
+	params[0] = P_INT8(drop->id);
+	for (int i = WRITTEN; i < lengthof(columns); i++)
+	{
+		params[i - WRITTEN + 1] = column_param(drop, i);
+		appendStringInfo(&sql, "%s$%d", i > WRITTEN ? ", " : "", i - WRITTEN + 2);
+	}
+	appendStringInfoString(&sql, ") WHERE id = $1");
+	(void) guard_query_execute_params(sql.data, params, lengthof(params));
+}
+
+/* ---- finding them ---- */
 
 List *
 guard_softdrop_list_open(void)
 {
-	return read_rows(SELECT_ROW " AND" OPEN " ORDER BY s.id", NULL, NULL, 0);
+	return load(OPEN " ORDER BY s.id", P_NOTHING, P_NOTHING);
 }
 
-static void
-read_id(HeapTuple tuple, TupleDesc desc, void *arg)
+static List *
+add_ids(List *ids, GuardRows *rows)
 {
-	Reading    *reading = arg;
-	int64	   *id = MemoryContextAlloc(reading->context, sizeof(int64));
-	MemoryContext old = MemoryContextSwitchTo(reading->context);
+	while (guard_rows_next(rows))
+	{
+		int64	   *id = palloc(sizeof(int64));
 
-	*id = int_field(tuple, desc, 1);
-	reading->list = lappend(reading->list, id);
-	MemoryContextSwitchTo(old);
-}
-
-static void
-read_time(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	*(TimestampTz *) arg = time_field(tuple, desc, 1);
+		*id = guard_rows_int(rows, 1);
+		ids = lappend(ids, id);
+	}
+	return ids;
 }
 
 /*
@@ -370,99 +394,73 @@ read_time(HeapTuple tuple, TupleDesc desc, void *arg)
 List *
 guard_softdrop_list_due(TimestampTz now, int *hidden, TimestampTz *next)
 {
-	Reading		reading = {NIL, CurrentMemoryContext};
-	Oid			types[] = {OIDOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
-		Int64GetDatum((int64) GetSystemIdentifier()), TimestampTzGetDatum(now),
-	TimestampTzGetDatum(now + 2 * USECS_PER_HOUR), BoolGetDatum(true)};
+	TimestampTz far = now + 2 * USECS_PER_HOUR;
+	List	   *ids = NIL;
+	GuardRows  *rows;
 
 	for (int pass = 0; pass < 2; pass++)
 	{
-		values[4] = BoolGetDatum(pass == 0);
-		guard_store_select("SELECT s.id FROM guard.soft_drop s WHERE" HERE
-						   " AND (s.due_at <= $3 OR s.due_at > $4) AND (s.state = 'hidden') = $5"
-						   " ORDER BY row_number() OVER (PARTITION BY s.login_role"
-						   " ORDER BY s.restore_wanted DESC, s.due_at), s.id",
-						   5, types, values, NULL, read_id, &reading);
+		ids = add_ids(ids, guard_query_rows("SELECT s.id FROM guard.soft_drop s WHERE" HERE
+											" AND (s.due_at <= $3 OR s.due_at > $4) AND (s.state = 'hidden') = $5"
+											" ORDER BY row_number() OVER (PARTITION BY s.login_role"
+											" ORDER BY s.restore_wanted DESC, s.due_at), s.id",
+											P_HERE, P_TIME(now), P_TIME(far), P_BOOL(pass == 0)));
 		if (pass == 0)
-			*hidden = list_length(reading.list);
+			*hidden = list_length(ids);
 	}
-	*next = 0;
-	guard_store_select("SELECT min(s.due_at) FROM guard.soft_drop s WHERE" HERE
-					   " AND s.due_at > $3 AND s.due_at <= $4",
-					   4, types, values, NULL, read_time, next);
-	return reading.list;
+	rows = guard_query_rows("SELECT min(s.due_at) FROM guard.soft_drop s WHERE" HERE
+							" AND s.due_at > $3 AND s.due_at <= $4",
+							P_HERE, P_TIME(now), P_TIME(far));
+	*next = guard_rows_next(rows) ? guard_rows_time(rows, 1) : 0;
+	return ids;
 }
 
 List *
 guard_softdrop_list_untold(void)
 {
-	Reading		reading = {NIL, CurrentMemoryContext};
-	Oid			types[] = {OIDOID, INT8OID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
-	Int64GetDatum((int64) GetSystemIdentifier())};
-
-	guard_store_select("SELECT s.id FROM guard.soft_drop s WHERE" HERE
-					   " AND s.untold IS NOT NULL ORDER BY s.id",
-					   2, types, values, NULL, read_id, &reading);
-	return reading.list;
+	return add_ids(NIL, guard_query_rows("SELECT s.id FROM guard.soft_drop s WHERE" HERE
+										 " AND s.untold IS NOT NULL ORDER BY s.id", P_HERE));
 }
 
 bool
 guard_softdrop_long_waits(void)
 {
-	Reading		reading = {NIL, CurrentMemoryContext};
-	Oid			types[] = {OIDOID, INT8OID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
-	Int64GetDatum((int64) GetSystemIdentifier())};
-
-	guard_store_select("SELECT s.id FROM guard.soft_drop s WHERE" HERE " AND s.long_step IS NOT NULL LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED",
-					   2, types, values, NULL, read_id, &reading);
-	return reading.list != NIL;
+	return guard_query_int("SELECT s.id FROM guard.soft_drop s WHERE" HERE
+						   " AND s.long_step IS NOT NULL LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED", P_HERE) != 0;
 }
 
 /*
- * Nobody's many keep another's waiting: the owners of tables take turns,
- * and of one owner's what was tried less often comes first.
+ * Nobody's many keep another's waiting: the owners of tables take turns, and of
+ * one owner's what was tried less often comes first.
  */
 int64
 guard_softdrop_next_long(void)
 {
-	Reading		reading = {NIL, CurrentMemoryContext};
-	Oid			types[] = {OIDOID, INT8OID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
-	Int64GetDatum((int64) GetSystemIdentifier())};
-
-	guard_store_select("SELECT s.id FROM guard.soft_drop s LEFT JOIN pg_class t ON t.oid = s.table_oid"
-					   " LEFT JOIN (SELECT ot.relowner, max(o.last_attempt) AS served FROM guard.soft_drop o"
-					   "  JOIN pg_class ot ON ot.oid = o.table_oid GROUP BY ot.relowner) w ON w.relowner = t.relowner"
-					   " WHERE" HERE " AND s.long_step IS NOT NULL"
-					   " ORDER BY w.served NULLS FIRST, s.attempts, s.long_step = 'drop', s.due_at, s.id LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED",
-					   2, types, values, NULL, read_id, &reading);
-	return reading.list != NIL ? *(int64 *) linitial(reading.list) : 0;
+	return guard_query_int("SELECT s.id FROM guard.soft_drop s LEFT JOIN pg_class t ON t.oid = s.table_oid"
+						   " LEFT JOIN (SELECT ot.relowner, max(o.last_attempt) AS served FROM guard.soft_drop o"
+						   "  JOIN pg_class ot ON ot.oid = o.table_oid GROUP BY ot.relowner) w ON w.relowner = t.relowner"
+						   " WHERE" HERE " AND s.long_step IS NOT NULL"
+						   " ORDER BY w.served NULLS FIRST, s.attempts, s.long_step = 'drop', s.due_at, s.id"
+						   " LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED", P_HERE);
 }
 
 GuardSoftDrop *
 guard_softdrop_take(int64 id, bool wait)
 {
-	List	   *rows = read_rows(wait ?
-								 SELECT_ROW " AND s.id = $5 FOR NO KEY UPDATE" :
-								 SELECT_ROW " AND s.id = $5 FOR NO KEY UPDATE SKIP LOCKED",
-								 NULL, NULL, id);
+	List	   *found = load(wait ? " s.id = $3 FOR NO KEY UPDATE" :
+							 " s.id = $3 FOR NO KEY UPDATE SKIP LOCKED", P_INT8(id), P_NOTHING);
 
-	return rows != NIL ? linitial(rows) : NULL;
+	return found != NIL ? linitial(found) : NULL;
 }
 
 GuardSoftDrop *
 guard_softdrop_find(const char *schema, const char *name)
 {
-	List	   *rows = read_rows(SELECT_ROW
-								 " AND ($3 IS NULL OR s.index_schema = $3)"
-								 " AND (s.index_name = $4 OR s.parts -> 0 ->> 'holding_name' = $4)"
-								 " ORDER BY" OPEN " DESC, s.id DESC LIMIT 1",
-								 schema, name, 0);
+	List	   *found = load(" ($3 IS NULL OR s.index_schema = $3)"
+							 " AND (s.index_name = $4 OR s.parts -> 0 ->> 'holding_name' = $4)"
+							 " ORDER BY" OPEN " DESC, s.id DESC LIMIT 1", P_TEXT(schema), P_TEXT(name));
 
-	return rows != NIL ? linitial(rows) : NULL;
+	return found != NIL ? linitial(found) : NULL;
 }
 
 void
@@ -488,73 +486,7 @@ guard_softdrop_describe(Oid index, char **name, char **definition)
 	}
 }
 
-/* ---- writing ---- */
-
-/* The parameters of a statement, in the making. */
-typedef struct Parameters
-{
-	int			n;
-	Oid			types[24];
-	Datum		values[24];
-	char		nulls[25];
-} Parameters;
-
-static void
-add(Parameters *p, Oid type, Datum value, bool isnull)
-{
-	Assert(p->n < lengthof(p->types));
-	p->types[p->n] = type;
-	p->values[p->n] = value;
-	p->nulls[p->n++] = isnull ? 'n' : ' ';
-}
-
-static void
-add_text(Parameters *p, const char *value)
-{
-	add(p, TEXTOID, value != NULL ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
-}
-
-static void
-add_time(Parameters *p, TimestampTz value)
-{
-	add(p, TIMESTAMPTZOID, TimestampTzGetDatum(value), value == 0);
-}
-
-void
-guard_softdrop_save(const GuardSoftDrop *drop)
-{
-	Parameters	p = {0};
-
-	add(&p, INT8OID, Int64GetDatum(drop->id), false);
-	add_text(&p, state_names[drop->state]);
-	add(&p, OIDOID, ObjectIdGetDatum(drop->index), false);
-	add_time(&p, drop->state_since);
-	add_text(&p, drop->state_reason);
-	add_text(&p, drop->next_step);
-	add_time(&p, drop->next_at);
-	add_time(&p, drop->due_at);
-	add_time(&p, drop->hidden_at);
-	add(&p, INT8OID, Int64GetDatum(drop->watched), false);
-	add(&p, INT8OID, Int64GetDatum(drop->trial), false);
-	add_time(&p, drop->last_visit);
-	add(&p, INT4OID, Int32GetDatum(drop->attempts), false);
-	add_time(&p, drop->last_attempt);
-	add_text(&p, drop->last_error);
-	add_time(&p, drop->drop_started_at);
-	add(&p, BOOLOID, BoolGetDatum(drop->restore_wanted), false);
-	add(&p, BOOLOID, BoolGetDatum(drop->name_wanted), false);
-	add_time(&p, drop->approved_at);
-	add(&p, BOOLOID, BoolGetDatum(drop->compared), false);
-	add_time(&p, drop->needed_since);
-	add_text(&p, drop->untold);
-	add_text(&p, step_names[drop->long_step]);
-	guard_store_execute("UPDATE guard.soft_drop SET state = $2, index_oid = $3, state_since = $4,"
-						" state_reason = $5, next_step = $6, next_at = $7, due_at = $8, hidden_at = $9,"
-						" watched = $10, trial = $11, last_visit = $12, attempts = $13, last_attempt = $14,"
-						" last_error = $15, drop_started_at = $16, restore_wanted = $17, name_wanted = $18,"
-						" approved_at = $19, compared = $20, needed_since = $21, untold = $22, long_step = $23 WHERE id = $1",
-						p.n, p.types, p.values, p.nulls);
-}
+/* ---- what becomes of them ---- */
 
 void
 guard_softdrop_enter(GuardSoftDrop *drop, GuardSoftDropState state,
@@ -596,13 +528,11 @@ guard_softdrop_audit(const GuardSoftDrop *drop, const char *action,
 	StringInfoData facts;
 
 	initStringInfo(&facts);
-	appendStringInfoString(&facts, "{\"state\": ");
-	escape_json(&facts, state_names[drop->state]);
-	appendStringInfoString(&facts, ", \"definition\": ");
-	escape_json(&facts, self->definition);
-	appendStringInfoString(&facts, ", \"holding_name\": ");
-	escape_json(&facts, self->holding_name);
-	appendStringInfoChar(&facts, '}');
+	guard_json_object(&facts, NULL);
+	guard_json_text(&facts, "state", state_names[drop->state]);
+	guard_json_text(&facts, "definition", self->definition);
+	guard_json_text(&facts, "holding_name", self->holding_name);
+	guard_json_end_object(&facts);
 	guard_audit_change(action, guard_softdrop_name(drop), reason, facts.data);
 }
 
@@ -618,13 +548,20 @@ guard_softdrop_gone(Oid index)
 	/* most dropped indexes are not */
 	if (!guard_softdrop_is_open(index))
 		return;
-	foreach(lc, read_rows(SELECT_ROW " AND s.index_oid = $5::oid AND" OPEN " FOR NO KEY UPDATE",
-						  NULL, NULL, index))
+	foreach(lc, load(" s.index_oid = $3 AND" OPEN " FOR NO KEY UPDATE", P_OID(index), P_NOTHING))
 	{
 		GuardSoftDrop *drop = lfirst(lc);
+		bool		wanted = drop->restore_wanted;
 
-		guard_softdrop_enter(drop, GUARD_SOFTDROP_DROPPED, drop->drop_started_at != 0 ?
-							 "nobody missed it" : "dropped by a statement before its time");
+		guard_softdrop_enter(drop, GUARD_SOFTDROP_DROPPED,
+							 wanted ? "its drop had begun when a person asked for it" :
+							 drop->drop_started_at != 0 ? "nobody missed it" :
+							 "dropped by a statement before its time");
+		if (wanted)
+		{
+			drop->restore_wanted = true;
+			drop->due_at = drop->state_since;
+		}
 		guard_softdrop_save(drop);
 		guard_watch_end(drop);
 	}
@@ -633,15 +570,11 @@ guard_softdrop_gone(Oid index)
 void
 guard_softdrop_rebuilt(Oid old, Oid successor)
 {
-	Oid			types[] = {OIDOID, OIDOID, OIDOID, INT8OID};
-	Datum		values[] = {ObjectIdGetDatum(old), ObjectIdGetDatum(successor),
-	ObjectIdGetDatum(MyDatabaseId), Int64GetDatum((int64) GetSystemIdentifier())};
-
-	guard_store_execute("UPDATE guard.soft_drop SET index_oid = CASE WHEN index_oid = $1 THEN $2 ELSE index_oid END,"
-						" parts = (SELECT jsonb_agg(CASE WHEN (p ->> 'oid')::oid = $1"
-						" THEN p || jsonb_build_object('oid', $2::bigint) ELSE p END ORDER BY n)"
-						" FROM jsonb_array_elements(parts) WITH ORDINALITY AS e (p, n))"
-						" WHERE database_oid = $3 AND system_identifier = $4 AND state IN ('waiting', 'hidden')"
-						" AND EXISTS (SELECT FROM jsonb_array_elements(parts) p WHERE (p ->> 'oid')::oid = $1)",
-						4, types, values, NULL);
+	(void) guard_query_execute("UPDATE guard.soft_drop s SET index_oid = CASE WHEN index_oid = $3 THEN $4 ELSE index_oid END,"
+							   " parts = (SELECT jsonb_agg(CASE WHEN (p ->> 'oid')::oid = $3"
+							   " THEN p || jsonb_build_object('oid', $4::bigint) ELSE p END ORDER BY n)"
+							   " FROM jsonb_array_elements(parts) WITH ORDINALITY AS e (p, n))"
+							   " WHERE" HERE " AND" OPEN
+							   " AND EXISTS (SELECT FROM jsonb_array_elements(parts) p WHERE (p ->> 'oid')::oid = $3)",
+							   P_HERE, P_OID(old), P_OID(successor));
 }

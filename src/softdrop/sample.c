@@ -21,24 +21,6 @@
 #include "softdrop/sample.h"
 #include "store/pgss.h"
 
-double
-guard_sample_float(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
-
-	return isnull ? 0 : DatumGetFloat8(value);
-}
-
-int64
-guard_sample_int(HeapTuple tuple, TupleDesc desc, int field)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, field, &isnull);
-
-	return isnull ? 0 : DatumGetInt64(value);
-}
-
 /*
  * What pg_stat_statements has counted; it is asked not to read the file with the
  * texts.

@@ -49,8 +49,4 @@ struct GuardWatchSample
 	HTAB	   *watched;		/* statements that are no controls; watch.c's */
 };
 
-/* Columns of a result, 0 for NULL. */
-extern double guard_sample_float(HeapTuple tuple, TupleDesc desc, int field);
-extern int64 guard_sample_int(HeapTuple tuple, TupleDesc desc, int field);
-
 #endif							/* GUARD_SAMPLE_H */

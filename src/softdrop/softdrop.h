@@ -55,7 +55,6 @@ typedef enum GuardSoftDropStep
 	GUARD_STEP_NAME,			/* the name back, if nobody else has it */
 	GUARD_STEP_NOTE_GONE,		/* it went without our help */
 	GUARD_STEP_DROP,			/* for good; a long step */
-	GUARD_STEP_REBUILD,			/* it has become invalid; a long step */
 	GUARD_STEP_CREATE			/* it is gone and is wanted; a long step */
 } GuardSoftDropStep;
 

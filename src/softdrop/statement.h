@@ -23,7 +23,6 @@ extern void guard_softdrop_run(const char *sql, int lock_timeout);
 
 /* These begin and end transactions of their own, and raise what goes wrong. */
 extern void guard_dropping_drop(int64 id);
-extern void guard_dropping_rebuild(int64 id);
 extern void guard_dropping_create(int64 id);
 
 /*
@@ -49,11 +48,5 @@ extern void guard_dropping_check(Oid relation);
 
 /* the row, in that context; called in a transaction */
 extern GuardSoftDrop *guard_dropping_read(int64 id, MemoryContext context);
-
-/* is there a valid index of that OID? */
-extern bool guard_dropping_is_valid(Oid index);
-
-/* the name that a relation bears now, to be used in a statement */
-extern char *guard_dropping_name_now(Oid relation);
 
 #endif							/* GUARD_SOFTDROP_STATEMENT_H */

@@ -224,9 +224,9 @@ next_hidden(const GuardSoftDropFacts *facts)
 {
 	GuardSoftDropPlan plan;
 
+	/* its drop has begun; what is wanted is created again after it */
 	if (!facts->valid)
-		return attempt(facts, facts->restore_wanted ? GUARD_STEP_REBUILD :
-					   GUARD_STEP_DROP);
+		return attempt(facts, GUARD_STEP_DROP);
 	if (facts->restore_wanted)
 		return step(GUARD_STEP_RESTORE, "a person asked for it");
 	if (facts->regressed)
@@ -273,9 +273,7 @@ guard_states_next(const GuardSoftDropFacts *facts)
 		facts->state == GUARD_SOFTDROP_RESTORED)
 	{
 		if (facts->restore_wanted)
-			return attempt(facts, !facts->exists ? GUARD_STEP_CREATE :
-						   facts->valid ? GUARD_STEP_RESTORE :
-						   GUARD_STEP_REBUILD);
+			return attempt(facts, GUARD_STEP_CREATE);
 		if (facts->name_wanted && facts->exists)
 			return step(GUARD_STEP_NAME, NULL);
 		return step(GUARD_STEP_STAY, NULL);

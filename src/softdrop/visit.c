@@ -27,8 +27,6 @@
 #include "access/twophase.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -48,6 +46,9 @@
 #include "softdrop/statement.h"
 #include "softdrop/visit.h"
 #include "softdrop/watch.h"
+#include "store/catalog.h"
+#include "store/json.h"
+#include "store/query.h"
 #include "store/store.h"
 #include "store/work.h"
 #include "store/visits.h"
@@ -113,7 +114,7 @@ read_facts(GuardSoftDrop *drop, const GuardNeedAnswer *need,
 	facts->state = drop->state;
 	facts->state_since = drop->state_since;
 	facts->exists = OidIsValid(self->index);
-	facts->valid = facts->exists && (drop->partitioned || guard_dropping_is_valid(self->index));
+	facts->valid = facts->exists && (drop->partitioned || guard_catalog_is_valid(self->index));
 	facts->hiding_works = guard_hide_is_effective();
 	facts->hidden = facts->exists &&
 		(guard_hide_is_hidden(self->index) || !guard_hide_is_current());
@@ -252,16 +253,17 @@ hide(GuardSoftDrop *drop, const GuardNeedAnswer *need, bool use_approval, Visit 
 static char *
 facts_of(const GuardSoftDrop *drop)
 {
-	StringInfoData buf;
+	StringInfoData json;
 
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "{\"soft_drop\":" INT64_FORMAT ",\"state\":\"%s\",\"attempts\":%d",
-					 drop->id, guard_softdrop_state_name(drop->state), drop->attempts);
+	initStringInfo(&json);
+	guard_json_object(&json, NULL);
+	guard_json_int(&json, "soft_drop", drop->id);
+	guard_json_text(&json, "state", guard_softdrop_state_name(drop->state));
+	guard_json_int(&json, "attempts", drop->attempts);
 	if (drop->hidden_at != 0)
-		appendStringInfo(&buf, ",\"hidden_for_ms\":" INT64_FORMAT,
-						 (GetCurrentTimestamp() - drop->hidden_at) / 1000);
-	appendStringInfoChar(&buf, '}');
-	return buf.data;
+		guard_json_int(&json, "hidden_for_ms", (GetCurrentTimestamp() - drop->hidden_at) / 1000);
+	guard_json_end_object(&json);
+	return json.data;
 }
 
 /*
@@ -362,10 +364,9 @@ do_step(Visit *visit, GuardSoftDrop *drop, const GuardSoftDropFacts *facts,
 			guard_softdrop_set_state(drop, GUARD_SOFTDROP_DROPPED, "gone", plan->why);
 			break;
 		case GUARD_STEP_DROP:
-		case GUARD_STEP_REBUILD:
 		case GUARD_STEP_CREATE:
 			drop->long_step = plan->step;
-			drop->next_step = pstrdup(plan->step == GUARD_STEP_DROP ?
+			drop->next_step = pstrdup(plan->step == GUARD_STEP_DROP && !drop->restore_wanted ?
 									  "dropped, when a background worker is free" :
 									  "brought back, when a background worker is free");
 			drop->next_at = 0;
@@ -539,29 +540,17 @@ look(Visit *visit, int64 id)
 	MemoryContextDelete(context);
 }
 
-static void
-take_flag(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	*(bool *) arg = true;
-}
-
 /*
  * Has somebody prepared a transaction that changes soft drops?
  */
 static bool
 is_one_prepared(void)
 {
-	Oid			types[] = {OIDOID, OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(MyDatabaseId),
-	ObjectIdGetDatum(guard_store_table("soft_drop"))};
-	bool		found = false;
-
-	if (max_prepared_xacts > 0)
-		guard_store_select("SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.database = $1"
-						   " AND l.relation = $2 AND l.pid IS NULL AND l.mode = 'RowExclusiveLock' AND"
-						   " EXISTS (SELECT FROM pg_prepared_xacts) LIMIT 1",
-						   2, types, values, NULL, take_flag, &found);
-	return found;
+	return max_prepared_xacts > 0 &&
+		guard_query_int("SELECT count(*) FROM pg_locks l WHERE l.locktype = 'relation' AND l.database = $1"
+						" AND l.relation = $2 AND l.pid IS NULL AND l.mode = 'RowExclusiveLock' AND"
+						" EXISTS (SELECT FROM pg_prepared_xacts)",
+						P_OID(MyDatabaseId), P_OID(guard_store_table("soft_drop"))) > 0;
 }
 
 /*

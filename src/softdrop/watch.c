@@ -34,10 +34,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -51,8 +47,9 @@
 #include "softdrop/sample.h"
 #include "softdrop/watch.h"
 #include "store/identity.h"
+#include "store/json.h"
 #include "store/pgss.h"
-#include "store/store.h"
+#include "store/query.h"
 
 #define KIND_INDEX		'i'
 #define KIND_TABLE		't'
@@ -183,24 +180,58 @@ tells_before(const WatchedStatement *statement, const GuardCounted *counted,
 		(counted->since != 0 ? counted->since : statement->first) >= created;
 }
 
-static Datum
-make_array(Datum *elements, int n, Oid type)
+/* ---- counters, as they are written down ---- */
+
+/*
+ * What put_counters() has written, one row for each statement, as what a query
+ * selects from.  Where a statement is not counted, it is all 0.
+ */
+#define COUNTERS(parameter) \
+	" jsonb_to_recordset(" parameter ") AS u (queryid bigint, kind \"char\", known boolean, in_a_row integer," \
+	" calls bigint, \"time\" float8, squares float8, longest float8, rows float8, late boolean)"
+
+/*
+ * A number that is the same when it is read.
+ */
+static void
+put_number(StringInfo json, const char *key, double value)
 {
-	if (type == BOOLOID || type == CHAROID)
-		return PointerGetDatum(construct_array(elements, n, type, 1, true, TYPALIGN_CHAR));
-	if (type == INT4OID)
-		return PointerGetDatum(construct_array(elements, n, type, 4, true, TYPALIGN_INT));
-	return PointerGetDatum(construct_array(elements, n, type, 8, true, TYPALIGN_DOUBLE));
+	guard_json_raw(json, key, psprintf("%.17g", value));
+}
+
+/*
+ * A statement's counters, as members of an object that is open.
+ */
+static void
+put_counters(StringInfo json, int64 queryid, const GuardCounted *counted)
+{
+	static const GuardCounted none = {0};
+
+	if (counted == NULL)
+		counted = &none;
+	guard_json_int(json, "queryid", queryid);
+	guard_json_int(json, "calls", counted->counters.calls);
+	put_number(json, "time", counted->counters.time);
+	put_number(json, "squares", counted->counters.squares);
+	put_number(json, "longest", counted->counters.longest);
+	put_number(json, "rows", counted->counters.rows);
+	guard_json_bool(json, "late", counted->late);
+}
+
+static const GuardCounted *
+counted_now(const GuardWatchSample *sample, int64 queryid)
+{
+	return hash_search(sample->counted, &queryid, HASH_FIND, NULL);
 }
 
 /*
  * The busiest statements go first.
  */
 static int
-compare_time(const void *a, const void *b)
+compare_time(const ListCell *a, const ListCell *b)
 {
-	double		x = (*(GuardCounted *const *) a)->counters.time;
-	double		y = (*(GuardCounted *const *) b)->counters.time;
+	double		x = ((const GuardCounted *) lfirst(a))->counters.time;
+	double		y = ((const GuardCounted *) lfirst(b))->counters.time;
 
 	return x > y ? -1 : x < y ? 1 : 0;
 }
@@ -212,32 +243,33 @@ compare_time(const void *a, const void *b)
 static void
 keep_sample(const GuardWatchSample *sample)
 {
-	long		n = hash_get_num_entries(sample->counted);
-	GuardCounted **all = palloc(Max(n, 1) * sizeof(GuardCounted *));
+	List	   *all = NIL;
 	GuardCounted *counted;
-	Datum	   *columns[3];
-	Oid			types[] = {TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, FLOAT8ARRAYOID};
-	Datum		values[4] = {TimestampTzGetDatum(sample->at)};
 	HASH_SEQ_STATUS scan;
+	StringInfoData json;
+	int			n = 0;
+	ListCell   *lc;
 
-	n = 0;
 	hash_seq_init(&scan, sample->counted);
 	while ((counted = hash_seq_search(&scan)) != NULL)
-		all[n++] = counted;
-	qsort(all, n, sizeof(GuardCounted *), compare_time);
-	n = Min(n, MAX_CONTROLS);
-	for (int c = 0; c < 3; c++)
-		columns[c] = palloc(Max(n, 1) * sizeof(Datum));
-	for (int i = 0; i < n; i++)
+		all = lappend(all, counted);
+	list_sort(all, compare_time);
+	initStringInfo(&json);
+	guard_json_array(&json, NULL);
+	foreach(lc, all)
 	{
-		columns[0][i] = Int64GetDatum(all[i]->queryid);
-		columns[1][i] = Int64GetDatum(all[i]->counters.calls);
-		columns[2][i] = Float8GetDatum(all[i]->counters.time);
+		counted = lfirst(lc);
+		if (n++ == MAX_CONTROLS)
+			break;
+		guard_json_object(&json, NULL);
+		put_counters(&json, counted->queryid, counted);
+		guard_json_end_object(&json);
 	}
-	for (int c = 0; c < 3; c++)
-		values[c + 1] = make_array(columns[c], n, c < 2 ? INT8OID : FLOAT8OID);
-	guard_store_execute("INSERT INTO guard.soft_drop_sample VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-						4, types, values, NULL);
+	guard_json_end_array(&json);
+	(void) guard_query_execute("INSERT INTO guard.soft_drop_sample"
+							   " SELECT $1, coalesce(array_agg(u.queryid), '{}'), coalesce(array_agg(u.calls), '{}'),"
+							   " coalesce(array_agg(u.time), '{}') FROM" COUNTERS("$2::jsonb") " ON CONFLICT DO NOTHING",
+							   P_TIME(sample->at), P_TEXT(json.data));
 }
 
 /*
@@ -246,143 +278,92 @@ keep_sample(const GuardWatchSample *sample)
 static void
 forget_samples(void)
 {
-	guard_store_execute("DELETE FROM guard.soft_drop_sample WHERE at NOT IN"
-						" (SELECT before_at FROM guard.soft_drop_baseline UNION SELECT seen_at FROM guard.soft_drop_baseline)",
-						0, NULL, NULL, NULL);
+	(void) guard_query_execute("DELETE FROM guard.soft_drop_sample WHERE at NOT IN"
+							   " (SELECT before_at FROM guard.soft_drop_baseline UNION SELECT seen_at FROM guard.soft_drop_baseline)");
 }
-
-#define BASELINE_COLUMNS	9
 
 void
 guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample)
 {
 	HTAB	   *watched = statements_to_watch(drop);
 	TimestampTz created = created_at(drop);
-	long		n = hash_get_num_entries(watched);
-	static const Oid element_types[BASELINE_COLUMNS] = {INT8OID, CHAROID, BOOLOID,
-	INT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, FLOAT8OID, BOOLOID};
-	Oid			types[BASELINE_COLUMNS + 2] = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, CHARARRAYOID,
-	BOOLARRAYOID, INT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, BOOLARRAYOID};
-	Datum		values[BASELINE_COLUMNS + 2];
-	Datum	   *columns[BASELINE_COLUMNS];
 	HASH_SEQ_STATUS scan;
 	WatchedStatement *statement;
-	int			i = 0;
+	StringInfoData json;
 
 	guard_watch_end(drop);
 	forget_samples();
-	if (n == 0)
+	if (hash_get_num_entries(watched) == 0)
 		return;
-	for (int c = 0; c < BASELINE_COLUMNS; c++)
-		columns[c] = palloc(n * sizeof(Datum));
+	initStringInfo(&json);
+	guard_json_array(&json, NULL);
 	hash_seq_init(&scan, watched);
 	while ((statement = hash_seq_search(&scan)) != NULL)
 	{
-		GuardCounted none = {0};
-		GuardCounted *counted = hash_search(sample->counted, &statement->queryid,
-											HASH_FIND, NULL);
-		bool		known = tells_before(statement, counted, created);
+		const GuardCounted *counted = counted_now(sample, statement->queryid);
 
-		if (counted == NULL)
-			counted = &none;
-		columns[0][i] = Int64GetDatum(statement->queryid);
-		columns[1][i] = CharGetDatum(statement->kind);
-		columns[2][i] = BoolGetDatum(known);
-		columns[3][i] = Int64GetDatum(counted->counters.calls);
-		columns[4][i] = Float8GetDatum(counted->counters.time);
-		columns[5][i] = Float8GetDatum(counted->counters.squares);
-		columns[6][i] = Float8GetDatum(counted->counters.longest);
-		columns[7][i] = Float8GetDatum(counted->counters.rows);
-		columns[8][i] = BoolGetDatum(counted->late);
-		i++;
+		guard_json_object(&json, NULL);
+		guard_json_text(&json, "kind", statement->kind == KIND_INDEX ? "i" : "t");
+		guard_json_bool(&json, "known", tells_before(statement, counted, created));
+		put_counters(&json, statement->queryid, counted);
+		guard_json_end_object(&json);
 	}
+	guard_json_end_array(&json);
 	keep_sample(sample);
-	values[0] = Int64GetDatum(drop->id);
-	values[1] = TimestampTzGetDatum(sample->at);
-	for (int c = 0; c < BASELINE_COLUMNS; c++)
-		values[c + 2] = make_array(columns[c], i, element_types[c]);
-	guard_store_execute("INSERT INTO guard.soft_drop_baseline (soft_drop_id, queryid, kind, calls, mean, stddev,"
-						" longest, rows_per_call, before_at, seen_at, seen_calls, seen_time, seen_squares, seen_longest,"
-						" seen_rows, seen_late)"
-						" SELECT $1, u.q, u.k, CASE WHEN u.b THEN u.c ELSE 0 END, coalesce(u.t / nullif(u.c, 0), 0),"
-						" coalesce(sqrt(greatest(u.s / nullif(u.c, 0) - (u.t / nullif(u.c, 0)) ^ 2, 0)), 0),"
-						" u.l, coalesce(u.r / nullif(u.c, 0), 0), $2, $2, u.c, u.t, u.s, u.l, u.r, u.w"
-						" FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11) AS u (q, k, b, c, t, s, l, r, w)",
-						BASELINE_COLUMNS + 2, types, values, NULL);
+	(void) guard_query_execute("INSERT INTO guard.soft_drop_baseline (soft_drop_id, queryid, kind, calls, mean, stddev,"
+							   " longest, rows_per_call, before_at, seen_at, seen_calls, seen_time, seen_squares, seen_longest,"
+							   " seen_rows, seen_late)"
+							   " SELECT $1, u.queryid, u.kind, CASE WHEN u.known THEN u.calls ELSE 0 END, coalesce(u.time / nullif(u.calls, 0), 0),"
+							   " coalesce(sqrt(greatest(u.squares / nullif(u.calls, 0) - (u.time / nullif(u.calls, 0)) ^ 2, 0)), 0),"
+							   " u.longest, coalesce(u.rows / nullif(u.calls, 0), 0), $2, $2, u.calls, u.time, u.squares, u.longest, u.rows, u.late"
+							   " FROM" COUNTERS("$3::jsonb"),
+							   P_INT8(drop->id), P_TIME(sample->at), P_TEXT(json.data));
 }
 
 void
 guard_watch_end(GuardSoftDrop *drop)
 {
-	Oid			types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(drop->id)};
-
-	guard_store_execute("DELETE FROM guard.soft_drop_baseline WHERE soft_drop_id = $1",
-						1, types, values, NULL);
+	(void) guard_query_execute("DELETE FROM guard.soft_drop_baseline WHERE soft_drop_id = $1",
+							   P_INT8(drop->id));
 }
 
 /* ---- since ---- */
 
-typedef struct Reading
-{
-	List	   *rows;			/* of Baseline * */
-	MemoryContext context;
-} Reading;
-
-static void
-take_baseline(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	Reading    *reading = arg;
-	MemoryContext old = MemoryContextSwitchTo(reading->context);
-	Baseline   *row = palloc(sizeof(Baseline));
-	bool		isnull;
-
-	row->queryid = guard_sample_int(tuple, desc, 1);
-	row->calls = guard_sample_int(tuple, desc, 2);
-	row->mean = guard_sample_float(tuple, desc, 3);
-	row->stddev = guard_sample_float(tuple, desc, 4);
-	row->longest = guard_sample_float(tuple, desc, 5);
-	row->rows = guard_sample_float(tuple, desc, 6);
-	row->seen.calls = guard_sample_int(tuple, desc, 7);
-	row->seen.time = guard_sample_float(tuple, desc, 8);
-	row->seen.squares = guard_sample_float(tuple, desc, 9);
-	row->seen.longest = guard_sample_float(tuple, desc, 10);
-	row->seen.rows = guard_sample_float(tuple, desc, 11);
-	row->late = DatumGetBool(SPI_getbinval(tuple, desc, 12, &isnull));
-	row->in_a_row = DatumGetInt32(SPI_getbinval(tuple, desc, 13, &isnull));
-	row->before_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 14, &isnull));
-	row->seen_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 15, &isnull));
-	row->kind = DatumGetChar(SPI_getbinval(tuple, desc, 16, &isnull));
-	reading->rows = lappend(reading->rows, row);
-	MemoryContextSwitchTo(old);
-}
-
 static List *
 read_baseline(const GuardSoftDrop *drop)
 {
-	Reading		reading = {NIL, CurrentMemoryContext};
-	Oid			types[] = {INT8OID};
-	Datum		values[] = {Int64GetDatum(drop->id)};
+	List	   *baseline = NIL;
+	GuardRows  *rows = guard_query_rows("SELECT queryid, calls, mean, stddev, longest, rows_per_call,"
+										" seen_calls, seen_time, seen_squares, seen_longest, seen_rows, seen_late, in_a_row,"
+										" before_at, seen_at, kind = 'i' FROM guard.soft_drop_baseline WHERE soft_drop_id = $1",
+										P_INT8(drop->id));
 
-	guard_store_select("SELECT queryid, calls, mean, stddev, longest, rows_per_call,"
-					   " seen_calls, seen_time, seen_squares, seen_longest, seen_rows, seen_late, in_a_row,"
-					   " before_at, seen_at, kind FROM guard.soft_drop_baseline WHERE soft_drop_id = $1",
-					   1, types, values, NULL, take_baseline, &reading);
-	return reading.rows;
+	while (guard_rows_next(rows))
+	{
+		Baseline   *row = palloc(sizeof(Baseline));
+
+		row->queryid = guard_rows_int(rows, 1);
+		row->calls = guard_rows_int(rows, 2);
+		row->mean = guard_rows_float(rows, 3);
+		row->stddev = guard_rows_float(rows, 4);
+		row->longest = guard_rows_float(rows, 5);
+		row->rows = guard_rows_float(rows, 6);
+		row->seen.calls = guard_rows_int(rows, 7);
+		row->seen.time = guard_rows_float(rows, 8);
+		row->seen.squares = guard_rows_float(rows, 9);
+		row->seen.longest = guard_rows_float(rows, 10);
+		row->seen.rows = guard_rows_float(rows, 11);
+		row->late = guard_rows_bool(rows, 12);
+		row->in_a_row = guard_rows_int(rows, 13);
+		row->before_at = guard_rows_time(rows, 14);
+		row->seen_at = guard_rows_time(rows, 15);
+		row->kind = guard_rows_bool(rows, 16) ? KIND_INDEX : KIND_TABLE;
+		baseline = lappend(baseline, row);
+	}
+	return baseline;
 }
 
 /* ---- controls ---- */
-
-static void
-take_earlier(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	int64		queryid = guard_sample_int(tuple, desc, 1);
-	GuardCounted *counted = hash_search((HTAB *) arg, &queryid, HASH_ENTER, NULL);
-
-	memset(&counted->counters, 0, sizeof(counted->counters));
-	counted->counters.calls = guard_sample_int(tuple, desc, 2);
-	counted->counters.time = guard_sample_float(tuple, desc, 3);
-}
 
 /*
  * The counters of some moment, read once for all soft drops.  Empty where they
@@ -391,10 +372,9 @@ take_earlier(HeapTuple tuple, TupleDesc desc, void *arg)
 static HTAB *
 earlier(GuardWatchSample *sample, TimestampTz at)
 {
-	Oid			types[] = {TIMESTAMPTZOID};
-	Datum		values[] = {TimestampTzGetDatum(at)};
 	MemoryContext old;
 	Earlier    *result;
+	GuardRows  *rows;
 	ListCell   *lc;
 
 	foreach(lc, sample->earlier)
@@ -407,22 +387,21 @@ earlier(GuardWatchSample *sample, TimestampTz at)
 	result = palloc(sizeof(Earlier));
 	result->at = at;
 	result->counted = make_set("guard earlier sample", sizeof(GuardCounted), sample->context);
-	MemoryContextSwitchTo(old);
-	guard_store_select("SELECT u.q, u.c, u.t FROM guard.soft_drop_sample s,"
-					   " unnest(s.queryids, s.calls, s.times) AS u (q, c, t) WHERE s.at = $1",
-					   1, types, values, NULL, take_earlier, result->counted);
-	old = MemoryContextSwitchTo(sample->context);
 	sample->earlier = lappend(sample->earlier, result);
 	MemoryContextSwitchTo(old);
+	rows = guard_query_rows("SELECT u.q, u.c, u.t FROM guard.soft_drop_sample s,"
+							" unnest(s.queryids, s.calls, s.times) AS u (q, c, t) WHERE s.at = $1",
+							P_TIME(at));
+	while (guard_rows_next(rows))
+	{
+		int64		queryid = guard_rows_int(rows, 1);
+		GuardCounted *counted = hash_search(result->counted, &queryid, HASH_ENTER, NULL);
+
+		memset(&counted->counters, 0, sizeof(counted->counters));
+		counted->counters.calls = guard_rows_int(rows, 2);
+		counted->counters.time = guard_rows_float(rows, 3);
+	}
 	return result->counted;
-}
-
-static void
-take_watched(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	int64		queryid = guard_sample_int(tuple, desc, 1);
-
-	(void) hash_search((HTAB *) arg, &queryid, HASH_ENTER, NULL);
 }
 
 /*
@@ -431,16 +410,19 @@ take_watched(HeapTuple tuple, TupleDesc desc, void *arg)
 static HTAB *
 all_watched(GuardWatchSample *sample)
 {
-	HTAB	   *watched = sample->watched;
+	GuardRows  *rows;
 
-	if (watched == NULL)
+	if (sample->watched != NULL)
+		return sample->watched;
+	sample->watched = make_set("guard all watched", sizeof(int64), sample->context);
+	rows = guard_query_rows("SELECT DISTINCT queryid FROM guard.soft_drop_baseline");
+	while (guard_rows_next(rows))
 	{
-		watched = make_set("guard all watched", sizeof(int64), sample->context);
-		guard_store_select("SELECT DISTINCT queryid FROM guard.soft_drop_baseline",
-						   0, NULL, NULL, NULL, take_watched, watched);
-		sample->watched = watched;
+		int64		queryid = guard_rows_int(rows, 1);
+
+		(void) hash_search(sample->watched, &queryid, HASH_ENTER, NULL);
 	}
-	return watched;
+	return sample->watched;
 }
 
 /*
@@ -462,7 +444,7 @@ general_of(const Baseline *row, GuardWatchSample *sample)
 	while ((then = hash_seq_search(&scan)) != NULL)
 	{
 		GuardCounted *old = hash_search(before, &then->queryid, HASH_FIND, NULL);
-		GuardCounted *now = hash_search(sample->counted, &then->queryid, HASH_FIND, NULL);
+		const GuardCounted *now = counted_now(sample, then->queryid);
 
 		if (old == NULL || now == NULL || now->late ||
 			hash_search(watched, &then->queryid, HASH_FIND, NULL) != NULL)
@@ -485,8 +467,7 @@ static bool
 compare(const Baseline *row, const GuardWatchSample *sample,
 		GuardNoiseStatement *statement)
 {
-	const GuardCounted *counted = hash_search(sample->counted, &row->queryid,
-											  HASH_FIND, NULL);
+	const GuardCounted *counted = counted_now(sample, row->queryid);
 
 	memset(statement, 0, sizeof(*statement));
 	statement->calls_before = row->calls;
@@ -611,48 +592,29 @@ say_innocent(const GuardSoftDrop *drop, const Baseline *row,
 static void
 begin_windows(const GuardSoftDrop *drop, List *rows, const GuardWatchSample *sample)
 {
-	int			n = 0;
-	static const Oid element_types[] = {INT8OID, INT8OID, FLOAT8OID, FLOAT8OID,
-	FLOAT8OID, FLOAT8OID, BOOLOID, INT4OID};
-	Datum	   *columns[lengthof(element_types)];
-	Oid			types[] = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID, FLOAT8ARRAYOID,
-	FLOAT8ARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, BOOLARRAYOID, INT4ARRAYOID};
-	Datum		values[lengthof(element_types) + 2];
+	StringInfoData json;
 	ListCell   *lc;
 
 	if (rows == NIL)
 		return;
-	for (int c = 0; c < lengthof(element_types); c++)
-		columns[c] = palloc(list_length(rows) * sizeof(Datum));
+	initStringInfo(&json);
+	guard_json_array(&json, NULL);
 	foreach(lc, rows)
 	{
 		const Baseline *row = lfirst(lc);
-		GuardCounted none = {0};
-		GuardCounted *counted = hash_search(sample->counted, &row->queryid,
-											HASH_FIND, NULL);
 
-		if (counted == NULL)
-			counted = &none;
-		columns[0][n] = Int64GetDatum(row->queryid);
-		columns[1][n] = Int64GetDatum(counted->counters.calls);
-		columns[2][n] = Float8GetDatum(counted->counters.time);
-		columns[3][n] = Float8GetDatum(counted->counters.squares);
-		columns[4][n] = Float8GetDatum(counted->counters.longest);
-		columns[5][n] = Float8GetDatum(counted->counters.rows);
-		columns[6][n] = BoolGetDatum(counted->late);
-		columns[7][n] = Int32GetDatum(row->in_a_row);
-		n++;
+		guard_json_object(&json, NULL);
+		guard_json_int(&json, "in_a_row", row->in_a_row);
+		put_counters(&json, row->queryid, counted_now(sample, row->queryid));
+		guard_json_end_object(&json);
 	}
+	guard_json_end_array(&json);
 	keep_sample(sample);
-	values[0] = Int64GetDatum(drop->id);
-	values[1] = TimestampTzGetDatum(sample->at);
-	for (int c = 0; c < lengthof(element_types); c++)
-		values[c + 2] = make_array(columns[c], n, element_types[c]);
-	guard_store_execute("UPDATE guard.soft_drop_baseline b SET seen_at = $2, seen_calls = u.c, seen_time = u.t,"
-						" seen_squares = u.s, seen_longest = u.l, seen_rows = u.r, seen_late = u.w, in_a_row = u.p"
-						" FROM unnest($3, $4, $5, $6, $7, $8, $9, $10) AS u (q, c, t, s, l, r, w, p)"
-						" WHERE b.soft_drop_id = $1 AND b.queryid = u.q",
-						lengthof(element_types) + 2, types, values, NULL);
+	(void) guard_query_execute("UPDATE guard.soft_drop_baseline b SET seen_at = $2, seen_calls = u.calls, seen_time = u.time,"
+							   " seen_squares = u.squares, seen_longest = u.longest, seen_rows = u.rows, seen_late = u.late,"
+							   " in_a_row = u.in_a_row FROM" COUNTERS("$3::jsonb")
+							   " WHERE b.soft_drop_id = $1 AND b.queryid = u.queryid",
+							   P_INT8(drop->id), P_TIME(sample->at), P_TEXT(json.data));
 }
 
 /*

@@ -31,7 +31,7 @@ CREATE TABLE guard.soft_drop (
 	attempts		integer NOT NULL DEFAULT 0,
 	last_attempt	timestamptz,
 	last_error		text,
-	long_step		text CHECK (long_step IN ('drop', 'rebuild', 'create')),
+	long_step		text CHECK (long_step IN ('drop', 'create')),
 	restore_wanted	boolean NOT NULL DEFAULT false,
 	dependencies	jsonb,
 	login_role		oid NOT NULL DEFAULT 0,

@@ -90,7 +90,7 @@ static const Case cases[] = {
 	{"the clock went back a month", {HIDDEN, .watched = MINUTE, .state_since = NOW + 30 * DAY}, GUARD_STEP_STAY, 5 * SEC, .stay_here = true},
 	{"gone by a DROP that nobody told of", {HIDDEN, .exists = false}, GUARD_STEP_NOTE_GONE},
 	{"a worker died in the drop", {HIDDEN, OVER, .valid = false, .drop_started_at = NOW - MINUTE}, GUARD_STEP_DROP},
-	{"the same, and somebody wants it back", {HIDDEN, OVER, .valid = false, .restore_wanted = true}, GUARD_STEP_REBUILD},
+	{"the same, and somebody wants it back: it is created again after that", {HIDDEN, OVER, .valid = false, .restore_wanted = true}, GUARD_STEP_DROP},
 	{"the drop failed half a second ago", {HIDDEN, OVER, .attempts = 1, .last_attempt = NOW - SEC / 2}, GUARD_STEP_STAY, SEC},
 	{"the drop failed three times, the last one four seconds ago", {HIDDEN, OVER, .attempts = 3, .last_attempt = NOW - 4 * SEC}, GUARD_STEP_DROP},
 	{"the drop failed thirty times, an hour ago", {HIDDEN, OVER, .attempts = 30, .last_attempt = NOW - 60 * MINUTE}, GUARD_STEP_DROP},
@@ -99,6 +99,8 @@ static const Case cases[] = {
 	/* closed */
 	{"dropped", {COMMON, .exists = false, .state = GUARD_SOFTDROP_DROPPED}, GUARD_STEP_STAY},
 	{"dropped, and wanted back", {COMMON, .exists = false, .state = GUARD_SOFTDROP_DROPPED, .restore_wanted = true}, GUARD_STEP_CREATE},
+	{"dropped, wanted back, and an attempt has left something", {COMMON, .valid = false, .state = GUARD_SOFTDROP_DROPPED, .restore_wanted = true}, GUARD_STEP_CREATE},
+	{"dropped, wanted back, and an attempt has come far", {COMMON, .state = GUARD_SOFTDROP_DROPPED, .restore_wanted = true}, GUARD_STEP_CREATE},
 	{"gone before it was seen, and wanted back", {WAITING, .exists = false, .restore_wanted = true}, GUARD_STEP_CREATE},
 	{"restored, its name still to come", {COMMON, .state = GUARD_SOFTDROP_RESTORED, .name_wanted = true}, GUARD_STEP_NAME},
 	{"restored without its name, and dropped by somebody", {COMMON, .exists = false, .state = GUARD_SOFTDROP_RESTORED, .name_wanted = true}, GUARD_STEP_STAY},

@@ -153,6 +153,29 @@ foreach my $fault ('a visitor is killed', 'the server crashes')
 	is($s->value("SELECT count(*) FROM pg_index WHERE indrelid = '$name'::regclass"), 0, "$fault in the drop: the next visitor finishes it");
 }
 
+# ---- its drop has begun, and waits for a reader, when a person wants it back: it goes, and is created again
+
+make_used_table('regretted');
+{
+	my $reader = session($node, 'reader');
+	$s->ok('DROP INDEX regretted_a_idx');
+	wait_for_state('regretted', 'hidden');
+	$s->ok("UPDATE guard.soft_drop SET trial = 0 WHERE index_name = 'regretted_a_idx'");
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+	do
+	{
+		die 'the drop never met the reader' if time > $end;
+		$reader->ok('ROLLBACK; BEGIN; SELECT count(*) FROM regretted');
+		usleep(300_000);
+	} until ($s->value("SELECT count(*) FROM pg_index i JOIN guard.soft_drop s ON s.index_oid = i.indexrelid
+		WHERE s.index_name = 'regretted_a_idx' AND NOT i.indisvalid"));
+	like($s->value("SELECT guard.restore('regretted_a_idx')"), qr/a background worker/, 'wanted back while it is being dropped');
+	$reader->ok('COMMIT');
+	$reader->close;
+}
+wait_for_state('regretted', 'restored');
+is(index_state($s, 'regretted_a_idx'), 'valid ready live', 'and it is back');
+
 # ---- created again, and the server crashes in it
 
 $s->ok("BEGIN; LOCK TABLE dropping_1 IN SHARE MODE");
