@@ -26,8 +26,12 @@ SELECT service, connections > 0 AS connections, busy, active_on_cpu, waiting, wa
   FROM guard.pool_health WHERE coalesce(service, 'checkout') = 'checkout' ORDER BY service NULLS FIRST;
 SELECT count(*) FROM guard.pool_before() WHERE busy IS NOT NULL;
 SELECT guard.test_alert();
+-- guard's own processes are no services
+SELECT count(*) FROM pg_stat_activity WHERE application_name = 'guard launcher';
+SELECT service FROM guard.pool_health WHERE service LIKE 'guard %';
 SET ROLE regress_guard_monitor;
 SELECT service, busy FROM guard.pool_health WHERE service = 'checkout';
+SELECT service FROM guard.pool_health WHERE service LIKE 'guard %';
 RESET ROLE;
 
 -- an alert writes

@@ -13,7 +13,7 @@
 #include "storage/lwlock.h"
 
 #include "alerts/alerts.h"
-#include "alerts/episode.h"
+#include "alerts/hysteresis.h"
 #include "planner/capture/capture.h"
 
 /* So many services, those with the most connections, are told apart. */

@@ -114,7 +114,7 @@ episode_begins(const GuardPoolSample *sample, int limit)
 	bool		result;
 
 	LWLockAcquire(guard_alerts_memory->lock, LW_EXCLUSIVE);
-	result = guard_episode_step(&guard_alerts_memory->episode,
+	result = guard_hysteresis_step(&guard_alerts_memory->episode,
 								guard_pool_busy(&sample->counts[0]),
 								MaxConnections, limit);
 	LWLockRelease(guard_alerts_memory->lock);

@@ -111,14 +111,17 @@ compare_doubles(const void *a, const void *b)
 bool
 guard_noise_window(GuardNoiseStatement *statement,
 				   const GuardNoiseCounters *seen,
-				   const GuardNoiseCounters *now, bool reset)
+				   const GuardNoiseCounters *now)
 {
 	static const GuardNoiseCounters nothing = {0};
+	int64		began = seen->at;
 
-	if (reset || seen == NULL)
+	statement->lost = true;
+	if (now->reset_at > began)
 		seen = &nothing;
-	if (now->calls < seen->calls || now->time < seen->time)
+	if (now->calls < seen->calls || now->time < seen->time || now->at < began)
 		return false;
+	statement->lost = now->reset_at > began;
 	statement->calls = now->calls - seen->calls;
 	statement->time = now->time - seen->time;
 	statement->squares = Max(now->squares - seen->squares, 0);

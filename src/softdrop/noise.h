@@ -24,6 +24,10 @@
 /* What is counted of a statement at one moment, since some beginning. */
 typedef struct GuardNoiseCounters
 {
+	int64		at;				/* that moment, microseconds; of what was seen
+								 * when a window began */
+	int64		reset_at;		/* all statements' counters began; 0 not known;
+								 * of what is seen now */
 	int64		calls;
 	double		time;
 	double		squares;		/* of the times of its calls, added up */
@@ -51,6 +55,7 @@ typedef struct GuardNoiseStatement
 
 	bool		late;			/* some of them waited for a lock: how long
 								 * they took says nothing */
+	bool		lost;			/* what ran in a part of it was not counted */
 
 	/* calls that run now */
 	int			running;
@@ -98,14 +103,14 @@ typedef struct GuardNoiseStep
 
 /*
  * Put into a statement what it did since its window began, "seen" being what
- * was counted then, NULL where it was not.  "reset" says that all counters
- * began anew meanwhile: then it is what was counted since.  False, and nothing
- * is put in, where they contradict each other: a counter of one of its users
- * was thrown out, so begin a new window.
+ * was counted then.  Where all counters began anew meanwhile, it is what was
+ * counted since, and the rest is lost.  False, with nothing but that put in,
+ * where they contradict each other: a counter of one of its users was thrown
+ * out, or the clock went back, so begin a new window.
  */
 extern bool guard_noise_window(GuardNoiseStatement *statement,
 							   const GuardNoiseCounters *seen,
-							   const GuardNoiseCounters *now, bool reset);
+							   const GuardNoiseCounters *now);
 
 /*
  * What controls say of a statement whose calls took "mean_before", in the same

@@ -71,8 +71,7 @@ typedef struct Baseline
 	double		longest;
 	double		rows;			/* per call */
 	TimestampTz before_at;		/* the sample from before */
-	TimestampTz seen_at;		/* the sample with which the window begins */
-	GuardNoiseCounters seen;
+	GuardNoiseCounters seen;	/* the sample with which the window begins */
 	bool		late;			/* some call waited for a lock then */
 	int			in_a_row;
 } Baseline;
@@ -225,6 +224,22 @@ counted_now(const GuardWatchSample *sample, int64 queryid)
 }
 
 /*
+ * Its counters as of now; where it is not counted, it was not called, or thrown
+ * out.
+ */
+static GuardNoiseCounters
+counters_now(const GuardWatchSample *sample, const GuardCounted *counted)
+{
+	GuardNoiseCounters now = {0};
+
+	if (counted != NULL)
+		now = counted->counters;
+	now.at = sample->at;
+	now.reset_at = sample->reset_at;
+	return now;
+}
+
+/*
  * The busiest statements go first.
  */
 static int
@@ -356,7 +371,8 @@ read_baseline(const GuardSoftDrop *drop)
 		row->late = guard_rows_bool(rows, 12);
 		row->in_a_row = guard_rows_int(rows, 13);
 		row->before_at = guard_rows_time(rows, 14);
-		row->seen_at = guard_rows_time(rows, 15);
+		row->seen.at = guard_rows_time(rows, 15);
+		row->seen.reset_at = 0;
 		row->kind = guard_rows_bool(rows, 16) ? KIND_INDEX : KIND_TABLE;
 		baseline = lappend(baseline, row);
 	}
@@ -398,6 +414,7 @@ earlier(GuardWatchSample *sample, TimestampTz at)
 		GuardCounted *counted = hash_search(result->counted, &queryid, HASH_ENTER, NULL);
 
 		memset(&counted->counters, 0, sizeof(counted->counters));
+		counted->counters.at = at;
 		counted->counters.calls = guard_rows_int(rows, 2);
 		counted->counters.time = guard_rows_float(rows, 3);
 	}
@@ -432,7 +449,7 @@ static GuardNoiseGeneral
 general_of(const Baseline *row, GuardWatchSample *sample)
 {
 	HTAB	   *before = earlier(sample, row->before_at);
-	HTAB	   *seen = earlier(sample, row->seen_at);
+	HTAB	   *seen = earlier(sample, row->seen.at);
 	HTAB	   *watched = all_watched(sample);
 	GuardNoiseStatement *controls = palloc0(Max(hash_get_num_entries(seen), 1) *
 											sizeof(GuardNoiseStatement));
@@ -444,15 +461,15 @@ general_of(const Baseline *row, GuardWatchSample *sample)
 	while ((then = hash_seq_search(&scan)) != NULL)
 	{
 		GuardCounted *old = hash_search(before, &then->queryid, HASH_FIND, NULL);
-		const GuardCounted *now = counted_now(sample, then->queryid);
+		const GuardCounted *counted = counted_now(sample, then->queryid);
+		GuardNoiseCounters now = counters_now(sample, counted);
 
-		if (old == NULL || now == NULL || now->late ||
+		if (old == NULL || counted == NULL || counted->late ||
 			hash_search(watched, &then->queryid, HASH_FIND, NULL) != NULL)
 			continue;
 		controls[n].calls_before = old->counters.calls;
 		controls[n].mean_before = old->counters.time / Max(old->counters.calls, 1);
-		if (guard_noise_window(&controls[n], &then->counters, &now->counters,
-							   sample->reset_at > row->seen_at))
+		if (guard_noise_window(&controls[n], &then->counters, &now))
 			n++;
 	}
 	return guard_noise_general(controls, n, row->mean);
@@ -468,6 +485,7 @@ compare(const Baseline *row, const GuardWatchSample *sample,
 		GuardNoiseStatement *statement)
 {
 	const GuardCounted *counted = counted_now(sample, row->queryid);
+	GuardNoiseCounters now = counters_now(sample, counted);
 
 	memset(statement, 0, sizeof(*statement));
 	statement->calls_before = row->calls;
@@ -475,13 +493,10 @@ compare(const Baseline *row, const GuardWatchSample *sample,
 	statement->stddev_before = row->stddev;
 	statement->max_before = row->longest;
 	statement->rows_before = row->rows;
-	statement->seconds = Max((sample->at - row->seen_at) / (double) USECS_PER_SEC, 0.001);
+	statement->seconds = Max((sample->at - row->seen.at) / (double) USECS_PER_SEC, 0.001);
 	statement->late = row->late;
-	if (counted == NULL)
-		return true;
-	statement->late |= counted->late;
-	return guard_noise_window(statement, &row->seen, &counted->counters,
-							  sample->reset_at > row->seen_at);
+	statement->late |= counted != NULL && counted->late;
+	return guard_noise_window(statement, &row->seen, &now);
 }
 
 /*
@@ -630,12 +645,11 @@ look_at(const GuardSoftDrop *drop, Baseline *row, GuardWatchSample *sample,
 	GuardNoiseStatement statement;
 	GuardNoiseFinding finding;
 	GuardNoiseStep step;
-	bool		reset = sample->reset_at > row->seen_at;
+	bool		told = compare(row, sample, &statement);
 
-	result->lost |= reset;
-	if (!compare(row, sample, &statement) || row->seen_at > sample->at)
+	result->lost |= statement.lost;
+	if (!told)
 	{
-		result->lost = true;
 		row->in_a_row = 0;
 		return false;
 	}
@@ -661,7 +675,7 @@ look_at(const GuardSoftDrop *drop, Baseline *row, GuardWatchSample *sample,
 	row->in_a_row = step.in_a_row;
 
 	/* lost once: what comes after a reset is in a window of its own */
-	return !reset && !step.end && statement.seconds <= MAX_WINDOW;
+	return !statement.lost && !step.end && statement.seconds <= MAX_WINDOW;
 }
 
 List *

@@ -23,6 +23,8 @@ WITH connection AS (
 		   a.wait_event_type AS waits_for, a.query_start, a.xact_start
 	  FROM pg_catalog.pg_stat_activity a
 	 WHERE a.backend_type = 'client backend' OR a.backend_type IS NULL AND a.usesysid IS NOT NULL
+		   -- guard's own processes, where nobody is told what kind they are; no client can pass for one
+		   AND NOT (a.usesysid = 10 AND a.application_name IN ('guard launcher', 'guard worker', 'guard builder'))
 ), counted AS (
 	SELECT c.service, count(*)::integer AS connections, bool_or(c.is_secret) AS is_secret,
 		   (count(*) FILTER (WHERE c.is_active AND c.waits_for IS NULL))::integer AS active_on_cpu,
@@ -66,7 +68,7 @@ SELECT r.service, r.connections,
   FROM rated r
  ORDER BY r.service IS NOT NULL, r.connections DESC, r.service;
 COMMENT ON VIEW guard.pool_health IS
-'Client connections of all databases: one row for all together (service null), and one for each service. busy is active_on_cpu (running a statement, waiting for nothing), waiting (in a statement; waiting_for says for what kind of thing how many do) and idle_in_transaction together. connections_per_second and busy_per_second: how fast they grew since the worker counted them last, at compared_with; null without preloading. Who may not see what other roles'' sessions do (PostgreSQL shows it to members of pg_read_all_stats) gets connections alone where any of them is another role''s, background workers included.';
+'Client connections of all databases: one row for all together (service null), and one for each service. busy is active_on_cpu (running a statement, waiting for nothing), waiting (in a statement; waiting_for says for what kind of thing how many do) and idle_in_transaction together. connections_per_second and busy_per_second: how fast they grew since the worker counted them last, at compared_with; null without preloading. Who may not see what other roles'' sessions do (PostgreSQL shows it to members of pg_read_all_stats) gets connections alone where any of them is another role''s, background workers included, but for guard''s own.';
 GRANT SELECT ON guard.pool_health TO PUBLIC;
 
 CREATE FUNCTION guard.test_alert() RETURNS boolean

@@ -144,7 +144,7 @@ watch(double rate, double (*take) (double), double times, GuardNoiseAnswer answe
 			s.longest_running = Max(s.longest_running, elapsed);
 			s.running_long += elapsed > guard_noise_limit(&s, FACTOR);
 		}
-		guard_noise_window(&s, &seen, &counters, false);
+		guard_noise_window(&s, &seen, &counters);
 		s.seconds = visit - window;
 		if (asked >= 0 && visit - asked > ANSWER_HOLDS)
 			asked = -1;

@@ -142,6 +142,23 @@ is( $s->value(
 	),
 	0,
 	'nobody visits template1, another template, or a closed database');
+# ---- a task that fails is not called again at once, however often somebody wants a visit
+
+my $tries = sub { my @found = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /guard task "pool"/g; return scalar @found };
+my $visit = sub {
+	my $rounds = "SELECT substring(state FROM '^\\d+')::int FROM guard.status WHERE item = 'visits here'";
+	my $n = $s->value($rounds);
+
+	$s->ok('SELECT want_visit(600)');
+	wait_until($s, "SELECT ($rounds) > $n");
+};
+have_stay('postgres');
+$s->ok("CREATE OR REPLACE FUNCTION guard.pool_before(OUT at timestamptz, OUT service text, OUT connections integer, OUT busy integer,
+	OUT complete boolean) RETURNS SETOF record LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'");
+$visit->() until $tries->() > 0;
+$visit->() foreach 1 .. 5;
+is($tries->(), 1, 'five more visits, and the task that failed is left alone');
+
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile);
 unlike($log, qr/FATAL.*template1|guard worker.*FATAL/, 'and nobody tried');
 

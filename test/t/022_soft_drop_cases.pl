@@ -1,5 +1,5 @@
-# What happens next to a soft drop, and when a statement counts as slower, case by case, and how often it does by chance:
-# programs that are linked with one file of src/softdrop/ each and nothing of the server.
+# What happens next to a soft drop, when a statement counts as slower and when a pool as busy, case by case, and how often a
+# statement does by chance: programs that are linked with one file of src each and nothing of the server.
 use strict;
 use warnings;
 use File::Temp qw(tempdir);
@@ -8,12 +8,12 @@ use Test::More;
 chomp(my $include = `pg_config --includedir-server`);
 my $dir = tempdir(CLEANUP => 1);
 
-for my $program (qw(states_cases noise_cases noise_simulation))
+for my $path (qw(softdrop/states_cases softdrop/noise_cases softdrop/noise_simulation alerts/hysteresis_cases))
 {
-	my ($what) = $program =~ /(\w+)_/;
+	my ($room, $program, $what) = $path =~ /(\w+)\/((\w+)_\w+)/;
 
 	system('gcc', '-std=gnu11', '-O1', '-Isrc', "-I$include", '-o', "$dir/$program",
-		"test/softdrop/$program.c", "src/softdrop/$what.c", '-lm') == 0
+		"test/$path.c", "src/$room/$what.c", '-lm') == 0
 	  or BAIL_OUT("could not build $program");
 	for my $line (split /\n/, `$dir/$program`)
 	{

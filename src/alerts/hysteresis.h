@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * episode.h
+ * hysteresis.h
  *	  When a busy pool is worth an alert, and when the next one.
  *
  * Pure: no clock, no settings but those in its arguments.
@@ -9,8 +9,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef GUARD_EPISODE_H
-#define GUARD_EPISODE_H
+#ifndef GUARD_HYSTERESIS_H
+#define GUARD_HYSTERESIS_H
 
 /* All zero: no episode. */
 typedef struct GuardEpisode
@@ -24,7 +24,7 @@ typedef struct GuardEpisode
  * One more sample: "busy" of "max" connections, "limit" in percent, 0 for
  * none.  Returns whether an episode begins with it.
  */
-extern bool guard_episode_step(GuardEpisode *episode, int busy, int max,
+extern bool guard_hysteresis_step(GuardEpisode *episode, int busy, int max,
 							   int limit);
 
-#endif							/* GUARD_EPISODE_H */
+#endif							/* GUARD_HYSTERESIS_H */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * episode.c
+ * hysteresis.c
  *	  When a busy pool is worth an alert, and when the next one.
  *
  * A sample is an instant, and an instant is no trouble: it takes three in a
@@ -14,7 +14,7 @@
  */
 #include "postgres.h"
 
-#include "alerts/episode.h"
+#include "alerts/hysteresis.h"
 
 #define SAMPLES_TO_BEGIN	3
 #define SAMPLES_TO_END		10
@@ -23,7 +23,7 @@
 #define WELL				80
 
 bool
-guard_episode_step(GuardEpisode *episode, int busy, int max, int limit)
+guard_hysteresis_step(GuardEpisode *episode, int busy, int max, int limit)
 {
 	int64		share = (int64) busy * 100;
 
