@@ -25,6 +25,6 @@ typedef struct GuardEpisode
  * none.  Returns whether an episode begins with it.
  */
 extern bool guard_hysteresis_step(GuardEpisode *episode, int busy, int max,
-							   int limit);
+								  int limit);
 
 #endif							/* GUARD_HYSTERESIS_H */

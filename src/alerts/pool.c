@@ -115,8 +115,8 @@ episode_begins(const GuardPoolSample *sample, int limit)
 
 	LWLockAcquire(guard_alerts_memory->lock, LW_EXCLUSIVE);
 	result = guard_hysteresis_step(&guard_alerts_memory->episode,
-								guard_pool_busy(&sample->counts[0]),
-								MaxConnections, limit);
+								   guard_pool_busy(&sample->counts[0]),
+								   MaxConnections, limit);
 	LWLockRelease(guard_alerts_memory->lock);
 	return result;
 }

@@ -18,7 +18,7 @@
 
 #include "compat/list.h"
 #include "hooks/frame.h"
-#include "softdrop/need.h"
+#include "softdrop/steps.h"
 #include "softdrop/softdrop.h"
 
 /*

@@ -37,7 +37,7 @@
 #include "guc.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
-#include "softdrop/softdrop.h"
+#include "softdrop/steps.h"
 #include "store/query.h"
 #include "store/store.h"
 #include "store/text.h"
@@ -152,12 +152,9 @@ guard_softdrop_offer(List *targets)
 	bool		asked = guard_guc_hot_action == GUARD_HOT_DELAY ||
 		guard_guc_unknown_action == GUARD_UNKNOWN_DELAY;
 	List	   *rooms = NIL;
-	ListCell   *lc;
 
-	foreach(lc, targets)
+	foreach_ptr(GuardTarget, target, targets)
 	{
-		GuardTarget *target = lfirst(lc);
-
 		if (target->route != GUARD_ROUTE_INDEX)
 			continue;
 		target->no_delay = why;
@@ -259,13 +256,10 @@ comment_for(const GuardShape *shape)
 static void
 rename_parts(const GuardShape *shape, List *parts)
 {
-	ListCell   *lc;
 
 	guard_softdrop_refresh_names();
-	foreach(lc, parts)
+	foreach_oid(index, parts)
 	{
-		Oid			index = lfirst_oid(lc);
-
 		char	   *holding_name = psprintf("guard_drop_%u", index);
 
 		if (strcmp(get_rel_name(index), holding_name) != 0)

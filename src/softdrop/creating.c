@@ -43,7 +43,7 @@
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
-#include "softdrop/statement.h"
+#include "softdrop/steps.h"
 #include "store/catalog.h"
 #include "store/identity.h"
 #include "store/query.h"
@@ -235,10 +235,9 @@ analyse(GuardSoftDropPart *part, List *names)
 	int			nestlevel = guard_softdrop_settle_texts();
 	Identity	before;
 	IndexStmt  *stmt;
-	ListCell   *lc;
 
-	foreach(lc, names)
-		expect_same(part, lfirst(lc));
+	foreach_ptr(Named, named, names)
+		expect_same(part, named);
 	AtEOXact_GUC(false, nestlevel);
 	become_owner(part->table, &before);
 	stmt = transformIndexStmt(part->table, parse(part->definition), part->definition);
@@ -282,11 +281,9 @@ build(GuardSoftDropPart *part, List *names, const char *name,
 		PopActiveSnapshot();
 	CommitTransactionCommand();
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	guard_visit_begin();
 	guard_identity_created(list_make1_oid(index));
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	guard_visit_end();
 }
 
 /* ---- partitions that came and went ---- */
@@ -308,12 +305,10 @@ is_wanted(const GuardSoftDrop *drop, const GuardSoftDropPart *part)
 static const GuardSoftDropPart *
 part_of_table(const GuardSoftDrop *drop, Oid table)
 {
-	ListCell   *lc;
-
-	foreach(lc, drop->parts)
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
 	{
-		if (((GuardSoftDropPart *) lfirst(lc))->table == table)
-			return lfirst(lc);
+		if (part->table == table)
+			return part;
 	}
 	return NULL;
 }
@@ -327,13 +322,11 @@ static void
 add_new_partitions(GuardSoftDrop *drop)
 {
 	GuardSoftDropPart *self = linitial(drop->parts);
-	ListCell   *lc;
 
 	if (!self->partitioned || get_rel_relkind(self->table) == '\0')
 		return;
-	foreach(lc, find_all_inheritors(self->table, NoLock, NULL))
+	foreach_oid(table, find_all_inheritors(self->table, NoLock, NULL))
 	{
-		Oid			table = lfirst_oid(lc);
 		char		kind = get_rel_relkind(table);
 		const GuardSoftDropPart *above;
 		GuardSoftDropPart *part;
@@ -373,8 +366,7 @@ create_part(const GuardSoftDrop *drop, GuardSoftDropPart *part, MemoryContext co
 	Oid			found;
 	MemoryContext old;
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	guard_visit_begin();
 	name = name_to_create(part, &found);
 	old = MemoryContextSwitchTo(context);
 	names = read_names(drop, part);
@@ -385,8 +377,7 @@ create_part(const GuardSoftDrop *drop, GuardSoftDropPart *part, MemoryContext co
 		found = InvalidOid;
 	}
 	MemoryContextSwitchTo(old);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	guard_visit_end();
 
 	if (clear != NULL)
 		guard_softdrop_run(clear, 0);
@@ -413,13 +404,11 @@ created(const GuardSoftDropPart *part)
 static void
 attach(const GuardSoftDrop *drop, const GuardSoftDropPart *part, Oid index)
 {
-	ListCell   *lc;
 
 	if (!OidIsValid(part->parent) || get_rel_relispartition(index))
 		return;
-	foreach(lc, drop->parts)
+	foreach_ptr(GuardSoftDropPart, above, drop->parts)
 	{
-		const GuardSoftDropPart *above = lfirst(lc);
 		Oid			parent = above->was == part->parent ? created(above) : InvalidOid;
 
 		if (OidIsValid(parent))
@@ -475,12 +464,9 @@ finish_create(GuardSoftDrop *drop)
 	GuardSoftDropPart *self = linitial(drop->parts);
 	Oid			index = InvalidOid;
 	char	   *name = NULL;
-	ListCell   *lc;
 
-	foreach(lc, drop->parts)
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
 	{
-		GuardSoftDropPart *part = lfirst(lc);
-
 		if (!is_wanted(drop, part))
 			continue;
 		index = created(part);
@@ -509,34 +495,30 @@ void
 guard_creating_run(int64 id, MemoryContext context)
 {
 	GuardSoftDrop *drop;
-	ListCell   *lc;
 
-	StartTransactionCommand();
+	guard_visit_begin();
 	drop = guard_dropping_read(id, context);
-	if (drop != NULL && drop->parts != NIL)
+	if (drop != NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		add_new_partitions(drop);
 		MemoryContextSwitchTo(old);
 	}
-	CommitTransactionCommand();
-	if (drop == NULL || drop->parts == NIL)
+	guard_visit_end();
+	if (drop == NULL)
 		return;
-	foreach(lc, drop->parts)
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
 	{
-		GuardSoftDropPart *part = lfirst(lc);
 		bool		wanted;
 
-		StartTransactionCommand();
+		guard_visit_begin();
 		wanted = is_wanted(drop, part);
-		CommitTransactionCommand();
+		guard_visit_end();
 		if (wanted)
 			create_part(drop, part, context);
 	}
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	guard_visit_begin();
 	finish_create(drop);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	guard_visit_end();
 }

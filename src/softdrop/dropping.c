@@ -24,7 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "softdrop/statement.h"
+#include "softdrop/steps.h"
 #include "store/catalog.h"
 #include "store/query.h"
 
@@ -41,19 +41,23 @@
 
 /* What this session is dropping just now, on guard's behalf. */
 static List *being_dropped = NIL;
-static MemoryContext dropping_context = NULL;
 static bool approved = false;	/* and by an approval that was used up */
 
-/*
- * The list lives as long as the long step.
- */
 void
 guard_dropping_note(Oid index)
 {
-	MemoryContext old = MemoryContextSwitchTo(dropping_context);
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	being_dropped = lappend_oid(being_dropped, index);
 	MemoryContextSwitchTo(old);
+}
+
+void
+guard_dropping_forget(void)
+{
+	list_free(being_dropped);
+	being_dropped = NIL;
+	approved = false;
 }
 
 bool
@@ -89,10 +93,9 @@ bool
 guard_dropping_must_wait(const GuardSoftDrop *drop)
 {
 	List	   *tables = NIL;
-	ListCell   *lc;
 
-	foreach(lc, drop->parts)
-		tables = lappend_oid(tables, guard_catalog_table(((GuardSoftDropPart *) lfirst(lc))->index));
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
+		tables = lappend_oid(tables, guard_catalog_table(part->index));
 	return guard_query_int("SELECT count(*) FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
 						   " WHERE l.locktype = 'relation' AND l.database = $1 AND l.relation = ANY ($2) AND l.granted"
 						   " AND (l.pid IS NULL OR l.pid <> pg_backend_pid() AND a.xact_start < clock_timestamp() - interval '1 second')",
@@ -102,20 +105,17 @@ guard_dropping_must_wait(const GuardSoftDrop *drop)
 /* ---- the drop ---- */
 
 /*
- * Read what is to be done, in a transaction of its own; the result lives in
- * "context".  A soft drop at which somebody else is, or that has gone, gives NULL.
+ * What is to be done, in a transaction that has begun; it outlives that one.  A
+ * soft drop at which somebody else is, or that has gone, gives NULL.
  */
 GuardSoftDrop *
 guard_dropping_read(int64 id, MemoryContext context)
 {
-	GuardSoftDrop *drop;
 	MemoryContext old = MemoryContextSwitchTo(context);
+	GuardSoftDrop *drop = guard_softdrop_take(id, false);
 
-	PushActiveSnapshot(GetTransactionSnapshot());
-	drop = guard_softdrop_take(id, false);
-	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
-	return drop;
+	return drop != NULL && drop->parts != NIL ? drop : NULL;
 }
 
 /*
@@ -126,81 +126,36 @@ mark_started(GuardSoftDrop *drop)
 {
 	if (drop->drop_started_at == 0)
 		drop->drop_started_at = GetCurrentTimestamp();
-	drop->next_step = "being dropped now";
-	drop->next_at = 0;
-	PushActiveSnapshot(GetTransactionSnapshot());
 	guard_softdrop_save(drop);
 	(void) guard_query_execute("UPDATE guard.soft_drop s SET"
 							   " dependencies = (SELECT jsonb_agg(to_jsonb(d)) FROM guard.dependency d"
 							   "  WHERE d.index_oid = s.index_oid AND d.database_oid = s.database_oid"
 							   "  AND d.system_identifier = s.system_identifier) WHERE id = $1",
 							   P_INT8(drop->id));
-	PopActiveSnapshot();
 }
 
-static void
-do_drop(int64 id, MemoryContext context)
+void
+guard_dropping_drop(int64 id, MemoryContext context)
 {
 	GuardSoftDrop *drop;
-	GuardSoftDropPart *self;
-	char	   *sql;
-	MemoryContext old;
-	ListCell   *lc;
+	char	   *sql = NULL;
 
-	StartTransactionCommand();
+	guard_visit_begin();
 	drop = guard_dropping_read(id, context);
-	self = drop == NULL || drop->parts == NIL ? NULL : linitial(drop->parts);
-	if (self == NULL || !OidIsValid(self->index) ||
-		drop->state == GUARD_SOFTDROP_DROPPED ||
-		drop->state == GUARD_SOFTDROP_RESTORED)
+	if (drop != NULL && drop->state <= GUARD_SOFTDROP_HIDDEN)
 	{
-		CommitTransactionCommand();
-		return;
+		GuardSoftDropPart *self = linitial(drop->parts);
+
+		mark_started(drop);
+		approved = drop->approved_at != 0;
+		if (OidIsValid(self->index))
+			sql = MemoryContextStrdup(context,
+									  psprintf("DROP INDEX %s%s", drop->partitioned ? "" : "CONCURRENTLY ",
+											   guard_catalog_name(self->index)));
+		foreach_ptr(GuardSoftDropPart, part, drop->parts)
+			guard_dropping_note(part->index);
 	}
-	mark_started(drop);
-	approved = drop->approved_at != 0;
-	old = MemoryContextSwitchTo(context);
-	sql = psprintf("DROP INDEX %s%s", drop->partitioned ? "" : "CONCURRENTLY ",
-				   guard_catalog_name(self->index));
-	foreach(lc, drop->parts)
-		being_dropped = lappend_oid(being_dropped,
-									((GuardSoftDropPart *) lfirst(lc))->index);
-	MemoryContextSwitchTo(old);
-	CommitTransactionCommand();
-
-	guard_softdrop_run(sql, drop->partitioned ? PARTITIONED_LOCK_TIMEOUT : LOCK_TIMEOUT);
-}
-
-/* ---- what they have in common ---- */
-
-typedef void (*long_step) (int64 id, MemoryContext context);
-
-static void
-run_step(long_step what, int64 id)
-{
-	dropping_context = AllocSetContextCreate(TopMemoryContext, "guard dropping",
-											 ALLOCSET_SMALL_SIZES);
-	PG_TRY();
-	{
-		what(id, dropping_context);
-	}
-	PG_FINALLY();
-	{
-		being_dropped = NIL;
-		approved = false;
-		MemoryContextDelete(dropping_context);
-	}
-	PG_END_TRY();
-}
-
-void
-guard_dropping_drop(int64 id)
-{
-	run_step(do_drop, id);
-}
-
-void
-guard_dropping_create(int64 id)
-{
-	run_step(guard_creating_run, id);
+	guard_visit_end();
+	if (sql != NULL)
+		guard_softdrop_run(sql, drop->partitioned ? PARTITIONED_LOCK_TIMEOUT : LOCK_TIMEOUT);
 }

@@ -28,9 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
-#include "softdrop/states.h"
-#include "softdrop/statement.h"
-#include "softdrop/visit.h"
+#include "softdrop/steps.h"
 #include "store/query.h"
 #include "store/store.h"
 #include "store/visits.h"
@@ -75,15 +73,6 @@ take_turn(int64 *id)
 	return step;
 }
 
-static void
-attempt(GuardSoftDropStep step, int64 id)
-{
-	if (step == GUARD_STEP_DROP)
-		guard_dropping_drop(id);
-	else
-		guard_dropping_create(id);
-}
-
 TimestampTz
 guard_softdrop_long_step(void)
 {
@@ -99,7 +88,10 @@ guard_softdrop_long_step(void)
 		return 0;
 	PG_TRY();
 	{
-		attempt(step, id);
+		if (step == GUARD_STEP_DROP)
+			guard_dropping_drop(id, context);
+		else
+			guard_creating_run(id, context);
 	}
 	PG_CATCH();
 	{
@@ -108,6 +100,7 @@ guard_softdrop_long_step(void)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	guard_dropping_forget();
 	if (message != NULL)
 		guard_visit_note_failure(id, message, false);
 	guard_visits_work_at(0);

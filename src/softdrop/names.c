@@ -26,7 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "planner/hide/hide.h"
-#include "softdrop/states.h"
+#include "softdrop/steps.h"
 #include "store/store.h"
 
 /*
@@ -82,13 +82,11 @@ char *
 guard_softdrop_rename_back(GuardSoftDrop *drop)
 {
 	char	   *why = NULL;
-	ListCell   *lc;
 
 	guard_softdrop_refresh_names();
 
-	foreach(lc, drop->parts)
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
 	{
-		GuardSoftDropPart *part = lfirst(lc);
 		char	   *kept = rename_part(part);
 
 		if (why == NULL)

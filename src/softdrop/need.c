@@ -14,7 +14,7 @@
 
 #include "miscadmin.h"
 
-#include "softdrop/need.h"
+#include "softdrop/steps.h"
 
 /*
  * It stands for the judgement with all its approvals only if each member that
@@ -25,11 +25,9 @@ set_aside(GuardJudgement *judgement, List **approvals)
 {
 	List	   *found = NIL;
 	bool		covered = true;
-	ListCell   *lc;
 
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		GuardVerdict *verdict = lfirst(lc);
 		GuardApproval *approval;
 
 		while (verdict->reason == GUARD_REASON_APPROVED)
@@ -40,10 +38,8 @@ set_aside(GuardJudgement *judgement, List **approvals)
 			guard_check_approval_taken(judgement, approval->id);
 		}
 	}
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		GuardVerdict *verdict = lfirst(lc);
-
 		covered = covered && (verdict->decision == GUARD_ALLOW ||
 							  verdict->asked.approval_taken);
 	}
@@ -71,12 +67,9 @@ bool
 guard_need_claim(List *approvals)
 {
 	List	   *done = NIL;
-	ListCell   *lc;
 
-	foreach(lc, approvals)
+	foreach_ptr(GuardApproval, approval, approvals)
 	{
-		const GuardApproval *approval = lfirst(lc);
-
 		if (list_member_int(done, approval->id))
 			continue;
 		if (!guard_approvals_claim(approval, false))
@@ -90,15 +83,12 @@ static void
 read_facts(const GuardEvidence *evidence, GuardNeedAnswer *answer)
 {
 	GuardPolicy policy = guard_check_policy(evidence->as_of);
-	ListCell   *lc;
 
 	if (evidence->protection.found)
 		answer->protected_at = Max(answer->protected_at,
 								   evidence->protection.protected_at);
-	foreach(lc, evidence->facts)
+	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = lfirst(lc);
-
 		if (fact->seen != GUARD_SEEN_USED || fact->moved_away)
 			continue;
 		answer->used = answer->used || !fact->of_table;
@@ -114,7 +104,6 @@ guard_need_ask(const GuardSoftDrop *drop, const GuardServer *server)
 	GuardTarget *target = guard_targets_make(drop->index, GUARD_ROUTE_INDEX, NULL);
 	const char *asker = OidIsValid(drop->login_role) ?
 		GetUserNameFromId(drop->login_role, true) : NULL;
-	ListCell   *lc;
 
 	answer.need = GUARD_NEED_UNKNOWN;
 	if (target == NULL)
@@ -124,7 +113,7 @@ guard_need_ask(const GuardSoftDrop *drop, const GuardServer *server)
 	if (answer.judgement == NULL)
 		return answer;
 	answer.need = guard_need_of_judgement(answer.judgement, &answer.approvals);
-	foreach(lc, answer.judgement->verdicts)
-		read_facts(((GuardVerdict *) lfirst(lc))->evidence, &answer);
+	foreach_ptr(GuardVerdict, verdict, answer.judgement->verdicts)
+		read_facts(verdict->evidence, &answer);
 	return answer;
 }

@@ -26,8 +26,8 @@ typedef struct GuardNoiseCounters
 {
 	int64		at;				/* that moment, microseconds; of what was seen
 								 * when a window began */
-	int64		reset_at;		/* all statements' counters began; 0 not known;
-								 * of what is seen now */
+	int64		reset_at;		/* all statements' counters began; 0 not
+								 * known; of what is seen now */
 	int64		calls;
 	double		time;
 	double		squares;		/* of the times of its calls, added up */

@@ -25,9 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "planner/hide/hide.h"
-#include "softdrop/softdrop.h"
-#include "softdrop/statement.h"
-#include "softdrop/watch.h"
+#include "softdrop/steps.h"
 #include "store/catalog.h"
 #include "store/store.h"
 #include "store/visits.h"
@@ -133,11 +131,9 @@ guard_softdrop_restore(GuardSoftDrop *drop)
 static bool
 names_guard(DropStmt *stmt)
 {
-	ListCell   *lc;
-
-	foreach(lc, stmt->objects)
+	foreach_ptr(Node, name, stmt->objects)
 	{
-		if (strcmp(strVal(lfirst(lc)), "guard") == 0)
+		if (strcmp(strVal(name), "guard") == 0)
 			return true;
 	}
 	return false;
@@ -146,11 +142,9 @@ names_guard(DropStmt *stmt)
 static void
 give_all_back(void *arg)
 {
-	ListCell   *lc;
-
-	foreach(lc, guard_softdrop_list_open())
+	foreach_ptr(GuardSoftDrop, drop, guard_softdrop_list_open())
 	{
-		char	   *done = guard_softdrop_bring_back(lfirst(lc),
+		char	   *done = guard_softdrop_bring_back(drop,
 													 "guard itself is being dropped");
 
 		ereport(NOTICE, (errmsg_internal("%s", done)));
@@ -163,11 +157,9 @@ give_all_back(void *arg)
 static void
 give_names_back(void *arg)
 {
-	ListCell   *lc;
 
-	foreach(lc, guard_softdrop_list_open())
+	foreach_ptr(GuardSoftDrop, drop, guard_softdrop_list_open())
 	{
-		GuardSoftDrop *drop = lfirst(lc);
 		char	   *kept = guard_softdrop_rename_back(drop);
 
 		ereport(NOTICE,

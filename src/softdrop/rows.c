@@ -23,8 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "audit/audit.h"
-#include "softdrop/softdrop.h"
-#include "softdrop/watch.h"
+#include "softdrop/steps.h"
 #include "store/catalog.h"
 #include "store/json.h"
 #include "store/query.h"
@@ -118,16 +117,15 @@ bool
 guard_softdrop_is_open(Oid index)
 {
 	bool		open = false;
-	ListCell   *lc;
 
-	foreach(lc, guard_catalog_lineage(index))
+	foreach_oid(candidate, guard_catalog_lineage(index))
 	{
 		GuardRows  *rows;
 
 		if (open)
 			break;
 		rows = guard_rows_by_key("soft_drop", "soft_drop_index_oid_idx",
-								 SOFTDROP_INDEX, P_OID(lfirst_oid(lc)));
+								 SOFTDROP_INDEX, P_OID(candidate));
 		while (rows != NULL && guard_rows_next(rows))
 		{
 			if (guard_rows_oid(rows, SOFTDROP_DATABASE) == MyDatabaseId &&
@@ -152,7 +150,7 @@ typedef enum ColumnType
 	COLUMN_TEXT,
 	COLUMN_STATE,
 	COLUMN_STEP
-}			ColumnType;
+} ColumnType;
 
 #define COLUMN(name, type, member) {name, type, offsetof(GuardSoftDrop, member)}
 
@@ -467,7 +465,6 @@ void
 guard_softdrop_describe(Oid index, char **name, char **definition)
 {
 	GuardSoftDrop *drop;
-	ListCell   *lc;
 
 	if (!guard_softdrop_is_open(index))
 		return;
@@ -475,10 +472,8 @@ guard_softdrop_describe(Oid index, char **name, char **definition)
 							   get_rel_name(index));
 	if (drop == NULL)
 		return;
-	foreach(lc, drop->parts)
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
 	{
-		GuardSoftDropPart *part = lfirst(lc);
-
 		if (part->index != index)
 			continue;
 		*name = quote_qualified_identifier(drop->schema, part->old_name);
@@ -543,14 +538,12 @@ guard_softdrop_audit(const GuardSoftDrop *drop, const char *action,
 void
 guard_softdrop_gone(Oid index)
 {
-	ListCell   *lc;
 
 	/* most dropped indexes are not */
 	if (!guard_softdrop_is_open(index))
 		return;
-	foreach(lc, load(" s.index_oid = $3 AND" OPEN " FOR NO KEY UPDATE", P_OID(index), P_NOTHING))
+	foreach_ptr(GuardSoftDrop, drop, load(" s.index_oid = $3 AND" OPEN " FOR NO KEY UPDATE", P_OID(index), P_NOTHING))
 	{
-		GuardSoftDrop *drop = lfirst(lc);
 		bool		wanted = drop->restore_wanted;
 
 		guard_softdrop_enter(drop, GUARD_SOFTDROP_DROPPED,

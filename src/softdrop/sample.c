@@ -18,7 +18,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "softdrop/sample.h"
+#include "softdrop/steps.h"
 #include "store/pgss.h"
 
 /*

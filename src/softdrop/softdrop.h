@@ -280,6 +280,30 @@ extern void guard_softdrop_gone(Oid index);
 /* PostgreSQL rebuilt it under another OID */
 extern void guard_softdrop_rebuilt(Oid old, Oid successor);
 
+/* ---- called by worker ---- */
+
+/*
+ * Look at every soft drop of this database that is due, and move it on.
+ * Called by a visitor, outside a transaction; begins and ends its own.  Returns
+ * when to come again, 0 for no need to.
+ */
+extern TimestampTz guard_softdrop_visit(void);
+
+/* After that: who is told of what was restored. */
+extern TimestampTz guard_softdrop_tell(void);
+
+/*
+ * A builder's task: the next long step, if one is due.  0: none was.
+ */
+extern TimestampTz guard_softdrop_long_step(void);
+
+/*
+ * The visitor's part of it: call a builder when one is needed, and end it where
+ * it gets nowhere and others wait.  Returns when to look again, 0 for no need
+ * to.
+ */
+extern TimestampTz guard_softdrop_look_after_builder(void);
+
 /* ---- called by guard.c ---- */
 extern void guard_softdrop_init(void);
 

@@ -25,7 +25,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat/compat.h"
-#include "softdrop/statement.h"
+#include "softdrop/steps.h"
 
 /*
  * As the visitor itself sets them: from another source they would not be set

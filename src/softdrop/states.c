@@ -16,7 +16,7 @@
  */
 #include "postgres.h"
 
-#include "softdrop/states.h"
+#include "softdrop/steps.h"
 
 #define SECS(n)		((int64) (n) * USECS_PER_SEC)
 #define MINUTES(n)	(SECS(60) * (n))

@@ -42,10 +42,7 @@
 #include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
-#include "softdrop/need.h"
-#include "softdrop/statement.h"
-#include "softdrop/visit.h"
-#include "softdrop/watch.h"
+#include "softdrop/steps.h"
 #include "store/catalog.h"
 #include "store/json.h"
 #include "store/query.h"
@@ -156,12 +153,9 @@ read_facts(GuardSoftDrop *drop, const GuardNeedAnswer *need,
 static void
 record_heirs(const GuardSoftDrop *drop, const GuardJudgement *judgement)
 {
-	ListCell   *lc;
 
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		const GuardVerdict *verdict = lfirst(lc);
-
 		if (verdict->reason != GUARD_REASON_REPLACED)
 			continue;
 		if (verdict->evidence->index == drop->index)
@@ -181,24 +175,18 @@ is_compared(const GuardSoftDrop *drop, bool used)
 	int64		covered = 0;
 	int64		others;
 	List	   *known = guard_watch_known(drop, &others);
-	ListCell   *lp;
-	ListCell   *lc;
-	ListCell   *lk;
 
-	foreach(lp, drop->parts)
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
 	{
-		Oid			index = ((GuardSoftDropPart *) lfirst(lp))->index;
 		GuardCapturedUse use;
 
-		if (guard_capture_lookup(index, &use))
+		if (guard_capture_lookup(part->index, &use))
 			uses += use.count + use.own_count;
-		foreach(lc, guard_capture_statements(index))
+		foreach_ptr(GuardCapturedStatement, statement, guard_capture_statements(part->index))
 		{
-			const GuardCapturedStatement *statement = lfirst(lc);
-
-			foreach(lk, known)
+			foreach_ptr(int64, queryid, known)
 			{
-				if (*(int64 *) lfirst(lk) != statement->queryid)
+				if (*queryid != statement->queryid)
 					continue;
 				covered += statement->count;
 				break;
@@ -668,7 +656,6 @@ guard_softdrop_tell(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 	List	   *ids = NIL;
-	ListCell   *lc;
 
 	if (guard_guc_mode == GUARD_MODE_OFF || RecoveryInProgress())
 		return 0;
@@ -680,10 +667,10 @@ guard_softdrop_tell(void)
 		ids = guard_softdrop_list_untold();
 	}
 	guard_visit_end();
-	foreach(lc, ids)
+	foreach_ptr(int64, id, ids)
 	{
 		MemoryContextSwitchTo(context);
-		tell_of(*(int64 *) lfirst(lc));
+		tell_of(*id);
 	}
 	return 0;
 }

@@ -44,8 +44,7 @@
 #include "planner/capture/capture.h"
 #include "planner/whatif/question.h"
 #include "softdrop/noise.h"
-#include "softdrop/sample.h"
-#include "softdrop/watch.h"
+#include "softdrop/steps.h"
 #include "store/identity.h"
 #include "store/json.h"
 #include "store/pgss.h"
@@ -110,11 +109,9 @@ make_set(const char *name, Size entrysize, MemoryContext context)
 static void
 add_statements(HTAB *watched, Oid relation, char kind)
 {
-	ListCell   *lc;
 
-	foreach(lc, guard_capture_statements(relation))
+	foreach_ptr(GuardCapturedStatement, captured, guard_capture_statements(relation))
 	{
-		const GuardCapturedStatement *captured = lfirst(lc);
 		bool		found;
 		WatchedStatement *statement;
 
@@ -138,17 +135,14 @@ statements_to_watch(const GuardSoftDrop *drop)
 {
 	HTAB	   *watched = make_set("guard watched", sizeof(WatchedStatement),
 								   CurrentMemoryContext);
-	ListCell   *lp;
-	ListCell   *lt;
-	ListCell   *lm;
 
-	foreach(lp, drop->parts)
-		add_statements(watched, ((GuardSoftDropPart *) lfirst(lp))->index, KIND_INDEX);
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
+		add_statements(watched, part->index, KIND_INDEX);
 	add_statements(watched, drop->table, KIND_TABLE);
-	foreach(lt, guard_targets_of_table(drop->table, GUARD_ROUTE_INDEX, true))
+	foreach_ptr(GuardTarget, target, guard_targets_of_table(drop->table, GUARD_ROUTE_INDEX, true))
 	{
-		foreach(lm, ((GuardTarget *) lfirst(lt))->members)
-			add_statements(watched, lfirst_oid(lm), KIND_TABLE);
+		foreach_oid(member, target->members)
+			add_statements(watched, member, KIND_TABLE);
 	}
 	return watched;
 }
@@ -508,12 +502,9 @@ add_running(GuardNoiseStatement *statement, int64 queryid,
 			const GuardSoftDrop *drop, const GuardWatchSample *sample)
 {
 	double		limit = guard_noise_limit(statement, guard_guc_restore_factor);
-	ListCell   *lc;
 
-	foreach(lc, sample->running)
+	foreach_ptr(GuardRunning, running, sample->running)
 	{
-		const GuardRunning *running = lfirst(lc);
-
 		if (running->queryid != queryid || running->started < drop->hidden_at)
 			continue;
 		statement->running++;
@@ -531,7 +522,6 @@ static GuardNoiseAnswer
 ask(const GuardSoftDrop *drop, int64 queryid, double slow)
 {
 	List	   *tables = list_make1_oid(drop->table);
-	ListCell   *lc;
 
 	switch (guard_question_read(drop->index, queryid))
 	{
@@ -547,8 +537,8 @@ ask(const GuardSoftDrop *drop, int64 queryid, double slow)
 		case GUARD_QUESTION_NOT_ASKED:
 			break;
 	}
-	foreach(lc, drop->parts)
-		tables = list_append_unique_oid(tables, ((GuardSoftDropPart *) lfirst(lc))->table);
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
+		tables = list_append_unique_oid(tables, part->table);
 	return guard_question_ask(drop->index, queryid, slow, tables) ?
 		GUARD_NOISE_WAITING : GUARD_NOISE_NONE;
 }
@@ -608,16 +598,13 @@ static void
 begin_windows(const GuardSoftDrop *drop, List *rows, const GuardWatchSample *sample)
 {
 	StringInfoData json;
-	ListCell   *lc;
 
 	if (rows == NIL)
 		return;
 	initStringInfo(&json);
 	guard_json_array(&json, NULL);
-	foreach(lc, rows)
+	foreach_ptr(Baseline, row, rows)
 	{
-		const Baseline *row = lfirst(lc);
-
 		guard_json_object(&json, NULL);
 		guard_json_int(&json, "in_a_row", row->in_a_row);
 		put_counters(&json, row->queryid, counted_now(sample, row->queryid));
@@ -682,13 +669,10 @@ List *
 guard_watch_known(const GuardSoftDrop *drop, int64 *others)
 {
 	List	   *known = NIL;
-	ListCell   *lc;
 
 	*others = 0;
-	foreach(lc, read_baseline(drop))
+	foreach_ptr(Baseline, row, read_baseline(drop))
 	{
-		Baseline   *row = lfirst(lc);
-
 		if (row->calls > 0 && row->kind == KIND_INDEX)
 			known = lappend(known, &row->queryid);
 		else if (row->calls > 0)
@@ -702,12 +686,9 @@ guard_watch_look(GuardSoftDrop *drop, GuardWatchSample *sample)
 {
 	GuardWatchFinding result = {0};
 	List	   *ended = NIL;
-	ListCell   *lc;
 
-	foreach(lc, read_baseline(drop))
+	foreach_ptr(Baseline, row, read_baseline(drop))
 	{
-		Baseline   *row = lfirst(lc);
-
 		if (!look_at(drop, row, sample, &result))
 			ended = lappend(ended, row);
 		if (result.regressed)

@@ -19,7 +19,7 @@
 #include "evidence/evidence.h"
 #include "evidence/history/history.h"
 #include "guc.h"
-#include "softdrop/visit.h"
+#include "softdrop/softdrop.h"
 #include "store/visits_table.h"
 #include "worker/tasks.h"
 

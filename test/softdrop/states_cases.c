@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "softdrop/states.h"
+#include "softdrop/steps.h"
 
 /* The server's own printf is not linked either. */
 #undef printf

@@ -1,0 +1,285 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.h
+ *	  What the files of this room have in common: how a soft drop goes on.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_STEPS_H
+#define GUARD_STEPS_H
+
+#include "utils/hsearch.h"
+
+#include "compat/list.h"
+#include "softdrop/noise.h"
+#include "softdrop/softdrop.h"
+#include "store/visits.h"
+
+/* ---- states.c: what happens next ---- */
+
+/* Does anybody need the index? */
+typedef enum GuardSoftDropNeed
+{
+	GUARD_NEED_UNKNOWN,
+	GUARD_NEED_NOBODY,
+	GUARD_NEED_SOMEBODY,
+	GUARD_NEED_PROTECTED
+} GuardSoftDropNeed;
+
+/* Everything that decides, as a visitor finds it. */
+typedef struct GuardSoftDropFacts
+{
+	TimestampTz now;
+	GuardSoftDropState state;
+	TimestampTz state_since;
+	bool		exists;
+	bool		valid;
+	bool		hiding_works;	/* preloaded, guard.hiding on */
+	bool		hidden;			/* the registry says so; or cannot be read */
+	bool		hideable;
+	bool		regressed;		/* the watch has proof */
+	bool		compared;		/* what used it is known from before */
+	bool		approved;		/* waiting: an approval can be claimed;
+								 * hidden: one was used up */
+	bool		table_locked;	/* by somebody who keeps everybody out */
+	int64		needed_for;		/* hidden: found to be needed for so long;
+								 * microseconds */
+	bool		name_wanted;	/* restored, but not under its name */
+	bool		restore_wanted;
+	bool		old_lockers;	/* a drop would wait, with the index invalid */
+	GuardSoftDropNeed need;
+	TimestampTz use_ends;		/* when its use stops counting if nothing more
+								 * happens; 0 not known */
+	int64		watched;		/* microseconds hidden and watched */
+	int64		trial;			/* microseconds needed */
+	TimestampTz drop_started_at;	/* 0: never */
+	int			attempts;		/* at the long step, that did not succeed */
+	TimestampTz last_attempt;	/* 0: none */
+} GuardSoftDropFacts;
+
+typedef struct GuardSoftDropPlan
+{
+	GuardSoftDropStep step;
+	const char *why;			/* a clause: of RESTORE the reason, of STAY
+								 * what comes next */
+	TimestampTz shown_at;		/* STAY: when that is at the earliest; 0 not
+								 * known */
+	TimestampTz next_visit;		/* STAY: when to look again; 0: no need to */
+	bool		stay_here;		/* do not leave until then: seconds count */
+	bool		use_approval;	/* HIDE: only if an approval can be claimed */
+} GuardSoftDropPlan;
+
+/*
+ * Pure: it reads no clock and no setting but those in its argument.
+ */
+extern GuardSoftDropPlan guard_states_next(const GuardSoftDropFacts *facts);
+
+/* How often is a hidden index looked at, after so long?  Microseconds. */
+extern int64 guard_states_watch_interval(int64 watched);
+
+/*
+ * How long has it been hidden and watched by now?  Time in which nobody looked,
+ * or in which nothing could be seen ("lost"), does not count.
+ */
+extern int64 guard_states_watched(const GuardSoftDrop *drop, TimestampTz now,
+								  bool lost);
+
+/*
+ * Are the statements that used it known from before it was hidden?  "uses" is
+ * how often it was used, as far as capture knows, "covered" how many of those
+ * were by statements whose times are known; "used" says whether anything knows
+ * of a use, and "others" of how many other statements of its table the times
+ * are known.
+ */
+extern bool guard_states_compared(bool used, int64 uses, int64 covered,
+								  int64 others);
+
+/* When to look again whether a name has become free. */
+extern int64 guard_states_name_interval(TimestampTz now, TimestampTz state_since);
+
+/* Back-off: how long after a failed attempt comes the next?  Microseconds. */
+extern int64 guard_states_back_off(int attempts);
+
+/*
+ * Long work was looked at: it has got on if its progress is another than at the
+ * last look, and it does not sleep or wait for somebody just now.
+ */
+extern void guard_states_account(GuardLongWork *work, TimestampTz now,
+								 uint64 progress, bool rests);
+
+/*
+ * Must it end, for its time is over, or since others wait and it gets nowhere?
+ */
+extern bool guard_states_gives_way(const GuardLongWork *work, TimestampTz now,
+								   bool others_wait);
+
+/* ---- need.c: does anybody still need it? ---- */
+
+typedef struct GuardNeedAnswer
+{
+	GuardSoftDropNeed need;
+	TimestampTz use_ends;		/* when its use stops counting, if no more
+								 * happens; 0 when that is not known */
+	int64		longest_pause;	/* between two uses, microseconds; 0 not known */
+	bool		used;			/* a use is known, whether it counts or not */
+	TimestampTz protected_at;	/* 0: it is not */
+	List	   *approvals;		/* of const GuardApproval *: with them it
+								 * could go though it is needed */
+	GuardJudgement *judgement;	/* without them; NULL when it has vanished */
+} GuardNeedAnswer;
+
+/*
+ * Judge it as a DROP by who asked for it would be judged; in the current memory
+ * context.
+ */
+extern GuardNeedAnswer guard_need_ask(const GuardSoftDrop *drop,
+									  const GuardServer *server);
+
+/*
+ * The same question of a judgement that somebody else asked for.  Approvals are
+ * for those who claim them: the judgement becomes what it is without, and they
+ * are added to the list, if that is asked for.
+ */
+extern GuardSoftDropNeed guard_need_of_judgement(GuardJudgement *judgement,
+												 List **approvals);
+
+/*
+ * Use up these approvals, in this transaction, for the drop that was asked for.
+ * False when somebody else was faster with one of them: then what the others
+ * were used up for must not happen.
+ */
+extern bool guard_need_claim(List *approvals);
+
+/* ---- sample.c: what the server counts of its statements at one moment ---- */
+
+/* What pg_stat_statements knows of one statement, over all its users. */
+typedef struct GuardCounted
+{
+	int64		queryid;		/* key */
+	GuardNoiseCounters counters;
+	TimestampTz since;			/* counted since then; 0 where the server does
+								 * not tell one from another (before 17) */
+	bool		late;			/* a call of it waits for a lock */
+} GuardCounted;
+
+typedef struct GuardRunning
+{
+	int64		queryid;
+	TimestampTz started;
+	double		elapsed;		/* milliseconds */
+} GuardRunning;
+
+/* What was counted at one moment, in one memory context. */
+typedef struct GuardWatchSample
+{
+	HTAB	   *counted;		/* of GuardCounted */
+	List	   *running;		/* of GuardRunning * */
+	TimestampTz at;				/* counted at */
+	TimestampTz reset_at;		/* all counters began; 0 not known */
+	int			active;
+	int			waiting;
+	MemoryContext context;
+	List	   *earlier;		/* samples read back; watch.c's */
+	HTAB	   *watched;		/* statements that are no controls; watch.c's */
+} GuardWatchSample;
+
+/* ---- watch.c: does anything become slower without a hidden index? ---- */
+
+typedef struct GuardWatchFinding
+{
+	bool		regressed;
+	bool		lost;			/* statistics were reset since the last look */
+	char	   *sentence;		/* which statement, by how much; NULL unless
+								 * regressed */
+	bool		asking;			/* a session has been asked, and will answer
+								 * soon: look again after
+								 * GUARD_WATCH_ANSWER_INTERVAL */
+} GuardWatchFinding;
+
+#define GUARD_WATCH_ANSWER_INTERVAL	INT64CONST(250000)	/* microseconds */
+
+/* NULL when statements can be compared, else why not, as a clause. */
+extern const char *guard_watch_blind(void);
+
+/* Count everything once, for all soft drops; in the current context. */
+extern GuardWatchSample *guard_watch_sample(void);
+
+/*
+ * Write down how the statements of this index, of its table and of the rest
+ * of the database are before it is hidden; in the transaction that hides it.
+ */
+extern void guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample);
+
+/*
+ * Compare with before.  Writes down where the next window begins.
+ */
+extern GuardWatchFinding guard_watch_look(GuardSoftDrop *drop,
+										  GuardWatchSample *sample);
+
+/*
+ * The statements (int64 *) of this index of which is known how they were before
+ * it was hidden; and of how many others of its table that is known.
+ */
+extern List *guard_watch_known(const GuardSoftDrop *drop, int64 *others);
+
+/* The trial is over, however it ended: forget what was before. */
+extern void guard_watch_end(GuardSoftDrop *drop);
+
+/* ---- visit.c: a transaction, and what to do with an error ---- */
+
+extern void guard_visit_begin(void);
+extern void guard_visit_end(void);
+
+/*
+ * Catch an error: say what it was, and undo it.  Returns its message, in
+ * "context".
+ */
+extern char *guard_visit_caught(MemoryContext context);
+
+/*
+ * What went wrong goes into the row; "attempt" says whether that counts as one,
+ * or has been counted.
+ */
+extern void guard_visit_note_failure(int64 id, const char *message, bool attempt);
+
+/* ---- statement.c: statements that commit inside, run by a builder ---- */
+
+/*
+ * Run one statement as if a client had sent it alone.  Called outside a
+ * transaction; raises what the statement raises, leaving the transaction to the
+ * caller to abort.  "lock_timeout" is milliseconds, 0 for none.
+ */
+extern void guard_softdrop_run(const char *sql, int lock_timeout);
+
+/* ---- dropping.c, creating.c ---- */
+
+/*
+ * The long steps.  They begin and end transactions of their own, and raise what
+ * goes wrong; "context" outlives them.
+ */
+extern void guard_dropping_drop(int64 id, MemoryContext context);
+extern void guard_creating_run(int64 id, MemoryContext context);
+
+/*
+ * Would dropping it have to wait for older transactions on its table?  It
+ * would be invalid meanwhile (doc/internals/postgresql.md 7.2).
+ */
+extern bool guard_dropping_must_wait(const GuardSoftDrop *drop);
+
+/* guard's doors are to know that it is guard that drops this index, until then */
+extern void guard_dropping_note(Oid index);
+extern void guard_dropping_forget(void);
+
+/*
+ * A relation is being dropped: by a visitor in a long step nothing but what it
+ * has noted.  Between its look at a name and its statement, the name may have
+ * been given to another index, of somebody else.
+ */
+extern void guard_dropping_check(Oid relation);
+
+/* the row, in that context; called in a transaction */
+extern GuardSoftDrop *guard_dropping_read(int64 id, MemoryContext context);
+
+#endif							/* GUARD_STEPS_H */
