@@ -229,6 +229,7 @@ extern void guard_watch_end(GuardSoftDrop *drop);
 
 /* ---- visit.c: a transaction, and what to do with an error ---- */
 
+/* A transaction with a snapshot. */
 extern void guard_visit_begin(void);
 extern void guard_visit_end(void);
 
