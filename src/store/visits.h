@@ -105,6 +105,7 @@ typedef struct GuardLongWork
 	TimestampTz ends_at;		/* at the latest; 0: whenever it likes */
 } GuardLongWork;
 
+/* What is known of it, zeros where nothing is. */
 extern void guard_visits_read_work(GuardLongWork *work);
 
 /* Is it at that thing just now? */
