@@ -148,22 +148,23 @@ leave(GuardFrame *frame)
 }
 
 /*
- * The frame ends in any case, also when that leads to another error.  Not
- * inlined: the compiler would fear for the variables of one PG_TRY in the
- * handler of another.
+ * The frame ends in any case, also when that leads to another error.  (With
+ * PG_FINALLY 18 is warned of its own variable, that longjmp might clobber it.)
  */
-static pg_noinline void
+static void
 fail(GuardFrame *frame)
 {
 	PG_TRY();
 	{
 		guard_statement_failed(frame);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		leave(frame);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	leave(frame);
 }
 
 /*
