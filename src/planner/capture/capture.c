@@ -504,10 +504,3 @@ guard_capture_forget_database(Oid database)
 	guard_table_forget_database(database);
 	guard_whatif_forget_database(database);
 }
-
-void
-guard_capture_flush(void)
-{
-	if (guard_table_attached())
-		guard_pending_flush(false);
-}

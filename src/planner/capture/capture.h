@@ -184,7 +184,4 @@ extern void guard_capture_forget_database(Oid database);
 /* at commit, if it comes to that, this database is guaranteed nothing more */
 extern void guard_capture_extension_goes(void);
 
-/* hand this session's unpublished uses over now; never waits */
-extern void guard_capture_flush(void);
-
 #endif							/* GUARD_CAPTURE_H */

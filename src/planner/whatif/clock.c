@@ -297,7 +297,6 @@ guard_clock_status(GuardWhatIfStatus *status)
 	status->postponed = count_of(GUARD_COUNT_POSTPONED);
 	status->too_slow = count_of(GUARD_COUNT_TOO_SLOW);
 	status->untrusted = count_of(GUARD_COUNT_UNTRUSTED);
-	status->spent_ms = spent / 1000.0;
 	status->share = elapsed > 0 ? (double) spent / elapsed : 0;
 	status->share_max = 1.0 / ALLOWANCE;
 }

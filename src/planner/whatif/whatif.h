@@ -101,9 +101,8 @@ typedef struct GuardWhatIfStatus
 								 * guard.whatif_time_limit */
 	int64		untrusted;		/* statements left out: planning them may call
 								 * what is not in C */
-	double		spent_ms;		/* time spent with all that, of all sessions */
-	double		share;			/* the same as a share of the time since, of
-								 * one processor */
+	double		share;			/* what all that took, of all sessions, as a
+								 * share of the time since, of one processor */
 	double		share_max;		/* what it is kept below, bursts apart */
 } GuardWhatIfStatus;
 
