@@ -230,9 +230,10 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 							   P_TEXT(guard_sentence_verdict(judgement)), P_TEXT("hidden once nobody needs it"),
 							   P_OID(GetSessionUserId()));
 	AtEOXact_GUC(true, nestlevel);
-	(void) guard_query_execute("UPDATE guard.soft_drop s SET name_wanted = false, due_at = NULL"
-							   " FROM pg_class c WHERE s.name_wanted AND s.database_oid = $2 AND s.system_identifier = $3"
-							   " AND c.oid = ($1)[1] AND s.parts -> 0 ->> 'holding_name' = c.relname",
+
+	/* What it still was to get from an earlier one, this one takes. */
+	(void) guard_query_execute("UPDATE guard.soft_drop SET name_wanted = false, due_at = NULL"
+							   " WHERE name_wanted AND database_oid = $2 AND system_identifier = $3 AND index_oid = ($1)[1]",
 							   P_OIDS(parts), P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier()));
 }
 

@@ -173,6 +173,15 @@ $s->ok('DROP INDEX o2.named_a_idx');
 like($s->value("SELECT guard.restore('o2.named_a_idx')"), qr/index o2.named_a_idx is back/, 'and comes back');
 like($s->value("SELECT pg_get_indexdef('o2.named_a_idx'::regclass)"), qr/\(a\)$/, 'under that name');
 
+# dropped again before anybody has looked whether it got its name
+make_used_table('o2.twice');
+$s->ok('DROP INDEX o2.twice_a_idx');
+$s->ok("BEGIN; SELECT guard.restore('o2.twice_a_idx'); DROP INDEX o2.twice_a_idx; COMMIT");
+look_again('twice_a_idx');
+wait_until($s, 'SELECT NOT EXISTS (SELECT FROM guard.soft_drop WHERE name_wanted)');
+is(index_state($s, 'o2.twice_a_idx'), 'gone', 'the earlier soft drop gives no name back to an index that is dropped again');
+$s->ok("SELECT guard.restore('o2.twice_a_idx')");
+
 # ---- its twin is being swapped
 
 make_used_table('o2.swapped');
