@@ -344,9 +344,12 @@ guard_audit_prune(void)
 
 /* ---- guard's own rules ---- */
 
-void
-guard_audit_change(const char *action, const char *object, const char *reason,
-				   const char *facts_json)
+/*
+ * The line comes first, so that it is there even without the row.
+ */
+static GuardRecord *
+record_change(const char *action, const char *object, const char *reason,
+			  const char *facts_json)
 {
 	GuardEntry	entry = {0};
 
@@ -356,8 +359,25 @@ guard_audit_change(const char *action, const char *object, const char *reason,
 	entry.object = object;
 	entry.reason = reason;
 	entry.facts = facts_json;
+	return make_record(&entry);
+}
 
-	guard_audit_write(list_make1(make_record(&entry)));
+void
+guard_audit_change(const char *action, const char *object, const char *reason,
+				   const char *facts_json)
+{
+	GuardRecord *record = record_change(action, object, reason, facts_json);
+
+	if (guard_store_matches())
+		guard_entry_insert(record->json, 0);
+}
+
+void
+guard_audit_step(const char *action, const char *object, const char *reason,
+				 const char *facts_json)
+{
+	guard_audit_write(list_make1(record_change(action, object, reason,
+											   facts_json)));
 }
 
 void

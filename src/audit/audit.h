@@ -110,4 +110,11 @@ extern void guard_audit_init(void);
 extern void guard_audit_change(const char *action, const char *object,
 							   const char *reason, const char *facts_json);
 
+/*
+ * The same of what guard does by its rules, and nobody's word can be taken
+ * back for: a row that cannot be written now comes after COMMIT, by a worker.
+ */
+extern void guard_audit_step(const char *action, const char *object,
+							 const char *reason, const char *facts_json);
+
 #endif							/* GUARD_AUDIT_H */

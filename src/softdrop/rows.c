@@ -528,7 +528,7 @@ guard_softdrop_audit(const GuardSoftDrop *drop, const char *action,
 	guard_json_text(&facts, "definition", self->definition);
 	guard_json_text(&facts, "holding_name", self->holding_name);
 	guard_json_end_object(&facts);
-	guard_audit_change(action, guard_softdrop_name(drop), reason, facts.data);
+	guard_audit_step(action, guard_softdrop_name(drop), reason, facts.data);
 }
 
 /*
