@@ -128,34 +128,67 @@ guard_identity_resolve(const GuardObject * object)
 	return guard_catalog_exists(object->table) ? object->table : InvalidOid;
 }
 
+static void
+free_object(GuardObject * object)
+{
+	pfree(object->schema);
+	pfree(object->table_name);
+	if (object->name != NULL)
+		pfree(object->name);
+	if (object->shape != NULL)
+		pfree(object->shape);
+	pfree(object);
+}
+
+/*
+ * The first of the rows that is there and is "relation" now, by its own OID or,
+ * with "rebuilt", by what it is resolved to.
+ */
+static GuardObject *
+find_object(GuardRows *rows, Oid table, Oid relation, bool rebuilt)
+{
+	while (guard_rows_next(rows))
+	{
+		GuardObject *object = read_object(rows);
+
+		if (object->gone_at == 0 && object->table == table &&
+			(rebuilt ? OidIsValid(object->index) && guard_identity_resolve(object) == relation :
+			 object->index == (relation == table ? InvalidOid : relation)))
+		{
+			guard_rows_end(rows);
+			return object;
+		}
+		free_object(object);
+	}
+	return NULL;
+}
+
 /*
  * Who is it?  Its own OID counts most: the name may have been handed on to it
- * by an object that is gone.
+ * by an object that is gone.  What was rebuilt without our knowing it was not
+ * seen being made.
  */
 GuardObject *
 guard_identity_of(Oid relation)
 {
 	Oid			table = guard_catalog_table(relation);
-	bool		is_table = !OidIsValid(table);
-	GuardRows  *rows = open_objects("object_table_oid_idx", OBJECT_TABLE,
-									P_OID(is_table ? relation : table));
-	GuardObject *found = NULL;
+	GuardObject *object;
 
-	while (guard_rows_next(rows))
-	{
-		GuardObject *object = read_object(rows);
-
-		if (object->gone_at != 0 || (object->name == NULL) != is_table)
-			continue;
-		if (is_table || object->index == relation)
-		{
-			guard_rows_end(rows);
-			return object;
-		}
-		if (found == NULL && guard_identity_resolve(object) == relation)
-			found = object;
-	}
-	return found;
+	if (!OidIsValid(table))
+		return find_object(open_objects("object_table_oid_idx", OBJECT_TABLE,
+										P_OID(relation)),
+						   relation, relation, false);
+	object = find_object(open_objects("object_index_oid_idx", OBJECT_INDEX,
+									  P_OID(relation)),
+						 table, relation, false);
+	if (object != NULL)
+		return object;
+	object = find_object(open_objects("object_table_oid_idx", OBJECT_TABLE,
+									  P_OID(table)),
+						 table, relation, true);
+	if (object != NULL)
+		object->created_at = 0;
+	return object;
 }
 
 /*
