@@ -73,19 +73,16 @@ take_turn(int64 *id)
 	return step;
 }
 
-TimestampTz
-guard_softdrop_long_step(void)
+/*
+ * Do the step.  Returns why it failed, allocated in the current memory context,
+ * or NULL.
+ */
+static char *
+do_step(GuardSoftDropStep step, int64 id)
 {
 	MemoryContext context = CurrentMemoryContext;
 	char	   *volatile message = NULL;
-	GuardSoftDropStep step;
-	int64		id;
 
-	if (guard_guc_mode == GUARD_MODE_OFF || RecoveryInProgress())
-		return 0;
-	step = take_turn(&id);
-	if (step == GUARD_STEP_STAY)
-		return 0;
 	PG_TRY();
 	{
 		if (step == GUARD_STEP_DROP)
@@ -100,6 +97,22 @@ guard_softdrop_long_step(void)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
+	return message;
+}
+
+TimestampTz
+guard_softdrop_long_step(void)
+{
+	GuardSoftDropStep step;
+	char	   *message;
+	int64		id;
+
+	if (guard_guc_mode == GUARD_MODE_OFF || RecoveryInProgress())
+		return 0;
+	step = take_turn(&id);
+	if (step == GUARD_STEP_STAY)
+		return 0;
+	message = do_step(step, id);
 	guard_dropping_forget();
 	if (message != NULL)
 		guard_visit_note_failure(id, message, false);
