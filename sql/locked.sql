@@ -64,6 +64,43 @@ DROP INDEX other_pad_idx;
 CREATE TABLE third (id int PRIMARY KEY);
 ALTER TABLE third RENAME TO fourth;
 SELECT dblink_exec('lock', 'ROLLBACK');
+-- who is what is written where that can be done at once; the next snapshot makes up for the rest
+CREATE TABLE ledger (id int);
+CREATE INDEX ledger_id_idx ON ledger (id);
+BEGIN;
+ALTER TABLE ledger SET (fillfactor = 90);
+ALTER TABLE ledger ADD COLUMN note text;
+SELECT DISTINCT mode FROM pg_locks WHERE relation = 'guard.object'::regclass AND granted;
+ALTER TABLE ledger RENAME COLUMN note TO remark;
+SELECT DISTINCT mode FROM pg_locks WHERE relation = 'guard.object'::regclass AND granted;
+ALTER TABLE ledger RENAME TO accounts;
+SELECT DISTINCT mode FROM pg_locks WHERE relation = 'guard.object'::regclass AND granted;
+COMMIT;
+SELECT dblink_exec('lock', 'BEGIN');
+SELECT dblink_exec('lock', 'LOCK TABLE guard.object');
+-- one line for each wait
+SET deadlock_timeout = '1ms';
+SET log_lock_waits = on;
+SET client_min_messages = log;
+ALTER TABLE accounts SET (fillfactor = 80);
+ALTER TABLE accounts RENAME TO bills;
+ALTER INDEX ledger_id_idx RENAME TO bills_id_idx;
+CREATE INDEX bills_remark_idx ON bills (remark);
+REINDEX INDEX CONCURRENTLY bills_id_idx;
+CREATE TABLE seventh (id int PRIMARY KEY);
+CREATE SCHEMA elsewhere;
+ALTER TABLE seventh SET SCHEMA elsewhere;
+ALTER SCHEMA elsewhere RENAME TO there;
+-- what would have to be known of it cannot be read
+DROP INDEX bills_remark_idx;
+:refusal
+RESET client_min_messages;
+SELECT dblink_exec('lock', 'ROLLBACK');
+SELECT count(*) FROM guard.moved_table WHERE old_name IN ('accounts', 'seventh');
+SELECT guard.snapshot();
+SELECT table_schema, table_name, index_name, created_at IS NOT NULL AS created FROM guard.object
+ WHERE table_name IN ('accounts', 'bills', 'seventh') AND gone_at IS NULL ORDER BY 1, 2, 3 NULLS FIRST;
+
 SELECT dblink_exec('lock', 'BEGIN');
 SELECT dblink_exec('lock', 'LOCK TABLE guard.protection');
 DROP INDEX other_pad_idx;

@@ -153,6 +153,19 @@ record_dropped(GuardFrame *frame)
 	guard_identity_gone(gone);
 }
 
+/*
+ * Not temporary; nor one for long values, which ADD COLUMN makes.
+ */
+static bool
+is_table(Oid relation)
+{
+	char		kind = get_rel_relkind(relation);
+
+	return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+			kind == RELKIND_MATVIEW) &&
+		get_rel_persistence(relation) != RELPERSISTENCE_TEMP;
+}
+
 static void
 record_created(GuardFrame *frame)
 {
@@ -169,8 +182,7 @@ record_created(GuardFrame *frame)
 		 * tables all day.
 		 */
 		if (guard_catalog_is_index(relation) ? guard_targets_eligible(relation) :
-			guard_catalog_exists(relation) &&
-			get_rel_persistence(relation) != RELPERSISTENCE_TEMP)
+			is_table(relation))
 			created = lappend_oid(created, relation);
 	}
 	guard_identity_created(created);

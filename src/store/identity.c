@@ -25,10 +25,12 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
+#include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 
@@ -242,6 +244,20 @@ guard_identity_of_name(const char *schema, const char *table)
 	" WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND c.oid >= 16384 AND c.relpersistence <> 't'" \
 	" AND t.relkind <> 't' AND n.nspname <> 'guard'"
 
+/*
+ * May rows be written now, without waiting?  What is told of objects is written
+ * in the transactions of users, none of which is to wait or to fail for it: the
+ * next snapshot makes up for it.
+ */
+static bool
+may_write(void)
+{
+	Oid			table = guard_store_table(OBJECT);
+
+	return OidIsValid(table) && !XactReadOnly && !RecoveryInProgress() &&
+		ConditionalLockRelationOid(table, RowExclusiveLock);
+}
+
 /* Rows that are to be changed, but for those that another session is at. */
 #define FREE \
 	"free AS (SELECT o.id FROM guard.object o WHERE o.id IN (SELECT id FROM stale) FOR UPDATE SKIP LOCKED)"
@@ -312,7 +328,7 @@ add_objects(List *relations, bool made)
 void
 guard_identity_created(List *indexes)
 {
-	if (indexes == NIL)
+	if (indexes == NIL || !may_write())
 		return;
 	add_objects(indexes, true);
 	write_shapes(indexes);
@@ -324,6 +340,8 @@ guard_identity_created(List *indexes)
 void
 guard_identity_became(Oid old, Oid successor)
 {
+	if (!may_write())
+		return;
 	guard_query_execute("DELETE FROM guard.object n USING guard.object o WHERE n.index_oid = $2 AND n.gone_at IS NULL"
 						" AND o.index_oid = $1 AND o.gone_at IS NULL",
 						P_OID(old), P_OID(successor));
@@ -333,7 +351,7 @@ guard_identity_became(Oid old, Oid successor)
 }
 
 /*
- * What is stale is looked for without a lock.  NIL: everywhere.
+ * These relations bear other names now; NIL: any may.
  */
 static void
 correct_names(List *relations)
@@ -347,24 +365,81 @@ correct_names(List *relations)
 								 P_OIDS(relations)));
 }
 
+static bool
+is_name(const char *recorded, const char *now)
+{
+	return now != NULL && strcmp(recorded, now) == 0;
+}
+
 /*
- * Names of these, or of their columns, may have changed.
+ * Is what is written down of it true no longer?
+ */
+static bool
+is_stale(const GuardObject * object)
+{
+	char	   *shape;
+
+	if (object->gone_at != 0 || !guard_catalog_exists(object->table))
+		return false;
+	if (!is_name(object->table_name, get_rel_name(object->table)) ||
+		!is_name(object->schema, get_namespace_name(get_rel_namespace(object->table))))
+		return true;
+	if (object->name == NULL || guard_catalog_table(object->index) != object->table)
+		return false;
+	if (!is_name(object->name, get_rel_name(object->index)))
+		return true;
+	shape = guard_identity_describe != NULL ? guard_identity_describe(object->index) : NULL;
+	return shape != NULL && (object->shape == NULL || !is_name(object->shape, shape));
+}
+
+/*
+ * The relations among the objects that a key finds of which something else is
+ * true now.
+ */
+static List *
+add_stale(List *stale, GuardRows *rows)
+{
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		GuardObject *object = read_object(rows);
+
+		if (is_stale(object))
+			stale = list_append_unique_oid(stale, OidIsValid(object->index) ?
+										   object->index : object->table);
+		free_object(object);
+	}
+	return stale;
+}
+
+/*
+ * Names of these, or of their columns, may have changed.  Most statements that
+ * alter a table change none, and are to leave no lock behind.
  */
 void
 guard_identity_renamed(List *relations)
 {
+	bool		any = list_member_oid(relations, InvalidOid);
+	List	   *stale = NIL;
 	List	   *indexes = NIL;
 	ListCell   *lc;
 
-	if (relations == NIL)
-		return;
-	correct_names(list_member_oid(relations, InvalidOid) ? NIL : relations);
 	foreach(lc, relations)
+	{
+		bool		is_index = guard_catalog_is_index(lfirst_oid(lc));
+
+		stale = add_stale(stale, is_index ?
+						  guard_rows_by_key(OBJECT, "object_index_oid_idx", OBJECT_INDEX,
+											P_OID(lfirst_oid(lc))) :
+						  guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE,
+											P_OID(lfirst_oid(lc))));
+	}
+	if ((stale == NIL && !any) || !may_write())
+		return;
+	correct_names(any ? NIL : stale);
+	foreach(lc, stale)
 	{
 		if (guard_catalog_is_index(lfirst_oid(lc)))
 			indexes = lappend_oid(indexes, lfirst_oid(lc));
-		else
-			indexes = list_concat(indexes, guard_catalog_indexes(lfirst_oid(lc)));
 	}
 	write_shapes(indexes);
 }
@@ -375,9 +450,11 @@ guard_identity_renamed(List *relations)
 void
 guard_identity_gone(List *relations)
 {
-	if (relations != NIL)
-		announce(guard_query_execute("UPDATE guard.object SET gone_at = clock_timestamp()"
-									 " WHERE gone_at IS NULL AND (table_oid = ANY ($1) OR index_oid = ANY ($1))",
+	if (relations != NIL && may_write())
+		announce(guard_query_execute("WITH stale AS (SELECT id FROM guard.object"
+									 " WHERE gone_at IS NULL AND (table_oid = ANY ($1) OR index_oid = ANY ($1))), "
+									 FREE
+									 " UPDATE guard.object o SET gone_at = clock_timestamp() FROM free WHERE o.id = free.id",
 									 P_OIDS(relations)));
 }
 
