@@ -143,14 +143,14 @@ static char *
 where_to_look(const char *name)
 {
 	GuardCaptureStatus status;
-	const char *missing;
+	const char *remedy;
 
 	guard_capture_status(&status);
 	if (!status.available)
 		return pstrdup("To know who uses it, add guard to shared_preload_libraries.");
-	missing = guard_pgss_find().missing;
+	remedy = guard_pgss_find().remedy;
 	return psprintf("%sWhat uses it: SELECT * FROM guard.index_statements(%s);",
-					missing ? psprintf("To see texts and times: %s. ", missing) : "",
+					remedy ? psprintf("To see texts and times: %s ", remedy) : "",
 					name);
 }
 
@@ -361,6 +361,8 @@ guard_report_allowed(const GuardJudgement *judgement)
 	const GuardVerdict *verdict = &judgement->verdict;
 	const char *name = guard_sentence_name(judgement->shape);
 	const char *sentence = client_sentence(judgement);
+	const char *going = verdict->evidence->asker_may_see ?
+		guard_sentence_going(verdict->evidence) : NULL;
 
 	if (verdict->warning)
 	{
@@ -377,7 +379,8 @@ guard_report_allowed(const GuardJudgement *judgement)
 	}
 	else if (verdict->reason == GUARD_REASON_APPROVED)
 		ereport(NOTICE,
-				(errmsg("index \"%s\" goes by approval: %s", name, sentence)));
+				(errmsg("index \"%s\" goes by approval: %s", name, sentence),
+				 going ? errdetail_internal("%s", going) : 0));
 	else if (verdict->notice && verdict->reason == GUARD_REASON_STOPPED)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is no longer in use: %s", name, sentence)));

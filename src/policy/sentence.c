@@ -392,6 +392,8 @@ guard_sentence_detail(const GuardJudgement *judgement)
 		guard_sentence_append_dependency(&buf, lfirst(lc), evidence->as_of);
 	if (judgement->verdict.reason != GUARD_REASON_APPROVED)
 		guard_sentence_append_approval(&buf, &judgement->verdict);
+	else if (guard_sentence_going(evidence) != NULL)
+		appendStringInfo(&buf, " %s", guard_sentence_going(evidence));
 	if (list_length(judgement->verdicts) > 1)
 		appendStringInfo(&buf, " This is partition index %s, one of %d.",
 						 guard_sentence_name(evidence->shape),

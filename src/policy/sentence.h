@@ -55,6 +55,12 @@ extern void guard_sentence_append_dependency(StringInfo buf,
 											 const GuardDependency *dependency,
 											 TimestampTz now);
 
+/*
+ * What was registered for an index goes with it: as a sentence, or NULL where
+ * there is nothing.
+ */
+extern char *guard_sentence_going(const GuardEvidence *evidence);
+
 /* "by alice at 2026-11-23 05:55:16 +00: no longer needed" */
 extern char *guard_sentence_approval(const GuardApproval *approval);
 

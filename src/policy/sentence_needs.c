@@ -138,6 +138,25 @@ guard_sentence_append_dependency(StringInfo buf,
 		append_old_version(buf, dependency, now);
 }
 
+/*
+ * Those of a partitioned index stay with it when an index of a partition goes.
+ */
+char *
+guard_sentence_going(const GuardEvidence *evidence)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	foreach_ptr(const GuardDependency, dependency, evidence->dependencies)
+	{
+		if (!dependency->inherited)
+			appendStringInfo(&buf, "%s%s", buf.len == 0 ? "" : ", ", dependency->service);
+	}
+	return buf.len == 0 ? NULL :
+		psprintf("What was registered of it with guard.add_dependency() goes with it, and does not come back with an index of its name: %s.",
+				 buf.data);
+}
+
 char *
 guard_sentence_approval(const GuardApproval *approval)
 {

@@ -95,11 +95,14 @@ each_function(Oid extension, const char *name, int nargs,
 static void
 take_function(HeapTuple function, GuardPgss *pgss)
 {
-	pgss->missing = NULL;
+	pgss->missing = pgss->remedy = NULL;
 	pgss->function = name_of(function);
 	pgss->since = has_column(function, "stats_since");
 	if (!has_column(function, "total_exec_time"))
+	{
 		pgss->missing = "this version of pg_stat_statements is not understood";
+		pgss->remedy = "ALTER EXTENSION pg_stat_statements UPDATE;";
+	}
 }
 
 static void
@@ -115,7 +118,8 @@ GuardPgss
 guard_pgss_find(void)
 {
 	Oid			extension = get_extension_oid(EXTENSION, true);
-	GuardPgss	pgss = {.missing = "extension pg_stat_statements is not installed in this database"};
+	GuardPgss	pgss = {.missing = "extension pg_stat_statements is not installed in this database",
+	.remedy = "CREATE EXTENSION pg_stat_statements;"};
 
 	if (!OidIsValid(extension))
 		return pgss;
@@ -123,7 +127,10 @@ guard_pgss_find(void)
 	each_function(extension, EXTENSION "_info", 0, take_info, &pgss);
 	if (pgss.missing == NULL &&
 		GetConfigOption("pg_stat_statements.max", true, false) == NULL)
+	{
 		pgss.missing = "pg_stat_statements is not in shared_preload_libraries";
+		pgss.remedy = "add pg_stat_statements to shared_preload_libraries and restart the server.";
+	}
 	return pgss;
 }
 

@@ -27,6 +27,7 @@ typedef struct GuardPgss
 {
 	const char *missing;		/* in words, why it cannot be used; NULL: it
 								 * can */
+	const char *remedy;			/* what to do about that, as one writes it */
 	char	   *function;		/* its function, qualified and quoted */
 	char	   *info;			/* the function that tells since when it
 								 * counts, called; NULL: there is none */
