@@ -9,16 +9,24 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
+#include "commands/comment.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "api/api.h"
 #include "audit/audit.h"
 #include "evidence/shape/hideable.h"
 #include "planner/hide/hide.h"
+#include "policy/sentence.h"
 #include "store/catalog.h"
 #include "store/store.h"
+
+#define COMMENT_LINE	"Hidden from the planner by "
 
 PG_FUNCTION_INFO_V1(guard_sql_hide);
 PG_FUNCTION_INFO_V1(guard_sql_unhide);
@@ -86,6 +94,33 @@ refuse_soft_dropped(Oid index)
 }
 
 /*
+ * In \d and to pg_dump a hidden index looks like any other, so the first line
+ * of its comment says what it is, and the way back; NULL takes that away.  What
+ * somebody wrote about it stays below.
+ */
+static void
+set_comment_line(Oid index, const char *line)
+{
+	char	   *comment = GetComment(index, RelationRelationId, 0);
+	char	   *own = comment;
+	StringInfoData buf;
+
+	if (own != NULL && strncmp(own, COMMENT_LINE, strlen(COMMENT_LINE)) == 0)
+	{
+		own = strchr(own, '\n');
+		if (own != NULL)
+			own++;
+	}
+	initStringInfo(&buf);
+	if (line != NULL)
+		appendStringInfo(&buf, COMMENT_LINE "%s%s", line, own ? "\n" : "");
+	if (own != NULL)
+		appendStringInfoString(&buf, own);
+	if (comment != NULL || line != NULL)
+		CreateComments(index, RelationRelationId, 0, buf.len > 0 ? buf.data : NULL);
+}
+
+/*
  * guard.hide(index, reason)
  */
 Datum
@@ -101,6 +136,12 @@ guard_sql_hide(PG_FUNCTION_ARGS)
 	refuse_soft_dropped(index);
 	reason = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	guard_hide_add(index, GUARD_HIDE_BY_HAND, reason);
+	set_comment_line(index, psprintf("%s since %s%s%s. Back with SELECT guard.unhide(%s);",
+									 GetUserNameFromId(GetSessionUserId(), false),
+									 guard_sentence_moment(GetCurrentTimestamp()),
+									 reason ? ": " : "",
+									 reason ? guard_sentence_one_line(reason) : "",
+									 quote_literal_cstr(guard_catalog_name(index))));
 	guard_audit_change("hide", guard_catalog_name(index), reason, NULL);
 	PG_RETURN_VOID();
 }
@@ -132,6 +173,7 @@ guard_sql_unhide(PG_FUNCTION_ARGS)
 				 guard_hide_find(index, &hidden) ?
 				 errdetail("The partitioned index \"%s\" that it belongs to is.",
 						   get_rel_name(hidden.root)) : 0));
+	set_comment_line(index, NULL);
 	(void) guard_store_try("write down that an index is not hidden any more",
 						   write_down_unhide, guard_catalog_name(index));
 	PG_RETURN_VOID();
