@@ -44,7 +44,7 @@ ALTER TABLE users DROP COLUMN kind;
 :indexes
 
 -- the estate includes what the dropped one had itself inherited, and who used it
-SELECT index_name, services FROM guard.indexes ORDER BY 1;
+SELECT index_name, services FROM guard.index_facts ORDER BY 1;
 
 -- build new, drop old, rename: as often as one likes
 CREATE INDEX CONCURRENTLY id_new ON users (id);

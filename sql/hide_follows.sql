@@ -74,7 +74,7 @@ REINDEX INDEX CONCURRENTLY users_email_idx;
 ALTER INDEX users_email_idx RENAME TO lost_idx;
 RESET guard.mode;
 :plan
-SELECT index_name, hidden FROM guard.indexes;
+SELECT index_name, hidden FROM guard.index_facts;
 ALTER INDEX lost_idx RENAME TO users_email_idx;
 :plan
 SELECT guard.unhide('users_email_idx');
@@ -111,7 +111,7 @@ SELECT guard.hide('t_a_idx');
 SELECT plan('SELECT b FROM t WHERE a = 17');
 UPDATE guard.hidden_index SET system_identifier = system_identifier + 1;
 SELECT plan('SELECT b FROM t WHERE a = 17');
-SELECT hidden FROM guard.indexes;
+SELECT hidden FROM guard.index_facts;
 SELECT guard.unhide('t_a_idx');
 UPDATE guard.hidden_index SET system_identifier = system_identifier - 1, database_oid = 1;
 SELECT plan('SELECT b FROM t WHERE a = 17');

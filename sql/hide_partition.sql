@@ -16,7 +16,7 @@ ANALYZE events;
 \set first 'SELECT plan(\'SELECT what FROM events WHERE at = 17\');'
 \set deep 'SELECT plan(\'SELECT what FROM events WHERE at = 1017\');'
 \set direct 'SELECT plan(\'SELECT what FROM events_2a WHERE at = 1017\');'
-\set hidden 'SELECT index_name, hidden FROM guard.indexes ORDER BY 1;'
+\set hidden 'SELECT index_name, hidden FROM guard.index_facts ORDER BY 1;'
 SET plan_cache_mode = force_generic_plan;
 PREPARE q(int) AS SELECT what FROM events_2a WHERE at = $1;
 \set prepared 'SELECT plan(\'EXECUTE q(1017)\');'

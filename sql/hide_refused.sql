@@ -93,7 +93,7 @@ INSERT INTO guard.hidden_index SELECT * FROM guard.hidden_index;
 RESET ROLE;
 SET ROLE regress_guard_owner;
 SELECT guard.hide('users_team_idx', 'mine');
-SELECT index_name, hidden FROM guard.indexes WHERE hidden;
+SELECT index_name, hidden FROM guard.index_facts WHERE hidden;
 RESET ROLE;
 SELECT index_name, reason FROM guard.hidden_index;
 SELECT command, object, reason FROM guard.audit_log WHERE command ~ 'hide' ORDER BY id;

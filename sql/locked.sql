@@ -29,7 +29,7 @@ SET LOCAL guard.rebuild_limit = 0;
 DROP INDEX users_id_idx;
 ROLLBACK;
 SELECT * FROM verdict('users');
-SELECT index_name, reason FROM guard.indexes ORDER BY 1;
+SELECT index_name, reason FROM guard.index_facts ORDER BY 1;
 SELECT uses FROM guard.index_statements('users_id_idx');
 SELECT guard.protect('users_team_idx', 'mine');
 DROP INDEX users_team_idx;

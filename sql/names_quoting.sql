@@ -37,7 +37,7 @@ DROP INDEX guard_regress."Auth Service"."select";
 DROP INDEX elsewhere."Auth Service"."select";
 ALTER TABLE "Users" DROP COLUMN "b";
 SELECT guard.protect('"per cent %s %d %n, ""quoted"" ''and'' so on; -- ünïcode"', 'odd');
-SELECT index_name, reason FROM guard.indexes WHERE protected;
+SELECT index_name, reason FROM guard.index_facts WHERE protected;
 DROP INDEX "per cent %s %d %n, ""quoted"" 'and' so on; -- ünïcode";
 SELECT guard.unprotect('"per cent %s %d %n, ""quoted"" ''and'' so on; -- ünïcode"');
 -- what the hint says can be run

@@ -92,7 +92,7 @@ CALL use('SELECT pad FROM twins WHERE id = 17', 'auth', 25);
 CREATE INDEX twins_b_idx ON twins (id);
 CALL use('SELECT pad FROM twins WHERE id = 17', 'auth', 25);
 SELECT * FROM verdict('twins');
-SELECT index_name, verdict, keep_instead FROM guard.indexes WHERE table_name = 'twins' ORDER BY 1;
+SELECT index_name, verdict, keep_instead FROM guard.index_facts WHERE table_name = 'twins' ORDER BY 1;
 
 -- one literal for which the table is as good as the index says nothing of the others: 77 is nowhere to be found
 CREATE TABLE jobs (id int, state int, pad text);

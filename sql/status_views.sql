@@ -10,7 +10,7 @@ SELECT item, CASE item
 				WHEN 'what-if time' THEN regexp_replace(regexp_replace(state, 'since .+? \(', 'since … ('), '\d+(\.\d+)?', '…', 'g')
 				WHEN 'what-if statements and indexes' THEN regexp_replace(state, '\d+', '…', 'g')
 				ELSE regexp_replace(regexp_replace(mask(state), '\(\d+ days\)', '(… days)'), '\d+ of \d+(, \d+)?', '… of …') END
-  FROM guard.status;
+  FROM guard.status();
 
 -- pg_stat_statements may live in any schema
 CREATE SCHEMA "Stats";
@@ -42,5 +42,5 @@ CREATE MATERIALIZED VIEW active AS SELECT * FROM users;
 CREATE INDEX active_id_idx ON active (id);
 CREATE TEMP TABLE scratch (id int PRIMARY KEY);
 SELECT table_schema, table_name, index_name, verdict, reason, last_use IS NOT NULL AS used, size_bytes > 0 AS sized, services, protected
-  FROM guard.indexes ORDER BY table_name COLLATE "C", index_name COLLATE "C";
-SELECT index_name, index = index_name::regclass, mask(detail) FROM guard.indexes WHERE table_name = 'users' ORDER BY 1;
+  FROM guard.index_facts ORDER BY table_name COLLATE "C", index_name COLLATE "C";
+SELECT index_name, index = index_name::regclass, mask(detail) FROM guard.index_facts WHERE table_name = 'users' ORDER BY 1;

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * index_funcs.c
- *	  The view guard.indexes: what a DBA may drop, and what not.
+ *	  The views guard.indexes and guard.index_facts: what a DBA may drop, and
+ *	  what not.
  *
  * Indexes are judged table by table, since those that serve in place of each
  * other are on one table: the rows with verdict "allow" can be dropped all
@@ -190,7 +191,7 @@ guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo)
 }
 
 /*
- * The view guard.indexes: every index that the caller may see.
+ * The rows of both views: every index that the caller may see.
  */
 Datum
 guard_sql_indexes(PG_FUNCTION_ARGS)

@@ -47,7 +47,7 @@ guard_sql_unprotect(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("\"%s\" is not protected", get_rel_name(object)),
-				 errhint("See SELECT * FROM guard.indexes WHERE protected;")));
+				 errhint("See SELECT * FROM guard.index_facts WHERE protected;")));
 	guard_audit_change("unprotect", guard_catalog_name(object), NULL, NULL);
 	PG_RETURN_VOID();
 }

@@ -138,10 +138,12 @@ put_capture(ReturnSetInfo *rsinfo, TimestampTz since)
 	put(rsinfo, "capture", capture_words(&status, since));
 	put(rsinfo, "captured indexes and tables", relations_words(&status));
 	put(rsinfo, "captured statements",
-		psprintf("%d of %d, " INT64_FORMAT " evicted", status.statements_used,
-				 status.statements_max, status.statements_evicted));
+		psprintf("%d of %d, " INT64_FORMAT " evicted",
+				 Min(status.statements_used, guard_guc_max_statements),
+				 guard_guc_max_statements, status.statements_evicted));
 	put(rsinfo, "captured services",
-		psprintf("%d of %d", status.services_used, status.services_max));
+		psprintf("%d of %d, one for each service of an index or table",
+				 status.services_used, status.services_max));
 }
 
 /*

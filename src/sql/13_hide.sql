@@ -18,6 +18,19 @@ CREATE TABLE guard.hidden_index (
 COMMENT ON TABLE guard.hidden_index IS
 'Indexes that the planner does not see: hidden by guard.hide() (kind = hand) or as a stage of a soft drop (softdrop). Rows of another server or database hide nothing.';
 
+CREATE VIEW guard.hidden_indexes WITH (security_barrier) AS
+	SELECT format('%I.%I', h.table_schema, h.index_name) AS index_name,
+		   format('%I.%I', h.table_schema, h.table_name) AS table_name,
+		   h.kind, h.hidden_at, h.hidden_by, h.reason, h.index_oid::regclass AS index
+	  FROM guard.hidden_index h
+	  LEFT JOIN pg_class t ON t.oid = h.table_oid
+	 WHERE h.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+	   AND h.system_identifier = (SELECT c.system_identifier FROM pg_control_system() c)
+	   AND (pg_has_role('pg_read_all_stats', 'USAGE') OR pg_has_role(t.relowner, 'USAGE'));
+COMMENT ON VIEW guard.hidden_indexes IS
+'Indexes that the planner does not see: since when, by whom and why; kind is hand (guard.hide) or softdrop (a stage of a soft drop). Shows a table''s owner his own, members of pg_read_all_stats all.';
+GRANT SELECT ON guard.hidden_indexes TO PUBLIC;
+
 CREATE TABLE guard.hidden_time (
 	index_oid	oid NOT NULL,
 	table_oid	oid NOT NULL,

@@ -35,29 +35,104 @@ RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_indexes';
 COMMENT ON FUNCTION guard.indexes() IS
-'See the view guard.indexes.';
+'See the view guard.index_facts.';
 
-CREATE VIEW guard.indexes WITH (security_barrier) AS
+CREATE VIEW guard.index_facts WITH (security_barrier) AS
 SELECT i.table_schema, i.table_name, i.index_name, i.verdict, i.reason, i.detail,
 	   i.keep_instead, i.redundant_with, i.last_use, i.scans_per_day, p.hour_peak,
-	   i.predicted_connections, i.size_bytes, i.services, i.protected, i.hidden, i.index
+	   i.predicted_connections, i.size_bytes, i.services, i.protected, i.hidden, i.index,
+	   (SELECT o.created_at FROM guard.object o WHERE o.index_oid = i.index::pg_catalog.oid AND o.gone_at IS NULL LIMIT 1) AS created_at
   FROM guard.indexes() i
   LEFT JOIN LATERAL (
 		SELECT pg_catalog.max(GREATEST(h.scans, h.uses)) AS hour_peak
 		  FROM guard.known_use k JOIN guard.hourly_use h ON h.relation_id = k.id
 		 WHERE k.relation_oid = i.index::pg_catalog.oid AND h.hours = 1) p ON true;
+COMMENT ON VIEW guard.index_facts IS
+'Every index that the caller may ask about, with the verdict if it were dropped by name now: all that is known, in exact figures, for programs; guard.indexes is the same for eyes. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. hour_peak is the most scans in an hour of the last 35 days, null where history has none. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it, created_at where guard did not see it being created.';
+GRANT SELECT ON guard.index_facts TO PUBLIC;
+-- example: SELECT index, verdict, size_bytes FROM guard.index_facts WHERE verdict = 'allow' ORDER BY size_bytes DESC;
+
+CREATE VIEW guard.indexes WITH (security_barrier) AS
+SELECT f.verdict, f.reason, f.index::pg_catalog.text AS index_name, x.indrelid::pg_catalog.regclass::pg_catalog.text AS table_name,
+	   pg_catalog.pg_size_pretty(f.size_bytes) AS size,
+	   CASE WHEN f.scans_per_day >= 86400 THEN pg_catalog.round(f.scans_per_day / 86400) || '/s'
+			WHEN f.scans_per_day >= 1440 THEN pg_catalog.round(f.scans_per_day / 1440) || '/min'
+			WHEN f.scans_per_day >= 24 THEN pg_catalog.round(f.scans_per_day / 24) || '/h'
+			WHEN f.scans_per_day > 0 THEN pg_catalog.round(f.scans_per_day::numeric, 1) || '/day'
+			WHEN f.scans_per_day = 0 THEN '0' END AS scans,
+	   pg_catalog.date_trunc('second', f.last_use) AS last_use,
+	   CASE WHEN f.index_name ~ '^guard_drop_\d+$' THEN 'nothing: it is being dropped in stages (guard.soft_drops)'
+			WHEN f.hidden THEN 'drop it when its trial is over, or guard.unhide() it'
+			WHEN f.verdict = 'delay' THEN 'DROP INDEX drops it in stages, once nobody needs it'
+			WHEN f.detail LIKE 'it stays in place of %' THEN 'keep it' || pg_catalog.substr(f.detail, 3)
+			ELSE CASE f.reason
+				WHEN 'approved' THEN 'it may be dropped, once: it is approved'
+				WHEN 'protected' THEN 'keep it; or guard.unprotect() it'
+				WHEN 'dependency' THEN 'wait for a deployment (guard.dependencies)'
+				WHEN 'invalid' THEN 'drop it, or REINDEX it: it serves no query'
+				WHEN 'replica_identity' THEN 'keep it: replication needs it'
+				WHEN 'arbiter' THEN 'keep it: ON CONFLICT names it'
+				WHEN 'replaced' THEN 'drop it: ' || COALESCE(f.keep_instead, f.redundant_with, 'another one') || ' serves'
+				WHEN 'harmless' THEN 'drop it or not: no statement would notice'
+				WHEN 'hot' THEN 'first deploy ' || COALESCE(f.services, 'the code') || ' without it'
+				WHEN 'stopped' THEN 'drop it: its use has ended'
+				WHEN 'cold' THEN 'drop it: nobody has used it'
+				WHEN 'constraint' THEN 'keep it: it enforces a constraint'
+				ELSE 'wait: too little is known of it' END
+	   END AS what_to_do
+  FROM guard.index_facts f LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = f.index
+ ORDER BY CASE f.verdict WHEN 'block' THEN 1 WHEN 'delay' THEN 2 ELSE 3 END, f.size_bytes DESC NULLS LAST, f.index::pg_catalog.text COLLATE "C";
 COMMENT ON VIEW guard.indexes IS
-'Every index that the caller may ask about, with the verdict if it were dropped by name now. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. hour_peak is the most scans in an hour of the last 35 days, null where history has none. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it.';
+'Every index that the caller may ask about, with the verdict if it were dropped by name now and what to do about it, for eyes: what is blocked first, then the largest. size is empty where the index is locked, last_use where it is not known. scans is how often it is scanned, on average since the server''s counters began. What has verdict allow can go all together; guard.clean_up() writes that as a script. guard.index_facts has everything known, in exact figures, for programs.';
 GRANT SELECT ON guard.indexes TO PUBLIC;
+-- example: SELECT * FROM guard.indexes;
+-- example: SELECT * FROM guard.indexes WHERE table_name = 'auth.users';
 
 CREATE FUNCTION guard.status(OUT item text, OUT state text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_status';
 COMMENT ON FUNCTION guard.status() IS
-'See the view guard.status.';
+'What works here, what is missing, and since when guard knows what it knows, in a fixed order, for programs. The view guard.status is the same for eyes.';
 
-CREATE VIEW guard.status WITH (security_barrier) AS SELECT * FROM guard.status();
+-- The first rule that matches says what to do about it; without one all is well.
+CREATE VIEW guard.status WITH (security_barrier) AS
+WITH rule (item, bad, what_to_do) AS (VALUES
+	('mode', '^off', 'nothing is judged: ALTER SYSTEM RESET guard.mode; SELECT pg_reload_conf();'),
+	('mode', '^observe', 'nothing is refused: ALTER SYSTEM SET guard.mode = ''enforce''; SELECT pg_reload_conf();'),
+	('versions', '^(?!library and SQL belong together)', 'ALTER EXTENSION guard UPDATE; or restart with the library that belongs to it'),
+	('evidence', '^none', 'wait: what is not seen yet is unknown'),
+	('counters', '^off', 'ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf();'),
+	('capture', '^not available', 'shared_preload_libraries = ''pg_stat_statements, guard'', then restart'),
+	('capture', '^off', 'services are not seen: ALTER SYSTEM RESET guard.capture, or guard.mode'),
+	('capture', '^incomplete', 'in these sessions SET guard.mode = ''observe'' rather than off'),
+	('captured indexes and tables', 'no room', 'raise guard.max_indexes, and restart'),
+	('captured statements', '[1-9]\d* evicted', 'raise guard.max_statements, and restart, if predictions are missing'),
+	('worker', '^not available', 'guard.snapshot() from cron; or preload guard'),
+	('worker', '^not running', 'look into the server log, and restart'),
+	('worker', '^off', 'ALTER SYSTEM RESET guard.mode; SELECT pg_reload_conf();'),
+	('worker', 'waits', 'raise max_worker_processes, and restart'),
+	('hiding', '^(off|not available)', 'hidden indexes are visible: guard.hiding = on, in a preloaded guard'),
+	('hiding', 'could not be read', 'something has locked guard.hidden_index'),
+	('history', '^nothing', 'SELECT guard.snapshot(); or wait for the worker'),
+	('what-if', '^(off|not available)', 'no predictions: guard.whatif = on, in a preloaded guard'),
+	('pg_stat_statements', 'not installed', 'CREATE EXTENSION pg_stat_statements;'),
+	('pg_stat_statements', 'shared_preload', 'shared_preload_libraries = ''pg_stat_statements, guard'', then restart'),
+	('pg_stat_statements', 'version', 'ALTER EXTENSION pg_stat_statements UPDATE;'),
+	('standbys', '^reads not', 'ask who reads there before you drop'),
+	('audit', '^(?!nothing waits)', 'look whether guard.audit_log is locked'),
+	('alerts', '^off', 'ALTER SYSTEM RESET guard.alerts; SELECT pg_reload_conf();'))
+SELECT s.item, CASE WHEN r.what_to_do IS NULL THEN 'ok' ELSE 'look' END AS health, r.what_to_do, s.state
+  FROM guard.status() WITH ORDINALITY s (item, state, n)
+  LEFT JOIN LATERAL (
+		SELECT r.what_to_do FROM rule r WHERE r.item = s.item AND s.state ~ r.bad
+		UNION ALL
+		SELECT 'wait: until it is guard.min_evidence_age old, what is not used may be unknown'
+		 WHERE s.item = 'evidence'
+		   AND make_interval(days => substring(s.state FROM '\((\d+) days\)')::integer) < current_setting('guard.min_evidence_age')::interval
+		 LIMIT 1) r ON true
+ ORDER BY r.what_to_do IS NULL, s.n;
 COMMENT ON VIEW guard.status IS
-'What works here, what is missing, and since when guard knows what it knows.';
+'What works here, what is missing, and since when guard knows what it knows; what should be looked at first, with what to do about it.';
 GRANT SELECT ON guard.status TO PUBLIC;
+-- example: SELECT * FROM guard.status;

@@ -219,7 +219,7 @@ SELECT i.indexrelid, c.relname, i.indrelid,
 	   array_to_string((i.indkey::int2[])[0:i.indnkeyatts - 1], ' '),
 	   array_to_string((i.indkey::int2[])[i.indnkeyatts:i.indnatts - 1], ' '),
 	   i.indisvalid AND i.indisready AND i.indislive,
-	   EXISTS (SELECT FROM guard.indexes g WHERE g.index = i.indexrelid AND g.hidden),
+	   EXISTS (SELECT FROM guard.index_facts g WHERE g.index = i.indexrelid AND g.hidden),
 	   i.indcheckxmin
   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
  WHERE c.relnamespace = 'public'::regnamespace AND NOT c.relname ~ '^flood'

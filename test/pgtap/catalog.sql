@@ -54,7 +54,7 @@ SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE proparallel <> 
 SELECT is_empty(
 	$$ SELECT oid::regprocedure FROM functions
 		WHERE has_function_privilege('public', oid, 'EXECUTE')
-		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'status', 'dependencies', 'compare_versions', 'what_if', 'service_of', 'pool_before') $$,
+		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'status', 'dependencies', 'compare_versions', 'what_if', 'service_of', 'pool_before', 'clean_up') $$,
 	'PUBLIC may execute nothing but questions');
 SELECT is_empty(
 	$$ SELECT oid::regclass, p FROM tables, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p
@@ -68,7 +68,7 @@ SELECT set_eq(
 	ARRAY['audit_log'], 'pg_read_all_stats reads the audit log, and no other table');
 SELECT set_eq(
 	$$ SELECT relname::text FROM tables WHERE relkind = 'v' AND has_table_privilege('public', oid, 'SELECT') $$,
-	ARRAY['dependencies', 'indexes', 'pool_health', 'soft_drops', 'status'], 'everybody may look at the views');
+	ARRAY['dependencies', 'hidden_indexes', 'index_facts', 'indexes', 'pool_health', 'soft_drops', 'status'], 'everybody may look at the views');
 SELECT is_empty(
 	$$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'guard'::regnamespace AND c.relkind = 'v'
 		AND NOT EXISTS (SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'security_barrier' AND option_value IN ('true', 'on')) $$,
@@ -112,6 +112,9 @@ SELECT has_view('guard', 'dependencies', 'guard.dependencies');
 SELECT has_view('guard', 'deployments', 'guard.deployments');
 SELECT has_function('guard', 'what_if', ARRAY['regclass'], 'guard.what_if');
 SELECT has_view('guard', 'indexes', 'guard.indexes');
+SELECT has_view('guard', 'index_facts', 'guard.index_facts');
+SELECT has_view('guard', 'hidden_indexes', 'guard.hidden_indexes');
+SELECT has_function('guard', 'clean_up', ARRAY[]::text[], 'guard.clean_up');
 SELECT has_view('guard', 'soft_drops', 'guard.soft_drops');
 SELECT has_view('guard', 'pool_health', 'guard.pool_health');
 SELECT has_view('guard', 'metrics', 'guard.metrics');

@@ -94,7 +94,7 @@ sub reload
 }
 reload('guard.hiding = off');
 is(seen($service), $visible, 'guard.hiding = off: every index is visible, to plans made before as well');
-is($s->value("SELECT hidden FROM guard.indexes WHERE index_name = 't_a_idx'"), 't', 'but the registry has not changed');
+is($s->value("SELECT hidden FROM guard.index_facts WHERE index_name = 't_a_idx'"), 't', 'but the registry has not changed');
 failed($s->query('SET guard.hiding = on'), '55P02', qr/cannot be changed now/, 'it is for the whole server');
 reload('guard.hiding = on');
 is(seen($service), $hidden, 'guard.hiding = on: hidden again');

@@ -62,7 +62,7 @@ caught_up();
 is(seen($reader), $hidden, 'standby: until it is committed');
 failed($reader->query("SELECT guard.$_('t_a_idx')"), '25006', qr/cannot execute/, "standby: guard.$_() is for the primary")
   foreach qw(hide unhide);
-is($reader->value("SELECT hidden FROM guard.indexes WHERE index_name = 't_a_idx'"), 't', 'standby: guard.indexes shows it');
+is($reader->value("SELECT hidden FROM guard.index_facts WHERE index_name = 't_a_idx'"), 't', 'standby: guard.index_facts shows it');
 
 # The lock of a primary's session, replayed: nobody waits for it.
 $s->ok('BEGIN; LOCK TABLE guard.hidden_index IN ACCESS EXCLUSIVE MODE');
@@ -92,7 +92,7 @@ $primary->wait_for_catchup('everything');
 is($there->value('SELECT count(*) FROM t WHERE a = 0'), 1, 'subscriber: rows arrive');
 is($there->value('SELECT count(*) FROM guard.hidden_index'), 0, 'but none of the registry: what another server hides means nothing here');
 is(seen($far), $visible, 'subscriber: visible');
-is($there->value("SELECT hidden FROM guard.indexes WHERE index_name = 't_a_idx'"), 'f', 'subscriber: and shown so');
+is($there->value("SELECT hidden FROM guard.index_facts WHERE index_name = 't_a_idx'"), 'f', 'subscriber: and shown so');
 $there->ok("SELECT guard.hide('t_a_idx', 'by its own')");
 is(seen($far), $hidden, 'subscriber: hidden on its own account');
 $s->ok("SELECT guard.unhide('t_a_idx')");
