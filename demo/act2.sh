@@ -22,6 +22,7 @@ act2()
 
 expect_refusal()
 {
+	wait_for_migration
 	[ -z "$MIGRATION" ] || die 'The migration is still waiting; guard should have refused it at once.' "$DIR/migration"
 	[ "$OUTCOME" != 'went through' ] || die 'The migration went through; guard should have refused it.' "$DIR/migration"
 }

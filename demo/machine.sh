@@ -108,12 +108,10 @@ copy_server()
 	ln -s /usr/include/postgresql/* "$WORK/usr/include/postgresql/"
 	if [ ! -e "$WORK/usr/include/postgresql/$MAJOR/server/postgres.h" ]; then
 		version=$(dpkg-query -W -f '${Version}' "postgresql-$MAJOR")
-		cd "$OUT"
-		if ! compgen -G "${dev}_*.deb"; then
-			apt-get -q download "$dev=$version" || apt-get -q download "$dev" ||
-				{ as_root apt-get -q update && apt-get -q download "$dev"; }
-			chown --reference="$DEMO" "${dev}_"*.deb
-		fi
+		mkdir -p "$WORK/packages"
+		cd "$WORK/packages"
+		apt-get -q download "$dev=$version" || apt-get -q download "$dev" ||
+			{ as_root apt-get -q update && apt-get -q download "$dev"; }
 		for package in "${dev}_"*.deb; do
 			dpkg -x "$package" "$WORK"
 		done

@@ -41,41 +41,38 @@ fact()
 
 table()
 {
-	printf '  %s%-24s%-25s%-25s%s%s\n' "$BOLD" '' 'Act 1: without guard' 'Act 2: guard refuses' \
-		'Act 3: guard drops in stages' "$PLAIN"
-	printf '  %s%-24s%-10s%-15s%-10s%-15s%-10s%s%s\n' "$DIM" '' before after before after before after "$PLAIN"
+	printf '  %s%-21s%-19s%-19s%s%s\n' "$BOLD" '' 'Act 1: unguarded' 'Act 2: refused' 'Act 3: in stages' "$PLAIN"
+	printf '  %s%-21s%-8s%-11s%-8s%-11s%-8s%s%s\n' "$DIM" '' before after before after before after "$PLAIN"
 	row 'the migration'         fact migration
-	row 'indexes of the services' fact indexes
+	row 'the indexes'           fact indexes
 	row 'latency, median'       latency 3
 	row 'latency, 95 % below'   latency 5
 	row 'latency, longest'      latency 6
 	row 'answers per second'    answers
 	row 'requests that failed'  failed
-	row 'busy connections, most' busy
-	row 'the pool is exhausted' fact exhausted
+	row 'busiest connections'   busy
+	row 'pool exhausted'        fact exhausted
 	printf '\n'
 	say "${DIM}A request that waits for $PATIENCE s is given up: it failed, and counts with those $PATIENCE s.$PLAIN"
 }
 
 # row TITLE CELL [ARGUMENT]: what cell_CELL [ARGUMENT] ACT PHASE prints, for every act
-# and phase.
+# and phase.  What has no "before" takes its room.
 row()
 {
-	local title=$1 cell=cell_$2 act phase
+	local title=$1 cell=cell_$2 act before
 	local -A colours=([act1]=$RED [act2]=$GREEN [act3]=$BLUE)
 
 	shift 2
-	printf '  %-24s' "$title"
-	for act in act1 act2 act3; do
-		for phase in before after; do
-			if [ "$phase" = before ]; then
-				printf '%-10s' "$("$cell" "$@" "$act" "$phase")"
-			else
-				printf '%s%-15s%s' "${colours[$act]}" "$("$cell" "$@" "$act" "$phase")" "$PLAIN"
-			fi
+	{
+		printf '  %-21s' "$title"
+		for act in act1 act2 act3; do
+			before=$("$cell" "$@" "$act" before)
+			[ -z "$before" ] || printf '%-8s' "$before"
+			printf '%s%-*s%s' "${colours[$act]}" "$([ -n "$before" ] && echo 11 || echo 19)" "$("$cell" "$@" "$act" after)" "$PLAIN"
 		done
-	done
-	printf '\n'
+		printf '\n'
+	} | sed 's/ *\(\x1b\[0m\)\{0,1\}$/\1/'
 }
 
 cell_fact()
@@ -113,7 +110,7 @@ cell_failed()
 
 milliseconds()
 {
-	awk '{ if ($1 < 100) printf "%.1f ms\n", $1; else printf "%d ms\n", $1 + 0.5 }' | thousands
+	awk '{ if ($1 < 100) printf "%.1f ms\n", $1; else if ($1 < 1000) printf "%d ms\n", $1 + 0.5; else printf "%.1f s\n", $1 / 1000 }'
 }
 
 # 1234567 -> 1,234,567

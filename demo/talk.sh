@@ -19,9 +19,16 @@ SERVER=''		# pid of the server
 STEP=''			# pid of the step that is running ...
 PATIENT=''		# ... and whether leaving waits for its end
 
+# Folded: nothing is wider than 80 columns, or than the terminal where that is narrower.
 say()
 {
-	printf '  %s\n' "$*"
+	printf '%s\n' "$*" | fold -s -w $(($(columns) + 4)) | sed 's/ *$//; s/^/  /'
+}
+
+# remark TEXT: what a line before it means.
+remark()
+{
+	printf '%s\n' "$*" | fold -s -w $(($(columns) - 4)) | sed "s/ *\$//; s/^/          $DIM# /; s/\$/$PLAIN/"
 }
 
 heading()
@@ -38,13 +45,13 @@ nap()
 	wait "$!" || true
 }
 
-# columns: how wide a text may be here.
+# columns: how wide a text may be here, beside eight for what it stands behind.
 columns()
 {
 	local width=''
 
 	[ -z "$TTY" ] || width=$(stty size 2> /dev/null < /dev/tty | cut -d' ' -f2) || true
-	[ "${width:-0}" -ge 60 ] || width=100
+	[ "${width:-0}" -ge 60 ] && [ "$width" -le 80 ] || width=80
 	echo $((width - 8))
 }
 
@@ -72,7 +79,7 @@ step()
 	while kill -0 "$STEP" 2> /dev/null; do
 		if [ -n "$TTY" ] && [ "$shown" != "$SECONDS" ]; then
 			shown=$SECONDS
-			printf '\r  %-62s %3d s' "$title" $((shown - began))
+			printf '\r  %-62.62s %3d s' "$title" $((shown - began))
 		fi
 		now=$(grep -c '^> ' "$log") || true
 		if [ "$now" -gt "$seen" ]; then
@@ -82,10 +89,15 @@ step()
 		fi
 		nap 0.2
 	done
-	wait "$STEP" || die "$title: failed." "$log"
+	wait "$STEP" || {
+		if grep -qE 'Temporary failure resolving|Could not (resolve|connect)|Network is unreachable' "$log"; then
+			die "$title: there is no network, or none that leads to the packages."
+		fi
+		die "$title: failed." "$log"
+	}
 	grep '^> ' "$log" | tail -n +$((seen + 1)) | sed "s/^> /    $DIM/; s/\$/$PLAIN/" || true
 	if [ -n "$TTY" ]; then
-		printf '\r  %-62s %3d s\n' "$title" $((SECONDS - began))
+		printf '\r  %-62.62s %3d s\n' "$title" $((SECONDS - began))
 	elif [ $((SECONDS - began)) -gt 2 ]; then
 		say "  $((SECONDS - began)) s"
 	fi
@@ -102,7 +114,7 @@ leave()
 		say 'One moment: the installation of packages is not cut short.' >&2
 		wait "$STEP" || true
 	fi
-	[ "$status" = 0 ] || [ -z "$SERVER" ] || say 'Stopping the server and removing its files.' >&2
+	[ "$status" = 0 ] || [ -z "$SERVER" ] || say 'One moment: the server is stopped, and its files are removed.' >&2
 	for pid in $(jobs -p); do
 		[ "$pid" = "$SERVER" ] || kill -TERM "$pid" 2> /dev/null || true
 	done

@@ -160,8 +160,9 @@ report_exhaustion()
 # traffic and the watching go on; report_migration says how it ended.
 migrate()
 {
-	printf '\n  %s$ psql %s -f migration.sql%s    %s%s%s\n' "$BOLD" "${*:2}" "$PLAIN" "$DIM" "# $1" "$PLAIN"
+	printf '\n  %s# %s%s\n' "$DIM" "$1" "$PLAIN"
 	shift
+	printf '  %s$ psql %s -f migration.sql%s\n' "$BOLD" "$*" "$PLAIN"
 	[ -n "$T0" ] || T0=$EPOCHREALTIME
 	MIGRATION_BEGAN=${EPOCHREALTIME/./}
 	PGAPPNAME=migration "${AS[@]}" "$BIN/psql" -X -U deploy -d "$ACT" "$@" -f migration.sql \
@@ -192,23 +193,35 @@ report_migration()
 	printf '      %s(exit status %s after %s ms)%s\n\n' "$DIM" "$status" "$took" "$PLAIN"
 }
 
+# On a machine that is busy with other things it may take a while until psql has come and gone.
+wait_for_migration()
+{
+	local until=$((SECONDS + 60))
+
+	while [ -n "$MIGRATION" ] && [ "$SECONDS" -lt "$until" ]; do
+		nap 0.2
+		report_migration
+	done
+}
+
 # Pgbench ends by itself when its time is over.  Requests that are still waiting
 # for an answer then, and not just passing by, are cut off and count as failed.
 act_end()
 {
 	local lost=0 pid left
 
-	[ -z "$MIGRATION" ] || die "The migration is still waiting after $AFTER seconds." "$DIR/migration"
 	while kill -0 "${TRAFFIC[@]}" 2> /dev/null; do
 		nap 0.2
 		[ "${EPOCHREALTIME/./}" -gt $((BEGAN + DURATION * 1000000)) ] || continue
 		sample "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-			WHERE usename = 'app' AND state = 'active' AND query_start < now() - interval '1 second'"
+			WHERE usename = 'app' AND state = 'active' AND query_start < now() - interval '$PATIENCE seconds'"
 		lost=$((lost + REPLY))
 	done
 	for pid in "${TRAFFIC[@]}"; do
 		wait "$pid" || true		# pgbench counts clients that were cut off as an error
 	done
+	wait_for_migration
+	[ -z "$MIGRATION" ] || die "The migration is still waiting, a minute after the traffic has ended." "$DIR/migration"
 	exec {ASK}>&- {ANSWER}<&-
 	wait "$SAMPLER_PID" 2> /dev/null || true
 
