@@ -116,6 +116,13 @@ typedef struct GuardPlans
 								 * with no other index than the replacement */
 	bool		complete;		/* these are all its captured uses */
 	double		worst_ratio;	/* cost without / cost with, the worst of them */
+	double		worst_extra;	/* and how much more cost that is of a call;
+								 * infinite where a table is read instead */
+	double		found_ratio;	/* the same, as far as they were planned with
+								 * the indexes that there are now; 0: none was */
+	double		found_extra;
+	double		added_load;		/* what all calls would take longer, expected,
+								 * in processors */
 	bool		slower;			/* one would be slower, or may be, although it
 								 * costs the same */
 } GuardPlans;

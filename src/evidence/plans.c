@@ -49,6 +49,8 @@
 #define GROWN_FACTOR	1.5
 #define GROWN_BLOCKS	8
 
+#define MS_PER_SEC		1000.0
+
 /* Without a time to compare: a scan that costs this little takes no time. */
 #define CHEAP_SCAN		50.0
 
@@ -67,26 +69,20 @@ may_be_slower(const GuardOutlook *outlook)
 }
 
 /*
- * Those of the shadow plans that were made of the table as it is now.  Of a
- * partition that a plan visited along with others the size then is not known;
- * its parent's plans speak for it.
+ * A shadow plan that was not made of the table as it is now does not answer; it
+ * may still object.  Of a partition that a plan visited along with others the
+ * size then is not known; its parent's plans speak for it.
  */
-static List *
-still_true(const GuardEvidence *evidence, List *pairs)
+static void
+note_growth(const GuardEvidence *evidence, List *pairs)
 {
-	List	   *result = NIL;
-	ListCell   *lc;
-
-	foreach(lc, pairs)
+	foreach_ptr(GuardWhatIf, pair, pairs)
 	{
-		const GuardWhatIf *pair = lfirst(lc);
-
-		if (pair->heap != evidence->shape->table ||
-			(evidence->heap_known &&
-			 evidence->heap_blocks <= pair->heap_blocks * GROWN_FACTOR + GROWN_BLOCKS))
-			result = lappend(result, lfirst(lc));
+		if (pair->heap == evidence->shape->table &&
+			(!evidence->heap_known ||
+			 evidence->heap_blocks > pair->heap_blocks * GROWN_FACTOR + GROWN_BLOCKS))
+			pair->answers = false;
 	}
-	return result;
 }
 
 /*
@@ -132,6 +128,10 @@ add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
 	GuardPlans *plans = &evidence->plans;
 
 	plans->worst_ratio = Max(plans->worst_ratio, outlook->worst_ratio);
+	plans->worst_extra = Max(plans->worst_extra, outlook->worst_extra);
+	plans->found_ratio = Max(plans->found_ratio, outlook->found_ratio);
+	plans->found_extra = Max(plans->found_extra, outlook->found_extra);
+	plans->added_load += outlook->calls * outlook->added / MS_PER_SEC;
 	if (outlook->mixed || !outlook->answers)
 		return;
 	if (OidIsValid(outlook->takeover))
@@ -230,9 +230,9 @@ guard_plans_collect(GuardEvidence *evidence)
 	GuardReplacement replacement = {0};
 
 	collect_reliance(evidence, pairs);
-	pairs = still_true(evidence, pairs);
 	if (pairs == NIL)
 		return;
+	note_growth(evidence, pairs);
 
 	foreach_ptr(GuardCapturedStatement, statement, statements)
 	{

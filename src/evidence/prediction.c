@@ -56,6 +56,9 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 	}
 	outlook->cost_without += added;
 	outlook->worst_ratio = Max(outlook->worst_ratio, pair->worst_ratio);
+	outlook->worst_extra += pair->worst_extra;
+	outlook->found_ratio = Max(outlook->found_ratio, pair->found_ratio);
+	outlook->found_extra += pair->found_extra;
 	outlook->answers &= pair->answers;
 	outlook->scans |= pair->seqscan;
 	if (outlook->takeover != pair->takeover)
@@ -72,12 +75,14 @@ add_time(GuardOutlook *outlook, const GuardCapturedStatement *statement,
 	GuardSpeed	scan;
 	GuardSpeed	index;
 
-	if (time == NULL)
-		return;
-	outlook->timed = true;
-	outlook->now = time->mean_time;
-	outlook->calls = time->lately ? time->calls :
-		statement->count * (double) USECS_PER_SEC / span;
+	outlook->calls = statement->count * (double) USECS_PER_SEC / span;
+	if (time != NULL)
+	{
+		outlook->timed = true;
+		outlook->now = time->mean_time;
+		if (time->lately)
+			outlook->calls = time->calls;
+	}
 	guard_speed_read(GUARD_SPEED_SCAN, &scan);
 	guard_speed_read(GUARD_SPEED_INDEX, &index);
 	guard_outlook_predict(outlook, &scan, &index);

@@ -35,13 +35,18 @@ typedef struct GuardOutlook
 	double		cost_with;
 	double		cost_without;
 	double		worst_ratio;	/* of the two, for whatever parameters lately */
+	double		worst_extra;	/* cost, infinite where it would scan */
+	double		found_ratio;	/* the same, with the indexes there are now */
+	double		found_extra;
 	bool		answers;		/* it may speak for a drop, too */
 	bool		scans;			/* without the index it scans sequentially */
 	Oid			takeover;		/* the index that it would use instead;
 								 * InvalidOid: none */
 	bool		mixed;			/* of several, not always the same */
 	bool		timed;			/* planned, and its time now is known */
-	double		calls;			/* per second, lately; 0 when not known */
+	double		calls;			/* per second, lately */
+	double		added;			/* expected of a call, over its time now,
+								 * which need not be known */
 	double		now;			/* mean time */
 	double		low;			/* mean time without the index */
 	double		expected;
@@ -64,8 +69,8 @@ typedef struct GuardLoad
 } GuardLoad;
 
 /*
- * Fill in low, expected, high and cautious from the rest of an outlook.  Pure: looks at
- * nothing but its arguments.
+ * Fill in added and, where the time is known, low, expected, high and cautious
+ * from the rest of an outlook.  Pure: looks at nothing but its arguments.
  */
 extern void guard_outlook_predict(GuardOutlook *outlook,
 								  const GuardSpeed *scan,

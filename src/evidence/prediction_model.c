@@ -45,10 +45,12 @@ guard_outlook_predict(GuardOutlook *outlook, const GuardSpeed *scan,
 {
 	GuardSpeed	speed = outlook->scans ? *scan : *index;
 
+	if (outlook->timed && !outlook->scans &&
+		outlook->cost_with >= GUARD_SPEED_MIN_COST)
+		speed.ms_per_cost = outlook->now / outlook->cost_with;
+	outlook->added = time_at(outlook, speed.ms_per_cost) - outlook->now;
 	if (!outlook->timed)
 		return;
-	if (!outlook->scans && outlook->cost_with >= GUARD_SPEED_MIN_COST)
-		speed.ms_per_cost = outlook->now / outlook->cost_with;
 	outlook->low = time_at(outlook, speed.ms_per_cost / speed.spread);
 	outlook->expected = time_at(outlook, speed.ms_per_cost);
 	outlook->cautious = time_at(outlook, Max(speed.ms_per_cost, speed.assumed));

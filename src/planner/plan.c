@@ -152,7 +152,7 @@ visit_index(Scan *scan, void *arg)
 	IndexVisit *v = arg;
 	Oid			index = index_of(scan);
 
-	return !OidIsValid(index) || v->visit(index, v->arg);
+	return !OidIsValid(index) || v->visit(index, scan->plan.plan_rows, v->arg);
 }
 
 /* Call "visit" for each index that the plan scans. */
@@ -176,6 +176,7 @@ collect_scan(Scan *node, void *arg)
 	scan = palloc(sizeof(*scan));
 	scan->heap = rt_fetch(node->scanrelid, collected->plan->rtable)->relid;
 	scan->index = index_of(node);
+	scan->rows = node->plan.plan_rows;
 	collected->scans = lappend(collected->scans, scan);
 	return true;
 }

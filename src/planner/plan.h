@@ -18,6 +18,8 @@ typedef struct GuardPlanScan
 {
 	Oid			heap;
 	Oid			index;
+	double		rows;			/* expected of the scan, whatever LIMIT is
+								 * above */
 } GuardPlanScan;
 
 /*
@@ -30,9 +32,10 @@ extern void guard_plan_walk(PlannedStmt *plan, guard_plan_scan_visit visit,
 							void *arg);
 
 /*
- * Call "visit" for each index that the plan scans, until it returns false.
+ * Call "visit" for each index that the plan scans, with the rows expected of
+ * the scan, until it returns false.
  */
-typedef bool (*guard_plan_visit) (Oid index, void *arg);
+typedef bool (*guard_plan_visit) (Oid index, double rows, void *arg);
 extern void guard_plan_indexes(PlannedStmt *plan, guard_plan_visit visit,
 							   void *arg);
 

@@ -247,18 +247,22 @@ has_identity(Oid table)
 
 /*
  * Look for a replacement on the table itself, and on the one that now bears its
- * name.
+ * name.  What was there, and is too dear by shadow plans, is none.
  */
 static void
 find_replacement(const GuardVerdict *verdict, Oid table, Oid successor,
 				 GuardReplacement *replacement)
 {
+	const GuardEvidence *evidence = verdict->evidence;
+	GuardFellows *none = verdict->contradicted ?
+		guard_fellows_make(list_make1_oid(evidence->replacement.index)) : NULL;
+
 	if (OidIsValid(table))
-		guard_replacement_find(verdict->evidence->shape, table, NULL,
+		guard_replacement_find(evidence->shape, table, none,
 							   verdict->needs_unique, replacement);
 	if (OidIsValid(successor) && successor != table &&
 		!guard_verdict_is_served(verdict, replacement))
-		guard_replacement_find(verdict->evidence->shape, successor, NULL,
+		guard_replacement_find(evidence->shape, successor, NULL,
 							   verdict->needs_unique, replacement);
 }
 

@@ -177,6 +177,7 @@ put_prediction(StringInfo buf, const GuardJudgement *judgement)
 		guard_json_int(buf, "planned", plans->planned);
 		put_flag(buf, "complete", plans->complete);
 		guard_json_number(buf, "worst_cost_ratio", plans->worst_ratio);
+		guard_json_number(buf, "worst_extra_cost", plans->worst_extra);
 		put_flag(buf, "slower", plans->slower);
 		guard_json_end_object(buf);
 	}

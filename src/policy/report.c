@@ -384,6 +384,9 @@ guard_report_allowed(const GuardJudgement *judgement)
 	else if (verdict->notice && verdict->reason == GUARD_REASON_STOPPED)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is no longer in use: %s", name, sentence)));
+	else if (verdict->notice && verdict->reason == GUARD_REASON_HARMLESS)
+		ereport(NOTICE,
+				(errmsg("index \"%s\" is hardly missed: %s", name, sentence)));
 	else if (verdict->notice && verdict->use != NULL)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is replaced: %s", name, sentence)));

@@ -199,6 +199,10 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 			return psprintf("INSERT ... ON CONFLICT statements name it as arbiter and would fail without it, last %s ago",
 							guard_text_span(evidence->as_of - evidence->last_arbiter));
 		case GUARD_REASON_HARMLESS:
+			if (verdict->notice)
+				return psprintf("without it its captured statements would cost at most %.1f units more each, %.2g %% of a processor together",
+								evidence->plans.worst_extra,
+								100 * evidence->plans.added_load);
 			if (!evidence->heap_known || evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)
 				return psprintf("its %d captured %s would cost the same without it",
 								evidence->plans.statements,
@@ -385,6 +389,12 @@ guard_sentence_detail(const GuardJudgement *judgement)
 	append_route(&buf, judgement);
 	foreach(lc, evidence->facts)
 		append_fact(&buf, lfirst(lc), evidence->as_of);
+	if (judgement->verdict.contradicted)
+		appendStringInfo(&buf, " Index %s has its columns, but without this one statements would cost up to %.*f times as much.",
+						 quote_qualified_identifier(evidence->replacement.schema,
+													evidence->replacement.name),
+						 evidence->plans.found_ratio < 9.95 ? 1 : 0,
+						 evidence->plans.found_ratio);
 	if (evidence->hidden_since != 0)
 		appendStringInfo(&buf, " It has been hidden from the planner since %s, and judged as of then.",
 						 guard_sentence_moment(evidence->hidden_since));

@@ -44,6 +44,13 @@
 #define GOING_ON		(INT64CONST(5) * USECS_PER_SEC)
 
 /*
+ * What statements may cost more and still nobody notices: so many of the
+ * planner's units each, and this share of a processor all together.
+ */
+#define TRIFLING_COST	10.0
+#define TRIFLING_LOAD	0.01
+
+/*
  * How fast an index is rebuilt: a cautious figure for one backend on ordinary
  * storage, and what even the smallest rebuild costs with its locks.
  */
@@ -323,6 +330,28 @@ partition_leaves(const GuardEvidence *evidence, const GuardCase *asked,
 }
 
 /*
+ * Does so much cost nobody notice?  Not where a table is read from end to end
+ * instead: what that costs depends on what is cached.
+ */
+static bool
+is_trifle(double extra, const GuardPlans *plans)
+{
+	return extra < TRIFLING_COST && plans->added_load < TRIFLING_LOAD;
+}
+
+/*
+ * Has a statement been planned without the index, with all others that there
+ * are now, and would cost more?  What structure says of a replacement does not
+ * hold against that.
+ */
+static bool
+plans_object(const GuardPlans *plans, const GuardPolicy *policy)
+{
+	return plans->found_ratio > policy->harmless_cost_ratio &&
+		!is_trifle(plans->found_extra, plans);
+}
+
+/*
  * Do the shadow plans of its statements answer for every use that counts, and
  * do they all cost practically the same without the index?  Uses that nothing
  * but a counter or the history knows of may be by other statements, as may
@@ -339,7 +368,8 @@ plans_answer(const GuardEvidence *evidence, const GuardCase *asked,
 		!plans->complete || plans->slower || asked->whole_table ||
 		evidence->unread ||
 		(asked->unreplaced && evidence->replacement.match == GUARD_MATCH_PLAN) ||
-		plans->worst_ratio > policy->harmless_cost_ratio)
+		(plans->worst_ratio > policy->harmless_cost_ratio &&
+		 !is_trifle(plans->worst_extra, plans)))
 		return false;
 	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
@@ -468,6 +498,17 @@ decide_unknown(GuardReason reason, const GuardEvidence *evidence,
 }
 
 /*
+ * Does something serve in its place by its structure only, and the shadow plans
+ * say that it costs more?  An exact twin costs the same.
+ */
+static bool
+contradicted(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	return evidence->replacement.match == GUARD_MATCH_SERVES &&
+		plans_object(&evidence->plans, policy);
+}
+
+/*
  * Did somebody who may let it go?
  */
 static bool
@@ -492,7 +533,8 @@ decide_by_role(const GuardEvidence *evidence, const GuardCase *asked,
 	GuardMatch	match = asked->unreplaced ? GUARD_MATCH_NONE :
 		evidence->replacement.match;
 	bool		partition = partition_leaves(evidence, asked, policy);
-	bool		usable = match > GUARD_MATCH_PLAN && evidence->replacement.usable;
+	bool		usable = match > GUARD_MATCH_PLAN && evidence->replacement.usable &&
+		!contradicted(evidence, policy);
 	bool		by_plan = match == GUARD_MATCH_PLAN &&
 		!guard_evidence_enforces_unnamed(evidence, asked) &&
 		plans_answer(evidence, asked, policy);
@@ -582,9 +624,12 @@ decide_by_use(const GuardEvidence *evidence, const GuardCase *asked,
 	return verdict;
 }
 
-GuardVerdict
-guard_verdict_decide(const GuardEvidence *evidence, const GuardCase *asked,
-					 const GuardPolicy *policy)
+/*
+ * The first rule that matches.
+ */
+static GuardVerdict
+decide(const GuardEvidence *evidence, const GuardCase *asked,
+	   const GuardPolicy *policy)
 {
 	GuardVerdict verdict;
 
@@ -596,11 +641,26 @@ guard_verdict_decide(const GuardEvidence *evidence, const GuardCase *asked,
 	}
 	if (decide_by_role(evidence, asked, policy, &verdict))
 		return verdict;
-	if ((evidence->heap_known && evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS) ||
-		(!guard_evidence_enforces_unnamed(evidence, asked) &&
-		 plans_answer(evidence, asked, policy)))
+	if (evidence->heap_known && evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS)
 		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence, asked);
+	if (!guard_evidence_enforces_unnamed(evidence, asked) &&
+		plans_answer(evidence, asked, policy))
+	{
+		verdict = make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence, asked);
+		verdict.notice = evidence->plans.worst_ratio > policy->harmless_cost_ratio;
+		return verdict;
+	}
 	return decide_by_use(evidence, asked, policy);
+}
+
+GuardVerdict
+guard_verdict_decide(const GuardEvidence *evidence, const GuardCase *asked,
+					 const GuardPolicy *policy)
+{
+	GuardVerdict verdict = decide(evidence, asked, policy);
+
+	verdict.contradicted = contradicted(evidence, policy);
+	return verdict;
 }
 
 /* ---- more than one of them ---- */

@@ -68,6 +68,9 @@ typedef struct GuardVerdict
 								 * the index before it commits */
 	bool		needs_unique;	/* only an index enforcing the same uniqueness
 								 * can replace it */
+	bool		contradicted;	/* what would serve in its place, by
+								 * structure, costs more, as shadow plans say:
+								 * it does not count as a replacement */
 	bool		notice;			/* ALLOW: worth a NOTICE */
 	bool		warning;		/* ALLOW: worth a WARNING, for it is unknown */
 	const char *no_delay;		/* why it is not delayed, though the settings

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type_d.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
@@ -97,13 +99,16 @@ guard_json_int(StringInfo json, const char *key, int64 value)
 }
 
 /*
- * A number with three digits behind the point.
+ * A number with three digits behind the point; null where it has none.
  */
 void
 guard_json_number(StringInfo json, const char *key, double value)
 {
 	begin_value(json, key);
-	appendStringInfo(json, "%.3f", value);
+	if (isfinite(value))
+		appendStringInfo(json, "%.3f", value);
+	else
+		appendStringInfoString(json, "null");
 }
 
 /*

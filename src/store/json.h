@@ -40,7 +40,7 @@ extern void guard_json_int(StringInfo json, const char *key, int64 value);
 extern void guard_json_bool(StringInfo json, const char *key, bool value);
 extern void guard_json_time(StringInfo json, const char *key, TimestampTz value);
 
-/* With three digits behind the point. */
+/* With three digits behind the point; null where it is not finite. */
 extern void guard_json_number(StringInfo json, const char *key, double value);
 
 /* What is JSON already; "null", where a member must be there. */

@@ -106,7 +106,11 @@ typedef struct Case
 #define BY_PLAN	.replacement = {.match = GUARD_MATCH_PLAN, .usable = true}
 #define APPROVED .approval = {.id = 1, .valid_until = NOW + 1}
 #define PLANS(n, nplanned, ratio) \
-	.plans = {.statements = (n), .planned = (nplanned), .complete = true, .worst_ratio = (ratio)}
+	.plans = {.statements = (n), .planned = (nplanned), .complete = true, .worst_ratio = (ratio), .worst_extra = 100}
+#define COSTS(ratio, extra, load) \
+	.plans = {.statements = 3, .planned = 3, .complete = true, .worst_ratio = (ratio), .worst_extra = (extra), .added_load = (load)}
+#define OBJECTION(ratio, extra) \
+	.plans = {.statements = 3, .worst_ratio = (ratio), .worst_extra = (extra), .found_ratio = (ratio), .found_extra = (extra)}
 #define ALLOW(why)	.decision = GUARD_ALLOW, .reason = GUARD_REASON_##why
 #define BLOCK(why)	.decision = GUARD_BLOCK, .reason = GUARD_REASON_##why
 #define DELAY(why)	.decision = GUARD_DELAY, .reason = GUARD_REASON_##why
@@ -214,6 +218,16 @@ static Case cases[] = {
 	/* 8 and 9: by plan */
 	{"hot, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.05)}, {VALID}, {HOT}, ALLOW(REPLACED)},
 	{"hot, plans take another index at twice the cost", {BIG, BY_PLAN, PLANS(3, 3, 2.0)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, plans cost twice as much, but 9 units", {BIG, BY_PLAN, COSTS(2.0, 9, 0.009)}, {VALID}, {HOT}, ALLOW(REPLACED)},
+	{"hot, plans cost twice as much, 9 units, often", {BIG, BY_PLAN, COSTS(2.0, 9, 0.01)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, plans cost twice as much, 10 units, rarely", {BIG, BY_PLAN, COSTS(2.0, 10, 0)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, 9 units more and nothing in its place", {BIG, COSTS(2.0, 9, 0.009)}, {VALID}, {HOT}, ALLOW(HARMLESS)},
+	{"hot, another one serves, but at twice the cost", {BIG, SERVES, OBJECTION(2.0, 20)}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"hot, another one serves, at 9 units more", {BIG, SERVES, OBJECTION(2.0, 9)}, {VALID}, {HOT}, ALLOW(REPLACED)},
+	{"hot, another one serves, at practically the same cost", {BIG, SERVES, OBJECTION(1.1, 20)}, {VALID}, {HOT}, ALLOW(REPLACED)},
+	{"hot, another one serves; what cost more was before it came", {BIG, SERVES, PLANS(3, 3, 40.0)}, {VALID}, {HOT}, ALLOW(REPLACED)},
+	{"hot, a twin stays, whatever plans say", {BIG, TWIN, OBJECTION(2.0, 20)}, {VALID}, {HOT}, ALLOW(REPLACED)},
+	{"stopped, another one serves at twice the cost", {BIG, SERVES, OBJECTION(2.0, 20)}, {VALID}, {USED(40 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
 	{"hot, one statement was not planned without it", {BIG, BY_PLAN, PLANS(3, 2, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"hot, all plans cost the same", {BIG, PLANS(3, 3, 1.1)}, {VALID}, {HOT}, ALLOW(HARMLESS)},
 	{"hot, all plans cost the same, but a scan would be slower", {BIG, .plans = {.statements = 1, .planned = 1, .complete = true, .worst_ratio = 1, .slower = true}}, {VALID}, {HOT}, BLOCK(HOT)},

@@ -120,15 +120,19 @@ guard_clock_key(int64 queryid, Oid index)
 }
 
 /*
- * The key of a pair whose plan costs about that much.  With other parameters
- * the same statement may be another matter: a common value, or LIMIT, can make
- * the index worthless where a rare value needs it.
+ * The key of a pair whose plan costs about that much, and whose scan finds about
+ * so many rows.  With other parameters the same statement may be another matter:
+ * a common value, or LIMIT, can make the index worthless where a rare value
+ * needs it.
  */
 uint64
-guard_clock_pair(int64 queryid, Oid index, int magnitude)
+guard_clock_pair(int64 queryid, Oid index, double cost, double rows)
 {
+	uint64		magnitudes = guard_clock_magnitude(cost) +
+		guard_clock_magnitude(rows) * GUARD_MAGNITUDES;
+
 	return guard_clock_key(queryid ^
-						   (int64) ((uint64) magnitude * UINT64CONST(0xD6E8FEB86659FD93)),
+						   (int64) (magnitudes * UINT64CONST(0xD6E8FEB86659FD93)),
 						   index);
 }
 
@@ -136,9 +140,9 @@ guard_clock_pair(int64 queryid, Oid index, int magnitude)
  * A power of four, from 0 to GUARD_MAGNITUDES - 1.
  */
 int
-guard_clock_magnitude(double cost)
+guard_clock_magnitude(double figure)
 {
-	return cost <= 1 ? 0 : Min(ilogb(cost) / 2, GUARD_MAGNITUDES - 1);
+	return figure <= 1 ? 0 : Min(ilogb(figure) / 2, GUARD_MAGNITUDES - 1);
 }
 
 static inline pg_atomic_uint64 *

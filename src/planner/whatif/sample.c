@@ -41,7 +41,9 @@
 typedef struct Candidate
 {
 	Oid			index;			/* the topmost */
-	List	   *leaves;			/* those that are scanned */
+	List	   *scans;			/* of GuardPlanScan *, of those that are
+								 * scanned */
+	double		rows;			/* the most that one of them finds */
 	List	   *heaps;			/* tables scanned with them */
 	GuardWhatIfRole role;
 } Candidate;
@@ -112,8 +114,8 @@ scanned_candidates(GuardSample *sample)
 			candidate->role = GUARD_WHATIF_SCAN;
 			result = lappend(result, candidate);
 		}
-		candidate->leaves = list_append_unique_oid(candidate->leaves,
-												   scan->index);
+		candidate->scans = lappend(candidate->scans, scan);
+		candidate->rows = Max(candidate->rows, scan->rows);
 		candidate->heaps = list_append_unique_oid(candidate->heaps,
 												  scan->heap);
 	}
@@ -229,10 +231,10 @@ guard_sample_indexes(Oid index)
  * What the planner merely relies on is one pair, whatever the plan costs.
  */
 static uint64
-pair_key(GuardSample *sample, Oid index, GuardWhatIfRole role)
+pair_key(GuardSample *sample, Oid index, double rows, GuardWhatIfRole role)
 {
 	return role == GUARD_WHATIF_SCAN ?
-		guard_clock_pair(sample->pairs, index, sample->magnitude) :
+		guard_clock_pair(sample->pairs, index, sample->cost, rows) :
 		guard_clock_key(sample->pairs, index);
 }
 
@@ -257,6 +259,7 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 	record.cost_without = guard_plan_cost(shadow, options);
 	record.rows_with = sample->plan->planTree->plan_rows;
 	record.rows_without = shadow->planTree->plan_rows;
+	record.scanned = candidate->rows;
 	record.indexes = guard_sample_indexes(record.index);
 	record.own_settings = sample->own_settings;
 	record.generic = sample->generic;
@@ -264,7 +267,8 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 	if (candidate->role == GUARD_WHATIF_SCAN)
 		find_takeover(sample, candidate, guard_plan_scans(shadow), &record);
 	clocks[0] = guard_clock_key(sample->statement, InvalidOid);
-	clocks[1] = pair_key(sample, candidate->index, candidate->role);
+	clocks[1] = pair_key(sample, candidate->index, candidate->rows,
+						 candidate->role);
 	guard_waiting_add(&record, sample->plan->planTree->total_cost, clocks);
 }
 
@@ -306,15 +310,16 @@ has_time(GuardSample *sample)
 static bool
 claim_pair(GuardSample *sample, Candidate *candidate)
 {
-	foreach_oid(each, candidate->leaves)
+	foreach_ptr(GuardPlanScan, scan, candidate->scans)
 	{
-		if (each != candidate->index)
-			(void) guard_clock_claim(pair_key(sample, each,
+		if (scan->index != candidate->index || scan->rows != candidate->rows)
+			(void) guard_clock_claim(pair_key(sample, scan->index, scan->rows,
 											  candidate->role),
 									 sample->now, sample->now);
 	}
-	return guard_clock_claim(pair_key(sample, candidate->index, candidate->role),
-							 sample->now, sample->now);
+	return guard_clock_claim(pair_key(sample, candidate->index, candidate->rows,
+									  candidate->role),
+							 sample->now, sample->now) || sample->drawn;
 }
 
 static void
@@ -329,6 +334,7 @@ sample_scanned(GuardSample *sample, List *candidates)
 		if (!claim_pair(sample, candidate))
 		{
 			sample->known |= guard_clock_known(pair_key(sample, candidate->index,
+														candidate->rows,
 														candidate->role));
 			continue;
 		}
@@ -388,6 +394,9 @@ claim_statement(GuardSample *sample, uint64 key)
 {
 	int64		at = sample->now - guard_guc_whatif_interval;
 
+	if (sample->drawn)
+		return sample->planning_ms <= guard_guc_whatif_time_limit &&
+			guard_allowance_left(GetCurrentTimestamp());
 	if (sample->planning_ms > guard_guc_whatif_time_limit)
 	{
 		if (guard_clock_claim(key, sample->now, Max(at + OFF_FOR, 1)))
@@ -420,18 +429,18 @@ guard_sample_statement(GuardSample *sample)
 	sample->generic = sample->shadow.boundParams == NULL &&
 		has_parameters((Node *) sample->shadow.query, NULL);
 
-	sample->magnitude =
-		guard_clock_magnitude(guard_plan_cost(sample->plan,
-											  sample->shadow.cursorOptions));
+	sample->cost = guard_plan_cost(sample->plan, sample->shadow.cursorOptions);
 	candidates = scanned_candidates(sample);
 	sample_scanned(sample, candidates);
-	sample_silent(sample, silent_candidates(sample, candidates));
+	if (!sample->drawn)
+		sample_silent(sample, silent_candidates(sample, candidates));
 
 	/*
 	 * Nothing new: it was due for a plan of another magnitude, and these
 	 * parameters have not made it.  Wait for those that do.
 	 */
-	if (sample->unfinished || (sample->known && !sample->sampled))
+	if (!sample->drawn &&
+		(sample->unfinished || (sample->known && !sample->sampled)))
 		guard_clock_rewind(key);
 	guard_allowance_spend(GetCurrentTimestamp(),
 						  (int64) (guard_sample_elapsed(sample->started) * 1000));

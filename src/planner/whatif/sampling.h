@@ -77,7 +77,8 @@ typedef struct GuardSample
 	int64		statement;		/* whose clock it goes by ... */
 	int64		pairs;			/* ... and those of its pairs */
 	int64		now;			/* seconds */
-	int			magnitude;		/* of the plan's cost */
+	double		cost;			/* the plan's */
+	bool		drawn;			/* by lot: whatever clocks say */
 	bool		sampled;		/* at least one pair */
 	bool		known;			/* at least one pair that was sampled before */
 	bool		generic;
@@ -159,8 +160,9 @@ extern void guard_whatif_table_forget(Oid database, Oid index);
  * pair of this database; "at" and "now" are whole seconds since 2000.
  */
 extern uint64 guard_clock_key(int64 queryid, Oid index);
-extern uint64 guard_clock_pair(int64 queryid, Oid index, int magnitude);
-extern int	guard_clock_magnitude(double cost);
+extern uint64 guard_clock_pair(int64 queryid, Oid index, double cost,
+							   double rows);
+extern int	guard_clock_magnitude(double figure);
 #define GUARD_MAGNITUDES	16
 extern bool guard_clock_known(uint64 key);
 extern bool guard_clock_due(uint64 key, int64 now);

@@ -24,12 +24,22 @@
 #include "planner/slots.h"
 #include "planner/whatif/sampling.h"
 
-/* The worst ratio of one magnitude of cost; "at" 0: none is known. */
+/*
+ * The worst of one magnitude of cost; "at" 0: none is known.  Of which
+ * magnitudes of rows, as bits, and which of these have not been planned with the
+ * indexes that the table has now.
+ */
 typedef struct Worst
 {
 	float		ratio;			/* negative: known of other indexes only */
+	float		extra;			/* cost; infinite: the table is read instead */
 	uint32		at;				/* seconds since 2000 */
+	uint32		stale_at;		/* since when they are stale */
+	uint16		rows;
+	uint16		stale;
 } Worst;
+
+StaticAssertDecl(GUARD_MAGNITUDES <= 16, "a bit for each magnitude of rows");
 
 /* One for each magnitude, and one for what an earlier record of the pair knew. */
 #define WORSTS		(GUARD_MAGNITUDES + 1)
@@ -98,6 +108,14 @@ ratio_of(const GuardWhatIf *record)
 	return record->cost_with > 0 ? record->cost_without / record->cost_with : 1;
 }
 
+/* What it would cost more; a table read from end to end is no matter of cost. */
+static inline double
+extra_of(const GuardWhatIf *record)
+{
+	return record->seqscan ? INFINITY :
+		Max(record->cost_without - record->cost_with, 0);
+}
+
 /* ----------------------------------------------------------------
  *		The worst
  * ----------------------------------------------------------------
@@ -113,23 +131,25 @@ seconds_of(TimestampTz at)
  * Does it still count?
  */
 static inline bool
-is_recent(const Worst *worst, uint32 now)
+is_recent(uint32 at, uint32 now)
 {
-	return worst->at != 0 && (int64) now - worst->at <= guard_guc_lookback;
+	return at != 0 && (int64) now - at <= guard_guc_lookback;
 }
 
 /*
- * Add a ratio.  One that does harm as well makes the worst one last.
+ * Add a ratio, and what it comes from.  One that does harm as well makes the
+ * worst one last.
  */
 static void
-add_worst(Worst *worst, float ratio, uint32 at)
+add_worst(Worst *worst, float ratio, float extra, uint32 at)
 {
-	bool		known = is_recent(worst, at) && worst->ratio >= 0;
+	bool		known = is_recent(worst->at, at) && worst->ratio >= 0;
 
 	if (!known || ratio >= worst->ratio ||
 		ratio > guard_guc_harmless_cost_ratio)
 		worst->at = at;
 	worst->ratio = known ? Max(worst->ratio, ratio) : ratio;
+	worst->extra = known ? Max(worst->extra, extra) : extra;
 }
 
 /*
@@ -137,27 +157,39 @@ add_worst(Worst *worst, float ratio, uint32 at)
  * more than that there are such parameters.
  */
 static void
-void_worsts(WhatIfSlot *slot)
+void_worsts(WhatIfSlot *slot, uint32 now)
 {
-	for (int i = 0; i < WORSTS; i++)
-		slot->worst[i].ratio = -1;
+	for (Worst *worst = slot->worst; worst < slot->worst + WORSTS; worst++)
+	{
+		worst->ratio = -1;
+		worst->stale = worst->rows;
+		worst->stale_at = now;
+	}
 }
 
 /*
- * The worst of all; false: of some it is not known.
+ * The worst of the first "count"; false: of some it is not known.
  */
 static bool
-worst_of(const WhatIfSlot *slot, uint32 now, double *ratio)
+worst_of(const WhatIfSlot *slot, int count, uint32 now, double *ratio,
+		 double *extra)
 {
 	bool		all = true;
 
-	*ratio = 0;
-	for (int i = 0; i < WORSTS; i++)
+	*ratio = *extra = 0;
+	for (int i = 0; i < count; i++)
 	{
-		if (!is_recent(&slot->worst[i], now))
+		if (!is_recent(slot->worst[i].at, now))
 			continue;
-		all &= slot->worst[i].ratio >= 0;
-		*ratio = Max(*ratio, slot->worst[i].ratio);
+		if (slot->worst[i].ratio < 0 ||
+			(slot->worst[i].stale != 0 &&
+			 is_recent(slot->worst[i].stale_at, now)))
+			all = false;
+		if (slot->worst[i].ratio >= 0)
+		{
+			*ratio = Max(*ratio, slot->worst[i].ratio);
+			*extra = Max(*extra, slot->worst[i].extra);
+		}
 	}
 	return all;
 }
@@ -183,20 +215,22 @@ lose_pair(Lost *all, const WhatIfSlot *slot, uint32 now)
 {
 	LostPair   *lost = &all->pairs[all->next++ % LOST_PAIRS];
 	double		ratio;
+	double		extra;
 
-	if (is_recent(&lost->worst, now))
-		add_worst(&all->others, lost->worst.ratio, now);
-	if (!worst_of(slot, now, &ratio))
-		ratio = INFINITY;
+	if (is_recent(lost->worst.at, now))
+		add_worst(&all->others, lost->worst.ratio, lost->worst.extra, now);
+	if (!worst_of(slot, WORSTS, now, &ratio, &extra))
+		ratio = extra = INFINITY;
 	lost->pair = hash_of_pair(&slot->head);
 	lost->worst.ratio = (float) ratio;
+	lost->worst.extra = (float) extra;
 	lost->worst.at = now;
 }
 
 static void
 be_at_least(Worst *worst, const Worst *other, uint32 now)
 {
-	if (is_recent(other, now) &&
+	if (is_recent(other->at, now) &&
 		(worst->at == 0 || other->ratio > worst->ratio))
 		*worst = *other;
 }
@@ -262,12 +296,12 @@ put_new(GuardSet *set, const WhatIfSlot *fresh, uint32 now)
  * Keep it in place of the older one of its pair, unless that tells more.
  */
 static void
-put_again(WhatIfSlot *place, const WhatIfSlot *fresh)
+put_again(WhatIfSlot *place, const WhatIfSlot *fresh, uint32 now)
 {
 	bool		others = place->record.indexes != fresh->record.indexes;
 
 	if (others)
-		void_worsts(place);
+		void_worsts(place, now);
 	if (!others && fresh->record.own_settings && !place->record.own_settings)
 		return;
 	place->head = fresh->head;
@@ -298,10 +332,18 @@ guard_whatif_table_put(const GuardWhatIf *record)
 	if (place == NULL)
 		place = put_new(set, &fresh, now);
 	else
-		put_again(place, &fresh);
+		put_again(place, &fresh, now);
 	if (place != NULL)
-		add_worst(&place->worst[guard_clock_magnitude(record->cost_with)],
-				  (float) ratio_of(record), now);
+	{
+		Worst	   *worst = &place->worst[guard_clock_magnitude(record->cost_with)];
+		uint16		rows = 1 << guard_clock_magnitude(record->scanned);
+
+		if (!is_recent(worst->at, now))
+			worst->rows = worst->stale = 0;
+		add_worst(worst, (float) ratio_of(record), (float) extra_of(record), now);
+		worst->rows |= rows;
+		worst->stale &= ~rows;
+	}
 	pg_atomic_clear_flag(&set->busy);
 	return place != NULL;
 }
@@ -327,7 +369,10 @@ guard_whatif_table_read(Oid index)
 			continue;
 		record = palloc(sizeof(*record));
 		*record = slot->record;
-		record->answers = worst_of(slot, now, &record->worst_ratio) &&
+		(void) worst_of(slot, FORMERLY, now, &record->found_ratio,
+						&record->found_extra);
+		record->answers = worst_of(slot, WORSTS, now, &record->worst_ratio,
+								   &record->worst_extra) &&
 			!record->own_settings;
 		result = lappend(result, record);
 	}

@@ -24,9 +24,10 @@
  * takes.  A copy costs some hundredths of the planning.  Therefore a statement
  * has a clock of its own, asked first: usually it is not due, and all that
  * happens beside the planning is that the indexes of the plan are looked up,
- * whether they are new for the statement, or its cost of a new magnitude.  If
- * so, the statement is due when it is planned next, until such a plan comes by
- * again.
+ * whether they are new for the statement, or its cost or what they find of a
+ * new magnitude.  If so, the statement is due when it is planned next, until
+ * such a plan comes by again.  And because what it costs without an index need
+ * not show in what it costs with it, one of many plannings is drawn by lot.
  *
  * When a statement is due:
  *
@@ -97,7 +98,7 @@ static void note_seen(RelOptInfo *rel, Oid heap);
 static PlannedStmt *plan_and_sample(Query *parse, const char *query_string,
 									int cursorOptions,
 									ParamListInfo boundParams, int64 queryid,
-									bool own_settings, bool asked);
+									bool own_settings, bool asked, bool drawn);
 
 static inline bool
 is_on(void)
@@ -170,27 +171,38 @@ typedef struct NewLook
 {
 	int64		queryid;
 	int64		pairs;
-	int			magnitude;		/* of its plan's cost */
+	double		cost;			/* its plan's */
 } NewLook;
 
 /*
  * An index in the plan of a statement that is not due: if it is new, or the
- * plan has never cost that much, let the statement be due next time.
+ * plan has never cost that much, or it has never found so many rows, let the
+ * statement be due next time.
  */
 static bool
-look_for_new(Oid index, void *arg)
+look_for_new(Oid index, double rows, void *arg)
 {
 	const NewLook *look = (const NewLook *) arg;
 
 	if (index < FirstNormalObjectId ||
 		likely(!guard_clock_due(guard_clock_pair(look->pairs, index,
-												 look->magnitude),
+												 look->cost, rows),
 								now_in_seconds())))
 		return true;
 	if (guard_settings_own())
 		return false;
 	guard_clock_rewind(guard_clock_key(look->queryid, InvalidOid));
 	return false;
+}
+
+/*
+ * Is this one drawn by lot?  One of 1024 client statements is.
+ */
+static inline bool
+is_drawn(void)
+{
+	return ((uint64) GetCurrentStatementStartTimestamp() *
+			UINT64CONST(0x9E3779B97F4A7C15)) >> 54 == 0;
 }
 
 /*
@@ -213,6 +225,7 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 	uint32		outer_indexes = seen_indexes;
 	PlannedStmt *plan;
 	bool		asked;
+	bool		drawn;
 	bool		due;
 
 	if (queryid == 0 || !is_on() || guard_shadow_running() ||
@@ -222,14 +235,15 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 	asked = unlikely(guard_question_any()) && guard_question_concerns(queryid);
 	due = asked || guard_clock_due(guard_clock_key(queryid, InvalidOid),
 								   now_in_seconds());
-	if (unlikely(due) && may_be_sampled(es))
+	drawn = !due && is_drawn();
+	if (unlikely(due || drawn) && may_be_sampled(es))
 	{
 		bool		own = guard_settings_own();
 
-		if (!own || (!asked && guard_clock_due(guard_clock_key(~queryid, InvalidOid),
-											   now_in_seconds())))
+		if (!own || (!asked && !drawn && guard_clock_due(guard_clock_key(~queryid, InvalidOid),
+														 now_in_seconds())))
 			return plan_and_sample(parse, query_string, cursorOptions,
-								   boundParams, queryid, own, asked);
+								   boundParams, queryid, own, asked, drawn);
 	}
 	seen_indexes = 0;
 	plan = guard_compat_next_planner(parse, query_string, cursorOptions,
@@ -237,7 +251,7 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 	if (likely(!due))
 	{
 		NewLook		look = {queryid, id_of_pairs(queryid, seen_indexes),
-		guard_clock_magnitude(guard_plan_cost(plan, cursorOptions))};
+		guard_plan_cost(plan, cursorOptions)};
 
 		guard_plan_indexes(plan, look_for_new, &look);
 	}
@@ -297,7 +311,7 @@ note_seen(RelOptInfo *rel, Oid heap)
 static PlannedStmt *
 plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 				ParamListInfo boundParams, int64 queryid, bool own_settings,
-				bool asked)
+				bool asked, bool drawn)
 {
 	GuardSample sample = {0};
 	GuardSeen  *outer = seen;
@@ -315,6 +329,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 	sample.shadow.boundParams = boundParams;
 	sample.queryid = queryid;
 	sample.own_settings = own_settings;
+	sample.drawn = drawn;
 	/* Nobody with settings of his own takes another's turn. */
 	sample.statement = own_settings ? ~queryid : queryid;
 	sample.now = now_in_seconds();
@@ -361,7 +376,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
  */
 
 static bool
-is_anybodys(Oid index, void *arg)
+is_anybodys(Oid index, double rows, void *arg)
 {
 	*(bool *) arg |= index >= FirstNormalObjectId;
 	return !*(bool *) arg;
@@ -419,7 +434,10 @@ read_records(Oid index)
 
 	foreach_ptr(GuardWhatIf, record, records)
 	{
-		record->answers &= record->indexes == indexes;
+		if (record->indexes == indexes)
+			continue;
+		record->answers = false;
+		record->found_ratio = record->found_extra = 0;
 	}
 	return records;
 }

@@ -9,7 +9,8 @@
  *				with its real literals and parameters; never executed
  *	pair		a statement (its queryid) and an index: what is sampled, once
  *				every guard.whatif_interval, by whichever session comes first,
- *				for each magnitude that its cost has with other parameters
+ *				for each magnitude that its cost, or what the index finds, has
+ *				with other parameters; and now and then by lot
  *	role		what the statement has of the index: it scans it, or it relies
  *				on its uniqueness, or only on its statistics (doc/internals/postgresql.md 2.7)
  *
@@ -22,10 +23,10 @@
  * Everybody's statements are sampled, so nobody may decide for others with
  * his.  A record is made of a plan that was executed (waiting.c).  What
  * was planned under settings of somebody's own only raises the worst ratio.
- * That is kept for every magnitude of cost over guard.lookback, also where the
- * record itself is lost meanwhile, until the usable indexes of the table
- * change.  From then on a record answers nothing until every magnitude that it
- * knew has been planned again.
+ * That is kept for every magnitude over guard.lookback, also where the record
+ * itself is lost meanwhile, until the usable indexes of the table change.  From
+ * then on a record answers nothing until every magnitude that it knew has been
+ * planned again.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -69,6 +70,8 @@ typedef struct GuardWhatIf
 	GuardWhatIfRole role;
 	double		cost_with;
 	double		cost_without;
+	double		scanned;		/* rows expected of its scan, whatever LIMIT
+								 * is above: the most, of several */
 	double		rows_with;		/* estimated result */
 	double		rows_without;
 	Oid			takeover;		/* the index scanned instead, topmost as
@@ -81,6 +84,11 @@ typedef struct GuardWhatIf
 	double		worst_ratio;	/* when read: cost_without / cost_with at its
 								 * worst, this or with other parameters,
 								 * within guard.lookback */
+	double		worst_extra;	/* and how much more cost that was; infinite
+								 * where the table would be read instead */
+	double		found_ratio;	/* the same, of plans that were made with the
+								 * indexes that the table has now; 0: of none */
+	double		found_extra;
 	bool		answers;		/* when read: may speak for a drop, too */
 	bool		generic;		/* planned without knowing its parameters */
 	double		planning_ms;	/* what the real planning took */

@@ -1,0 +1,72 @@
+-- What plans say goes before what structure says: an index that has the right
+-- columns is no replacement where statements were planned with it and cost more.
+\getenv srcdir PG_ABS_SRCDIR
+\set begin :srcdir /sql/include/begin.psql
+\i :begin
+CREATE EXTENSION guard;
+-- a busy machine must not make a statement too slow to plan
+ALTER DATABASE guard_regress SET guard.whatif_time_limit = '1h';
+-- the settings are the server's here, not the client's: only then do plans speak for a drop
+CREATE OR REPLACE FUNCTION tools.connection(service text) RETURNS text LANGUAGE sql AS $$
+	SELECT format('host=%s port=%s dbname=%s user=%s application_name=''%s'' options=''-c client_min_messages=warning''',
+				  split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'),
+				  current_database(), session_user, service)
+$$;
+\c
+
+-- one row of fifty is deleted, softly: without the partial index a scan has to read the table's rows
+CREATE TABLE orders AS SELECT i AS id, i % 100 AS customer, CASE WHEN i % 50 = 0 THEN now() END AS deleted, repeat('x', 300) AS pad FROM generate_series(1, 30000) i;
+CREATE INDEX orders_live ON orders (customer) WHERE deleted IS NULL;
+CREATE INDEX orders_customer ON orders (customer);
+VACUUM (FREEZE, ANALYZE) orders;
+CALL use('SELECT count(*) FROM orders WHERE customer = 7 AND deleted IS NULL', times => 3);
+SELECT * FROM verdict('orders_live');
+DROP INDEX orders_live;
+:refusal
+SELECT detail ~ 'Index public\.orders_customer has its columns, but without this one statements would cost up to [0-9.]+ times as much\.' FROM guard.check('orders_live');
+-- nor does it make up for it at COMMIT
+BEGIN;
+DROP INDEX orders_live;
+COMMIT;
+-- an exact twin is the same, whatever was planned
+CREATE INDEX orders_twin ON orders (customer) WHERE deleted IS NULL;
+SELECT * FROM verdict('orders_live');
+DROP INDEX orders_twin;
+-- what is made in the same transaction was not there when they were planned
+BEGIN;
+DROP INDEX orders_live;
+CREATE INDEX orders_live_id ON orders (customer, id) WHERE deleted IS NULL;
+COMMIT;
+:indexes
+
+-- longer keys, wider rows: the same columns in front
+CREATE TABLE parts AS SELECT i % 60 AS kind, repeat(i::text, 40) AS long, repeat('x', 300) AS pad FROM generate_series(1, 20000) i;
+CREATE INDEX parts_kind ON parts (kind);
+CREATE INDEX parts_kind_long ON parts (kind, long);
+VACUUM (FREEZE, ANALYZE) parts;
+CALL use('SELECT count(*) FROM parts WHERE kind = 7', times => 3);
+SELECT cost_without > 2 * cost FROM guard.what_if('parts_kind');
+SELECT * FROM verdict('parts_kind');
+
+-- an index-only scan that becomes a look-up of one row: dearer, and nobody notices
+CREATE TABLE users AS SELECT i AS id, i AS twin, repeat('x', 50) AS pad FROM generate_series(1, 20000) i;
+CREATE UNIQUE INDEX users_id ON users (id);
+CREATE UNIQUE INDEX users_id_twin ON users (id) INCLUDE (twin);
+VACUUM (FREEZE, ANALYZE) users;
+CALL use('SELECT twin FROM users WHERE id = 7', times => 3);
+SELECT cost_without > 1.1 * cost, cost_without < cost + 10, instead FROM guard.what_if('users_id_twin');
+SELECT * FROM verdict('users_id_twin');
+\set VERBOSITY terse
+DROP INDEX users_id_twin;
+\set VERBOSITY sqlstate
+
+-- one tenant's plan does not speak for the others': LIMIT makes all cost the same with the index
+CREATE TABLE events AS SELECT i AS id, CASE WHEN i % 80 = 0 THEN 1 ELSE 2 + i % 400 END AS tenant, i AS at, repeat('x', 60) AS pad FROM generate_series(1, 40000) i;
+CREATE INDEX events_tenant_at ON events (tenant, at);
+CREATE INDEX events_at ON events (at);
+VACUUM (FREEZE, ANALYZE) events;
+CALL use('SELECT id FROM events WHERE tenant = 1 ORDER BY at DESC LIMIT 10', times => 3);
+SELECT instead, cost_without < cost + 10 FROM guard.what_if('events_tenant_at');
+SELECT * FROM verdict('events_tenant_at');
+CALL use('SELECT id FROM events WHERE tenant = 17 ORDER BY at DESC LIMIT 10', times => 4);
+SELECT * FROM verdict('events_tenant_at');
