@@ -30,6 +30,29 @@
 #include "store/store.h"
 #include "store/visits.h"
 
+/* So long a person waits for who has the index locked. */
+#define PATIENCE	(INT64CONST(5) * USECS_PER_SEC)
+
+/*
+ * Lock the index.  Most who have it locked are done in a moment: a visitor, say,
+ * that gives it the name of an earlier soft drop.  What has begun to be dropped
+ * stays locked, by a process that would wait for us.
+ */
+static bool
+lock_soon(const GuardSoftDrop *drop, Oid index)
+{
+	TimestampTz end = GetCurrentTimestamp() + PATIENCE;
+
+	while (!ConditionalLockRelationOid(index, ShareUpdateExclusiveLock))
+	{
+		if (drop->drop_started_at != 0 || GetCurrentTimestamp() >= end)
+			return false;
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(10000L);
+	}
+	return true;
+}
+
 /*
  * Write down that a visitor shall bring it back.
  */
@@ -109,8 +132,7 @@ guard_softdrop_restore(GuardSoftDrop *drop)
 						guard_softdrop_name(drop));
 	}
 
-	/* A visitor that drops it just now has it locked, and would wait for us. */
-	if (!ConditionalLockRelationOid(self->index, ShareUpdateExclusiveLock))
+	if (!lock_soon(drop, self->index))
 	{
 		want_visitor(drop, "brought back once it is no longer locked");
 		return psprintf("index %s is locked at the moment, perhaps because it is just being dropped; a background worker brings it back: see guard.soft_drops",

@@ -182,6 +182,17 @@ wait_until($s, 'SELECT NOT EXISTS (SELECT FROM guard.soft_drop WHERE name_wanted
 is(index_state($s, 'o2.twice_a_idx'), 'gone', 'the earlier soft drop gives no name back to an index that is dropped again');
 $s->ok("SELECT guard.restore('o2.twice_a_idx')");
 
+# ---- locked for a moment, by a visitor or by anybody
+
+make_used_table('o2.busy');
+$s->ok('DROP INDEX o2.busy_a_idx');
+my $busy = session($node, 'busy');
+$busy->ok('BEGIN; ALTER INDEX o2.' . column('busy_a_idx', "parts -> 0 ->> 'holding_name'") . ' SET (fillfactor = 90)');
+$s->start("SELECT guard.restore('o2.busy_a_idx')");
+wait_until($busy, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query ~ '^SELECT guard.restore' AND backend_xid IS NOT NULL");
+$busy->ok('COMMIT');
+like($s->result->{rows}[0][0], qr/^index o2.busy_a_idx is back/, 'a person who wants it back waits for who has it locked');
+
 # ---- its twin is being swapped
 
 make_used_table('o2.swapped');
