@@ -103,17 +103,14 @@ can_take_over(const GuardEvidence *evidence, Oid takeover,
  * statements may lose some, and may lag behind the index's own record.
  */
 static bool
-accounts_for_all(const GuardEvidence *evidence, List *statements)
+accounts_for_all(List *statements, int64 uses)
 {
-	GuardCapturedUse use;
 	int64		count = 0;
 	ListCell   *lc;
 
-	if (!guard_capture_lookup(evidence->index, &use))
-		return false;
 	foreach(lc, statements)
 		count += ((GuardCapturedStatement *) lfirst(lc))->count;
-	return count >= use.count + use.own_count;
+	return uses >= 0 && count >= uses;
 }
 
 /*
@@ -224,7 +221,8 @@ void
 guard_plans_collect(GuardEvidence *evidence)
 {
 	List	   *pairs = guard_whatif_lookup(evidence->index);
-	List	   *statements = guard_capture_statements(evidence->index);
+	int64		uses;
+	List	   *statements = guard_capture_statements(list_make1_oid(evidence->index), &uses);
 	TimestampTz oldest = evidence->as_of -
 		(int64) guard_guc_lookback * USECS_PER_SEC;
 	GuardReplacement replacement = {0};
@@ -245,7 +243,7 @@ guard_plans_collect(GuardEvidence *evidence)
 							   evidence->server->times))
 			add_outlook(evidence, &outlook, evidence->fellows, &replacement);
 	}
-	evidence->plans.complete = accounts_for_all(evidence, statements);
+	evidence->plans.complete = accounts_for_all(statements, uses);
 	if (replacement.match != GUARD_MATCH_PLAN)
 		return;
 	if (evidence->replacement.match == GUARD_MATCH_NONE)

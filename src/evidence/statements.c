@@ -65,14 +65,10 @@ List *
 guard_statements_captured(List *relations)
 {
 	List	   *statements = NIL;
-	ListCell   *lr;
 	ListCell   *lc;
 
-	foreach(lr, relations)
-	{
-		foreach(lc, guard_capture_statements(lfirst_oid(lr)))
-			add_statement(&statements, lfirst(lc));
-	}
+	foreach(lc, guard_capture_statements(relations, NULL))
+		add_statement(&statements, lfirst(lc));
 	list_sort(statements, by_count);
 	return statements;
 }

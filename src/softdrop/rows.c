@@ -81,6 +81,16 @@ number_of(const char *name, const char *const *names, int n)
 	return 0;
 }
 
+List *
+guard_softdrop_indexes(const GuardSoftDrop *drop)
+{
+	List	   *indexes = NIL;
+
+	foreach_ptr(GuardSoftDropPart, part, drop->parts)
+		indexes = lappend_oid(indexes, part->index);
+	return indexes;
+}
+
 char *
 guard_softdrop_name(const GuardSoftDrop *drop)
 {

@@ -189,6 +189,9 @@ extern GuardSoftDrop *guard_softdrop_take(int64 id, bool wait);
  */
 extern GuardSoftDrop *guard_softdrop_find(const char *schema, const char *name);
 
+/* The index and those of its partitions; one that has gone is InvalidOid. */
+extern List *guard_softdrop_indexes(const GuardSoftDrop *drop);
+
 /* Write it down as it is here; whoever changes it has taken it. */
 extern void guard_softdrop_save(const GuardSoftDrop *drop);
 

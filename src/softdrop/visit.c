@@ -171,29 +171,23 @@ record_heirs(const GuardSoftDrop *drop, const GuardJudgement *judgement)
 static bool
 is_compared(const GuardSoftDrop *drop, bool used)
 {
-	int64		uses = 0;
+	int64		uses;
 	int64		covered = 0;
 	int64		others;
 	List	   *known = guard_watch_known(drop, &others);
 
-	foreach_ptr(GuardSoftDropPart, part, drop->parts)
+	foreach_ptr(GuardCapturedStatement, statement,
+				guard_capture_statements(guard_softdrop_indexes(drop), &uses))
 	{
-		GuardCapturedUse use;
-
-		if (guard_capture_lookup(part->index, &use))
-			uses += use.count + use.own_count;
-		foreach_ptr(GuardCapturedStatement, statement, guard_capture_statements(part->index))
+		foreach_ptr(int64, queryid, known)
 		{
-			foreach_ptr(int64, queryid, known)
-			{
-				if (*queryid != statement->queryid)
-					continue;
-				covered += statement->count;
-				break;
-			}
+			if (*queryid != statement->queryid)
+				continue;
+			covered += statement->count;
+			break;
 		}
 	}
-	return guard_states_compared(used, uses, covered, others);
+	return guard_states_compared(used, Max(uses, 0), covered, others);
 }
 
 /*

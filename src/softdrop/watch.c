@@ -107,10 +107,10 @@ make_set(const char *name, Size entrysize, MemoryContext context)
 }
 
 static void
-add_statements(HTAB *watched, Oid relation, char kind)
+add_statements(HTAB *watched, List *relations, char kind)
 {
 
-	foreach_ptr(GuardCapturedStatement, captured, guard_capture_statements(relation))
+	foreach_ptr(GuardCapturedStatement, captured, guard_capture_statements(relations, NULL))
 	{
 		bool		found;
 		WatchedStatement *statement;
@@ -136,14 +136,10 @@ statements_to_watch(const GuardSoftDrop *drop)
 	HTAB	   *watched = make_set("guard watched", sizeof(WatchedStatement),
 								   CurrentMemoryContext);
 
-	foreach_ptr(GuardSoftDropPart, part, drop->parts)
-		add_statements(watched, part->index, KIND_INDEX);
-	add_statements(watched, drop->table, KIND_TABLE);
+	add_statements(watched, guard_softdrop_indexes(drop), KIND_INDEX);
+	add_statements(watched, list_make1_oid(drop->table), KIND_TABLE);
 	foreach_ptr(GuardTarget, target, guard_targets_of_table(drop->table, GUARD_ROUTE_INDEX, true))
-	{
-		foreach_oid(member, target->members)
-			add_statements(watched, member, KIND_TABLE);
-	}
+		add_statements(watched, target->members, KIND_TABLE);
 	return watched;
 }
 

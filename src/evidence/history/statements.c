@@ -14,6 +14,7 @@
 
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/history/history.h"
 #include "evidence/history/rows.h"
 #include "planner/capture/capture.h"
@@ -37,21 +38,17 @@
 static GuardParam
 captured_queryids(int *n)
 {
-	Datum	   *elements = palloc(256 * sizeof(Datum));
-	int			max = 256;
-	ListCell   *lr;
-	ListCell   *lc;
+	List	   *relations = NIL;
+	List	   *statements;
+	Datum	   *elements;
 
+	foreach_ptr(GuardCapturedUse, use, guard_capture_relations())
+		relations = lappend_oid(relations, use->relation);
+	statements = guard_capture_statements(relations, NULL);
+	elements = palloc((list_length(statements) + 1) * sizeof(Datum));
 	*n = 0;
-	foreach(lr, guard_capture_relations())
-	{
-		foreach(lc, guard_capture_statements(((GuardCapturedUse *) lfirst(lr))->relation))
-		{
-			if (*n == max)
-				elements = repalloc(elements, (max *= 2) * sizeof(Datum));
-			elements[(*n)++] = Int64GetDatum(((GuardCapturedStatement *) lfirst(lc))->queryid);
-		}
-	}
+	foreach_ptr(GuardCapturedStatement, statement, statements)
+		elements[(*n)++] = Int64GetDatum(statement->queryid);
 	return guard_param_array(INT8OID, elements, NULL, *n);
 }
 

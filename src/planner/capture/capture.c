@@ -53,13 +53,18 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/tables.h"
 #include "planner/capture/speed.h"
 #include "planner/whatif/whatif.h"
+#include "planner/without.h"
 #include "store/store.h"
 #include "store/xact.h"
+
+/* More than any statements account for. */
+#define UNKNOWN_USES	(PG_INT64_MAX / 2)
 
 /* Statements without an identifier that may be open at a time, e.g. cursors */
 #define NAMELESS	16
@@ -366,7 +371,8 @@ fill_use(const GuardRelationRecord *record, GuardCapturedUse *use)
 	use->write_count =
 		Max(record->write_count - (own ? own->write_count : 0), 0);
 	use->excused = record->excused;
-	use->statements = guard_sets_count_statements(use->relation);
+	use->statements = guard_sets_count_statements(use->relation) +
+		(record->rooted ? guard_sets_count_statements(record->root) : 0);
 	use->other_services = record->others;
 }
 
@@ -381,7 +387,8 @@ guard_capture_lookup(Oid relation, GuardCapturedUse *use)
 		return false;
 	use->unreadable = !publish_all(relation);
 	if (use->unreadable ||
-		!guard_table_read(relation, &record, &use->unreadable))
+		!guard_table_read(relation, &record, &use->unreadable) ||
+		record.is_root)
 		return false;
 	fill_use(&record, use);
 	return true;
@@ -425,13 +432,62 @@ guard_capture_relations(void)
 	return result;
 }
 
-List *
-guard_capture_statements(Oid relation)
+/*
+ * The record of a relation, of a member with its root, which is found out by
+ * whoever asks first.  False: there is none, or it is unreadable.
+ */
+static bool
+read_rooted(Oid relation, GuardRelationRecord *record, bool *unreadable)
 {
-	if (!guard_table_attached())
-		return NIL;
-	(void) publish_all(relation);
-	return guard_sets_statements(relation);
+	GuardRelationRecord top;
+	Oid			root;
+
+	*unreadable = !publish_all(relation);
+	if (*unreadable || !guard_table_read(relation, record, unreadable))
+		return false;
+	if (!record->member ||
+		(record->rooted && guard_table_read(record->root, &top, unreadable)))
+		return true;
+	root = guard_without_topmost(relation);
+	if (root == relation)
+		return true;
+	guard_table_adopt(relation, root);
+	return guard_table_read(relation, record, unreadable);
+}
+
+List *
+guard_capture_statements(List *relations, int64 *uses)
+{
+	List	   *roots = NIL;
+	List	   *result = NIL;
+	int64		known = -1;
+	GuardRelationRecord record;
+	bool		unreadable;
+
+	foreach_oid(relation, guard_table_attached() ? relations : NIL)
+	{
+		if (!read_rooted(relation, &record, &unreadable))
+		{
+			known = unreadable ? UNKNOWN_USES : known;
+			continue;
+		}
+		if (record.rooted)
+			roots = lappend_oid(roots, record.root);
+		known = Max(known, 0) + (record.rooted ? record.apart : record.count);
+		result = list_concat(result, guard_sets_statements(relation));
+	}
+	list_sort(roots, list_oid_cmp);
+	list_deduplicate_oid(roots);
+	foreach_oid(root, roots)
+	{
+		/* one that made room, or went: nothing tells what is lacking */
+		known = guard_table_read(root, &record, &unreadable) ?
+			known + record.count : UNKNOWN_USES;
+		result = list_concat(result, guard_sets_statements(root));
+	}
+	if (uses != NULL)
+		*uses = known;
+	return result;
 }
 
 List *

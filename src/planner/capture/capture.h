@@ -23,7 +23,8 @@
  *	relations	one record each, carries the verdict; makes room only when it
  *				is idle and history has it, or its database or owner has more
  *				than his share, and that is a loss (shares.h)
- *	statements	(relation, queryid); the least recently used goes, at most
+ *	statements	(relation, queryid), with the topmost index for all of its
+ *				partitions' once that is known; the least recently used goes, at most
  *				GUARD_CAPTURE_STATEMENTS_PER_INDEX each; loss costs detail
  *	services	(relation, service, version); at most
  *				GUARD_CAPTURE_SERVICES_PER_INDEX each plus the record's
@@ -93,7 +94,7 @@ typedef struct GuardCapturedUse
 
 typedef struct GuardCapturedStatement
 {
-	Oid			relation;
+	Oid			relation;		/* or the root of which that is a member */
 	int64		queryid;
 	Oid			userid;			/* role that executed it last */
 	TimestampTz first;
@@ -161,7 +162,13 @@ extern bool guard_capture_lookup(Oid relation, GuardCapturedUse *use);
 extern TimestampTz guard_capture_lost(Oid relation);
 extern List *guard_capture_relations(void); /* of GuardCapturedUse *, this
 											 * database */
-extern List *guard_capture_statements(Oid relation);
+
+/*
+ * The statements of some relations; where these are indexes of partitions, of
+ * all partitions, once.  *uses, if not NULL, is for how many uses they are to
+ * account: fewer mean that some are lost; -1: nothing is known of any.
+ */
+extern List *guard_capture_statements(List *relations, int64 *uses);
 extern List *guard_capture_services(Oid relation, bool *unreadable);
 
 /*

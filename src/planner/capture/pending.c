@@ -72,7 +72,14 @@ typedef struct PendingPair
 	bool		known;			/* has a record in the shared tables */
 	bool		dirty;			/* in the list of those to publish */
 	bool		orphan;			/* pending for a client that is gone */
+	uint8		place;			/* in "roots", see there */
 } PendingPair;
+
+/*
+ * What a statement did with all members of a root is told of at once: of this
+ * many at a time.
+ */
+#define ROOTS	16
 
 static PendingPair pairs[PAIRS];
 static int	ndirty = 0;
@@ -99,6 +106,7 @@ static PendingPair *new_pair(Oid relation, Oid owner);
 static PendingPair *choose_place(uint32 place);
 static void note_dirty(PendingPair *pair);
 static void publish_whole(PendingPair *pair);
+static void tell_of_roots(const int16 *places, int n);
 static bool publish_pair(PendingPair *pair);
 static void add_own(const GuardUseBatch *batch);
 
@@ -177,6 +185,7 @@ guard_pending_use(Oid relation, Oid owner, int flags)
 		batch->last = now;
 	}
 	pair->flags |= flags;
+	batch->member = (flags & GUARD_USE_MEMBER) != 0;
 	if (news & GUARD_USE_AIMED)
 		batch->aimed++;
 	if (news & GUARD_USE_ARBITER)
@@ -386,6 +395,9 @@ note_dirty(PendingPair *pair)
 static void
 publish_whole(PendingPair *pair)
 {
+	int16		place = (int16) (pair - pairs);
+
+	tell_of_roots(&place, 1);
 	if (!publish_pair(pair))
 		return;
 	for (int i = 0; i < ndirty; i++)
@@ -395,6 +407,66 @@ publish_whole(PendingPair *pair)
 			dirty[i] = dirty[--ndirty];
 			break;
 		}
+	}
+}
+
+/*
+ * Add the uses of a member, which are not told of yet, to those of its root.
+ * Returns which of the "n" that is, or ROOTS where there is none.
+ */
+static int
+add_to_root(const GuardUseBatch *batch, Oid root, GuardUseBatch *roots, int *n)
+{
+	int			i = *n;
+
+	/* most have the same as the one before */
+	while (--i >= 0 &&
+		   (roots[i].relation != root || roots[i].queryid != batch->queryid));
+	if (i < 0 && *n == ROOTS)
+		return ROOTS;
+	if (i < 0)
+	{
+		i = (*n)++;
+		roots[i] = *batch;
+		roots[i].relation = root;
+		roots[i].count = roots[i].told = 0;
+	}
+	roots[i].first = Min(roots[i].first, batch->first);
+	roots[i].last = Max(roots[i].last, batch->last);
+	roots[i].count += batch->count - batch->told;
+	return i;
+}
+
+/*
+ * Tell of the statements of members under their roots.  What cannot be told
+ * there is told of under the member, when that is published.
+ */
+static void
+tell_of_roots(const int16 *places, int n)
+{
+	GuardUseBatch roots[ROOTS];
+	bool		told[ROOTS + 1] = {false};
+	int			nroots = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		PendingPair *pair = &pairs[places[i]];
+		Oid			root = InvalidOid;
+
+		pair->place = ROOTS;
+		if (pair->batch.member && pair->batch.told < pair->batch.count)
+			root = guard_table_root(pair->batch.relation);
+		if (OidIsValid(root))
+			pair->place = (uint8) add_to_root(&pair->batch, root, roots, &nroots);
+	}
+	for (int i = 0; i < nroots; i++)
+		told[i] = guard_table_tell(&roots[i]);
+	for (int i = 0; i < n && nroots > 0; i++)
+	{
+		PendingPair *pair = &pairs[places[i]];
+
+		if (told[pair->place])
+			pair->batch.told = pair->batch.count;
 	}
 }
 
@@ -466,6 +538,7 @@ guard_pending_flush(bool patient)
 	int			left;
 
 	urgent = false;
+	tell_of_roots(dirty, ndirty);
 	for (int try = 0; try < (patient ? LAST_TRIES : 1); try++)
 	{
 		if (try > 0)

@@ -137,7 +137,8 @@ add_statement(GuardSet *set, const GuardRelationKey *key,
 
 	slot->head.last = Max(slot->head.last, batch->last);
 	slot->head.userid = batch->userid;
-	slot->count += batch->count;
+	slot->first = Min(slot->first, batch->first);
+	slot->count += batch->count - batch->told;
 }
 
 /*
@@ -235,11 +236,55 @@ guard_sets_add(const GuardRelationKey *key, const GuardUseBatch *batch,
 		pg_atomic_clear_flag(&by_statement->busy);
 		return false;
 	}
-	add_statement(by_statement, key, batch);
+	if (batch->told < batch->count)
+		add_statement(by_statement, key, batch);
 	pg_atomic_clear_flag(&by_statement->busy);
 	add_service(by_service, key, batch, service, session, others);
 	pg_atomic_clear_flag(&by_service->busy);
 	return true;
+}
+
+/*
+ * Add a statement alone; false: somebody is at its set.
+ */
+bool
+guard_sets_tell(const GuardRelationKey *key, const GuardUseBatch *batch)
+{
+	GuardSet   *set = guard_slots_set(&statements, key->database, key->relation);
+
+	if (!guard_flag_try(&set->busy))
+		return false;
+	add_statement(set, key, batch);
+	pg_atomic_clear_flag(&set->busy);
+	return true;
+}
+
+/*
+ * What was known of one object is known of another.  What cannot be moved is
+ * lost.
+ */
+void
+guard_sets_move(const GuardRelationKey *from, const GuardRelationKey *to)
+{
+	StatementSlot slots[GUARD_SET_SLOTS];
+	int			count = guard_slots_read(&statements, from->relation, slots);
+	GuardSet   *set = guard_slots_set(&statements, to->database, to->relation);
+
+	(void) guard_slots_forget(&statements, from->database, from->relation, true);
+	if (!guard_flag_wait(&set->busy))
+		return;
+	for (StatementSlot *slot = slots; slot < slots + count; slot++)
+	{
+		GuardUseBatch batch = {
+			.userid = slot->head.userid, .queryid = slot->head.queryid,
+			.first = slot->first, .last = slot->head.last
+		};
+
+		add_statement(set, to, &batch);
+		slot->head.object = to->relation;
+		((StatementSlot *) guard_slots_find(&statements, set, slot))->count += slot->count;
+	}
+	pg_atomic_clear_flag(&set->busy);
 }
 
 /* ----------------------------------------------------------------

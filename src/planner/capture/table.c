@@ -316,6 +316,9 @@ add_to_record(GuardRelationRecord *record, const GuardUseBatch *batch,
 	if (batch->writes > 0)
 		note_last(&record->written, session, batch->last);
 
+	record->member = batch->member;
+	record->rooted &= batch->member;
+	record->apart += batch->count - batch->told;
 	record->count += batch->count;
 	record->aimed_count += batch->aimed;
 	record->write_count += batch->writes;
@@ -364,6 +367,57 @@ guard_table_publish(const GuardUseBatch *batch, const GuardService *service,
 	}
 	LWLockRelease(lock);
 	return result;
+}
+
+/* A record, under the lock; NULL: there is none, or the lock is not to be had. */
+static GuardRelationRecord *
+lock_record(Oid relation)
+{
+	GuardRelationKey key = {MyDatabaseId, relation};
+	GuardRelationRecord *record;
+
+	if (!lock_briefly(LW_SHARED))
+		return NULL;
+	record = hash_search(relations, &key, HASH_FIND, NULL);
+	if (record == NULL)
+		LWLockRelease(lock);
+	return record;
+}
+
+Oid
+guard_table_root(Oid relation)
+{
+	GuardRelationRecord *record = lock_record(relation);
+	Oid			root = InvalidOid;
+
+	if (record == NULL)
+		return InvalidOid;
+	if (record->rooted)
+		root = record->root;
+	LWLockRelease(lock);
+	return root;
+}
+
+bool
+guard_table_tell(const GuardUseBatch *batch)
+{
+	GuardRelationRecord *record = lock_record(batch->relation);
+	bool		told = false;
+
+	if (record == NULL)
+		return false;
+	if (record->is_root && guard_flag_try(&record->busy))
+	{
+		told = guard_sets_tell(&record->key, batch);
+		if (told)
+		{
+			record->count += batch->count;
+			record->last = Max(record->last, batch->last);
+		}
+		pg_atomic_clear_flag(&record->busy);
+	}
+	LWLockRelease(lock);
+	return told;
 }
 
 /*
@@ -436,7 +490,7 @@ guard_table_relations(void)
 		GuardRelationRecord record;
 
 		/* To the stack first: palloc may fail, and would leave the flag set. */
-		if (shared->key.database == MyDatabaseId &&
+		if (shared->key.database == MyDatabaseId && !shared->is_root &&
 			copy_record(shared, &record))
 		{
 			GuardRelationRecord *copy = palloc(sizeof(*copy));
@@ -447,6 +501,38 @@ guard_table_relations(void)
 	}
 	LWLockRelease(lock);
 	return result;
+}
+
+/*
+ * The root of a member is known: what was told of under the member moves there.
+ * Under another root it had been before, all uses are to be accounted for.
+ */
+void
+guard_table_adopt(Oid relation, Oid root)
+{
+	GuardRelationKey key = {MyDatabaseId, relation};
+	GuardRelationKey root_key = {MyDatabaseId, root};
+	GuardRelationRecord *record;
+	GuardRelationRecord *top = NULL;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	record = hash_search(relations, &key, HASH_FIND, NULL);
+	if (record != NULL)
+		top = make_record(&root_key, record->owner);
+	/* it may have made room for that */
+	record = hash_search(relations, &key, HASH_FIND, NULL);
+	if (record != NULL && top != NULL)
+	{
+		bool		again = record->root == root && top->is_root;
+
+		top->is_root = true;
+		top->count += again ? record->apart : record->count;
+		record->root = root;
+		record->rooted = true;
+		record->apart = 0;
+		guard_sets_move(&key, &root_key);
+	}
+	LWLockRelease(lock);
 }
 
 /*

@@ -11,6 +11,9 @@
  *	last two	when the last user used something, and when the last one who
  *				was not he did: enough to answer "last use by somebody other
  *				than me" exactly, for whoever asks
+ *	root		the topmost index of a partition's index.  A statement visits all
+ *				partitions or any of them, so it is told of under the root, if
+ *				that is known: whoever may read the catalogs finds it out
  *	share		what one database may have of the records of relations: so many
  *				are guaranteed, the rest is first come
  *	off			a session runs statements uncaptured: until it ends or is
@@ -49,6 +52,8 @@ typedef struct GuardUseBatch
 	uint32		aimed;			/* of these, aimed */
 	uint32		arbiters;		/* of these, as named arbiter */
 	uint32		writes;			/* of these, writing to the relation */
+	uint32		told;			/* of these, told of under its root */
+	bool		member;			/* it is an index of a partition */
 	int64		excused;
 } GuardUseBatch;
 
@@ -90,6 +95,12 @@ typedef struct GuardRelationRecord
 	int64		aimed_count;
 	int64		write_count;
 	int64		excused;
+	int64		apart;			/* uses of a member told of under itself */
+	Oid			root;			/* of a member, as it was last ... */
+	bool		rooted;			/* ... and is */
+	bool		member;
+	bool		is_root;		/* "count" is what its statements are to account
+								 * for, and nothing else is kept */
 	int64		others;			/* uses by services without a slot */
 	int64		longest_pause;
 	GuardRate	rate;
@@ -118,6 +129,7 @@ extern bool guard_walk_touches(QueryDesc *queryDesc);
 #define GUARD_USE_AIMED		0x01
 #define GUARD_USE_ARBITER	0x02
 #define GUARD_USE_WRITE		0x04
+#define GUARD_USE_MEMBER	0x08	/* an index of a partition */
 
 /* What this session has published of its own, to be left out for itself. */
 typedef struct GuardOwnUse
@@ -168,10 +180,18 @@ extern GuardPublished guard_table_publish(const GuardUseBatch *batch,
 										  uint64 session, bool create);
 extern void guard_table_lose(const GuardUseBatch *batch);
 
+/*
+ * The root under which statements of a relation are told of, and telling: the
+ * batch is of the root.  False: it cannot be told just now.
+ */
+extern Oid	guard_table_root(Oid relation);
+extern bool guard_table_tell(const GuardUseBatch *batch);
+
 /* Called from SQL and DDL: may wait for a moment. */
 extern bool guard_table_read(Oid relation, GuardRelationRecord *record,
 							 bool *unreadable);
 extern List *guard_table_relations(void);
+extern void guard_table_adopt(Oid relation, Oid root);
 extern void guard_table_saved(Oid relation, int64 count);
 extern void guard_table_forget(Oid relation);
 extern void guard_table_forget_database(Oid database);
@@ -200,6 +220,12 @@ extern bool guard_sets_add(const GuardRelationKey *key,
 						   const GuardUseBatch *batch,
 						   const GuardService *service, uint64 session,
 						   int64 *others);
+
+/* The same of a statement alone; and of all that are known of a member. */
+extern bool guard_sets_tell(const GuardRelationKey *key,
+							const GuardUseBatch *batch);
+extern void guard_sets_move(const GuardRelationKey *from,
+							const GuardRelationKey *to);
 
 /* What is known of a relation of this database; see capture.h. */
 extern int	guard_sets_count_statements(Oid relation);

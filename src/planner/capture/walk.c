@@ -81,6 +81,13 @@ is_ours(Relation rel)
 		rel->rd_rel->relnamespace != guard_store_schema;
 }
 
+static inline int
+membership(Relation rel)
+{
+	return rel->rd_rel->relispartition &&
+		rel->rd_rel->relkind == RELKIND_INDEX ? GUARD_USE_MEMBER : 0;
+}
+
 /*
  * A node used a relation.
  */
@@ -91,7 +98,8 @@ note_use(Relation rel, PlanState *node, int flags, WalkState *walk)
 		return;
 	if (likely(!walk->excused))
 		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
-						  (flags & WALK_AIMED) ? GUARD_USE_AIMED : 0);
+						  ((flags & WALK_AIMED) ? GUARD_USE_AIMED : 0) |
+						  membership(rel));
 	else
 		guard_pending_excuse(RelationGetRelid(rel), rel->rd_rel->relowner,
 							 guard_compat_executions(node));
@@ -407,21 +415,22 @@ excuse_probes(ResultRelInfo *target)
 }
 
 /*
- * Has this very transaction created the index?  Then nobody else can have
- * named it: what a migration does with its own index is no reason to refuse
- * the way back.
+ * How a named arbiter is used.  Has this very transaction created the index,
+ * then nobody else can have named it: what a migration does with its own index
+ * is no reason to refuse the way back.
  */
-static bool
-is_new(ResultRelInfo *target, Oid index)
+static int
+arbiter_flags(ResultRelInfo *target, Oid index)
 {
 	for (int i = 0; i < target->ri_NumIndices; i++)
 	{
 		Relation	rel = target->ri_IndexRelationDescs[i];
 
 		if (rel && RelationGetRelid(rel) == index)
-			return rel->rd_createSubid != InvalidSubTransactionId;
+			return membership(rel) |
+				(rel->rd_createSubid != InvalidSubTransactionId ? 0 : GUARD_USE_ARBITER);
 	}
-	return false;
+	return GUARD_USE_ARBITER;
 }
 
 /*
@@ -440,8 +449,8 @@ note_target(ResultRelInfo *target, int flags)
 
 	/* Empty where ON CONFLICT names no index: then any would do. */
 	foreach_oid(each, target->ri_onConflictArbiterIndexes)
-		guard_pending_use(each, rel->rd_rel->relowner, flags |
-						  (is_new(target, each) ? 0 : GUARD_USE_ARBITER));
+		guard_pending_use(each, rel->rd_rel->relowner,
+						  flags | arbiter_flags(target, each));
 	if (target->ri_onConflictArbiterIndexes == NIL)
 		excuse_probes(target);
 }
