@@ -10,6 +10,9 @@
 #                  rows, and look-ups of tenants of whom few are large.  For $watch_secs seconds each, traffic goes on while
 #                  the machine is disturbed in one way after the other (WATCH_NOISES names them).  Whatever is restored is a false
 #                  alarm.
+#
+# The hour that nothing must come back in for nothing: WATCH_SECS=3600 WATCH_NOISES=quiet bench/run --only watch, on a machine that does
+# nothing else; each of the other noises takes WATCH_SECS more.  WATCH_WAIT seconds (1800) are the most it waits for any one step.
 
 watch_secs=${WATCH_SECS:-60}
 watch_tables=10
@@ -69,12 +72,23 @@ watch_traffic() { # SECONDS RATE TABLE...
 	"${as[@]}" pgbench -n -c 4 -T "$secs" -R "$rate" -p "$(port_of watch)" "${files[@]}" > "$work/pgbench.log" 2>&1
 }
 
+# However busy the machine is: what takes longer is said, with what guard says of it.
 watch_wait() { # CONDITION
-	local end=$((SECONDS + 60))
+	local began=$SECONDS told=$SECONDS
 	until [ "$(sql watch -c "SELECT $1")" = t ]; do
-		[ "$SECONDS" -lt "$end" ] || fail "waited in vain for: $1"
+		[ "$SECONDS" -lt $((began + ${WATCH_WAIT:-1800})) ] || fail "waited in vain for: $1"
+		if [ "$SECONDS" -ge $((told + 60)) ]; then
+			told=$SECONDS
+			say "waiting for $((SECONDS - began)) s: $1"
+			sql watch -c "SELECT index_name, state, next_step, attempts, last_error FROM guard.soft_drop ORDER BY id DESC LIMIT 1" >&2
+		fi
 		sleep 0.05
 	done
+}
+
+# It may have come back before anybody has looked.
+watch_wait_hidden() {
+	watch_wait "(SELECT hidden_at IS NOT NULL OR state = 'dropped' FROM guard.soft_drop ORDER BY id DESC LIMIT 1)"
 }
 
 measure_restores() {
@@ -84,7 +98,7 @@ measure_restores() {
 		watch_traffic 3 200 0
 		sql watch -c "SET guard.quiet_period = '1h'" -c "DROP INDEX t0_one" 2> "$work/watch.sql.log"
 		state="(SELECT state FROM guard.soft_drop ORDER BY id DESC LIMIT 1)"
-		watch_wait "$state = 'hidden'"
+		watch_wait_hidden
 		sql watch -c 'CREATE TABLE IF NOT EXISTS began (at timestamptz)' -c 'INSERT INTO began SELECT clock_timestamp()' 2> "$work/watch.sql.log"
 		watch_traffic 10 200 0
 		[ "$(sql watch -c "SELECT $state")" = restored ] || { result "watch missed"; continue; }
@@ -105,7 +119,7 @@ measure_slow_downs() {
 		watch_traffic 8 20 "s$times" c1 c2
 		sql watch -c "SET guard.quiet_period = '1h'" -c "DROP INDEX s${times}_one" 2> "$work/watch.sql.log"
 		state="(SELECT state FROM guard.soft_drop ORDER BY id DESC LIMIT 1)"
-		watch_wait "$state IN ('hidden', 'dropped')"
+		watch_wait_hidden
 		sql watch -c 'CREATE TABLE IF NOT EXISTS began (at timestamptz)' -c 'INSERT INTO began SELECT clock_timestamp()' 2> "$work/watch.sql.log"
 		watch_traffic 30 20 "s$times" c1 c2
 		if [ "$(sql watch -c "SELECT $state")" = restored ]; then

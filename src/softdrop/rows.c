@@ -411,7 +411,7 @@ guard_softdrop_list_due(TimestampTz now, int *hidden, TimestampTz *next)
 		ids = add_ids(ids, guard_query_rows("SELECT s.id FROM guard.soft_drop s WHERE" HERE
 											" AND (s.due_at <= $3 OR s.due_at > $4) AND (s.state = 'hidden') = $5"
 											" ORDER BY row_number() OVER (PARTITION BY s.login_role"
-											" ORDER BY s.restore_wanted DESC, s.due_at), s.id",
+											" ORDER BY s.restore_wanted DESC, s.name_wanted DESC, s.due_at), s.name_wanted DESC, s.id",
 											P_HERE, P_TIME(now), P_TIME(far), P_BOOL(pass == 0)));
 		if (pass == 0)
 			*hidden = list_length(ids);

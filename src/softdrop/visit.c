@@ -564,7 +564,8 @@ prepare(Visit *visit)
 }
 
 /*
- * Look at some of them, as long as there is time; the rest is due at once.
+ * Look at some of them, as long as there is time; the rest is due at once.  What
+ * is not hidden, one of it apart, waits for what is, if that is due again.
  */
 static void
 look_at_some(Visit *visit, int from, int to, int64 limit)
@@ -573,8 +574,11 @@ look_at_some(Visit *visit, int from, int to, int64 limit)
 
 	for (int i = from; i < to; i++)
 	{
+		TimestampTz now = GetCurrentTimestamp();
+
 		CHECK_FOR_INTERRUPTS();
-		if (GetCurrentTimestamp() - began > limit)
+		if (now - began > limit ||
+			(i > visit->hidden && visit->next != 0 && visit->next <= now))
 		{
 			come_again(visit, began, true);
 			return;

@@ -99,8 +99,8 @@ typedef struct GuardRelationRecord
 	Oid			root;			/* of a member, as it was last ... */
 	bool		rooted;			/* ... and is */
 	bool		member;
-	bool		is_root;		/* "count" is what its statements are to account
-								 * for, and nothing else is kept */
+	bool		is_root;		/* "count" is what its statements are to
+								 * account for, and nothing else is kept */
 	int64		others;			/* uses by services without a slot */
 	int64		longest_pause;
 	GuardRate	rate;
