@@ -189,7 +189,7 @@ $s->ok('DROP INDEX o2.busy_a_idx');
 my $busy = session($node, 'busy');
 $busy->ok('BEGIN; ALTER INDEX o2.' . column('busy_a_idx', "parts -> 0 ->> 'holding_name'") . ' SET (fillfactor = 90)');
 $s->start("SELECT guard.restore('o2.busy_a_idx')");
-wait_until($busy, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query ~ '^SELECT guard.restore' AND backend_xid IS NOT NULL");
+wait_until($auth, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query ~ '^SELECT guard.restore' AND backend_xid IS NOT NULL");
 $busy->ok('COMMIT');
 like($s->result->{rows}[0][0], qr/^index o2.busy_a_idx is back/, 'a person who wants it back waits for who has it locked');
 
