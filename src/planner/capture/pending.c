@@ -412,12 +412,16 @@ publish_whole(PendingPair *pair)
 
 /*
  * Add the uses of a member, which are not told of yet, to those of its root.
- * Returns which of the "n" that is, or ROOTS where there is none.
+ * What visits several members at a time is one execution; "writes" is the most
+ * that there were of those, "count" the others.  Returns which of the "n" that
+ * is, or ROOTS where there is none.
  */
 static int
 add_to_root(const GuardUseBatch *batch, Oid root, GuardUseBatch *roots, int *n)
 {
 	int			i = *n;
+	uint32		uses = batch->count - batch->told;
+	uint32		alone = Min(batch->aimed, uses);
 
 	/* most have the same as the one before */
 	while (--i >= 0 &&
@@ -429,11 +433,12 @@ add_to_root(const GuardUseBatch *batch, Oid root, GuardUseBatch *roots, int *n)
 		i = (*n)++;
 		roots[i] = *batch;
 		roots[i].relation = root;
-		roots[i].count = roots[i].told = 0;
+		roots[i].count = roots[i].writes = roots[i].told = 0;
 	}
 	roots[i].first = Min(roots[i].first, batch->first);
 	roots[i].last = Max(roots[i].last, batch->last);
-	roots[i].count += batch->count - batch->told;
+	roots[i].count += alone;
+	roots[i].writes = Max(roots[i].writes, uses - alone);
 	return i;
 }
 
@@ -460,7 +465,10 @@ tell_of_roots(const int16 *places, int n)
 			pair->place = (uint8) add_to_root(&pair->batch, root, roots, &nroots);
 	}
 	for (int i = 0; i < nroots; i++)
+	{
+		roots[i].count += roots[i].writes;
 		told[i] = guard_table_tell(&roots[i]);
+	}
 	for (int i = 0; i < n && nroots > 0; i++)
 	{
 		PendingPair *pair = &pairs[places[i]];

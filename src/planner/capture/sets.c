@@ -260,19 +260,21 @@ guard_sets_tell(const GuardRelationKey *key, const GuardUseBatch *batch)
 }
 
 /*
- * What was known of one object is known of another.  What cannot be moved is
- * lost.
+ * What was known of a member is known of its root, an execution that used more
+ * than one member once.  What cannot be moved is lost.  Returns by how much more
+ * there is of the root than there was of the member.
  */
-void
+int64
 guard_sets_move(const GuardRelationKey *from, const GuardRelationKey *to)
 {
 	StatementSlot slots[GUARD_SET_SLOTS];
 	int			count = guard_slots_read(&statements, from->relation, slots);
 	GuardSet   *set = guard_slots_set(&statements, to->database, to->relation);
+	int64		more = 0;
 
 	(void) guard_slots_forget(&statements, from->database, from->relation, true);
 	if (!guard_flag_wait(&set->busy))
-		return;
+		return 0;
 	for (StatementSlot *slot = slots; slot < slots + count; slot++)
 	{
 		GuardUseBatch batch = {
@@ -280,11 +282,16 @@ guard_sets_move(const GuardRelationKey *from, const GuardRelationKey *to)
 			.first = slot->first, .last = slot->head.last
 		};
 
+		StatementSlot *its;
+
 		add_statement(set, to, &batch);
 		slot->head.object = to->relation;
-		((StatementSlot *) guard_slots_find(&statements, set, slot))->count += slot->count;
+		its = guard_slots_find(&statements, set, slot);
+		more -= Min(its->count, slot->count);
+		its->count = Max(its->count, slot->count);
 	}
 	pg_atomic_clear_flag(&set->busy);
+	return more;
 }
 
 /* ----------------------------------------------------------------

@@ -526,11 +526,11 @@ guard_table_adopt(Oid relation, Oid root)
 		bool		again = record->root == root && top->is_root;
 
 		top->is_root = true;
-		top->count += again ? record->apart : record->count;
+		top->count += (again ? record->apart : record->count) +
+			guard_sets_move(&key, &root_key);
 		record->root = root;
 		record->rooted = true;
 		record->apart = 0;
-		guard_sets_move(&key, &root_key);
 	}
 	LWLockRelease(lock);
 }

@@ -224,7 +224,7 @@ extern bool guard_sets_add(const GuardRelationKey *key,
 /* The same of a statement alone; and of all that are known of a member. */
 extern bool guard_sets_tell(const GuardRelationKey *key,
 							const GuardUseBatch *batch);
-extern void guard_sets_move(const GuardRelationKey *from,
+extern int64 guard_sets_move(const GuardRelationKey *from,
 							const GuardRelationKey *to);
 
 /* What is known of a relation of this database; see capture.h. */
