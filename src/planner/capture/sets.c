@@ -261,37 +261,51 @@ guard_sets_tell(const GuardRelationKey *key, const GuardUseBatch *batch)
 
 /*
  * What was known of a member is known of its root, an execution that used more
- * than one member once.  What cannot be moved is lost.  Returns by how much more
- * there is of the root than there was of the member.
+ * than one member once; *more is by how much there is more of the root than
+ * there was of the member.  False, and nothing is moved: somebody is at a set.
  */
-int64
-guard_sets_move(const GuardRelationKey *from, const GuardRelationKey *to)
+bool
+guard_sets_move(const GuardRelationKey *from, const GuardRelationKey *to,
+				int64 *more)
 {
-	StatementSlot slots[GUARD_SET_SLOTS];
-	int			count = guard_slots_read(&statements, from->relation, slots);
-	GuardSet   *set = guard_slots_set(&statements, to->database, to->relation);
-	int64		more = 0;
+	GuardSet   *source = guard_slots_set(&statements, from->database, from->relation);
+	GuardSet   *target = guard_slots_set(&statements, to->database, to->relation);
+	StatementSlot moved[GUARD_SET_SLOTS];
+	int			count = 0;
 
-	(void) guard_slots_forget(&statements, from->database, from->relation, true);
-	if (!guard_flag_wait(&set->busy))
-		return 0;
-	for (StatementSlot *slot = slots; slot < slots + count; slot++)
+	*more = 0;
+	if (!guard_flag_try(&source->busy))
+		return false;
+	if (target != source && !guard_flag_try(&target->busy))
+	{
+		pg_atomic_clear_flag(&source->busy);
+		return false;
+	}
+	foreach_slot(StatementSlot, slot, source)
+	{
+		if (slot->head.database != from->database || slot->head.object != from->relation)
+			continue;
+		moved[count++] = *slot;
+		guard_slots_clear(&statements, slot);
+	}
+	for (StatementSlot *slot = moved; slot < moved + count; slot++)
 	{
 		GuardUseBatch batch = {
 			.userid = slot->head.userid, .queryid = slot->head.queryid,
 			.first = slot->first, .last = slot->head.last
 		};
-
 		StatementSlot *its;
 
-		add_statement(set, to, &batch);
+		add_statement(target, to, &batch);
 		slot->head.object = to->relation;
-		its = guard_slots_find(&statements, set, slot);
-		more -= Min(its->count, slot->count);
+		its = guard_slots_find(&statements, target, slot);
+		*more -= Min(its->count, slot->count);
 		its->count = Max(its->count, slot->count);
 	}
-	pg_atomic_clear_flag(&set->busy);
-	return more;
+	pg_atomic_clear_flag(&source->busy);
+	if (target != source)
+		pg_atomic_clear_flag(&target->busy);
+	return true;
 }
 
 /* ----------------------------------------------------------------

@@ -504,8 +504,9 @@ guard_table_relations(void)
 }
 
 /*
- * The root of a member is known: what was told of under the member moves there.
- * Under another root it had been before, all uses are to be accounted for.
+ * The root of a member is known: what was told of under the member moves there,
+ * unless somebody is at it just now.  Of a member of another root all uses are
+ * to be accounted for.
  */
 void
 guard_table_adopt(Oid relation, Oid root)
@@ -514,6 +515,7 @@ guard_table_adopt(Oid relation, Oid root)
 	GuardRelationKey root_key = {MyDatabaseId, root};
 	GuardRelationRecord *record;
 	GuardRelationRecord *top = NULL;
+	int64		more;
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	record = hash_search(relations, &key, HASH_FIND, NULL);
@@ -521,13 +523,12 @@ guard_table_adopt(Oid relation, Oid root)
 		top = make_record(&root_key, record->owner);
 	/* it may have made room for that */
 	record = hash_search(relations, &key, HASH_FIND, NULL);
-	if (record != NULL && top != NULL)
+	if (record != NULL && top != NULL && guard_sets_move(&key, &root_key, &more))
 	{
 		bool		again = record->root == root && top->is_root;
 
 		top->is_root = true;
-		top->count += (again ? record->apart : record->count) +
-			guard_sets_move(&key, &root_key);
+		top->count += (again ? record->apart : record->count) + more;
 		record->root = root;
 		record->rooted = true;
 		record->apart = 0;

@@ -221,11 +221,11 @@ extern bool guard_sets_add(const GuardRelationKey *key,
 						   const GuardService *service, uint64 session,
 						   int64 *others);
 
-/* The same of a statement alone; and of all that are known of a member. */
+/* The same of a statement alone; and moving all that are known of a member. */
 extern bool guard_sets_tell(const GuardRelationKey *key,
 							const GuardUseBatch *batch);
-extern int64 guard_sets_move(const GuardRelationKey *from,
-							const GuardRelationKey *to);
+extern bool guard_sets_move(const GuardRelationKey *from,
+							const GuardRelationKey *to, int64 *more);
 
 /* What is known of a relation of this database; see capture.h. */
 extern int	guard_sets_count_statements(Oid relation);
