@@ -309,7 +309,7 @@ guard_evidence_forget_vanished(TimestampTz unused_since)
 {
 	ListCell   *lc;
 
-	foreach(lc, guard_capture_relations())
+	foreach(lc, guard_capture_relations(true))
 	{
 		GuardCapturedUse *use = lfirst(lc);
 

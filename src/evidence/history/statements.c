@@ -42,7 +42,7 @@ captured_queryids(int *n)
 	List	   *statements;
 	Datum	   *elements;
 
-	foreach_ptr(GuardCapturedUse, use, guard_capture_relations())
+	foreach_ptr(GuardCapturedUse, use, guard_capture_relations(false))
 		relations = lappend_oid(relations, use->relation);
 	statements = guard_capture_statements(relations, NULL);
 	elements = palloc((list_length(statements) + 1) * sizeof(Datum));

@@ -237,7 +237,7 @@ read_known_uses(Snapshotting *snap)
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	while (rows != NULL && guard_rows_next(rows))
 		take_stored(snap, rows);
-	foreach_ptr(GuardCapturedUse, use, guard_capture_relations())
+	foreach_ptr(GuardCapturedUse, use, guard_capture_relations(false))
 	{
 		Known	   *known = enter(snap, use->relation);
 

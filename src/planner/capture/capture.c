@@ -411,7 +411,7 @@ guard_capture_lost(Oid relation)
 }
 
 List *
-guard_capture_relations(void)
+guard_capture_relations(bool roots)
 {
 	List	   *records;
 	List	   *result = NIL;
@@ -420,7 +420,7 @@ guard_capture_relations(void)
 	if (!guard_table_attached())
 		return NIL;
 	(void) publish_all(InvalidOid);
-	records = guard_table_relations();
+	records = guard_table_relations(roots);
 	foreach(lc, records)
 	{
 		GuardCapturedUse *use = palloc(sizeof(*use));

@@ -160,8 +160,13 @@ extern bool guard_capture_in_explain(void);
 extern void guard_capture_status(GuardCaptureStatus *status);
 extern bool guard_capture_lookup(Oid relation, GuardCapturedUse *use);
 extern TimestampTz guard_capture_lost(Oid relation);
-extern List *guard_capture_relations(void); /* of GuardCapturedUse *, this
-											 * database */
+
+/*
+ * Of GuardCapturedUse *, this database; "roots" also of partitioned indexes,
+ * which are there for their statements only.
+ */
+extern List *guard_capture_relations(bool roots);
+
 
 /*
  * The statements of some relations; where these are indexes of partitions, of

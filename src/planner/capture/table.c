@@ -474,10 +474,11 @@ guard_table_read(Oid relation, GuardRelationRecord *record, bool *unreadable)
 }
 
 /*
- * All records of this database, as palloc'd GuardRelationRecord *.
+ * All records of this database, those of roots included or not, as palloc'd
+ * GuardRelationRecord *
  */
 List *
-guard_table_relations(void)
+guard_table_relations(bool roots)
 {
 	List	   *result = NIL;
 	HASH_SEQ_STATUS status;
@@ -490,7 +491,7 @@ guard_table_relations(void)
 		GuardRelationRecord record;
 
 		/* To the stack first: palloc may fail, and would leave the flag set. */
-		if (shared->key.database == MyDatabaseId && !shared->is_root &&
+		if (shared->key.database == MyDatabaseId && (roots || !shared->is_root) &&
 			copy_record(shared, &record))
 		{
 			GuardRelationRecord *copy = palloc(sizeof(*copy));

@@ -190,7 +190,7 @@ extern bool guard_table_tell(const GuardUseBatch *batch);
 /* Called from SQL and DDL: may wait for a moment. */
 extern bool guard_table_read(Oid relation, GuardRelationRecord *record,
 							 bool *unreadable);
-extern List *guard_table_relations(void);
+extern List *guard_table_relations(bool roots);
 extern void guard_table_adopt(Oid relation, Oid root);
 extern void guard_table_saved(Oid relation, int64 count);
 extern void guard_table_forget(Oid relation);
