@@ -51,13 +51,13 @@ tell_lives()
 }
 
 # Each ends by itself, within the second in which roll has started its successor.  Two releases side by side must not use up
-# the pool, however busy the machine is with other things, so the second service has half of the connections here.
+# the pool, however busy the machine is with other things, so all but the first service have fewer connections here: 40 at most in all.
 start_old_releases()
 {
 	start_service auth 211 $((BEFORE + 3)) 200 8
 	start_service auth 211 $((BEFORE + 5)) 200 8
 	start_service devices 211 $((BEFORE + 7)) 80 5
-	start_service push 211 $((BEFORE + 9)) 20 500 --connect
+	start_service push 211 $((BEFORE + 9)) 20 9 --connect --jobs=3
 }
 
 roll()
@@ -66,7 +66,7 @@ roll()
 	roll_next 'auth in the place of the first of two instances' auth 200 8
 	roll_next 'auth in the place of the second, and last' auth 200 8
 	roll_next 'devices' devices 80 5
-	roll_next push push 20 500 --connect
+	roll_next push push 20 9 --connect --jobs=3
 	ROLLED_TO=$((SECOND - BEFORE + 1))
 }
 
@@ -131,14 +131,15 @@ wait_for_the_drops()
 {
 	local until=$((SECONDS + 90)) index
 
-	while [ "$SECONDS" -lt "$until" ] && [ $((${#DROPPED_AT[@]} + ${#RESTORED_AT[@]})) -lt "${#INDEXES[@]}" ]; do
+	while [ "$SECONDS" -lt "$until" ] && [ $((${#DROPPED_AT[@]} + ${#RESTORED_AT[@]})) -lt "${#STATE[@]}" ]; do
 		nap 1
 		look_at_soft_drops
 	done
 	for index in "${INDEXES[@]}"; do
 		case ${STATE[$index]:-} in
 		dropped | restored) ;;
-		*) say "$index is still ${STATE[$index]:-there}: this machine is busy with other things." ;;
+		'') say "$index was dropped at once: when the migration came to it, it had not been used for a while." ;;
+		*) say "$index is still ${STATE[$index]}: this machine is busy with other things." ;;
 		esac
 	done
 }

@@ -82,7 +82,7 @@ as_root()
 # PostgreSQL does not run as root.
 choose_user()
 {
-	AS=(setsid setpriv --pdeathsig TERM)
+	AS=(setsid "$DEMO/ahead" setpriv --pdeathsig TERM)
 	if [ "$(id -u)" = 0 ]; then
 		AS+=(--reuid=postgres --regid=postgres --init-groups)
 	fi
@@ -145,7 +145,7 @@ create_cluster()
 		listen_addresses = ''
 		unix_socket_directories = '$WORK/socket'
 		shared_preload_libraries = 'pg_stat_statements, guard'
-		max_connections = 44		# 40 for the services, 3 reserved, 1 for the sampler
+		max_connections = 60		# 40 for the services; see traffic.sh
 		superuser_reserved_connections = 3
 		shared_buffers = 512MB
 
@@ -165,7 +165,7 @@ start_server()
 {
 	local as=("${AS[@]}")
 
-	as[3]=QUIT		# an immediate shutdown, should this script be killed
+	as[4]=QUIT		# an immediate shutdown, should this script be killed
 	unset "${!PG@}"
 	export PGHOST=$WORK/socket
 	"${as[@]}" "$BIN/postgres" -D "$WORK/data" > "$WORK/server.log" 2>&1 &

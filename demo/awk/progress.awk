@@ -5,6 +5,9 @@
 # latency, failures (given up or refused) since then as a text, refusals so far,
 # and the new `before`.
 #
+# Where it was called late, that is more than one second: answers are per second
+# all the same.
+#
 #   progress: 5.0 s, 300.0 tps, lat 0.512 ms stddev 0.1, 0 failed, lag 0.05 ms, 3 skipped
 
 BEGIN {
@@ -13,6 +16,7 @@ BEGIN {
 }
 
 /^progress:/ && ++lines[FILENAME] > seen[FILENAME] {
+	if (++fresh[FILENAME] > seconds) seconds = fresh[FILENAME]
 	answers += $4
 	waited += $4 * $7
 	for (i = 8; i < NF; i++) if ($(i + 1) ~ /^skipped/) failures += $i
@@ -34,5 +38,5 @@ END {
 
 	state = "refused " refused + 0
 	for (f in lines) state = state " " f " " lines[f]
-	printf "%d|%s|%s|%d|%s\n", answers + 0.5, latency, failures ? grouped(failures) : "", refused, state
+	printf "%d|%s|%s|%d|%s\n", (seconds ? answers / seconds : 0) + 0.5, latency, failures ? grouped(failures) : "", refused, state
 }
