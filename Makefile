@@ -11,6 +11,7 @@
 #   make check-chain             random sequences of events: the index that traffic needs stays, whatever happens; CHAIN_SECS=60
 #   make fuzz                    libFuzzer and a mutator of SQL on what reads other people's words; FUZZ_SECS=60
 #   make check-source            what can be seen without running: ASCII, layout, names, comments, citations, layers, links
+#   make reference               write doc/settings.md and doc/functions.md anew, from what guard itself says
 #   make indent                  lay out the C source as pgindent does
 #   make && sudo make install    build and install into the server that PG_CONFIG (default: pg_config in PATH) belongs to
 #   make installcheck            run the tests against what is installed, each kind on a private server (not as root)
@@ -30,7 +31,7 @@
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.control)
 
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
-SELF_SUFFICIENT = check check-all check-chain check-clients check-histories check-packages check-postgres check-source indent fuzz demo bench deb
+SELF_SUFFICIENT = check check-all check-chain check-clients check-histories check-packages check-postgres check-source indent reference fuzz demo bench deb
 # Nor do these.
 TOOLS = guard_review guard_review.1 install-tools uninstall-tools
 SELF_SUFFICIENT += $(TOOLS)
@@ -58,6 +59,8 @@ fuzz:
 	$(RUN) env $(MAKEOVERRIDES) test/fuzz/run
 indent:
 	$(RUN) src/tools/indent
+reference:
+	@for page in settings functions; do src/tools/reference $$page > doc/$$page.md; done
 deb:
 	$(RUN) env $(MAKEOVERRIDES) packaging/deb
 demo:

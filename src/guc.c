@@ -138,106 +138,135 @@ check_pattern(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/* Judging drops. */
 static void
 define_judgement(void)
 {
 	DefineCustomEnumVariable("guard.mode",
 							 "Whether drops of indexes are judged.",
-							 "off: nothing is judged or captured; observe: judged and "
-							 "reported, never refused; enforce: a drop that would be "
-							 "missed is refused.",
+							 "off: nothing is judged or captured; observe: judged and reported, "
+							 "never refused; enforce: a drop that would be missed is refused. "
+							 "Begin with observe, and read the server log. For a test database "
+							 "prefer observe to off.",
 							 &guard_guc_mode, GUARD_MODE_ENFORCE, mode_options,
 							 PGC_SUSET, 0, NULL, assign_mode, NULL);
 	DefineCustomEnumVariable("guard.hot_action",
 							 "What happens to a drop of an index that is still needed.",
-							 "block: it is refused; delay: a plain DROP INDEX is carried "
-							 "out in stages that can be undone, all else is refused.",
+							 "block: it is refused; delay: a plain DROP INDEX is carried out in "
+							 "stages that can be undone, all else is refused. Choose delay where "
+							 "migrations often run before the code that goes with them.",
 							 &guard_guc_hot_action, GUARD_HOT_BLOCK, hot_options,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("guard.unknown_action",
 							 "What happens to a drop when too little is known of the index.",
-							 "auto: refused where the table is larger than "
-							 "guard.rebuild_limit, otherwise allowed with a warning; "
-							 "delay: carried out in stages where that is possible, "
-							 "otherwise allowed.",
+							 "auto: refused where the table is larger than guard.rebuild_limit, "
+							 "otherwise allowed with a warning; allow: with a warning; delay: "
+							 "carried out in stages where that is possible, otherwise allowed; "
+							 "block: refused. Choose block where nobody minds to ask for an "
+							 "approval.",
 							 &guard_guc_unknown_action, GUARD_UNKNOWN_AUTO,
 							 unknown_options, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("guard.two_person",
 							 "Whether an approval by the login role that drops does not count.",
-							 NULL, &guard_guc_two_person, false,
+							 "Switch it on where nobody shall drop a needed index alone; a login "
+							 "role that approves cannot drop then.",
+							 &guard_guc_two_person, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.lookback",
 							"How long a use keeps an index, unless it ended earlier.",
-							NULL, &guard_guc_lookback,
+							"Raise it where something runs more seldom than monthly, such as "
+							"the reports of a quarter; guard.history_retention must be longer.",
+							&guard_guc_lookback,
 							35 * SECS_PER_DAY_INT, 1, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.quiet_period",
 							"How long an index must be quiet before its use can have ended.",
-							NULL, &guard_guc_quiet_period,
+							"And for one and a half times the longest pause between its uses. "
+							"Lower it where indexes go within hours of a deployment; report "
+							"deployments instead, and it does not matter.",
+							&guard_guc_quiet_period,
 							SECS_PER_DAY_INT, 1, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.min_evidence_age",
 							"How long an index must have been observed before nothing seen means cold.",
-							NULL, &guard_guc_min_evidence_age,
+							"Lower it for a new installation only if everything that uses "
+							"indexes runs within that time.",
+							&guard_guc_min_evidence_age,
 							7 * SECS_PER_DAY_INT, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.min_scans",
 							"Scans counted by the server that no captured statement explains, below which they mean nothing.",
-							"Planning and EXPLAIN alone raise an index's counter.",
+							"Planning and EXPLAIN alone raise an index's counter. Matters where "
+							"guard is not preloaded.",
 							&guard_guc_min_scans, 50, 1, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.rebuild_limit",
 							"Table size above which an index takes too long to rebuild to wait for COMMIT, or to drop in the dark.",
-							NULL, &guard_guc_rebuild_limit,
+							"Raise it if CREATE INDEX on a table of that size is no trouble.",
+							&guard_guc_rebuild_limit,
 							256 * 1024, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomRealVariable("guard.harmless_cost_ratio",
 							 "Cost of a statement without an index, relative to its cost with it, that passes for no difference.",
-							 NULL, &guard_guc_harmless_cost_ratio,
+							 "A cost that is measured the same may still be estimated above it; "
+							 "such an index is refused as needed. Lower means more refusals.",
+							 &guard_guc_harmless_cost_ratio,
 							 1.1, 1.0, 10.0,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
+/* Hiding. */
 static void
 define_hiding(void)
 {
 	DefineCustomBoolVariable("guard.hiding",
 							 "Whether hidden indexes are hidden from the planner.",
-							 "off: it sees them all, from the next statement of every session on.",
+							 "off: it sees them all, from the next statement of every session "
+							 "on. For emergencies.",
 							 &guard_guc_hiding, true,
 							 PGC_SIGHUP, 0, NULL, assign_hiding, NULL);
 }
 
+/* Drops in stages. */
 static void
 define_softdrop(void)
 {
 	DefineCustomIntVariable("guard.trial_period",
 							"How long an index stays hidden, and watched, before it is dropped.",
-							NULL, &guard_guc_trial_period,
+							"At least, and one and a half times the longest pause between its "
+							"uses. Raise it where something runs more seldom than that.",
+							&guard_guc_trial_period,
 							7 * SECS_PER_DAY_INT, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomRealVariable("guard.restore_factor",
 							 "How many times slower than before a statement must be for its hidden index to come back.",
-							 NULL, &guard_guc_restore_factor,
+							 "Lower means that an index comes back sooner, and more often for "
+							 "nothing.",
+							 &guard_guc_restore_factor,
 							 3.0, 1.1, 1000.0,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
+/* History. */
 static void
 define_history(void)
 {
 	DefineCustomIntVariable("guard.snapshot_interval",
 							"How often the worker writes down what was counted and captured; 0: never.",
-							"guard.snapshot() does the same at any time.",
+							"guard.snapshot() does the same at any time. It is what a crash "
+							"loses at most.",
 							&guard_guc_snapshot_interval, 300, 0, SECS_PER_DAY_INT,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.history_retention",
 							"How long it is remembered.",
-							NULL, &guard_guc_history_retention,
+							"Longer than the longest pause between uses that matter. An index "
+							"that is used every hour takes 109 kB a year.",
+							&guard_guc_history_retention,
 							400 * SECS_PER_DAY_INT, SECS_PER_DAY_INT, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
+/* The audit log. */
 static void
 define_audit(void)
 {
@@ -249,31 +278,38 @@ define_audit(void)
 							PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
+/* Alerts. */
 static void
 define_alerts(void)
 {
 	DefineCustomBoolVariable("guard.alerts",
 							 "Whether guard raises alerts: in the server log, on channel guard_alert, in guard.audit_log.",
-							 NULL, &guard_guc_alerts, true,
+							 "guard.test_alert() raises one, to see whether it arrives.",
+							 &guard_guc_alerts, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.alert_pool_busy",
 							"Busy connections, in percent of max_connections, at which an alert is raised; 0: never.",
-							"A connection is busy unless it is idle.",
+							"A connection is busy unless it is idle. The alert comes after "
+							"three seconds. One of guard's two visitors is kept busy by it.",
 							&guard_guc_alert_pool_busy, 0, 0, 100,
 							PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
+/* Capture. */
 static void
 define_capture(void)
 {
 	DefineCustomBoolVariable("guard.capture",
 							 "Whether executed statements are recorded for the indexes they use.",
-							 NULL, &guard_guc_capture, true,
+							 "off: who uses an index is not known; use is what the server "
+							 "counts.",
+							 &guard_guc_capture, true,
 							 PGC_SIGHUP, 0, NULL, assign_capture, NULL);
 
 	DefineCustomStringVariable("guard.application_name_pattern",
 							   "How services name themselves and their version in application_name.",
-							   "%s is the service, %v its version.",
+							   "%s is the service, %v its version; what stands between the two "
+							   "separates them.",
 							   &guard_guc_application_name_pattern, "%s/%v",
 							   PGC_SIGHUP, 0, check_pattern, NULL, NULL);
 
@@ -286,29 +322,39 @@ define_capture(void)
 		return;
 	DefineCustomIntVariable("guard.max_indexes",
 							"Number of indexes and tables whose use can be recorded.",
-							NULL, &guard_guc_max_indexes, 10000, 100, 10000000,
+							"Raise it when guard.status says that some found no room: those are "
+							"unknown. Each of n databases with guard is guaranteed 1 / (2 n) of "
+							"it.",
+							&guard_guc_max_indexes, 10000, 100, 10000000,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.max_statements",
 							"Number of pairs of index and statement that can be recorded.",
-							NULL, &guard_guc_max_statements, 5000, 100, 10000000,
+							"Raise it when guard.status counts evicted ones and predictions are "
+							"missing.",
+							&guard_guc_max_statements, 5000, 100, 10000000,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
+/* Plans without an index. */
 static void
 define_whatif(void)
 {
 	DefineCustomBoolVariable("guard.whatif",
 							 "Whether statements are sometimes planned once more without an index they use.",
-							 NULL, &guard_guc_whatif, true,
+							 "off: there are no predictions, and nothing is harmless by its "
+							 "plans. Takes at most a hundredth of one processor.",
+							 &guard_guc_whatif, true,
 							 PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.whatif_interval",
 							"How often a statement is planned without the same index.",
-							NULL, &guard_guc_whatif_interval, 3600, 0, INT_MAX,
+							"For tests of guard.",
+							&guard_guc_whatif_interval, 3600, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_S | GUC_NOT_IN_SAMPLE,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.whatif_time_limit",
 							"Planning time above which a statement is not planned once more.",
-							NULL, &guard_guc_whatif_time_limit, 10, 0, INT_MAX,
+							"For tests of guard.",
+							&guard_guc_whatif_time_limit, 10, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS | GUC_NOT_IN_SAMPLE,
 							NULL, NULL, NULL);
 

@@ -1,5 +1,5 @@
--- What guard has seen, written down with dates, so that it outlives restarts,
--- crashes, resets and failovers.  Not dumped: it is about this server's traffic.
+-- History.  What guard has seen, written down with dates, so that it outlives
+-- restarts, crashes, resets and failovers.  Not dumped: it is about this server's traffic.
 -- Columns are read by number in C: new ones go to the end.
 
 CREATE TABLE guard.evidence_epoch (
@@ -92,4 +92,5 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_snapshot';
 COMMENT ON FUNCTION guard.snapshot() IS
 'Write down what the server counted and guard captured since the last time, and forget what is older than guard.history_retention. Where guard is preloaded its worker does so every guard.snapshot_interval; elsewhere call it every few minutes, e.g. from cron. Returns false, having done nothing, when another session is at it, one of guard''s tables is locked, or guard.mode is off. Raises 25006 on a standby or in a read-only transaction.';
+-- example: SELECT guard.snapshot();
 REVOKE ALL ON FUNCTION guard.snapshot() FROM PUBLIC;

@@ -29,6 +29,7 @@ CREATE VIEW guard.hidden_indexes WITH (security_barrier) AS
 	   AND (pg_has_role('pg_read_all_stats', 'USAGE') OR pg_has_role(t.relowner, 'USAGE'));
 COMMENT ON VIEW guard.hidden_indexes IS
 'Indexes that the planner does not see: since when, by whom and why; kind is hand (guard.hide) or softdrop (a stage of a soft drop). Shows a table''s owner his own, members of pg_read_all_stats all.';
+-- example: SELECT index_name, kind, hidden_at, hidden_by, reason FROM guard.hidden_indexes;
 GRANT SELECT ON guard.hidden_indexes TO PUBLIC;
 
 CREATE TABLE guard.hidden_time (
@@ -65,12 +66,14 @@ LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_hide';
 COMMENT ON FUNCTION guard.hide(regclass, text) IS
 'Have the planner pass over this index, with the indexes of its partitions, present and future. It stays maintained. In effect for new plans of every session, prepared statements included, from commit on; transactions that are open then may finish with the plans that they have. A second call replaces the reason. Takes an ACCESS SHARE lock on the table. Raises 22004 for null, 42809 for what is not an index, 42501 unless the caller owns the table, 55000 without preloading, for an index that is not valid and for one in a soft drop, 0A000 for one that enforces or identifies something, or that logical replication may use.';
+-- example: SELECT guard.hide('auth.users_team_idx', 'rehearsal of its drop');
 
 CREATE FUNCTION guard.unhide(index regclass) RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_unhide';
 COMMENT ON FUNCTION guard.unhide(regclass) IS
 'Take back what guard.hide() did to exactly this index; in effect from commit on. Waits for no lock on the table. Raises 22004 for null, 42809 for what is not an index, 42704 when it is not hidden, 42501 unless the caller owns the table, 55000 for an index in a soft drop.';
+-- example: SELECT guard.unhide('auth.users_team_idx');
 
 REVOKE ALL ON FUNCTION guard.hide(regclass, text), guard.unhide(regclass)
 	FROM PUBLIC;

@@ -1,4 +1,4 @@
--- Soft drops: a DROP INDEX carried out in stages.  The first four columns are
+-- Drops in stages.  A soft drop is a DROP INDEX carried out in stages.  The first four columns are
 -- read by number in C.
 
 CREATE TABLE guard.soft_drop (
@@ -97,6 +97,7 @@ CREATE VIEW guard.soft_drops WITH (security_barrier) AS
 	   AND (pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') OR pg_catalog.pg_has_role(t.relowner, 'USAGE'));
 COMMENT ON VIEW guard.soft_drops IS
 'Indexes that were dropped in stages: what state each is in, and what comes next, and when. Shows a table''s owner his own, members of pg_read_all_stats all. next_at is the earliest time.';
+-- example: SELECT index_name, state, next_step, next_at, last_error FROM guard.soft_drops;
 GRANT SELECT ON guard.soft_drops TO PUBLIC;
 
 CREATE FUNCTION guard.restore(name text) RETURNS text
@@ -104,4 +105,5 @@ LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_restore';
 COMMENT ON FUNCTION guard.restore(text) IS
 'Gives an index back that was dropped in stages, under its old name, and says what was done; one that is gone already is created again by a background worker, CONCURRENTLY. name is the old name, with or without schema, or the name that it bears now. Where another relation has taken the old name, the index stays what it is called. Locks the index in SHARE UPDATE EXCLUSIVE mode. Raises 22004 for null, 42704 when there is no such soft drop, 42501 unless the caller owns the table.';
+-- example: SELECT guard.restore(index_name) FROM guard.soft_drops WHERE state IN ('waiting', 'hidden');
 REVOKE ALL ON FUNCTION guard.restore(text) FROM PUBLIC;

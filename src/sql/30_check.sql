@@ -9,6 +9,8 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_check';
 COMMENT ON FUNCTION guard.check(regclass) IS
 'What would happen if the index, or each index of the table, were dropped by name now. facts is the evidence; its rule is the number of the rule that matched, in the table of section 5 of the design (doc/internals/design.md). Changes nothing, waits for no lock. NULL gives no row. Raises 42501 for anybody but the owner of the table and members of pg_read_all_stats, 42809 for what is not an index or a table.';
+-- example: SELECT index, verdict, reason, detail FROM guard.check('auth.users_email_idx');
+-- example: SELECT index, verdict, reason, facts->>'rule' AS rule FROM guard.check('auth.users');
 
 CREATE FUNCTION guard.index_statements(index regclass,
 	OUT queryid bigint, OUT query text, OUT uses bigint,
@@ -22,6 +24,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_index_statements';
 COMMENT ON FUNCTION guard.index_statements(regclass) IS
 'The captured statements that use an index, most frequent first. Times are in milliseconds. mean_time and query come from pg_stat_statements and are null without it; query is null for anybody but members of pg_read_all_stats. predicted_time is what a call would take without the index, by estimate, between predicted_low and predicted_high; predicted_connections is calls_per_second times that, the connections that the statement would keep busy; other_index is what the planner would use instead: all null where the statement has not been planned without the index lately. services are those of the index. Waits for no lock. Raises 42501 and 42809 as guard.check does.';
+-- example: SELECT query, calls_per_second, mean_time, predicted_time, predicted_connections, services FROM guard.index_statements('auth.users_email_idx');
 
 CREATE FUNCTION guard.indexes(
 	OUT table_schema text, OUT table_name text, OUT index_name text,
@@ -94,6 +97,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_status';
 COMMENT ON FUNCTION guard.status() IS
 'What works here, what is missing, and since when guard knows what it knows, in a fixed order, for programs. The view guard.status is the same for eyes.';
+-- example: SELECT state FROM guard.status() WHERE item = 'capture';
 
 -- The first rule that matches says what to do about it; without one all is well.
 CREATE VIEW guard.status WITH (security_barrier) AS

@@ -1,4 +1,4 @@
--- The record of what was asked and answered.
+-- The audit log.  The record of what was asked and answered.
 
 CREATE FUNCTION guard.last_drops(since interval DEFAULT '1 day',
 	OUT at timestamptz, OUT event text, OUT index_name text,
@@ -25,6 +25,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION guard.last_drops(interval) IS
 'What was dropped, hidden or refused lately, newest first, with the statement that brings each index back: the first thing to look at when latency jumps. For members of pg_read_all_stats.';
+-- example: SELECT at, event, index_name, login_role, definition FROM guard.last_drops('3 hours');
 REVOKE ALL ON FUNCTION guard.last_drops(interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.last_drops(interval) TO pg_read_all_stats;
 
@@ -45,4 +46,5 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_prune_audit_log';
 COMMENT ON FUNCTION guard.prune_audit_log() IS
 'Delete what is older than guard.audit_retention from guard.audit_log, now; returns how many rows. guard''s worker does so by itself.';
+-- example: SELECT guard.prune_audit_log();
 REVOKE ALL ON FUNCTION guard.prune_audit_log() FROM PUBLIC;

@@ -1,10 +1,11 @@
--- The pool of connections, and alerts.
+-- Connections and alerts.
 
 CREATE FUNCTION guard.service_of(application_name text, role text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'guard_sql_service_of';
 COMMENT ON FUNCTION guard.service_of(text, text) IS
 'Which service guard takes a session for: application_name without what tells processes and versions of one service apart, or the login role where nothing is left of it; by guard.application_name_pattern. NULL for null.';
+-- example: SELECT guard.service_of('auth-7f9c6d5b8-x2v4q/2.10', 'app');
 
 CREATE FUNCTION guard.pool_before(OUT at timestamptz, OUT service text,
 	OUT connections integer, OUT busy integer, OUT complete boolean)
@@ -69,6 +70,7 @@ SELECT r.service, r.connections,
  ORDER BY r.service IS NOT NULL, r.connections DESC, r.service;
 COMMENT ON VIEW guard.pool_health IS
 'Client connections of all databases: one row for all together (service null), and one for each service. busy is active_on_cpu (running a statement, waiting for nothing), waiting (in a statement; waiting_for says for what kind of thing how many do) and idle_in_transaction together. connections_per_second and busy_per_second: how fast they grew since the worker counted them last, at compared_with; null without preloading. Who may not see what other roles'' sessions do (PostgreSQL shows it to members of pg_read_all_stats) gets connections alone where any of them is another role''s, background workers included, but for guard''s own.';
+-- example: SELECT service, connections, connection_limit, busy, waiting, idle_in_transaction FROM guard.pool_health;
 GRANT SELECT ON guard.pool_health TO PUBLIC;
 
 CREATE FUNCTION guard.test_alert() RETURNS boolean
@@ -76,4 +78,5 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_test_alert';
 COMMENT ON FUNCTION guard.test_alert() IS
 'Raises an alert of kind test, to see whether it arrives: a line in the server log at once; at commit, a notification on channel guard_alert and a row of guard.audit_log. Returns false, having done nothing, where guard.alerts or guard.mode is off. Raises 25006 on a standby or in a read-only transaction.';
+-- example: SELECT guard.test_alert();
 REVOKE ALL ON FUNCTION guard.test_alert() FROM PUBLIC;

@@ -39,4 +39,5 @@ SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
    AND pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
 COMMENT ON VIEW guard.metrics IS
 'Figures for Prometheus, in its conventions. What is not known has no row. No row for anybody but members of pg_read_all_stats.';
+-- example: SELECT name, labels, value FROM guard.metrics ORDER BY name;
 GRANT SELECT ON guard.metrics TO pg_read_all_stats;
