@@ -328,7 +328,7 @@ define_capture(void)
 							&guard_guc_max_indexes, 10000, 100, 10000000,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.max_statements",
-							"Number of pairs of index and statement that can be recorded.",
+							"Number of pairs of index and statement that can be recorded, a partitioned index being one.",
 							"Raise it when guard.status counts evicted ones and predictions are "
 							"missing.",
 							&guard_guc_max_statements, 5000, 100, 10000000,
