@@ -29,10 +29,9 @@ VACUUM (FREEZE, ANALYZE);
 CREATE PROCEDURE hide_many(others int) LANGUAGE sql AS $$
 	DELETE FROM guard.hidden_index;
 	INSERT INTO guard.hidden_index
-	SELECT indrelid, indexrelid, d.oid, s.system_identifier, 'public', t.relname, i.relname, false, 'hand', now(), session_user, NULL
-	  FROM pg_index x JOIN pg_class t ON t.oid = indrelid JOIN pg_class i ON i.oid = indexrelid, pg_database d, pg_control_system() s
-	 WHERE datname = current_database() AND t.relname LIKE 'other%'
-	 ORDER BY indexrelid LIMIT others;
+	SELECT id, false, 'hand', now(), session_user, NULL FROM guard.object
+	 WHERE index_name IS NOT NULL AND gone_at IS NULL AND table_name LIKE 'other%'
+	 ORDER BY index_oid LIMIT others;
 	SELECT guard.hide('concerned_i_idx');
 $$;
 

@@ -20,7 +20,7 @@ SELECT guard.hide('users_email_idx');
 :email;
 :team;
 SELECT index_name, hidden FROM guard.index_facts ORDER BY 1;
-SELECT index_name, table_name, kind, hidden_by = session_user AS mine, reason, hidden_at <= clock_timestamp() AS dated FROM guard.hidden_index;
+SELECT index_name, table_name, kind, hidden_by = session_user AS mine, reason, hidden_at <= clock_timestamp() AS dated FROM guard.hidden_index JOIN guard.object o ON o.id = object;
 -- a second call replaces the reason
 SELECT guard.hide('users_email_idx', 'is it needed?');
 SELECT reason FROM guard.hidden_index;

@@ -36,7 +36,7 @@ DROP INDEX users_id_idx;
 -- that goes with it through a rebuild and a new name
 REINDEX INDEX CONCURRENTLY users_id_idx;
 ALTER INDEX users_id_idx RENAME TO renamed_idx;
-SELECT count(*) FROM guard.hidden_time WHERE index_oid = 'renamed_idx'::regclass;
+SELECT count(*) FROM guard.hidden_time JOIN guard.object o ON o.id = object WHERE index_oid = 'renamed_idx'::regclass;
 ALTER INDEX renamed_idx RENAME TO users_id_idx;
 -- had it been visible all the time, the use would have ended
 CREATE TABLE kept AS SELECT * FROM guard.hidden_time;
@@ -64,7 +64,7 @@ DROP INDEX users_id_idx;
 SELECT guard.unhide('users_id_new');
 DROP INDEX users_id_idx;
 -- gone is gone
-SELECT count(*) FROM guard.hidden_time WHERE index_name = 'users_id_idx';
-SELECT index_name FROM guard.hidden_time ORDER BY 1;
+SELECT count(*) FROM guard.hidden_time JOIN guard.object o ON o.id = object WHERE index_name = 'users_id_idx';
+SELECT index_name FROM guard.hidden_time JOIN guard.object o ON o.id = object ORDER BY 1;
 DROP INDEX users_team_idx;
-SELECT index_name FROM guard.hidden_time;
+SELECT index_name FROM guard.hidden_time JOIN guard.object o ON o.id = object;

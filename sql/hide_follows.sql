@@ -13,7 +13,7 @@ ANALYZE users;
 SELECT guard.hide('users_email_idx', 'on trial');
 \set plan 'SELECT plan($$SELECT id FROM users WHERE email = ''user17''$$);'
 -- what is registered, and whether it is what there is
-\set hidden 'SELECT table_schema, table_name, index_name, reason, (SELECT oid FROM pg_class c WHERE c.oid = index_oid AND relname = index_name) IS NOT NULL AS found FROM guard.hidden_index;'
+\set hidden 'SELECT table_schema, table_name, index_name, reason, (SELECT oid FROM pg_class c WHERE c.oid = index_oid AND relname = index_name) IS NOT NULL AS found FROM guard.hidden_index JOIN guard.object o ON o.id = object;'
 :plan
 
 -- new OIDs
@@ -103,18 +103,3 @@ DROP TABLE users;
 SELECT count(*) FROM guard.hidden_time;
 -- the audit log has it all
 SELECT command, object, reason FROM guard.audit_log WHERE command ~ 'hide' ORDER BY id;
-
--- a row of another server, or another database, hides nothing, and is left alone
-CREATE TABLE t AS SELECT i AS a, i AS b FROM generate_series(1, 3000) i;
-CREATE INDEX t_a_idx ON t (a);
-SELECT guard.hide('t_a_idx');
-SELECT plan('SELECT b FROM t WHERE a = 17');
-UPDATE guard.hidden_index SET system_identifier = system_identifier + 1;
-SELECT plan('SELECT b FROM t WHERE a = 17');
-SELECT hidden FROM guard.index_facts;
-SELECT guard.unhide('t_a_idx');
-UPDATE guard.hidden_index SET system_identifier = system_identifier - 1, database_oid = 1;
-SELECT plan('SELECT b FROM t WHERE a = 17');
-SELECT guard.hide('t_a_idx');
-SELECT count(*) FROM guard.hidden_index;
-SELECT plan('SELECT b FROM t WHERE a = 17');

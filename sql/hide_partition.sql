@@ -92,7 +92,7 @@ ALTER INDEX events_2a_at_idx RENAME TO deep_idx;
 ALTER TABLE events RENAME TO events_old;
 ALTER TABLE events_old RENAME TO events;
 :first
-SELECT index_name FROM guard.hidden_index;
+SELECT index_name FROM guard.hidden_index JOIN guard.object o ON o.id = object;
 SELECT guard.unhide('renamed_idx');
 :first
 :deep

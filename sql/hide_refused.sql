@@ -95,7 +95,7 @@ SET ROLE regress_guard_owner;
 SELECT guard.hide('users_team_idx', 'mine');
 SELECT index_name, hidden FROM guard.index_facts WHERE hidden;
 RESET ROLE;
-SELECT index_name, reason FROM guard.hidden_index;
+SELECT index_name, reason FROM guard.hidden_index JOIN guard.object o ON o.id = object;
 SELECT command, object, reason FROM guard.audit_log WHERE command ~ 'hide' ORDER BY id;
 
 -- constraints do not ask the planner

@@ -29,8 +29,6 @@
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "planner/capture/capture.h"
-#include "planner/hide/hide.h"
-#include "evidence/registrations/registration.h"
 #include "store/identity.h"
 #include "store/store.h"
 
@@ -183,7 +181,8 @@ static void
 collect_identity(GuardEvidence *evidence)
 {
 	evidence->object = guard_identity_of(evidence->index);
-	if (evidence->object != NULL)
+	/* not where it was rebuilt unseen, see store/identity.c */
+	if (evidence->object != NULL && evidence->object->index == evidence->index)
 		evidence->created_at = evidence->object->created_at;
 }
 
@@ -252,8 +251,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf,
 }
 
 /*
- * The old OID is gone.  What was noted of it moves to the new one; a
- * registration finds it by name (see protection.c).
+ * The old OID is gone.  What was noted of it by OID moves to the new one.
  */
 void
 guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
@@ -263,18 +261,9 @@ guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
 
 	guard_inherited_record(old, successor);
 	guard_identity_became(old->index, successor);
-	guard_hide_rebuilt(old->index, successor);
 	guard_history_rebuilt(old->index, successor);
 	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
-}
-
-void
-guard_evidence_refresh(void)
-{
-	guard_registration_refresh("protection", 0, "");
-	guard_registration_refresh("dependency", 0, "");
-	guard_approvals_refresh();
 }
 
 /*
@@ -286,21 +275,10 @@ guard_evidence_forget(Oid relation)
 	Oid			types[] = {OIDOID};
 	Datum		values[] = {ObjectIdGetDatum(relation)};
 
-	guard_hide_forget_past(relation);
 	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
 	guard_history_forget(relation);
 	guard_store_execute("DELETE FROM guard.moved_table WHERE table_oid OPERATOR(pg_catalog.=) $1",
-						1, types, values, NULL);
-	guard_store_execute("DELETE FROM guard.protection"
-						" WHERE COALESCE(index_oid, table_oid) OPERATOR(pg_catalog.=) $1",
-						1, types, values, NULL);
-	guard_store_execute("DELETE FROM guard.dependency"
-						" WHERE index_oid OPERATOR(pg_catalog.=) $1",
-						1, types, values, NULL);
-	guard_store_execute("DELETE FROM guard.approval"
-						" WHERE COALESCE(index_oid, table_oid) OPERATOR(pg_catalog.=) $1"
-						" AND used_at IS NULL",
 						1, types, values, NULL);
 }
 

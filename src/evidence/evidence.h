@@ -166,6 +166,8 @@ typedef struct GuardEvidence
 	TimestampTz as_of;			/* when all this was true */
 
 	struct GuardObject *object; /* who it is; NULL: not seen yet */
+	List	   *kin;			/* registration.c: what it may be registered
+								 * as */
 	TimestampTz created_at;		/* guard saw it being created; 0: did not */
 	GuardMove	move;
 	TimestampTz attached_at;	/* guard saw its table being attached to a

@@ -23,7 +23,6 @@
 
 #include "hooks/frame.h"
 #include "planner/capture/capture.h"
-#include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
 #include "store/catalog.h"
@@ -139,16 +138,21 @@ record_dropped(GuardFrame *frame)
 		GuardDropped *dropped = lfirst(lc);
 
 		if (dropped->judgement != NULL)
+		{
+			const		GuardObject *object = dropped->judgement->verdict.evidence->object;
+
 			record_heirs(frame, dropped);
+			/* one that was rebuilt unseen */
+			if (object != NULL && !guard_catalog_exists(object->index))
+				gone = lappend_oid(gone, object->index);
+		}
 		gone = lappend_oid(gone, dropped->index);
 		guard_softdrop_gone(dropped->index);
 		guard_evidence_forget(dropped->index);
-		guard_hide_forget(dropped->index);
 	}
 	foreach(lc, frame->gone)
 	{
 		guard_evidence_forget(lfirst_oid(lc));
-		guard_hide_forget(lfirst_oid(lc));
 	}
 	guard_identity_gone(gone);
 }
@@ -193,8 +197,6 @@ write_books(void *arg)
 {
 	GuardFrame *frame = arg;
 
-	if (frame->renames || frame->rebuilt != NIL)
-		guard_hide_refresh();
 	if (!guard_store_matches())
 		return;
 	record_rebuilt(frame);
@@ -202,7 +204,7 @@ write_books(void *arg)
 	record_created(frame);
 	guard_moved_record(frame->moves);
 	guard_identity_renamed(frame->altered);
-	if (frame->renames)
+	if (frame->renames || frame->rebuilt != NIL)
 		guard_evidence_refresh();
 }
 

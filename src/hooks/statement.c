@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "tcop/pquery.h"
@@ -26,6 +27,7 @@
 #include "compat/list.h"
 #include "hooks/frame.h"
 #include "softdrop/softdrop.h"
+#include "store/identity.h"
 #include "store/store.h"
 
 /*
@@ -60,9 +62,20 @@ is_concurrent_reindex(Node *parsetree)
 	return false;
 }
 
+/*
+ * An index that was rebuilt unseen, or registered before a restore, is known
+ * by its name alone.  Before that goes, its OID must be.
+ */
 static void
-refresh_registrations(void *arg)
+learn_oids(void *arg)
 {
+	Node	   *stmt = arg;
+	RangeVar   *relation = IsA(stmt, RenameStmt) ? ((RenameStmt *) stmt)->relation :
+		IsA(stmt, AlterTableStmt) ? ((AlterTableStmt *) stmt)->relation :
+		((AlterObjectSchemaStmt *) stmt)->relation;
+
+	if (relation != NULL)
+		guard_identity_follow(RangeVarGetRelid(relation, NoLock, true));
 	guard_evidence_refresh();
 }
 
@@ -98,14 +111,9 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
 	frame->renames = IsA(parsetree, RenameStmt) ||
 		IsA(parsetree, AlterObjectSchemaStmt) || IsA(parsetree, AlterTableStmt);
 	frame->moves = guard_moved_prepare(parsetree);
-
-	/*
-	 * A registration that came by restore or upgrade leads to its index by
-	 * name alone.  Before the name goes, it must learn the OID.
-	 */
 	if (frame->renames)
-		(void) guard_store_try("bring registrations up to date",
-							   refresh_registrations, NULL);
+		(void) guard_store_try("bring registrations up to date", learn_oids,
+							   parsetree);
 
 	if (IsA(parsetree, DropStmt) &&
 		((DropStmt *) parsetree)->removeType == OBJECT_EXTENSION)

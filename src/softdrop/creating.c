@@ -424,11 +424,10 @@ attach(const GuardSoftDrop *drop, const GuardSoftDropPart *part, Oid index)
 static void
 register_again(const GuardSoftDrop *drop, Oid index)
 {
-	(void) guard_query_execute("INSERT INTO guard.dependency SELECT (jsonb_populate_record(NULL::guard.dependency,"
-							   " e.d || jsonb_build_object('index_oid', $2::bigint, 'index_name', s.index_name))).*"
-							   " FROM guard.soft_drop s, jsonb_array_elements(s.dependencies) AS e (d) WHERE s.id = $1"
-							   " ON CONFLICT DO NOTHING",
-							   P_INT8(drop->id), P_OID(index));
+	guard_query_execute("INSERT INTO guard.dependency SELECT (jsonb_populate_record(NULL::guard.dependency, e.d ||"
+						" jsonb_build_object('object', o.id, 'table_schema', o.table_schema, 'table_name', o.table_name, 'index_name', o.index_name))).*"
+						" FROM guard.soft_drop s, jsonb_array_elements(s.dependencies) AS e (d), guard.object o WHERE s.id = $1 AND o.id = $2",
+						P_INT8(drop->id), P_UUID(guard_identity_ensure(index)));
 }
 
 /*

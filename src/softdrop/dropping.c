@@ -129,8 +129,7 @@ mark_started(GuardSoftDrop *drop)
 	guard_softdrop_save(drop);
 	(void) guard_query_execute("UPDATE guard.soft_drop s SET"
 							   " dependencies = (SELECT jsonb_agg(to_jsonb(d)) FROM guard.dependency d"
-							   "  WHERE d.index_oid = s.index_oid AND d.database_oid = s.database_oid"
-							   "  AND d.system_identifier = s.system_identifier) WHERE id = $1",
+							   "  JOIN guard.object o ON o.id = d.object WHERE o.index_oid = s.index_oid AND o.gone_at IS NULL) WHERE id = $1",
 							   P_INT8(drop->id));
 }
 

@@ -27,6 +27,7 @@
 
 #include "planner/hide/hide.h"
 #include "softdrop/steps.h"
+#include "store/identity.h"
 #include "store/store.h"
 
 /*
@@ -64,8 +65,8 @@ rename_part(GuardSoftDropPart *part)
 static void
 refresh(void *arg)
 {
+	guard_identity_renamed(list_make1_oid(InvalidOid));
 	guard_evidence_refresh();
-	guard_hide_refresh();
 }
 
 /*

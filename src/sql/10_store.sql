@@ -43,11 +43,7 @@ CREATE TABLE guard.protection (
 	reason			text NOT NULL,
 	protected_by	name NOT NULL,
 	protected_at	timestamptz NOT NULL,
-	database_oid	oid NOT NULL,
-	system_identifier bigint NOT NULL,
-	table_oid		oid NOT NULL,
-	index_oid		oid,
-	UNIQUE NULLS NOT DISTINCT (table_schema, table_name, index_name)
+	object			uuid NOT NULL
 );
 COMMENT ON TABLE guard.protection IS
 'What guard.protect() registered: an index, or a table (index_name null) for all of its indexes.';

@@ -8,13 +8,9 @@ CREATE TABLE guard.dependency (
 	service			text NOT NULL,
 	registered_by	name NOT NULL,
 	registered_at	timestamptz NOT NULL,
-	database_oid	oid NOT NULL,
-	system_identifier bigint NOT NULL,
-	table_oid		oid NOT NULL,
-	index_oid		oid NOT NULL,
+	object			uuid NOT NULL,
 	until_version	text,
-	note			text,
-	UNIQUE (table_schema, table_name, index_name, service)
+	note			text
 );
 COMMENT ON TABLE guard.dependency IS
 'What guard.add_dependency() registered: the service needs the index as long as a version below until_version (null: any version) runs.';

@@ -1,31 +1,23 @@
 -- Hiding.  Insert and delete are what takes effect, through the triggers.
 
 CREATE TABLE guard.hidden_index (
-	table_oid		oid NOT NULL,
-	index_oid		oid NOT NULL,
-	database_oid	oid NOT NULL,
-	system_identifier bigint NOT NULL,
-	table_schema	name NOT NULL,
-	table_name		name NOT NULL,
-	index_name		name NOT NULL,
+	object			uuid PRIMARY KEY,
 	partitioned		boolean NOT NULL,
 	kind			text NOT NULL CHECK (kind IN ('hand', 'softdrop')),
 	hidden_at		timestamptz NOT NULL,
 	hidden_by		name NOT NULL,
-	reason			text,
-	PRIMARY KEY (system_identifier, database_oid, index_oid)
+	reason			text
 );
 COMMENT ON TABLE guard.hidden_index IS
-'Indexes that the planner does not see: hidden by guard.hide() (kind = hand) or as a stage of a soft drop (softdrop). Rows of another server or database hide nothing.';
+'Indexes (guard.object) that the planner does not see: hidden by guard.hide() (kind = hand) or as a stage of a soft drop (softdrop).';
 
 CREATE VIEW guard.hidden_indexes WITH (security_barrier) AS
-	SELECT format('%I.%I', h.table_schema, h.index_name) AS index_name,
-		   format('%I.%I', h.table_schema, h.table_name) AS table_name,
-		   h.kind, h.hidden_at, h.hidden_by, h.reason, h.index_oid::regclass AS index
-	  FROM guard.hidden_index h
-	  LEFT JOIN pg_class t ON t.oid = h.table_oid
-	 WHERE h.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-	   AND h.system_identifier = (SELECT c.system_identifier FROM pg_control_system() c)
+	SELECT format('%I.%I', o.table_schema, o.index_name) AS index_name,
+		   format('%I.%I', o.table_schema, o.table_name) AS table_name,
+		   h.kind, h.hidden_at, h.hidden_by, h.reason, o.index_oid::regclass AS index
+	  FROM guard.hidden_index h JOIN guard.object o ON o.id = h.object
+	  LEFT JOIN pg_class t ON t.oid = o.table_oid
+	 WHERE EXISTS (SELECT FROM guard.installation i JOIN pg_database d ON d.oid = i.database_oid WHERE d.datname = current_database())
 	   AND (pg_has_role('pg_read_all_stats', 'USAGE') OR pg_has_role(t.relowner, 'USAGE'));
 COMMENT ON VIEW guard.hidden_indexes IS
 'Indexes that the planner does not see: since when, by whom and why; kind is hand (guard.hide) or softdrop (a stage of a soft drop). Shows a table''s owner his own, members of pg_read_all_stats all.';
@@ -33,16 +25,13 @@ COMMENT ON VIEW guard.hidden_indexes IS
 GRANT SELECT ON guard.hidden_indexes TO PUBLIC;
 
 CREATE TABLE guard.hidden_time (
-	index_oid	oid NOT NULL,
-	table_oid	oid NOT NULL,
-	index_name	name NOT NULL,
-	hidden_from	timestamptz NOT NULL,
-	hidden_until timestamptz NOT NULL
+	object			uuid NOT NULL,
+	hidden_from		timestamptz NOT NULL,
+	hidden_until	timestamptz NOT NULL
 );
-CREATE INDEX hidden_time_table_oid_idx ON guard.hidden_time (table_oid);
+CREATE INDEX hidden_time_object_idx ON guard.hidden_time (object);
 COMMENT ON TABLE guard.hidden_time IS
 'When indexes were hidden that are not any more: time in which no use could be seen.';
-
 
 CREATE FUNCTION guard.hidden_index_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'guard_sql_hidden_index_changed';

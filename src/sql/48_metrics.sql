@@ -29,8 +29,8 @@ SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
 	UNION ALL
 	SELECT 'guard_hidden_indexes', '{}', count(*), 'Indexes of this database that the planner does not see', 'gauge'
 	  FROM guard.hidden_index h
-	 WHERE h.database_oid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
-	   AND h.system_identifier = (SELECT c.system_identifier FROM pg_catalog.pg_control_system() c)
+	 WHERE EXISTS (SELECT FROM guard.installation i JOIN pg_catalog.pg_database d ON d.oid = i.database_oid
+					WHERE d.datname = current_database())
 	UNION ALL
 	SELECT 'guard_snapshot_age_seconds', '{}', extract(epoch FROM clock_timestamp() - max(e.seen_at)),
 		   'Time since history was last written down', 'gauge' FROM guard.evidence_epoch e HAVING count(*) > 0

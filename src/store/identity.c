@@ -24,15 +24,20 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/skey.h"
+#include "access/stratnum.h"
+#include "access/table.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
 #include "storage/lmgr.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "store/catalog.h"
 #include "store/identity.h"
@@ -60,6 +65,33 @@ PG_FUNCTION_INFO_V1(guard_sql_leave_out);
 /* guard.installation */
 #define INSTALLATION_DATABASE	2
 
+/* guard's tables, but for the record and what says which database this is. */
+static const struct
+{
+	const char *table;
+	bool		home_bound;		/* speaks of one database; not what is dumped */
+	const char *forget;			/* hangs on objects: which of its rows go with
+								 * them; NULL: none */
+}			memories[] = {
+	{"approval", true, "used_at IS NULL"},
+	{"dependency", false, "true"},
+	{"deployment", true, NULL},
+	{"evidence_epoch", true, NULL},
+	{"hidden_index", true, "true"},
+	{"hidden_time", true, "true"},
+	{"hourly_use", true, NULL},
+	{"inherited_use", true, NULL},
+	{"known_service", true, NULL},
+	{"known_use", true, NULL},
+	{"moved_table", true, NULL},
+	{"protection", false, "true"},
+	{"soft_drop_baseline", true, NULL},
+	{"soft_drop_sample", true, NULL},
+	{"soft_drop", true, NULL},
+	{"statement_rate", true, NULL},
+	{OBJECT, true, NULL}
+};
+
 char	   *(*guard_identity_describe) (Oid index) = NULL;
 
 /* ---- reading ---- */
@@ -70,14 +102,7 @@ char	   *(*guard_identity_describe) (Oid index) = NULL;
 static GuardRows *
 open_objects(const char *index, int attnum, GuardParam key)
 {
-	GuardRows  *rows = guard_rows_by_key(OBJECT, index, attnum, key);
-
-	if (rows == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not read table \"guard.%s\"", OBJECT),
-				 errdetail("Another session holds a lock on it, or it has been dropped.")));
-	return rows;
+	return guard_rows_surely(guard_rows_by_key(OBJECT, index, attnum, key), OBJECT);
 }
 
 static GuardObject *
@@ -96,6 +121,36 @@ read_object(const GuardRows *rows)
 	object->first_seen = guard_rows_time(rows, OBJECT_FIRST_SEEN);
 	object->last_seen = guard_rows_time(rows, OBJECT_LAST_SEEN);
 	object->gone_at = guard_rows_time(rows, OBJECT_GONE_AT);
+	return object;
+}
+
+/*
+ * An object by its id.  The planner asks as well: SnapshotSelf leaves no SIREAD
+ * lock in a serializable transaction.
+ */
+GuardObject *
+guard_identity_find(const pg_uuid_t * id)
+{
+	GuardRows	rows = {0};
+	GuardObject *object = NULL;
+	Oid			table = guard_store_table(OBJECT);
+	ScanKeyData key;
+
+	if (!guard_store_matches() || !guard_identity_is_home())
+		return NULL;
+	if (!OidIsValid(table) || !ConditionalLockRelationOid(table, AccessShareLock))
+		(void) guard_rows_surely(NULL, OBJECT);
+	rows.rel = table_open(table, NoLock);
+	rows.desc = RelationGetDescr(rows.rel);
+	ScanKeyInit(&key, OBJECT_ID, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
+	rows.scan = systable_beginscan(rows.rel,
+								   get_relname_relid("object_pkey", RelationGetNamespace(rows.rel)),
+								   true, SnapshotSelf, 1, &key);
+	rows.tuple = systable_getnext(rows.scan);
+	if (rows.tuple != NULL)
+		object = read_object(&rows);
+	systable_endscan(rows.scan);
+	table_close(rows.rel, AccessShareLock);
 	return object;
 }
 
@@ -193,22 +248,27 @@ guard_identity_of(Oid relation)
 	return object;
 }
 
+static List *
+read_indexes(GuardRows *rows)
+{
+	List	   *objects = NIL;
+
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		if (!guard_rows_null(rows, OBJECT_INDEX_NAME))
+			objects = lappend(objects, read_object(rows));
+	}
+	return objects;
+}
+
 /*
  * Indexes that a table has or had.
  */
 List *
 guard_identity_of_table(Oid table)
 {
-	GuardRows  *rows = open_objects("object_table_oid_idx", OBJECT_TABLE,
-									P_OID(table));
-	List	   *objects = NIL;
-
-	while (guard_rows_next(rows))
-	{
-		if (!guard_rows_null(rows, OBJECT_INDEX_NAME))
-			objects = lappend(objects, read_object(rows));
-	}
-	return objects;
+	return read_indexes(open_objects("object_table_oid_idx", OBJECT_TABLE,
+									 P_OID(table)));
 }
 
 /*
@@ -245,17 +305,13 @@ guard_identity_of_name(const char *schema, const char *table)
 	" AND t.relkind <> 't' AND n.nspname <> 'guard'"
 
 /*
- * May rows be written now, without waiting?  What is told of objects is written
- * in the transactions of users, none of which is to wait or to fail for it: the
- * next snapshot makes up for it.
+ * What is told of objects is written in the transactions of users, none of
+ * which is to wait or to fail for it: the next snapshot makes up for it.
  */
 static bool
 may_write(void)
 {
-	Oid			table = guard_store_table(OBJECT);
-
-	return OidIsValid(table) && !XactReadOnly && !RecoveryInProgress() &&
-		ConditionalLockRelationOid(table, RowExclusiveLock);
+	return guard_query_may_write(OBJECT);
 }
 
 /* Rows that are to be changed, but for those that another session is at. */
@@ -335,18 +391,32 @@ guard_identity_created(List *indexes)
 }
 
 /*
- * An index was rebuilt.  A snapshot may have seen the new one already.
+ * What was captured of an index that was rebuilt unseen, was captured under
+ * its former OID: whether it has been used since it was created is not known
+ * then.  A snapshot may have seen the new one already.
  */
-void
-guard_identity_became(Oid old, Oid successor)
+static void
+change_oid(Oid old, Oid successor, bool seen)
 {
 	if (!may_write())
 		return;
 	guard_query_execute("DELETE FROM guard.object n USING guard.object o WHERE n.index_oid = $2 AND n.gone_at IS NULL"
 						" AND o.index_oid = $1 AND o.gone_at IS NULL",
 						P_OID(old), P_OID(successor));
-	announce(guard_query_execute("UPDATE guard.object SET index_oid = $2 WHERE index_oid = $1 AND gone_at IS NULL",
-								 P_OID(old), P_OID(successor)));
+	announce(guard_query_execute("UPDATE guard.object SET index_oid = $2, created_at = CASE WHEN $3 THEN created_at END"
+								 " WHERE index_oid = $1 AND gone_at IS NULL",
+								 P_OID(old), P_OID(successor), P_BOOL(seen)));
+	/* cached plans know their tables only */
+	CacheInvalidateRelcacheByRelid(guard_catalog_table(successor));
+}
+
+/*
+ * An index was rebuilt.
+ */
+void
+guard_identity_became(Oid old, Oid successor)
+{
+	change_oid(old, successor, true);
 	guard_identity_renamed(list_make1_oid(successor));
 }
 
@@ -427,6 +497,8 @@ guard_identity_renamed(List *relations)
 	{
 		bool		is_index = guard_catalog_is_index(lfirst_oid(lc));
 
+		/* one that bears its old name again */
+		guard_identity_follow(lfirst_oid(lc));
 		stale = add_stale(stale, is_index ?
 						  guard_rows_by_key(OBJECT, "object_index_oid_idx", OBJECT_INDEX,
 											P_OID(lfirst_oid(lc))) :
@@ -445,17 +517,66 @@ guard_identity_renamed(List *relations)
 }
 
 /*
+ * What hangs on objects that are gone goes as well, where it is not evidence.
+ */
+static void
+forget_hanging(List *relations)
+{
+	for (int i = 0; i < lengthof(memories); i++)
+	{
+		if (memories[i].forget != NULL && guard_query_may_write(memories[i].table))
+			guard_query_execute(psprintf("DELETE FROM guard.%s WHERE %s AND object IN (SELECT o.id FROM guard.object o"
+										 " WHERE o.gone_at IS NOT NULL AND ($1 = '{}' OR o.table_oid = ANY ($1) OR o.index_oid = ANY ($1)))",
+										 memories[i].table, memories[i].forget),
+								P_OIDS(relations));
+	}
+}
+
+/*
+ * Learn the OIDs of indexes that were rebuilt unseen.  One whose name belongs
+ * to another object by now is gone.
+ */
+void
+guard_identity_follow(Oid relation)
+{
+	Oid			table = guard_catalog_table(relation);
+	List	   *objects = read_indexes(guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE,
+													 P_OID(OidIsValid(table) ? table : relation)));
+	List	   *present = NIL;
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		const		GuardObject *object = lfirst(lc);
+
+		if (object->gone_at == 0)
+			present = lappend_oid(present, object->index);
+	}
+	foreach(lc, objects)
+	{
+		const		GuardObject *object = lfirst(lc);
+		Oid			now = guard_identity_resolve(object);
+
+		if (OidIsValid(now) && !list_member_oid(present, now))
+			change_oid(object->index, now, false);
+	}
+}
+
+/*
  * These go for good, tables with their indexes.
  */
 void
 guard_identity_gone(List *relations)
 {
-	if (relations != NIL && may_write())
-		announce(guard_query_execute("WITH stale AS (SELECT id FROM guard.object"
-									 " WHERE gone_at IS NULL AND (table_oid = ANY ($1) OR index_oid = ANY ($1))), "
-									 FREE
-									 " UPDATE guard.object o SET gone_at = clock_timestamp() FROM free WHERE o.id = free.id",
-									 P_OIDS(relations)));
+	if (relations == NIL || !may_write() ||
+		guard_query_execute("WITH stale AS (SELECT id FROM guard.object"
+							" WHERE gone_at IS NULL AND (table_oid = ANY ($1) OR index_oid = ANY ($1))), "
+							FREE
+							" UPDATE guard.object o SET gone_at = clock_timestamp() FROM free WHERE o.id = free.id",
+							P_OIDS(relations)) == 0)
+		return;
+	announce(1);
+	forget_hanging(relations);
 }
 
 /*
@@ -471,7 +592,7 @@ follow_rebuilt(void)
 								 " AND (r.usable OR x.indexrelid IS NULL)"
 								 " AND NOT EXISTS (SELECT FROM guard.object n WHERE n.index_oid = r.index_oid AND n.gone_at IS NULL)), "
 								 FREE
-								 " UPDATE guard.object o SET index_oid = s.index_oid, last_seen = clock_timestamp()"
+								 " UPDATE guard.object o SET index_oid = s.index_oid, created_at = NULL, last_seen = clock_timestamp()"
 								 " FROM stale s JOIN free USING (id) WHERE o.id = s.id"));
 }
 
@@ -497,6 +618,7 @@ guard_identity_snapshot(TimestampTz forget)
 	follow_rebuilt();
 	correct_names(NIL);
 	note_vanished();
+	forget_hanging(NIL);
 	add_objects(NIL, false);
 	rows = guard_query_rows("SELECT index_oid FROM guard.object WHERE gone_at IS NULL AND index_oid <> 0 AND shape IS NULL");
 	while (guard_rows_next(rows))
@@ -513,7 +635,9 @@ guard_identity_ensure(Oid relation)
 {
 	GuardObject *object = guard_identity_of(relation);
 
-	if (object == NULL)
+	if (object != NULL)
+		guard_identity_renamed(list_make1_oid(relation));
+	else
 	{
 		add_objects(list_make1_oid(relation), false);
 		CommandCounterIncrement();
@@ -526,23 +650,15 @@ guard_identity_ensure(Oid relation)
 
 /* ---- the database ---- */
 
-/* What speaks of one database alone: all but what is dumped, and the record. */
-static const char *const home_bound[] = {
-	OBJECT, "approval", "deployment", "evidence_epoch", "hidden_index",
-	"hidden_time", "hourly_use", "inherited_use", "known_service", "known_use",
-	"moved_table", "soft_drop_baseline", "soft_drop_sample", "soft_drop",
-	"statement_rate"
-};
-
 /*
  * Does what the table holds speak of one database?
  */
 bool
 guard_identity_binds(const char *table)
 {
-	for (int i = 0; i < lengthof(home_bound); i++)
+	for (int i = 0; i < lengthof(memories); i++)
 	{
-		if (strcmp(home_bound[i], table) == 0)
+		if (memories[i].home_bound && strcmp(memories[i].table, table) == 0)
 			return true;
 	}
 	return false;
@@ -589,8 +705,11 @@ guard_identity_settle(void)
 						   " (SELECT i.ctid FROM guard.installation i WHERE i.database_oid <> $1 FOR UPDATE SKIP LOCKED)",
 						   P_OID(MyDatabaseId))->count == 0)
 		return false;
-	for (int i = 0; i < lengthof(home_bound); i++)
-		guard_query_server(psprintf("DELETE FROM guard.%s", home_bound[i]));
+	for (int i = 0; i < lengthof(memories); i++)
+	{
+		if (memories[i].home_bound)
+			guard_query_server(psprintf("DELETE FROM guard.%s", memories[i].table));
+	}
 	return true;
 }
 

@@ -57,6 +57,9 @@ extern char *(*guard_identity_describe) (Oid index);
  */
 extern GuardObject * guard_identity_of(Oid relation);
 
+/* The object with that id, gone or not; NULL where this database has none. */
+extern GuardObject * guard_identity_find(const pg_uuid_t * id);
+
 /*
  * Indexes of a table that guard has seen, those that are gone included; or of
  * whatever table bore that name when it was last seen: a list of GuardObject *.
@@ -79,6 +82,9 @@ extern void guard_identity_created(List *indexes);
 
 /* the object of "old" is "successor" from now on: it was rebuilt */
 extern void guard_identity_became(Oid old, Oid successor);
+
+/* a table's indexes, or this one, may have been rebuilt unseen */
+extern void guard_identity_follow(Oid relation);
 
 /*
  * These relations may bear other names now, or their columns may; with

@@ -13,6 +13,7 @@
 #include "access/xlog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -148,6 +149,18 @@ come_home(void)
 {
 	return likely(guard_identity_is_home()) ||
 		(!XactReadOnly && !RecoveryInProgress() && guard_identity_settle());
+}
+
+/*
+ * May a table be written without waiting for it?  See query.h.
+ */
+bool
+guard_query_may_write(const char *table)
+{
+	Oid			relation = guard_store_table(table);
+
+	return OidIsValid(relation) && !XactReadOnly && !RecoveryInProgress() &&
+		ConditionalLockRelationOid(relation, RowExclusiveLock);
 }
 
 /*

@@ -62,6 +62,12 @@
  */
 extern const char *guard_query_kept(const char *sql);
 
+/*
+ * May rows of guard.<table> be written now, without waiting for the table?
+ * Then it is locked for it.  For what can be left out.
+ */
+extern bool guard_query_may_write(const char *table);
+
 /* What the macros call. */
 extern uint64 guard_query_execute_params(const char *sql,
 										 const GuardParam *params, int nparams);

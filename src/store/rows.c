@@ -95,6 +95,20 @@ guard_rows_by_key(const char *table, const char *index, int attnum,
 	return open_table(table, index, &skey);
 }
 
+/*
+ * An error where a table cannot be read; see rows.h.
+ */
+GuardRows *
+guard_rows_surely(GuardRows *rows, const char *table)
+{
+	if (rows == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not read table \"guard.%s\"", table),
+				 errdetail("Another session holds a lock on it, or it has been dropped.")));
+	return rows;
+}
+
 static void
 close_table(GuardRows *rows)
 {

@@ -67,6 +67,12 @@ extern GuardRows *guard_rows_of_table(const char *table);
 extern GuardRows *guard_rows_by_key(const char *table, const char *index,
 									int attnum, GuardParam key);
 
+/*
+ * The same where nothing can be judged without the table: an error where it
+ * cannot be read.
+ */
+extern GuardRows *guard_rows_surely(GuardRows *rows, const char *table);
+
 /* Go on to the next row, the first one to begin with; false: none is left. */
 extern bool guard_rows_next(GuardRows *rows);
 

@@ -229,7 +229,7 @@ $s->ok("UPDATE guard.soft_drop SET trial = 0, watched = 600000000 WHERE index_na
 wait_for('again_a_idx', "state = 'dropped'");
 $s->ok("SELECT guard.restore('o2.again_a_idx')");
 wait_for('again_a_idx', "state = 'restored'");
-is($s->value("SELECT count(*) FROM guard.dependency WHERE index_oid = 'o2.again_a_idx'::regclass AND service = 'billing'"), 1,
+is($s->value("SELECT count(*) FROM guard.dependency JOIN guard.object o ON o.id = object WHERE index_oid = 'o2.again_a_idx'::regclass AND service = 'billing'"), 1,
 	'a dependency comes back with its index');
 
 # ---- giving back comes first: the audit log is locked, then nothing can be written to it

@@ -1,5 +1,5 @@
-# Hidden on the primary is hidden on its standbys, and after promotion. A subscriber that gets the registry's rows by a publication
-# FOR ALL TABLES hides nothing by them.
+# Hidden on the primary is hidden on its standbys, and after promotion. A subscriber to a publication FOR ALL TABLES hides nothing
+# by it.
 
 use strict;
 use warnings FATAL => 'all';

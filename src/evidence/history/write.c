@@ -116,6 +116,7 @@ guard_history_snapshot(void)
 	snap.rows = guard_history_rows_make();
 
 	guard_identity_snapshot(snap.now - (int64) guard_guc_history_retention * USECS_PER_SEC);
+	guard_evidence_refresh();
 	read_known_uses(&snap);
 	find_lost(&snap);
 	walk_relations(&snap, look_at_relation);

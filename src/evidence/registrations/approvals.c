@@ -38,6 +38,9 @@
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
+#include "store/catalog.h"
+#include "store/identity.h"
+#include "store/query.h"
 #include "store/store.h"
 #include "store/xact.h"
 
@@ -45,9 +48,9 @@
 #define APPROVAL_REASON		4
 #define APPROVAL_BY			5
 #define APPROVAL_AT			6
-#define APPROVAL_ID			11
-#define APPROVAL_UNTIL		12
-#define APPROVAL_USED_AT	13
+#define APPROVAL_ID			8
+#define APPROVAL_UNTIL		9
+#define APPROVAL_USED_AT	10
 
 /* An approval that this transaction has claimed, and not used up yet. */
 typedef struct Claim
@@ -74,39 +77,28 @@ used_by_us(HeapTuple tuple, TimestampTz used_at)
 }
 
 static bool
-is_usable(HeapTuple tuple, TupleDesc desc)
+is_usable(const GuardRows *rows)
 {
-	bool		isnull;
-	Datum		used_at = heap_getattr(tuple, APPROVAL_USED_AT, desc, &isnull);
-
-	return isnull || used_by_us(tuple, DatumGetTimestampTz(used_at));
+	return guard_rows_null(rows, APPROVAL_USED_AT) ||
+		used_by_us(rows->tuple, guard_rows_time(rows, APPROVAL_USED_AT));
 }
-
-/* What is looked for in guard.approval. */
-typedef struct Search
-{
-	GuardEvidence *evidence;
-	const GuardTarget *target;
-} Search;
 
 /*
  * Is it for what goes?  What was approved for a parent does not stand for a
  * partition that goes alone.
  */
 static bool
-covers(const GuardRegistration *reg, const Search *search)
+covers(const GuardRows *rows, GuardEvidence *evidence)
 {
-	Oid			table = search->evidence->shape->table;
+	const GuardTarget *target = evidence->target;
 	bool		inherited;
+	Oid			relation = guard_registration_covers(rows, evidence, &inherited);
 
-	if (!guard_registration_covers(reg, search->evidence->index, table, &inherited))
-		return false;
-	if (!inherited)
-		return true;
-	if (reg->index != NULL)
-		return guard_registration_index(reg) == search->target->index;
-	return search->evidence->asked.parent_goes ||
-		IndexGetRelation(search->target->index, true) == guard_registration_table(reg);
+	if (!OidIsValid(relation) || !inherited)
+		return OidIsValid(relation);
+	if (!guard_rows_null(rows, REGISTRY_INDEX))
+		return relation == target->index;
+	return evidence->asked.parent_goes || guard_catalog_table(target->index) == relation;
 }
 
 /*
@@ -124,97 +116,60 @@ is_better(const GuardApproval *a, const GuardApproval *b, TimestampTz now)
 	return a->approved_at > b->approved_at;
 }
 
-static bool
-read_approval(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	Search	   *search = arg;
-	GuardRegistration reg;
-	GuardApproval found = {0};
-	bool		isnull;
-
-	guard_registration_read(tuple, desc, &reg);
-	if (!is_usable(tuple, desc) || !covers(&reg, search))
-		return true;
-	found.id = DatumGetInt32(heap_getattr(tuple, APPROVAL_ID, desc, &isnull));
-	found.reason = TextDatumGetCString(heap_getattr(tuple, APPROVAL_REASON, desc,
-													&isnull));
-	found.approved_by = pstrdup(NameStr(*DatumGetName(heap_getattr(tuple, APPROVAL_BY,
-																   desc, &isnull))));
-	found.approved_at = DatumGetTimestampTz(heap_getattr(tuple, APPROVAL_AT, desc,
-														 &isnull));
-	found.valid_until = DatumGetTimestampTz(heap_getattr(tuple, APPROVAL_UNTIL,
-														 desc, &isnull));
-	found.asked_by = search->target->asked_by != NULL ? search->target->asked_by :
-		GetUserNameFromId(GetSessionUserId(), false);
-	found.own = strcmp(found.approved_by, found.asked_by) == 0;
-	if (is_better(&found, &search->evidence->approval, search->evidence->as_of))
-		search->evidence->approval = found;
-	return true;
-}
-
 /*
  * Where the table cannot be read there is no approval.
  */
 void
 guard_approvals_collect(GuardEvidence *evidence)
 {
-	Search		search = {evidence, evidence->target};
+	GuardRows  *rows = guard_rows_of_table("approval");
+	const GuardTarget *target = evidence->target;
 
-	(void) guard_store_scan("approval", NULL, 0, InvalidOid, read_approval,
-							&search);
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		GuardApproval found = {0};
+
+		if (!is_usable(rows) || !covers(rows, evidence))
+			continue;
+		found.id = guard_rows_int(rows, APPROVAL_ID);
+		found.reason = guard_rows_text(rows, APPROVAL_REASON);
+		found.approved_by = guard_rows_text(rows, APPROVAL_BY);
+		found.approved_at = guard_rows_time(rows, APPROVAL_AT);
+		found.valid_until = guard_rows_time(rows, APPROVAL_UNTIL);
+		found.asked_by = target->asked_by != NULL ? target->asked_by :
+			GetUserNameFromId(GetSessionUserId(), false);
+		found.own = strcmp(found.approved_by, found.asked_by) == 0;
+		if (is_better(&found, &evidence->approval, evidence->as_of))
+			evidence->approval = found;
+	}
 }
 
 /* ---- giving and taking back ---- */
 
 /*
- * What was used up is history and keeps the names of its day.
+ * What was used up is history; what this role gave before is replaced.
  */
-void
-guard_approvals_refresh(void)
-{
-	guard_registration_refresh("approval", APPROVAL_USED_AT, " AND used_at IS NULL");
-}
-
 void
 guard_approvals_add(Oid relation, const char *reason, TimestampTz valid_until)
 {
-	NameData	names[3];
-	Datum		values[REGISTRY_PARAMETERS + 2];
-	char		nulls[REGISTRY_PARAMETERS + 3] = "         ";
-	Oid			types[] = {REGISTRY_TYPES, TEXTOID, TIMESTAMPTZOID};
+	pg_uuid_t  *object = guard_registration_object(relation);
 
-	guard_approvals_refresh();
-	guard_registration_identify(relation, values, nulls, names);
-	values[REGISTRY_PARAMETERS] = CStringGetTextDatum(reason);
-	values[REGISTRY_PARAMETERS + 1] = TimestampTzGetDatum(valid_until);
-	guard_store_execute("DELETE FROM guard.approval"
-						" WHERE (table_oid OPERATOR(pg_catalog.=) $1"
-						"  AND index_oid IS NOT DISTINCT FROM $2"
-						"  AND used_at IS NULL"
-						"  AND approved_by OPERATOR(pg_catalog.=) session_user)"
-						" OR valid_until OPERATOR(pg_catalog.<) (clock_timestamp() OPERATOR(pg_catalog.-) interval '30 days')",
-						2, &types[5], &values[5], &nulls[5]);
-	guard_store_execute("INSERT INTO guard.approval"
-						" VALUES ($1, $2, $3, $8, session_user, clock_timestamp(),"
-						" $4, $5, $6, $7, DEFAULT, $9)",
-						lengthof(types), types, values, nulls);
+	guard_query_execute("DELETE FROM guard.approval WHERE (object = $1 AND used_at IS NULL AND approved_by = session_user)"
+						" OR valid_until < clock_timestamp() - interval '30 days'",
+						P_UUID(object));
+	guard_query_execute("INSERT INTO guard.approval (table_schema, table_name, index_name, reason, approved_by, approved_at, object, valid_until)"
+						" SELECT " REGISTRY_NAMES ", $2, session_user, clock_timestamp(), o.id, $3" REGISTRY_OF,
+						P_UUID(object), P_TEXT(reason), P_TIME(valid_until));
 }
 
+/*
+ * Returns false where there was none.
+ */
 bool
 guard_approvals_revoke(Oid relation)
 {
-	NameData	names[3];
-	Datum		values[REGISTRY_PARAMETERS];
-	char		nulls[REGISTRY_PARAMETERS + 1] = "       ";
-	Oid			types[] = {REGISTRY_TYPES};
-
-	guard_approvals_refresh();
-	guard_registration_identify(relation, values, nulls, names);
-	return guard_store_execute("DELETE FROM guard.approval"
-							   " WHERE table_oid OPERATOR(pg_catalog.=) $1"
-							   " AND index_oid IS NOT DISTINCT FROM $2"
-							   " AND used_at IS NULL",
-							   2, &types[5], &values[5], &nulls[5]) > 0;
+	return guard_query_execute("DELETE FROM guard.approval WHERE object = $1 AND used_at IS NULL",
+							   P_UUID(guard_registration_object(relation))) > 0;
 }
 
 /* ---- using up ---- */
@@ -255,18 +210,21 @@ is_being_changed(HeapTuple tuple)
 		(!TransactionIdIsCurrentTransactionId(xmax) && TransactionIdIsInProgress(xmax));
 }
 
-static bool
-look_again(HeapTuple tuple, TupleDesc desc, void *arg)
+/*
+ * Is the approval usable still?
+ */
+static void
+look_again(StillUsable *answer)
 {
-	StillUsable *answer = arg;
-	bool		isnull;
+	GuardRows  *rows = guard_rows_of_table("approval");
 
-	if (DatumGetInt32(heap_getattr(tuple, APPROVAL_ID, desc, &isnull)) != answer->id)
-		return true;
-	answer->usable = is_usable(tuple, desc) && !is_being_changed(tuple);
-	(void) heap_getattr(tuple, APPROVAL_USED_AT, desc, &isnull);
-	answer->used = answer->usable && !isnull;
-	return false;
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		if (guard_rows_int(rows, APPROVAL_ID) != answer->id)
+			continue;
+		answer->usable = is_usable(rows) && !is_being_changed(rows->tuple);
+		answer->used = answer->usable && !guard_rows_null(rows, APPROVAL_USED_AT);
+	}
 }
 
 /*
@@ -275,16 +233,9 @@ look_again(HeapTuple tuple, TupleDesc desc, void *arg)
 static bool
 write_use(const GuardApproval *approval)
 {
-	Oid			types[] = {INT4OID, TEXTOID};
-	Datum		values[] = {Int32GetDatum(approval->id), CStringGetTextDatum(approval->asked_by)};
-
-	return guard_store_execute("UPDATE guard.approval"
-							   " SET used_at = clock_timestamp(), used_by = $2"
-							   " WHERE id OPERATOR(pg_catalog.=)"
-							   " (SELECT a.id FROM guard.approval a"
-							   " WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.used_at IS NULL"
-							   " FOR UPDATE SKIP LOCKED)",
-							   2, types, values, NULL) == 1;
+	return guard_query_execute("UPDATE guard.approval SET used_at = clock_timestamp(), used_by = $2 WHERE id ="
+							   " (SELECT a.id FROM guard.approval a WHERE a.id = $1 AND a.used_at IS NULL FOR UPDATE SKIP LOCKED)",
+							   P_INT4(approval->id), P_TEXT(approval->asked_by)) == 1;
 }
 
 /*
@@ -323,9 +274,9 @@ guard_approvals_claim(const GuardApproval *approval, bool later)
 	StillUsable row = {approval->id, false, false};
 
 	/* It may have been used up, or taken back, before we had the lock. */
-	if (!take_lock(approval->id) ||
-		!guard_store_scan("approval", NULL, 0, InvalidOid, look_again, &row) ||
-		!row.usable)
+	if (take_lock(approval->id))
+		look_again(&row);
+	if (!row.usable)
 		return false;
 	if (row.used)
 		return true;
@@ -351,8 +302,8 @@ use_up_claim(void *arg)
 	StillUsable row = {approval->id, false, false};
 
 	/* claimed twice? */
-	if (guard_store_scan("approval", NULL, 0, InvalidOid, look_again, &row) &&
-		row.used)
+	look_again(&row);
+	if (row.used)
 		return;
 	if (!use_up(approval))
 		ereport(ERROR,

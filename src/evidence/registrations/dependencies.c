@@ -24,7 +24,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/index.h"
 #include "catalog/partition.h"
 #include "miscadmin.h"
@@ -34,14 +33,16 @@
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
-#include "store/store.h"
+#include "store/catalog.h"
+#include "store/identity.h"
+#include "store/query.h"
 
 /* guard.dependency, beside the columns of every registry */
 #define DEPENDENCY_SERVICE	4
 #define DEPENDENCY_BY		5
 #define DEPENDENCY_AT		6
-#define DEPENDENCY_UNTIL	11
-#define DEPENDENCY_NOTE		12
+#define DEPENDENCY_UNTIL	8
+#define DEPENDENCY_NOTE		9
 
 /* guard.deployment */
 #define DEPLOYMENT_SERVICE	1
@@ -56,59 +57,49 @@ typedef struct Deployment
 	TimestampTz at;
 } Deployment;
 
-static char *
-get_text(HeapTuple tuple, TupleDesc desc, int attnum)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, attnum, desc, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
 /* ---- reading ---- */
 
-static bool
-read_dependency(HeapTuple tuple, TupleDesc desc, void *arg)
+static void
+read_dependencies(GuardEvidence *evidence)
 {
-	GuardEvidence *evidence = arg;
-	GuardRegistration reg;
-	GuardDependency *dependency;
+	GuardRows  *rows = guard_rows_surely(guard_rows_of_table("dependency"), "dependency");
 	bool		inherited;
-	bool		isnull;
 
-	guard_registration_read(tuple, desc, &reg);
-	if (!guard_registration_covers(&reg, evidence->index,
-								   evidence->shape->table, &inherited))
-		return true;
-	dependency = palloc0(sizeof(GuardDependency));
-	dependency->inherited = inherited;
-	dependency->table = inherited ?
-		IndexGetRelation(guard_registration_index(&reg), true) : evidence->shape->table;
-	dependency->service = get_text(tuple, desc, DEPENDENCY_SERVICE);
-	dependency->until_version = get_text(tuple, desc, DEPENDENCY_UNTIL);
-	dependency->note = get_text(tuple, desc, DEPENDENCY_NOTE);
-	dependency->registered_by =
-		pstrdup(NameStr(*DatumGetName(heap_getattr(tuple, DEPENDENCY_BY, desc,
-												   &isnull))));
-	dependency->registered_at =
-		DatumGetTimestampTz(heap_getattr(tuple, DEPENDENCY_AT, desc, &isnull));
-	evidence->dependencies = lappend(evidence->dependencies, dependency);
-	return true;
+	while (guard_rows_next(rows))
+	{
+		Oid			index = guard_registration_covers(rows, evidence, &inherited);
+		GuardDependency *dependency;
+
+		if (!OidIsValid(index))
+			continue;
+		dependency = palloc0(sizeof(GuardDependency));
+		dependency->inherited = inherited;
+		dependency->table = guard_catalog_table(index);
+		dependency->service = guard_rows_text(rows, DEPENDENCY_SERVICE);
+		dependency->until_version = guard_rows_text(rows, DEPENDENCY_UNTIL);
+		dependency->note = guard_rows_text(rows, DEPENDENCY_NOTE);
+		dependency->registered_by = guard_rows_text(rows, DEPENDENCY_BY);
+		dependency->registered_at = guard_rows_time(rows, DEPENDENCY_AT);
+		evidence->dependencies = lappend(evidence->dependencies, dependency);
+	}
 }
 
-static bool
-read_deployment(HeapTuple tuple, TupleDesc desc, void *arg)
+static List *
+read_deployments(void)
 {
-	List	  **deployments = arg;
-	Deployment *deployment = palloc(sizeof(Deployment));
-	bool		isnull;
+	GuardRows  *rows = guard_rows_surely(guard_rows_of_table("deployment"), "deployment");
+	List	   *deployments = NIL;
 
-	deployment->service = get_text(tuple, desc, DEPLOYMENT_SERVICE);
-	deployment->version = get_text(tuple, desc, DEPLOYMENT_VERSION);
-	deployment->at =
-		DatumGetTimestampTz(heap_getattr(tuple, DEPLOYMENT_AT, desc, &isnull));
-	*deployments = lappend(*deployments, deployment);
-	return true;
+	while (guard_rows_next(rows))
+	{
+		Deployment *deployment = palloc(sizeof(Deployment));
+
+		deployment->service = guard_rows_text(rows, DEPLOYMENT_SERVICE);
+		deployment->version = guard_rows_text(rows, DEPLOYMENT_VERSION);
+		deployment->at = guard_rows_time(rows, DEPLOYMENT_AT);
+		deployments = lappend(deployments, deployment);
+	}
+	return deployments;
 }
 
 static int
@@ -250,15 +241,13 @@ mark_released(const GuardEvidence *evidence, GuardFact *fact)
 void
 guard_dependencies_collect(GuardEvidence *evidence)
 {
-	List	   *deployments = NIL;
+	List	   *deployments;
 	ListCell   *lc;
 
-	guard_store_scan_surely("dependency", NULL, 0, InvalidOid, read_dependency,
-							evidence);
+	read_dependencies(evidence);
 	if (evidence->dependencies == NIL)
 		return;
-	guard_store_scan_surely("deployment", NULL, 0, InvalidOid, read_deployment,
-							&deployments);
+	deployments = read_deployments();
 	list_sort(deployments, by_time);
 	foreach(lc, evidence->dependencies)
 	{
@@ -279,8 +268,6 @@ guard_dependencies_collect(GuardEvidence *evidence)
 
 /* ---- changing ---- */
 
-#define ADD_PARAMETERS	(REGISTRY_PARAMETERS + 5)
-
 /*
  * Write one row.  "by" NULL: this session registers it, now; then what is
  * there already is replaced, otherwise it stays.
@@ -289,109 +276,69 @@ static void
 add_row(Oid index, const char *service, const char *until_version,
 		const char *note, const char *by, TimestampTz at)
 {
-	NameData	names[4];
-	Datum		values[ADD_PARAMETERS] = {0};
-	char		nulls[ADD_PARAMETERS + 1] = "            ";
-	Oid			types[] = {REGISTRY_TYPES, TEXTOID, TEXTOID, TEXTOID, NAMEOID,
-	TIMESTAMPTZOID};
+	pg_uuid_t  *object = guard_registration_object(index);
 
-	guard_registration_identify(index, values, nulls, names);
-	values[7] = CStringGetTextDatum(service);
-	nulls[8] = until_version == NULL ? 'n' : ' ';
-	if (until_version != NULL)
-		values[8] = CStringGetTextDatum(until_version);
-	nulls[9] = note == NULL ? 'n' : ' ';
-	if (note != NULL)
-		values[9] = CStringGetTextDatum(note);
-	nulls[10] = nulls[11] = by == NULL ? 'n' : ' ';
-	if (by != NULL)
-	{
-		namestrcpy(&names[3], by);
-		values[10] = NameGetDatum(&names[3]);
-		values[11] = TimestampTzGetDatum(at);
-	}
-	guard_store_execute("INSERT INTO guard.dependency"
-						" VALUES ($1, $2, $3, $8, COALESCE($11, session_user),"
-						" COALESCE($12, clock_timestamp()), $4, $5, $6, $7, $9, $10)"
-						" ON CONFLICT (table_schema, table_name, index_name, service) DO UPDATE"
-						" SET registered_by = excluded.registered_by,"
-						" registered_at = excluded.registered_at,"
-						" database_oid = excluded.database_oid,"
-						" system_identifier = excluded.system_identifier,"
-						" table_oid = excluded.table_oid, index_oid = excluded.index_oid,"
-						" until_version = excluded.until_version, note = excluded.note"
-						" WHERE $11 IS NULL",
-						ADD_PARAMETERS, types, values, nulls);
+	if (by == NULL)
+		guard_query_execute("DELETE FROM guard.dependency WHERE object = $1 AND service = $2",
+							P_UUID(object), P_TEXT(service));
+	guard_query_execute("INSERT INTO guard.dependency"
+						" SELECT " REGISTRY_NAMES ", $2, COALESCE($5, session_user), COALESCE($6, clock_timestamp()), o.id, $3, $4" REGISTRY_OF
+						" AND NOT EXISTS (SELECT FROM guard.dependency d WHERE d.object = $1 AND d.service = $2)",
+						P_UUID(object), P_TEXT(service), P_TEXT(until_version),
+						P_TEXT(note), P_NAME(by), P_TIME(at));
 }
 
+/*
+ * This session says that a service needs an index.
+ */
 void
 guard_dependencies_add(Oid index, const char *service,
 					   const char *until_version, const char *note)
 {
-	guard_registration_refresh("dependency", 0, "");
 	add_row(index, service, until_version, note, NULL, 0);
 }
 
+/*
+ * Returns false where there was none.
+ */
 bool
 guard_dependencies_remove(Oid index, const char *service)
 {
-	NameData	names[3];
-	Datum		values[REGISTRY_PARAMETERS + 1];
-	char		nulls[REGISTRY_PARAMETERS + 2] = "        ";
-	Oid			types[] = {REGISTRY_TYPES, TEXTOID};
-
-	guard_registration_refresh("dependency", 0, "");
-	guard_registration_identify(index, values, nulls, names);
-	values[REGISTRY_PARAMETERS] = CStringGetTextDatum(service);
-	return guard_store_execute("DELETE FROM guard.dependency"
-							   " WHERE table_schema OPERATOR(pg_catalog.=) $1"
-							   " AND table_name OPERATOR(pg_catalog.=) $2"
-							   " AND index_name OPERATOR(pg_catalog.=) $3"
-							   " AND service OPERATOR(pg_catalog.=) $8",
-							   lengthof(types), types, values, nulls) > 0;
+	return guard_query_execute("DELETE FROM guard.dependency WHERE object = $1 AND service = $2",
+							   P_UUID(guard_registration_object(index)),
+							   P_TEXT(service)) > 0;
 }
 
+/*
+ * This version runs everywhere now.
+ */
 void
 guard_dependencies_deploy(const char *service, const char *version)
 {
-	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(service),
-	CStringGetTextDatum(version)};
-
-	guard_store_execute("INSERT INTO guard.deployment"
-						" VALUES ($1, $2, clock_timestamp(), session_user)",
-						2, types, values, NULL);
+	guard_query_execute("INSERT INTO guard.deployment VALUES ($1, $2, clock_timestamp(), session_user)",
+						P_TEXT(service), P_TEXT(version));
 }
 
-/* A question of guard_dependencies_incomparable(), and its answer. */
-typedef struct Incomparable
-{
-	const char *service;
-	const char *version;
-	char	   *until_version;
-} Incomparable;
-
-static bool
-find_incomparable(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	Incomparable *search = arg;
-	char	   *until = get_text(tuple, desc, DEPENDENCY_UNTIL);
-
-	if (until != NULL &&
-		guard_services_same(get_text(tuple, desc, DEPENDENCY_SERVICE), search->service) &&
-		guard_version_compare(search->version, until) == GUARD_VERSION_UNKNOWN)
-		search->until_version = until;
-	return search->until_version == NULL;
-}
-
+/*
+ * An until_version of the service that cannot be compared with this one.
+ */
 char *
 guard_dependencies_incomparable(const char *service, const char *version)
 {
-	Incomparable search = {service, version, NULL};
+	GuardRows  *rows = guard_rows_of_table("dependency");
 
-	(void) guard_store_scan("dependency", NULL, 0, InvalidOid,
-							find_incomparable, &search);
-	return search.until_version;
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		char	   *until = guard_rows_text(rows, DEPENDENCY_UNTIL);
+
+		if (until == NULL ||
+			!guard_services_same(guard_rows_text(rows, DEPENDENCY_SERVICE), service) ||
+			guard_version_compare(version, until) != GUARD_VERSION_UNKNOWN)
+			continue;
+		guard_rows_end(rows);
+		return until;
+	}
+	return NULL;
 }
 
 /* ---- passing on ---- */

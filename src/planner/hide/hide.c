@@ -43,6 +43,7 @@
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -101,6 +102,7 @@ static bool copy_valid = false;
 static Oid	copy_extension = InvalidOid;	/* the extension that it was read
 											 * for */
 static Oid	registry = InvalidOid;
+static Oid	objects = InvalidOid;	/* which its rows hang on */
 
 static MemoryContext loading = NULL;	/* of a copy not finished yet */
 
@@ -126,7 +128,7 @@ relation_changed(Datum arg, Oid relation)
 	if (OidIsValid(registry) && relation == registry)
 		guard_presence_may_hide();
 	if (!OidIsValid(relation) || !OidIsValid(registry) || relation == registry ||
-		loading != NULL)
+		relation == objects || loading != NULL)
 	{
 		copy_valid = false;
 		return;
@@ -208,7 +210,7 @@ put_index(HiddenCopy *fresh, Oid table, Oid index, const GuardHideRow *row,
 
 	hidden->index = index;
 	if (!row->partitioned)
-		hidden->name = row->name;
+		namestrcpy(&hidden->name, row->object->name);
 	hidden->hidden.root = root;
 	hidden->hidden.since = row->since;
 	hidden->hidden.by_hand = row->by_hand;
@@ -223,10 +225,9 @@ put_index(HiddenCopy *fresh, Oid table, Oid index, const GuardHideRow *row,
 static void
 put_tree(HiddenCopy *fresh, const GuardHideRow *row)
 {
-	Oid			root = guard_hide_resolve(row->table, row->index,
-										  NameStr(row->name));
+	Oid			root = guard_identity_resolve(row->object);
 
-	enter(fresh, row->table, true);
+	enter(fresh, row->object->table, true);
 	if (!OidIsValid(root))
 		return;
 	foreach_oid(each, find_all_inheritors(root, NoLock, NULL))
@@ -255,13 +256,13 @@ read_rows(Relation rel, HiddenCopy *fresh)
 	{
 		GuardHideRow row;
 
-		guard_hide_read_row(tuple, RelationGetDescr(rel), &row);
-		if (!row.here)
+		if (!guard_hide_read_row(tuple, RelationGetDescr(rel), &row))
 			continue;
 		if (row.partitioned)
 			put_tree(fresh, &row);
 		else
-			put_index(fresh, row.table, row.index, &row, row.index);
+			put_index(fresh, row.object->table, row.object->index, &row,
+					  row.object->index);
 	}
 	systable_endscan(scan);
 }
@@ -305,10 +306,16 @@ load(Oid extension)
 
 	registry = guard_store_matches() ? guard_store_table(GUARD_HIDE_TABLE) :
 		InvalidOid;
-	if (OidIsValid(registry))
+	objects = OidIsValid(registry) ? guard_store_table("object") : InvalidOid;
+	if (OidIsValid(objects))
 	{
-		if (!ConditionalLockRelationOid(registry, AccessShareLock))
+		if (!ConditionalLockRelationOid(objects, AccessShareLock))
 			return false;
+		if (!ConditionalLockRelationOid(registry, AccessShareLock))
+		{
+			UnlockRelationOid(objects, AccessShareLock);
+			return false;
+		}
 		rel = try_relation_open(registry, NoLock);
 		if (rel == NULL)
 			UnlockRelationOid(registry, AccessShareLock);
@@ -329,6 +336,8 @@ load(Oid extension)
 		read_rows(rel, fresh);
 		table_close(rel, AccessShareLock);
 	}
+	if (OidIsValid(objects))
+		UnlockRelationOid(objects, AccessShareLock);
 	if (hash_get_num_entries(fresh->entries) == 0)
 	{
 		MemoryContextDelete(loading);
@@ -424,8 +433,8 @@ find_entry(Oid table)
 	entry->resolved = true;		/* first, as above */
 	for (HiddenIndex *hidden = entry->first; hidden != NULL; hidden = hidden->next)
 	{
-		hidden->current = guard_hide_resolve(table, hidden->index,
-											 NameStr(hidden->name));
+		hidden->current = guard_identity_index(table, hidden->index,
+											   NameStr(hidden->name));
 		if (NameStr(hidden->name)[0] != '\0')
 			hidden->hidden.root = hidden->current;
 	}

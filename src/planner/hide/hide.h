@@ -12,8 +12,7 @@
  *	root		the index of such a row; a partitioned one hides the indexes of
  *				all its partitions, whenever they were attached
  *
- * A row that belongs to another server or another database, because it came by
- * replication, by a template or by a restore, hides nothing
+ * In a copy of a database what was hidden in the other is not
  * (doc/internals/postgresql.md 3.11).  Where it is doubtful whether an index
  * is hidden, it is not.
  *
@@ -105,16 +104,6 @@ extern void guard_hide_add(Oid index, const char *kind, const char *reason);
 extern bool guard_hide_remove(Oid index);
 
 /* ---- book-keeping, called by hooks ---- */
-
-/* bring names and OIDs up to date after something was renamed or rebuilt */
-extern void guard_hide_refresh(void);
-
-/* an index was rebuilt under a new OID; for those not hidden any more */
-extern void guard_hide_rebuilt(Oid old, Oid successor);
-
-/* an index or table is gone for good */
-extern void guard_hide_forget(Oid relation);
-extern void guard_hide_forget_past(Oid relation);
 
 /*
  * A relation is being dropped.  If it is the registry, plans that were made

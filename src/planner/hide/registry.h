@@ -14,33 +14,24 @@
 #include "access/tupdesc.h"
 
 #include "planner/hide/hide.h"
+#include "store/identity.h"
 
 #define GUARD_HIDE_TABLE	"hidden_index"
 
 /* One row. */
 typedef struct GuardHideRow
 {
-	Oid			table;
-	Oid			index;
-	bool		here;			/* it belongs to this server and database */
-	bool		partitioned;	/* so do the partitions' indexes */
-	NameData	schema;
-	NameData	table_name;
-	NameData	name;
+	GuardObject *object;		/* what is hidden */
+	bool		partitioned;	/* so are the partitions' indexes */
 	bool		by_hand;
 	TimestampTz since;
 } GuardHideRow;
 
-/* read the fixed part of a row; nothing of it can be null */
-extern void guard_hide_read_row(HeapTuple tuple, TupleDesc desc,
-								GuardHideRow *row);
-
 /*
- * The index of that table which a row means now: the one with the OID, or,
- * where no valid index bears that any more, the one with the name
- * (doc/internals/postgresql.md 3.9).  InvalidOid when there is neither.  Takes
- * no lock.
+ * Read a row; false where what it hides is gone.  In the current memory
+ * context.  Raises an error where that cannot be read.
  */
-extern Oid	guard_hide_resolve(Oid table, Oid index, const char *name);
+extern bool guard_hide_read_row(HeapTuple tuple, TupleDesc desc,
+								GuardHideRow *row);
 
 #endif							/* GUARD_HIDE_REGISTRY_H */

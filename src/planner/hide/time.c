@@ -15,137 +15,43 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/index.h"
-#include "catalog/partition.h"
-#include "catalog/pg_type.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
-
 #include "planner/hide/hide.h"
-#include "store/store.h"
+#include "store/catalog.h"
+#include "store/identity.h"
+#include "store/rows.h"
 
 /* guard.hidden_time */
-#define TIME_INDEX_OID		1
-#define TIME_TABLE_OID		2
-#define TIME_INDEX_NAME		3
-#define TIME_FROM			4
-#define TIME_UNTIL			5
-
-/* What a scan looks for, and what it has found. */
-typedef struct Search
-{
-	Oid			index;			/* or InvalidOid: all of the table's */
-	Oid			relation;		/* index or table */
-	const char *name;
-	bool		found;
-	List	   *spans;			/* of GuardSpan * */
-} Search;
+#define TIME_OBJECT		1
+#define TIME_FROM		2
+#define TIME_UNTIL		3
 
 /*
- * Does this row speak of this index?  As in inherited.c, by its name where
- * guard did not see how it was rebuilt.
+ * When it was hidden, itself or a partitioned index that it belongs to.
  */
-static bool
-speaks_of(HeapTuple tuple, TupleDesc desc, const Search *search)
-{
-	bool		isnull;
-	Oid			index = DatumGetObjectId(heap_getattr(tuple, TIME_INDEX_OID,
-													  desc, &isnull));
-	Name		name = DatumGetName(heap_getattr(tuple, TIME_INDEX_NAME, desc,
-												 &isnull));
-
-	if (index == search->index)
-		return true;
-	return search->name != NULL && strcmp(NameStr(*name), search->name) == 0 &&
-		!OidIsValid(IndexGetRelation(index, true));
-}
-
-static bool
-read_span(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	Search	   *search = arg;
-	GuardSpan  *span;
-	bool		isnull;
-
-	if (!speaks_of(tuple, desc, search))
-		return true;
-	span = palloc(sizeof(GuardSpan));
-	span->from = DatumGetTimestampTz(heap_getattr(tuple, TIME_FROM, desc, &isnull));
-	span->until = DatumGetTimestampTz(heap_getattr(tuple, TIME_UNTIL, desc, &isnull));
-	search->spans = lappend(search->spans, span);
-	return true;
-}
-
-static List *
-spans_of(Oid index)
-{
-	Search		search = {.index = index, .name = get_rel_name(index)};
-	Oid			table = IndexGetRelation(index, true);
-
-	if (OidIsValid(table))
-		guard_store_scan_surely("hidden_time", "hidden_time_table_oid_idx",
-								TIME_TABLE_OID, table, read_span, &search);
-	return search.spans;
-}
-
 List *
 guard_hide_past(Oid index)
 {
-	List	   *spans = spans_of(index);
+	List	   *spans = NIL;
 	ListCell   *lc;
 
-	if (get_rel_relispartition(index))
+	foreach(lc, guard_catalog_lineage(index))
 	{
-		foreach(lc, get_partition_ancestors(index))
-			spans = list_concat(spans, spans_of(lfirst_oid(lc)));
+		GuardObject *object = guard_identity_of(lfirst_oid(lc));
+		GuardRows  *rows;
+
+		if (object == NULL)
+			continue;
+		rows = guard_rows_surely(guard_rows_by_key("hidden_time", "hidden_time_object_idx",
+												   TIME_OBJECT, P_UUID(&object->id)),
+								 "hidden_time");
+		while (guard_rows_next(rows))
+		{
+			GuardSpan  *span = palloc(sizeof(GuardSpan));
+
+			span->from = guard_rows_time(rows, TIME_FROM);
+			span->until = guard_rows_time(rows, TIME_UNTIL);
+			spans = lappend(spans, span);
+		}
 	}
 	return spans;
-}
-
-static bool
-find_mention(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	Search	   *search = arg;
-	bool		isnull;
-
-	search->found =
-		DatumGetObjectId(heap_getattr(tuple, TIME_INDEX_OID, desc, &isnull)) == search->relation ||
-		DatumGetObjectId(heap_getattr(tuple, TIME_TABLE_OID, desc, &isnull)) == search->relation;
-	return !search->found;
-}
-
-static bool
-is_mentioned(Oid relation)
-{
-	Search		search = {.relation = relation};
-
-	(void) guard_store_scan("hidden_time", NULL, 0, InvalidOid, find_mention,
-							&search);
-	return search.found;
-}
-
-void
-guard_hide_rebuilt(Oid old, Oid successor)
-{
-	Oid			types[] = {OIDOID, OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(old), ObjectIdGetDatum(successor)};
-
-	if (is_mentioned(old))
-		guard_store_execute("UPDATE guard.hidden_time SET index_oid = $2"
-							" WHERE index_oid OPERATOR(pg_catalog.=) $1",
-							2, types, values, NULL);
-}
-
-void
-guard_hide_forget_past(Oid relation)
-{
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(relation)};
-
-	if (is_mentioned(relation))
-		guard_store_execute("DELETE FROM guard.hidden_time"
-							" WHERE index_oid OPERATOR(pg_catalog.=) $1"
-							" OR table_oid OPERATOR(pg_catalog.=) $1",
-							1, types, values, NULL);
 }
