@@ -127,10 +127,7 @@ make_json(const Alert *alert, int max)
  * LISTEN.
  */
 static const char *const recent_query =
-"WITH here AS ("
-"  SELECT d.oid, c.system_identifier FROM pg_database d, pg_control_system() c"
-"   WHERE d.datname = current_database()),"
-" happened AS ("
+"WITH happened AS ("
 "  SELECT 'dropped' AS what, a.index_name, a.at, a.login_role AS by,"
 "         left(a.definition, 1000) AS undo"
 "    FROM guard.audit_log a"
@@ -147,9 +144,8 @@ static const char *const recent_query =
 "         greatest(s.dropped_at, s.state_since), s.dropped_by,"
 "         CASE WHEN s.state <> 'restored'"
 "              THEN format('SELECT guard.restore(%L);', format('%I.%I', s.index_schema, s.index_name)) END"
-"    FROM guard.soft_drop s, here"
-"   WHERE greatest(s.dropped_at, s.state_since) > statement_timestamp() - interval '1 hour'"
-"     AND s.database_oid = here.oid AND s.system_identifier = here.system_identifier)"
+"    FROM guard.soft_drop s"
+"   WHERE greatest(s.dropped_at, s.state_since) > statement_timestamp() - interval '1 hour')"
 " SELECT jsonb_strip_nulls(jsonb_build_object('index', l.index_name, 'what', l.what, 'at', l.at,"
 "                          'by', l.by, 'undo', l.undo))::text"
 "   FROM (SELECT DISTINCT ON (h.index_name) h.* FROM happened h ORDER BY h.index_name, h.at DESC) l"

@@ -100,9 +100,8 @@ count_open(Oid owner)
 	if (!ConditionalLockRelationOid(guard_store_table("soft_drop"), AccessShareLock))
 		return MAX_OPEN;
 	return guard_query_int("SELECT count(*) FROM guard.soft_drop s JOIN pg_class t ON t.oid = s.table_oid"
-						   " WHERE s.database_oid = $1 AND s.system_identifier = $2"
-						   " AND s.state IN ('waiting', 'hidden') AND s.due_at IS NOT NULL AND t.relowner = $3",
-						   P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier()), P_OID(owner));
+						   " WHERE s.state IN ('waiting', 'hidden') AND s.due_at IS NOT NULL AND t.relowner = $1",
+						   P_OID(owner));
 }
 
 static Oid
@@ -183,8 +182,8 @@ is_unchanged(const GuardShape *shape)
  * it was called before.
  */
 #define NAMELESS(index) \
-	"guard.soft_drop w, jsonb_array_elements(w.parts) e WHERE w.name_wanted AND w.database_oid = $2" \
-	" AND w.system_identifier = $3 AND e ->> 'holding_name' = " #index ".relname ORDER BY w.id DESC LIMIT 1"
+	"guard.soft_drop w, jsonb_array_elements(w.parts) e WHERE w.name_wanted" \
+	" AND e ->> 'holding_name' = " #index ".relname ORDER BY w.id DESC LIMIT 1"
 
 /*
  * Everything that is needed to create the index and its parts again is read
@@ -201,10 +200,10 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 				 errmsg("could not write to table \"%s\"", "guard.soft_drop"),
 				 errdetail("Another session holds a lock on it.")));
 	nestlevel = guard_softdrop_settle_texts();
-	(void) guard_query_execute("INSERT INTO guard.soft_drop (index_oid, database_oid, system_identifier, state,"
+	(void) guard_query_execute("INSERT INTO guard.soft_drop (index_oid, state,"
 							   " table_oid, index_schema, index_name, table_name, partitioned, parts,"
 							   " statement, reason, detail, next_step, login_role)"
-							   " SELECT ($1)[1], $2, $3, 'waiting', i.indrelid, n.nspname,"
+							   " SELECT ($1)[1], 'waiting', i.indrelid, n.nspname,"
 							   " coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(c) "), c.relname), t.relname, c.relkind = 'I',"
 							   " (SELECT jsonb_agg(jsonb_build_object('oid', pc.oid::bigint, 'table', pi.indrelid::bigint,"
 							   "    'old_name', coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(pc) "), pc.relname), 'holding_name', 'guard_drop_' || pc.oid,"
@@ -220,11 +219,11 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 							   "        FROM pg_attribute a WHERE a.attrelid = pc.oid AND a.attstattarget >= 0)) ORDER BY p.n)"
 							   "  FROM unnest($1) WITH ORDINALITY AS p (oid, n)"
 							   "  JOIN pg_class pc ON pc.oid = p.oid JOIN pg_index pi ON pi.indexrelid = p.oid),"
-							   " $4, $5, $6, $7, $8"
+							   " $2, $3, $4, $5, $6"
 							   " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
 							   " JOIN pg_namespace n ON n.oid = c.relnamespace"
 							   " JOIN pg_class t ON t.oid = i.indrelid WHERE i.indexrelid = ($1)[1]",
-							   P_OIDS(parts), P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier()),
+							   P_OIDS(parts),
 							   P_TEXT(statement == NULL ? NULL : pnstrdup(statement, guard_text_clip(statement, STATEMENT_MAX))),
 							   P_TEXT(guard_verdict_reason_name(judgement->verdict.reason)),
 							   P_TEXT(guard_sentence_verdict(judgement)), P_TEXT("hidden once nobody needs it"),
@@ -233,8 +232,8 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 
 	/* What it still was to get from an earlier one, this one takes. */
 	(void) guard_query_execute("UPDATE guard.soft_drop SET name_wanted = false, due_at = NULL"
-							   " WHERE name_wanted AND database_oid = $2 AND system_identifier = $3 AND index_oid = ($1)[1]",
-							   P_OIDS(parts), P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier()));
+							   " WHERE name_wanted AND index_oid = ($1)[1]",
+							   P_OIDS(parts));
 }
 
 static char *

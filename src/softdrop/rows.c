@@ -25,20 +25,16 @@
 #include "audit/audit.h"
 #include "softdrop/steps.h"
 #include "store/catalog.h"
+#include "store/identity.h"
 #include "store/json.h"
 #include "store/query.h"
 #include "store/store.h"
 
 /* guard.soft_drop, as read beside judging */
 #define SOFTDROP_INDEX		1
-#define SOFTDROP_DATABASE	2
-#define SOFTDROP_SYSTEM		3
-#define SOFTDROP_STATE		4
+#define SOFTDROP_STATE		2
 
-/* What every query is about, with its parameters. */
-#define HERE " s.database_oid = $1 AND s.system_identifier = $2"
 #define OPEN " s.state IN ('waiting', 'hidden')"
-#define P_HERE P_OID(MyDatabaseId), P_INT8(GetSystemIdentifier())
 
 /* a parameter that is not used */
 #define P_NOTHING P_TEXT(NULL)
@@ -138,9 +134,7 @@ guard_softdrop_is_open(Oid index)
 								 SOFTDROP_INDEX, P_OID(candidate));
 		while (rows != NULL && guard_rows_next(rows))
 		{
-			if (guard_rows_oid(rows, SOFTDROP_DATABASE) == MyDatabaseId &&
-				guard_rows_int(rows, SOFTDROP_SYSTEM) == (int64) GetSystemIdentifier() &&
-				number_of(guard_rows_text(rows, SOFTDROP_STATE), state_names,
+			if (number_of(guard_rows_text(rows, SOFTDROP_STATE), state_names,
 						  lengthof(state_names)) <= GUARD_SOFTDROP_HIDDEN)
 				open = true;
 		}
@@ -220,23 +214,6 @@ column_list(int first, const char *prefix)
 	return buf.data;
 }
 
-/*
- * The OID may have changed while nobody looked, in REINDEX CONCURRENTLY with
- * guard.mode off; the holding name leads to the new one.
- */
-static Oid
-locate(Oid index, Oid table, const char *holding_name)
-{
-	Oid			found;
-
-	if (guard_catalog_is_index(index))
-		return index;
-	if (!guard_catalog_exists(table))
-		return InvalidOid;
-	found = get_relname_relid(holding_name, get_rel_namespace(table));
-	return guard_catalog_is_index(found) ? found : InvalidOid;
-}
-
 static List *
 read_parts(int64 id)
 {
@@ -262,8 +239,8 @@ read_parts(int64 id)
 		part->definition = guard_rows_text(rows, 10);
 		part->tablespace = guard_rows_text(rows, 11);
 		part->statistics = guard_rows_text(rows, 12);
-		part->index = locate(guard_rows_oid(rows, 1), part->table,
-							 part->holding_name);
+		part->index = guard_identity_index(part->table, guard_rows_oid(rows, 1),
+										   part->holding_name);
 		parts = lappend(parts, part);
 	}
 	return parts;
@@ -306,15 +283,14 @@ read_column(GuardSoftDrop *drop, int i, const GuardRows *rows)
 }
 
 /*
- * The soft drops of this database and this server for which "which" holds,
- * parts included.
+ * The soft drops for which "which" holds, parts included.
  */
 static List *
 load(const char *which, GuardParam param, GuardParam another)
 {
-	char	   *sql = psprintf("SELECT %s FROM guard.soft_drop s WHERE" HERE " AND %s",
+	char	   *sql = psprintf("SELECT %s FROM guard.soft_drop s WHERE %s",
 							   column_list(0, "s."), which);
-	GuardRows  *rows = guard_query_rows(sql, P_HERE, param, another);
+	GuardRows  *rows = guard_query_rows(sql, param, another);
 	List	   *list = NIL;
 
 	while (guard_rows_next(rows))
@@ -408,17 +384,17 @@ guard_softdrop_list_due(TimestampTz now, int *hidden, TimestampTz *next)
 
 	for (int pass = 0; pass < 2; pass++)
 	{
-		ids = add_ids(ids, guard_query_rows("SELECT s.id FROM guard.soft_drop s WHERE" HERE
-											" AND (s.due_at <= $3 OR s.due_at > $4) AND (s.state = 'hidden') = $5"
+		ids = add_ids(ids, guard_query_rows("SELECT s.id FROM guard.soft_drop s"
+											" WHERE (s.due_at <= $1 OR s.due_at > $2) AND (s.state = 'hidden') = $3"
 											" ORDER BY row_number() OVER (PARTITION BY s.login_role"
 											" ORDER BY s.restore_wanted DESC, s.name_wanted DESC, s.due_at), s.name_wanted DESC, s.id",
-											P_HERE, P_TIME(now), P_TIME(far), P_BOOL(pass == 0)));
+											P_TIME(now), P_TIME(far), P_BOOL(pass == 0)));
 		if (pass == 0)
 			*hidden = list_length(ids);
 	}
-	rows = guard_query_rows("SELECT min(s.due_at) FROM guard.soft_drop s WHERE" HERE
-							" AND s.due_at > $3 AND s.due_at <= $4",
-							P_HERE, P_TIME(now), P_TIME(far));
+	rows = guard_query_rows("SELECT min(s.due_at) FROM guard.soft_drop s"
+							" WHERE s.due_at > $1 AND s.due_at <= $2",
+							P_TIME(now), P_TIME(far));
 	*next = guard_rows_next(rows) ? guard_rows_time(rows, 1) : 0;
 	return ids;
 }
@@ -426,15 +402,15 @@ guard_softdrop_list_due(TimestampTz now, int *hidden, TimestampTz *next)
 List *
 guard_softdrop_list_untold(void)
 {
-	return add_ids(NIL, guard_query_rows("SELECT s.id FROM guard.soft_drop s WHERE" HERE
-										 " AND s.untold IS NOT NULL ORDER BY s.id", P_HERE));
+	return add_ids(NIL, guard_query_rows("SELECT s.id FROM guard.soft_drop s"
+										 " WHERE s.untold IS NOT NULL ORDER BY s.id"));
 }
 
 bool
 guard_softdrop_long_waits(void)
 {
-	return guard_query_int("SELECT s.id FROM guard.soft_drop s WHERE" HERE
-						   " AND s.long_step IS NOT NULL LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED", P_HERE) != 0;
+	return guard_query_int("SELECT s.id FROM guard.soft_drop s"
+						   " WHERE s.long_step IS NOT NULL LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED") != 0;
 }
 
 /*
@@ -447,16 +423,16 @@ guard_softdrop_next_long(void)
 	return guard_query_int("SELECT s.id FROM guard.soft_drop s LEFT JOIN pg_class t ON t.oid = s.table_oid"
 						   " LEFT JOIN (SELECT ot.relowner, max(o.last_attempt) AS served FROM guard.soft_drop o"
 						   "  JOIN pg_class ot ON ot.oid = o.table_oid GROUP BY ot.relowner) w ON w.relowner = t.relowner"
-						   " WHERE" HERE " AND s.long_step IS NOT NULL"
+						   " WHERE s.long_step IS NOT NULL"
 						   " ORDER BY w.served NULLS FIRST, s.attempts, s.long_step = 'drop', s.due_at, s.id"
-						   " LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED", P_HERE);
+						   " LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED");
 }
 
 GuardSoftDrop *
 guard_softdrop_take(int64 id, bool wait)
 {
-	List	   *found = load(wait ? " s.id = $3 FOR NO KEY UPDATE" :
-							 " s.id = $3 FOR NO KEY UPDATE SKIP LOCKED", P_INT8(id), P_NOTHING);
+	List	   *found = load(wait ? " s.id = $1 FOR NO KEY UPDATE" :
+							 " s.id = $1 FOR NO KEY UPDATE SKIP LOCKED", P_INT8(id), P_NOTHING);
 
 	return found != NIL ? linitial(found) : NULL;
 }
@@ -464,8 +440,9 @@ guard_softdrop_take(int64 id, bool wait)
 GuardSoftDrop *
 guard_softdrop_find(const char *schema, const char *name)
 {
-	List	   *found = load(" ($3 IS NULL OR s.index_schema = $3)"
-							 " AND (s.index_name = $4 OR s.parts -> 0 ->> 'holding_name' = $4)"
+	List	   *found = load(" ($1 IS NULL OR s.index_schema = $1 OR $1 ="
+							 "  (SELECT n.nspname FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace WHERE t.oid = s.table_oid))"
+							 " AND (s.index_name = $2 OR s.parts -> 0 ->> 'holding_name' = $2)"
 							 " ORDER BY" OPEN " DESC, s.id DESC LIMIT 1", P_TEXT(schema), P_TEXT(name));
 
 	return found != NIL ? linitial(found) : NULL;
@@ -552,7 +529,7 @@ guard_softdrop_gone(Oid index)
 	/* most dropped indexes are not */
 	if (!guard_softdrop_is_open(index))
 		return;
-	foreach_ptr(GuardSoftDrop, drop, load(" s.index_oid = $3 AND" OPEN " FOR NO KEY UPDATE", P_OID(index), P_NOTHING))
+	foreach_ptr(GuardSoftDrop, drop, load(" s.index_oid = $1 AND" OPEN " FOR NO KEY UPDATE", P_OID(index), P_NOTHING))
 	{
 		bool		wanted = drop->restore_wanted;
 
@@ -573,11 +550,11 @@ guard_softdrop_gone(Oid index)
 void
 guard_softdrop_rebuilt(Oid old, Oid successor)
 {
-	(void) guard_query_execute("UPDATE guard.soft_drop s SET index_oid = CASE WHEN index_oid = $3 THEN $4 ELSE index_oid END,"
-							   " parts = (SELECT jsonb_agg(CASE WHEN (p ->> 'oid')::oid = $3"
-							   " THEN p || jsonb_build_object('oid', $4::bigint) ELSE p END ORDER BY n)"
+	(void) guard_query_execute("UPDATE guard.soft_drop s SET index_oid = CASE WHEN index_oid = $1 THEN $2 ELSE index_oid END,"
+							   " parts = (SELECT jsonb_agg(CASE WHEN (p ->> 'oid')::oid = $1"
+							   " THEN p || jsonb_build_object('oid', $2::bigint) ELSE p END ORDER BY n)"
 							   " FROM jsonb_array_elements(parts) WITH ORDINALITY AS e (p, n))"
-							   " WHERE" HERE " AND" OPEN
-							   " AND EXISTS (SELECT FROM jsonb_array_elements(parts) p WHERE (p ->> 'oid')::oid = $3)",
-							   P_HERE, P_OID(old), P_OID(successor));
+							   " WHERE" OPEN
+							   " AND EXISTS (SELECT FROM jsonb_array_elements(parts) p WHERE (p ->> 'oid')::oid = $1)",
+							   P_OID(old), P_OID(successor));
 }

@@ -12,6 +12,14 @@ INSERT INTO guard.installation
 COMMENT ON TABLE guard.installation IS
 'Since when guard has been in this database, and which one that is. In a database made from this one (CREATE DATABASE ... TEMPLATE) guard''s tables speak of another, until guard writes there for the first time.';
 
+-- For views of tables that speak of one database: no row in a copy.
+CREATE VIEW guard.home WITH (security_barrier) AS
+	SELECT i.installed_at FROM guard.installation i
+	  JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) i.database_oid
+	 WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+COMMENT ON VIEW guard.home IS
+'One row where guard''s tables speak of this database, none in a copy in which guard has not written yet.';
+
 -- Whatever guard remembers of a table or index hangs on a row of this table.
 -- No foreign keys: they would lock rows in the transactions of users.
 CREATE TABLE guard.object (

@@ -15,10 +15,9 @@ CREATE VIEW guard.hidden_indexes WITH (security_barrier) AS
 	SELECT format('%I.%I', o.table_schema, o.index_name) AS index_name,
 		   format('%I.%I', o.table_schema, o.table_name) AS table_name,
 		   h.kind, h.hidden_at, h.hidden_by, h.reason, o.index_oid::regclass AS index
-	  FROM guard.hidden_index h JOIN guard.object o ON o.id = h.object
+	  FROM guard.home, guard.hidden_index h JOIN guard.object o ON o.id = h.object
 	  LEFT JOIN pg_class t ON t.oid = o.table_oid
-	 WHERE EXISTS (SELECT FROM guard.installation i JOIN pg_database d ON d.oid = i.database_oid WHERE d.datname = current_database())
-	   AND (pg_has_role('pg_read_all_stats', 'USAGE') OR pg_has_role(t.relowner, 'USAGE'));
+	 WHERE (pg_has_role('pg_read_all_stats', 'USAGE') OR pg_has_role(t.relowner, 'USAGE'));
 COMMENT ON VIEW guard.hidden_indexes IS
 'Indexes that the planner does not see: since when, by whom and why; kind is hand (guard.hide) or softdrop (a stage of a soft drop). Shows a table''s owner his own, members of pg_read_all_stats all.';
 -- example: SELECT index_name, kind, hidden_at, hidden_by, reason FROM guard.hidden_indexes;

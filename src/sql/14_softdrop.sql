@@ -1,10 +1,8 @@
--- Drops in stages.  A soft drop is a DROP INDEX carried out in stages.  The first four columns are
+-- Drops in stages.  A soft drop is a DROP INDEX carried out in stages.  The first two columns are
 -- read by number in C.
 
 CREATE TABLE guard.soft_drop (
 	index_oid		oid NOT NULL,
-	database_oid	oid NOT NULL,
-	system_identifier bigint NOT NULL,
 	state			text NOT NULL CHECK (state IN ('waiting', 'hidden', 'dropped', 'restored')),
 	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	table_oid		oid NOT NULL,
@@ -90,11 +88,9 @@ CREATE VIEW guard.soft_drops WITH (security_barrier) AS
 		   s.attempts, s.last_error,
 		   CASE WHEN s.state IN ('waiting', 'hidden') THEN s.parts -> 0 ->> 'holding_name' END AS current_name,
 		   s.parts -> 0 ->> 'definition' AS definition
-	  FROM guard.soft_drop s
+	  FROM guard.home, guard.soft_drop s
 	  LEFT JOIN pg_catalog.pg_class t ON t.oid = s.table_oid
-	 WHERE s.database_oid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
-	   AND s.system_identifier = (SELECT c.system_identifier FROM pg_catalog.pg_control_system() c)
-	   AND (pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') OR pg_catalog.pg_has_role(t.relowner, 'USAGE'));
+	 WHERE (pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') OR pg_catalog.pg_has_role(t.relowner, 'USAGE'));
 COMMENT ON VIEW guard.soft_drops IS
 'Indexes that were dropped in stages: what state each is in, and what comes next, and when. Shows a table''s owner his own, members of pg_read_all_stats all. next_at is the earliest time.';
 -- example: SELECT index_name, state, next_step, next_at, last_error FROM guard.soft_drops;

@@ -59,7 +59,7 @@ CREATE VIEW guard.deployments WITH (security_barrier) AS
 	SELECT d.service, d.version, d.reported_at, d.reported_by,
 		   pg_catalog.row_number() OVER (PARTITION BY d.service ORDER BY d.reported_at DESC)
 			OPERATOR(pg_catalog.=) 1 AS current
-	  FROM guard.deployment d;
+	  FROM guard.home, guard.deployment d;
 COMMENT ON VIEW guard.deployments IS
 'Every deployment that was reported; current is what runs now.';
 -- example: SELECT * FROM guard.deployments WHERE current;

@@ -24,7 +24,7 @@ CREATE VIEW guard.approvals WITH (security_barrier) AS
 		   CASE WHEN a.used_at IS NOT NULL THEN 'used'
 				WHEN a.valid_until OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'expired'
 				ELSE 'valid' END AS state
-	  FROM guard.approval a;
+	  FROM guard.home, guard.approval a;
 COMMENT ON VIEW guard.approvals IS
 'Approvals of the last weeks: valid, used or expired.';
 -- example: SELECT * FROM guard.approvals WHERE state = 'valid';

@@ -28,12 +28,10 @@ SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
 	  FROM status s WHERE s.item LIKE 'captured %' AND s.fill IS NOT NULL
 	UNION ALL
 	SELECT 'guard_hidden_indexes', '{}', count(*), 'Indexes of this database that the planner does not see', 'gauge'
-	  FROM guard.hidden_index h
-	 WHERE EXISTS (SELECT FROM guard.installation i JOIN pg_catalog.pg_database d ON d.oid = i.database_oid
-					WHERE d.datname = current_database())
+	  FROM guard.home, guard.hidden_index
 	UNION ALL
 	SELECT 'guard_snapshot_age_seconds', '{}', extract(epoch FROM clock_timestamp() - max(e.seen_at)),
-		   'Time since history was last written down', 'gauge' FROM guard.evidence_epoch e HAVING count(*) > 0
+		   'Time since history was last written down', 'gauge' FROM guard.home, guard.evidence_epoch e HAVING count(*) > 0
 ) m
  WHERE m.value IS NOT NULL
    AND pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');

@@ -56,13 +56,6 @@ is($there->value('SELECT count(*) FROM guard.soft_drop'), 0, 'the soft drops the
 like(plan_of($there, 't'), qr/Index Scan (using|on) guard_drop_/, 'nothing is hidden there');
 failed($there->query("SELECT guard.restore('t_a_idx')"), '42704', qr/no index "t_a_idx" has been dropped in stages/, 'nor known');
 
-# ---- rows that came from another server
-
-$there->ok("INSERT INTO guard.soft_drop (index_oid, database_oid, system_identifier, state, table_oid, index_schema, index_name, table_name,
-	partitioned, parts, reason) SELECT i.indexrelid, (SELECT oid FROM pg_database WHERE datname = current_database()), 42, 'waiting', i.indrelid, 'public', 't_a_idx', 't',
-	false, jsonb_build_array(jsonb_build_object('oid', i.indexrelid::bigint)), 'hot' FROM pg_index i WHERE i.indrelid = 't'::regclass");
-is($there->value('SELECT count(*) FROM guard.soft_drops'), 0, 'a row with another system identifier is not shown');
-failed($there->query("SELECT guard.restore('t_a_idx')"), '42704', qr/no index "t_a_idx" has been dropped in stages/, 'nor found');
 passed($there->query('DROP EXTENSION guard'), 'nor in the way');
 $there->close;
 $restored->stop;

@@ -281,8 +281,8 @@ make_used_table('o2.alone', 30000);
 configure('guard.quiet_period', '1h');
 $owner1 = session($node, user => 'owner1');
 $owner1->ok('DROP INDEX o1.many_a_idx');
-$s->ok("INSERT INTO guard.soft_drop (index_oid, database_oid, system_identifier, state, table_oid, index_schema, index_name, table_name, partitioned, parts, reason, login_role)
-	SELECT s.index_oid, s.database_oid, s.system_identifier, s.state, s.table_oid, s.index_schema, 'copy_' || g, s.table_name, s.partitioned, s.parts, s.reason, s.login_role
+$s->ok("INSERT INTO guard.soft_drop (index_oid, state, table_oid, index_schema, index_name, table_name, partitioned, parts, reason, login_role)
+	SELECT s.index_oid, s.state, s.table_oid, s.index_schema, 'copy_' || g, s.table_name, s.partitioned, s.parts, s.reason, s.login_role
 	  FROM guard.soft_drop s, generate_series(1, 999) g WHERE s.index_name = 'many_a_idx'");
 make_used_table('o1.more');
 is($s->value("SELECT verdict || ' ' || reason FROM guard.check('o1.more_a_idx')"), 'block hot', 'the thousand-and-first is judged as if it could not be delayed');
