@@ -40,9 +40,9 @@ measure_history() {
 	for ((i = 0; i < snapshots; i++)); do snapshot quiet; done
 	for ((i = 0; i < 3; i++)); do use_all; snapshot busy; done
 	result "history_known $(sql history -c "SELECT pg_total_relation_size('guard.known_use') / count(*), count(*) FROM guard.known_use" -F ' ')"
-	sql history -c 'TRUNCATE guard.hourly_use' -c "INSERT INTO guard.hourly_use (hour, first_use, last_use, scans, uses, relation_id, hours, services)
-		SELECT h, h, h, 1000, 1000, r, 1, '{1,2,3}'::smallint[] FROM generate_series(now() - interval '14 days', now(), '1 h') h, generate_series(1, 200) r
-		UNION ALL SELECT h, h, h, 1000, 1000, r, 24, '{1,2,3}'::smallint[] FROM generate_series(now() - interval '365 days', now() - interval '15 days', '1 day') h, generate_series(1, 200) r"
+	sql history -c 'TRUNCATE guard.hourly_use' -c "INSERT INTO guard.hourly_use (hour, first_use, last_use, scans, uses, relation_id, hours, peak)
+		SELECT h, h, h, 1000, 1000, r, 1, NULL FROM generate_series(now() - interval '14 days', now(), '1 h') h, generate_series(1, 200) r
+		UNION ALL SELECT h, h, h, 1000, 1000, r, 24, 1000 FROM generate_series(now() - interval '365 days', now() - interval '15 days', '1 day') h, generate_series(1, 200) r"
 	result "history_hours $(sql history -c "SELECT pg_total_relation_size('guard.hourly_use') / count(*), count(*) / 200 FROM guard.hourly_use" -F ' ')"
 	stop history
 }

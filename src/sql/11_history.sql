@@ -56,19 +56,12 @@ CREATE TABLE guard.hourly_use (
 	uses			bigint NOT NULL,
 	relation_id		int NOT NULL,
 	hours			smallint NOT NULL,
-	services		smallint[],
+	peak			bigint,
 	PRIMARY KEY (relation_id, hour)
 ) WITH (fillfactor = 90);
 CREATE INDEX hourly_use_hour_idx ON guard.hourly_use USING brin (hour);
 COMMENT ON TABLE guard.hourly_use IS
-'Scans and captured uses of an index or table (guard.known_use.id) in one hour, or in one day (hours = 24) when that is more than 14 days ago; only where there was any. services: ids of guard.known_service.';
-
-CREATE TABLE guard.known_service (
-	id			smallint PRIMARY KEY,
-	service		text NOT NULL UNIQUE
-);
-COMMENT ON TABLE guard.known_service IS
-'Names of services, for guard.hourly_use.';
+'Scans and captured uses of an index or table (guard.known_use.id) in one hour, or in one day (hours = 24) when that is more than 14 days ago; peak is what the busiest hour of that day had, of either. Only where there was any.';
 
 CREATE TABLE guard.statement_rate (
 	queryid		bigint PRIMARY KEY,
@@ -85,6 +78,25 @@ CREATE TABLE guard.statement_rate (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE guard.statement_rate IS
 'What pg_stat_statements counted for each captured statement, all roles together, and how much of that came between the last two snapshots. Times in milliseconds. query: the beginning of its text, as pg_stat_statements keeps it; null where that could not be read.';
+
+CREATE TABLE guard.statement_hour (
+	hour		timestamptz NOT NULL,
+	queryid		bigint NOT NULL,
+	calls		bigint NOT NULL,
+	total_time	double precision NOT NULL,
+	rows		bigint NOT NULL,
+	PRIMARY KEY (queryid, hour)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE guard.statement_hour IS
+'What was new in guard.statement_rate in the hour that goes on, and in the busiest one of the last seven days that has ended. Times in milliseconds.';
+
+CREATE VIEW guard.peak_hour WITH (security_barrier) AS
+	SELECT h.hour, h.queryid, r.query, h.calls, h.total_time, h.rows
+	  FROM guard.home, guard.statement_hour h LEFT JOIN guard.statement_rate r USING (queryid)
+	 WHERE h.hour = (SELECT b.hour FROM guard.statement_hour b GROUP BY b.hour ORDER BY sum(b.total_time) DESC LIMIT 1);
+COMMENT ON VIEW guard.peak_hour IS
+'What captured statements did in the busiest hour of the last seven days: the one in which they took the most time together. Times in milliseconds. A snapshot counts for the hour in which it was made.';
+GRANT SELECT ON guard.peak_hour TO pg_read_all_stats;
 
 
 CREATE FUNCTION guard.snapshot() RETURNS boolean

@@ -81,13 +81,13 @@ static const struct
 	{"hidden_time", true, "true"},
 	{"hourly_use", true, NULL},
 	{"inherited_use", true, NULL},
-	{"known_service", true, NULL},
 	{"known_use", true, NULL},
 	{"moved_table", true, NULL},
 	{"protection", false, "true"},
 	{"soft_drop_baseline", true, NULL},
 	{"soft_drop_sample", true, NULL},
 	{"soft_drop", true, NULL},
+	{"statement_hour", true, NULL},
 	{"statement_rate", true, NULL},
 	{OBJECT, true, NULL}
 };

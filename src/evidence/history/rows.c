@@ -8,8 +8,8 @@
  * again, and finds the same, or more.
  *
  * An hour's row says what happened in that hour.  After COMPACT_AFTER days the
- * hours of a day become one row: who asks for a peak asks for the last days,
- * and a year of 10,000 busy indexes stays at a tenth of what it were otherwise.
+ * hours of a day become one row, which keeps what its busiest hour was: a year
+ * of 10,000 busy indexes stays at a tenth of what it were otherwise.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -58,38 +58,24 @@ static const char write_uses[] =
 "  FROM new JOIN free USING (id) WHERE k.id = new.id)"
 " INSERT INTO guard.known_use (" USE_COLUMNS ") SELECT " USE_COLUMNS " FROM new WHERE id = 0";
 
-/*
- * One name a line.  Whoever makes up a new name for every connection fills the
- * table, and is not told apart from then on.
- */
-static const char write_services[] =
-"INSERT INTO guard.known_service"
-" SELECT (SELECT COALESCE(max(id), 0) FROM guard.known_service) + row_number() OVER (), service"
-"  FROM (SELECT unnest(string_to_array(list, E'\\n')) FROM unnest($6) AS l (list)"
-"        EXCEPT SELECT service FROM guard.known_service) AS s (service)"
-"  LIMIT GREATEST(30000 - (SELECT count(*) FROM guard.known_service), 0)";
-
 static const char write_hours[] =
-"INSERT INTO guard.hourly_use AS h (relation_id, hour, hours, first_use, last_use, scans, uses, services)"
-" SELECT k.id, n.hour, 1, n.at, n.at, n.scans, n.uses,"
-"   (SELECT array_agg(s.id ORDER BY s.id) FROM guard.known_service s WHERE s.service = ANY (string_to_array(n.services, E'\\n')))"
-"  FROM unnest($1, $2, $3, $4, $5, $6) AS n (relation, hour, at, scans, uses, services)"
+"INSERT INTO guard.hourly_use AS h (relation_id, hour, hours, first_use, last_use, scans, uses)"
+" SELECT k.id, n.hour, 1, n.at, n.at, n.scans, n.uses FROM unnest($1, $2, $3, $4, $5) AS n (relation, hour, at, scans, uses)"
 "  JOIN (SELECT id, relation_oid FROM guard.known_use WHERE relation_oid = ANY ($1) FOR UPDATE SKIP LOCKED) k"
 "    ON k.relation_oid = n.relation"
 " ON CONFLICT (relation_id, hour) DO UPDATE SET"
 "   first_use = LEAST(h.first_use, EXCLUDED.first_use), last_use = GREATEST(h.last_use, EXCLUDED.last_use),"
-"   scans = h.scans + EXCLUDED.scans, uses = h.uses + EXCLUDED.uses,"
-"   services = CASE WHEN EXCLUDED.services <@ h.services OR EXCLUDED.services IS NULL THEN h.services"
-"     ELSE (SELECT array_agg(DISTINCT u) FROM unnest(h.services || EXCLUDED.services) u) END";
+"   scans = h.scans + EXCLUDED.scans, uses = h.uses + EXCLUDED.uses";
 
 static const char compact_hours[] =
 "WITH old AS (DELETE FROM guard.hourly_use WHERE hours = 1 AND hour < date_trunc('day', $1, 'UTC') - $2 * interval '1 day'"
-"   RETURNING *, date_trunc('day', hour, 'UTC') AS day),"
-" who AS (SELECT relation_id, day, array_agg(DISTINCT s) AS services FROM old, unnest(services) AS u (s) GROUP BY relation_id, day)"
-" INSERT INTO guard.hourly_use (relation_id, hour, hours, first_use, last_use, scans, uses, services)"
-"  SELECT relation_id, day, 24, min(first_use), max(last_use), sum(scans), sum(uses), who.services"
-"   FROM old LEFT JOIN who USING (relation_id, day) GROUP BY relation_id, day, who.services"
-" ON CONFLICT DO NOTHING";
+"   RETURNING *, date_trunc('day', hour, 'UTC') AS day)"
+" INSERT INTO guard.hourly_use AS d (relation_id, hour, hours, first_use, last_use, scans, uses, peak)"
+"  SELECT relation_id, day, 24, min(first_use), max(last_use), sum(scans), sum(uses), max(GREATEST(scans, uses))"
+"   FROM old GROUP BY relation_id, day"
+" ON CONFLICT (relation_id, hour) DO UPDATE SET"
+"   first_use = LEAST(d.first_use, EXCLUDED.first_use), last_use = GREATEST(d.last_use, EXCLUDED.last_use),"
+"   scans = d.scans + EXCLUDED.scans, uses = d.uses + EXCLUDED.uses, peak = GREATEST(d.peak, EXCLUDED.peak)";
 
 /* ----------------------------------------------------------------
  *		Use
@@ -133,38 +119,15 @@ guard_history_rows_use(GuardHistoryRows *rows, const GuardKnownUse *use)
 }
 
 /*
- * Names of the services that used it since the hour began, one a line; NULL
- * when none is known.
- */
-static char *
-services_since(Oid relation, TimestampTz hour)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	foreach_ptr(GuardCapturedService, service, guard_capture_services(relation, NULL))
-	{
-		if (service->last < hour)
-			continue;
-		if (buf.len > 0)
-			appendStringInfoChar(&buf, '\n');
-		appendStringInfoString(&buf, service->service);
-	}
-	return buf.len > 0 ? buf.data : NULL;
-}
-
-/*
  * What happened between two snapshots; see rows.h.
  */
 void
 guard_history_rows_hour(GuardHistoryRows *rows, const GuardKnownUse *use,
 						TimestampTz at, int64 scans, int64 uses)
 {
-	TimestampTz hour = at - at % USECS_PER_HOUR;
-
-	guard_batch_add(rows->hours, P_OID(use->relation), P_TIME(hour),
-					P_TIME(uses > 0 ? at : 0), P_INT8(scans), P_INT8(uses),
-					P_TEXT(uses > 0 ? services_since(use->relation, hour) : NULL));
+	guard_batch_add(rows->hours, P_OID(use->relation),
+					P_TIME(at - at % USECS_PER_HOUR),
+					P_TIME(uses > 0 ? at : 0), P_INT8(scans), P_INT8(uses));
 }
 
 /*
@@ -174,7 +137,6 @@ void
 guard_history_rows_write(GuardHistoryRows *rows)
 {
 	guard_batch_execute(rows->uses, write_uses);
-	guard_batch_execute(rows->hours, write_services);
 	guard_batch_execute(rows->hours, write_hours);
 }
 

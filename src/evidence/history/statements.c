@@ -74,6 +74,22 @@ static const char write_counts[] =
 "   OR r.delta_calls IS NULL OR r.seen_at < EXCLUDED.seen_at - interval '1 day')";
 
 /*
+ * What is new, added to the hour that goes on; of the others the busiest of the
+ * last seven days stays.
+ */
+static const char add_to_hour[] =
+"INSERT INTO guard.statement_hour AS h SELECT date_trunc('hour', $1, 'UTC'), queryid, delta_calls, delta_time, delta_rows"
+"  FROM guard.statement_rate WHERE delta_to = $1 AND delta_calls > 0"
+" ON CONFLICT (queryid, hour) DO UPDATE SET calls = h.calls + EXCLUDED.calls,"
+"  total_time = h.total_time + EXCLUDED.total_time, rows = h.rows + EXCLUDED.rows";
+
+static const char keep_busiest[] =
+"WITH ended AS (SELECT hour, sum(total_time) AS time FROM guard.statement_hour"
+"   WHERE hour <> date_trunc('hour', $1, 'UTC') GROUP BY hour)"
+" DELETE FROM guard.statement_hour WHERE hour IN (SELECT hour FROM ended EXCEPT (SELECT hour FROM ended"
+"   WHERE hour BETWEEN $1 - interval '7 days' AND $1 ORDER BY time DESC LIMIT 1))";
+
+/*
  * Texts are written down so that a refusal's log line need not read them all.
  */
 static const char write_texts[] =
@@ -99,6 +115,8 @@ note_counts(void *arg)
 
 	guard_query_execute(psprintf(write_counts, job->pgss.function),
 						P_TIME(job->now), job->queryids, P_TIME(job->last));
+	guard_query_execute(add_to_hour, P_TIME(job->now));
+	guard_query_execute(keep_busiest, P_TIME(job->now));
 }
 
 static void

@@ -136,7 +136,7 @@ static bool
 lock_out_others(void)
 {
 	static const char *const tables[] = {"object", "evidence_epoch",
-	"known_use", "hourly_use", "known_service", "statement_rate"};
+	"known_use", "hourly_use", "statement_hour", "statement_rate"};
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId,
