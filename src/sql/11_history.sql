@@ -93,7 +93,8 @@ COMMENT ON TABLE guard.statement_hour IS
 CREATE VIEW guard.peak_hour WITH (security_barrier) AS
 	SELECT h.hour, h.queryid, r.query, h.calls, h.total_time, h.rows
 	  FROM guard.home, guard.statement_hour h LEFT JOIN guard.statement_rate r USING (queryid)
-	 WHERE h.hour = (SELECT b.hour FROM guard.statement_hour b GROUP BY b.hour ORDER BY sum(b.total_time) DESC LIMIT 1);
+	 WHERE h.hour = (SELECT b.hour FROM guard.statement_hour b WHERE b.hour >= pg_catalog.clock_timestamp() - interval '7 days'
+					 GROUP BY b.hour ORDER BY pg_catalog.sum(b.total_time) DESC LIMIT 1);
 COMMENT ON VIEW guard.peak_hour IS
 'What captured statements did in the busiest hour of the last seven days: the one in which they took the most time together. Times in milliseconds. A snapshot counts for the hour in which it was made.';
 GRANT SELECT ON guard.peak_hour TO pg_read_all_stats;

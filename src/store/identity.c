@@ -411,16 +411,6 @@ change_oid(Oid old, Oid successor, bool seen)
 }
 
 /*
- * An index was rebuilt.
- */
-void
-guard_identity_became(Oid old, Oid successor)
-{
-	change_oid(old, successor, true);
-	guard_identity_renamed(list_make1_oid(successor));
-}
-
-/*
  * These relations bear other names now; NIL: any may.
  */
 static void
@@ -482,11 +472,11 @@ add_stale(List *stale, GuardRows *rows)
 }
 
 /*
- * Names of these, or of their columns, may have changed.  Most statements that
- * alter a table change none, and are to leave no lock behind.
+ * Most statements that alter a table change no name, and are to leave no lock
+ * behind.
  */
-void
-guard_identity_renamed(List *relations)
+static void
+correct(List *relations)
 {
 	bool		any = list_member_oid(relations, InvalidOid);
 	List	   *stale = NIL;
@@ -497,8 +487,6 @@ guard_identity_renamed(List *relations)
 	{
 		bool		is_index = guard_catalog_is_index(lfirst_oid(lc));
 
-		/* one that bears its old name again */
-		guard_identity_follow(lfirst_oid(lc));
 		stale = add_stale(stale, is_index ?
 						  guard_rows_by_key(OBJECT, "object_index_oid_idx", OBJECT_INDEX,
 											P_OID(lfirst_oid(lc))) :
@@ -541,7 +529,7 @@ guard_identity_follow(Oid relation)
 {
 	Oid			table = guard_catalog_table(relation);
 	List	   *objects = read_indexes(guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE,
-													 P_OID(OidIsValid(table) ? table : relation)));
+														 P_OID(OidIsValid(table) ? table : relation)));
 	List	   *present = NIL;
 	ListCell   *lc;
 
@@ -560,6 +548,30 @@ guard_identity_follow(Oid relation)
 		if (OidIsValid(now) && !list_member_oid(present, now))
 			change_oid(object->index, now, false);
 	}
+}
+
+/*
+ * An index was rebuilt.
+ */
+void
+guard_identity_became(Oid old, Oid successor)
+{
+	change_oid(old, successor, true);
+	correct(list_make1_oid(successor));
+}
+
+/*
+ * Names of these, or of their columns, may have changed; one that was rebuilt
+ * unseen may bear its old name again.
+ */
+void
+guard_identity_renamed(List *relations)
+{
+	ListCell   *lc;
+
+	foreach(lc, relations)
+		guard_identity_follow(lfirst_oid(lc));
+	correct(relations);
 }
 
 /*

@@ -307,6 +307,7 @@ is($s->value("$peak AND hour_peak < 500"), $s->value("SELECT max(greatest(h.scan
 
 # ---- the busiest hour of all statements
 
+$s->ok('CREATE EXTENSION pg_stat_statements');
 my $hours = "SELECT string_agg(extract(hours FROM date_trunc('hour', now(), 'UTC') - hour)::int || ' ' || calls, ', ' ORDER BY hour DESC) FROM guard.statement_hour WHERE queryid = 1";
 $s->ok('DELETE FROM guard.statement_hour');
 # not while it ends
