@@ -86,7 +86,6 @@ ALTER TABLE accounts SET (fillfactor = 80);
 ALTER TABLE accounts RENAME TO bills;
 ALTER INDEX ledger_id_idx RENAME TO bills_id_idx;
 CREATE INDEX bills_remark_idx ON bills (remark);
-REINDEX INDEX CONCURRENTLY bills_id_idx;
 CREATE TABLE seventh (id int PRIMARY KEY);
 CREATE SCHEMA elsewhere;
 ALTER TABLE seventh SET SCHEMA elsewhere;
@@ -95,6 +94,8 @@ ALTER SCHEMA elsewhere RENAME TO there;
 DROP INDEX bills_remark_idx;
 :refusal
 RESET client_min_messages;
+-- waits for others' transactions, whoever's
+REINDEX INDEX CONCURRENTLY bills_id_idx;
 SELECT dblink_exec('lock', 'ROLLBACK');
 SELECT count(*) FROM guard.moved_table WHERE old_name IN ('accounts', 'seventh');
 SELECT guard.snapshot();
