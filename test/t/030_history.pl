@@ -60,6 +60,41 @@ is($s->value("SELECT h.uses = 60 AND h.scans = 60 AND hours = 1 AND h.first_use 
 snapshot('of nothing new');
 is($s->value("SELECT h.uses FROM guard.hourly_use h JOIN guard.known_use ON id = relation_id WHERE relation_name = 'used_a_idx'"), 60, 'nothing is counted twice');
 
+# ---- the busiest hour of all statements
+
+make_table($s, 'busy');
+$s->ok('CREATE EXTENSION pg_stat_statements');
+my $hours = "SELECT string_agg(extract(hours FROM date_trunc('hour', now(), 'UTC') - hour)::int || ' ' || calls, ', ' ORDER BY hour DESC) FROM guard.statement_hour WHERE queryid = 1";
+use_index($node, 'busy')->close;
+$s->ok('DELETE FROM guard.statement_hour');
+# not while it ends
+wait_until($s, "SELECT extract(epoch FROM now())::bigint % 3600 < 3540");
+$s->ok("INSERT INTO guard.statement_hour SELECT date_trunc('hour', now(), 'UTC') - ago * interval '1 h', q, calls, time, 0
+	FROM (VALUES (0, 1, 7, 10), (2, 1, 50, 500), (2, 2, 1, 400), (3, 1, 9, 800), (24 * 8, 1, 3, 1e9)) h (ago, q, calls, time)");
+snapshot('keeps one hour beside the one that goes on');
+is($s->value($hours), '0 7, 2 50', 'that in which all together took longest, of the last seven days');
+is($s->value("SELECT string_agg(queryid || ' ' || calls, ', ' ORDER BY queryid) FROM guard.peak_hour"), '1 50, 2 1', 'which guard.peak_hour shows');
+$s->ok("INSERT INTO guard.statement_hour SELECT date_trunc('hour', now(), 'UTC') - interval '1 h', 1, 4, 901, 0");
+snapshot('after a busier hour');
+is($s->value($hours), '0 7, 1 4', 'takes its place');
+$s->ok("UPDATE guard.statement_hour SET hour = hour - interval '8 days' WHERE calls = 4");
+snapshot('a week later');
+is($s->value($hours), '0 7', 'is forgotten');
+
+$s->ok('DELETE FROM guard.statement_hour; DELETE FROM guard.statement_rate');
+$user = session($node, 'auth');
+for (1 .. 2)
+{
+	$user->ok("SELECT c FROM busy WHERE a = $_") foreach 1 .. 30;
+	# what is captured of a statement is in the next snapshot, at the latest when its session ends
+	$user->close;
+	snapshot("of statements, $_");
+	$user = session($node, 'auth') if $_ == 1;
+}
+undef $user;
+is($s->value("SELECT sum(calls) FROM guard.peak_hour WHERE query LIKE 'SELECT c FROM busy WHERE a = %'"), 30, 'calls between two snapshots count for their hour');
+$s->ok('DROP EXTENSION pg_stat_statements');
+
 # ---- a restart that capture does not survive: counters bridge it
 
 again();
@@ -304,38 +339,6 @@ is($s->value($days), '24 1510 600', 'an hour that comes late is added to its day
 $s->ok("UPDATE guard.hourly_use SET hour = hour - interval '16 days' WHERE hours = 24");
 is($s->value("$peak AND hour_peak < 500"), $s->value("SELECT max(greatest(h.scans, h.uses)) FROM guard.hourly_use h JOIN guard.known_use k ON k.id = relation_id WHERE relation_name = 'young_a_idx' AND hours = 1"),
 	'of the last 35 days');
-
-# ---- the busiest hour of all statements
-
-$s->ok('CREATE EXTENSION pg_stat_statements');
-my $hours = "SELECT string_agg(extract(hours FROM date_trunc('hour', now(), 'UTC') - hour)::int || ' ' || calls, ', ' ORDER BY hour DESC) FROM guard.statement_hour WHERE queryid = 1";
-$s->ok('DELETE FROM guard.statement_hour');
-# not while it ends
-wait_until($s, "SELECT extract(epoch FROM now())::bigint % 3600 < 3540");
-$s->ok("INSERT INTO guard.statement_hour SELECT date_trunc('hour', now(), 'UTC') - ago * interval '1 h', q, calls, time, 0
-	FROM (VALUES (0, 1, 7, 10), (2, 1, 50, 500), (2, 2, 1, 400), (3, 1, 9, 800), (24 * 8, 1, 3, 1e9)) h (ago, q, calls, time)");
-snapshot('keeps one hour beside the one that goes on');
-is($s->value($hours), '0 7, 2 50', 'that in which all together took longest, of the last seven days');
-is($s->value("SELECT string_agg(queryid || ' ' || calls, ', ' ORDER BY queryid) FROM guard.peak_hour"), '1 50, 2 1', 'which guard.peak_hour shows');
-$s->ok("INSERT INTO guard.statement_hour SELECT date_trunc('hour', now(), 'UTC') - interval '1 h', 1, 4, 901, 0");
-snapshot('after a busier hour');
-is($s->value($hours), '0 7, 1 4', 'takes its place');
-$s->ok("UPDATE guard.statement_hour SET hour = hour - interval '8 days' WHERE calls = 4");
-snapshot('a week later');
-is($s->value($hours), '0 7', 'is forgotten');
-
-$s->ok('DELETE FROM guard.statement_hour; DELETE FROM guard.statement_rate');
-$user = session($node, 'auth');
-for (1 .. 2)
-{
-	$user->ok("SELECT c FROM young WHERE a = $_") foreach 1 .. 30;
-	# what is captured of a statement is in the next snapshot, at the latest when its session ends
-	$user->close;
-	snapshot("of statements, $_");
-	$user = session($node, 'auth') if $_ == 1;
-}
-undef $user;
-is($s->value("SELECT sum(calls) FROM guard.peak_hour WHERE query LIKE 'SELECT c FROM young WHERE a = %'"), 30, 'calls between two snapshots count for their hour');
 
 $s->close;
 $node->stop;
