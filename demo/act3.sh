@@ -14,6 +14,10 @@ act3()
 	setting 'guard.trial_period' 3s 'hidden and watched for so long before it goes (in life: a week)'
 	act_begin act3 "CREATE EXTENSION guard; ALTER DATABASE act3 SET guard.hot_action = 'delay';
 		ALTER DATABASE act3 SET guard.quiet_period = '3s'; ALTER DATABASE act3 SET guard.trial_period = '3s'"
+	if [ "$(< "$DIR/rounds")" -gt 2 ]; then
+		say 'This machine is busy with other things, and requests come late: guard.quiet_period is 12s this time.'
+		sql act3 -c "ALTER DATABASE act3 SET guard.quiet_period = '12s'"
+	fi
 	declare -gA STATE=() LAST_USE=() HIDDEN_AT=() DROPPED_AT=() RESTORED_AT=()
 	EACH_SECOND=look_at_soft_drops
 	start_old_releases

@@ -69,6 +69,7 @@ warm_up()
 		TRAFFIC=()
 		awk '/^latency average/ && $4 > 50 { late = 1 } END { exit late }' "$DIR"/*.err && break
 	done
+	echo "$round" > "$DIR/rounds"
 	rm -f "$DIR"/*.err "$DIR"/*.requests.*
 }
 
