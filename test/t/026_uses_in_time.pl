@@ -12,6 +12,18 @@ my $node = guard_server('main');
 my $s = session($node);
 my $indexes = 600;
 
+# Who tells late of what he did early is not the last user: the second use of a session is told of when it ends.
+make_table($s, 'turns');
+my $early = session($node, 'early');
+$early->ok('SELECT c FROM turns WHERE a = 42') foreach 1 .. 2;
+my $then = $s->value('SELECT clock_timestamp()');
+my $late = session($node, 'late');
+$late->ok('SELECT c FROM turns WHERE a = 42');
+$early->close;
+wait_until($s, q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'early')});
+is($s->value("SELECT max(last_use) > '$then' FROM guard.index_facts WHERE index_name = 'turns_a_idx'"), 't', 'the last use is the latest, whoever tells last');
+$late->close;
+
 make_table($s, 'busy');
 $s->ok("CREATE TABLE one (a int, c text); INSERT INTO one SELECT g, rpad('row ' || g, 100) FROM generate_series(1, 1000) g; ANALYZE one");
 $s->ok('DO $$ BEGIN FOR i IN 1 .. 600 LOOP EXECUTE format(\'CREATE TABLE one_%s (LIKE one INCLUDING ALL); INSERT INTO one_%s SELECT * FROM one;'

@@ -92,25 +92,26 @@ guard_table_attached(void)
  */
 
 /*
- * A session used something.
+ * A session used something.  It may tell of it late, when others have used it
+ * since.
  */
 static void
 note_last(GuardLastTwo *two, uint64 session, TimestampTz at)
 {
-	if (two->user != session)
+	if (two->user == session)
+		two->last = Max(two->last, at);
+	else if (at < two->last)
+		two->other = Max(two->other, at);
+	else
 	{
-		two->other = Max(two->other, two->last);
+		two->other = two->last;
 		two->user = session;
 		two->last = at;
 	}
-	else
-		two->last = Max(two->last, at);
 }
 
 /*
- * The last use by a session other than this one; 0 = none known.  Exact, but
- * for sessions that publish out of order, which costs at most the ten seconds
- * that a use may stay unpublished.
+ * The last use by a session other than this one; 0 = none known.
  */
 TimestampTz
 guard_last_by_others(const GuardLastTwo *two, uint64 session)

@@ -61,7 +61,7 @@ typedef struct GuardLastTwo
 {
 	uint64		user;			/* session of the last use, 0 = none yet */
 	TimestampTz last;			/* its last use */
-	TimestampTz other;			/* last use before that by another session */
+	TimestampTz other;			/* last use by any other session, not after it */
 } GuardLastTwo;
 
 /* A ring of GUARD_RATE_BUCKETS counters; time is in whole buckets. */
