@@ -59,7 +59,7 @@ SELECT dblink_exec('lock', 'ROLLBACK');
 
 -- without what it must know guard cannot judge, so the drop is refused; but nothing else stops
 SELECT dblink_exec('lock', 'BEGIN');
-SELECT dblink_exec('lock', 'LOCK TABLE guard.inherited_use');
+SELECT dblink_exec('lock', 'LOCK TABLE guard.departed');
 DROP INDEX other_pad_idx;
 CREATE TABLE third (id int PRIMARY KEY);
 ALTER TABLE third RENAME TO fourth;

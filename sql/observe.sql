@@ -46,7 +46,7 @@ SELECT dblink_exec('lock', 'ROLLBACK');
 SELECT dblink_disconnect('lock');
 :indexes
 -- the harmless neighbour goes without a word
-CREATE INDEX users_id_idx ON users (id);
-DROP INDEX users_id_idx;
+CREATE INDEX users_pad_idx ON users (pad);
+DROP INDEX users_pad_idx;
 
 SELECT command, index_name, verdict, reason FROM guard.audit_log WHERE verdict NOT IN ('block', 'change') ORDER BY id;

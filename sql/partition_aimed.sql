@@ -46,3 +46,12 @@ CALL use('SELECT count(*) FROM logs WHERE at = 500');
 DROP TABLE logs_1;
 :refusal
 DROP TABLE logs_2;
+
+-- one that was attached lately has a life of its own behind it
+CREATE TABLE logs_3 (LIKE logs);
+INSERT INTO logs_3 SELECT i, repeat('x', 100) FROM generate_series(2000, 2999) i;
+CREATE INDEX logs_3_at_idx ON logs_3 (at);
+ALTER TABLE logs ATTACH PARTITION logs_3 FOR VALUES FROM (2000) TO (3000);
+CALL use('SELECT count(*) FROM logs WHERE at = 2500');
+DROP TABLE logs_3;
+:refusal

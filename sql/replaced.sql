@@ -77,7 +77,9 @@ SELECT serves(gone, other), other, 'in place of', gone FROM (VALUES
 	('USING gin (tags)', 'USING gin (tags)'),
 	('USING gist (area)', 'USING gist (area)'),
 	('USING brin (id)', '(id)'),
-	('(id)', 'USING brin (id)')) AS c (gone, other);
+	('(id)', 'USING brin (id)'),
+	('USING brin (id) WITH (pages_per_range = 128)', 'USING brin (id) WITH (pages_per_range = 16)'),
+	('USING brin (id) WITH (pages_per_range = 16)', 'USING brin (id) WITH (pages_per_range = 128)')) AS c (gone, other);
 -- uniqueness: a unique index reads as well as any, but what counts on uniqueness needs it (see arbiter)
 SELECT serves(gone, other), other, 'in place of', gone FROM (VALUES
 	('(id)', 'UNIQUE (id)'),

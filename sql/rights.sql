@@ -42,7 +42,7 @@ SELECT * FROM verdict('users');
 SELECT * FROM guard.index_statements('users_email_idx');
 SELECT index_name, reason FROM guard.indexes;
 SELECT * FROM guard.protection;
-SELECT * FROM guard.inherited_use;
+SELECT * FROM guard.departed;
 SELECT * FROM guard.audit_log;
 SELECT * FROM guard.last_drops();
 SELECT item FROM guard.status ORDER BY item COLLATE "C" LIMIT 1;

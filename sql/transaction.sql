@@ -130,6 +130,14 @@ ALTER TABLE users DROP COLUMN team;
 ALTER TABLE users RENAME COLUMN team2 TO team;
 CREATE INDEX users_team_idx ON users (team);
 COMMIT;
+-- not on a column that has handed its name on: the traffic means the new one
+BEGIN;
+DROP INDEX users_team_idx;
+ALTER TABLE users RENAME COLUMN team TO team_was;
+ALTER TABLE users ADD COLUMN team int;
+CREATE INDEX users_team_idx ON users (team_was);
+COMMIT;
+:refusal
 -- the table itself, under its old name
 BEGIN;
 CREATE TABLE users_new (LIKE users INCLUDING ALL);
@@ -240,6 +248,7 @@ BEGIN;
 DROP INDEX users_lower_idx;
 CREATE INDEX users_lower_id_idx ON users (lower(email), id);
 COMMIT;
+CALL use('SELECT count(*) FROM users WHERE lower(email) = ''x'' AND id = 17');
 BEGIN;
 DROP INDEX users_lower_id_idx;
 CREATE INDEX users_lower_idx ON users (lower(email));

@@ -21,6 +21,7 @@
 #include "alerts/alerts.h"
 #include "audit/audit.h"
 #include "evidence/registrations/approvals.h"
+#include "evidence/shape/shape.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture/capture.h"
@@ -31,6 +32,7 @@
 #include "planner/slots.h"
 #include "planner/without.h"
 #include "softdrop/softdrop.h"
+#include "store/identity.h"
 #include "store/presence.h"
 #include "store/store.h"
 #include "store/visits.h"
@@ -49,6 +51,7 @@ _PG_init(void)
 	guard_guc_define();
 	guard_presence_init();
 	guard_store_init();
+	guard_identity_describe = guard_shape_describe;
 	guard_visits_init();
 	guard_capture_init();
 	guard_indexlist_init();

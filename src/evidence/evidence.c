@@ -29,6 +29,7 @@
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "planner/capture/capture.h"
+#include "planner/capture/departed.h"
 #include "store/identity.h"
 #include "store/store.h"
 
@@ -194,12 +195,12 @@ static void
 collect_replacement(GuardEvidence *evidence)
 {
 	evidence->proves = guard_plans_need_unique(evidence);
-	guard_replacement_find(evidence->shape, evidence->shape->table,
-						   evidence->fellows,
-						   evidence->last_arbiter != 0 || evidence->proves ||
-						   evidence->unread ||
-						   guard_evidence_enforces_unnamed(evidence, &evidence->asked),
-						   &evidence->replacement);
+	guard_predecessors_find_replacement(evidence, evidence->shape->table,
+										evidence->fellows,
+										evidence->last_arbiter != 0 ||
+										evidence->proves || evidence->unread ||
+										guard_evidence_enforces_unnamed(evidence, &evidence->asked),
+										&evidence->replacement);
 }
 
 /*
@@ -212,8 +213,9 @@ static const GuardCollector kinds[] = {
 	collect_roles,
 	collect_identity,
 	guard_usage_collect,
-	guard_inherited_collect,
+	guard_predecessors_collect,
 	guard_history_collect,
+	guard_predecessors_limit,
 	guard_moved_collect,
 	guard_usage_collect_aim,
 	guard_protection_collect,
@@ -251,23 +253,19 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf,
 }
 
 /*
- * The old OID is gone.  What was noted of it by OID moves to the new one.
+ * The old OID is gone.  What was noted of it by OID moves to the new one, but
+ * its use stays with the old one (see predecessors.c).
  */
 void
-guard_evidence_rebuilt(const GuardEvidence *old, Oid successor)
+guard_evidence_rebuilt(Oid old, Oid successor)
 {
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(old->index)};
-
-	guard_inherited_record(old, successor);
-	guard_identity_became(old->index, successor);
-	guard_history_rebuilt(old->index, successor);
-	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
-						1, types, values, NULL);
+	guard_identity_became(old, successor);
+	guard_history_rebuilt(old, successor);
 }
 
 /*
- * A relation is gone for good.  Its OID may come back for something else.
+ * A relation is gone for good.  Its OID may come back for something else.  What
+ * is known of its use stays until a snapshot has seen to it.
  */
 void
 guard_evidence_forget(Oid relation)
@@ -275,9 +273,6 @@ guard_evidence_forget(Oid relation)
 	Oid			types[] = {OIDOID};
 	Datum		values[] = {ObjectIdGetDatum(relation)};
 
-	guard_store_execute("DELETE FROM guard.inherited_use WHERE index_oid OPERATOR(pg_catalog.=) $1",
-						1, types, values, NULL);
-	guard_history_forget(relation);
 	guard_store_execute("DELETE FROM guard.moved_table WHERE table_oid OPERATOR(pg_catalog.=) $1",
 						1, types, values, NULL);
 }
@@ -292,6 +287,7 @@ guard_evidence_forget_vanished(TimestampTz unused_since)
 		GuardCapturedUse *use = lfirst(lc);
 
 		if (use->last_any < unused_since &&
+			!guard_departed_have(use->relation) &&
 			get_rel_relkind(use->relation) == '\0')
 			guard_capture_forget(use->relation);
 	}

@@ -84,6 +84,8 @@ typedef struct GuardFact
 	bool		moved_away;		/* this use spoke for a table that has been
 								 * moved out of the way since: it no longer
 								 * counts */
+	GuardShape *shape;			/* inherited: the one that this use asks for;
+								 * NULL: that of the index */
 	char	   *note;			/* why unknown, or where it comes from */
 } GuardFact;
 
@@ -169,6 +171,9 @@ typedef struct GuardEvidence
 	List	   *kin;			/* registration.c: what it may be registered
 								 * as */
 	TimestampTz created_at;		/* guard saw it being created; 0: did not */
+	TimestampTz older;			/* it has taken the place of one that was made
+								 * then, and may have been used when nobody
+								 * was there to see it; 0: of none */
 	GuardMove	move;
 	TimestampTz attached_at;	/* guard saw its table being attached to a
 								 * parent; 0: did not */
@@ -197,8 +202,31 @@ typedef struct GuardEvidence
 								 * heap could not be looked at; -1 unknown */
 	bool		asker_may_see;	/* the current user owns the table, or may
 								 * read all statistics */
+	const struct GuardDeparted *departed;	/* it is gone: what was noted of
+											 * it then.  NULL: it is there */
 	const struct GuardServer *server;
 } GuardEvidence;
+
+/*
+ * Does it say that nobody has used the index since that was made?
+ */
+static inline bool
+guard_evidence_covers(const GuardFact *fact, TimestampTz created_at)
+{
+	return fact->seen == GUARD_SEEN_NOT && fact->since != 0 &&
+		fact->since <= created_at && fact->unobserved == 0;
+}
+
+/*
+ * Since when must nobody have used it, for it to be as good as new?  0: that is
+ * not known.
+ */
+static inline TimestampTz
+guard_evidence_origin(const GuardEvidence *evidence)
+{
+	return evidence->older != 0 ? Min(evidence->created_at, evidence->older) :
+		evidence->created_at;
+}
 
 /* What is known of the server as a whole, read once per question asked. */
 typedef struct GuardServer
@@ -257,7 +285,7 @@ extern BlockNumber guard_evidence_blocks_now(Oid table);
  * The collectors.  Each adds its facts to the evidence, in the current memory
  * context, without waiting for a lock.  Those that a verdict could not do
  * without raise an error where they cannot read their table: protection,
- * dependencies, hidden, inherited.
+ * dependencies, hidden, predecessors.
  */
 extern void guard_usage_collect(GuardEvidence *evidence);
 extern void guard_usage_collect_aim(GuardEvidence *evidence);
@@ -266,8 +294,23 @@ extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
 /* a table and its indexes: whatever capture may have a record of */
 extern List *guard_usage_relations(Oid table);
 
-/* what it inherited, what was written down, what moves of its table ended */
-extern void guard_inherited_collect(GuardEvidence *evidence);
+/*
+ * whose use it has taken over, and for how long that is known; what was written
+ * down, what moves of its table ended
+ */
+extern void guard_predecessors_collect(GuardEvidence *evidence);
+extern void guard_predecessors_limit(GuardEvidence *evidence);
+
+/*
+ * Is there an index of this table that takes its place?  As
+ * guard_replacement_find(); where nobody has used it but as the heir of another
+ * one, what serves that one will do.
+ */
+extern void guard_predecessors_find_replacement(const GuardEvidence *evidence,
+												Oid table,
+												GuardFellows *fellows,
+												bool need_unique,
+												GuardReplacement *result);
 extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
 
@@ -302,18 +345,39 @@ typedef struct GuardPendingMove GuardPendingMove;
 extern List *guard_moved_prepare(Node *parsetree);
 extern void guard_moved_record(List *moves);
 
-/*
- * "heir" serves in place of an index that was used, from now on.  What spoke
- * for its table before that was moved away is the heir's, too.
- */
-extern void guard_inherited_record(const GuardEvidence *gone, Oid heir);
+/* that could not be written down: shared memory is told */
+extern void guard_moved_lose(List *moves);
 
-/* the same for what was written down of it; both wait for nobody */
+/* the part of a snapshot that is about tables which were moved unseen */
+extern void guard_moved_snapshot(void);
+
+/*
+ * An index goes, which people know by that name: what is known of its use is
+ * kept.  Returns what there was no
+ * room to keep in shared memory, to be written when the statement has ended;
+ * NULL where there is nothing to do.
+ */
+extern struct GuardDeparted *guard_gone_note(Oid index, char *name,
+											 bool concurrent);
+extern void guard_gone_write(List *departed);
+
+/*
+ * It goes for the sake of an index that serves its statements, as their plans
+ * say, and whose shape does not tell: that is written down; or, where a drop
+ * CONCURRENTLY begins, put into shared memory - false: it cannot be.
+ */
+extern void guard_gone_by_plan(const GuardEvidence *gone, Oid heir);
+extern bool guard_gone_intend(const GuardEvidence *gone);
+
+/* the part of a snapshot that is about indexes which are gone */
+extern void guard_gone_snapshot(void);
+
+/* what was written down of it; both wait for nobody */
 extern void guard_history_rebuilt(Oid old, Oid successor);
 extern void guard_history_forget(Oid relation);
 
 /* the index was rebuilt under a new OID: what was known of it goes along */
-extern void guard_evidence_rebuilt(const GuardEvidence *old, Oid successor);
+extern void guard_evidence_rebuilt(Oid old, Oid successor);
 
 /*
  * Registrations.  An index, or a table for all of its indexes; raises errors

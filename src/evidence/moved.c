@@ -42,8 +42,12 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/evidence.h"
+#include "evidence/gone.h"
 #include "guc.h"
+#include "store/identity.h"
+#include "store/query.h"
 #include "store/store.h"
 
 /* guard.moved_table */
@@ -54,11 +58,13 @@
 #define MOVED_HOW			5
 #define MOVED_RELATIONS		6
 #define MOVED_SCANS			7
+#define MOVED_OLD_KEY		8
 
 /* guard.moved_table.how */
 #define HOW_RENAMED		'r'		/* or its schema, or moved to another */
 #define HOW_DETACHED	'd'
 #define HOW_ATTACHED	'a'
+#define HOW_UNSEEN		'u'		/* renamed, at some time before that */
 
 struct GuardPendingMove
 {
@@ -257,6 +263,7 @@ guard_moved_collect(GuardEvidence *evidence)
 	(void) guard_store_scan("moved_table", "moved_table_table_oid_idx",
 							MOVED_TABLE_OID, evidence->shape->table,
 							read_move, &moves);
+	evidence->attached_at = guard_departed_lost(evidence->shape->table);
 	if (moves == NIL)
 		return;
 	list_sort(moves, by_time);
@@ -265,8 +272,8 @@ guard_moved_collect(GuardEvidence *evidence)
 		const NotedMove *move = list_nth(moves, i);
 
 		if (move->how == HOW_ATTACHED)
-			evidence->attached_at = move->at;
-		else
+			evidence->attached_at = Max(evidence->attached_at, move->at);
+		else if (move->how != HOW_UNSEEN)
 			last = i;
 	}
 	if (last < 0)
@@ -297,6 +304,86 @@ guard_moved_collect(GuardEvidence *evidence)
 			evidence->move = move;
 		named = Max(named, which);
 	}
+}
+
+static GuardFormerName *
+make_former_name(char *schema, char *name, TimestampTz until)
+{
+	GuardFormerName *former = palloc(sizeof(GuardFormerName));
+
+	former->until = until;
+	former->schema = schema;
+	former->name = name;
+	return former;
+}
+
+/*
+ * The names that a table has lost, the latest first: that of a rename which was
+ * not written down is the one that it is remembered by.
+ */
+List *
+guard_moved_former_names(Oid table)
+{
+	GuardObject *object = guard_identity_of(table);
+	List	   *moves = NIL;
+	List	   *names = NIL;
+
+	if (object != NULL && table_by_name(object->schema, object->table_name) != table)
+		names = list_make1(make_former_name(object->schema, object->table_name,
+											GetCurrentTimestamp()));
+	(void) guard_store_scan("moved_table", "moved_table_table_oid_idx",
+							MOVED_TABLE_OID, table, read_move, &moves);
+	list_sort(moves, by_time);
+	for (int i = list_length(moves) - 1; i >= 0; i--)
+	{
+		NotedMove  *move = list_nth(moves, i);
+
+		if (move->how == HOW_RENAMED || move->how == HOW_UNSEEN)
+			names = lappend(names, make_former_name(move->old_schema, move->old_name,
+													move->at));
+	}
+	return names;
+}
+
+bool
+guard_moved_former_name(Oid table, Name schema, Name name)
+{
+	foreach_ptr(const GuardFormerName, former, guard_moved_former_names(table))
+	{
+		Oid			bearer = table_by_name(former->schema, former->name);
+
+		if (!OidIsValid(bearer) || bearer == table)
+			continue;
+		namestrcpy(schema, former->schema);
+		namestrcpy(name, former->name);
+		return true;
+	}
+	return false;
+}
+
+List *
+guard_moved_from(const char *schema, const char *name, List **unseen)
+{
+	GuardRows  *rows = guard_rows_by_key("moved_table", "moved_table_old_key_idx",
+										 MOVED_OLD_KEY,
+										 P_INT8(guard_departed_key(schema, name)));
+	List	   *tables = NIL;
+
+	*unseen = guard_identity_tables_named(schema, name);
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		char		how = *guard_rows_text(rows, MOVED_HOW);
+		Oid			table = guard_rows_oid(rows, MOVED_TABLE_OID);
+
+		if (strcmp(guard_rows_text(rows, MOVED_OLD_SCHEMA), schema) != 0 ||
+			strcmp(guard_rows_text(rows, MOVED_OLD_NAME), name) != 0)
+			continue;
+		if (how == HOW_RENAMED)
+			tables = list_append_unique_oid(tables, table);
+		else if (how == HOW_UNSEEN)
+			*unseen = list_append_unique_oid(*unseen, table);
+	}
+	return tables;
 }
 
 /* ---- writing ---- */
@@ -456,6 +543,21 @@ read_scans(Oid table, ArrayType **relations, ArrayType **scans)
 							 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
+static void
+write_move(const GuardPendingMove *move)
+{
+	ArrayType  *relations;
+	ArrayType  *scans;
+
+	read_scans(move->table, &relations, &scans);
+	guard_query_execute("INSERT INTO guard.moved_table VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6, $7)",
+						P_OID(move->table), P_NAME(move->old_schema), P_NAME(move->old_name),
+						guard_param(CHAROID, CharGetDatum(move->how), false),
+						guard_param(OIDARRAYOID, PointerGetDatum(relations), false),
+						guard_param(INT8ARRAYOID, PointerGetDatum(scans), false),
+						P_INT8(guard_departed_key(move->old_schema, move->old_name)));
+}
+
 /*
  * The statement is done: if the table has another name or parent now, write
  * the move down.
@@ -465,32 +567,11 @@ record_move(GuardPendingMove *move)
 {
 	char	   *schema = get_namespace_name(get_rel_namespace(move->table));
 	char	   *name = get_rel_name(move->table);
-	ArrayType  *relations;
-	ArrayType  *scans;
-	NameData	old_schema;
-	NameData	old_name;
-	Oid			types[] = {OIDOID, NAMEOID, NAMEOID, TIMESTAMPTZOID, CHAROID,
-	OIDARRAYOID, INT8ARRAYOID};
-	Datum		values[7];
 
-	if (schema == NULL || name == NULL)
-		return;
-	if (move->how == HOW_RENAMED && strcmp(schema, move->old_schema) == 0 &&
-		strcmp(name, move->old_name) == 0)
-		return;
-
-	read_scans(move->table, &relations, &scans);
-	namestrcpy(&old_schema, move->old_schema);
-	namestrcpy(&old_name, move->old_name);
-	values[0] = ObjectIdGetDatum(move->table);
-	values[1] = NameGetDatum(&old_schema);
-	values[2] = NameGetDatum(&old_name);
-	values[3] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[4] = CharGetDatum(move->how);
-	values[5] = PointerGetDatum(relations);
-	values[6] = PointerGetDatum(scans);
-	guard_store_execute("INSERT INTO guard.moved_table VALUES ($1, $2, $3, $4, $5, $6, $7)",
-						7, types, values, NULL);
+	if (schema != NULL && name != NULL &&
+		(move->how != HOW_RENAMED || strcmp(schema, move->old_schema) != 0 ||
+		 strcmp(name, move->old_name) != 0))
+		write_move(move);
 }
 
 void
@@ -500,4 +581,36 @@ guard_moved_record(List *moves)
 
 	foreach(lc, moves)
 		record_move(lfirst(lc));
+}
+
+void
+guard_moved_lose(List *moves)
+{
+	foreach_ptr(GuardPendingMove, move, moves)
+		guard_departed_lose(move->table);
+}
+
+/*
+ * A table that is remembered by a name which it does not bear any more has been
+ * renamed, and nobody told.
+ */
+void
+guard_moved_snapshot(void)
+{
+	GuardRows  *rows = guard_query_rows("SELECT o.table_oid, o.table_schema, o.table_name FROM guard.object o"
+										" JOIN pg_class c ON c.oid = o.table_oid JOIN pg_namespace n ON n.oid = c.relnamespace"
+										" WHERE o.index_oid = 0 AND o.gone_at IS NULL"
+										" AND (o.table_schema, o.table_name) IS DISTINCT FROM (n.nspname, c.relname)");
+
+	while (guard_rows_next(rows))
+	{
+		GuardPendingMove move = {
+			.table = guard_rows_oid(rows, 1),
+			.old_schema = guard_rows_text(rows, 2),
+			.old_name = guard_rows_text(rows, 3),
+			.how = HOW_UNSEEN
+		};
+
+		write_move(&move);
+	}
 }

@@ -55,6 +55,20 @@ guard_server_counters_since(TimestampTz *cluster, bool *lost)
 }
 
 /*
+ * When the extension was installed here; 0: that cannot be read.
+ */
+TimestampTz
+guard_server_installed_at(void)
+{
+	TimestampTz installed_at = 0;
+	GuardRows  *rows = guard_rows_of_table("installation");
+
+	while (rows != NULL && guard_rows_next(rows))
+		installed_at = guard_rows_time(rows, INSTALLATION_AT);
+	return installed_at;
+}
+
+/*
  * Capture does nothing in a database without guard, so it has watched this one
  * only since the extension was installed.
  */
@@ -62,19 +76,14 @@ TimestampTz
 guard_server_capture_since(void)
 {
 	GuardCaptureStatus status;
-	TimestampTz installed_at = 0;
-	GuardRows  *rows;
+	TimestampTz installed_at;
 
 	guard_capture_status(&status);
 	if (!status.available || status.since == 0)
 		return 0;
 	if (!guard_store_matches())
 		return status.since;
-	rows = guard_rows_of_table("installation");
-	if (rows == NULL)
-		return 0;
-	while (guard_rows_next(rows))
-		installed_at = guard_rows_time(rows, INSTALLATION_AT);
+	installed_at = guard_server_installed_at();
 	return installed_at == 0 ? 0 : Max(status.since, installed_at);
 }
 

@@ -39,6 +39,7 @@
 #include "evidence/evidence.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
+#include "planner/capture/departed.h"
 #include "store/catalog.h"
 
 /* A partition is aimed at when it draws this many times its siblings' share. */
@@ -155,6 +156,14 @@ collect_counted(GuardEvidence *evidence, Oid relation,
 	bool		covered;
 	TimestampTz last;
 
+	if (evidence->departed != NULL)
+	{
+		fact->seen = evidence->departed->scans > 0 ? GUARD_SEEN_USED : GUARD_SEEN_NOT;
+		fact->since = evidence->departed->scans_since;
+		fact->count = evidence->departed->scans;
+		fact->last = evidence->departed->last_scan;
+		return;
+	}
 	fact->since = evidence->server->counters_since;
 	if (!pgstat_track_counts)
 	{

@@ -23,7 +23,9 @@
 #include "evidence/registrations/approvals.h"
 #include "hooks/frame.h"
 #include "policy/sentence.h"
+#include "planner/capture/departed.h"
 #include "softdrop/softdrop.h"
+#include "store/catalog.h"
 #include "store/store.h"
 
 /* What PostgreSQL appends to the old index's name in REINDEX CONCURRENTLY. */
@@ -108,12 +110,12 @@ note_dropped(GuardFrame *frame, Oid index)
 	dropped = palloc0(sizeof(GuardDropped));
 	dropped->index = index;
 	dropped->table = shape->table;
+	guard_softdrop_describe(index, &shape->name, &shape->definition);
 	dropped->name = guard_sentence_name(shape);
 	dropped->table_name = quote_qualified_identifier(shape->schema,
 													 shape->table_name);
 	dropped->definition = shape->definition;
 	dropped->why = GUARD_UNJUDGED_FAILED;
-	guard_softdrop_describe(index, &dropped->name, &dropped->definition);
 	frame->dropped = lappend(frame->dropped, dropped);
 	return dropped;
 }
@@ -235,6 +237,29 @@ judge_now(GuardFrame *frame, GuardDropped *dropped)
 }
 
 /*
+ * CONCURRENTLY, and its statements go to an index that only their plans lead to:
+ * if what is done now is not done to its end, shared memory must know.
+ */
+static void
+intend_by_plan(const GuardDropped *dropped)
+{
+	ListCell   *lc;
+
+	if (dropped == NULL || dropped->judgement == NULL)
+		return;
+	foreach(lc, dropped->judgement->verdicts)
+	{
+		const GuardVerdict *verdict = lfirst(lc);
+
+		if (verdict->reason == GUARD_REASON_REPLACED &&
+			verdict->evidence->index == dropped->index &&
+			verdict->evidence->replacement.match == GUARD_MATCH_PLAN &&
+			!guard_gone_intend(verdict->evidence))
+			guard_departed_lose(dropped->table);
+	}
+}
+
+/*
  * PostgreSQL replaces an index by a new one of the same name.
  */
 static void
@@ -242,30 +267,70 @@ note_rebuilt(void *arg)
 {
 	GuardFrame *frame = guard_frame_top();
 	Oid			index = *(Oid *) arg;
-	GuardRebuilt *rebuilt;
-	GuardTarget *target = guard_targets_make(index, GUARD_ROUTE_CASCADE, NULL);
-	List	   *judgements;
+	GuardRebuilt *rebuilt = palloc0(sizeof(GuardRebuilt));
 	int			len;
 
-	if (target == NULL)
-		return;
-
-	/* First: even if judging fails, what takes its place is not a new index. */
-	rebuilt = palloc0(sizeof(GuardRebuilt));
 	rebuilt->index = index;
-	rebuilt->name = get_rel_name(index);
-	rebuilt->table = target->table;
+	rebuilt->shape = guard_shape_read(index);
+	if (rebuilt->shape == NULL)
+		return;
+	rebuilt->name = rebuilt->shape->name;
+	rebuilt->table = rebuilt->shape->table;
 	len = strlen(rebuilt->name) - strlen(REINDEX_OLD_SUFFIX);
 	if (frame->tag == CMDTAG_REINDEX && len > 0 &&
 		strcmp(rebuilt->name + len, REINDEX_OLD_SUFFIX) == 0)
 		rebuilt->name[len] = '\0';
 	frame->rebuilt = lappend(frame->rebuilt, rebuilt);
+}
 
-	judgements = guard_check_targets(list_make1(target), NULL);
-	if (judgements == NIL)
+/* An index that goes, and how. */
+typedef struct Going
+{
+	Oid			index;
+	bool		concurrent;
+}			Going;
+
+static void
+keep(void *arg)
+{
+	const		Going *going = arg;
+	GuardFrame *frame = guard_frame_top();
+	MemoryContext context = AllocSetContextCreate(frame != NULL ? frame->context :
+												  CurrentMemoryContext,
+												  "guard going", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	char	   *name = get_rel_name(going->index);
+	char	   *definition = NULL;
+	GuardDeparted *departed;
+
+	guard_softdrop_describe(going->index, &name, &definition);
+	departed = guard_gone_note(going->index, name, going->concurrent);
+
+	if (departed != NULL && frame == NULL)
+		guard_departed_lose(departed->table);
+	MemoryContextSwitchTo(old);
+	if (departed == NULL || frame == NULL)
+	{
+		MemoryContextDelete(context);
 		return;
-	rebuilt->judgement = linitial(judgements);
-	rebuilt->judgement->verdict.evidence->shape->name = rebuilt->name;
+	}
+	old = MemoryContextSwitchTo(frame->context);
+	frame->departed = lappend(frame->departed, departed);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * What PostgreSQL does by itself is never refused, so neither is it here; where
+ * what is known of the index cannot be read, shared memory is told so much.
+ */
+void
+guard_backstop_keeps(Oid index, bool concurrent)
+{
+	Going		going = {index, concurrent};
+
+	if (guard_targets_eligible(index) &&
+		!guard_store_try("keep what is known of an index that goes", keep, &going))
+		guard_departed_lose(guard_catalog_table(index));
 }
 
 void
@@ -279,7 +344,7 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 
 	if (internal)
 	{
-		/* PostgreSQL's own replacing: never refused, but the heir inherits. */
+		/* PostgreSQL's own replacing: never refused. */
 		if (!guard_targets_eligible(index))
 			return;
 		if (frame == NULL)
@@ -318,7 +383,10 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 			add_pending(frame, dropped);
 	}
 	if (concurrent)
+	{
+		intend_by_plan(dropped);
 		guard_approvals_drop_begins();
+	}
 	MemoryContextSwitchTo(old);
 }
 

@@ -3,10 +3,10 @@
  * books.c
  *	  What is written down when a statement is done.
  *
- * Indexes that went, with the statement that brings them back; who inherits
- * their evidence; indexes that were created or rebuilt; tables that were
- * moved.  Nobody's statement fails because of a book: an error here is undone
- * and becomes a line in the server log.
+ * Indexes that went, with the statement that brings them back; indexes that
+ * were created or rebuilt; tables that were moved.  Nobody's statement fails
+ * because of a book: an error here is undone and becomes a line in the server
+ * log.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -23,6 +23,7 @@
 
 #include "hooks/frame.h"
 #include "planner/capture/capture.h"
+#include "planner/capture/departed.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
 #include "store/catalog.h"
@@ -67,20 +68,18 @@ record_rebuilt(GuardFrame *frame)
 		{
 			frame->created = list_delete_oid(frame->created, successor);
 			guard_softdrop_rebuilt(rebuilt->index, successor);
-			if (rebuilt->judgement != NULL)
-				guard_evidence_rebuilt(rebuilt->judgement->verdict.evidence,
-									   successor);
+			guard_evidence_rebuilt(rebuilt->index, successor);
 		}
-		else if (!OidIsValid(successor) && rebuilt->judgement != NULL)
-			record_not_rebuilt(frame, rebuilt->judgement->shape);
+		else if (!OidIsValid(successor) && rebuilt->shape != NULL)
+			record_not_rebuilt(frame, rebuilt->shape);
 	}
 	frame->rebuilt = NIL;
 }
 
 /*
- * What was known of the dropped index passes to the one that serves now: its
- * replacement, or the like of it on the table that bears its table's old name.
- * What waits for COMMIT has its replacement found there.
+ * What services need passes to the twin that serves now, of the same table or of
+ * the one that bears its table's old name.  What waits for COMMIT has its
+ * replacement found there.
  */
 static void
 record_heirs(GuardFrame *frame, const GuardDropped *dropped)
@@ -99,12 +98,11 @@ record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 			continue;
 		if (frame->concurrent && verdict->reason == GUARD_REASON_REPLACED)
 		{
-			guard_inherited_record(evidence, evidence->replacement.index);
 			if (evidence->replacement.match == GUARD_MATCH_TWIN)
 				guard_dependencies_move(evidence, evidence->replacement.index);
+			else if (evidence->replacement.match == GUARD_MATCH_PLAN)
+				guard_gone_by_plan(evidence, evidence->replacement.index);
 		}
-		else if (verdict->reason == GUARD_REASON_STOPPED && evidence->move.served)
-			guard_inherited_record(evidence, evidence->move.heir_index);
 		if (OidIsValid(evidence->move.twin))
 			guard_dependencies_move(evidence, evidence->move.twin);
 	}
@@ -208,13 +206,41 @@ write_books(void *arg)
 		guard_evidence_refresh();
 }
 
+/*
+ * What there was no room to keep in shared memory: without it a later verdict
+ * would be wrong.  CONCURRENTLY cannot be refused any more.
+ */
+static void
+write_departed(void *arg)
+{
+	guard_gone_write(arg);
+}
+
+static void
+keep_departed(GuardFrame *frame)
+{
+	ListCell   *lc;
+	bool		kept;
+
+	if (frame->departed == NIL || !guard_store_matches())
+		return;
+	kept = frame->concurrent && guard_xact_may_begin() ?
+		guard_store_try("keep what was known of an index", write_departed, frame->departed) :
+		guard_store_must("keep what was known of an index", write_departed, frame->departed);
+	if (kept)
+		return;
+	foreach(lc, frame->departed)
+		guard_departed_lose(((GuardDeparted *) lfirst(lc))->table);
+}
+
 /* Is there anything to write? */
 static bool
 has_news(const GuardFrame *frame)
 {
 	return frame->dropped != NIL || frame->gone != NIL ||
 		frame->created != NIL || frame->rebuilt != NIL ||
-		frame->moves != NIL || frame->altered != NIL || frame->renames;
+		frame->moves != NIL || frame->altered != NIL || frame->renames ||
+		frame->departed != NIL;
 }
 
 /*
@@ -241,14 +267,16 @@ guard_books_write(GuardFrame *frame)
 		PushActiveSnapshot(GetTransactionSnapshot());
 		/* In a trigger that was deferred, COMMIT may have begun. */
 		run = guard_xact_may_begin() ? guard_store_try : guard_store_must;
+		keep_departed(frame);
 		(void) run("record what was dropped", record_for_audit, frame);
-		(void) run("write its books", write_books, frame);
+		if (!run("write its books", write_books, frame))
+			guard_moved_lose(frame->moves);
 		PopActiveSnapshot();
 		guard_transaction_forget_captured(frame);
 		purge_captured();
 	}
 	frame->dropped = frame->gone = frame->created = frame->altered = NIL;
-	frame->rebuilt = NIL;
+	frame->rebuilt = frame->departed = NIL;
 	frame->moves = NIL;
 	frame->renames = false;
 }

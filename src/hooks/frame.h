@@ -55,7 +55,7 @@ typedef struct GuardRebuilt
 	Oid			index;			/* the old one */
 	char	   *name;
 	Oid			table;
-	GuardJudgement *judgement;	/* NULL when it could not be judged */
+	GuardShape *shape;			/* of the old one */
 } GuardRebuilt;
 
 /* How far a statement has come. */
@@ -86,6 +86,7 @@ typedef struct GuardFrame
 	GuardFellows *fellows;		/* what is known to go with them */
 	List	   *delayed;		/* those of them that become soft drops */
 	List	   *dropped;		/* of GuardDropped * */
+	List	   *departed;		/* of GuardDeparted *: to be written down */
 	List	   *gone;			/* OIDs of tables that went */
 	List	   *pending;		/* of GuardPending * */
 	List	   *rebuilt;		/* of GuardRebuilt * */
@@ -163,7 +164,11 @@ extern void guard_judging_act_on(GuardFrame *frame, List *judgements);
 
 /* ---- backstop.c: what a statement really removes */
 
-/* an index is being removed, INTERNAL or not */
+/*
+ * An index is being removed, INTERNAL or not: what is known of its use is kept,
+ * whatever guard.mode is; and it is judged.
+ */
+extern void guard_backstop_keeps(Oid index, bool concurrent);
 extern void guard_backstop_drops_index(Oid index, bool internal, bool concurrent);
 extern void guard_backstop_drops_table(Oid table);
 extern void guard_backstop_creates(Oid relation);
@@ -194,8 +199,8 @@ extern PlannedStmt *guard_delay_carry_out(GuardFrame *frame, PlannedStmt *pstmt,
 /* ---- books.c */
 
 /*
- * at the end of a statement that succeeded: audit rows, heirs, created and
- * moved relations
+ * at the end of a statement that succeeded: audit rows, created and moved
+ * relations
  */
 extern void guard_books_write(GuardFrame *frame);
 

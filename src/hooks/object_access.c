@@ -39,9 +39,11 @@ drop_relation(Oid relation, int dropflags)
 
 	if (relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX)
 	{
+		bool		concurrent = (dropflags & PERFORM_DELETION_CONCURRENTLY) != 0;
+
+		guard_backstop_keeps(relation, concurrent);
 		if (guard_guc_mode != GUARD_MODE_OFF)
-			guard_backstop_drops_index(relation, internal,
-									   (dropflags & PERFORM_DELETION_CONCURRENTLY) != 0);
+			guard_backstop_drops_index(relation, internal, concurrent);
 		else if (!internal)
 			guard_unjudged_note(relation);
 	}

@@ -35,6 +35,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture/capture.h"
+#include "planner/capture/departed.h"
 #include "policy/report.h"
 #include "store/store.h"
 #include "store/xact.h"
@@ -148,7 +149,7 @@ note_gone(Oid relation)
 
 /*
  * Once this transaction has committed, capture may forget what the statement
- * removed.
+ * removed, but for indexes whose use a snapshot has not seen yet.
  */
 void
 guard_transaction_forget_captured(GuardFrame *frame)
@@ -177,23 +178,26 @@ guard_transaction_fellows(void)
 typedef struct Heir
 {
 	const GuardEvidence *gone;
-	Oid			index;
-	bool		twin;
+	const GuardReplacement *replacement;
 } Heir;
 
+/*
+ * Whose traffic an index has taken over is found by its shape; only where plans
+ * say so it is written down.
+ */
 static void
 record_heir(void *arg)
 {
 	Heir	   *heir = arg;
 
-	guard_inherited_record(heir->gone, heir->index);
-	if (heir->twin)
-		guard_dependencies_move(heir->gone, heir->index);
+	if (heir->replacement->match == GUARD_MATCH_PLAN)
+		guard_gone_by_plan(heir->gone, heir->replacement->index);
+	else
+		guard_dependencies_move(heir->gone, heir->replacement->index);
 }
 
 /*
- * Judge one remembered drop by what is there now.  What serves in its place
- * inherits its evidence.
+ * Judge one remembered drop by what is there now.
  */
 static bool
 made_up(Remembered *entry, char **why)
@@ -216,10 +220,11 @@ made_up(Remembered *entry, char **why)
 			return false;
 		}
 		heir.gone = verdict->evidence;
-		heir.index = replacement.index;
-		heir.twin = replacement.match == GUARD_MATCH_TWIN;
-		if (OidIsValid(heir.index) && guard_store_matches())
-			(void) guard_store_must("write down an heir", record_heir, &heir);
+		heir.replacement = &replacement;
+		if ((replacement.match == GUARD_MATCH_PLAN ||
+			 replacement.match == GUARD_MATCH_TWIN) && guard_store_matches())
+			(void) guard_store_must("write down what takes the place of an index",
+									record_heir, &heir);
 	}
 	return true;
 }
@@ -266,7 +271,12 @@ clean_up(bool committed)
 	if (committed)
 	{
 		dlist_foreach(iter, &gone.items)
-			guard_capture_forget(dlist_container(Gone, item.node, iter.cur)->relation);
+		{
+			Oid			relation = dlist_container(Gone, item.node, iter.cur)->relation;
+
+			if (!guard_departed_have(relation))
+				guard_capture_forget(relation);
+		}
 	}
 	guard_xact_list_clear(&remembered);
 	guard_xact_list_clear(&gone);

@@ -258,12 +258,12 @@ find_replacement(const GuardVerdict *verdict, Oid table, Oid successor,
 		guard_fellows_make(list_make1_oid(evidence->replacement.index)) : NULL;
 
 	if (OidIsValid(table))
-		guard_replacement_find(evidence->shape, table, none,
-							   verdict->needs_unique, replacement);
+		guard_predecessors_find_replacement(evidence, table, none,
+											verdict->needs_unique, replacement);
 	if (OidIsValid(successor) && successor != table &&
 		!guard_verdict_is_served(verdict, replacement))
-		guard_replacement_find(evidence->shape, successor, NULL,
-							   verdict->needs_unique, replacement);
+		guard_predecessors_find_replacement(evidence, successor, NULL,
+											verdict->needs_unique, replacement);
 }
 
 /*

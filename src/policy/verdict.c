@@ -296,9 +296,8 @@ observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
 			continue;
 		longest = Max(longest, policy->now - fact->since - fact->hidden -
 					  fact->unobserved);
-		if (evidence->created_at != 0 && fact->since <= evidence->created_at &&
-			fact->hidden == 0 && fact->unobserved == 0)
-			*since_creation = true;
+		*since_creation |= fact->hidden == 0 &&
+			guard_evidence_covers(fact, guard_evidence_origin(evidence));
 	}
 	return longest;
 }

@@ -463,7 +463,7 @@ guard_softdrop_describe(Oid index, char **name, char **definition)
 	{
 		if (part->index != index)
 			continue;
-		*name = quote_qualified_identifier(drop->schema, part->old_name);
+		*name = part->old_name;
 		*definition = part->definition;
 	}
 }

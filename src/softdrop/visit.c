@@ -147,20 +147,17 @@ read_facts(GuardSoftDrop *drop, const GuardNeedAnswer *need,
 /* ---- quick steps ---- */
 
 /*
- * What replaces the index inherits its evidence, as it would after a drop, and
- * under the name that people know.
+ * Whose traffic its replacement has taken over is seen by its shape, unless it is
+ * by plan.
  */
 static void
-record_heirs(const GuardSoftDrop *drop, const GuardJudgement *judgement)
+record_heirs(const GuardJudgement *judgement)
 {
-
 	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		if (verdict->reason != GUARD_REASON_REPLACED)
-			continue;
-		if (verdict->evidence->index == drop->index)
-			verdict->evidence->shape->name = drop->name;
-		guard_inherited_record(verdict->evidence,
+		if (verdict->reason == GUARD_REASON_REPLACED &&
+			verdict->evidence->replacement.match == GUARD_MATCH_PLAN)
+			guard_gone_by_plan(verdict->evidence,
 							   verdict->evidence->replacement.index);
 	}
 }
@@ -214,7 +211,7 @@ hide(GuardSoftDrop *drop, const GuardNeedAnswer *need, bool use_approval, Visit 
 					  guard_sentence_verdict(need->judgement));
 	guard_watch_begin(drop, visit->sample);
 	guard_hide_add(self->index, GUARD_HIDE_SOFT_DROP, reason);
-	record_heirs(drop, need->judgement);
+	record_heirs(need->judgement);
 	guard_softdrop_enter(drop, GUARD_SOFTDROP_HIDDEN, reason);
 	drop->trial = Max((int64) guard_guc_trial_period * USECS_PER_SEC,
 					  need->longest_pause + need->longest_pause / 2);

@@ -57,25 +57,32 @@ COMMENT ON TABLE guard.protection IS
 'What guard.protect() registered: an index, or a table (index_name null) for all of its indexes.';
 SELECT pg_catalog.pg_extension_config_dump('guard.protection', '');
 
-CREATE TABLE guard.inherited_use (
+CREATE TABLE guard.departed (
 	index_oid		oid NOT NULL,
 	table_oid		oid NOT NULL,
-	from_index		text,
+	name_key		bigint NOT NULL,
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	index_name		name NOT NULL,
+	created_at		timestamptz,
+	gone_at			timestamptz NOT NULL,
+	shape			text NOT NULL,
+	by_plan			text,
 	first_use		timestamptz,
 	last_use		timestamptz,
 	uses			bigint NOT NULL,
 	longest_pause	bigint,
+	days			int NOT NULL,
 	services		text,
-	inherited_at	timestamptz NOT NULL,
-	observed_since	timestamptz,
 	last_arbiter	timestamptz,
-	index_name		name NOT NULL,
-	days			int NOT NULL DEFAULT 0
+	undated_scans	bigint NOT NULL,
+	observed_since	timestamptz
 );
-CREATE INDEX inherited_use_index_oid_idx ON guard.inherited_use (index_oid);
-CREATE INDEX inherited_use_table_oid_idx ON guard.inherited_use (table_oid);
-COMMENT ON TABLE guard.inherited_use IS
-'Use of a dropped index that counts for the one that serves in its place; longest_pause in microseconds.';
+CREATE INDEX departed_index_oid_idx ON guard.departed (index_oid);
+CREATE INDEX departed_table_oid_idx ON guard.departed (table_oid);
+CREATE INDEX departed_name_key_idx ON guard.departed (name_key);
+COMMENT ON TABLE guard.departed IS
+'Use of indexes that are gone, each with its shape and the name that its table had for those who used it: it counts for whatever index serves in its place now.  by_plan is the shape of one that does so because its statements'' plans say so; longest_pause in microseconds.';
 
 CREATE TABLE guard.moved_table (
 	table_oid	oid NOT NULL,
@@ -84,8 +91,10 @@ CREATE TABLE guard.moved_table (
 	moved_at	timestamptz NOT NULL,
 	how			"char" NOT NULL,
 	relations	oid[] NOT NULL,
-	scans		bigint[] NOT NULL
+	scans		bigint[] NOT NULL,
+	old_key		bigint NOT NULL
 );
+CREATE INDEX moved_table_old_key_idx ON guard.moved_table (old_key);
 CREATE INDEX moved_table_table_oid_idx ON guard.moved_table (table_oid);
 COMMENT ON TABLE guard.moved_table IS
 'Tables that were renamed or moved to another schema (how = r), detached (d) or attached (a), with the scans that they and their indexes had then.';

@@ -80,7 +80,7 @@ static const struct
 	{"hidden_index", true, "true"},
 	{"hidden_time", true, "true"},
 	{"hourly_use", true, NULL},
-	{"inherited_use", true, NULL},
+	{"departed", true, NULL},
 	{"known_use", true, NULL},
 	{"moved_table", true, NULL},
 	{"protection", false, "true"},
@@ -262,33 +262,87 @@ read_indexes(GuardRows *rows)
 }
 
 /*
- * Indexes that a table has or had.
+ * Does the row at hand speak of an index that is not there, and was not seen
+ * since then, with its shape?
  */
-List *
-guard_identity_of_table(Oid table)
+static bool
+is_gone(const GuardRows *rows, TimestampTz then)
 {
-	return read_indexes(open_objects("object_table_oid_idx", OBJECT_TABLE,
-									 P_OID(table)));
+	Oid			index = guard_rows_oid(rows, OBJECT_INDEX);
+
+	return OidIsValid(index) && !guard_rows_null(rows, OBJECT_SHAPE) &&
+		guard_rows_time(rows, guard_rows_null(rows, OBJECT_GONE_AT) ?
+						OBJECT_LAST_SEEN : OBJECT_GONE_AT) < then &&
+		guard_catalog_table(index) != guard_rows_oid(rows, OBJECT_TABLE);
 }
 
 /*
- * Indexes of whatever bore a name.
+ * What is gone of the table itself, or of others that had its name then.
  */
 List *
-guard_identity_of_name(const char *schema, const char *table)
+guard_identity_gone_of(Oid table, const char *schema, const char *name,
+					   TimestampTz then)
 {
-	GuardRows  *rows = open_objects("object_table_name_idx", OBJECT_TABLE_NAME,
-									P_NAME(table));
 	List	   *objects = NIL;
+	GuardRows  *rows = open_objects("object_table_oid_idx", OBJECT_TABLE, P_OID(table));
 
 	while (guard_rows_next(rows))
 	{
-		GuardObject *object = read_object(rows);
-
-		if (object->name != NULL && strcmp(object->schema, schema) == 0)
-			objects = lappend(objects, object);
+		if (is_gone(rows, then))
+			objects = lappend(objects, read_object(rows));
+	}
+	rows = open_objects("object_table_name_idx", OBJECT_TABLE_NAME, P_NAME(name));
+	while (guard_rows_next(rows))
+	{
+		if (is_gone(rows, then) && guard_rows_oid(rows, OBJECT_TABLE) != table &&
+			strcmp(guard_rows_text(rows, OBJECT_SCHEMA), schema) == 0)
+			objects = lappend(objects, read_object(rows));
 	}
 	return objects;
+}
+
+/*
+ * Tables that bear this name, as far as was written down.
+ */
+List *
+guard_identity_tables_named(const char *schema, const char *name)
+{
+	List	   *tables = NIL;
+	GuardRows  *rows = open_objects("object_table_name_idx", OBJECT_TABLE_NAME, P_NAME(name));
+
+	while (guard_rows_next(rows))
+	{
+		if (!OidIsValid(guard_rows_oid(rows, OBJECT_INDEX)) &&
+			guard_rows_null(rows, OBJECT_GONE_AT) &&
+			strcmp(guard_rows_text(rows, OBJECT_SCHEMA), schema) == 0)
+			tables = lappend_oid(tables, guard_rows_oid(rows, OBJECT_TABLE));
+	}
+	return tables;
+}
+
+/*
+ * All of them.
+ */
+List *
+guard_identity_all_gone(void)
+{
+	List	   *objects = NIL;
+	GuardRows  *rows = guard_query_rows("SELECT * FROM guard.object WHERE shape IS NOT NULL AND index_oid NOT IN (SELECT indexrelid FROM pg_index)");
+
+	while (guard_rows_next(rows))
+		objects = lappend(objects, read_object(rows));
+	return objects;
+}
+
+/*
+ * Nobody need know any more what they were like.
+ */
+void
+guard_identity_forget_shapes(List *indexes)
+{
+	if (indexes != NIL)
+		guard_query_execute("UPDATE guard.object SET shape = NULL WHERE index_oid = ANY ($1)",
+							P_OIDS(indexes));
 }
 
 /* ---- writing ---- */

@@ -61,11 +61,19 @@ extern GuardObject * guard_identity_of(Oid relation);
 extern GuardObject * guard_identity_find(const pg_uuid_t * id);
 
 /*
- * Indexes of a table that guard has seen, those that are gone included; or of
- * whatever table bore that name when it was last seen: a list of GuardObject *.
+ * Indexes that guard has seen, and that are gone from the catalogs, where their
+ * shapes are known: of a table, and of whatever bore that name when it was last
+ * seen, and not seen "then"; or all.  Lists of GuardObject *.
  */
-extern List *guard_identity_of_table(Oid table);
-extern List *guard_identity_of_name(const char *schema, const char *table);
+extern List *guard_identity_gone_of(Oid table, const char *schema,
+									const char *name, TimestampTz then);
+extern List *guard_identity_all_gone(void);
+
+/*
+ * Tables that bear this name, as far as was written down: OIDs.  A rename may
+ * not have been.
+ */
+extern List *guard_identity_tables_named(const char *schema, const char *name);
 
 /*
  * What relation is the object now?  The one with the OID, or, where that is gone
@@ -91,6 +99,9 @@ extern void guard_identity_follow(Oid relation);
  * InvalidOid among them, any.
  */
 extern void guard_identity_renamed(List *relations);
+
+/* nobody need know any more what these indexes were like */
+extern void guard_identity_forget_shapes(List *indexes);
 
 /* these relations go for good */
 extern void guard_identity_gone(List *relations);

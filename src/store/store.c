@@ -22,6 +22,8 @@
 #include "access/genam.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -360,13 +362,27 @@ typedef struct Entry
 	void	   *arg;
 } Entry;
 
+/*
+ * In a transaction that may not write it is the user's statements that may not:
+ * what guard has to remember of them is another matter.
+ */
 static void
 do_limited(void *arg)
 {
 	Entry	   *entry = arg;
+	bool		read_only = XactReadOnly;
 
 	limit_lock_waits();
-	entry->work(entry->arg);
+	XactReadOnly = RecoveryInProgress();
+	PG_TRY();
+	{
+		entry->work(entry->arg);
+	}
+	PG_FINALLY();
+	{
+		XactReadOnly = read_only;
+	}
+	PG_END_TRY();
 }
 
 /*

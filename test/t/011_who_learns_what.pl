@@ -116,7 +116,7 @@ failed($stranger->query('DROP INDEX no_such_index'), '42704', qr/^index "no_such
 failed($stranger->query($_), '42501', qr/^permission denied/, "stranger: $_")
   foreach "SELECT guard.check('t')", "SELECT guard.check('t_a_idx')", "SELECT guard.index_statements('t_a_idx')",
   "SELECT guard.protect('t', 'mine')", "SELECT guard.unprotect('t')", 'SELECT guard.last_drops()',
-  'TABLE guard.audit_log', 'TABLE guard.protection', 'TABLE guard.inherited_use', "INSERT INTO guard.protection DEFAULT VALUES";
+  'TABLE guard.audit_log', 'TABLE guard.protection', 'TABLE guard.departed', "INSERT INTO guard.protection DEFAULT VALUES";
 is($stranger->value('SELECT count(*) FROM guard.indexes'), 0, 'stranger: guard.indexes shows him none of it');
 
 # ---- the owner

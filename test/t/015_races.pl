@@ -25,6 +25,15 @@ sub drop_everything
 	$s->ok('RESET guard.mode');
 }
 
+# One under a name that no statement has used: what was used under a name speaks for its next bearer.
+my ($t, $n) = ('', 0);
+sub new_table
+{
+	drop_everything();
+	$t = 'fresh' . ++$n;
+	make_table($s, $t);
+}
+
 my ($one, $two, $reader, $auth) = map { session($node, $_) } qw(one two reader auth);
 
 # ---- a hot index, behind a long reader
@@ -52,43 +61,39 @@ $reader->ok('COMMIT');
 # ---- use between the look before the lock and the lock
 
 # What was unknown is asked for again under the lock.
-drop_everything();
-make_table($s, 't');
+new_table();
 $s->ok('UPDATE guard.object SET created_at = NULL');
-is(verdict($s, 't_a_idx'), 'allow unknown', 'too little is known');
-$reader->ok('BEGIN; SELECT count(*) FROM t');
-start_waiting($one, 'DROP INDEX t_a_idx');
-$reader->ok('SELECT c FROM t WHERE a = 42');
+is(verdict($s, "${t}_a_idx"), 'allow unknown', 'too little is known');
+$reader->ok("BEGIN; SELECT count(*) FROM $t");
+start_waiting($one, "DROP INDEX ${t}_a_idx");
+$reader->ok("SELECT c FROM $t WHERE a = 42");
 $reader->ok('COMMIT');
 refused($one->result, qr/reader use[sd] it/, 'used while the drop waited for its lock: refused after all');
-is(index_state($s, 't_a_idx'), 'valid ready live', 'and the index is there');
+is(index_state($s, "${t}_a_idx"), 'valid ready live', 'and the index is there');
 
 # So is what seemed cold, and what was registered meanwhile.
-drop_everything();
-make_table($s, 't');
-is(verdict($s, 't_a_idx'), 'allow cold', 'nobody has ever used it');
-$reader->ok('BEGIN; SELECT count(*) FROM t');
-start_waiting($one, 'DROP INDEX t_a_idx');
-$reader->ok('SELECT c FROM t WHERE a = 42');
+new_table();
+is(verdict($s, "${t}_a_idx"), 'allow cold', 'nobody has ever used it');
+$reader->ok("BEGIN; SELECT count(*) FROM $t");
+start_waiting($one, "DROP INDEX ${t}_a_idx");
+$reader->ok("SELECT c FROM $t WHERE a = 42");
 $reader->ok('COMMIT');
 refused($one->result, qr/reader use[sd] it/, 'cold, and used while the drop waited: refused after all');
-drop_everything();
-make_table($s, 't');
-$reader->ok('BEGIN; SELECT count(*) FROM t');
-start_waiting($one, 'DROP INDEX t_a_idx');
-$s->ok("SELECT guard.protect('t_a_idx', 'just in time')");
+new_table();
+$reader->ok("BEGIN; SELECT count(*) FROM $t");
+start_waiting($one, "DROP INDEX ${t}_a_idx");
+$s->ok("SELECT guard.protect('${t}_a_idx', 'just in time')");
 $reader->ok('COMMIT');
 refused($one->result, qr/protected it: just in time/, 'registered while the drop waited: refused after all');
 
 # Nobody has used it: it goes.
-drop_everything();
-make_table($s, 't');
+new_table();
 $s->ok('UPDATE guard.object SET created_at = NULL');
-$reader->ok('BEGIN; SELECT count(*) FROM t');
-start_waiting($one, 'DROP INDEX t_a_idx');
+$reader->ok("BEGIN; SELECT count(*) FROM $t");
+start_waiting($one, "DROP INDEX ${t}_a_idx");
 $reader->ok('COMMIT');
 passed($one->result, 'not used while the drop waited: it goes');
-is(index_state($s, 't_a_idx'), 'gone', 'and is gone');
+is(index_state($s, "${t}_a_idx"), 'gone', 'and is gone');
 
 # ---- twins: each leans on the other
 

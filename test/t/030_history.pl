@@ -226,10 +226,10 @@ $s->ok("UPDATE guard.known_use SET last_use = now() - interval '20 days', first_
 $s->ok('REINDEX INDEX CONCURRENTLY monthly_a_idx');
 is(verdict($s, 'monthly_a_idx'), 'block hot', 'REINDEX CONCURRENTLY: history goes along');
 is($s->value("SELECT relation_oid = 'monthly_a_idx'::regclass FROM guard.known_use WHERE relation_name = 'monthly_a_idx'"), 't', 'under the new OID');
-$s->ok('DELETE FROM guard.inherited_use');
+$s->ok('DELETE FROM guard.departed');
 $s->ok('ALTER TABLE monthly ALTER COLUMN a TYPE bigint');
 is(verdict($s, 'monthly_a_idx'), 'block hot', 'ALTER TYPE: history goes along');
-$s->ok('DELETE FROM guard.inherited_use');
+$s->ok('DELETE FROM guard.departed');
 is($s->value("SELECT relation_oid = 'monthly_a_idx'::regclass FROM guard.known_use WHERE relation_name = 'monthly_a_idx'"), 't', 'under the new OID');
 $s->ok("SET guard.mode = 'off'");
 $s->ok('REINDEX INDEX CONCURRENTLY monthly_a_idx');

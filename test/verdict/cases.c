@@ -207,6 +207,7 @@ static Case cases[] = {
 	{"arbiter of live upserts", {BIG, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
 	{"arbiter on a tiny table", {.heap_known = true, .heap_blocks = 1, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
 	{"arbiter beyond the look-back", {BIG, .asked.named = true, .last_arbiter = AGO(40 * DAY)}, {VALID, .unique = true}, {USED(40 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"arbiter beyond the look-back, reads go on", {BIG, .asked.named = true, .last_arbiter = AGO(40 * DAY)}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
 	{"arbiter whose upserts have ended", {BIG, .asked.named = true, .last_arbiter = AGO(2 * DAY)}, {VALID, .unique = true}, {USED(2 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
 	{"arbiter, but a unique twin stays", {BIG, TWIN, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, ALLOW(REPLACED)},
 

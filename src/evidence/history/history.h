@@ -91,9 +91,10 @@ extern int64 guard_epochs_unobserved(const GuardEpochs *epochs, GuardWatch watch
 extern char *guard_epochs_gap_words(const GuardEpochs *epochs, GuardWatch watch,
 									TimestampTz from, TimestampTz to);
 
-/* for server.c and epochs.c alone */
+/* for files of evidence/ alone */
 extern TimestampTz guard_server_counters_since(TimestampTz *cluster, bool *lost);
 extern TimestampTz guard_server_capture_since(void);
+extern TimestampTz guard_server_installed_at(void);
 
 /* ---- what is known of the use of one index or table ---- */
 

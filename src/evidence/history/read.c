@@ -23,6 +23,7 @@
 #include "evidence/history/history.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
+#include "planner/capture/departed.h"
 #include "store/catalog.h"
 #include "store/rows.h"
 
@@ -102,7 +103,8 @@ look_up(Lookup *lookup)
 			lookup->index = use;
 		else if (lookup->index.id == 0 &&
 				 strcmp(NameStr(use.name), evidence->shape->name) == 0 &&
-				 !OidIsValid(guard_catalog_table(use.relation)))
+				 !OidIsValid(guard_catalog_table(use.relation)) &&
+				 !guard_departed_have(use.relation))
 			lookup->index = use;
 	}
 	return rows != NULL;
@@ -281,7 +283,7 @@ static void
 add_silence(GuardEvidence *evidence, bool of_table, GuardWatch watch)
 {
 	const GuardEpochs *epochs = evidence->server->epochs;
-	TimestampTz since = Max(epochs->since, evidence->created_at);
+	TimestampTz since = Max(epochs->since, guard_evidence_origin(evidence));
 	GuardFact  *fact;
 	ListCell   *lc;
 

@@ -49,6 +49,7 @@
 #include "evidence/history/rows.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
+#include "planner/capture/departed.h"
 #include "store/identity.h"
 #include "store/store.h"
 
@@ -115,6 +116,8 @@ guard_history_snapshot(void)
 		snap.counted_at = snap.epochs->counters->stored_seen_at;
 	snap.rows = guard_history_rows_make();
 
+	guard_gone_snapshot();
+	guard_moved_snapshot();
 	guard_identity_snapshot(snap.now - (int64) guard_guc_history_retention * USECS_PER_SEC);
 	guard_evidence_refresh();
 	read_known_uses(&snap);
@@ -136,7 +139,8 @@ static bool
 lock_out_others(void)
 {
 	static const char *const tables[] = {"object", "evidence_epoch",
-	"known_use", "hourly_use", "statement_hour", "statement_rate"};
+		"known_use", "hourly_use", "statement_hour", "statement_rate", "departed",
+	"moved_table"};
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId,
@@ -308,6 +312,9 @@ follow_lost(Snapshotting *snap, const Known *lost)
 		get_relname_relid(NameStr(lost->use.name), nsp) : InvalidOid;
 	Known	   *heir;
 
+	/* guard_gone_snapshot() sees to it. */
+	if (guard_departed_have(lost->relation))
+		return;
 	if (!OidIsValid(successor) ||
 		IndexGetRelation(successor, true) != lost->use.table ||
 		(heir = enter(snap, successor))->stored)

@@ -456,6 +456,9 @@ is_bound(Node *clause, const GuardShapeKey *key)
 static bool
 bounds_leading_key(const GuardShape *shape)
 {
+	/* one that is gone, and whose tree could not be kept */
+	if (shape->predicate == NIL)
+		return false;
 	foreach_ptr(Node, clause, shape->predicate)
 	{
 		if (!is_bound(clause, &shape->keys[0]))

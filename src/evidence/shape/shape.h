@@ -107,6 +107,19 @@ extern GuardShape *guard_shape_read(Oid index);
 extern GuardShape *guard_shape_copy(const GuardShape *shape);
 
 /*
+ * A shape as a text that outlives the index, and back, in the current memory
+ * context.  "trees": with what is needed to prove one predicate from another.
+ * "table" is the one whose indexes it will be compared with.  NULL where the
+ * text is not understood; its names, and what it is now (valid, ready ...),
+ * are not in it.
+ */
+extern char *guard_shape_to_text(const GuardShape *shape, bool trees);
+extern GuardShape *guard_shape_from_text(const char *text, Oid table);
+
+/* That of an index which is there; NULL where it cannot be read. */
+extern char *guard_shape_describe(Oid index);
+
+/*
  * Does "other" serve in place of "gone"?  Pure catalog arithmetic on the two
  * shapes: it asks neither whether "other" is valid nor whether queries may use
  * it now.  With need_unique, only an index that also enforces the same
@@ -123,6 +136,12 @@ extern GuardMatch guard_shape_match(const GuardShape *gone,
  */
 extern bool guard_shape_enforces(const GuardShape *gone,
 								 const GuardShape *other);
+
+/*
+ * The texts of the shape of an index that is gone, with the names which the
+ * columns of its table bear now.  False: they cannot be made.
+ */
+extern bool guard_shape_text_renew(GuardShape *shape);
 
 /* text.c, called by shape.c only: fills in the texts */
 extern void guard_shape_text_fill(GuardShape *shape, Node *predicate,

@@ -25,11 +25,14 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -130,6 +133,72 @@ deparse_comparable(GuardShape *shape, Node *predicate)
 			deparse_expression(strip_implicit_casts(predicate, NULL),
 							   context, false, false);
 	}
+}
+
+/*
+ * May a tree be deparsed long after it was made?  What it refers to must be
+ * there: columns, and what comes with PostgreSQL.
+ */
+static bool
+is_user_object(Oid object, void *context)
+{
+	return object >= FirstNormalObjectId;
+}
+
+static bool
+refers_to_more(Node *node, void *table)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return ((Var *) node)->varattno <= 0 ||
+			get_attname(*(Oid *) table, ((Var *) node)->varattno, true) == NULL;
+	switch (nodeTag(node))
+	{
+		case T_List:
+			break;
+		case T_Const:
+		case T_OpExpr:
+		case T_FuncExpr:
+		case T_BoolExpr:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_RelabelType:
+		case T_ScalarArrayOpExpr:
+		case T_CoalesceExpr:
+		case T_CoerceViaIO:
+		case T_ArrayExpr:
+			if (is_user_object(exprType(node), NULL) ||
+				check_functions_in_node(node, is_user_object, NULL))
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, refers_to_more, table);
+}
+
+bool
+guard_shape_text_renew(GuardShape *shape)
+{
+	bool		readable = shape->predicate != NIL || !shape->has_predicate;
+	int			nestlevel;
+
+	for (int i = 0; i < shape->nkeys; i++)
+		readable &= shape->keys[i].attnum != 0 ||
+			(shape->keys[i].expression != NULL &&
+			 !refers_to_more(shape->keys[i].expression, &shape->table));
+	readable &= !refers_to_more((Node *) shape->predicate, &shape->table);
+	shape->table_name = get_rel_name(shape->table);
+	if (!readable || shape->table_name == NULL ||
+		!ConditionalLockRelationOid(shape->table, AccessShareLock))
+		return false;
+	nestlevel = pin_settings();
+	deparse_comparable(shape, shape->predicate == NIL ? NULL :
+					   (Node *) make_ands_explicit(shape->predicate));
+	AtEOXact_GUC(true, nestlevel);
+	UnlockRelationOid(shape->table, AccessShareLock);
+	return true;
 }
 
 /*

@@ -56,6 +56,7 @@
 #include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
+#include "planner/capture/departed.h"
 #include "planner/capture/tables.h"
 #include "planner/capture/speed.h"
 #include "planner/whatif/whatif.h"
@@ -108,6 +109,7 @@ guard_capture_init(void)
 	guard_shares_init();
 	guard_sets_init();
 	guard_mail_init();
+	guard_departed_init();
 	guard_speed_init();
 	prev_ExecutorStart = ExecutorStart_hook;
 	ExecutorStart_hook = capture_ExecutorStart;
@@ -535,7 +537,10 @@ release_share(GuardXactPhase phase)
 		return;
 	guard_xact_list_clear(&extension_goes);
 	if (phase == GUARD_XACT_COMMITTED)
+	{
 		guard_shares_release();
+		guard_departed_forget_database(MyDatabaseId);
+	}
 }
 
 void
@@ -558,5 +563,6 @@ guard_capture_forget_database(Oid database)
 	if (!guard_table_attached())
 		return;
 	guard_table_forget_database(database);
+	guard_departed_forget_database(database);
 	guard_whatif_forget_database(database);
 }

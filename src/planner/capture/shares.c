@@ -303,7 +303,17 @@ guard_shares_lose(const GuardRelationKey *key, Oid owner, TimestampTz at)
 	{
 		displaced.object = InvalidOid;
 		if (remember(&displaced, &last))
+		{
+			bool		same_owner = last.database == displaced.database &&
+				last.userid == displaced.userid;
+
 			displaced = last;
+
+			/* it is one of these: their date is all that it can change */
+			last.object = InvalidOid;
+			if (same_owner && remember(&last, &displaced))
+				displaced.database = InvalidOid;
+		}
 	}
 	if (OidIsValid(displaced.database) && displaced.last >= too_old())
 		lose_database(displaced.database, displaced.last);

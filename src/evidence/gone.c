@@ -1,0 +1,538 @@
+/*-------------------------------------------------------------------------
+ *
+ * gone.c
+ *	  What is remembered of the use of an index that is gone.
+ *
+ * While it goes its description is put into shared memory, which cannot fail
+ * behind a lock, in a read-only transaction or in the middle of CONCURRENTLY;
+ * capture keeps its record, and history its row.  A snapshot brings all of that
+ * together in one row of guard.departed, and the next one, which finds the row
+ * committed, lets go of the rest.
+ *
+ * Where shared memory has no room for it, or where guard is not preloaded, the
+ * row is written at the end of the statement, and what cannot be written has
+ * not happened.  Where that cannot be had either (CONCURRENTLY, guard.mode not
+ * enforce), what is known of the table's indexes begins anew.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "pgstat.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "compat/list.h"
+#include "evidence/gone.h"
+#include "evidence/history/history.h"
+#include "guc.h"
+#include "planner/capture/capture.h"
+#include "store/identity.h"
+#include "store/query.h"
+
+/* guard.departed */
+#define DEPARTED_INDEX		1
+#define DEPARTED_TABLE		2
+#define DEPARTED_KEY		3
+#define DEPARTED_SCHEMA		4
+#define DEPARTED_TABLE_NAME	5
+#define DEPARTED_NAME		6
+#define DEPARTED_CREATED_AT	7
+#define DEPARTED_GONE_AT	8
+#define DEPARTED_SHAPE		9
+#define DEPARTED_BY_PLAN	10
+#define DEPARTED_FIRST		11
+#define DEPARTED_LAST		12
+#define DEPARTED_USES		13
+#define DEPARTED_PAUSE		14
+#define DEPARTED_DAYS		15
+#define DEPARTED_SERVICES	16
+#define DEPARTED_ARBITER	17
+#define DEPARTED_SCANS		18
+#define DEPARTED_SINCE		19
+
+/* ----------------------------------------------------------------
+ *		Its use
+ * ----------------------------------------------------------------
+ */
+
+static void
+merge(const GuardFact *fact, GuardFact *merged)
+{
+	if (merged->count == 0)
+		merged->pause = -1;
+	merged->last = Max(merged->last, fact->last);
+	merged->count = Max(merged->count, Max(fact->count, fact->known_uses));
+	merged->pause = Max(merged->pause, fact->pause);
+	merged->days = Max(merged->days, fact->days);
+	if (fact->first != 0 && (merged->first == 0 || fact->first < merged->first))
+		merged->first = fact->first;
+	if (fact->last == 0 && fact->since != 0 &&
+		(merged->since == 0 || fact->since < merged->since))
+		merged->since = fact->since;
+	if (merged->who == NULL)
+		merged->who = fact->who;
+}
+
+/*
+ * Since when must it have been watched, to be known as unused?  What an index did
+ * before guard was here never made its successor an unknown one.
+ */
+static TimestampTz
+origin_of(TimestampTz created_at)
+{
+	return created_at != 0 ? created_at : guard_server_installed_at();
+}
+
+bool
+guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
+				const GuardServer *server, bool moved_away, GuardPastUse *use)
+{
+	GuardEvidence *past = palloc0(sizeof(GuardEvidence));
+	GuardObject *object;
+	TimestampTz origin;
+	ListCell   *lc;
+
+	memset(use, 0, sizeof(*use));
+	if (departed != NULL)
+	{
+		shape->index = departed->index;
+		shape->table = departed->table;
+		shape->name = pstrdup(NameStr(departed->name));
+	}
+	past->index = shape->index;
+	past->shape = shape;
+	past->departed = departed;
+	past->server = server;
+	past->as_of = GetCurrentTimestamp();
+	if (departed == NULL)
+	{
+		past->roles.subscribed = guard_roles_subscribed(shape->table);
+		object = guard_identity_of(shape->index);
+		past->created_at = object != NULL && object->index == shape->index ?
+			object->created_at : 0;
+	}
+	else
+		past->created_at = departed->created_at;
+	origin = origin_of(past->created_at);
+	guard_usage_collect(past);
+	guard_history_collect(past);
+	guard_predecessors_limit(past);
+	if (moved_away)
+		guard_moved_collect(past);
+
+	use->unread = past->unread;
+	use->last_arbiter = past->last_arbiter;
+	use->created_at = past->created_at;
+	use->origin = past->older != 0 ? Min(origin, past->older) : origin;
+	foreach(lc, past->facts)
+	{
+		const GuardFact *fact = lfirst(lc);
+
+		use->idle |= guard_evidence_covers(fact, use->origin);
+
+		if (fact->seen == GUARD_SEEN_USED &&
+			(!moved_away || (fact->moved_away && !past->move.detached)))
+		{
+			merge(fact, fact->last != 0 ? &use->dated : &use->undated);
+			if (fact->source == GUARD_SOURCE_COUNTERS)
+				use->counted = *fact;
+		}
+		use->unread |= fact->seen == GUARD_SEEN_UNKNOWN &&
+			fact->source == GUARD_SOURCE_HISTORY;
+	}
+	use->idle &= use->dated.count == 0 && use->undated.count == 0 && !use->unread;
+	return !use->idle;
+}
+
+/* ----------------------------------------------------------------
+ *		Going
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * The name by which traffic called the table: its own, unless another table
+ * bears that name in its stead.
+ */
+static void
+set_names(GuardDeparted *departed, const GuardShape *shape)
+{
+	namestrcpy(&departed->name, shape->name);
+	if (guard_moved_former_name(shape->table, &departed->schema,
+								&departed->table_name))
+		return;
+	namestrcpy(&departed->schema, shape->schema);
+	namestrcpy(&departed->table_name, shape->table_name);
+}
+
+static GuardDeparted *
+describe(const GuardShape *shape)
+{
+	GuardDeparted *departed = palloc0(sizeof(GuardDeparted));
+
+	departed->index = shape->index;
+	departed->table = shape->table;
+	departed->at = GetCurrentTimestamp();
+	set_names(departed, shape);
+	departed->shape = guard_shape_to_text(shape, true);
+	if (strlen(departed->shape) + 1 >= GUARD_DEPARTED_SHAPES)
+		departed->shape = guard_shape_to_text(shape, false);
+	return departed;
+}
+
+/*
+ * Has it, or may it have been used, at a look that costs next to nothing?
+ */
+static bool
+seems_used(Oid index)
+{
+	PgStat_StatTabEntry *tab = pgstat_fetch_stat_tabentry(index);
+	GuardCapturedUse use;
+
+	return (tab != NULL && tab->numscans > 0) ||
+		guard_capture_lookup(index, &use) || use.unreadable;
+}
+
+GuardDeparted *
+guard_gone_note(Oid index, char *name, bool concurrent)
+{
+	bool		off = guard_guc_mode == GUARD_MODE_OFF;
+	GuardShape *shape;
+	GuardDeparted *departed;
+	GuardPastUse use;
+
+	if (off && !seems_used(index))
+		return NULL;
+	shape = guard_shape_read(index);
+	if (shape == NULL)
+		return NULL;
+	shape->name = name;
+	if (!guard_gone_read(shape, NULL, guard_server_read(), false, &use) &&
+		!concurrent)
+		return NULL;
+	departed = describe(shape);
+	departed->scans = use.counted.count;
+	departed->scans_since = use.counted.since;
+	departed->created_at = use.created_at;
+	departed->last_scan = use.counted.last;
+	if (guard_departed_note(departed))
+		return NULL;
+	return departed;
+}
+
+/*
+ * "gone" goes for the sake of an index that serves its statements, as their
+ * plans say, and whose shape would not lead back to it.
+ */
+static GuardDeparted *
+describe_by_plan(const GuardEvidence *gone, Oid heir)
+{
+	GuardDeparted *departed = describe(gone->shape);
+	GuardShape *shape = guard_shape_read(heir);
+
+	departed->by_plan = shape != NULL ? guard_shape_to_text(shape, false) : NULL;
+	return departed;
+}
+
+bool
+guard_gone_intend(const GuardEvidence *gone)
+{
+	return guard_departed_note(describe_by_plan(gone, gone->replacement.index));
+}
+
+/* ----------------------------------------------------------------
+ *		Rows
+ * ----------------------------------------------------------------
+ */
+
+static GuardGoneRow *
+read_row(const GuardRows *rows)
+{
+	GuardGoneRow *row = palloc0(sizeof(GuardGoneRow));
+	GuardDeparted *departed = &row->departed;
+	GuardFact  *dated = &row->use.dated;
+	GuardFact  *undated = &row->use.undated;
+
+	departed->index = guard_rows_oid(rows, DEPARTED_INDEX);
+	departed->table = guard_rows_oid(rows, DEPARTED_TABLE);
+	namestrcpy(&departed->schema, guard_rows_text(rows, DEPARTED_SCHEMA));
+	namestrcpy(&departed->table_name, guard_rows_text(rows, DEPARTED_TABLE_NAME));
+	namestrcpy(&departed->name, guard_rows_text(rows, DEPARTED_NAME));
+	departed->created_at = guard_rows_time(rows, DEPARTED_CREATED_AT);
+	departed->at = guard_rows_time(rows, DEPARTED_GONE_AT);
+	departed->shape = guard_rows_text(rows, DEPARTED_SHAPE);
+	departed->by_plan = guard_rows_text(rows, DEPARTED_BY_PLAN);
+	dated->first = guard_rows_time(rows, DEPARTED_FIRST);
+	dated->last = guard_rows_time(rows, DEPARTED_LAST);
+	dated->count = guard_rows_int(rows, DEPARTED_USES);
+	dated->pause = guard_rows_int_or(rows, DEPARTED_PAUSE, -1);
+	dated->days = (int) guard_rows_int(rows, DEPARTED_DAYS);
+	dated->who = guard_rows_text(rows, DEPARTED_SERVICES);
+	row->use.last_arbiter = guard_rows_time(rows, DEPARTED_ARBITER);
+	row->use.origin = origin_of(departed->created_at);
+	undated->count = guard_rows_int(rows, DEPARTED_SCANS);
+	undated->since = guard_rows_time(rows, DEPARTED_SINCE);
+	undated->pause = -1;
+	row->committed =
+		!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(rows->tuple->t_data));
+	return row;
+}
+
+static GuardRows *
+open_rows(const char *index, int column, GuardParam key)
+{
+	GuardRows  *rows = guard_rows_by_key("departed", index, column, key);
+
+	if (rows == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not read table \"guard.%s\"", "departed"),
+				 errdetail("Another session holds a lock on it, or it has been dropped.")));
+	return rows;
+}
+
+List *
+guard_gone_rows(Oid table, const char *schema, const char *name)
+{
+	GuardRows  *rows = open_rows("departed_table_oid_idx", DEPARTED_TABLE, P_OID(table));
+	List	   *result = NIL;
+
+	while (guard_rows_next(rows))
+		result = lappend(result, read_row(rows));
+	rows = open_rows("departed_name_key_idx", DEPARTED_KEY,
+					 P_INT8(guard_departed_key(schema, name)));
+	while (guard_rows_next(rows))
+	{
+		GuardGoneRow *row = read_row(rows);
+
+		if (row->departed.table != table &&
+			strcmp(NameStr(row->departed.schema), schema) == 0 &&
+			strcmp(NameStr(row->departed.table_name), name) == 0)
+			result = lappend(result, row);
+	}
+	return result;
+}
+
+static void
+insert_row(const GuardDeparted *departed, const GuardPastUse *use)
+{
+	const GuardFact *dated = &use->dated;
+	const char *schema = NameStr(departed->schema);
+	const char *table = NameStr(departed->table_name);
+
+	guard_query_execute("DELETE FROM guard.departed WHERE index_oid = $1",
+						P_OID(departed->index));
+	guard_query_execute("INSERT INTO guard.departed VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+						P_OID(departed->index), P_OID(departed->table),
+						P_INT8(guard_departed_key(schema, table)),
+						P_NAME(schema), P_NAME(table), P_NAME(NameStr(departed->name)),
+						P_TIME(departed->created_at), P_TIME(departed->at),
+						P_TEXT(departed->shape),
+						P_TEXT(departed->by_plan), P_TIME(dated->first),
+						P_TIME(dated->last), P_INT8(dated->count),
+						P_NULL_IF(dated->count == 0 || dated->pause < 0,
+								  P_INT8(dated->pause)),
+						P_INT4(dated->days), P_TEXT(dated->who),
+						P_TIME(use->last_arbiter), P_INT8(use->undated.count),
+						P_TIME(use->undated.since));
+}
+
+/*
+ * Write a row of an index that is gone from the catalogs, as this transaction
+ * sees them.  False: it was not used.
+ */
+static bool
+write_gone(const GuardDeparted *departed, const GuardServer *server)
+{
+	GuardShape *shape = guard_shape_from_text(departed->shape, departed->table);
+	GuardPastUse use;
+
+	if (shape == NULL ||
+		!guard_gone_read(shape, departed, server, false, &use))
+		return false;
+	if (use.unread)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not read what is known of the use of index \"%s\"",
+						NameStr(departed->name))));
+	insert_row(departed, &use);
+	return true;
+}
+
+void
+guard_gone_write(List *departed)
+{
+	GuardServer *server = departed != NIL ? guard_server_read() : NULL;
+	ListCell   *lc;
+
+	foreach(lc, departed)
+		(void) write_gone(lfirst(lc), server);
+}
+
+void
+guard_gone_by_plan(const GuardEvidence *gone, Oid heir)
+{
+	GuardDeparted *departed = describe_by_plan(gone, heir);
+
+	(void) guard_departed_note(departed);
+	(void) write_gone(departed, gone->server);
+}
+
+/*
+ * "object" in the terms of what would have been noted.  NULL: it was, or nobody
+ * had used it.
+ */
+static GuardDeparted *
+describe_unnoted(const GuardObject * object)
+{
+	TimestampTz there = object->gone_at != 0 ? object->gone_at : object->last_seen;
+	GuardDeparted *departed;
+
+	if (there >= guard_departed_since() ||
+		guard_departed_have(object->index))
+		return NULL;
+	departed = palloc0(sizeof(GuardDeparted));
+	departed->index = object->index;
+	departed->table = object->table;
+	departed->at = there;
+	departed->created_at = object->created_at;
+	namestrcpy(&departed->schema, object->schema);
+	namestrcpy(&departed->table_name, object->table_name);
+	namestrcpy(&departed->name, object->name);
+	departed->shape = object->shape;
+	return departed;
+}
+
+List *
+guard_gone_unnoted(Oid table, const char *schema, const char *name)
+{
+	List	   *result = NIL;
+
+	/* nothing is lost where nothing is noted in memory */
+	if (guard_departed_since() == 0)
+		return NIL;
+	foreach_ptr(const GuardObject, object, guard_identity_gone_of(table, schema, name,
+																  guard_departed_since()))
+	{
+		GuardDeparted *departed = describe_unnoted(object);
+
+		if (departed != NULL)
+			result = lappend(result, departed);
+	}
+	return result;
+}
+
+/* ----------------------------------------------------------------
+ *		Snapshots
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Does the index work, and is nobody dropping it?  Whoever does holds a lock
+ * that is in the way of this one, CONCURRENTLY included.
+ */
+static bool
+stays(const GuardDeparted *departed)
+{
+	HeapTuple	tuple;
+	bool		valid = false;
+
+	if (!ConditionalLockRelationOid(departed->index, ShareUpdateExclusiveLock))
+		return false;
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(departed->index));
+	if (HeapTupleIsValid(tuple))
+	{
+		valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+		ReleaseSysCache(tuple);
+	}
+	UnlockRelationOid(departed->index, ShareUpdateExclusiveLock);
+	return valid;
+}
+
+/*
+ * Has it been written down, by a transaction that has committed?
+ */
+static bool
+has_row(const GuardDeparted *departed)
+{
+	GuardRows  *rows = open_rows("departed_index_oid_idx", DEPARTED_INDEX,
+								 P_OID(departed->index));
+	bool		found = false;
+
+	while (guard_rows_next(rows))
+	{
+		const GuardGoneRow *row = read_row(rows);
+
+		found |= row->departed.at == departed->at && row->committed;
+	}
+	return found;
+}
+
+/*
+ * Nothing is asked of it any more.
+ */
+static void
+prune(void)
+{
+	guard_query_execute("DELETE FROM guard.departed WHERE gone_at"
+						" + GREATEST($1 * interval '1 second', longest_pause * interval '1.5 microsecond') < clock_timestamp()",
+						P_INT8(guard_guc_lookback));
+}
+
+/*
+ * Whoever is still told by one of these is told by the row, or there is nothing
+ * to tell.
+ */
+static void
+forget(const GuardDeparted *departed)
+{
+	guard_history_forget(departed->index);
+	guard_capture_forget(departed->index);
+	guard_departed_forget(departed->index, departed->at);
+}
+
+/*
+ * What guard.object knows of indexes that are gone is written down as well where
+ * nobody noted it, and then need not be known there.
+ */
+static void
+snapshot_unnoted(const GuardServer *server)
+{
+	List	   *indexes = NIL;
+
+	foreach_ptr(const GuardObject, object, guard_identity_all_gone())
+	{
+		GuardDeparted *departed = describe_unnoted(object);
+
+		if (departed != NULL && !has_row(departed))
+			(void) write_gone(departed, server);
+		indexes = lappend_oid(indexes, object->index);
+	}
+	guard_identity_forget_shapes(indexes);
+}
+
+void
+guard_gone_snapshot(void)
+{
+	const GuardServer *server = guard_server_read();
+
+	foreach_ptr(const GuardDeparted, departed, guard_departed_all())
+	{
+		if (IndexGetRelation(departed->index, true) == departed->table)
+		{
+			if (stays(departed))
+				guard_departed_forget(departed->index, departed->at);
+		}
+		else if (has_row(departed) || !write_gone(departed, server))
+			forget(departed);
+	}
+	snapshot_unnoted(server);
+	prune();
+}

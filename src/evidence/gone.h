@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * gone.h
+ *	  What is remembered of the use of an index that is gone.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_GONE_H
+#define GUARD_GONE_H
+
+#include "evidence/evidence.h"
+#include "planner/capture/departed.h"
+
+/*
+ * The use of one index, of all sources together: what is dated, and what is
+ * not.  Capture and counters saw the same scans, so counts are not added up.
+ */
+typedef struct GuardPastUse
+{
+	GuardFact	dated;			/* count 0: none */
+	GuardFact	undated;
+	GuardFact	counted;		/* of these, what the server's counters say */
+	TimestampTz last_arbiter;
+	bool		unread;			/* something of it could not be read */
+	TimestampTz created_at;		/* of the index; 0: not seen */
+	TimestampTz origin;			/* the same, but not before guard was here */
+	bool		idle;			/* watched since then, and nobody used it */
+} GuardPastUse;
+
+/*
+ * Read it, in the current memory context: of an index that is there, or, with
+ * "departed", of one that is gone.  "shape" is its own; of the use of one that
+ * is there only what was silenced since its table was moved away, if
+ * "moved_away".  Returns whether its heir has to know: false where it was idle.
+ */
+extern bool guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
+							const GuardServer *server, bool moved_away,
+							GuardPastUse *use);
+
+/* A row of guard.departed. */
+typedef struct GuardGoneRow
+{
+	GuardDeparted departed;
+	GuardPastUse use;
+	bool		committed;		/* by another transaction than this one */
+} GuardGoneRow;
+
+/*
+ * The rows of one table, by its OID or its name, as a list of GuardGoneRow *.
+ * It is an error when they cannot be read.
+ */
+extern List *guard_gone_rows(Oid table, const char *schema, const char *name);
+
+/*
+ * Indexes of that table, or of whatever bore that name, that went unnoted or
+ * before a crash that took the note, as far as guard.object knows them, as a
+ * list of GuardDeparted *.
+ */
+extern List *guard_gone_unnoted(Oid table, const char *schema, const char *name);
+
+/*
+ * The name by which traffic called this table, where the table has lost it to
+ * another one since; false: none, or not known.
+ */
+extern bool guard_moved_former_name(Oid table, Name schema, Name name);
+
+/* A name that a table bore until then. */
+typedef struct GuardFormerName
+{
+	TimestampTz until;
+	char	   *schema;
+	char	   *name;
+} GuardFormerName;
+
+/* The names that a table has lost: a list of GuardFormerName *. */
+extern List *guard_moved_former_names(Oid table);
+
+/*
+ * Tables that have lost this name, as lists of OIDs: from when on is known, or,
+ * in *unseen, is not.
+ */
+extern List *guard_moved_from(const char *schema, const char *name, List **unseen);
+
+#endif							/* GUARD_GONE_H */

@@ -1,0 +1,426 @@
+/*-------------------------------------------------------------------------
+ *
+ * predecessors.c
+ *	  Whose traffic has this index taken over?
+ *
+ * Of two twins the planner uses one, and the other looks idle.  Dropping the
+ * used one is right, since the idle one serves in its place - but then the
+ * idle one must not look idle any more, or dropping twin after twin removes
+ * both (doc/internals/review.md 2).
+ *
+ * Nobody writes down who inherits, because that may fail, or be undone.  Use
+ * stays with the index that was used, and an heir is found when it is asked
+ * about: an index has the use of every predecessor whose shape it serves, that
+ * is, of indexes of its table, or of one that had its table's name, which are
+ * not there any more, not valid, hidden, or on a table that has lost the name -
+ * as the catalogs say now.  A drop that was rolled back leaves nothing behind,
+ * one that was cancelled half-way counts, and so does REINDEX CONCURRENTLY
+ * from the moment at which it swaps the names.
+ *
+ * Each use keeps the shape by which it came: what takes the place of the heir
+ * need serve no more than that.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/index.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "compat/list.h"
+#include "evidence/gone.h"
+#include "guc.h"
+#include "planner/hide/hide.h"
+#include "store/catalog.h"
+#include "store/identity.h"
+
+/* What PostgreSQL appends to an index's name while it is being rebuilt. */
+#define REINDEX_SUFFIX	"_ccold"
+
+/*
+ * Is this the same index before it was rebuilt?
+ */
+static bool
+is_former_self(const GuardEvidence *evidence, const char *schema, const char *name)
+{
+	size_t		len = strlen(evidence->shape->name);
+
+	return strcmp(schema, evidence->shape->schema) == 0 &&
+		strncmp(name, evidence->shape->name, len) == 0 &&
+		(name[len] == '\0' ||
+		 strncmp(name + len, REINDEX_SUFFIX, strlen(REINDEX_SUFFIX)) == 0);
+}
+
+static void
+add_fact(GuardEvidence *evidence, const GuardFact *use, GuardShape *shape,
+		 TimestampTz at, const char *note)
+{
+	GuardFact  *fact;
+
+	if (use->count == 0)
+		return;
+	fact = palloc(sizeof(GuardFact));
+	*fact = *use;
+	fact->source = GUARD_SOURCE_INHERITED;
+	fact->seen = GUARD_SEEN_USED;
+	fact->note = pstrdup(note);
+	fact->inherited_at = at;
+	fact->shape = shape;
+	evidence->facts = lappend(evidence->facts, fact);
+}
+
+/*
+ * It has taken the place of one that was made then (0: nobody knows).
+ */
+static void
+stands_for_one_of(GuardEvidence *evidence, TimestampTz made)
+{
+	made = Max(made, 1);
+	evidence->older = evidence->older != 0 ? Min(evidence->older, made) : made;
+}
+
+static bool
+has_use(const GuardPastUse *use)
+{
+	return use->dated.count > 0 || use->undated.count > 0 || use->unread;
+}
+
+static void
+add_unknown(GuardEvidence *evidence, const char *note, const char *schema,
+			const char *name)
+{
+	GuardFact  *fact = palloc0(sizeof(GuardFact));
+
+	fact->source = GUARD_SOURCE_INHERITED;
+	fact->pause = -1;
+	fact->note = psprintf(note, quote_qualified_identifier(schema, name));
+	evidence->facts = lappend(evidence->facts, fact);
+}
+
+/*
+ * The predecessor has been used in this way.  Where nobody is known to have, what
+ * is known of the two together is what is known since the older one was made.
+ */
+static void
+inherit(GuardEvidence *evidence, const GuardPastUse *use, GuardShape *shape,
+		const char *schema, const char *name, TimestampTz at)
+{
+	const char *note = is_former_self(evidence, schema, name) ?
+		"before it was rebuilt" :
+		psprintf("as index %s, which it replaced",
+				 quote_qualified_identifier(schema, name));
+
+	/* What replaces it may not be itself. */
+	shape->index = evidence->index;
+	if (use->unread)
+		add_unknown(evidence, "what is known of index %s, which it replaced, cannot be read now",
+					schema, name);
+	else if (!has_use(use))
+	{
+		add_unknown(evidence, "index %s, which it replaced, may have been used when nobody was there to see it",
+					schema, name);
+		stands_for_one_of(evidence, use->origin);
+	}
+	evidence->unread |= use->unread;
+	add_fact(evidence, &use->dated, shape, at, note);
+	add_fact(evidence, &use->undated, shape, at, note);
+	evidence->last_arbiter = Max(evidence->last_arbiter, use->last_arbiter);
+}
+
+static bool
+serves(const GuardEvidence *evidence, const GuardShape *shape)
+{
+	return guard_shape_match(shape, evidence->shape, false) >= GUARD_MATCH_SERVES;
+}
+
+/* ---- predecessors that are there ---- */
+
+/*
+ * One that no query can use any more, or that another table's queries use.  One
+ * that does not work, and never was seen to, is nobody's.
+ *
+ * What a DROP CONCURRENTLY has left may have been dropped for the sake of any
+ * other index, as the plans of its statements said.  A crash has taken what was
+ * noted of that.
+ */
+static void
+take_present(GuardEvidence *evidence, Oid index, bool silenced)
+{
+	GuardShape *shape = guard_shape_read(index);
+	bool		served = shape != NULL && serves(evidence, shape);
+	GuardObject *object;
+	bool		worked;
+	GuardPastUse use;
+
+	if (shape == NULL || (shape->valid && !served))
+		return;
+	object = shape->valid ? NULL : guard_identity_of(index);
+	worked = shape->valid || (object != NULL && object->index == index);
+	if (!guard_gone_read(shape, NULL, evidence->server, silenced, &use))
+		return;
+	if (served && (worked || has_use(&use)))
+		inherit(evidence, &use, shape, shape->schema, shape->name,
+				evidence->as_of);
+	else if (!served && worked && object->first_seen < guard_departed_since())
+	{
+		add_unknown(evidence, "it may serve in place of index %s, which does not work any more since before a crash",
+					shape->schema, shape->name);
+		stands_for_one_of(evidence, 0);
+	}
+}
+
+/*
+ * The indexes of the table itself that do not work, or all of those of one that
+ * has lost its name: "silenced", what was used before.
+ */
+static void
+take_indexes(GuardEvidence *evidence, Oid table, bool silenced)
+{
+	List	   *indexes = guard_catalog_indexes(table);
+
+	foreach_oid(index, indexes)
+	{
+		if (index != evidence->index &&
+			(table != evidence->shape->table || !guard_catalog_is_valid(index) ||
+			 guard_hide_is_hidden(index)))
+			take_present(evidence, index, silenced);
+	}
+	list_free(indexes);
+}
+
+/* ---- predecessors that are gone ---- */
+
+/*
+ * Does this speak of an index that is not gone?  An OID may have come back for
+ * another one.
+ */
+static bool
+is_present(const GuardDeparted *departed)
+{
+	return IndexGetRelation(departed->index, true) == departed->table;
+}
+
+/*
+ * The shape of an index of that table, if the one asked about serves it.
+ */
+static GuardShape *
+served_shape(const GuardEvidence *evidence, const char *text, Oid table)
+{
+	GuardShape *shape = text == NULL ? NULL :
+		guard_shape_from_text(text, evidence->shape->table);
+
+	if (shape == NULL)
+		return NULL;
+	shape->table = table;
+	if (serves(evidence, shape))
+		return shape;
+
+	/* its columns may have been renamed since */
+	return table == evidence->shape->table && guard_shape_text_renew(shape) &&
+		serves(evidence, shape) ? shape : NULL;
+}
+
+/*
+ * It was to go CONCURRENTLY for the sake of an index that serves its statements,
+ * as their plans said, and is there, but does not work.
+ */
+static void
+take_half_gone(GuardEvidence *evidence, const GuardDeparted *departed)
+{
+	GuardShape *shape = served_shape(evidence, departed->by_plan, departed->table);
+	GuardShape *own = shape != NULL ? guard_shape_read(departed->index) : NULL;
+	GuardPastUse use;
+
+	if (own != NULL && (!own->valid || guard_hide_is_hidden(own->index)) &&
+		!serves(evidence, own) &&
+		guard_gone_read(own, NULL, evidence->server, false, &use))
+		inherit(evidence, &use, shape, own->schema, own->name,
+				departed->at);
+}
+
+static void
+take_gone(GuardEvidence *evidence, const GuardDeparted *departed,
+		  const GuardPastUse *known, TimestampTz at)
+{
+	GuardShape *shape;
+	GuardPastUse use;
+
+	if (departed->index == evidence->index)
+		return;
+	if (is_present(departed))
+	{
+		take_half_gone(evidence, departed);
+		return;
+	}
+	shape = served_shape(evidence, departed->shape, departed->table);
+	if (shape == NULL)
+		shape = served_shape(evidence, departed->by_plan, departed->table);
+	if (shape == NULL)
+		return;
+	if (known != NULL)
+		use = *known;
+	else if (!guard_gone_read(guard_shape_copy(shape), departed,
+							  evidence->server, false, &use))
+		return;
+
+	/* without a date: at the latest when it went, which may be long ago */
+	if (evidence->as_of - departed->at >= (int64) guard_guc_lookback * USECS_PER_SEC)
+		use.undated.last = departed->at;
+	inherit(evidence, &use, shape, NameStr(departed->schema),
+			NameStr(departed->name), at);
+}
+
+/*
+ * Has a snapshot written this down?  At 0: whenever it went.
+ */
+static bool
+is_written(List *rows, Oid index, TimestampTz at)
+{
+	foreach_ptr(const GuardGoneRow, row, rows)
+	{
+		if (row->departed.index == index && (at == 0 || row->departed.at == at))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * One that was used under a name which the table bore until then (0: it does) and
+ * that another table had before: from when on does its use count for this one?
+ * A table's moves end only what was used before them.
+ */
+static bool
+counts_from(const GuardEvidence *evidence, const GuardDeparted *departed,
+			TimestampTz until, TimestampTz *from)
+{
+	*from = until != 0 ? until : evidence->as_of;
+	if (departed->table != evidence->shape->table)
+		return until == 0 || departed->at <= until;
+	*from = departed->at;
+	return until == 0;
+}
+
+/*
+ * What is gone of the table itself, and of others under this name: written down,
+ * noted, or neither, where a crash came before the next snapshot.
+ */
+static void
+take_all_gone(GuardEvidence *evidence, const char *schema, const char *name,
+			  TimestampTz until)
+{
+	Oid			table = evidence->shape->table;
+	List	   *rows = guard_gone_rows(table, schema, name);
+	TimestampTz from;
+
+	foreach_ptr(const GuardGoneRow, row, rows)
+	{
+		if (counts_from(evidence, &row->departed, until, &from))
+			take_gone(evidence, &row->departed, &row->use, from);
+	}
+	foreach_ptr(const GuardDeparted, departed, guard_departed_of(table, schema, name))
+	{
+		if (!is_written(rows, departed->index, departed->at) &&
+			counts_from(evidence, departed, until, &from))
+			take_gone(evidence, departed, NULL, from);
+	}
+	foreach_ptr(const GuardDeparted, departed, guard_gone_unnoted(table, schema, name))
+	{
+		if (!is_written(rows, departed->index, 0) &&
+			counts_from(evidence, departed, until, &from))
+			take_gone(evidence, departed, NULL, from);
+	}
+}
+
+/*
+ * Not to know whether an idle index is a hot one's heir is not to be able to
+ * judge: it is an error when that cannot be read.
+ */
+void
+guard_predecessors_collect(GuardEvidence *evidence)
+{
+	const GuardShape *shape = evidence->shape;
+	List	   *unseen;
+
+	take_all_gone(evidence, shape->schema, shape->table_name, 0);
+	foreach_ptr(const GuardFormerName, former, guard_moved_former_names(shape->table))
+		take_all_gone(evidence, former->schema, former->name, former->until);
+	take_indexes(evidence, shape->table, false);
+	foreach_oid(table, list_delete_oid(guard_moved_from(shape->schema, shape->table_name,
+														&unseen), shape->table))
+		take_indexes(evidence, table, true);
+	foreach_oid(table, list_delete_oid(unseen, shape->table))
+		take_indexes(evidence, table, false);
+}
+
+/*
+ * Where what was known of an index could not be kept, any of its table may have
+ * taken its place: that no use was seen says nothing of the time before.
+ */
+void
+guard_predecessors_limit(GuardEvidence *evidence)
+{
+	TimestampTz lost = guard_departed_lost(evidence->shape->table);
+
+	if (lost == 0)
+		return;
+	stands_for_one_of(evidence, lost - 1);
+	foreach_ptr(GuardFact, fact, evidence->facts)
+	{
+		if (fact->seen != GUARD_SEEN_NOT || fact->since >= lost)
+			continue;
+		fact->since = lost;
+		fact->note = psprintf("what was known of an index that served before could not be kept on %s",
+							  timestamptz_to_str(lost));
+	}
+}
+
+/*
+ * What takes the place of the index in the eyes of those who used one that it
+ * has taken over; only where nobody has used the index itself.
+ */
+static bool
+find_for_inherited(const GuardEvidence *evidence, Oid table,
+				   GuardFellows *fellows, bool need_unique,
+				   GuardReplacement *result)
+{
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, evidence->facts)
+	{
+		const GuardFact *fact = lfirst(lc);
+		GuardReplacement replacement;
+
+		if (fact->seen != GUARD_SEEN_USED || fact->of_table || fact->moved_away)
+			continue;
+		if (fact->shape == NULL)
+			return false;
+		guard_replacement_find(fact->shape, table, fellows, need_unique, &replacement);
+		if (replacement.match == GUARD_MATCH_NONE || !replacement.usable)
+			return false;
+		if (!found)
+			*result = replacement;
+		found = true;
+	}
+
+	/* What is registered for the index itself is another matter. */
+	result->match = found ? GUARD_MATCH_SERVES : result->match;
+	return found;
+}
+
+void
+guard_predecessors_find_replacement(const GuardEvidence *evidence, Oid table,
+									GuardFellows *fellows, bool need_unique,
+									GuardReplacement *result)
+{
+	GuardReplacement narrower;
+
+	guard_replacement_find(evidence->shape, table, fellows, need_unique, result);
+	if ((result->match == GUARD_MATCH_NONE || !result->usable) &&
+		find_for_inherited(evidence, table, fellows, need_unique, &narrower))
+		*result = narrower;
+}
