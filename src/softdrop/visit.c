@@ -420,6 +420,7 @@ static void
 do_note_failure(int64 id, const char *message, bool attempt)
 {
 	GuardSoftDrop *drop;
+	bool		stuck = false;
 
 	guard_visit_begin();
 	drop = guard_softdrop_take(id, false);
@@ -433,9 +434,10 @@ do_note_failure(int64 id, const char *message, bool attempt)
 		drop->last_error = pstrdup(message);
 		drop->due_at = GetCurrentTimestamp() + FAILED_INTERVAL;
 		guard_softdrop_save(drop);
+		stuck = drop->attempts == ATTEMPTS_UNTIL_STUCK;
 	}
 	guard_visit_end();
-	if (drop == NULL || drop->attempts != ATTEMPTS_UNTIL_STUCK)
+	if (!stuck)
 		return;
 	guard_visit_begin();
 	drop = guard_softdrop_take(id, false);
@@ -498,6 +500,10 @@ look(Visit *visit, int64 id)
 	{
 		guard_visit_begin();
 		done = look_at(visit, id);
+
+		/* it outlives the transaction in whose memory it is */
+		if (done != NULL)
+			done = MemoryContextStrdup(context, done);
 		guard_visit_end();
 		if (done != NULL)
 			ereport(LOG, (errmsg_internal("%s", done)));
