@@ -390,7 +390,7 @@ guard_gone_by_plan(const GuardEvidence *gone, Oid heir)
  * had used it.
  */
 static GuardDeparted *
-describe_unnoted(const GuardObject * object)
+describe_unnoted(const GuardObject *object)
 {
 	TimestampTz there = object->gone_at != 0 ? object->gone_at : object->last_seen;
 	GuardDeparted *departed;

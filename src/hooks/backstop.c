@@ -288,12 +288,12 @@ typedef struct Going
 {
 	Oid			index;
 	bool		concurrent;
-}			Going;
+} Going;
 
 static void
 keep(void *arg)
 {
-	const		Going *going = arg;
+	const Going *going = arg;
 	GuardFrame *frame = guard_frame_top();
 	MemoryContext context = AllocSetContextCreate(frame != NULL ? frame->context :
 												  CurrentMemoryContext,

@@ -137,7 +137,7 @@ record_dropped(GuardFrame *frame)
 
 		if (dropped->judgement != NULL)
 		{
-			const		GuardObject *object = dropped->judgement->verdict.evidence->object;
+			const GuardObject *object = dropped->judgement->verdict.evidence->object;
 
 			record_heirs(frame, dropped);
 			/* one that was rebuilt unseen */

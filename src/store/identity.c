@@ -176,7 +176,7 @@ guard_identity_index(Oid table, Oid index, const char *name)
  * What it is now; see identity.h.
  */
 Oid
-guard_identity_resolve(const GuardObject * object)
+guard_identity_resolve(const GuardObject *object)
 {
 	if (object->gone_at != 0)
 		return InvalidOid;
@@ -186,7 +186,7 @@ guard_identity_resolve(const GuardObject * object)
 }
 
 static void
-free_object(GuardObject * object)
+free_object(GuardObject *object)
 {
 	pfree(object->schema);
 	pfree(object->table_name);
@@ -489,7 +489,7 @@ is_name(const char *recorded, const char *now)
  * Is what is written down of it true no longer?
  */
 static bool
-is_stale(const GuardObject * object)
+is_stale(const GuardObject *object)
 {
 	char	   *shape;
 
@@ -589,14 +589,14 @@ guard_identity_follow(Oid relation)
 
 	foreach(lc, objects)
 	{
-		const		GuardObject *object = lfirst(lc);
+		const GuardObject *object = lfirst(lc);
 
 		if (object->gone_at == 0)
 			present = lappend_oid(present, object->index);
 	}
 	foreach(lc, objects)
 	{
-		const		GuardObject *object = lfirst(lc);
+		const GuardObject *object = lfirst(lc);
 		Oid			now = guard_identity_resolve(object);
 
 		if (OidIsValid(now) && !list_member_oid(present, now))

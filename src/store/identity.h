@@ -41,7 +41,7 @@ typedef struct GuardObject
 	TimestampTz first_seen;
 	TimestampTz last_seen;		/* when this row was last found to be true */
 	TimestampTz gone_at;		/* 0: it is there, as far as was seen */
-}			GuardObject;
+} GuardObject;
 
 /*
  * The shape of an index as a text, in the current memory context; NULL where
@@ -55,10 +55,10 @@ extern char *(*guard_identity_describe) (Oid index);
  * Who is this relation now?  In the current memory context; NULL where guard
  * has not seen it yet.  Raises an error where that cannot be read.
  */
-extern GuardObject * guard_identity_of(Oid relation);
+extern GuardObject *guard_identity_of(Oid relation);
 
 /* The object with that id, gone or not; NULL where this database has none. */
-extern GuardObject * guard_identity_find(const pg_uuid_t * id);
+extern GuardObject *guard_identity_find(const pg_uuid_t * id);
 
 /*
  * Indexes that guard has seen, and that are gone from the catalogs, where their
@@ -80,7 +80,7 @@ extern List *guard_identity_tables_named(const char *schema, const char *name);
  * or not valid any more, the index of its table with the name, which REINDEX
  * CONCURRENTLY hands on in the middle.  InvalidOid: there is none.
  */
-extern Oid	guard_identity_resolve(const GuardObject * object);
+extern Oid	guard_identity_resolve(const GuardObject *object);
 extern Oid	guard_identity_index(Oid table, Oid index, const char *name);
 
 /* ---- what happens to objects; written in the current transaction ---- */
