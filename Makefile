@@ -33,11 +33,11 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.c
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
 SELF_SUFFICIENT = check check-all check-chain check-clients check-histories check-packages check-postgres check-source indent reference fuzz demo bench deb
 # Nor do these.
-TOOLS = guard_review guard_review.1 install-tools uninstall-tools
+TOOLS = guard_review guard_review.1 guard.7 install-tools uninstall-tools
 SELF_SUFFICIENT += $(TOOLS)
 ifneq (,$(filter $(SELF_SUFFICIENT),$(MAKECMDGOALS)))
 
-.PHONY: $(filter-out guard_review guard_review.1,$(SELF_SUFFICIENT))
+.PHONY: $(filter-out guard_review guard_review.1 guard.7,$(SELF_SUFFICIENT))
 RUN = @unset MAKEFLAGS MFLAGS MAKELEVEL; exec
 check:
 	$(RUN) test/run $(MAKEOVERRIDES)
@@ -70,13 +70,15 @@ bench:
 
 PREFIX = /usr/local
 tools_dir = $(DESTDIR)$(PREFIX)/bin
-man_dir = $(DESTDIR)$(PREFIX)/share/man/man1
-install-tools: guard_review guard_review.1
-	install -d '$(tools_dir)' '$(man_dir)'
+man_dir = $(DESTDIR)$(PREFIX)/share/man
+# guard(7) takes go-md2man; where that is not, there is none.
+man_pages = guard_review.1 $(if $(shell command -v go-md2man),guard.7)
+install-tools: guard_review $(man_pages)
+	install -d '$(tools_dir)'
 	install -m 755 guard_review '$(tools_dir)'
-	install -m 644 guard_review.1 '$(man_dir)'
+	for page in $(man_pages); do install -D -m 644 $$page '$(man_dir)'/man$${page##*.}/$$page; done
 uninstall-tools:
-	rm -f '$(tools_dir)/guard_review' '$(man_dir)/guard_review.1'
+	rm -f '$(tools_dir)/guard_review' '$(man_dir)/man1/guard_review.1' '$(man_dir)/man7/guard.7'
 
 # "make clean check"
 $(filter-out $(SELF_SUFFICIENT),$(MAKECMDGOALS)):
@@ -126,7 +128,7 @@ override PROVE_FLAGS += -I $(CURDIR)/test/perl
 # PostgreSQL::Test::Cluster adds this file to the configuration of every server it makes.
 installcheck: export TEMP_CONFIG := $(TEMP_CONFIG)
 
-EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for .headers guard_review.1
+EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for .headers guard_review.1 guard.7
 EXTRA_CLEAN += tmp_check* results output_iso log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
@@ -192,3 +194,6 @@ guard_review: src/review/guard_review.sh guard.control Makefile
 
 guard_review.1: guard_review src/tools/man
 	src/tools/man ./$< > $@
+
+guard.7: src/tools/man7 README.md doc/settings.md doc/functions.md guard.control
+	src/tools/man7 > $@

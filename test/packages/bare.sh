@@ -44,6 +44,7 @@ review() { # STATUS PATTERN DDL
 is_ok "guard_review is in PATH, and blocks it" review 1 '^BLOCK' 'DROP INDEX orders_customer;'
 is_ok "and nothing else" review 0 'nothing blocked' 'SELECT 1;'
 is_ok "it has a manual page" grep -q '^.TH GUARD_REVIEW 1' <(zcat /usr/share/man/man1/guard_review.1.gz)
+is_ok "so has guard" grep -q '^.TH guard 7' <(zcat /usr/share/man/man7/guard.7.gz)
 is_ok "documents come with it" test -e "/usr/share/doc/postgresql-$version-guard/README.md.gz" -o -e "/usr/share/doc/postgresql-$version-guard/README.md"
 sql -c "SELECT guard.protect('orders_customer', 'from before')" > /dev/null
 
