@@ -38,6 +38,9 @@ SECOND = (0.965 - LEFT - 2 * GAP) / (3 * before + after_act1 + after_act2 + afte
 from(act) = act == 1 ? LEFT : from(act - 1) + SECOND * (before + AFTER[act - 1]) + GAP
 to(act) = from(act) + SECOND * (before + AFTER[act])
 
+# The names of the indexes stand behind the last that went.
+stats life(1) using 5 name 'LIFE' nooutput
+
 set multiplot
 set border 3 linecolor rgb '#9a9a9a'
 set tics nomirror textcolor rgb INK
@@ -121,7 +124,7 @@ do for [act = 1:3] {
 	place(k) = strcol(3) eq word('used quiet hidden', k) ? -column(1) : NaN
 	plot for [k = 1:3] life(act) using 4:(place(k)):4:5:(place(k) - 0.33):(place(k) + 0.33) \
 			with boxxyerror fillstyle solid noborder linecolor rgb (k == 1 ? COLOUR[act] : k == 2 ? FADED : PALE), \
-	     life(act) using (act == 1 && strcol(3) eq 'used' ? 1 : NaN):(-$1):2 with labels left font FONT.',9' textcolor rgb SOFT noenhanced
+	     life(act) using (act == 1 && strcol(3) eq 'used' ? LIFE_max + 1 : NaN):(-$1):2 with labels left font FONT.',9' textcolor rgb SOFT noenhanced
 	set xtics 10 scale 0.5 format '' nomirror
 	set ytics nomirror
 }

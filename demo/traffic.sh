@@ -26,7 +26,9 @@
 # (name, what it was, from, to), and facts (name=value).
 
 LIMIT=40		# connections of all services together
-PATIENCE=5		# seconds after which a request that could not start is given up
+PATIENCE=5		# seconds after which a request that could not start is given up ...
+read -r LOAD _ < /proc/loadavg
+[ "${LOAD%.*}" -lt $((2 * $(nproc))) ] || PATIENCE=15	# ... and where others' work stops this machine for seconds, as it does then
 
 declare -A SCRIPTS=([auth]='login session' [devices]=devices [push]=push)
 
