@@ -26,17 +26,12 @@
 #include "hooks/frame.h"
 #include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
-#include "planner/indexlist.h"
+#include "planner/planner.h"
 #include "planner/whatif/question.h"
 #include "planner/whatif/whatif.h"
-#include "planner/slots.h"
-#include "planner/without.h"
 #include "softdrop/softdrop.h"
-#include "store/identity.h"
-#include "store/presence.h"
 #include "store/store.h"
 #include "store/visits.h"
-#include "store/xact.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;

@@ -13,8 +13,29 @@
 #include "storage/lwlock.h"
 
 #include "alerts/alerts.h"
-#include "alerts/hysteresis.h"
 #include "planner/capture/capture.h"
+
+/* ----------------------------------------------------------------
+ *		When a busy pool is worth an alert, and when the next one.
+ *
+ * Pure: no clock, no settings but those in its arguments.
+ * ----------------------------------------------------------------
+ */
+
+/* All zero: no episode. */
+typedef struct GuardEpisode
+{
+	bool		open;
+	int			above;			/* samples in a row that were too busy */
+	int			below;			/* that were well */
+} GuardEpisode;
+
+/*
+ * One more sample: "busy" of "max" connections, "limit" in percent, 0 for
+ * none.  Returns whether an episode begins with it.
+ */
+extern bool guard_hysteresis_step(GuardEpisode *episode, int busy, int max,
+								  int limit);
 
 /* So many services, those with the most connections, are told apart. */
 #define GUARD_POOL_SERVICES 32

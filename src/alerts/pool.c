@@ -24,9 +24,7 @@
 
 #include "alerts/memory.h"
 #include "guc.h"
-#include "store/json.h"
-#include "store/query.h"
-#include "store/text.h"
+#include "store/store.h"
 #include "store/visits.h"
 
 #define INTERVAL		USECS_PER_SEC

@@ -29,12 +29,8 @@
 
 #include "alerts/memory.h"
 #include "audit/audit.h"
-#include "compat/list.h"
 #include "guc.h"
-#include "store/json.h"
-#include "store/query.h"
 #include "store/store.h"
-#include "store/text.h"
 
 #define CHANNEL			"guard_alert"
 

@@ -21,9 +21,8 @@
 
 #include "api/api.h"
 #include "compat/compat.h"
-#include "compat/list.h"
 #include "softdrop/softdrop.h"
-#include "store/catalog.h"
+#include "store/store.h"
 
 #define BLANKS	" \t\r\n"
 

@@ -14,7 +14,7 @@
 #include "nodes/execnodes.h"
 
 #include "policy/check.h"
-#include "store/param.h"
+#include "store/store.h"
 
 /* ---- arguments ---- */
 
@@ -81,7 +81,7 @@ extern void guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo);
  * void guard_api_row(rsinfo, columns ...)
  *
  * One more row of a result of InitMaterializedSRF(): as many values as it has
- * columns, of their types (store/param.h).
+ * columns, of their types (store/store.h).
  */
 #define guard_api_row(rsinfo, ...) \
 	guard_api_row_params(rsinfo, GUARD_PARAMS(__VA_ARGS__))

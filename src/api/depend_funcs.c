@@ -18,11 +18,9 @@
 
 #include "api/api.h"
 #include "audit/audit.h"
-#include "compat/list.h"
 #include "planner/capture/service.h"
 #include "policy/sentence.h"
-#include "store/catalog.h"
-#include "store/json.h"
+#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_add_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_remove_dependency);

@@ -23,7 +23,6 @@
 #include "evidence/shape/hideable.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
-#include "store/catalog.h"
 #include "store/store.h"
 
 #define COMMENT_LINE	"Hidden from the planner by "

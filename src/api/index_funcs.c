@@ -28,12 +28,9 @@
 #include "utils/timestamp.h"
 
 #include "api/api.h"
-#include "compat/list.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
-#include "store/catalog.h"
-#include "store/query.h"
-#include "store/text.h"
+#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_indexes);
 

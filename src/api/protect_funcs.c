@@ -14,7 +14,7 @@
 #include "api/api.h"
 #include "audit/audit.h"
 #include "evidence/evidence.h"
-#include "store/catalog.h"
+#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_protect);
 PG_FUNCTION_INFO_V1(guard_sql_unprotect);

@@ -26,7 +26,6 @@
 #include "planner/hide/hide.h"
 #include "planner/whatif/whatif.h"
 #include "policy/sentence.h"
-#include "store/pgss.h"
 #include "store/store.h"
 #include "store/visits.h"
 

@@ -22,15 +22,10 @@
 
 #include "audit/audit.h"
 #include "audit/entry.h"
-#include "audit/ring.h"
-#include "audit/writer.h"
-#include "compat/list.h"
 #include "guc.h"
 #include "policy/sentence.h"
-#include "store/query.h"
 #include "store/store.h"
 #include "store/visits.h"
-#include "store/xact.h"
 #include "utils/memutils.h"
 
 struct GuardRecord

@@ -26,9 +26,7 @@
 #include "utils/timestamp.h"
 
 #include "audit/entry.h"
-#include "store/json.h"
-#include "store/query.h"
-#include "store/text.h"
+#include "store/store.h"
 
 /*
  * Longer statements are cut, with a mark.  Enough for any DDL on indexes that

@@ -37,11 +37,11 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
-#include "audit/ring.h"
+#include "audit/entry.h"
 #include "compat/compat.h"
 #include "store/shmem.h"
 #include "store/visits.h"
-#include "store/xact.h"
+#include "store/store.h"
 
 /*
  * An entry has some two kilobytes, so this is room for a thousand.  Without

@@ -32,9 +32,7 @@
 #include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
-#include "audit/writer.h"
 #include "audit/entry.h"
-#include "audit/ring.h"
 #include "compat/compat.h"
 #include "store/store.h"
 #include "store/visits.h"

@@ -41,9 +41,8 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 
-#include "compat/list.h"
-#include "ddl/roots.h"
-#include "store/catalog.h"
+#include "ddl/targets.h"
+#include "store/store.h"
 
 /* An object that goes.  The hash key comes first and has no padding. */
 typedef struct SeenObject

@@ -31,10 +31,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "compat/list.h"
-#include "ddl/roots.h"
 #include "ddl/targets.h"
-#include "store/catalog.h"
 #include "store/store.h"
 
 /*

@@ -30,9 +30,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "compat/list.h"
-#include "ddl/roots.h"
-#include "store/catalog.h"
+#include "ddl/targets.h"
+#include "store/store.h"
 
 /* How many parents of an inheritance child lose the column. */
 typedef struct ChildTable

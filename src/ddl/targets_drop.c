@@ -22,7 +22,7 @@
 #include "catalog/pg_namespace.h"
 #include "utils/syscache.h"
 
-#include "ddl/roots.h"
+#include "ddl/targets.h"
 
 /*
  * The relkind that DROP of this type asks for, '\0' for a type that is not

@@ -30,7 +30,6 @@
 #include "evidence/evidence.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
-#include "store/identity.h"
 #include "store/store.h"
 
 typedef void (*GuardCollector) (GuardEvidence *evidence);

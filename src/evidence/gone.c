@@ -29,13 +29,11 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
 #include "evidence/gone.h"
 #include "evidence/history/history.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
-#include "store/identity.h"
-#include "store/query.h"
+#include "store/store.h"
 
 /* guard.departed */
 #define DEPARTED_INDEX		1

@@ -42,12 +42,9 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "evidence/gone.h"
 #include "guc.h"
-#include "store/identity.h"
-#include "store/query.h"
 #include "store/store.h"
 
 /* guard.moved_table */

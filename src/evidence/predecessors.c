@@ -31,12 +31,10 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
 #include "evidence/gone.h"
 #include "guc.h"
 #include "planner/hide/hide.h"
-#include "store/catalog.h"
-#include "store/identity.h"
+#include "store/store.h"
 
 /* What PostgreSQL appends to an index's name while it is being rebuilt. */
 #define REINDEX_SUFFIX	"_ccold"

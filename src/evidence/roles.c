@@ -36,9 +36,8 @@
 #include "utils/syscache.h"
 
 #include "compat/compat.h"
-#include "compat/list.h"
 #include "evidence/roles.h"
-#include "store/catalog.h"
+#include "store/store.h"
 
 /*
  * Do UPDATE and DELETE log the old row by this index?  The same conditions as

@@ -27,10 +27,9 @@
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
-#include "evidence/statements.h"
 #include "evidence/history/history.h"
+#include "evidence/statements.h"
 #include "planner/capture/capture.h"
-#include "store/query.h"
 #include "store/store.h"
 
 /* guard.installation */

@@ -16,12 +16,9 @@
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
 #include "evidence/history/history.h"
 #include "evidence/statements.h"
-#include "store/pgss.h"
 #include "store/store.h"
-#include "store/text.h"
 
 struct GuardTimes
 {

@@ -40,7 +40,7 @@
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
-#include "store/catalog.h"
+#include "store/store.h"
 
 /* A partition is aimed at when it draws this many times its siblings' share. */
 #define AIMED_FACTOR	2

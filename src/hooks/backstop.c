@@ -22,10 +22,9 @@
 
 #include "evidence/registrations/approvals.h"
 #include "hooks/frame.h"
-#include "policy/sentence.h"
 #include "planner/capture/departed.h"
+#include "policy/sentence.h"
 #include "softdrop/softdrop.h"
-#include "store/catalog.h"
 #include "store/store.h"
 
 /* What PostgreSQL appends to the old index's name in REINDEX CONCURRENTLY. */

@@ -26,10 +26,7 @@
 #include "planner/capture/departed.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"
-#include "store/catalog.h"
-#include "store/identity.h"
 #include "store/store.h"
-#include "store/xact.h"
 
 /*
  * PostgreSQL has dropped it by itself, but nothing has taken its place: what it

@@ -17,7 +17,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "compat/list.h"
 #include "evidence/registrations/approvals.h"
 #include "guc.h"
 #include "hooks/frame.h"

@@ -24,10 +24,8 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 
-#include "compat/list.h"
 #include "hooks/frame.h"
 #include "softdrop/softdrop.h"
-#include "store/identity.h"
 #include "store/store.h"
 
 /*

@@ -38,7 +38,6 @@
 #include "planner/capture/departed.h"
 #include "policy/report.h"
 #include "store/store.h"
-#include "store/xact.h"
 
 typedef struct Remembered
 {

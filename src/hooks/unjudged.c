@@ -29,7 +29,6 @@
 #include "hooks/frame.h"
 #include "policy/sentence.h"
 #include "store/store.h"
-#include "store/xact.h"
 
 typedef struct Unjudged
 {

@@ -22,10 +22,9 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture/capture.h"
-#include "planner/without.h"
+#include "planner/planner.h"
 #include "store/store.h"
 #include "store/visits.h"
-#include "store/xact.h"
 
 static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static int	depth = 0;

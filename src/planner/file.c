@@ -35,7 +35,7 @@
 #include "storage/fd.h"
 #include "storage/ipc.h"
 
-#include "planner/file.h"
+#include "planner/planner.h"
 
 #define FILE_NAME	PGSTAT_STAT_PERMANENT_DIRECTORY "/guard.stat"
 

@@ -18,7 +18,7 @@
 #include "access/transam.h"
 
 #include "compat/compat.h"
-#include "planner/indexlist.h"
+#include "planner/planner.h"
 
 /* as many as there are files that hide, with room for one more */
 #define MAX_FILTERS		5

@@ -23,7 +23,7 @@
 
 #include "compat/compat.h"
 #include "compat/list.h"
-#include "planner/plan.h"
+#include "planner/planner.h"
 
 /* Costs and rows that differ by less are the same. */
 #define MATERIAL		0.01

@@ -24,7 +24,7 @@
 #include "utils/guc_tables.h"
 
 #include "compat/compat.h"
-#include "planner/settings.h"
+#include "planner/planner.h"
 
 /* PostgreSQL 19 has some 60. */
 #define MAX_SETTINGS	128

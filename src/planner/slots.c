@@ -12,9 +12,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 
-#include "planner/file.h"
-#include "store/flag.h"
-#include "planner/slots.h"
+#include "planner/planner.h"
 #include "store/shmem.h"
 
 #define MAX_TABLES	8

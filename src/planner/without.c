@@ -35,8 +35,7 @@
 #include "compat/compat.h"
 #include "compat/list.h"
 #include "guc.h"
-#include "planner/indexlist.h"
-#include "planner/without.h"
+#include "planner/planner.h"
 
 #define EXPLAIN_OPTION	"without_index"
 

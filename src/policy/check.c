@@ -21,10 +21,9 @@
 #include "utils/relcache.h"
 #include "utils/syscache.h"
 
-#include "compat/list.h"
 #include "guc.h"
 #include "policy/check.h"
-#include "store/catalog.h"
+#include "store/store.h"
 
 GuardPolicy
 guard_check_policy(TimestampTz now)

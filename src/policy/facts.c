@@ -14,9 +14,8 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
-#include "compat/list.h"
 #include "policy/sentence.h"
-#include "store/json.h"
+#include "store/store.h"
 
 /*
  * What does not hold is left out.

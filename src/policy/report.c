@@ -21,14 +21,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
 #include "evidence/statements.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "policy/report.h"
 #include "policy/sentence.h"
-#include "store/pgss.h"
-#include "store/text.h"
+#include "store/store.h"
 
 /* How many other indexes a primary message names before it counts them. */
 #define NAMED_IN_PRIMARY	5

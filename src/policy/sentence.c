@@ -23,7 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "policy/sentence.h"
-#include "store/text.h"
+#include "store/store.h"
 
 /* So few uses make no rate. */
 #define RATE_USES		20

@@ -12,10 +12,9 @@
 
 #include "lib/stringinfo.h"
 
-#include "compat/list.h"
 #include "guc.h"
 #include "policy/sentence.h"
-#include "store/text.h"
+#include "store/store.h"
 
 /*
  * Which other services need it, after the one that has been named.

@@ -14,7 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "policy/sentence.h"
-#include "store/text.h"
+#include "store/store.h"
 
 /* A reason longer than this is cut in a message. */
 #define REASON_SHOWN	200

@@ -28,8 +28,7 @@
 
 #include "policy/verdict.h"
 #include "review/script.h"
-#include "store/text.h"
-#include "store/work.h"
+#include "store/store.h"
 
 /* As much of a statement as a table's cell can hold. */
 #define COMMAND_SHOWN	200

@@ -38,11 +38,8 @@
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/steps.h"
-#include "store/query.h"
 #include "store/store.h"
-#include "store/text.h"
 #include "store/visits.h"
-#include "store/xact.h"
 
 /* An owner has so many open ones at most. */
 #define MAX_OPEN		1000

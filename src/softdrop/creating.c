@@ -44,9 +44,7 @@
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "softdrop/steps.h"
-#include "store/catalog.h"
-#include "store/identity.h"
-#include "store/query.h"
+#include "store/store.h"
 #include "store/visits.h"
 
 /*

@@ -25,8 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "softdrop/steps.h"
-#include "store/catalog.h"
-#include "store/query.h"
+#include "store/store.h"
 
 /*
  * DROP INDEX of a partitioned index knows no CONCURRENTLY: its lock stops all

@@ -29,7 +29,6 @@
 
 #include "guc.h"
 #include "softdrop/steps.h"
-#include "store/query.h"
 #include "store/store.h"
 #include "store/visits.h"
 

@@ -27,7 +27,6 @@
 
 #include "planner/hide/hide.h"
 #include "softdrop/steps.h"
-#include "store/identity.h"
 #include "store/store.h"
 
 /*

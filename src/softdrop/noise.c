@@ -40,7 +40,7 @@
 
 #include <math.h>
 
-#include "softdrop/noise.h"
+#include "softdrop/steps.h"
 
 /* So many calls are more than chance. */
 #define ENOUGH_CALLS	5

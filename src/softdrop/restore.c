@@ -26,7 +26,6 @@
 
 #include "planner/hide/hide.h"
 #include "softdrop/steps.h"
-#include "store/catalog.h"
 #include "store/store.h"
 #include "store/visits.h"
 

@@ -24,10 +24,6 @@
 
 #include "audit/audit.h"
 #include "softdrop/steps.h"
-#include "store/catalog.h"
-#include "store/identity.h"
-#include "store/json.h"
-#include "store/query.h"
 #include "store/store.h"
 
 /* guard.soft_drop, as read beside judging */

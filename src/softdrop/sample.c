@@ -19,7 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "softdrop/steps.h"
-#include "store/pgss.h"
+#include "store/store.h"
 
 /*
  * What pg_stat_statements has counted; it is asked not to read the file with the

@@ -43,11 +43,7 @@
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/steps.h"
-#include "store/catalog.h"
-#include "store/json.h"
-#include "store/query.h"
 #include "store/store.h"
-#include "store/work.h"
 #include "store/visits.h"
 
 /* A row that could not be looked at is looked at again after this long. */

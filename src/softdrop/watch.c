@@ -43,12 +43,8 @@
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/whatif/question.h"
-#include "softdrop/noise.h"
 #include "softdrop/steps.h"
-#include "store/identity.h"
-#include "store/json.h"
-#include "store/pgss.h"
-#include "store/query.h"
+#include "store/store.h"
 
 #define KIND_INDEX		'i'
 #define KIND_TABLE		't'

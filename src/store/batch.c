@@ -9,8 +9,7 @@
  */
 #include "postgres.h"
 
-#include "store/batch.h"
-#include "store/query.h"
+#include "store/store.h"
 
 #define FIRST_CAPACITY	64
 
@@ -66,7 +65,7 @@ grow(GuardBatch *batch)
 }
 
 /*
- * One more row; see batch.h.
+ * One more row; see store.h.
  */
 void
 guard_batch_add_params(GuardBatch *batch, const GuardParam *params, int nparams)
@@ -86,7 +85,7 @@ guard_batch_add_params(GuardBatch *batch, const GuardParam *params, int nparams)
 }
 
 /*
- * Run a statement for all rows; see batch.h.
+ * Run a statement for all rows; see store.h.
  */
 uint64
 guard_batch_execute(const GuardBatch *batch, const char *sql)

@@ -28,7 +28,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "store/catalog.h"
+#include "store/store.h"
 
 /*
  * Is there a relation with this OID?

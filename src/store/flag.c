@@ -9,7 +9,7 @@
  */
 #include "postgres.h"
 
-#include "store/flag.h"
+#include "store/shmem.h"
 
 /* They are held for a few hundred nanoseconds, and this takes about as long. */
 #define TRIES	200

@@ -39,9 +39,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "store/catalog.h"
-#include "store/identity.h"
-#include "store/query.h"
 #include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_leave_out);
@@ -173,7 +170,7 @@ guard_identity_index(Oid table, Oid index, const char *name)
 }
 
 /*
- * What it is now; see identity.h.
+ * What it is now; see store.h.
  */
 Oid
 guard_identity_resolve(const GuardObject *object)

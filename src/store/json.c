@@ -16,8 +16,7 @@
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
-#include "store/json.h"
-#include "store/text.h"
+#include "store/store.h"
 
 /*
  * What comes before a value: a comma, unless it is the first of an object or

@@ -15,7 +15,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "store/param.h"
+#include "store/store.h"
 
 /*
  * timestamptz; 0 is null.

@@ -24,7 +24,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "store/pgss.h"
+#include "store/store.h"
 
 #define EXTENSION	"pg_stat_statements"
 
@@ -112,7 +112,7 @@ take_info(HeapTuple function, GuardPgss *pgss)
 }
 
 /*
- * Look for it; see pgss.h.
+ * Look for it; see store.h.
  */
 GuardPgss
 guard_pgss_find(void)
@@ -146,7 +146,7 @@ guard_pgss_texts_long(void)
 }
 
 /*
- * What it has counted; see pgss.h.
+ * What it has counted; see store.h.
  */
 GuardRows *
 guard_pgss_rows(const GuardPgss *pgss, const char *columns, bool texts)

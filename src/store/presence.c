@@ -25,9 +25,8 @@
 #include "miscadmin.h"
 #include "utils/resowner.h"
 
-#include "store/flag.h"
-#include "store/presence.h"
 #include "store/shmem.h"
+#include "store/store.h"
 
 /* A power of two, some 50 bytes each. */
 #define PLACES	1024

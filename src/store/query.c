@@ -17,8 +17,6 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "store/identity.h"
-#include "store/query.h"
 #include "store/store.h"
 
 /*
@@ -152,7 +150,7 @@ come_home(void)
 }
 
 /*
- * May a table be written without waiting for it?  See query.h.
+ * May a table be written without waiting for it?  See store.h.
  */
 bool
 guard_query_may_write(const char *table)
@@ -164,7 +162,7 @@ guard_query_may_write(const char *table)
 }
 
 /*
- * Change guard's tables; see query.h.
+ * Change guard's tables; see store.h.
  */
 uint64
 guard_query_execute_params(const char *sql, const GuardParam *params,
@@ -186,7 +184,7 @@ guard_query_execute_params(const char *sql, const GuardParam *params,
 }
 
 /*
- * Read guard's tables; see query.h.
+ * Read guard's tables; see store.h.
  */
 GuardRows *
 guard_query_rows_params(const char *sql, const GuardParam *params, int nparams)
@@ -196,7 +194,7 @@ guard_query_rows_params(const char *sql, const GuardParam *params, int nparams)
 }
 
 /*
- * Read what is not guard's; see query.h.
+ * Read what is not guard's; see store.h.
  */
 GuardRows *
 guard_query_server_params(const char *sql, const GuardParam *params,
@@ -206,7 +204,7 @@ guard_query_server_params(const char *sql, const GuardParam *params,
 }
 
 /*
- * One integer of guard's tables; see query.h.
+ * One integer of guard's tables; see store.h.
  */
 int64
 guard_query_int_params(const char *sql, const GuardParam *params, int nparams)

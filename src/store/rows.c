@@ -24,8 +24,6 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "store/identity.h"
-#include "store/rows.h"
 #include "store/store.h"
 
 /* ---- of a table ---- */
@@ -67,7 +65,7 @@ open_table(const char *table, const char *index, ScanKey key)
 }
 
 /*
- * All rows of a table; see rows.h.
+ * All rows of a table; see store.h.
  */
 GuardRows *
 guard_rows_of_table(const char *table)
@@ -76,7 +74,7 @@ guard_rows_of_table(const char *table)
 }
 
 /*
- * Those that have a key; see rows.h.
+ * Those that have a key; see store.h.
  */
 GuardRows *
 guard_rows_by_key(const char *table, const char *index, int attnum,
@@ -96,7 +94,7 @@ guard_rows_by_key(const char *table, const char *index, int attnum,
 }
 
 /*
- * An error where a table cannot be read; see rows.h.
+ * An error where a table cannot be read; see store.h.
  */
 GuardRows *
 guard_rows_surely(GuardRows *rows, const char *table)
@@ -122,7 +120,7 @@ close_table(GuardRows *rows)
 /* ---- going through them ---- */
 
 /*
- * The next row; see rows.h.
+ * The next row; see store.h.
  */
 bool
 guard_rows_next(GuardRows *rows)

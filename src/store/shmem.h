@@ -13,6 +13,7 @@
 #ifndef GUARD_SHMEM_H
 #define GUARD_SHMEM_H
 
+#include "port/atomics.h"
 #include "storage/lwlock.h"
 
 typedef struct GuardShmem
@@ -42,5 +43,24 @@ typedef struct GuardShmem
  * static.  Returns whether there will be shared memory.
  */
 extern bool guard_shmem_register(const GuardShmem *user);
+
+/* ----------------------------------------------------------------
+ *		Busy flags: who holds one may read and change what it protects.
+ *
+ * Nothing between taking and clearing one may raise an error or accept an
+ * interrupt.  A backend that is killed inside takes the server through a crash
+ * restart, which makes shared memory anew, so no flag is ever left set.
+ * ----------------------------------------------------------------
+ */
+
+/* Take one, without waiting; pg_atomic_clear_flag() gives it back. */
+extern bool guard_flag_try(pg_atomic_flag *busy);
+
+/*
+ * The same, waiting for up to a second; only where nobody's statement depends
+ * on it.  False means that somebody was stopped (not killed) while he held it:
+ * the caller then does not know.
+ */
+extern bool guard_flag_wait(pg_atomic_flag *busy);
 
 #endif							/* GUARD_SHMEM_H */

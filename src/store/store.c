@@ -45,9 +45,6 @@
 #include "utils/syscache.h"
 
 #include "guc.h"
-#include "store/presence.h"
-#include "store/query.h"
-#include "store/rows.h"
 #include "store/store.h"
 #include "store/visits.h"
 

@@ -13,7 +13,7 @@
 #include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
 
-#include "store/text.h"
+#include "store/store.h"
 
 /* What shows one invalid byte, with its end. */
 #define ESCAPED_SIZE	5

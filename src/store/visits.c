@@ -26,8 +26,8 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
-#include "store/visits_table.h"
-#include "store/xact.h"
+#include "store/visits.h"
+#include "store/store.h"
 
 /*
  * When a visitor that was asked to leave is interrupted, when it is ended, and

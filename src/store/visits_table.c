@@ -29,7 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "store/shmem.h"
-#include "store/visits_table.h"
+#include "store/visits.h"
 
 /*
  * How long a visitor that stays is not asked to make room for others: where

@@ -29,8 +29,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "store/work.h"
-#include "store/xact.h"
+#include "store/store.h"
 
 /*
  * What must be left before a subtransaction is started, for starting it cannot

@@ -51,7 +51,7 @@
 #include "miscadmin.h"
 #include "utils/portal.h"
 
-#include "store/xact.h"
+#include "store/store.h"
 
 #define MAX_CALLBACKS	12
 

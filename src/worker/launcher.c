@@ -58,7 +58,7 @@
 #include "compat/compat.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
-#include "store/visits_table.h"
+#include "store/visits.h"
 #include "worker/worker.h"
 
 /* Seconds until a launcher that died is started again. */

@@ -20,8 +20,8 @@
 #include "evidence/history/history.h"
 #include "guc.h"
 #include "softdrop/softdrop.h"
-#include "store/visits_table.h"
-#include "worker/tasks.h"
+#include "store/visits.h"
+#include "worker/worker.h"
 
 static const int hourly = 3600;
 

@@ -37,8 +37,7 @@
 #include "compat/compat.h"
 #include "guc.h"
 #include "store/store.h"
-#include "store/visits_table.h"
-#include "worker/tasks.h"
+#include "store/visits.h"
 #include "worker/worker.h"
 
 /*

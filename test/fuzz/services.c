@@ -21,7 +21,7 @@
 
 #include "guc.h"
 #include "planner/capture/service.h"
-#include "store/text.h"
+#include "store/store.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8 *data, size_t size);
 

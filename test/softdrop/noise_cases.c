@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "softdrop/noise.h"
+#include "softdrop/steps.h"
 
 /* The server's own printf and qsort are not linked either. */
 #undef printf

@@ -19,7 +19,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "softdrop/noise.h"
+#include "softdrop/steps.h"
 
 /* The server's own printf and qsort are not linked either. */
 #undef printf

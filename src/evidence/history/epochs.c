@@ -34,12 +34,9 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
 #include "evidence/history/history.h"
-#include "evidence/history/rows.h"
 #include "planner/capture/capture.h"
-#include "store/rows.h"
-#include "store/text.h"
+#include "store/store.h"
 
 /* guard.evidence_epoch */
 #define EPOCH_SOURCE		1

@@ -5,15 +5,15 @@
  *
  * Vocabulary:
  *
- *	source		who observes: the server's cumulative counters, or capture
- *	epoch		a span of time for which one source is unbroken; a crash, a
- *				reset, a failover end it and begin another
- *	gap			a span for which no source was there.  What happened then is
- *				unknown; a stopped server is no gap, since the counters that
- *				survive a clean restart have missed nothing
- *	segment		one life of a record of capture, known by the time at which it
- *				was made
- *	snapshot	the writing down, in one transaction
+ * source		who observes: the server's cumulative counters, or capture
+ * epoch		a span of time for which one source is unbroken; a crash, a
+ *	reset, a failover end it and begin another
+ * gap			a span for which no source was there.  What happened then is
+ *	unknown; a stopped server is no gap, since the counters that
+ *	survive a clean restart have missed nothing
+ * segment		one life of a record of capture, known by the time at which it
+ *	was made
+ * snapshot	the writing down, in one transaction
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -26,7 +26,7 @@
 #include "nodes/pg_list.h"
 
 #include "evidence/evidence.h"
-#include "store/rows.h"
+#include "store/store.h"
 
 /* ---- epochs ---- */
 
@@ -185,5 +185,39 @@ typedef struct GuardStatementRate
  */
 extern bool guard_history_statement_rate(int64 queryid,
 										 GuardStatementRate *rate);
+
+/* ----------------------------------------------------------------
+ *		The rows of history; seen by its own files alone.
+ * ----------------------------------------------------------------
+ */
+
+/* Rows of guard.known_use and guard.hourly_use, not written yet. */
+typedef struct GuardHistoryRows GuardHistoryRows;
+
+/*
+ * Rows in the current memory context: none; one use more; the epochs written
+ * at once.
+ */
+extern GuardHistoryRows *guard_history_rows_make(void);
+
+/* what happened between two snapshots, for the row of this index */
+extern void guard_history_rows_use(GuardHistoryRows *rows,
+								   const GuardKnownUse *use);
+
+/* "at" is when the last of the captured uses was, or the scans were noticed */
+extern void guard_history_rows_hour(GuardHistoryRows *rows,
+									const GuardKnownUse *use, TimestampTz at,
+									int64 scans, int64 uses);
+extern void guard_history_rows_write(GuardHistoryRows *rows);
+
+/* relations that are no more, by their ids in guard.known_use */
+extern void guard_history_rows_delete(List *ids);
+
+/* write the epochs that are not written yet */
+extern void guard_history_rows_epochs(const GuardEpochs *epochs);
+
+/* the statements, and what is too old */
+extern void guard_history_statements(TimestampTz now, TimestampTz last);
+extern void guard_history_prune(const GuardEpochs *epochs);
 
 #endif							/* GUARD_HISTORY_H */

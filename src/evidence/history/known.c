@@ -18,9 +18,8 @@
 #include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
-#include "evidence/history/rows.h"
 #include "guc.h"
-#include "store/query.h"
+#include "store/store.h"
 
 /* guard.known_use */
 #define KNOWN_ID				1

@@ -19,13 +19,11 @@
 
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
 #include "evidence/history/history.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
-#include "store/catalog.h"
-#include "store/rows.h"
+#include "store/store.h"
 
 /* guard.known_use */
 #define KNOWN_TABLE				3

@@ -20,12 +20,10 @@
 #include "lib/stringinfo.h"
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
-#include "evidence/history/rows.h"
+#include "evidence/history/history.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
-#include "store/batch.h"
-#include "store/query.h"
+#include "store/store.h"
 
 #define COMPACT_AFTER	14		/* days */
 
@@ -119,7 +117,7 @@ guard_history_rows_use(GuardHistoryRows *rows, const GuardKnownUse *use)
 }
 
 /*
- * What happened between two snapshots; see rows.h.
+ * What happened between two snapshots; see history.h.
  */
 void
 guard_history_rows_hour(GuardHistoryRows *rows, const GuardKnownUse *use,

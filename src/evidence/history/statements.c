@@ -14,11 +14,8 @@
 
 #include "utils/timestamp.h"
 
-#include "compat/list.h"
 #include "evidence/history/history.h"
-#include "evidence/history/rows.h"
 #include "planner/capture/capture.h"
-#include "store/pgss.h"
 #include "store/store.h"
 
 /* guard.statement_rate */

@@ -44,13 +44,10 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
-#include "compat/list.h"
 #include "evidence/history/history.h"
-#include "evidence/history/rows.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
-#include "store/identity.h"
 #include "store/store.h"
 
 /* Tells our lock on the extension from PostgreSQL's own. */

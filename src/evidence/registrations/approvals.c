@@ -38,11 +38,7 @@
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
-#include "store/catalog.h"
-#include "store/identity.h"
-#include "store/query.h"
 #include "store/store.h"
-#include "store/xact.h"
 
 /* guard.approval, beside the columns of every registry */
 #define APPROVAL_REASON		4

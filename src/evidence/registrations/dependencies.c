@@ -33,9 +33,7 @@
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
-#include "store/catalog.h"
-#include "store/identity.h"
-#include "store/query.h"
+#include "store/store.h"
 
 /* guard.dependency, beside the columns of every registry */
 #define DEPENDENCY_SERVICE	4

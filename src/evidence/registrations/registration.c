@@ -23,9 +23,6 @@
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
-#include "store/catalog.h"
-#include "store/identity.h"
-#include "store/query.h"
 #include "store/store.h"
 
 /* The registries, and which of their rows are not over. */

@@ -4,7 +4,7 @@
  *	  What people registered for an index or a table, and how it stays there.
  *
  * A registry is one of guard's tables whose rows hang on an object
- * (store/identity.h) and bear its names.  Those columns have the same numbers
+ * (store/store.h) and bear its names.  Those columns have the same numbers
  * in each of them.
  *
  * Copyright (c) 2026, the guard authors
@@ -14,7 +14,7 @@
 #ifndef GUARD_REGISTRATION_H
 #define GUARD_REGISTRATION_H
 
-#include "store/rows.h"
+#include "store/store.h"
 
 /* Columns of every registry; the name of the index is null for a table. */
 #define REGISTRY_SCHEMA		1

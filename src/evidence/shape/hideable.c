@@ -20,11 +20,10 @@
 #include "catalog/pg_index.h"
 #include "utils/syscache.h"
 
-#include "compat/list.h"
 #include "ddl/targets.h"
 #include "evidence/roles.h"
 #include "evidence/shape/hideable.h"
-#include "store/catalog.h"
+#include "store/store.h"
 
 /*
  * Has a table an index by which apply workers find the row to change?  They use

@@ -36,10 +36,9 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "compat/list.h"
 #include "evidence/shape/replacement.h"
 #include "planner/hide/hide.h"
-#include "store/catalog.h"
+#include "store/store.h"
 
 static guard_replacement_leaving is_leaving = NULL;
 

@@ -53,16 +53,14 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
-#include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
-#include "planner/capture/tables.h"
 #include "planner/capture/speed.h"
+#include "planner/capture/tables.h"
+#include "planner/planner.h"
 #include "planner/whatif/whatif.h"
-#include "planner/without.h"
 #include "store/store.h"
-#include "store/xact.h"
 
 /* More than any statements account for. */
 #define UNKNOWN_USES	(PG_INT64_MAX / 2)

@@ -25,7 +25,7 @@
 
 #include "guc.h"
 #include "planner/capture/departed.h"
-#include "planner/file.h"
+#include "planner/planner.h"
 #include "store/shmem.h"
 
 /* One entry for so many records of relations. */

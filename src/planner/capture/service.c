@@ -46,7 +46,7 @@
 
 #include "guc.h"
 #include "planner/capture/service.h"
-#include "store/text.h"
+#include "store/store.h"
 
 /* Names that drivers and poolers set when the application sets none. */
 static const char *const driver_names[] = {

@@ -3,7 +3,7 @@
  * sets.c
  *	  The shared tables of capture that may lose: statements and services.
  *
- * Both are tables of slots.h, by relation.
+ * Both are tables of planner.h, by relation.
  *
  * Statements: whoever has most of a set gives up his least recent slot.  What
  * is lost costs detail, never a verdict.
@@ -36,8 +36,8 @@
 
 #include "guc.h"
 #include "planner/capture/tables.h"
-#include "store/flag.h"
-#include "planner/slots.h"
+#include "store/shmem.h"
+#include "planner/planner.h"
 
 /* Slots for services, per relation that can be recorded. */
 #define SERVICES_PER_RELATION	4

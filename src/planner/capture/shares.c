@@ -34,9 +34,7 @@
 
 #include "guc.h"
 #include "planner/capture/tables.h"
-#include "planner/file.h"
-#include "store/flag.h"
-#include "planner/slots.h"
+#include "planner/planner.h"
 #include "store/shmem.h"
 
 /* At most that often are records looked through for what is gone. */

@@ -40,9 +40,8 @@
 
 #include "compat/compat.h"
 #include "planner/capture/speed.h"
-#include "planner/plan.h"
-#include "store/flag.h"
-#include "planner/slots.h"
+#include "planner/planner.h"
+#include "store/shmem.h"
 
 /*
  * Assumed until something was measured: what cached tables took on machines of

@@ -39,8 +39,7 @@
 #include "compat/compat.h"
 #include "guc.h"
 #include "planner/capture/tables.h"
-#include "planner/file.h"
-#include "store/flag.h"
+#include "planner/planner.h"
 #include "store/shmem.h"
 
 /* How often the lock is tried in the hot path. */

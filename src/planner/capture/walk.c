@@ -46,7 +46,6 @@
 #include "utils/rel.h"
 
 #include "compat/compat.h"
-#include "compat/list.h"
 #include "planner/capture/tables.h"
 #include "store/store.h"
 

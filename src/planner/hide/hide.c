@@ -20,7 +20,7 @@
  *
  * Everything here fails open: what cannot be read, or be found, is visible.
  * Usually nothing is hidden, and a session that comes learns that from those
- * before it, without a look at the registry (store/presence.h).
+ * before it, without a look at the registry (store/store.h).
  *
  * No lock is waited for, since a LOCK TABLE on the registry would otherwise
  * stop the planning of every new session.  There is no PG_TRY, because there
@@ -52,11 +52,9 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "compat/list.h"
 #include "guc.h"
-#include "planner/hide/registry.h"
-#include "planner/indexlist.h"
-#include "store/presence.h"
+#include "planner/hide/hide.h"
+#include "planner/planner.h"
 #include "store/store.h"
 
 /*

@@ -5,12 +5,12 @@
  *
  * Vocabulary:
  *
- *	hidden		the planner passes the index over, while it stays maintained and
- *				everything else that it is good for goes on
- *	registry	the table guard.hidden_index: one row for each index that
- *				somebody hid, by hand or as a stage of a soft drop
- *	root		the index of such a row; a partitioned one hides the indexes of
- *				all its partitions, whenever they were attached
+ * hidden		the planner passes the index over, while it stays maintained and
+ *	everything else that it is good for goes on
+ * registry	the table guard.hidden_index: one row for each index that
+ *	somebody hid, by hand or as a stage of a soft drop
+ * root		the index of such a row; a partitioned one hides the indexes of
+ *	all its partitions, whenever they were attached
  *
  * In a copy of a database what was hidden in the other is not
  * (doc/internals/postgresql.md 3.11).  Where it is doubtful whether an index
@@ -23,8 +23,12 @@
 #ifndef GUARD_HIDE_H
 #define GUARD_HIDE_H
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+
+#include "store/store.h"
 
 /* guard.hidden_index.kind */
 #define GUARD_HIDE_BY_HAND		"hand"
@@ -110,5 +114,28 @@ extern bool guard_hide_remove(Oid index);
  * without hidden indexes are made anew.
  */
 extern void guard_hide_relation_goes(Oid relation);
+
+/* ----------------------------------------------------------------
+ *		The rows of guard.hidden_index, for the files that hide.
+ * ----------------------------------------------------------------
+ */
+
+#define GUARD_HIDE_TABLE	"hidden_index"
+
+/* One row. */
+typedef struct GuardHideRow
+{
+	GuardObject *object;		/* what is hidden */
+	bool		partitioned;	/* so are the partitions' indexes */
+	bool		by_hand;
+	TimestampTz since;
+} GuardHideRow;
+
+/*
+ * Read a row; false where what it hides is gone.  In the current memory
+ * context.  Raises an error where that cannot be read.
+ */
+extern bool guard_hide_read_row(HeapTuple tuple, TupleDesc desc,
+								GuardHideRow *row);
 
 #endif							/* GUARD_HIDE_H */

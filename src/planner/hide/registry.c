@@ -4,7 +4,7 @@
  *	  The registry of hidden indexes: its rows, and the trigger that makes a
  *	  change of them take effect.
  *
- * A row hangs on an object (store/identity.h), and so follows its index.
+ * A row hangs on an object (store/store.h), and so follows its index.
  *
  * The trigger is ENABLE ALWAYS, and the table is written by anybody who may:
  * what takes effect is the row, not the function that wrote it.
@@ -24,10 +24,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "planner/hide/registry.h"
-#include "store/catalog.h"
-#include "store/presence.h"
-#include "store/query.h"
+#include "planner/hide/hide.h"
 #include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_hidden_index_changed);

@@ -16,9 +16,7 @@
 #include "postgres.h"
 
 #include "planner/hide/hide.h"
-#include "store/catalog.h"
-#include "store/identity.h"
-#include "store/rows.h"
+#include "store/store.h"
 
 /* guard.hidden_time */
 #define TIME_OBJECT		1

@@ -49,12 +49,9 @@
 #include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
-#include "store/flag.h"
 #include "planner/hide/hide.h"
-#include "planner/indexlist.h"
+#include "planner/planner.h"
 #include "planner/whatif/question.h"
-#include "planner/settings.h"
-#include "planner/plan.h"
 #include "planner/whatif/sampling.h"
 #include "store/shmem.h"
 

@@ -29,9 +29,8 @@
 #include "compat/list.h"
 #include "guc.h"
 #include "planner/hide/hide.h"
-#include "planner/plan.h"
+#include "planner/planner.h"
 #include "planner/whatif/sampling.h"
-#include "planner/without.h"
 
 /* A statement that is off, and one that had to wait, are due after seconds: */
 #define OFF_FOR			86400

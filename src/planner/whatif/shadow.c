@@ -56,10 +56,9 @@
 #include "utils/relcache.h"
 
 #include "compat/compat.h"
+#include "planner/planner.h"
 #include "planner/whatif/sampling.h"
-#include "planner/without.h"
-#include "store/work.h"
-#include "store/xact.h"
+#include "store/store.h"
 
 /* What reading a relation counts in this session, not yet sent. */
 typedef struct Reads

@@ -3,7 +3,7 @@
  * table.c
  *	  The records of what-if in shared memory.
  *
- * A table of slots.h, by index; who has most of a set makes room.  It is beside
+ * A table of planner.h, by index; who has most of a set makes room.  It is beside
  * that of capture's statements rather than in it, because a pair can be known
  * here of an index that is never executed, and the other way round.
  *
@@ -20,8 +20,8 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
-#include "store/flag.h"
-#include "planner/slots.h"
+#include "store/shmem.h"
+#include "planner/planner.h"
 #include "planner/whatif/sampling.h"
 
 /*

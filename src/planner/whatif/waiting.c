@@ -25,7 +25,7 @@
 #include "miscadmin.h"
 
 #include "planner/whatif/sampling.h"
-#include "store/xact.h"
+#include "store/store.h"
 
 #define PLACES	32
 

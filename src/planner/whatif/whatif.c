@@ -65,18 +65,13 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
-#include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
-#include "planner/indexlist.h"
-#include "planner/whatif/question.h"
-#include "planner/settings.h"
 #include "planner/capture/speed.h"
-#include "planner/plan.h"
+#include "planner/planner.h"
+#include "planner/whatif/question.h"
 #include "planner/whatif/sampling.h"
-#include "planner/without.h"
 #include "store/store.h"
-#include "store/work.h"
 
 /* NULL when nobody wants to know what the planner sees. */
 static GuardSeen *seen = NULL;
