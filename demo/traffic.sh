@@ -26,9 +26,7 @@
 # (name, what it was, from, to), and facts (name=value).
 
 LIMIT=40		# connections of all services together
-PATIENCE=5		# seconds after which a request that could not start is given up ...
-read -r LOAD _ < /proc/loadavg
-[ "${LOAD%.*}" -lt $((2 * $(nproc))) ] || PATIENCE=15	# ... and where others' work stops this machine for seconds, as it does then
+PATIENCE=5		# seconds after which a request that could not start is given up
 
 declare -A SCRIPTS=([auth]='login session' [devices]=devices [push]=push)
 
@@ -47,6 +45,7 @@ act_begin()
 	DURATION=$((BEFORE + AFTER + 1))
 	TRAFFIC=()
 	step 'Waiting until the traffic flows' warm_up
+	be_patient
 	BEGAN=${EPOCHREALTIME/./}
 }
 
@@ -73,6 +72,17 @@ warm_up()
 	done
 	echo "$round" > "$DIR/rounds"
 	rm -f "$DIR"/*.err "$DIR"/*.requests.*
+}
+
+# Where others' work stops the whole machine for seconds at a time, that is not to be taken for what the migration does.
+be_patient()
+{
+	local load
+
+	read -r load _ < /proc/loadavg
+	[ "$(< "$DIR/rounds")" -gt 2 ] || [ "${load%.*}" -ge $((2 * $(nproc))) ] || return 0
+	[ $PATIENCE = 15 ] || say 'This machine is busy with other things: a request is given up after 15 s, not 5.'
+	PATIENCE=15
 }
 
 copy_database()

@@ -15,16 +15,18 @@ our @EXPORT = qw(guard_server session make_table use_index wait_until
   refused passed failed index_state verdict has_extension version_of);
 
 # A server with guard in database postgres.  Options: conf (lines for postgresql.conf), preload (shared_preload_libraries; ''
-# for none), streaming (allows standbys), initdb (a system identifier of its own), start and extension (0: not yet).
+# for none), streaming (allows standbys), initdb (a system identifier of its own; or [ options of initdb ]), install_path (of another
+# PostgreSQL), start and extension (0: not yet).
 sub guard_server
 {
 	my ($name, %options) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, install_path => $options{install_path});
 
 	# A copied template would give every server the same system identifier.
 	$node->init(
 		allows_streaming => $options{streaming} // 0,
-		force_initdb => $options{initdb} // 0);
+		force_initdb => $options{initdb} // 0,
+		extra => ref $options{initdb} ? $options{initdb} : []);
 	# Statements are not logged, so that what a test finds in the log was said by guard.
 	$node->append_conf('postgresql.conf', "log_statement = none\n");
 	$node->append_conf('postgresql.conf',

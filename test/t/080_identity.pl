@@ -333,16 +333,18 @@ foreach ([ before => () ], [ after => (protected => 'unknown', hidden => 'seen')
 	$back->stop('immediate');
 }
 
-# ---- pg_upgrade, from this version to itself
+# ---- pg_upgrade, to a newer version, or from this one to itself
 
 $s->ok('SELECT guard.snapshot()');
 $s->ok($_) foreach 'DROP DATABASE copy', 'DROP DATABASE restored', 'DROP PUBLICATION everything, schemas';
 $s->ok('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active');
 $s->close;
 $node->stop;
-my $bindir = $node->config_data('--bindir');
-my $upgraded = guard_server('copied', start => 0, initdb => 1, conf => $conf);
-my $linked = guard_server('linked', start => 0, initdb => 1, conf => $conf);
+my $later = $ENV{GUARD_UPGRADE_TO};
+# From 18 on initdb makes checksums, and pg_upgrade wants what the old ones have.
+my @server = (start => 0, initdb => $later ? ['--no-data-checksums'] : 1, conf => $conf, install_path => $later);
+my $upgraded = guard_server('copied', @server);
+my $linked = guard_server('linked', @server);
 foreach ([ $node, $upgraded, '--copy' ], [ $upgraded, $linked, '--link' ])
 {
 	my ($old, $new, $how) = @$_;
@@ -350,7 +352,7 @@ foreach ([ $node, $upgraded, '--copy' ], [ $upgraded, $linked, '--link' ])
 	chdir $dir or die "chdir: $!";
 	command_ok(
 		[
-			'pg_upgrade', '--no-sync', '-b', $bindir, '-B', $bindir, '-d', $old->data_dir, '-D', $new->data_dir,
+			($later ? "$later/bin/" : '') . 'pg_upgrade', '--no-sync', '-b', $old->config_data('--bindir'), '-B', $new->config_data('--bindir'), '-d', $old->data_dir, '-D', $new->data_dir,
 			'-s', $new->host, '-p', $old->port, '-P', $new->port, $how eq '--copy' ? () : $how
 		],
 		"pg_upgrade $how");
