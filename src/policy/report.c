@@ -69,11 +69,11 @@ primary_message(List *judgements)
 						 "partition" : "table",
 						 guard_sentence_table(first->shape),
 						 guard_sentence_name(first->shape),
-						 client_sentence(first));
+						 guard_text_valid(guard_sentence_refusal(first)));
 	else
 		appendStringInfo(&buf, "cannot drop index \"%s\": %s",
 						 guard_sentence_name(first->shape),
-						 client_sentence(first));
+						 guard_text_valid(guard_sentence_refusal(first)));
 	if (list_length(judgements) == 1)
 		return buf.data;
 

@@ -49,30 +49,39 @@ how_often(double rate, int64 count)
 }
 
 /*
- * One use in words.  A rate is still going on, a count is past.
+ * One use in words.  A rate is still going on, a count is past.  Where guard
+ * speaks for itself, it says what it sees: "guard sees auth use it".
  */
 static char *
-use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
+use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now,
+		   bool guard_speaks)
 {
 	bool		counters = use->source == GUARD_SOURCE_COUNTERS ||
 		use->source == GUARD_SOURCE_COUNTED;
 	bool		going_on = rate * SECS_PER_MINUTE >= 1.95 && count >= RATE_USES;
+	const char *sees = going_on ? "guard sees " : "guard saw ";
 	StringInfoData buf;
 
-	initStringInfo(&buf);
 	if (use->source == GUARD_SOURCE_WHATIF)
-		return psprintf("%d %s on it without reading it (%s), last planned %s ago",
-						use->statements,
-						use->statements == 1 ? "statement relies" : "statements rely",
+		return psprintf("%s%d %s on it without reading it (%s), last planned %s ago",
+						guard_speaks ? "guard sees " : "", use->statements,
+						use->statements == 1 && !guard_speaks ? "statement relies" :
+						use->statements == 1 ? "statement rely" : "statements rely",
 						use->note, guard_text_span(now - use->last));
+	initStringInfo(&buf);
+	if (guard_speaks)
+		appendStringInfoString(&buf, sees);
 	if (counters)
-		appendStringInfo(&buf, "it was scanned %s", how_often(0, count));
+		appendStringInfo(&buf, "it %sscanned %s", guard_speaks ? "" : "was ",
+						 how_often(0, count));
 	else if (use->who != NULL)
 		appendStringInfo(&buf, "%s %s it %s", use->who,
-						 !going_on ? "used" : strstr(use->who, " and ") ?
-						 "use" : "uses", how_often(going_on ? rate : 0, count));
+						 guard_speaks ? "use" : !going_on ? "used" :
+						 strstr(use->who, " and ") ? "use" : "uses",
+						 how_often(going_on ? rate : 0, count));
 	else
-		appendStringInfo(&buf, "it %s used %s", going_on ? "is" : "was",
+		appendStringInfo(&buf, "it %sused %s",
+						 guard_speaks ? "" : going_on ? "is " : "was ",
 						 how_often(going_on ? rate : 0, count));
 
 	if (use->last != 0)
@@ -86,7 +95,7 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now)
 }
 
 static char *
-hot_clause(const GuardJudgement *judgement)
+hot_clause(const GuardJudgement *judgement, bool guard_speaks)
 {
 	const GuardVerdict *verdict = &judgement->verdict;
 	const GuardEvidence *evidence = verdict->evidence;
@@ -96,10 +105,11 @@ hot_clause(const GuardJudgement *judgement)
 		evidence->last_write != 0 &&
 		(evidence->roles.is_partition || evidence->roles.is_inheritance_child) &&
 		verdict->use->last <= evidence->last_write)
-		return psprintf("rows were written to it %s ago",
+		return psprintf("%s %s ago", guard_speaks ?
+						"guard saw rows written to it" : "rows were written to it",
 						guard_text_span(evidence->as_of - evidence->last_write));
 	clause = use_clause(verdict->use, judgement->rate, judgement->count,
-						evidence->as_of);
+						evidence->as_of, guard_speaks);
 
 	/* The successor of a table that was swapped out lacks this index. */
 	if (evidence->move.moved && evidence->move.heir_table != NULL &&
@@ -113,12 +123,12 @@ hot_clause(const GuardJudgement *judgement)
  * For how long guard has looked, and where it has not.
  */
 static char *
-observed_clause(const GuardVerdict *verdict)
+observed_clause(const GuardVerdict *verdict, bool guard_speaks)
 {
 	if (verdict->use != NULL)
 		return psprintf("%s, but nothing is known of %s since",
 						use_clause(verdict->use, 0, verdict->use->count,
-								   verdict->evidence->as_of),
+								   verdict->evidence->as_of, guard_speaks),
 						guard_text_span(verdict->use->unobserved));
 	if (verdict->evidence->unread)
 		return pstrdup("not all of its use could be recorded, or read");
@@ -161,7 +171,7 @@ heir_clause(const GuardJudgement *judgement)
 	return verdict->use == NULL ? clause :
 		psprintf("%s: %s", clause,
 				 use_clause(verdict->use, verdict->use->rate,
-							verdict->use->count, verdict->evidence->as_of));
+							verdict->use->count, verdict->evidence->as_of, false));
 }
 
 char *
@@ -211,7 +221,7 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 			return psprintf("its table has %u %s", evidence->heap_blocks,
 							evidence->heap_blocks == 1 ? "block" : "blocks");
 		case GUARD_REASON_HOT:
-			return hot_clause(judgement);
+			return hot_clause(judgement, false);
 		case GUARD_REASON_STOPPED:
 			if (verdict->use->moved_away)
 				return pstrdup(evidence->move.detached ?
@@ -219,7 +229,8 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 							   "its use passed to another table with its table's name");
 			if (guard_verdict_use_released(verdict->use))
 				return guard_sentence_released(verdict->use, evidence->as_of);
-			return use_clause(verdict->use, 0, judgement->count, evidence->as_of);
+			return use_clause(verdict->use, 0, judgement->count, evidence->as_of,
+							  false);
 		case GUARD_REASON_CONSTRAINT:
 			return verdict->asked.named ?
 				pstrdup("no query uses it; what it enforces goes with it") :
@@ -229,9 +240,39 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 		case GUARD_REASON_COLD:
 			return cold_clause(verdict);
 		case GUARD_REASON_UNKNOWN:
-			return observed_clause(verdict);
+			return observed_clause(verdict, false);
 	}
 	return pstrdup("");
+}
+
+/*
+ * The same where guard refuses and says so: several tools show nothing else.
+ */
+char *
+guard_sentence_refusal(const GuardJudgement *judgement)
+{
+	const GuardVerdict *verdict = &judgement->verdict;
+	const GuardEvidence *evidence = verdict->evidence;
+
+	if (!evidence->asker_may_see)
+		return pstrdup("guard knows that it is still needed");
+	switch (verdict->reason)
+	{
+		case GUARD_REASON_HOT:
+			return hot_clause(judgement, true);
+		case GUARD_REASON_PROTECTED:
+			return psprintf("guard protects it for %s: %s",
+							evidence->protection.protected_by,
+							guard_sentence_one_line(evidence->protection.reason));
+		case GUARD_REASON_CONSTRAINT:
+			return psprintf("guard keeps it: %s", guard_sentence_verdict(judgement));
+		case GUARD_REASON_UNKNOWN:
+			return verdict->use != NULL ? observed_clause(verdict, true) :
+				psprintf("guard cannot tell whether it is needed: %s",
+						 observed_clause(verdict, false));
+		default:
+			return psprintf("guard knows that %s", guard_sentence_verdict(judgement));
+	}
 }
 
 /*
@@ -249,7 +290,7 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 	switch (fact->seen)
 	{
 		case GUARD_SEEN_USED:
-			appendStringInfoString(buf, use_clause(fact, 0, fact->count, now));
+			appendStringInfoString(buf, use_clause(fact, 0, fact->count, now, false));
 			if (fact->statements > 0 && fact->source != GUARD_SOURCE_WHATIF)
 				appendStringInfo(buf, ", by %d %s", fact->statements,
 								 fact->statements == 1 ? "statement" : "statements");

@@ -22,6 +22,13 @@
  */
 extern char *guard_sentence_verdict(const GuardJudgement *judgement);
 
+/*
+ * The same as guard says it where it refuses: "guard sees auth use it 412 times
+ * a second, last 0.3 s ago".  To whoever may not learn of the traffic, only
+ * that.
+ */
+extern char *guard_sentence_refusal(const GuardJudgement *judgement);
+
 /* The evidence, in full sentences, for the client. */
 extern char *guard_sentence_detail(const GuardJudgement *judgement);
 

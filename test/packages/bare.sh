@@ -33,7 +33,7 @@ refuses() { # NAME PATTERN: is it refused, with this in its message?
 	local out
 	! out=$(sql -c "DROP INDEX $1" 2>&1) && grep -E "$2" <<< "$out"
 }
-is_ok "a drop is refused, and says who needs the index" refuses orders_customer 'cannot drop index "public.orders_customer": shop use'
+is_ok "a drop is refused, and says who needs the index" refuses orders_customer 'cannot drop index "public.orders_customer": guard sees shop use it'
 is_ok "within two minutes" test $((SECONDS - began)) -lt 120
 review() { # STATUS PATTERN DDL
 	local status=0 out

@@ -30,8 +30,8 @@ scan_often('hot', 60);
 # Use can be dated by the server's counters from 16 on.
 my $use =
   $version >= 16
-  ? qr/cannot drop index "public.hot_a_idx": it was scanned \d+ times, last .* ago$/
-  : qr/cannot drop index "public.hot_a_idx": it was scanned \d+ times at some time since \d{4}-\d\d-\d\d/;
+  ? qr/cannot drop index "public.hot_a_idx": guard saw it scanned \d+ times, last .* ago$/
+  : qr/cannot drop index "public.hot_a_idx": guard saw it scanned \d+ times at some time since \d{4}-\d\d-\d\d/;
 
 # Each in a new session, whose first DDL it is.
 my @first = (
@@ -162,7 +162,7 @@ $s->ok('CREATE INDEX once_c_idx ON once (c)');
 $new = session($node);
 refused(
 	$new->query('DROP INDEX once_c_idx'),
-	qr/protected it: the first call/,
+	qr/protects it for \w+: the first call/,
 	'a registration holds in the first DDL of a session');
 $new->close;
 

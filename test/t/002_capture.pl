@@ -229,7 +229,7 @@ is(verdict($other, "${table}_a_idx"),
 	'block hot', 'but it does for everybody else');
 refused(
 	$other->query("DROP INDEX ${table}_a_idx"),
-	qr/migration use[sd] it/,
+	qr/migration use it/,
 	'although the other calls itself by the same name');
 $s->ok("SET application_name = 'somebody else'");
 is(verdict($s, "${table}_a_idx"), 'block hot',
@@ -245,7 +245,7 @@ $table = new_table();
 $user = use_index($node, $table, 'app');
 $s->ok("SELECT c FROM $table WHERE a = $_") foreach 1 .. 10;
 refused($s->query("DROP INDEX ${table}_a_idx"),
-	qr/: app use[sd] it/, 'own use on top does not hide that of others');
+	qr/: guard s\w+ app use it/, 'own use on top does not hide that of others');
 $user->close;
 
 # ---- when it is known
@@ -256,7 +256,7 @@ $user = session($node, 'pooled');
 $user->ok("SELECT c FROM $first WHERE a = 42");
 $user->ok("SELECT c FROM $second WHERE a = 42");
 refused($s->query("DROP INDEX ${_}_a_idx"),
-	qr/pooled use[sd] it/, 'a use is known before the session does anything else')
+	qr/pooled use it/, 'a use is known before the session does anything else')
   foreach $first, $second;
 is( $node->safe_psql('postgres',
 		"SELECT state FROM pg_stat_activity WHERE application_name = 'pooled'"
@@ -270,7 +270,7 @@ $user = session($node, 'busy');
 $user->ok('BEGIN');
 $user->ok("SELECT c FROM $table WHERE a = 42");
 refused($s->query("DROP INDEX ${table}_a_idx"),
-	qr/busy use[sd] it/, 'so is a use by a transaction that is still open');
+	qr/busy use it/, 'so is a use by a transaction that is still open');
 $user->close;
 
 # ---- ON CONFLICT
@@ -306,7 +306,7 @@ $s->ok('ALTER TABLE referencing ADD FOREIGN KEY (a) REFERENCES referenced ON DEL
 $user = session($node, 'app');
 $user->ok('DELETE FROM referenced WHERE id = 42');
 refused($s->query('DROP INDEX referencing_a_idx'),
-	qr/app use[sd] it/, 'a cascading DELETE uses the index on the foreign key');
+	qr/app use it/, 'a cascading DELETE uses the index on the foreign key');
 $user->close;
 
 # ---- partitions
@@ -335,7 +335,7 @@ is(partitions_used(), '1 2', 'nor those never reached while it runs');
 $user->close;
 refused(
 	$s->query('DROP INDEX parted_a_idx'),
-	qr/cannot drop index "public.parted_a_idx": app/,
+	qr/cannot drop index "public.parted_a_idx": guard s\w+ app/,
 	'the partitioned index is as hot as the hottest of its partitions');
 
 # ---- what an index lives through with its evidence

@@ -14,7 +14,7 @@ my $drop = 'DROP INDEX t_a_idx';
 my $prepared = 'SELECT count(*) FROM pg_prepared_xacts';
 
 refused($s->query("BEGIN; $drop; PREPARE TRANSACTION 'a'"),
-	qr/cannot drop index "public.t_a_idx": auth/, 'without a replacement PREPARE TRANSACTION is refused');
+	qr/cannot drop index "public.t_a_idx": guard s\w+ auth/, 'without a replacement PREPARE TRANSACTION is refused');
 is($s->value($prepared), 0, 'no prepared transaction is left');
 is(index_state($s, 't_a_idx'), 'valid ready live', 'the index is there');
 is($s->value("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass"), 0, 'no lock is left');
@@ -33,7 +33,7 @@ $s->ok("BEGIN; $drop; CREATE INDEX other ON t (a); PREPARE TRANSACTION 'c'");
 passed($s->query("COMMIT PREPARED 'c'"), 'COMMIT PREPARED');
 is(index_state($s, 't_a_idx'), 'gone', 'the index is gone');
 is($s->value("SELECT count(*) FROM guard.audit_log WHERE index_name = 'public.t_a_idx' AND verdict <> 'block'"), 1, 'the audit log has it');
-refused($s->query('DROP INDEX other'), qr/cannot drop index "public.other": auth/, 'and the replacement has inherited its use');
+refused($s->query('DROP INDEX other'), qr/cannot drop index "public.other": guard s\w+ auth/, 'and the replacement has inherited its use');
 
 $node->stop;
 done_testing();

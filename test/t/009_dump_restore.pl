@@ -41,7 +41,7 @@ sub all_hold
 {
 	my ($where, $session) = @_;
 
-	refused($session->query("DROP INDEX $_"), qr/: \w+ protected it: $protected{$_}$/, "$where: $_")
+	refused($session->query("DROP INDEX $_"), qr/: guard protects it for \w+: $protected{$_}$/, "$where: $_")
 	  foreach sort keys %protected;
 	refused($session->query('DROP TABLE parted_1'), qr/parted_1_a_idx/, "$where: a partition, by its own name")
 	  if $session->value("SELECT count(*) FROM guard.protection WHERE table_name = 'parted_1'");
@@ -68,13 +68,13 @@ is(verdict($other, 'idle_a_idx'), 'allow cold', 'an unused index that was create
 
 # Found by name first, the registration follows its index from then on.
 passed($other->query('ALTER INDEX t_a_idx RENAME TO renamed; ALTER TABLE t RENAME TO renamed_t'), 'renaming after the restore');
-refused($other->query('DROP INDEX renamed'), qr/protected it: an index/, 'restored, then renamed');
+refused($other->query('DROP INDEX renamed'), qr/protects it for \w+: an index/, 'restored, then renamed');
 $other->ok('CREATE SCHEMA app; ALTER TABLE renamed_t SET SCHEMA app');
-refused($other->query('DROP INDEX app.renamed'), qr/protected it: an index/, 'restored, renamed, then moved');
+refused($other->query('DROP INDEX app.renamed'), qr/protects it for \w+: an index/, 'restored, renamed, then moved');
 $other->ok('REINDEX INDEX CONCURRENTLY app.renamed');
-refused($other->query('DROP INDEX app.renamed'), qr/protected it: an index/, 'and rebuilt under a new OID');
+refused($other->query('DROP INDEX app.renamed'), qr/protects it for \w+: an index/, 'and rebuilt under a new OID');
 $other->ok('ALTER TABLE app.renamed_t ALTER a TYPE bigint');
-refused($other->query('DROP INDEX app.renamed'), qr/protected it: an index/, 'and once more');
+refused($other->query('DROP INDEX app.renamed'), qr/protects it for \w+: an index/, 'and once more');
 passed($other->query('ALTER INDEX needed_a_idx RENAME TO still_needed'), 'a dependency that came by restore');
 passed($other->query('REINDEX INDEX CONCURRENTLY still_needed'), 'follows its index');
 refused($other->query('DROP INDEX still_needed'), qr/auth needs it until version 2\.10/, 'as well');
@@ -91,9 +91,9 @@ $s = session($node);
 my $clone = session($node, dbname => 'clone');
 $clone->ok("DELETE FROM guard.protection WHERE index_name = 't_a_idx'");
 is(verdict($clone, 't_a_idx'), 'allow unknown', 'what was captured in the original is not the use of the clone, nor is it known of any other there');
-refused($clone->query('DROP INDEX whole_a_idx'), qr/protected it: a table/, 'but registrations hold there');
+refused($clone->query('DROP INDEX whole_a_idx'), qr/protects it for \w+: a table/, 'but registrations hold there');
 passed($clone->query('ALTER TABLE whole RENAME TO renamed'), 'also when the table is renamed there');
-refused($clone->query('DROP INDEX whole_a_idx'), qr/protected it: a table/, 'first');
+refused($clone->query('DROP INDEX whole_a_idx'), qr/protects it for \w+: a table/, 'first');
 $clone->close;
 $auth = use_index($node, 't');
 my $captured = q{SELECT jsonb_path_exists(facts, '$.uses[*] ? (@.source == "capture" && @.seen == "used")') FROM guard.check('t_a_idx')};
@@ -115,7 +115,7 @@ $parallel->close;
 
 command_ok([ 'pg_dump', '--clean', '-f', "$dir/clean.sql", 'postgres' ], 'pg_dump --clean');
 my @psql = ('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/clean.sql", 'postgres');
-command_fails_like(\@psql, qr/ERROR: .*cannot drop index .* protected it/, 'restoring it over the original is refused');
+command_fails_like(\@psql, qr/ERROR: .*cannot drop index .*protects it for \w+/, 'restoring it over the original is refused');
 is(index_state($s, 't_a_idx'), 'valid ready live', 'and nothing is dropped');
 {
 	local $ENV{PGOPTIONS} = '-c guard.mode=off';
@@ -134,7 +134,7 @@ command_ok([ 'pg_dump', '--clean', '--if-exists', '-t', 't', '-f', "$dir/one.sql
 command_ok([ 'psql', '-Xq1', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/one.sql", 'postgres' ],
 	'a table in use, restored in one transaction, passes');
 is(index_state($s, 't_a_idx'), 'valid ready live', 'and its index is there');
-refused($s->query('DROP INDEX t_a_idx'), qr/auth used it/, 'as needed as before');
+refused($s->query('DROP INDEX t_a_idx'), qr/auth use it/, 'as needed as before');
 
 # ---- pg_upgrade, from this version to itself: OIDs stay, names and OIDs lead to the same index afterwards
 
@@ -162,7 +162,7 @@ $new->start;
 $s = session($new);
 all_hold('upgraded', $s);
 passed($s->query('ALTER INDEX t_a_idx RENAME TO renamed'), 'renaming after the upgrade');
-refused($s->query('DROP INDEX renamed'), qr/protected it: an index/, 'upgraded, then renamed');
+refused($s->query('DROP INDEX renamed'), qr/protects it for \w+: an index/, 'upgraded, then renamed');
 make_table($s, 'young');
 $auth = use_index($new, 'young');
 is(verdict($s, 'young_a_idx'), 'block hot', 'capture works after the upgrade');

@@ -69,10 +69,10 @@ sub check_one
 
 	my $auth = use_index($node, 't');
 	is($s->value(q{SELECT seq_scan FROM guard.what_if('t_a_idx')}), 't', "$libraries: plans it once more without its index");
-	refused($s->query('DROP INDEX t_a_idx'), qr/auth use[sd] it/, "$libraries: refuses");
-	refused($s->query('DROP INDEX CONCURRENTLY t_a_idx'), qr/auth use[sd] it/, "$libraries: refuses CONCURRENTLY");
+	refused($s->query('DROP INDEX t_a_idx'), qr/auth use it/, "$libraries: refuses");
+	refused($s->query('DROP INDEX CONCURRENTLY t_a_idx'), qr/auth use it/, "$libraries: refuses CONCURRENTLY");
 	is(index_state($s, 't_a_idx'), 'valid ready live', "$libraries: the index is as it was");
-	refused($s->query('BEGIN; DROP INDEX t_a_idx; COMMIT'), qr/auth use[sd] it/, "$libraries: refuses at COMMIT");
+	refused($s->query('BEGIN; DROP INDEX t_a_idx; COMMIT'), qr/auth use it/, "$libraries: refuses at COMMIT");
 	passed($s->query('BEGIN; DROP INDEX t_a_idx; CREATE INDEX t_a_idx ON t (a); COMMIT'), "$libraries: lets a replacement pass");
 	my $r = $s->query('DROP INDEX idle_a_idx');
 	passed($r, "$libraries: lets an idle index go");
@@ -138,7 +138,7 @@ CREATE TABLE wanted (w text);
 CREATE EVENT TRIGGER a_first ON sql_drop WHEN TAG IN ('DROP INDEX') EXECUTE FUNCTION log_drop();
 CREATE EVENT TRIGGER z_last ON ddl_command_end EXECUTE FUNCTION also_drop();
 SQL
-	refused($s->query('DROP INDEX t_a_idx'), qr/auth use[sd] it/, "others' event triggers: refuses");
+	refused($s->query('DROP INDEX t_a_idx'), qr/auth use it/, "others' event triggers: refuses");
 	is($s->value('SELECT count(*) FROM ddl_log'), 0, "others' event triggers: have not been called");
 	passed($s->query('DROP INDEX idle_a_idx'), "others' event triggers: lets an idle index go");
 	is($s->value("SELECT string_agg(tag || ' ' || what, ', ') FROM ddl_log"), 'DROP INDEX public.idle_a_idx', "others' event triggers: are called, once");
@@ -147,7 +147,7 @@ SQL
 	is(index_state($s, 'other_a_idx'), 'gone', "others' event triggers: and it is gone");
 	is($s->value("SELECT count(*) FROM guard.last_drops() WHERE event = 'dropped' AND index_name = 'public.other_a_idx'"), 1, "others' event triggers: one row in the audit log");
 	$s->ok("UPDATE wanted SET w = 't_a_idx'");
-	refused($s->query("COMMENT ON TABLE t IS 'drops one in use'"), qr/auth use[sd] it/, "others' event triggers: may not drop one in use");
+	refused($s->query("COMMENT ON TABLE t IS 'drops one in use'"), qr/auth use it/, "others' event triggers: may not drop one in use");
 	is($s->value("SELECT obj_description('t'::regclass)"), 'drops an idle one', "others' event triggers: nor does their statement happen");
 	$s->ok('DROP EVENT TRIGGER a_first; DROP EVENT TRIGGER z_last; DROP FUNCTION log_drop, also_drop; DROP TABLE wanted, ddl_log');
 	$_->close foreach $auth, $s;

@@ -59,7 +59,7 @@ foreach (@unknown)
 	else
 	{
 		my $r = $s->query('DROP INDEX old_idle_a_idx');
-		refused($r, qr/cannot drop index "public.old_idle_a_idx": no use was seen, but only for the last/, "$action, $limit: refused");
+		refused($r, qr/cannot drop index "public.old_idle_a_idx": guard cannot tell whether it is needed: no use was seen, but only for the last/, "$action, $limit: refused");
 		like($r->{error}{H}, qr/guard.unknown_action/, "$action, $limit: the hint says what is to be done");
 	}
 }
@@ -116,12 +116,12 @@ is($s->value($texts), 0, 'then there are no texts');
 $s->ok('CREATE EXTENSION pg_stat_statements');
 is($s->value($available), 'available', 'guard.status: created');
 is($s->value($texts), 1, 'then there are');
-refused($s->query('DROP INDEX joined_a_idx'), qr/auth use[sd] it/, 'refused as before');
+refused($s->query('DROP INDEX joined_a_idx'), qr/auth use it/, 'refused as before');
 $s->ok('DROP EXTENSION pg_stat_statements');
 $s->ok("CREATE EXTENSION pg_stat_statements VERSION '1.7'");
 like($s->value($available), qr/^not available: .*version/, 'guard.status: of a version of long ago');
 is($s->value($texts), 0, 'then there are none again, and no error');
-refused($s->query('DROP INDEX joined_a_idx'), qr/auth use[sd] it/, 'and everything else works');
+refused($s->query('DROP INDEX joined_a_idx'), qr/auth use it/, 'and everything else works');
 $s->ok('DROP EXTENSION pg_stat_statements; CREATE SCHEMA elsewhere; CREATE EXTENSION pg_stat_statements SCHEMA elsewhere');
 is($s->value($texts), 1, 'in another schema it is found again');
 $auth->close;

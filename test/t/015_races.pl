@@ -41,8 +41,8 @@ my ($one, $two, $reader, $auth) = map { session($node, $_) } qw(one two reader a
 make_table($s, 't');
 $auth->ok('SELECT c FROM t WHERE a = 42');
 $reader->ok('BEGIN; SELECT count(*) FROM t');
-refused($one->query('DROP INDEX t_a_idx'), qr/auth use[sd] it/, 'behind a reader: refused');
-refused($one->query('DROP INDEX CONCURRENTLY t_a_idx'), qr/auth use[sd] it/, 'behind a reader: refused, CONCURRENTLY');
+refused($one->query('DROP INDEX t_a_idx'), qr/auth use it/, 'behind a reader: refused');
+refused($one->query('DROP INDEX CONCURRENTLY t_a_idx'), qr/auth use it/, 'behind a reader: refused, CONCURRENTLY');
 is($s->value("SELECT count(*) FROM pg_locks WHERE relation IN ('t'::regclass, 't_a_idx'::regclass) AND pid <> " . $reader->pid), 0,
 	'behind a reader: nobody holds a lock or waits for one');
 $two->ok("SET lock_timeout = '1ms'; UPDATE t SET c = 'x' WHERE b = 1; RESET lock_timeout");
@@ -51,7 +51,7 @@ $reader->ok('COMMIT');
 # With the table locked.
 $reader->ok('BEGIN; LOCK TABLE t');
 $one->ok("SET lock_timeout = '1ms'");
-refused($one->query('DROP INDEX t_a_idx'), qr/auth use[sd] it/, 'table locked: refused at once');
+refused($one->query('DROP INDEX t_a_idx'), qr/auth use it/, 'table locked: refused at once');
 refused($one->query('DROP TABLE t'), qr/cannot drop table "public.t"/, 'table locked: DROP TABLE, too');
 is(verdict($one, 't_a_idx'), 'block hot', 'table locked: guard.check answers');
 passed($one->query("SELECT * FROM guard.$_"), "table locked: guard.$_ answers") foreach qw(indexes status index_statements('t_a_idx'));
@@ -68,7 +68,7 @@ $reader->ok("BEGIN; SELECT count(*) FROM $t");
 start_waiting($one, "DROP INDEX ${t}_a_idx");
 $reader->ok("SELECT c FROM $t WHERE a = 42");
 $reader->ok('COMMIT');
-refused($one->result, qr/reader use[sd] it/, 'used while the drop waited for its lock: refused after all');
+refused($one->result, qr/reader use it/, 'used while the drop waited for its lock: refused after all');
 is(index_state($s, "${t}_a_idx"), 'valid ready live', 'and the index is there');
 
 # So is what seemed cold, and what was registered meanwhile.
@@ -78,13 +78,13 @@ $reader->ok("BEGIN; SELECT count(*) FROM $t");
 start_waiting($one, "DROP INDEX ${t}_a_idx");
 $reader->ok("SELECT c FROM $t WHERE a = 42");
 $reader->ok('COMMIT');
-refused($one->result, qr/reader use[sd] it/, 'cold, and used while the drop waited: refused after all');
+refused($one->result, qr/reader use it/, 'cold, and used while the drop waited: refused after all');
 new_table();
 $reader->ok("BEGIN; SELECT count(*) FROM $t");
 start_waiting($one, "DROP INDEX ${t}_a_idx");
 $s->ok("SELECT guard.protect('${t}_a_idx', 'just in time')");
 $reader->ok('COMMIT');
-refused($one->result, qr/protected it: just in time/, 'registered while the drop waited: refused after all');
+refused($one->result, qr/protects it for \w+: just in time/, 'registered while the drop waited: refused after all');
 
 # Nobody has used it: it goes.
 new_table();
@@ -183,7 +183,7 @@ with_hot_chain();
 $reader->ok('BEGIN; CREATE TEMP TABLE mine (a int)');		# has a transaction ID
 $s->ok("UPDATE t SET b = -b WHERE a = 42");
 $r = $one->query('BEGIN; DROP INDEX t_a_idx; CREATE INDEX t_b_a_idx ON t (a, b); COMMIT');
-refused($r, qr/cannot drop index "public.t_a_idx": auth/, 'indcheckxmin: a replacement that nobody can use yet is none');
+refused($r, qr/cannot drop index "public.t_a_idx": guard s\w+ auth/, 'indcheckxmin: a replacement that nobody can use yet is none');
 my $pid = $reader->pid;
 like($r->{error}{D}, qr/t_b_a_idx would serve.*process $pid has an older transaction open/, 'indcheckxmin: who keeps it from being used is named');
 like("$r->{error}{D} $r->{error}{H}", qr/CREATE INDEX CONCURRENTLY/, 'indcheckxmin: and what would do');
@@ -210,7 +210,7 @@ make_table($s, 't');
 $auth->ok('SELECT c FROM t WHERE a = 42');
 $one->ok('BEGIN; DROP INDEX t_a_idx');
 start_waiting($two, 'SELECT c FROM t WHERE a = 43');
-refused($one->query('COMMIT'), qr/auth use[sd] it/, 'refused at COMMIT');
+refused($one->query('COMMIT'), qr/auth use it/, 'refused at COMMIT');
 passed($two->result, 'whoever waited for the transaction goes on');
 
 $node->stop;

@@ -37,7 +37,7 @@ sub is_used
 	my ($t, $test) = @_;
 
 	is(state_of($t), 'used', "$test: the approval is used up");
-	refused($s->query("DROP INDEX ${t}_b_idx"), qr/cannot drop index "public.${t}_b_idx": .* protected it/, "$test: and serves nobody else");
+	refused($s->query("DROP INDEX ${t}_b_idx"), qr/cannot drop index "public.${t}_b_idx": guard protects it for \w+:/, "$test: and serves nobody else");
 }
 
 sub is_unused
@@ -165,7 +165,7 @@ foreach my $whole (0, 1)
 		my ($vacuum, $dropper) = dropping($t, 'vacuum');
 		my $second = session($node, 'second');
 
-		refused($second->query("DROP INDEX ${t}_" . ($whole ? 'b' : 'a') . '_idx'), qr/cannot drop index .* protected it/,
+		refused($second->query("DROP INDEX ${t}_" . ($whole ? 'b' : 'a') . '_idx'), qr/cannot drop index .*protects it for \w+/,
 			"$which: one at a time") if $whole;
 		$vacuum->ok('COMMIT');
 		passed($dropper->result, "$which: the first has it");
@@ -178,7 +178,7 @@ foreach my $whole (0, 1)
 		my $object = $whole ? $t : "${t}_a_idx";
 
 		$s->ok("BEGIN; SELECT guard.revoke_approval('$object'); PREPARE TRANSACTION 'revoke'");
-		refused($s->query("DROP INDEX $_ ${t}_a_idx"), qr/cannot drop index "public.${t}_a_idx": .* protected it/, "$which, revoked, prepared: $_ refused")
+		refused($s->query("DROP INDEX $_ ${t}_a_idx"), qr/cannot drop index "public.${t}_a_idx": guard protects it for \w+:/, "$which, revoked, prepared: $_ refused")
 		  foreach '', 'CONCURRENTLY';
 		$s->ok("ROLLBACK PREPARED 'revoke'");
 		is_unused($t, "$which, not revoked after all");

@@ -36,7 +36,7 @@ sub judges_all_the_same
 	is(verdict($s, "${name}1_a_idx"), 'block hot', "$name: guard.check answers");
 	my $from = log_position();
 	my $r = session($node)->query("DROP INDEX ${name}1_a_idx");
-	refused($r, qr/auth used it/, "$name: a refusal is a refusal");
+	refused($r, qr/auth use it/, "$name: a refusal is a refusal");
 	like($r->{error}{D} . $r->{error}{H}, qr/Capture: auth used it.*index_statements/s, "$name: with its evidence and hint");
 	like(slurp_file($node->logfile, $from), qr/Uses public.${name}1_a_idx: queryid -?\d+, 1 times, mean [\d.]+ ms$why/, "$name: the log says that texts are missing");
 	$s->ok("SELECT guard.approve('${name}2_a_idx', 'needed no more')");
@@ -59,7 +59,7 @@ like($s->value('SELECT string_agg(query, \' \') FROM guard.statement_rate'), qr/
 $s->ok("CREATE DATABASE raw TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'");
 session($node, dbname => 'raw', user => 'nobody1')->ok("SELECT 1 /*\xFF\xFE*/ + 1");
 my $from = log_position();
-refused(session($node)->query('DROP INDEX known_a_idx'), qr/auth used it/, 'one that a snapshot knows');
+refused(session($node)->query('DROP INDEX known_a_idx'), qr/auth use it/, 'one that a snapshot knows');
 like(slurp_file($node->logfile, $from), qr/Uses public.known_a_idx: .*: SELECT c FROM known WHERE a = \$1/, 'is logged with its text');
 my $r = $s->query("SELECT query FROM guard.index_statements('known_a_idx')");
 like($r->{rows}[0][0], qr/SELECT c FROM known/, 'and shown with it');
@@ -83,7 +83,7 @@ foreach my $name (qw(latin japan))
 	$user->close;
 	my $fails = $there->query('SELECT count(query) FROM pg_stat_statements')->{error};
 	is(verdict($there, 't_a_idx'), 'block hot', "$name: guard.check answers");
-	refused($there->query('DROP INDEX t_a_idx'), qr/auth used it/, "$name: refused");
+	refused($there->query('DROP INDEX t_a_idx'), qr/auth use it/, "$name: refused");
 	$r = $there->query("SELECT query FROM guard.index_statements('t_a_idx')");
 	ok(!$fails == !!defined $r->{rows}[0][0], "$name: guard.index_statements, without texts where they cannot be read");
 	is($r->{notices}[0]{M}, $fails ? 'texts of statements are missing: pg_stat_statements could not be read with its texts' : undef, "$name: and says so");
@@ -102,10 +102,10 @@ $flood->close;
 
 hot_table('without');
 $s->ok('DROP EXTENSION pg_stat_statements');
-refused(session($node)->query('DROP INDEX without_a_idx'), qr/auth used it/, 'without the extension');
+refused(session($node)->query('DROP INDEX without_a_idx'), qr/auth use it/, 'without the extension');
 $s->ok("CREATE EXTENSION pg_stat_statements VERSION '1.7'");
 $r = session($node)->query('DROP INDEX without_a_idx');
-refused($r, qr/auth used it/, 'of an old version');
+refused($r, qr/auth use it/, 'of an old version');
 like($r->{error}{H}, qr/To see texts and times: ALTER EXTENSION pg_stat_statements UPDATE;/, 'which is said, with the way out');
 $node->stop;
 
@@ -120,7 +120,7 @@ make_table($s, $_) foreach qw(t u);
 use_index($node, $_)->ok('SELECT pg_stat_force_next_flush()') foreach qw(t u);
 wait_until($s, "SELECT pg_stat_clear_snapshot() IS NOT NULL AND min(idx_scan) > 0 FROM pg_stat_user_indexes WHERE indexrelname ~ '_a_idx'");
 is(verdict($s, 't_a_idx'), 'block hot', 'not preloaded: guard.check answers');
-refused(session($node)->query('DROP INDEX t_a_idx'), qr/it was scanned/, 'not preloaded: refused');
+refused(session($node)->query('DROP INDEX t_a_idx'), qr/guard saw it scanned/, 'not preloaded: refused');
 $s->ok("SELECT guard.approve('u_a_idx', 'needed no more')");
 passed(session($node)->query('DROP INDEX u_a_idx'), 'not preloaded: what is approved goes');
 $node->stop;

@@ -49,7 +49,7 @@ foreach my $name (sort keys %databases)
 	$auth->close;
 
 	my $r = $c->query("ALTER TABLE \"$char\" DROP CONSTRAINT \"${char}_pkey\"");
-	refused($r, qr/^cannot drop index "public\.\W*${char}_pkey\W*": INSERT \.\.\. ON CONFLICT/, "$name: an arbiter");
+	refused($r, qr/^cannot drop index "public\.\W*${char}_pkey\W*": guard knows that INSERT \.\.\. ON CONFLICT/, "$name: an arbiter");
 	like($r->{error}{D}, qr/Capture: \Q$role\E used it/, "$name: by a role whose name is of another encoding");
 	ok($r->{error}{H}, "$name: with a hint");
 	whole($r->{error}{$_}, "$name: $_ is whole") foreach qw(M D H);
@@ -62,7 +62,7 @@ foreach my $name (sort keys %databases)
 	{
 		$c->ok("SELECT guard.protect('\"i$char\"', '$off' || repeat('$char', 300))");
 		$r = $c->query("DROP INDEX \"i$char\" /*$off" . $char x 5000 . '*/');
-		refused($r, qr/^cannot drop index "public\.\W*i$char\W*": \w+ protected it: $off($char)+\.\.\.$/, "$name: a long reason $off");
+		refused($r, qr/^cannot drop index "public\.\W*i$char\W*": guard protects it for \w+: $off($char)+\.\.\.$/, "$name: a long reason $off");
 		whole($r->{error}{$_}, "$name: $_ is whole") foreach qw(M D H);
 		is($c->value("SELECT length(guard.service_of('$off' || repeat('$char', 80), ''))"),
 			$encoding eq 'SQL_ASCII' ? length($off) + 3 * int((63 - length $off) / 3) : length($off) + int((63 - length $off) / ($fits == 21 ? 3 : $fits == 31 ? 2 : 1)),

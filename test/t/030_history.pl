@@ -103,7 +103,7 @@ is(unlink($node->data_dir . '/pg_stat/guard.stat'), 1, 'what capture knows is in
 $node->start;
 $s = session($node);
 is(verdict($s, 'used_a_idx'), 'block hot', 'restart: history knows who used it');
-refused($s->query('DROP INDEX used_a_idx'), qr/auth used it 60 times, last .* ago/, 'restart: and says so');
+refused($s->query('DROP INDEX used_a_idx'), qr/auth use it 60 times, last .* ago/, 'restart: and says so');
 is(verdict($s, 'twin_a_idx'), 'block hot', 'restart: a single captured use is not forgotten');
 unlike(status(), qr/gaps/, 'restart: the counters have missed nothing');
 is(verdict($s, 'young_a_idx'), 'allow cold', 'restart: created under our eyes, never used');
@@ -202,7 +202,7 @@ my $insert = "INSERT INTO guard.known_use (relation_oid, table_oid, relation_nam
 	VALUES ('monthly_a_idx'::regclass, 'monthly'::regclass, 'monthly_a_idx', now() - interval '82 days', now() - interval '20 days', 6, extract(epoch FROM interval '31 days') * 1000000,
 	now() - interval '20 days', 3, 'report', 0, 0, 0, 0)";
 $s->ok($insert);
-refused($s->query('DROP INDEX monthly_a_idx'), qr/report used it 6 times, last 20 days ago/, 'the month-end report of 20 days ago keeps its index');
+refused($s->query('DROP INDEX monthly_a_idx'), qr/report use it 6 times, last 20 days ago/, 'the month-end report of 20 days ago keeps its index');
 $s->ok("UPDATE guard.known_use SET last_use = now() - interval '46 days', first_use = now() - interval '108 days' WHERE relation_name = 'monthly_a_idx'");
 is(verdict($s, 'monthly_a_idx'), 'block hot', 'for 46 quiet days');
 $s->ok("UPDATE guard.known_use SET last_use = now() - interval '47 days', first_use = now() - interval '109 days' WHERE relation_name = 'monthly_a_idx'");
@@ -211,7 +211,7 @@ $s->ok("UPDATE guard.evidence_epoch SET until = now() - interval '45 days' WHERE
 is(verdict($s, 'monthly_a_idx'), 'allow unknown', 'unless nobody was there meanwhile');
 like($s->value("SELECT detail FROM guard.check('monthly_a_idx')"), qr/not observed: 43 days on .*\(failover\)/, 'which is told');
 $s->ok("SET guard.rebuild_limit = 0");
-refused($s->query('DROP INDEX monthly_a_idx'), qr/report used it 6 times, last 47 days ago, but nothing is known of 43 days since/, 'in the refusal, too');
+refused($s->query('DROP INDEX monthly_a_idx'), qr/report use it 6 times, last 47 days ago, but nothing is known of 43 days since/, 'in the refusal, too');
 $s->ok('RESET guard.rebuild_limit');
 
 # ---- a clock that was ahead

@@ -36,7 +36,7 @@ SKIP:
 
 	my $old = session($pool, 'auth/2.9');
 	$old->ok('SELECT c FROM t WHERE a = 42');
-	refused($s->query('DROP INDEX t_a_idx'), qr/: auth needs it until version 2\.10, and runs 2\.9$/, 'before the deployment');
+	refused($s->query('DROP INDEX t_a_idx'), qr/: guard knows that auth needs it until version 2\.10, and runs 2\.9$/, 'before the deployment');
 	$s->ok("SELECT guard.report_deployment('auth', '2.10')");
 	is($s->value(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'auth/2.9' AND state = 'idle'}),
 		1, 'a session of the pool still bears the old name');
@@ -50,7 +50,7 @@ SKIP:
 	is(verdict($s, 't_a_idx'), 'allow stopped', 'nor an old client that wakes up, on other tables');
 	$old->ok('SELECT c FROM t WHERE b = 43');
 	my $result = $s->query('DROP INDEX t_a_idx');
-	refused($result, qr/: auth needs it until version 2\.10, and version 2\.9 is still at work: role \w+, process \d+, last \S+ s ago$/,
+	refused($result, qr/: guard knows that auth needs it until version 2\.10, and version 2\.9 is still at work: role \w+, process \d+, last \S+ s ago$/,
 		'on its table it does, whatever it uses there');
 	like($result->{error}{D}, qr/Version 2\.10 was reported to run everywhere \S+ s ago; version 2\.9 was seen \d+ times?, last .* Its sessions now: process \d+\./,
 		'and is named, with its session');
@@ -103,9 +103,9 @@ $node = guard_server('plain', preload => '');
 $s = session($node);
 make_table($s, $_) foreach qw(t other);
 $s->ok("SELECT guard.add_dependency('t_a_idx', 'auth', '2.10')");
-refused(session($node)->query($_), qr/: auth needs it until version 2\.10, and no deployment of it was reported$/, "not preloaded: $_")
+refused(session($node)->query($_), qr/: guard knows that auth needs it until version 2\.10, and no deployment of it was reported$/, "not preloaded: $_")
   foreach 'DROP INDEX t_a_idx', 'DROP INDEX CONCURRENTLY t_a_idx';
-refused(session($node)->query('DROP TABLE t'), qr/"public\.t" .*: auth needs it until version 2\.10/, 'not preloaded: DROP TABLE');
+refused(session($node)->query('DROP TABLE t'), qr/"public\.t" .*: guard knows that auth needs it until version 2\.10/, 'not preloaded: DROP TABLE');
 $s->ok('CREATE INDEX t_b_idx ON t (b)');
 $s->ok("SELECT guard.add_dependency('t_b_idx', 'auth', '2.10')");
 $s->ok("SELECT guard.approve('t', 'known')");
@@ -117,7 +117,7 @@ $reader->ok('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t');
 $dropper->start('DROP INDEX CONCURRENTLY t_a_idx');
 wait_until($s, 'SELECT wait_event_type IS NOT DISTINCT FROM \'Lock\' FROM pg_stat_activity WHERE pid = ' . $dropper->pid);
 is(verdict($s, 't_b_idx'), 'block dependency', 'by then the index is no longer valid, and the approval is used up');
-refused($s->query('DROP INDEX CONCURRENTLY t_b_idx'), qr/: auth needs it/, 'nobody else can use the approval');
+refused($s->query('DROP INDEX CONCURRENTLY t_b_idx'), qr/: guard knows that auth needs it/, 'nobody else can use the approval');
 $s->ok('SELECT pg_cancel_backend(' . $dropper->pid . ')');
 failed($dropper->result, '57014', qr/canceling/, 'cancelled');
 is(verdict($s, 't_a_idx'), 'allow invalid', 'what is left serves nobody');
@@ -126,7 +126,7 @@ passed(session($node)->query('DROP INDEX CONCURRENTLY t_a_idx'), 'and may go');
 is($s->value('SELECT state FROM guard.approvals'), 'used', 'the approval stays used');
 $s->ok('CREATE INDEX t_a_idx ON t (a)');
 $s->ok("SELECT guard.add_dependency('t_a_idx', 'auth', '2.10')");
-refused(session($node)->query('DROP INDEX t_a_idx'), qr/: auth needs it/, 'once');
+refused(session($node)->query('DROP INDEX t_a_idx'), qr/: guard knows that auth needs it/, 'once');
 
 # A session that ends while it holds one gives it back.
 $s->ok("SELECT guard.approve('t_a_idx', 'again')");
