@@ -41,11 +41,9 @@ static int64
 size_of(const GuardTarget *target)
 {
 	int64		size = 0;
-	ListCell   *lc;
 
-	foreach(lc, target->members)
+	foreach_oid(index, target->members)
 	{
-		Oid			index = lfirst_oid(lc);
 		Relation	rel;
 
 		if (!ConditionalLockRelationOid(index, AccessShareLock))

@@ -114,18 +114,16 @@ guard_evidence_blocks_now(Oid table)
 static bool
 parent_goes(const GuardTarget *target, const GuardShape *shape)
 {
-	ListCell   *lc;
-
 	if (target->through == NULL)
 		return shape->index != target->index;
 	if (strcmp(target->through, shape->table_name) == 0)
 		return false;
-	foreach(lc, get_partition_ancestors(shape->table))
+	foreach_oid(each, get_partition_ancestors(shape->table))
 	{
-		const char *name = get_rel_name(lfirst_oid(lc));
+		const char *name = get_rel_name(each);
 
 		if (name != NULL && strcmp(target->through, name) == 0)
-			return !get_rel_relispartition(lfirst_oid(lc));
+			return !get_rel_relispartition(each);
 	}
 	return true;
 }
@@ -279,12 +277,8 @@ guard_evidence_forget(Oid relation)
 void
 guard_evidence_forget_vanished(TimestampTz unused_since)
 {
-	ListCell   *lc;
-
-	foreach(lc, guard_capture_relations(true))
+	foreach_ptr(GuardCapturedUse, use, guard_capture_relations(true))
 	{
-		GuardCapturedUse *use = lfirst(lc);
-
 		if (use->last_any < unused_since &&
 			!guard_departed_have(use->relation) &&
 			get_rel_relkind(use->relation) == '\0')

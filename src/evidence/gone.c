@@ -96,7 +96,6 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	GuardEvidence *past = palloc0(sizeof(GuardEvidence));
 	GuardObject *object;
 	TimestampTz origin;
-	ListCell   *lc;
 
 	memset(use, 0, sizeof(*use));
 	if (departed != NULL)
@@ -130,10 +129,8 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	use->last_arbiter = past->last_arbiter;
 	use->created_at = past->created_at;
 	use->origin = past->older != 0 ? Min(origin, past->older) : origin;
-	foreach(lc, past->facts)
+	foreach_ptr(const GuardFact, fact, past->facts)
 	{
-		const GuardFact *fact = lfirst(lc);
-
 		use->idle |= guard_evidence_covers(fact, use->origin);
 
 		if (fact->seen == GUARD_SEEN_USED &&

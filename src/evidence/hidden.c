@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "planner/hide/hide.h"
 
@@ -36,11 +37,9 @@ static int64
 covered(List *spans, TimestampTz from, TimestampTz now)
 {
 	int64		sum = 0;
-	ListCell   *lc;
 
-	foreach(lc, spans)
+	foreach_ptr(GuardSpan, span, spans)
 	{
-		GuardSpan  *span = lfirst(lc);
 		TimestampTz begin = Max(span->from, from);
 		TimestampTz end = Min(span->until, now);
 
@@ -61,7 +60,6 @@ guard_hidden_collect(GuardEvidence *evidence)
 {
 	List	   *spans = guard_hide_past(evidence->index);
 	GuardHidden hidden;
-	ListCell   *lc;
 
 	if (!guard_hide_is_current())
 		ereport(ERROR,
@@ -81,9 +79,8 @@ guard_hidden_collect(GuardEvidence *evidence)
 		return;
 
 	list_sort(spans, by_begin);
-	foreach(lc, evidence->facts)
+	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		GuardFact  *fact = lfirst(lc);
 		TimestampTz from = fact->seen == GUARD_SEEN_USED ? fact->last : fact->since;
 
 		if (from != 0 && !fact->of_table)

@@ -255,7 +255,6 @@ guard_moved_collect(GuardEvidence *evidence)
 	List	   *moves = NIL;
 	int			named = -1;
 	int			last = -1;
-	ListCell   *lc;
 
 	(void) guard_store_scan("moved_table", "moved_table_table_oid_idx",
 							MOVED_TABLE_OID, evidence->shape->table,
@@ -280,9 +279,8 @@ guard_moved_collect(GuardEvidence *evidence)
 	/* who bears that name matters only where it ended a use */
 	evidence->move.served = false;
 	evidence->move.heir_table = NULL;
-	foreach(lc, evidence->facts)
+	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		GuardFact  *fact = lfirst(lc);
 		int			which;
 		GuardMove	move;
 		bool		quiet;
@@ -436,12 +434,8 @@ add_schema(List **moves, const char *schema)
 static void
 add_membership(List **moves, AlterTableStmt *stmt)
 {
-	ListCell   *lc;
-
-	foreach(lc, stmt->cmds)
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
 	{
-		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-
 		switch (cmd->subtype)
 		{
 			case AT_DetachPartition:
@@ -514,7 +508,6 @@ read_scans(Oid table, ArrayType **relations, ArrayType **scans)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	int			n = 0;
-	ListCell   *lc;
 
 	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber,
 				F_OIDEQ, ObjectIdGetDatum(table));
@@ -527,11 +520,11 @@ read_scans(Oid table, ArrayType **relations, ArrayType **scans)
 
 	oid_values = palloc(list_length(oids) * sizeof(Datum));
 	scan_values = palloc(list_length(oids) * sizeof(Datum));
-	foreach(lc, oids)
+	foreach_oid(each, oids)
 	{
-		PgStat_StatTabEntry *tab = pgstat_fetch_stat_tabentry(lfirst_oid(lc));
+		PgStat_StatTabEntry *tab = pgstat_fetch_stat_tabentry(each);
 
-		oid_values[n] = ObjectIdGetDatum(lfirst_oid(lc));
+		oid_values[n] = ObjectIdGetDatum(each);
 		scan_values[n++] = Int64GetDatum(tab != NULL ? tab->numscans : 0);
 	}
 	*relations = construct_array(oid_values, n, OIDOID, sizeof(Oid), true,

@@ -386,11 +386,9 @@ find_for_inherited(const GuardEvidence *evidence, Oid table,
 				   GuardReplacement *result)
 {
 	bool		found = false;
-	ListCell   *lc;
 
-	foreach(lc, evidence->facts)
+	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
-		const GuardFact *fact = lfirst(lc);
 		GuardReplacement replacement;
 
 		if (fact->seen != GUARD_SEEN_USED || fact->of_table || fact->moved_away)

@@ -109,12 +109,11 @@ List *
 guard_prediction_pairs(List *indexes)
 {
 	List	   *pairs = NIL;
-	ListCell   *li;
 	ListCell   *lp;
 
-	foreach(li, indexes)
+	foreach_oid(each, indexes)
 	{
-		foreach(lp, guard_whatif_lookup(lfirst_oid(li)))
+		foreach(lp, guard_whatif_lookup(each))
 		{
 			const GuardWhatIf *pair = lfirst(lp);
 			bool		known = false;

@@ -233,13 +233,12 @@ aimed_uses(Oid table, int64 *count, TimestampTz *last)
 {
 	bool		readable = true;
 	GuardCapturedUse use;
-	ListCell   *lc;
 
 	*count = 0;
 	*last = 0;
-	foreach(lc, guard_usage_relations(table))
+	foreach_oid(each, guard_usage_relations(table))
 	{
-		(void) guard_capture_lookup(lfirst_oid(lc), &use);
+		(void) guard_capture_lookup(each, &use);
 		*count += use.aimed_count;
 		*last = Max(*last, use.last_aimed);
 		readable &= !use.unreadable;
@@ -273,7 +272,6 @@ aimed_at(GuardEvidence *evidence)
 	TimestampTz last;
 	int64		others = 0;
 	int			nothers = 0;
-	ListCell   *lc;
 
 	if (!aimed_uses(table, &mine, &last))
 		evidence->unread = true;
@@ -285,13 +283,13 @@ aimed_at(GuardEvidence *evidence)
 	if (!evidence->roles.is_partition && !evidence->roles.is_inheritance_child)
 		return evidence->move.moved && last > evidence->move.at;
 
-	foreach(lc, find_siblings(evidence))
+	foreach_oid(each, find_siblings(evidence))
 	{
 		int64		count;
 
-		if (lfirst_oid(lc) == table)
+		if (each == table)
 			continue;
-		(void) aimed_uses(lfirst_oid(lc), &count, &last);
+		(void) aimed_uses(each, &count, &last);
 		others += count;
 		nothers++;
 	}
@@ -327,17 +325,16 @@ static bool
 written_like_siblings(GuardEvidence *evidence)
 {
 	GuardCapturedUse use;
-	ListCell   *lc;
 
 	if (!guard_capture_lookup(evidence->shape->table, &use) ||
 		use.write_count >= WRITTEN_OFTEN)
 		return false;
-	foreach(lc, find_siblings(evidence))
+	foreach_oid(each, find_siblings(evidence))
 	{
 		GuardCapturedUse sibling;
 
-		if (lfirst_oid(lc) != evidence->shape->table &&
-			guard_capture_lookup(lfirst_oid(lc), &sibling) &&
+		if (each != evidence->shape->table &&
+			guard_capture_lookup(each, &sibling) &&
 			sibling.last_write >= use.last_write &&
 			sibling.write_count >= use.write_count)
 			return true;

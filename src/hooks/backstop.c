@@ -50,12 +50,8 @@ current_frame(void)
 static GuardJudgement *
 find_judgement(GuardFrame *frame, Oid index)
 {
-	ListCell   *lc;
-
-	foreach(lc, frame->judgements)
+	foreach_ptr(GuardJudgement, judgement, frame->judgements)
 	{
-		GuardJudgement *judgement = lfirst(lc);
-
 		if (judgement->target->index == index ||
 			list_member_oid(judgement->target->members, index))
 			return judgement;
@@ -72,20 +68,16 @@ find_judgement(GuardFrame *frame, Oid index)
 static GuardJudgement *
 judged_with_parts(GuardFrame *frame, GuardDropped *dropped, bool *pending)
 {
-	ListCell   *lc;
-
-	foreach(lc, get_rel_relispartition(dropped->index) ?
+	foreach_oid(each, get_rel_relispartition(dropped->index) ?
 			get_partition_ancestors(dropped->index) : NIL)
 	{
-		GuardJudgement *judgement = find_judgement(frame, lfirst_oid(lc));
+		GuardJudgement *judgement = find_judgement(frame, each);
 
 		if (judgement != NULL)
 			return judgement;
 	}
-	foreach(lc, frame->pending)
+	foreach_ptr(GuardPending, part, frame->pending)
 	{
-		GuardPending *part = lfirst(lc);
-
 		if (!list_member_oid(part->parents, dropped->index))
 			continue;
 		part->wholes = lappend(part->wholes, dropped);
@@ -139,12 +131,8 @@ judge_one(GuardFrame *frame, Oid index, GuardRoute route)
 static void
 renew(GuardJudgement *judgement, const GuardVerdict *fresh)
 {
-	ListCell   *lc;
-
-	foreach(lc, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		GuardVerdict *verdict = lfirst(lc);
-
 		if (verdict->evidence->index == fresh->evidence->index)
 			*verdict = *fresh;
 	}
@@ -242,14 +230,10 @@ judge_now(GuardFrame *frame, GuardDropped *dropped)
 static void
 intend_by_plan(const GuardDropped *dropped)
 {
-	ListCell   *lc;
-
 	if (dropped == NULL || dropped->judgement == NULL)
 		return;
-	foreach(lc, dropped->judgement->verdicts)
+	foreach_ptr(const GuardVerdict, verdict, dropped->judgement->verdicts)
 	{
-		const GuardVerdict *verdict = lfirst(lc);
-
 		if (verdict->reason == GUARD_REASON_REPLACED &&
 			verdict->evidence->index == dropped->index &&
 			verdict->evidence->replacement.match == GUARD_MATCH_PLAN &&
@@ -394,17 +378,14 @@ guard_backstop_drops_table(Oid table)
 {
 	GuardFrame *frame = guard_frame_top();
 	MemoryContext old;
-	ListCell   *lc;
 
 	if (frame == NULL)
 		return;
 	old = MemoryContextSwitchTo(frame->context);
 	frame->gone = lappend_oid(frame->gone, table);
 	MemoryContextSwitchTo(old);
-	foreach(lc, frame->pending)
+	foreach_ptr(GuardPending, pending, frame->pending)
 	{
-		GuardPending *pending = lfirst(lc);
-
 		if (pending->table == table)
 			pending->table_goes = true;
 	}
@@ -463,12 +444,9 @@ void
 guard_backstop_judge(GuardFrame *frame)
 {
 	List	   *judgements = NIL;
-	ListCell   *lc;
-	ListCell   *whole;
 
-	foreach(lc, frame->pending)
+	foreach_ptr(GuardPending, pending, frame->pending)
 	{
-		GuardPending *pending = lfirst(lc);
 		GuardJudgement *judgement = pending->table_goes ? pending->with_table :
 			pending->alone;
 
@@ -476,10 +454,8 @@ guard_backstop_judge(GuardFrame *frame)
 			guard_check_parent_goes(judgement);
 		pending->dropped->judgement = judgement;
 		guard_judging_claim(frame, judgement);
-		foreach(whole, pending->wholes)
+		foreach_ptr(GuardDropped, dropped, pending->wholes)
 		{
-			GuardDropped *dropped = lfirst(whole);
-
 			if (dropped->judgement == NULL ||
 				judgement->verdict.decision != GUARD_ALLOW)
 				dropped->judgement = judgement;

@@ -52,11 +52,8 @@ record_not_rebuilt(GuardFrame *frame, GuardShape *shape)
 static void
 record_rebuilt(GuardFrame *frame)
 {
-	ListCell   *lc;
-
-	foreach(lc, frame->rebuilt)
+	foreach_ptr(GuardRebuilt, rebuilt, frame->rebuilt)
 	{
-		GuardRebuilt *rebuilt = lfirst(lc);
 		Oid			successor = get_relname_relid(rebuilt->name,
 												  get_rel_namespace(rebuilt->table));
 
@@ -81,14 +78,11 @@ record_rebuilt(GuardFrame *frame)
 static void
 record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 {
-	ListCell   *lc;
-
 	/* it was hidden first, and the heir has been written down since then */
 	if (guard_softdrop_is_own_drop(dropped->index))
 		return;
-	foreach(lc, dropped->judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, dropped->judgement->verdicts)
 	{
-		GuardVerdict *verdict = lfirst(lc);
 		const GuardEvidence *evidence = verdict->evidence;
 
 		if (evidence->index != dropped->index)
@@ -126,12 +120,9 @@ static void
 record_dropped(GuardFrame *frame)
 {
 	List	   *gone = list_copy(frame->gone);
-	ListCell   *lc;
 
-	foreach(lc, frame->dropped)
+	foreach_ptr(GuardDropped, dropped, frame->dropped)
 	{
-		GuardDropped *dropped = lfirst(lc);
-
 		if (dropped->judgement != NULL)
 		{
 			const GuardObject *object = dropped->judgement->verdict.evidence->object;
@@ -145,9 +136,9 @@ record_dropped(GuardFrame *frame)
 		guard_softdrop_gone(dropped->index);
 		guard_evidence_forget(dropped->index);
 	}
-	foreach(lc, frame->gone)
+	foreach_oid(each, frame->gone)
 	{
-		guard_evidence_forget(lfirst_oid(lc));
+		guard_evidence_forget(each);
 	}
 	guard_identity_gone(gone);
 }
@@ -169,12 +160,9 @@ static void
 record_created(GuardFrame *frame)
 {
 	List	   *created = NIL;
-	ListCell   *lc;
 
-	foreach(lc, frame->created)
+	foreach_oid(relation, frame->created)
 	{
-		Oid			relation = lfirst_oid(lc);
-
 		/*
 		 * Whoever asks for the index of a table's OID leaves a negative cache
 		 * entry that nothing removes: a leak in sessions that make temporary

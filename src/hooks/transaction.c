@@ -201,11 +201,8 @@ record_heir(void *arg)
 static bool
 made_up(Remembered *entry, char **why)
 {
-	ListCell   *lc;
-
-	foreach(lc, entry->judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, entry->judgement->verdicts)
 	{
-		GuardVerdict *verdict = lfirst(lc);
 		GuardReplacement replacement;
 		Heir		heir;
 

@@ -414,14 +414,10 @@ use_index(Script *script, ScriptRelation *table, Constraint *constraint)
 static void
 reindex(Script *script, ReindexStmt *stmt)
 {
-	ListCell   *lc;
-
 	if (script->transaction == 0)
 		return;
-	foreach(lc, stmt->params)
+	foreach_ptr(DefElem, option, stmt->params)
 	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
 		if (strcmp(option->defname, "concurrently") == 0 && defGetBoolean(option))
 			guard_review_advise(guard_review_statement_row(script),
 								"REINDEX CONCURRENTLY cannot run inside a transaction block: take it out of the transaction%s.",
@@ -454,14 +450,11 @@ alter_table(Script *script, AlterTableStmt *stmt)
 {
 	ScriptRelation *relation = guard_script_find_var(script, stmt->relation,
 													 SCRIPT_TABLES SCRIPT_INDEXES);
-	ListCell   *lc;
 
 	if (relation == NULL)
 		return;
-	foreach(lc, stmt->cmds)
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
 	{
-		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-
 		/* an index has no columns and constraints of its own */
 		if (relation->table != NULL && cmd->subtype != AT_AttachPartition)
 			continue;

@@ -23,6 +23,7 @@
 #include "parser/parser.h"
 #include "utils/builtins.h"
 
+#include "compat/list.h"
 #include "review/script.h"
 
 /* Where the columns of an expression are looked up; NULL for a real index's. */
@@ -337,15 +338,11 @@ append_bool(StringInfo buf, BoolExpr *expr, const Naming *naming)
 static bool
 append_case(StringInfo buf, CaseExpr *expr, const Naming *naming)
 {
-	ListCell   *lc;
-
 	appendStringInfoString(buf, "case(");
 	if (!append_node(buf, (Node *) expr->arg, naming))
 		return false;
-	foreach(lc, expr->args)
+	foreach_ptr(CaseWhen, when, expr->args)
 	{
-		CaseWhen   *when = lfirst_node(CaseWhen, lc);
-
 		appendStringInfoString(buf, " when ");
 		if (!append_node(buf, (Node *) when->expr, naming))
 			return false;

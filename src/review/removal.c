@@ -538,13 +538,10 @@ static void
 answer_for_others(Script *script, GuardReviewRow *row, GuardTarget *target,
 				  ScriptRelation *created)
 {
-	ListCell   *lc;
-
 	/* a real index serves on its own table, where policy has found it */
-	foreach(lc, created != NULL ? script->removals :
+	foreach_ptr(ScriptRemoval, removal, created != NULL ? script->removals :
 			guard_script_find_oid(script, target->index)->table->removals)
 	{
-		ScriptRemoval *removal = lfirst(lc);
 		bool		leans = false;
 		ListCell   *lm;
 

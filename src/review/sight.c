@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 
 #include "compat/compat.h"
+#include "compat/list.h"
 #include "review/script.h"
 
 static const char *obstacle_in_query(Node *query);
@@ -99,12 +100,8 @@ guard_sight_obstacle(Node *stmt)
 static const char *
 obstacle_in_explain(ExplainStmt *stmt)
 {
-	ListCell   *lc;
-
-	foreach(lc, stmt->options)
+	foreach_ptr(DefElem, option, stmt->options)
 	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
 		if (strcmp(option->defname, "analyze") == 0 && defGetBoolean(option))
 			return guard_sight_obstacle(stmt->query);
 	}

@@ -271,13 +271,10 @@ static char *
 options_text(List *options)
 {
 	StringInfoData buf;
-	ListCell   *lc;
 
 	initStringInfo(&buf);
-	foreach(lc, options)
+	foreach_ptr(DefElem, option, options)
 	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
 		appendStringInfo(&buf, "%s%s=%s", buf.len > 0 ? ", " : "",
 						 option->defname,
 						 quote_literal_cstr(option->arg ? defGetString(option) : "true"));
@@ -288,12 +285,8 @@ options_text(List *options)
 static int
 brin_range(List *options)
 {
-	ListCell   *lc;
-
-	foreach(lc, options)
+	foreach_ptr(DefElem, option, options)
 	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
 		if (strcmp(option->defname, "pages_per_range") == 0 && option->arg)
 			return atoi(defGetString(option));
 	}

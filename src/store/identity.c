@@ -389,17 +389,16 @@ write_shapes(List *indexes)
 {
 	List	   *described = NIL;
 	List	   *shapes = NIL;
-	ListCell   *lc;
 
 	if (guard_identity_describe == NULL)
 		return;
-	foreach(lc, indexes)
+	foreach_oid(each, indexes)
 	{
-		char	   *shape = guard_identity_describe(lfirst_oid(lc));
+		char	   *shape = guard_identity_describe(each);
 
 		if (shape == NULL)
 			continue;
-		described = lappend_oid(described, lfirst_oid(lc));
+		described = lappend_oid(described, each);
 		shapes = lappend(shapes, shape);
 	}
 	if (shapes != NIL)
@@ -532,25 +531,24 @@ correct(List *relations)
 	bool		any = list_member_oid(relations, InvalidOid);
 	List	   *stale = NIL;
 	List	   *indexes = NIL;
-	ListCell   *lc;
 
-	foreach(lc, relations)
+	foreach_oid(each, relations)
 	{
-		bool		is_index = guard_catalog_is_index(lfirst_oid(lc));
+		bool		is_index = guard_catalog_is_index(each);
 
 		stale = add_stale(stale, is_index ?
 						  guard_rows_by_key(OBJECT, "object_index_oid_idx", OBJECT_INDEX,
-											P_OID(lfirst_oid(lc))) :
+											P_OID(each)) :
 						  guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE,
-											P_OID(lfirst_oid(lc))));
+											P_OID(each)));
 	}
 	if ((stale == NIL && !any) || !may_write())
 		return;
 	correct_names(any ? NIL : stale);
-	foreach(lc, stale)
+	foreach_oid(each, stale)
 	{
-		if (guard_catalog_is_index(lfirst_oid(lc)))
-			indexes = lappend_oid(indexes, lfirst_oid(lc));
+		if (guard_catalog_is_index(each))
+			indexes = lappend_oid(indexes, each);
 	}
 	write_shapes(indexes);
 }
@@ -582,18 +580,14 @@ guard_identity_follow(Oid relation)
 	List	   *objects = read_indexes(guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE,
 														 P_OID(OidIsValid(table) ? table : relation)));
 	List	   *present = NIL;
-	ListCell   *lc;
 
-	foreach(lc, objects)
+	foreach_ptr(const GuardObject, object, objects)
 	{
-		const GuardObject *object = lfirst(lc);
-
 		if (object->gone_at == 0)
 			present = lappend_oid(present, object->index);
 	}
-	foreach(lc, objects)
+	foreach_ptr(const GuardObject, object, objects)
 	{
-		const GuardObject *object = lfirst(lc);
 		Oid			now = guard_identity_resolve(object);
 
 		if (OidIsValid(now) && !list_member_oid(present, now))
@@ -618,10 +612,8 @@ guard_identity_became(Oid old, Oid successor)
 void
 guard_identity_renamed(List *relations)
 {
-	ListCell   *lc;
-
-	foreach(lc, relations)
-		guard_identity_follow(lfirst_oid(lc));
+	foreach_oid(each, relations)
+		guard_identity_follow(each);
 	correct(relations);
 }
 

@@ -89,10 +89,9 @@ guard_param_oids(const List *oids)
 {
 	Datum	   *elements = palloc((list_length(oids) + 1) * sizeof(Datum));
 	int			n = 0;
-	ListCell   *lc;
 
-	foreach(lc, oids)
-		elements[n++] = ObjectIdGetDatum(lfirst_oid(lc));
+	foreach_oid(each, oids)
+		elements[n++] = ObjectIdGetDatum(each);
 	return guard_param_array(OIDOID, elements, NULL, n);
 }
 

@@ -117,12 +117,8 @@ by_time(const ListCell *a, const ListCell *b)
 static void
 apply_deployments(GuardDependency *dependency, List *deployments)
 {
-	ListCell   *lc;
-
-	foreach(lc, deployments)
+	foreach_ptr(Deployment, deployment, deployments)
 	{
-		Deployment *deployment = lfirst(lc);
-
 		if (!guard_services_same(deployment->service, dependency->service))
 			continue;
 		dependency->deployed = deployment->version;
@@ -145,15 +141,10 @@ apply_deployments(GuardDependency *dependency, List *deployments)
 static void
 find_old_version(GuardEvidence *evidence, GuardDependency *dependency)
 {
-	ListCell   *lr;
-	ListCell   *lc;
-
-	foreach(lr, guard_usage_relations(evidence->shape->table))
+	foreach_oid(each, guard_usage_relations(evidence->shape->table))
 	{
-		foreach(lc, guard_capture_services(lfirst_oid(lr), &evidence->unread))
+		foreach_ptr(GuardCapturedService, captured, guard_capture_services(each, &evidence->unread))
 		{
-			GuardCapturedService *captured = lfirst(lc);
-
 			if (captured->mine || captured->version[0] == '\0' ||
 				captured->last <= dependency->old_last ||
 				!guard_services_same(captured->service, dependency->service) ||
@@ -177,11 +168,9 @@ static TimestampTz
 released_since(const GuardEvidence *evidence, const GuardServiceUse *use)
 {
 	TimestampTz since = 0;
-	ListCell   *lc;
 
-	foreach(lc, evidence->dependencies)
+	foreach_ptr(const GuardDependency, dependency, evidence->dependencies)
 	{
-		const GuardDependency *dependency = lfirst(lc);
 		TimestampTz at;
 
 		if (!guard_services_same(dependency->service, use->service))
@@ -209,12 +198,9 @@ mark_released(const GuardEvidence *evidence, GuardFact *fact)
 	int64		all = 0;
 	int64		count = 0;
 	TimestampTz last = 0;
-	ListCell   *lc;
 
-	foreach(lc, fact->services)
+	foreach_ptr(GuardServiceUse, use, fact->services)
 	{
-		GuardServiceUse *use = lfirst(lc);
-
 		all += use->count;
 		use->released_at = released_since(evidence, use);
 		if (use->released_at != 0 && use->last < use->released_at)
@@ -240,25 +226,20 @@ void
 guard_dependencies_collect(GuardEvidence *evidence)
 {
 	List	   *deployments;
-	ListCell   *lc;
 
 	read_dependencies(evidence);
 	if (evidence->dependencies == NIL)
 		return;
 	deployments = read_deployments();
 	list_sort(deployments, by_time);
-	foreach(lc, evidence->dependencies)
+	foreach_ptr(GuardDependency, dependency, evidence->dependencies)
 	{
-		GuardDependency *dependency = lfirst(lc);
-
 		apply_deployments(dependency, deployments);
 		if (dependency->released_at != 0)
 			find_old_version(evidence, dependency);
 	}
-	foreach(lc, evidence->facts)
+	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		GuardFact  *fact = lfirst(lc);
-
 		if (fact->seen == GUARD_SEEN_USED)
 			mark_released(evidence, fact);
 	}
@@ -349,14 +330,12 @@ guard_dependencies_incomparable(const char *service, const char *version)
 static Oid
 heir_on_table(Oid heir, Oid table)
 {
-	ListCell   *lc;
-
 	if (!get_rel_relispartition(heir))
 		return heir;
-	foreach(lc, get_partition_ancestors(heir))
+	foreach_oid(each, get_partition_ancestors(heir))
 	{
-		if (IndexGetRelation(lfirst_oid(lc), true) == table)
-			return lfirst_oid(lc);
+		if (IndexGetRelation(each, true) == table)
+			return each;
 	}
 	return heir;
 }
@@ -364,13 +343,10 @@ heir_on_table(Oid heir, Oid table)
 void
 guard_dependencies_move(const GuardEvidence *gone, Oid heir)
 {
-	ListCell   *lc;
-
 	if (get_rel_relkind(heir) == '\0')
 		return;
-	foreach(lc, gone->dependencies)
+	foreach_ptr(const GuardDependency, dependency, gone->dependencies)
 	{
-		const GuardDependency *dependency = lfirst(lc);
 		Oid			to = heir;
 
 		if (dependency->inherited && OidIsValid(dependency->table))

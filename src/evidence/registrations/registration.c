@@ -50,20 +50,19 @@ typedef struct Kin
 static List *
 add_kin(List *kin, Oid relation, bool is_index)
 {
-	ListCell   *lc;
 	bool		parent = false;
 
-	foreach(lc, guard_catalog_lineage(relation))
+	foreach_oid(each, guard_catalog_lineage(relation))
 	{
 		Kin		   *one = palloc0(sizeof(Kin));
-		Oid			table = is_index ? guard_catalog_table(lfirst_oid(lc)) : lfirst_oid(lc);
+		Oid			table = is_index ? guard_catalog_table(each) : each;
 
-		one->relation = lfirst_oid(lc);
+		one->relation = each;
 		one->parent = parent;
 		one->schema = get_namespace_name(get_rel_namespace(table));
 		one->table = get_rel_name(table);
-		one->index = is_index ? get_rel_name(lfirst_oid(lc)) : NULL;
-		one->object = guard_identity_of(lfirst_oid(lc));
+		one->index = is_index ? get_rel_name(each) : NULL;
+		one->object = guard_identity_of(each);
 		if (one->schema != NULL && one->table != NULL)
 			kin = lappend(kin, one);
 		parent = true;

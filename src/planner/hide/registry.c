@@ -73,14 +73,13 @@ static void
 invalidate_tables(const GuardHideRow *row)
 {
 	Oid			root;
-	ListCell   *lc;
 
 	invalidate_table(row->object->table);
 	root = row->partitioned ? guard_identity_resolve(row->object) : InvalidOid;
 	if (!OidIsValid(root))
 		return;
-	foreach(lc, find_all_inheritors(root, NoLock, NULL))
-		invalidate_table(guard_catalog_table(lfirst_oid(lc)));
+	foreach_oid(each, find_all_inheritors(root, NoLock, NULL))
+		invalidate_table(guard_catalog_table(each));
 }
 
 static bool

@@ -30,11 +30,10 @@ List *
 guard_hide_past(Oid index)
 {
 	List	   *spans = NIL;
-	ListCell   *lc;
 
-	foreach(lc, guard_catalog_lineage(index))
+	foreach_oid(each, guard_catalog_lineage(index))
 	{
-		GuardObject *object = guard_identity_of(lfirst_oid(lc));
+		GuardObject *object = guard_identity_of(each);
 		GuardRows  *rows;
 
 		if (object == NULL)
