@@ -69,7 +69,7 @@ static GuardJudgement *
 judged_with_parts(GuardFrame *frame, GuardDropped *dropped, bool *pending)
 {
 	foreach_oid(each, get_rel_relispartition(dropped->index) ?
-			get_partition_ancestors(dropped->index) : NIL)
+				get_partition_ancestors(dropped->index) : NIL)
 	{
 		GuardJudgement *judgement = find_judgement(frame, each);
 

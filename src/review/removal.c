@@ -540,7 +540,7 @@ answer_for_others(Script *script, GuardReviewRow *row, GuardTarget *target,
 {
 	/* a real index serves on its own table, where policy has found it */
 	foreach_ptr(ScriptRemoval, removal, created != NULL ? script->removals :
-			guard_script_find_oid(script, target->index)->table->removals)
+				guard_script_find_oid(script, target->index)->table->removals)
 	{
 		bool		leans = false;
 		ListCell   *lm;

@@ -44,7 +44,7 @@ is_full(int fd, off64_t end)
 ssize_t
 pwrite64(int fd, const void *buf, size_t n, off64_t offset)
 {
-	ssize_t		(*real) (int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
+	ssize_t(*real) (int, const void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pwrite64");
 
 	if (is_full(fd, offset + n))
 	{
@@ -57,7 +57,7 @@ pwrite64(int fd, const void *buf, size_t n, off64_t offset)
 ssize_t
 pwritev64(int fd, const struct iovec *iov, int count, off64_t offset)
 {
-	ssize_t		(*real) (int, const struct iovec *, int, off64_t) = dlsym(RTLD_NEXT, "pwritev64");
+	ssize_t(*real) (int, const struct iovec *, int, off64_t) = dlsym(RTLD_NEXT, "pwritev64");
 	off64_t		end = offset;
 
 	for (int i = 0; i < count; i++)
