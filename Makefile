@@ -9,6 +9,7 @@
 #   make check-postgres          PostgreSQL's own regression tests, with guard loaded (long); ASSERT='15 18' builds servers with
 #                                assertions for it.  make check PG_CONFIG=$(test/assert_server 18) runs ours on such a one
 #   make check-chain             random sequences of events: the index that traffic needs stays, whatever happens; CHAIN_SECS=60
+#   make check-judge             verdicts on tables, indexes and statements drawn at random, against a twin without guard; JUDGE_SECS=60
 #   make fuzz                    libFuzzer and a mutator of SQL on what reads other people's words; FUZZ_SECS=60
 #   make check-source            what can be seen without running: ASCII, layout, names, comments, citations, layers, links
 #   make reference               write doc/settings.md and doc/functions.md anew, from what guard itself says
@@ -31,7 +32,7 @@
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.control)
 
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
-SELF_SUFFICIENT = check check-all check-chain check-clients check-histories check-packages check-postgres check-source indent reference fuzz demo bench deb
+SELF_SUFFICIENT = check check-all check-chain check-judge check-clients check-histories check-packages check-postgres check-source indent reference fuzz demo bench deb
 # Nor do these.
 TOOLS = guard_review guard_review.1 guard.7 install-tools uninstall-tools
 SELF_SUFFICIENT += $(TOOLS)
@@ -45,6 +46,8 @@ check-all:
 	$(RUN) test/matrix $(MAKEOVERRIDES)
 check-chain:
 	$(RUN) env $(MAKEOVERRIDES) test/chain/run
+check-judge:
+	$(RUN) env $(MAKEOVERRIDES) test/judge/run
 check-clients:
 	$(RUN) test/clients/run
 check-histories:
