@@ -267,11 +267,8 @@ guard_evidence_rebuilt(Oid old, Oid successor)
 void
 guard_evidence_forget(Oid relation)
 {
-	Oid			types[] = {OIDOID};
-	Datum		values[] = {ObjectIdGetDatum(relation)};
-
-	guard_store_execute("DELETE FROM guard.moved_table WHERE table_oid OPERATOR(pg_catalog.=) $1",
-						1, types, values, NULL);
+	guard_query_execute("DELETE FROM guard.moved_table WHERE table_oid = $1",
+						P_OID(relation));
 }
 
 void

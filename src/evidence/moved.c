@@ -100,22 +100,6 @@ get_value(HeapTuple tuple, int attnum, TupleDesc desc)
 	return heap_getattr(tuple, attnum, desc, &isnull);
 }
 
-static bool
-read_move(HeapTuple tuple, TupleDesc desc, void *arg)
-{
-	List	  **moves = arg;
-	NotedMove  *move = palloc(sizeof(NotedMove));
-
-	move->at = DatumGetTimestampTz(get_value(tuple, MOVED_AT, desc));
-	move->old_schema = pstrdup(NameStr(*DatumGetName(get_value(tuple, MOVED_OLD_SCHEMA, desc))));
-	move->old_name = pstrdup(NameStr(*DatumGetName(get_value(tuple, MOVED_OLD_NAME, desc))));
-	move->how = DatumGetChar(get_value(tuple, MOVED_HOW, desc));
-	move->relations = DatumGetArrayTypePCopy(get_value(tuple, MOVED_RELATIONS, desc));
-	move->scans = DatumGetArrayTypePCopy(get_value(tuple, MOVED_SCANS, desc));
-	*moves = lappend(*moves, move);
-	return true;
-}
-
 static int
 by_time(const ListCell *a, const ListCell *b)
 {
@@ -123,6 +107,32 @@ by_time(const ListCell *a, const ListCell *b)
 	TimestampTz tb = ((NotedMove *) lfirst(b))->at;
 
 	return ta < tb ? -1 : ta > tb ? 1 : 0;
+}
+
+/*
+ * The moves of a table, the latest last.
+ */
+static List *
+read_moves(Oid table)
+{
+	List	   *moves = NIL;
+	GuardRows  *rows = guard_rows_by_key("moved_table", "moved_table_table_oid_idx",
+										 MOVED_TABLE_OID, P_OID(table));
+
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		NotedMove  *move = palloc(sizeof(NotedMove));
+
+		move->at = guard_rows_time(rows, MOVED_AT);
+		move->old_schema = guard_rows_text(rows, MOVED_OLD_SCHEMA);
+		move->old_name = guard_rows_text(rows, MOVED_OLD_NAME);
+		move->how = DatumGetChar(get_value(rows->tuple, MOVED_HOW, rows->desc));
+		move->relations = DatumGetArrayTypePCopy(get_value(rows->tuple, MOVED_RELATIONS, rows->desc));
+		move->scans = DatumGetArrayTypePCopy(get_value(rows->tuple, MOVED_SCANS, rows->desc));
+		moves = lappend(moves, move);
+	}
+	list_sort(moves, by_time);
+	return moves;
 }
 
 /*
@@ -252,17 +262,13 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 void
 guard_moved_collect(GuardEvidence *evidence)
 {
-	List	   *moves = NIL;
+	List	   *moves = read_moves(evidence->shape->table);
 	int			named = -1;
 	int			last = -1;
 
-	(void) guard_store_scan("moved_table", "moved_table_table_oid_idx",
-							MOVED_TABLE_OID, evidence->shape->table,
-							read_move, &moves);
 	evidence->attached_at = guard_departed_lost(evidence->shape->table);
 	if (moves == NIL)
 		return;
-	list_sort(moves, by_time);
 	for (int i = 0; i < list_length(moves); i++)
 	{
 		const NotedMove *move = list_nth(moves, i);
@@ -320,15 +326,12 @@ List *
 guard_moved_former_names(Oid table)
 {
 	GuardObject *object = guard_identity_of(table);
-	List	   *moves = NIL;
+	List	   *moves = read_moves(table);
 	List	   *names = NIL;
 
 	if (object != NULL && table_by_name(object->schema, object->table_name) != table)
 		names = list_make1(make_former_name(object->schema, object->table_name,
 											GetCurrentTimestamp()));
-	(void) guard_store_scan("moved_table", "moved_table_table_oid_idx",
-							MOVED_TABLE_OID, table, read_move, &moves);
-	list_sort(moves, by_time);
 	for (int i = list_length(moves) - 1; i >= 0; i--)
 	{
 		NotedMove  *move = list_nth(moves, i);

@@ -57,22 +57,6 @@ guard_softdrop_state_name(GuardSoftDropState state)
 	return state_names[state];
 }
 
-/*
- * Which of "n" names is it?  None has no name.
- */
-static int
-number_of(const char *name, const char *const *names, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (name == names[i] ||
-			(name != NULL && names[i] != NULL && strcmp(names[i], name) == 0))
-			return i;
-	}
-	elog(ERROR, "\"%s\" is neither a state nor a step of a soft drop", name);
-	return 0;
-}
-
 List *
 guard_softdrop_indexes(const GuardSoftDrop *drop)
 {
@@ -130,9 +114,9 @@ guard_softdrop_is_open(Oid index)
 								 SOFTDROP_INDEX, P_OID(candidate));
 		while (rows != NULL && guard_rows_next(rows))
 		{
-			if (number_of(guard_rows_text(rows, SOFTDROP_STATE), state_names,
-						  lengthof(state_names)) <= GUARD_SOFTDROP_HIDDEN)
-				open = true;
+			const char *state = guard_rows_text(rows, SOFTDROP_STATE);
+
+			open |= strcmp(state, "waiting") == 0 || strcmp(state, "hidden") == 0;
 		}
 	}
 	return open;
@@ -140,75 +124,61 @@ guard_softdrop_is_open(Oid index)
 
 /* ---- one row ---- */
 
-typedef enum ColumnType
-{
-	COLUMN_OID,
-	COLUMN_INT4,
-	COLUMN_INT8,
-	COLUMN_BOOL,
-	COLUMN_TIME,
-	COLUMN_TEXT,
-	COLUMN_STATE,
-	COLUMN_STEP
-} ColumnType;
-
-#define COLUMN(name, type, member) {name, type, offsetof(GuardSoftDrop, member)}
+#define COLUMN(type, name, member) GUARD_COLUMN(GuardSoftDrop, type, name, member)
+#define WORD(name, member, words) GUARD_COLUMN_OF_WORDS(GuardSoftDrop, name, member, words)
 
 /* What is read of it; from WRITTEN on also what is written. */
-static const struct
-{
-	const char *name;
-	ColumnType	type;
-	size_t		offset;
-}			columns[] = {
-
-	COLUMN("id", COLUMN_INT8, id),
-	COLUMN("table_oid", COLUMN_OID, table),
-	COLUMN("index_schema", COLUMN_TEXT, schema),
-	COLUMN("index_name", COLUMN_TEXT, name),
-	COLUMN("partitioned", COLUMN_BOOL, partitioned),
-	COLUMN("dropped_at", COLUMN_TIME, dropped_at),
-	COLUMN("login_role", COLUMN_OID, login_role),
-	COLUMN("dropped_by", COLUMN_TEXT, dropped_by),
+static const GuardColumn columns[] = {
+	COLUMN(INT8, "id", id),
+	COLUMN(OID, "table_oid", table),
+	COLUMN(TEXT, "index_schema", schema),
+	COLUMN(TEXT, "index_name", name),
+	COLUMN(BOOL, "partitioned", partitioned),
+	COLUMN(TIME, "dropped_at", dropped_at),
+	COLUMN(OID, "login_role", login_role),
+	COLUMN(TEXT, "dropped_by", dropped_by),
 #define WRITTEN 8
-	COLUMN("state", COLUMN_STATE, state),
-	COLUMN("index_oid", COLUMN_OID, index),
-	COLUMN("state_since", COLUMN_TIME, state_since),
-	COLUMN("state_reason", COLUMN_TEXT, state_reason),
-	COLUMN("next_step", COLUMN_TEXT, next_step),
-	COLUMN("next_at", COLUMN_TIME, next_at),
-	COLUMN("due_at", COLUMN_TIME, due_at),
-	COLUMN("hidden_at", COLUMN_TIME, hidden_at),
-	COLUMN("watched", COLUMN_INT8, watched),
-	COLUMN("trial", COLUMN_INT8, trial),
-	COLUMN("last_visit", COLUMN_TIME, last_visit),
-	COLUMN("long_step", COLUMN_STEP, long_step),
-	COLUMN("attempts", COLUMN_INT4, attempts),
-	COLUMN("last_attempt", COLUMN_TIME, last_attempt),
-	COLUMN("last_error", COLUMN_TEXT, last_error),
-	COLUMN("drop_started_at", COLUMN_TIME, drop_started_at),
-	COLUMN("restore_wanted", COLUMN_BOOL, restore_wanted),
-	COLUMN("name_wanted", COLUMN_BOOL, name_wanted),
-	COLUMN("approved_at", COLUMN_TIME, approved_at),
-	COLUMN("compared", COLUMN_BOOL, compared),
-	COLUMN("needed_since", COLUMN_TIME, needed_since),
-	COLUMN("untold", COLUMN_TEXT, untold),
+	WORD("state", state, state_names),
+	COLUMN(OID, "index_oid", index),
+	COLUMN(TIME, "state_since", state_since),
+	COLUMN(TEXT, "state_reason", state_reason),
+	COLUMN(TEXT, "next_step", next_step),
+	COLUMN(TIME, "next_at", next_at),
+	COLUMN(TIME, "due_at", due_at),
+	COLUMN(TIME, "hidden_at", hidden_at),
+	COLUMN(INT8, "watched", watched),
+	COLUMN(INT8, "trial", trial),
+	COLUMN(TIME, "last_visit", last_visit),
+	WORD("long_step", long_step, step_names),
+	COLUMN(INT4, "attempts", attempts),
+	COLUMN(TIME, "last_attempt", last_attempt),
+	COLUMN(TEXT, "last_error", last_error),
+	COLUMN(TIME, "drop_started_at", drop_started_at),
+	COLUMN(BOOL, "restore_wanted", restore_wanted),
+	COLUMN(BOOL, "name_wanted", name_wanted),
+	COLUMN(TIME, "approved_at", approved_at),
+	COLUMN(BOOL, "compared", compared),
+	COLUMN(TIME, "needed_since", needed_since),
+	COLUMN(TEXT, "untold", untold),
 };
 
-/*
- * Their names, from "first" on, each behind a prefix.
- */
-static char *
-column_list(int first, const char *prefix)
-{
-	StringInfoData buf;
+#define PART(type, name, member) GUARD_COLUMN(GuardSoftDropPart, type, name, member)
 
-	initStringInfo(&buf);
-	for (int i = first; i < lengthof(columns); i++)
-		appendStringInfo(&buf, "%s%s%s", i > first ? ", " : "", prefix,
-						 columns[i].name);
-	return buf.data;
-}
+/* What is read of each of its parts. */
+static const GuardColumn part_columns[] = {
+	PART(OID, "oid", index),
+	PART(OID, "\"table\"", table),
+	PART(OID, "parent", parent),
+	PART(OID, "was", was),
+	PART(BOOL, "partitioned", partitioned),
+	PART(BOOL, "clustered", clustered),
+	PART(TEXT, "old_name", old_name),
+	PART(TEXT, "holding_name", holding_name),
+	PART(TEXT, "comment", comment),
+	PART(TEXT, "definition", definition),
+	PART(TEXT, "tablespace", tablespace),
+	PART(TEXT, "statistics", statistics)
+};
 
 static List *
 read_parts(int64 id)
@@ -224,58 +194,12 @@ read_parts(int64 id)
 	{
 		GuardSoftDropPart *part = palloc0(sizeof(GuardSoftDropPart));
 
-		part->table = guard_rows_oid(rows, 2);
-		part->parent = guard_rows_oid(rows, 3);
-		part->was = part->defined_by = guard_rows_oid(rows, 4);
-		part->partitioned = guard_rows_bool(rows, 5);
-		part->clustered = guard_rows_bool(rows, 6);
-		part->old_name = guard_rows_text(rows, 7);
-		part->holding_name = guard_rows_text(rows, 8);
-		part->comment = guard_rows_text(rows, 9);
-		part->definition = guard_rows_text(rows, 10);
-		part->tablespace = guard_rows_text(rows, 11);
-		part->statistics = guard_rows_text(rows, 12);
-		part->index = guard_identity_index(part->table, guard_rows_oid(rows, 1),
-										   part->holding_name);
+		guard_record_read(part_columns, lengthof(part_columns), rows, part);
+		part->defined_by = part->was;
+		part->index = guard_identity_index(part->table, part->index, part->holding_name);
 		parts = lappend(parts, part);
 	}
 	return parts;
-}
-
-static void
-read_column(GuardSoftDrop *drop, int i, const GuardRows *rows)
-{
-	void	   *member = (char *) drop + columns[i].offset;
-
-	switch (columns[i].type)
-	{
-		case COLUMN_OID:
-			*(Oid *) member = guard_rows_oid(rows, i + 1);
-			break;
-		case COLUMN_INT4:
-			*(int *) member = (int) guard_rows_int(rows, i + 1);
-			break;
-		case COLUMN_INT8:
-			*(int64 *) member = guard_rows_int(rows, i + 1);
-			break;
-		case COLUMN_BOOL:
-			*(bool *) member = guard_rows_bool(rows, i + 1);
-			break;
-		case COLUMN_TIME:
-			*(TimestampTz *) member = guard_rows_time(rows, i + 1);
-			break;
-		case COLUMN_TEXT:
-			*(char **) member = guard_rows_text(rows, i + 1);
-			break;
-		case COLUMN_STATE:
-			*(GuardSoftDropState *) member = (GuardSoftDropState)
-				number_of(guard_rows_text(rows, i + 1), state_names, lengthof(state_names));
-			break;
-		case COLUMN_STEP:
-			*(GuardSoftDropStep *) member = (GuardSoftDropStep)
-				number_of(guard_rows_text(rows, i + 1), step_names, lengthof(step_names));
-			break;
-	}
 }
 
 /*
@@ -285,7 +209,7 @@ static List *
 load(const char *which, GuardParam param, GuardParam another)
 {
 	char	   *sql = psprintf("SELECT %s FROM guard.soft_drop s WHERE %s",
-							   column_list(0, "s."), which);
+							   guard_record_names(columns, lengthof(columns), "s."), which);
 	GuardRows  *rows = guard_query_rows(sql, param, another);
 	List	   *list = NIL;
 
@@ -293,58 +217,22 @@ load(const char *which, GuardParam param, GuardParam another)
 	{
 		GuardSoftDrop *drop = palloc0(sizeof(GuardSoftDrop));
 
-		for (int i = 0; i < lengthof(columns); i++)
-			read_column(drop, i, rows);
+		guard_record_read(columns, lengthof(columns), rows, drop);
 		drop->parts = read_parts(drop->id);
 		list = lappend(list, drop);
 	}
 	return list;
 }
 
-static GuardParam
-column_param(const GuardSoftDrop *drop, int i)
-{
-	const void *member = (const char *) drop + columns[i].offset;
-
-	switch (columns[i].type)
-	{
-		case COLUMN_OID:
-			return P_OID(*(const Oid *) member);
-		case COLUMN_INT4:
-			return P_INT4(*(const int *) member);
-		case COLUMN_INT8:
-			return P_INT8(*(const int64 *) member);
-		case COLUMN_BOOL:
-			return P_BOOL(*(const bool *) member);
-		case COLUMN_TIME:
-			return P_TIME(*(const TimestampTz *) member);
-		case COLUMN_TEXT:
-			return P_TEXT(*(char *const *) member);
-		case COLUMN_STATE:
-			return P_TEXT(state_names[*(const GuardSoftDropState *) member]);
-		case COLUMN_STEP:
-			return P_TEXT(step_names[*(const GuardSoftDropStep *) member]);
-	}
-	pg_unreachable();
-}
-
 void
 guard_softdrop_save(const GuardSoftDrop *drop)
 {
-	GuardParam	params[lengthof(columns) - WRITTEN + 1];
-	StringInfoData sql;
+	int			n = lengthof(columns);
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE guard.soft_drop SET (%s) = ROW(",
-					 column_list(WRITTEN, ""));
-	params[0] = P_INT8(drop->id);
-	for (int i = WRITTEN; i < lengthof(columns); i++)
-	{
-		params[i - WRITTEN + 1] = column_param(drop, i);
-		appendStringInfo(&sql, "%s$%d", i > WRITTEN ? ", " : "", i - WRITTEN + 2);
-	}
-	appendStringInfoString(&sql, ") WHERE id = $1");
-	(void) guard_query_execute_params(sql.data, params, lengthof(params));
+	(void) guard_query_execute_params(psprintf("UPDATE guard.soft_drop SET (%s) = ROW(%s) WHERE id = $1",
+											   guard_record_names(&columns[WRITTEN], n - WRITTEN, ""),
+											   guard_record_numbers(WRITTEN + 1, n)),
+									  guard_record_params(columns, n, drop), n);
 }
 
 /* ---- finding them ---- */

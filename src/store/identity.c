@@ -45,19 +45,27 @@ PG_FUNCTION_INFO_V1(guard_sql_leave_out);
 
 #define OBJECT "object"
 
+#define COLUMN(type, name, member) GUARD_COLUMN(GuardObject, type, name, member)
+
 /* guard.object */
+static const GuardColumn columns[] = {
+	COLUMN(UUID, "id", id),
 #define OBJECT_ID			1
+	COLUMN(OID, "table_oid", table),
 #define OBJECT_TABLE		2
+	COLUMN(OID, "index_oid", index),
 #define OBJECT_INDEX		3
-#define OBJECT_SCHEMA		4
+	COLUMN(TEXT, "table_schema", schema),
+	COLUMN(TEXT, "table_name", table_name),
 #define OBJECT_TABLE_NAME	5
-#define OBJECT_INDEX_NAME	6
-#define OBJECT_SHAPE		7
-#define OBJECT_CREATED_AT	8
-#define OBJECT_CREATED_BY	9
-#define OBJECT_FIRST_SEEN	10
-#define OBJECT_LAST_SEEN	11
-#define OBJECT_GONE_AT		12
+	COLUMN(TEXT, "index_name", name),
+	COLUMN(TEXT, "shape", shape),
+	COLUMN(TIME, "created_at", created_at),
+	COLUMN(UNREAD, "created_by", id),
+	COLUMN(TIME, "first_seen", first_seen),
+	COLUMN(TIME, "last_seen", last_seen),
+	COLUMN(TIME, "gone_at", gone_at),
+};
 
 /* guard.installation */
 #define INSTALLATION_DATABASE	2
@@ -93,32 +101,50 @@ char	   *(*guard_identity_describe) (Oid index) = NULL;
 
 /* ---- reading ---- */
 
-/*
- * Rows of guard.object by the OID or the name of their table.
- */
-static GuardRows *
-open_objects(const char *index, int attnum, GuardParam key)
-{
-	return guard_rows_surely(guard_rows_by_key(OBJECT, index, attnum, key), OBJECT);
-}
-
 static GuardObject *
 read_object(const GuardRows *rows)
 {
 	GuardObject *object = palloc(sizeof(GuardObject));
 
-	object->id = *guard_rows_uuid(rows, OBJECT_ID);
-	object->table = guard_rows_oid(rows, OBJECT_TABLE);
-	object->index = guard_rows_oid(rows, OBJECT_INDEX);
-	object->schema = guard_rows_text(rows, OBJECT_SCHEMA);
-	object->table_name = guard_rows_text(rows, OBJECT_TABLE_NAME);
-	object->name = guard_rows_text(rows, OBJECT_INDEX_NAME);
-	object->shape = guard_rows_text(rows, OBJECT_SHAPE);
-	object->created_at = guard_rows_time(rows, OBJECT_CREATED_AT);
-	object->first_seen = guard_rows_time(rows, OBJECT_FIRST_SEEN);
-	object->last_seen = guard_rows_time(rows, OBJECT_LAST_SEEN);
-	object->gone_at = guard_rows_time(rows, OBJECT_GONE_AT);
+	guard_record_read(columns, lengthof(columns), rows, object);
 	return object;
+}
+
+/*
+ * All of these rows.
+ */
+static List *
+read_objects(GuardRows *rows)
+{
+	List	   *objects = NIL;
+
+	while (rows != NULL && guard_rows_next(rows))
+		objects = lappend(objects, read_object(rows));
+	return objects;
+}
+
+/*
+ * Rows of guard.object by the OID of an index, and by the OID or the name of a
+ * table; NULL where they cannot be read.
+ */
+static GuardRows *
+rows_of_index(Oid index)
+{
+	return guard_rows_by_key(OBJECT, "object_index_oid_idx", OBJECT_INDEX, P_OID(index));
+}
+
+static GuardRows *
+rows_of_table(Oid table)
+{
+	return guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE, P_OID(table));
+}
+
+static List *
+objects_named(const char *table_name)
+{
+	return read_objects(guard_rows_surely(guard_rows_by_key(OBJECT, "object_table_name_idx",
+															OBJECT_TABLE_NAME, P_NAME(table_name)),
+										  OBJECT));
 }
 
 /*
@@ -182,41 +208,6 @@ guard_identity_resolve(const GuardObject *object)
 	return guard_catalog_exists(object->table) ? object->table : InvalidOid;
 }
 
-static void
-free_object(GuardObject *object)
-{
-	pfree(object->schema);
-	pfree(object->table_name);
-	if (object->name != NULL)
-		pfree(object->name);
-	if (object->shape != NULL)
-		pfree(object->shape);
-	pfree(object);
-}
-
-/*
- * The first of the rows that is there and is "relation" now, by its own OID or,
- * with "rebuilt", by what it is resolved to.
- */
-static GuardObject *
-find_object(GuardRows *rows, Oid table, Oid relation, bool rebuilt)
-{
-	while (guard_rows_next(rows))
-	{
-		GuardObject *object = read_object(rows);
-
-		if (object->gone_at == 0 && object->table == table &&
-			(rebuilt ? OidIsValid(object->index) && guard_identity_resolve(object) == relation :
-			 object->index == (relation == table ? InvalidOid : relation)))
-		{
-			guard_rows_end(rows);
-			return object;
-		}
-		free_object(object);
-	}
-	return NULL;
-}
-
 /*
  * Who is it?  Its own OID counts most: the name may have been handed on to it
  * by an object that is gone.  What was rebuilt without our knowing it was not
@@ -225,52 +216,44 @@ find_object(GuardRows *rows, Oid table, Oid relation, bool rebuilt)
 GuardObject *
 guard_identity_of(Oid relation)
 {
-	Oid			table = guard_catalog_table(relation);
-	GuardObject *object;
+	Oid			index_of = guard_catalog_table(relation);
+	Oid			table = OidIsValid(index_of) ? index_of : relation;
 
-	if (!OidIsValid(table))
-		return find_object(open_objects("object_table_oid_idx", OBJECT_TABLE,
-										P_OID(relation)),
-						   relation, relation, false);
-	object = find_object(open_objects("object_index_oid_idx", OBJECT_INDEX,
-									  P_OID(relation)),
-						 table, relation, false);
-	if (object != NULL)
-		return object;
-	object = find_object(open_objects("object_table_oid_idx", OBJECT_TABLE,
-									  P_OID(table)),
-						 table, relation, true);
-	if (object != NULL)
-		object->created_at = 0;
-	return object;
-}
-
-static List *
-read_indexes(GuardRows *rows)
-{
-	List	   *objects = NIL;
-
-	while (rows != NULL && guard_rows_next(rows))
+	if (OidIsValid(index_of))
 	{
-		if (!guard_rows_null(rows, OBJECT_INDEX_NAME))
-			objects = lappend(objects, read_object(rows));
+		foreach_ptr(GuardObject, object,
+					read_objects(guard_rows_surely(rows_of_index(relation), OBJECT)))
+		{
+			if (object->gone_at == 0 && object->table == table)
+				return object;
+		}
 	}
-	return objects;
+	foreach_ptr(GuardObject, object,
+				read_objects(guard_rows_surely(rows_of_table(table), OBJECT)))
+	{
+		if (object->gone_at != 0 || OidIsValid(index_of) != OidIsValid(object->index))
+			continue;
+		if (!OidIsValid(index_of))
+			return object;
+		if (guard_identity_resolve(object) == relation)
+		{
+			object->created_at = 0;
+			return object;
+		}
+	}
+	return NULL;
 }
 
 /*
- * Does the row at hand speak of an index that is not there, and was not seen
- * since then, with its shape?
+ * Does it speak of an index that is not there, and was not seen since then, with
+ * its shape?
  */
 static bool
-is_gone(const GuardRows *rows, TimestampTz then)
+is_gone(const GuardObject *object, TimestampTz then)
 {
-	Oid			index = guard_rows_oid(rows, OBJECT_INDEX);
-
-	return OidIsValid(index) && !guard_rows_null(rows, OBJECT_SHAPE) &&
-		guard_rows_time(rows, guard_rows_null(rows, OBJECT_GONE_AT) ?
-						OBJECT_LAST_SEEN : OBJECT_GONE_AT) < then &&
-		guard_catalog_table(index) != guard_rows_oid(rows, OBJECT_TABLE);
+	return OidIsValid(object->index) && object->shape != NULL &&
+		(object->gone_at != 0 ? object->gone_at : object->last_seen) < then &&
+		guard_catalog_table(object->index) != object->table;
 }
 
 /*
@@ -281,19 +264,18 @@ guard_identity_gone_of(Oid table, const char *schema, const char *name,
 					   TimestampTz then)
 {
 	List	   *objects = NIL;
-	GuardRows  *rows = open_objects("object_table_oid_idx", OBJECT_TABLE, P_OID(table));
 
-	while (guard_rows_next(rows))
+	foreach_ptr(GuardObject, object,
+				read_objects(guard_rows_surely(rows_of_table(table), OBJECT)))
 	{
-		if (is_gone(rows, then))
-			objects = lappend(objects, read_object(rows));
+		if (is_gone(object, then))
+			objects = lappend(objects, object);
 	}
-	rows = open_objects("object_table_name_idx", OBJECT_TABLE_NAME, P_NAME(name));
-	while (guard_rows_next(rows))
+	foreach_ptr(GuardObject, object, objects_named(name))
 	{
-		if (is_gone(rows, then) && guard_rows_oid(rows, OBJECT_TABLE) != table &&
-			strcmp(guard_rows_text(rows, OBJECT_SCHEMA), schema) == 0)
-			objects = lappend(objects, read_object(rows));
+		if (object->table != table && strcmp(object->schema, schema) == 0 &&
+			is_gone(object, then))
+			objects = lappend(objects, object);
 	}
 	return objects;
 }
@@ -305,14 +287,12 @@ List *
 guard_identity_tables_named(const char *schema, const char *name)
 {
 	List	   *tables = NIL;
-	GuardRows  *rows = open_objects("object_table_name_idx", OBJECT_TABLE_NAME, P_NAME(name));
 
-	while (guard_rows_next(rows))
+	foreach_ptr(GuardObject, object, objects_named(name))
 	{
-		if (!OidIsValid(guard_rows_oid(rows, OBJECT_INDEX)) &&
-			guard_rows_null(rows, OBJECT_GONE_AT) &&
-			strcmp(guard_rows_text(rows, OBJECT_SCHEMA), schema) == 0)
-			tables = lappend_oid(tables, guard_rows_oid(rows, OBJECT_TABLE));
+		if (!OidIsValid(object->index) && object->gone_at == 0 &&
+			strcmp(object->schema, schema) == 0)
+			tables = lappend_oid(tables, object->table);
 	}
 	return tables;
 }
@@ -323,12 +303,8 @@ guard_identity_tables_named(const char *schema, const char *name)
 List *
 guard_identity_all_gone(void)
 {
-	List	   *objects = NIL;
-	GuardRows  *rows = guard_query_rows("SELECT * FROM guard.object WHERE shape IS NOT NULL AND index_oid NOT IN (SELECT indexrelid FROM pg_index)");
-
-	while (guard_rows_next(rows))
-		objects = lappend(objects, read_object(rows));
-	return objects;
+	return read_objects(guard_query_rows("SELECT * FROM guard.object WHERE shape IS NOT NULL"
+										 " AND index_oid NOT IN (SELECT indexrelid FROM pg_index)"));
 }
 
 /*
@@ -503,25 +479,6 @@ is_stale(const GuardObject *object)
 }
 
 /*
- * The relations among the objects that a key finds of which something else is
- * true now.
- */
-static List *
-add_stale(List *stale, GuardRows *rows)
-{
-	while (rows != NULL && guard_rows_next(rows))
-	{
-		GuardObject *object = read_object(rows);
-
-		if (is_stale(object))
-			stale = list_append_unique_oid(stale, OidIsValid(object->index) ?
-										   object->index : object->table);
-		free_object(object);
-	}
-	return stale;
-}
-
-/*
  * Most statements that alter a table change no name, and are to leave no lock
  * behind.
  */
@@ -534,13 +491,13 @@ correct(List *relations)
 
 	foreach_oid(each, relations)
 	{
-		bool		is_index = guard_catalog_is_index(each);
-
-		stale = add_stale(stale, is_index ?
-						  guard_rows_by_key(OBJECT, "object_index_oid_idx", OBJECT_INDEX,
-											P_OID(each)) :
-						  guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE,
-											P_OID(each)));
+		foreach_ptr(GuardObject, object,
+					read_objects(guard_catalog_is_index(each) ? rows_of_index(each) : rows_of_table(each)))
+		{
+			if (is_stale(object))
+				stale = list_append_unique_oid(stale, OidIsValid(object->index) ?
+											   object->index : object->table);
+		}
 	}
 	if ((stale == NIL && !any) || !may_write())
 		return;
@@ -577,8 +534,7 @@ void
 guard_identity_follow(Oid relation)
 {
 	Oid			table = guard_catalog_table(relation);
-	List	   *objects = read_indexes(guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE,
-														 P_OID(OidIsValid(table) ? table : relation)));
+	List	   *objects = read_objects(rows_of_table(OidIsValid(table) ? table : relation));
 	List	   *present = NIL;
 
 	foreach_ptr(const GuardObject, object, objects)
@@ -588,7 +544,7 @@ guard_identity_follow(Oid relation)
 	}
 	foreach_ptr(const GuardObject, object, objects)
 	{
-		Oid			now = guard_identity_resolve(object);
+		Oid			now = OidIsValid(object->index) ? guard_identity_resolve(object) : InvalidOid;
 
 		if (OidIsValid(now) && !list_member_oid(present, now))
 			change_oid(object->index, now, false);

@@ -82,45 +82,18 @@ guard_param_array(Oid element_type, const Datum *elements, const bool *nulls,
 }
 
 /*
- * oid[] of a list of OIDs.
+ * An array of what a list has: of OIDs, of integers, of char * as text.
  */
 GuardParam
-guard_param_oids(const List *oids)
+guard_param_list(Oid element_type, const List *list)
 {
-	Datum	   *elements = palloc((list_length(oids) + 1) * sizeof(Datum));
-	int			n = 0;
-
-	foreach_oid(each, oids)
-		elements[n++] = ObjectIdGetDatum(each);
-	return guard_param_array(OIDOID, elements, NULL, n);
-}
-
-/*
- * int4[] of a list of integers.
- */
-GuardParam
-guard_param_int4s(const List *integers)
-{
-	Datum	   *elements = palloc((list_length(integers) + 1) * sizeof(Datum));
+	Datum	   *elements = palloc((list_length(list) + 1) * sizeof(Datum));
 	int			n = 0;
 	ListCell   *lc;
 
-	foreach(lc, integers)
-		elements[n++] = Int32GetDatum(lfirst_int(lc));
-	return guard_param_array(INT4OID, elements, NULL, n);
-}
-
-/*
- * text[] of a list of char *.
- */
-GuardParam
-guard_param_texts(const List *strings)
-{
-	Datum	   *elements = palloc((list_length(strings) + 1) * sizeof(Datum));
-	int			n = 0;
-	ListCell   *lc;
-
-	foreach(lc, strings)
-		elements[n++] = CStringGetTextDatum((const char *) lfirst(lc));
-	return guard_param_array(TEXTOID, elements, NULL, n);
+	foreach(lc, list)
+		elements[n++] = element_type == OIDOID ? ObjectIdGetDatum(lfirst_oid(lc)) :
+			element_type == INT4OID ? Int32GetDatum(lfirst_int(lc)) :
+			CStringGetTextDatum((const char *) lfirst(lc));
+	return guard_param_array(element_type, elements, NULL, n);
 }

@@ -93,11 +93,12 @@ execute(const char *sql, const GuardParam *params, int nparams)
 }
 
 /*
- * Run it as the owner of the extension, with a pinned search_path.  The rows
- * that it gives are left to the current memory context.
+ * Run it as the owner of the extension, with a pinned search_path, whatever it
+ * is about.  The rows that it gives are left to the current memory context.
  */
-static GuardRows *
-run(const char *sql, const GuardParam *params, int nparams)
+GuardRows *
+guard_query_server_params(const char *sql, const GuardParam *params,
+						  int nparams)
 {
 	MemoryContext context = CurrentMemoryContext;
 	GuardRows  *rows = palloc0(sizeof(GuardRows));
@@ -177,7 +178,7 @@ guard_query_execute_params(const char *sql, const GuardParam *params,
 				 errmsg_internal("%s", guard_store_mismatch()),
 				 errhint("Run ALTER EXTENSION guard UPDATE.")));
 	(void) come_home();
-	rows = run(sql, params, nparams);
+	rows = guard_query_server_params(sql, params, nparams);
 	count = rows->count;
 	guard_rows_end(rows);
 	return count;
@@ -189,18 +190,8 @@ guard_query_execute_params(const char *sql, const GuardParam *params,
 GuardRows *
 guard_query_rows_params(const char *sql, const GuardParam *params, int nparams)
 {
-	return guard_store_matches() && come_home() ? run(sql, params, nparams) :
+	return guard_store_matches() && come_home() ? guard_query_server_params(sql, params, nparams) :
 		palloc0(sizeof(GuardRows));
-}
-
-/*
- * Read what is not guard's; see store.h.
- */
-GuardRows *
-guard_query_server_params(const char *sql, const GuardParam *params,
-						  int nparams)
-{
-	return run(sql, params, nparams);
 }
 
 /*

@@ -59,9 +59,9 @@ typedef struct GuardParam
 #define P_NULL_IF(condition, param) guard_param_null_if(condition, param)
 
 /* oid[] of a list of OIDs, int4[] of a list of integers, text[] of char * */
-#define P_OIDS(list)		guard_param_oids(list)
-#define P_INT4S(list)		guard_param_int4s(list)
-#define P_TEXTS(list)		guard_param_texts(list)
+#define P_OIDS(list)		guard_param_list(OIDOID, list)
+#define P_INT4S(list)		guard_param_list(INT4OID, list)
+#define P_TEXTS(list)		guard_param_list(TEXTOID, list)
 
 /* Any array. */
 extern GuardParam guard_param_array(Oid element_type, const Datum *elements,
@@ -87,9 +87,7 @@ extern GuardParam guard_param_time(TimestampTz at);
 extern GuardParam guard_param_text(const char *str);
 extern GuardParam guard_param_name(const char *str);
 extern GuardParam guard_param_jsonb(const char *str);
-extern GuardParam guard_param_oids(const List *oids);
-extern GuardParam guard_param_int4s(const List *integers);
-extern GuardParam guard_param_texts(const List *strings);
+extern GuardParam guard_param_list(Oid element_type, const List *list);
 
 /*
  * Parameters, and how many there are, as arguments of a function.  The first of
@@ -290,6 +288,59 @@ extern void guard_batch_add_params(GuardBatch *batch, const GuardParam *params,
 extern uint64 guard_batch_execute(const GuardBatch *batch, const char *sql);
 
 /* ----------------------------------------------------------------
+ *		Structures that are rows.
+ *
+ * A table of columns says which member of a structure is which column of a
+ * row, in the order in which the row has them.
+ * ----------------------------------------------------------------
+ */
+
+typedef enum GuardColumnType
+{
+	GUARD_COLUMN_UNREAD,		/* no member has it */
+	GUARD_COLUMN_OID,
+	GUARD_COLUMN_INT4,
+	GUARD_COLUMN_INT8,
+	GUARD_COLUMN_SPAN,			/* microseconds; null is -1 */
+	GUARD_COLUMN_FLOAT8,
+	GUARD_COLUMN_BOOL,
+	GUARD_COLUMN_TIME,
+	GUARD_COLUMN_TEXT,			/* char *, of any type that is not written */
+	GUARD_COLUMN_NAME,			/* NameData */
+	GUARD_COLUMN_UUID,
+	GUARD_COLUMN_WORD			/* an enum; text: its word */
+} GuardColumnType;
+
+typedef struct GuardColumn
+{
+	const char *name;
+	GuardColumnType type;
+	size_t		offset;			/* of the member */
+	const char *const *words;	/* by the values of the enum; NULL: null */
+	int			nwords;
+} GuardColumn;
+
+#define GUARD_COLUMN(structure, type, name, member) \
+	{name, GUARD_COLUMN_##type, offsetof(structure, member), NULL, 0}
+#define GUARD_COLUMN_OF_WORDS(structure, name, member, words) \
+	{name, GUARD_COLUMN_WORD, offsetof(structure, member), words, lengthof(words)}
+
+/* Fill a structure from the row at hand. */
+extern void guard_record_read(const GuardColumn *columns, int n,
+							  const GuardRows *rows, void *record);
+
+/* A member, or all of them, as parameters of a query or of a row of a batch. */
+extern GuardParam guard_record_param(const GuardColumn *column,
+									 const void *record);
+extern GuardParam *guard_record_params(const GuardColumn *columns, int n,
+									   const void *record);
+
+/* For SQL: "p.a, p.b", the columns behind a prefix; and "$1, $2". */
+extern char *guard_record_names(const GuardColumn *columns, int n,
+								const char *prefix);
+extern char *guard_record_numbers(int from, int to);
+
+/* ----------------------------------------------------------------
  *		Work whose errors are not the statement's.
  *
  * The one way to start an internal subtransaction.
@@ -398,47 +449,6 @@ guard_store_is_here(void)
 
 /* OID of a table or view of schema guard, InvalidOid when there is none. */
 extern Oid	guard_store_table(const char *name);
-
-/*
- * Call "row" for each row of guard.<table> whose OID column "attnum" equals
- * "key" (all rows when attnum is 0), until it returns false.  "index" names an
- * index of the table that begins with that column, or is NULL.
- *
- * Where the SQL is not this library's there are no rows.  Returns false,
- * having read nothing, when the table is locked by somebody
- * else or gone: the caller then does not know.
- */
-typedef bool (*guard_store_row) (HeapTuple tuple, TupleDesc desc, void *arg);
-extern bool guard_store_scan(const char *table, const char *index,
-							 int attnum, Oid key,
-							 guard_store_row row, void *arg);
-
-/*
- * The same for a table without which nothing can be judged: it is an error
- * when it cannot be read.
- */
-extern void guard_store_scan_surely(const char *table, const char *index,
-									int attnum, Oid key,
-									guard_store_row row, void *arg);
-
-/*
- * Run one statement as the owner of the extension, an error where the SQL is
- * not this library's; returns the number of rows
- * processed.  The text is fixed, values travel as parameters.
- */
-extern uint64 guard_store_execute(const char *sql, int nargs, Oid *types,
-								  Datum *values, const char *nulls);
-
-/*
- * Run one query as the owner of the extension and call "row" for each row of
- * its result, which is gone when this returns; what is to be kept must be
- * copied into a memory context of the caller's.  Sees what this transaction
- * has written.
- */
-typedef void (*guard_store_result) (HeapTuple tuple, TupleDesc desc, void *arg);
-extern void guard_store_select(const char *sql, int nargs, Oid *types,
-							   Datum *values, const char *nulls,
-							   guard_store_result row, void *arg);
 
 /*
  * Call "work" in a subtransaction and swallow what it raises, leaving a line

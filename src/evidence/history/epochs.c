@@ -38,23 +38,33 @@
 #include "planner/capture/capture.h"
 #include "store/store.h"
 
-/* guard.evidence_epoch */
-#define EPOCH_SOURCE		1
-#define EPOCH_SINCE			2
-#define EPOCH_UNTIL			3
-#define EPOCH_SEEN_AT		4
-#define EPOCH_BEGAN			5
-#define EPOCH_MARK			6
-#define EPOCH_CLUSTER_MARK	7
-#define EPOCH_TIMELINE		8
-#define EPOCH_SYSTEM		9
-#define EPOCH_VERSION		10
+#define EPOCH_SEEN_AT		4	/* guard.evidence_epoch */
 
 /* How many gaps are told in words. */
 #define GAPS_TOLD	3
 
 /* In words such a gap is none: "0.0 s". */
 #define GAP_WORTH_TELLING	(USECS_PER_SEC / 20)
+
+static const char *const sources[] = {"capture", "counters"};
+
+#define COLUMN(type, name, member) GUARD_COLUMN(GuardEpoch, type, name, member)
+
+const GuardColumn guard_epochs_columns[] = {
+	GUARD_COLUMN_OF_WORDS(GuardEpoch, "source", counters, sources),
+	COLUMN(TIME, "since", since),
+	COLUMN(TIME, "until", until),
+	COLUMN(TIME, "seen_at", seen_at),
+	COLUMN(TEXT, "began", began),
+	COLUMN(TIME, "mark", mark),
+	COLUMN(TIME, "cluster_mark", cluster_mark),
+	COLUMN(INT8, "timeline", timeline),
+	COLUMN(INT8, "system_identifier", system),
+	COLUMN(INT4, "server_version", version),
+};
+
+StaticAssertDecl(lengthof(guard_epochs_columns) == GUARD_EPOCHS_COLUMNS,
+				 "GUARD_EPOCHS_COLUMNS is not their number");
 
 typedef struct Reason
 {
@@ -116,16 +126,8 @@ read_epochs(GuardEpochs *epochs)
 	{
 		GuardEpoch *epoch = palloc0(sizeof(GuardEpoch));
 
-		epoch->counters = strcmp(guard_rows_text(rows, EPOCH_SOURCE), "counters") == 0;
-		epoch->since = guard_rows_time(rows, EPOCH_SINCE);
-		epoch->until = guard_rows_time(rows, EPOCH_UNTIL);
-		epoch->seen_at = epoch->stored_seen_at = guard_rows_time(rows, EPOCH_SEEN_AT);
-		epoch->began = guard_rows_text(rows, EPOCH_BEGAN);
-		epoch->mark = guard_rows_time(rows, EPOCH_MARK);
-		epoch->cluster_mark = guard_rows_time(rows, EPOCH_CLUSTER_MARK);
-		epoch->timeline = guard_rows_int(rows, EPOCH_TIMELINE);
-		epoch->system = guard_rows_int(rows, EPOCH_SYSTEM);
-		epoch->version = guard_rows_int(rows, EPOCH_VERSION);
+		guard_record_read(guard_epochs_columns, GUARD_EPOCHS_COLUMNS, rows, epoch);
+		epoch->stored_seen_at = epoch->seen_at;
 		epoch->stored = true;
 		epochs->epochs = lappend(epochs->epochs, epoch);
 	}

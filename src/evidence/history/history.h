@@ -32,7 +32,7 @@
 
 typedef struct GuardEpoch
 {
-	bool		counters;		/* or else capture */
+	int			counters;		/* 1, or else 0: capture */
 	TimestampTz since;
 	TimestampTz until;			/* 0: it goes on */
 	TimestampTz seen_at;		/* found unbroken then for the last time */
@@ -49,6 +49,10 @@ typedef struct GuardEpoch
 	TimestampTz stored_seen_at; /* as the row says */
 	bool		changed;		/* the row is no longer true */
 } GuardEpoch;
+
+/* The columns of guard.evidence_epoch. */
+#define GUARD_EPOCHS_COLUMNS 10
+extern const GuardColumn guard_epochs_columns[];
 
 typedef struct GuardGap
 {
@@ -132,8 +136,9 @@ typedef struct GuardKnownUse
 	int32		alone_days;
 } GuardKnownUse;
 
-/* A row of guard.known_use. */
-extern void guard_history_row(const GuardRows *rows, GuardKnownUse *use);
+/* The columns of guard.known_use, the id first. */
+#define GUARD_HISTORY_COLUMNS 24
+extern const GuardColumn guard_history_columns[];
 
 /*
  * If the segment of which the row speaks is not "segment", the present one (0:
@@ -174,7 +179,8 @@ typedef struct GuardStatementRate
 	int64		calls;
 	double		total_time;		/* milliseconds */
 	int64		rows;
-	double		mean_time;		/* of all calls before the last snapshot */
+	int64		all_calls;		/* before the last snapshot */
+	double		mean_time;		/* of those */
 	char	   *query;			/* its text; NULL: not known */
 } GuardStatementRate;
 

@@ -21,64 +21,38 @@
 #include "guc.h"
 #include "store/store.h"
 
-/* guard.known_use */
-#define KNOWN_ID				1
-#define KNOWN_RELATION			2
-#define KNOWN_TABLE				3
-#define KNOWN_NAME				4
-#define KNOWN_FIRST				5
-#define KNOWN_LAST				6
-#define KNOWN_USES				7
-#define KNOWN_PAUSE				8
-#define KNOWN_PAUSE_ENDED		9
-#define KNOWN_DAYS				10
-#define KNOWN_SERVICES			11
-#define KNOWN_ARBITER			12
-#define KNOWN_SEGMENT			13
-#define KNOWN_SEGMENT_FIRST		14
-#define KNOWN_SEGMENT_LAST		15
-#define KNOWN_SEGMENT_USES		16
-#define KNOWN_SEGMENT_PAUSE		17
-#define KNOWN_COUNTERS_MARK		18
-#define KNOWN_SCANS				19
-#define KNOWN_ALONE				20
-#define KNOWN_ALONE_FIRST		21
-#define KNOWN_ALONE_LAST		22
-#define KNOWN_ALONE_PAUSE		23
-#define KNOWN_ALONE_DAYS		24
+#define COLUMN(type, name, member) GUARD_COLUMN(GuardKnownUse, type, name, member)
 
-/*
- * A row of guard.known_use.
- */
-void
-guard_history_row(const GuardRows *rows, GuardKnownUse *use)
-{
-	memset(use, 0, sizeof(*use));
-	use->id = guard_rows_int(rows, KNOWN_ID);
-	use->relation = guard_rows_oid(rows, KNOWN_RELATION);
-	use->table = guard_rows_oid(rows, KNOWN_TABLE);
-	namestrcpy(&use->name, guard_rows_text(rows, KNOWN_NAME));
-	use->first = guard_rows_time(rows, KNOWN_FIRST);
-	use->last = guard_rows_time(rows, KNOWN_LAST);
-	use->uses = guard_rows_int(rows, KNOWN_USES);
-	use->pause = guard_rows_int_or(rows, KNOWN_PAUSE, -1);
-	use->pause_ended = guard_rows_time(rows, KNOWN_PAUSE_ENDED);
-	use->days = guard_rows_int(rows, KNOWN_DAYS);
-	use->services = guard_rows_text(rows, KNOWN_SERVICES);
-	use->last_arbiter = guard_rows_time(rows, KNOWN_ARBITER);
-	use->segment = guard_rows_time(rows, KNOWN_SEGMENT);
-	use->seg_first = guard_rows_time(rows, KNOWN_SEGMENT_FIRST);
-	use->seg_last = guard_rows_time(rows, KNOWN_SEGMENT_LAST);
-	use->seg_uses = guard_rows_int(rows, KNOWN_SEGMENT_USES);
-	use->seg_pause = guard_rows_int_or(rows, KNOWN_SEGMENT_PAUSE, -1);
-	use->counters_mark = guard_rows_time(rows, KNOWN_COUNTERS_MARK);
-	use->scans = guard_rows_int(rows, KNOWN_SCANS);
-	use->alone = guard_rows_int(rows, KNOWN_ALONE);
-	use->alone_first = guard_rows_time(rows, KNOWN_ALONE_FIRST);
-	use->alone_last = guard_rows_time(rows, KNOWN_ALONE_LAST);
-	use->alone_pause = guard_rows_int_or(rows, KNOWN_ALONE_PAUSE, -1);
-	use->alone_days = guard_rows_int(rows, KNOWN_ALONE_DAYS);
-}
+/* guard.known_use */
+const GuardColumn guard_history_columns[] = {
+	COLUMN(INT4, "id", id),
+	COLUMN(OID, "relation_oid", relation),
+	COLUMN(OID, "table_oid", table),
+	COLUMN(NAME, "relation_name", name),
+	COLUMN(TIME, "first_use", first),
+	COLUMN(TIME, "last_use", last),
+	COLUMN(INT8, "uses", uses),
+	COLUMN(SPAN, "longest_pause", pause),
+	COLUMN(TIME, "pause_ended", pause_ended),
+	COLUMN(INT4, "days", days),
+	COLUMN(TEXT, "services", services),
+	COLUMN(TIME, "last_arbiter", last_arbiter),
+	COLUMN(TIME, "segment", segment),
+	COLUMN(TIME, "segment_first", seg_first),
+	COLUMN(TIME, "segment_last", seg_last),
+	COLUMN(INT8, "segment_uses", seg_uses),
+	COLUMN(SPAN, "segment_pause", seg_pause),
+	COLUMN(TIME, "counters_mark", counters_mark),
+	COLUMN(INT8, "scans", scans),
+	COLUMN(INT8, "unexplained", alone),
+	COLUMN(TIME, "unexplained_first", alone_first),
+	COLUMN(TIME, "unexplained_last", alone_last),
+	COLUMN(SPAN, "unexplained_pause", alone_pause),
+	COLUMN(INT4, "unexplained_days", alone_days),
+};
+
+StaticAssertDecl(lengthof(guard_history_columns) == GUARD_HISTORY_COLUMNS,
+				 "GUARD_HISTORY_COLUMNS is not their number");
 
 /*
  * The pause between two uses, as far as somebody was there to see it.

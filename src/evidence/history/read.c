@@ -94,7 +94,7 @@ look_up(Lookup *lookup)
 	{
 		GuardKnownUse use;
 
-		guard_history_row(rows, &use);
+		guard_record_read(guard_history_columns, GUARD_HISTORY_COLUMNS, rows, &use);
 		if (use.relation == use.table)
 			lookup->table = use;
 		else if (use.relation == evidence->index)

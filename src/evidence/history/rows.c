@@ -36,25 +36,12 @@ struct GuardHistoryRows
 	GuardBatch *hours;
 };
 
-/* The columns of guard.known_use but for the id, in their order. */
-#define USE_COLUMNS \
-	"relation_oid, table_oid, relation_name, first_use, last_use, uses, longest_pause, pause_ended, days, services," \
-	" last_arbiter, segment, segment_first, segment_last, segment_uses, segment_pause, counters_mark, scans," \
-	" unexplained, unexplained_first, unexplained_last, unexplained_pause, unexplained_days"
-
-#define NEW_COLUMNS \
-	"new.relation_oid, new.table_oid, new.relation_name, new.first_use, new.last_use, new.uses, new.longest_pause," \
-	" new.pause_ended, new.days, new.services, new.last_arbiter, new.segment, new.segment_first, new.segment_last," \
-	" new.segment_uses, new.segment_pause, new.counters_mark, new.scans, new.unexplained, new.unexplained_first," \
-	" new.unexplained_last, new.unexplained_pause, new.unexplained_days"
-
+/* With the columns of guard.known_use but for the id, and as many parameters. */
 static const char write_uses[] =
-"WITH new AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
-"   $22, $23, $24) AS n (id, " USE_COLUMNS ")),"
+"WITH new AS (SELECT * FROM unnest(%2$s) AS n (id, %1$s)),"
 " free AS (SELECT id FROM guard.known_use WHERE id = ANY ($1) FOR UPDATE SKIP LOCKED),"
-" updated AS (UPDATE guard.known_use k SET (" USE_COLUMNS ") = ROW (" NEW_COLUMNS ")"
-"  FROM new JOIN free USING (id) WHERE k.id = new.id)"
-" INSERT INTO guard.known_use (" USE_COLUMNS ") SELECT " USE_COLUMNS " FROM new WHERE id = 0";
+" updated AS (UPDATE guard.known_use k SET (%1$s) = ROW (%3$s) FROM new JOIN free USING (id) WHERE k.id = new.id)"
+" INSERT INTO guard.known_use (%1$s) SELECT %1$s FROM new WHERE id = 0";
 
 static const char write_hours[] =
 "INSERT INTO guard.hourly_use AS h (relation_id, hour, hours, first_use, last_use, scans, uses)"
@@ -93,27 +80,15 @@ guard_history_rows_make(void)
 	return rows;
 }
 
-/* A pause, null where there is none. */
-#define P_PAUSE(pause)	P_NULL_IF((pause) < 0, P_INT8(pause))
-
 /*
  * One use more.
  */
 void
 guard_history_rows_use(GuardHistoryRows *rows, const GuardKnownUse *use)
 {
-	guard_batch_add(rows->uses, P_INT4(use->id), P_OID(use->relation),
-					P_OID(use->table), P_NAME(NameStr(use->name)),
-					P_TIME(use->first), P_TIME(use->last), P_INT8(use->uses),
-					P_PAUSE(use->pause), P_TIME(use->pause_ended),
-					P_INT4(use->days), P_TEXT(use->services),
-					P_TIME(use->last_arbiter), P_TIME(use->segment),
-					P_TIME(use->seg_first), P_TIME(use->seg_last),
-					P_INT8(use->seg_uses), P_PAUSE(use->seg_pause),
-					P_TIME(use->counters_mark), P_INT8(use->scans),
-					P_INT8(use->alone), P_TIME(use->alone_first),
-					P_TIME(use->alone_last), P_PAUSE(use->alone_pause),
-					P_INT4(use->alone_days));
+	guard_batch_add_params(rows->uses,
+						   guard_record_params(guard_history_columns, GUARD_HISTORY_COLUMNS, use),
+						   GUARD_HISTORY_COLUMNS);
 }
 
 /*
@@ -134,7 +109,11 @@ guard_history_rows_hour(GuardHistoryRows *rows, const GuardKnownUse *use,
 void
 guard_history_rows_write(GuardHistoryRows *rows)
 {
-	guard_batch_execute(rows->uses, write_uses);
+	guard_batch_execute(rows->uses,
+						psprintf(write_uses,
+								 guard_record_names(&guard_history_columns[1], GUARD_HISTORY_COLUMNS - 1, ""),
+								 guard_record_numbers(1, GUARD_HISTORY_COLUMNS),
+								 guard_record_names(&guard_history_columns[1], GUARD_HISTORY_COLUMNS - 1, "new.")));
 	guard_batch_execute(rows->hours, write_hours);
 }
 
@@ -156,25 +135,19 @@ guard_history_rows_delete(List *ids)
  * ----------------------------------------------------------------
  */
 
+/*
+ * Of one that is stored, only what changes as it goes on.
+ */
 static void
 write_epoch(const GuardEpoch *epoch)
 {
-	const char *source = epoch->counters ? "counters" : "capture";
+	GuardParam *params = guard_record_params(guard_epochs_columns, GUARD_EPOCHS_COLUMNS, epoch);
 
-	if (epoch->stored)
-		guard_query_execute("UPDATE guard.evidence_epoch SET until = $3, seen_at = $4"
-							" WHERE source = $1 AND since = $2 AND until IS NULL",
-							P_TEXT(source), P_TIME(epoch->since), P_TIME(epoch->until),
-							P_TIME(epoch->seen_at));
-	else
-		guard_query_execute("INSERT INTO guard.evidence_epoch (source, since, until, seen_at, began, mark,"
-							" cluster_mark, timeline, system_identifier, server_version)"
-							" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-							P_TEXT(source), P_TIME(epoch->since), P_TIME(epoch->until),
-							P_TIME(epoch->seen_at), P_TEXT(epoch->began),
-							P_TIME(epoch->mark), P_TIME(epoch->cluster_mark),
-							P_INT8(epoch->timeline), P_INT8(epoch->system),
-							P_INT4(epoch->version));
+	guard_query_execute_params(epoch->stored ?
+							   "UPDATE guard.evidence_epoch SET until = $3, seen_at = $4"
+							   " WHERE source = $1 AND since = $2 AND until IS NULL" :
+							   "INSERT INTO guard.evidence_epoch VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+							   params, GUARD_EPOCHS_COLUMNS);
 }
 
 void

@@ -18,17 +18,6 @@
 #include "planner/capture/capture.h"
 #include "store/store.h"
 
-/* guard.statement_rate */
-#define RATE_QUERYID			1
-#define RATE_CALLS				3
-#define RATE_TOTAL_TIME			4
-#define RATE_DELTA_FROM			6
-#define RATE_DELTA_TO			7
-#define RATE_DELTA_CALLS		8
-#define RATE_DELTA_TIME			9
-#define RATE_DELTA_ROWS			10
-#define RATE_QUERY				11
-
 /*
  * The identifiers of all captured statements, as an array.
  */
@@ -151,6 +140,22 @@ guard_history_statements(TimestampTz now, TimestampTz last)
 
 /* ---- reading ---- */
 
+#define COLUMN(type, name, member) GUARD_COLUMN(GuardStatementRate, type, name, member)
+
+static const GuardColumn columns[] = {
+	COLUMN(INT8, "queryid", queryid),
+	COLUMN(UNREAD, "seen_at", queryid),
+	COLUMN(INT8, "calls", all_calls),
+	COLUMN(FLOAT8, "total_time", mean_time),
+	COLUMN(UNREAD, "rows", queryid),
+	COLUMN(TIME, "delta_from", from),
+	COLUMN(TIME, "delta_to", to),
+	COLUMN(INT8, "delta_calls", calls),
+	COLUMN(FLOAT8, "delta_time", total_time),
+	COLUMN(INT8, "delta_rows", rows),
+	COLUMN(TEXT, "query", query),
+};
+
 /*
  * What is written down of a statement; false: nothing.
  */
@@ -158,22 +163,13 @@ bool
 guard_history_statement_rate(int64 queryid, GuardStatementRate *rate)
 {
 	GuardRows  *rows = guard_rows_by_key("statement_rate", "statement_rate_pkey",
-										 RATE_QUERYID, P_INT8(queryid));
+										 1, P_INT8(queryid));
 
 	memset(rate, 0, sizeof(*rate));
-	if (rows == NULL)
-		return false;
-	while (guard_rows_next(rows))
+	while (rows != NULL && guard_rows_next(rows))
 	{
-		rate->queryid = guard_rows_int(rows, RATE_QUERYID);
-		rate->from = guard_rows_time(rows, RATE_DELTA_FROM);
-		rate->to = guard_rows_time(rows, RATE_DELTA_TO);
-		rate->calls = guard_rows_int(rows, RATE_DELTA_CALLS);
-		rate->total_time = guard_rows_float(rows, RATE_DELTA_TIME);
-		rate->rows = guard_rows_int(rows, RATE_DELTA_ROWS);
-		rate->mean_time = guard_rows_float(rows, RATE_TOTAL_TIME) /
-			Max(guard_rows_int(rows, RATE_CALLS), 1);
-		rate->query = guard_rows_text(rows, RATE_QUERY);
+		guard_record_read(columns, lengthof(columns), rows, rate);
+		rate->mean_time /= Max(rate->all_calls, 1);
 	}
 	return rate->queryid != 0;
 }

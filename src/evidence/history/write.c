@@ -185,7 +185,7 @@ take_stored(Snapshotting *snap, const GuardRows *rows)
 	GuardKnownUse use;
 	Known	   *known;
 
-	guard_history_row(rows, &use);
+	guard_record_read(guard_history_columns, GUARD_HISTORY_COLUMNS, rows, &use);
 	known = enter(snap, use.relation);
 	if (known->stored)
 		snap->gone = lappend_int(snap->gone, use.id);

@@ -82,14 +82,22 @@ invalidate_tables(const GuardHideRow *row)
 		invalidate_table(guard_catalog_table(each));
 }
 
-static bool
-invalidate_row(HeapTuple tuple, TupleDesc desc, void *arg)
+static void
+invalidate_row(HeapTuple tuple, TupleDesc desc)
 {
 	GuardHideRow row;
 
 	if (guard_hide_read_row(tuple, desc, &row))
 		invalidate_tables(&row);
-	return true;
+}
+
+static void
+invalidate_all_rows(void)
+{
+	GuardRows  *rows = guard_rows_of_table(GUARD_HIDE_TABLE);
+
+	while (rows != NULL && guard_rows_next(rows))
+		invalidate_row(rows->tuple, rows->desc);
 }
 
 /*
@@ -117,13 +125,12 @@ guard_sql_hidden_index_changed(PG_FUNCTION_ARGS)
 	desc = RelationGetDescr(data->tg_relation);
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
 	{
-		(void) invalidate_row(data->tg_trigtuple, desc, NULL);
+		invalidate_row(data->tg_trigtuple, desc);
 		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-			(void) invalidate_row(data->tg_newtuple, desc, NULL);
+			invalidate_row(data->tg_newtuple, desc);
 	}
 	else
-		(void) guard_store_scan(GUARD_HIDE_TABLE, NULL, 0, InvalidOid,
-								invalidate_row, NULL);
+		invalidate_all_rows();
 	CacheInvalidateRelcache(data->tg_relation);
 	return PointerGetDatum(NULL);
 }
@@ -135,8 +142,7 @@ guard_hide_relation_goes(Oid relation)
 
 	if (name != NULL && strcmp(name, GUARD_HIDE_TABLE) == 0 &&
 		relation == guard_store_table(GUARD_HIDE_TABLE))
-		(void) guard_store_scan(GUARD_HIDE_TABLE, NULL, 0, InvalidOid,
-								invalidate_row, NULL);
+		invalidate_all_rows();
 }
 
 /* ---- changing ---- */
