@@ -19,18 +19,12 @@
 #include "fmgr.h"
 
 #include "alerts/alerts.h"
-#include "audit/audit.h"
-#include "evidence/registrations/approvals.h"
-#include "evidence/shape/shape.h"
 #include "guc.h"
 #include "hooks/frame.h"
-#include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
 #include "planner/planner.h"
 #include "planner/whatif/question.h"
-#include "planner/whatif/whatif.h"
 #include "softdrop/softdrop.h"
-#include "store/store.h"
 #include "store/visits.h"
 #include "worker/worker.h"
 

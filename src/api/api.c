@@ -12,9 +12,7 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
@@ -22,7 +20,6 @@
 #include "api/api.h"
 #include "compat/compat.h"
 #include "softdrop/softdrop.h"
-#include "store/store.h"
 
 #define BLANKS	" \t\r\n"
 

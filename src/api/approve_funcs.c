@@ -16,7 +16,6 @@
 
 #include "api/api.h"
 #include "audit/audit.h"
-#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_approve);
 PG_FUNCTION_INFO_V1(guard_sql_revoke_approval);

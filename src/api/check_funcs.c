@@ -17,10 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "api/api.h"
-#include "evidence/prediction.h"
-#include "evidence/statements.h"
 #include "policy/sentence.h"
-#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_check);
 PG_FUNCTION_INFO_V1(guard_sql_index_statements);

@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -20,7 +19,6 @@
 #include "audit/audit.h"
 #include "planner/capture/service.h"
 #include "policy/sentence.h"
-#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_add_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_remove_dependency);

@@ -11,7 +11,6 @@
 
 #include "catalog/pg_class.h"
 #include "commands/comment.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -23,7 +22,6 @@
 #include "evidence/shape/hideable.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
-#include "store/store.h"
 
 #define COMMENT_LINE	"Hidden from the planner by "
 

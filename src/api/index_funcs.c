@@ -25,12 +25,10 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 
 #include "api/api.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
-#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_indexes);
 

@@ -13,8 +13,6 @@
 
 #include "api/api.h"
 #include "audit/audit.h"
-#include "evidence/evidence.h"
-#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_protect);
 PG_FUNCTION_INFO_V1(guard_sql_unprotect);

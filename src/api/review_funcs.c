@@ -13,7 +13,6 @@
 #include "utils/builtins.h"
 
 #include "api/api.h"
-#include "compat/list.h"
 #include "review/review.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_review);

@@ -13,20 +13,15 @@
 #include "access/xlog.h"
 #include "funcapi.h"
 #include "pgstat.h"
-#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "alerts/alerts.h"
 #include "api/api.h"
 #include "audit/audit.h"
-#include "evidence/evidence.h"
 #include "evidence/history/history.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
-#include "planner/whatif/whatif.h"
 #include "policy/sentence.h"
-#include "store/store.h"
 #include "store/visits.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_status);

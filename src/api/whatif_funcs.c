@@ -12,8 +12,6 @@
 #include "funcapi.h"
 
 #include "api/api.h"
-#include "compat/list.h"
-#include "planner/whatif/whatif.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_what_if);
 

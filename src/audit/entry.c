@@ -16,10 +16,8 @@
 #include "postgres.h"
 
 #include "commands/dbcommands.h"
-#include "lib/stringinfo.h"
 #include "libpq/libpq-be.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"

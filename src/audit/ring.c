@@ -33,7 +33,6 @@
 #include "miscadmin.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 

@@ -28,7 +28,6 @@
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
-#include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
 #include "store/store.h"
 

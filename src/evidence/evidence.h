@@ -19,8 +19,6 @@
 #ifndef GUARD_EVIDENCE_H
 #define GUARD_EVIDENCE_H
 
-#include "datatype/timestamp.h"
-#include "nodes/pg_list.h"
 #include "storage/block.h"
 
 #include "ddl/targets.h"
@@ -28,7 +26,6 @@
 #include "evidence/registrations/dependencies.h"
 #include "evidence/shape/replacement.h"
 #include "evidence/roles.h"
-#include "evidence/shape/shape.h"
 
 typedef enum GuardSeen
 {

@@ -32,8 +32,6 @@
 #include "evidence/gone.h"
 #include "evidence/history/history.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
-#include "store/store.h"
 
 /* guard.departed */
 #define DEPARTED_INDEX		1

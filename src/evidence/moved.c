@@ -24,15 +24,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "pgstat.h"
 #include "utils/array.h"
@@ -42,7 +39,6 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "evidence/evidence.h"
 #include "evidence/gone.h"
 #include "guc.h"
 #include "store/store.h"

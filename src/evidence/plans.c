@@ -26,14 +26,10 @@
  */
 #include "postgres.h"
 
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
-
 #include "compat/list.h"
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
 
 /* An estimate without the index that is off by less than this does no harm. */
 #define ESTIMATE_FACTOR	10.0

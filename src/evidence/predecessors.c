@@ -34,7 +34,6 @@
 #include "evidence/gone.h"
 #include "guc.h"
 #include "planner/hide/hide.h"
-#include "store/store.h"
 
 /* What PostgreSQL appends to an index's name while it is being rebuilt. */
 #define REINDEX_SUFFIX	"_ccold"

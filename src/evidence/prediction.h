@@ -23,8 +23,6 @@
 #ifndef GUARD_PREDICTION_H
 #define GUARD_PREDICTION_H
 
-#include "nodes/pg_list.h"
-
 #include "evidence/statements.h"
 #include "planner/capture/speed.h"
 #include "planner/whatif/whatif.h"

@@ -17,16 +17,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
-#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_inherits.h"
-#include "catalog/pg_publication.h"
 #include "catalog/pg_subscription_rel.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"

@@ -18,19 +18,13 @@
 
 #include "access/xlog.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/procarray.h"
-#include "utils/backend_status.h"
-#include "utils/timestamp.h"
 
 #include "compat/compat.h"
-#include "evidence/evidence.h"
 #include "evidence/history/history.h"
 #include "evidence/statements.h"
-#include "planner/capture/capture.h"
-#include "store/store.h"
 
 /* guard.installation */
 #define INSTALLATION_AT		1

@@ -14,11 +14,9 @@
 #include "postgres.h"
 
 #include "utils/hsearch.h"
-#include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
 #include "evidence/statements.h"
-#include "store/store.h"
 
 struct GuardTimes
 {

@@ -26,19 +26,12 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/dependency.h"
-#include "catalog/indexing.h"
-#include "catalog/pg_inherits.h"
-#include "lib/stringinfo.h"
-#include "pgstat.h"
-#include "storage/lmgr.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
 #include "evidence/evidence.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
 #include "store/store.h"
 

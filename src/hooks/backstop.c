@@ -20,7 +20,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "evidence/registrations/approvals.h"
 #include "hooks/frame.h"
 #include "planner/capture/departed.h"
 #include "policy/sentence.h"

@@ -19,10 +19,8 @@
 #include "catalog/pg_class.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "hooks/frame.h"
-#include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
 #include "policy/sentence.h"
 #include "softdrop/softdrop.h"

@@ -21,13 +21,10 @@
 #ifndef GUARD_FRAME_H
 #define GUARD_FRAME_H
 
-#include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "tcop/cmdtag.h"
 
 #include "audit/audit.h"
-#include "evidence/evidence.h"
-#include "policy/check.h"
 
 /* An index about to go that nobody had resolved beforehand. */
 typedef struct GuardPending

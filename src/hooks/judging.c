@@ -15,9 +15,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/memutils.h"
 
-#include "evidence/registrations/approvals.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "policy/report.h"

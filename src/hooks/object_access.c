@@ -24,10 +24,8 @@
 
 #include "guc.h"
 #include "hooks/frame.h"
-#include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
 #include "softdrop/softdrop.h"
-#include "store/store.h"
 
 static object_access_hook_type prev_object_access = NULL;
 

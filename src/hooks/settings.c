@@ -17,7 +17,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "nodes/parsenodes.h"
 #include "utils/snapmgr.h"
 
 #include "hooks/frame.h"

@@ -21,7 +21,6 @@
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "tcop/pquery.h"
-#include "utils/memutils.h"
 #include "utils/portal.h"
 
 #include "hooks/frame.h"

@@ -34,7 +34,6 @@
 
 #include "guc.h"
 #include "hooks/frame.h"
-#include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
 #include "policy/report.h"
 #include "store/store.h"

@@ -21,7 +21,6 @@
 
 #include "guc.h"
 #include "hooks/frame.h"
-#include "planner/capture/capture.h"
 #include "planner/planner.h"
 #include "store/store.h"
 #include "store/visits.h"

@@ -16,7 +16,6 @@
 
 #include <math.h>
 
-#include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/planmain.h"
 #include "parser/parsetree.h"

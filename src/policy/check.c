@@ -16,9 +16,7 @@
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
 #include "utils/lsyscache.h"
-#include "utils/relcache.h"
 #include "utils/syscache.h"
 
 #include "guc.h"

@@ -15,15 +15,10 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
-#include "evidence/statements.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
 #include "policy/report.h"
 #include "policy/sentence.h"
 #include "store/store.h"

@@ -15,12 +15,9 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "catalog/pg_class.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "policy/sentence.h"
 #include "store/store.h"

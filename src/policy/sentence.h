@@ -12,8 +12,6 @@
 #ifndef GUARD_SENTENCE_H
 #define GUARD_SENTENCE_H
 
-#include "lib/stringinfo.h"
-
 #include "policy/check.h"
 
 /*

@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "guc.h"
 #include "policy/sentence.h"
 #include "store/store.h"

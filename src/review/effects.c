@@ -15,10 +15,7 @@
 
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
-#include "lib/stringinfo.h"
 #include "parser/parse_type.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "compat/list.h"

@@ -19,14 +19,12 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
-#include "policy/verdict.h"
 #include "review/script.h"
 #include "store/store.h"
 

@@ -24,8 +24,6 @@
 #ifndef GUARD_REVIEW_SCRIPT_H
 #define GUARD_REVIEW_SCRIPT_H
 
-#include "access/attnum.h"
-#include "nodes/parsenodes.h"
 #include "utils/hsearch.h"
 
 #include "policy/check.h"

@@ -13,8 +13,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "review/script.h"
 
 #define HIDDEN	"***"

@@ -20,8 +20,6 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "commands/defrem.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/syscache.h"
 

@@ -20,7 +20,6 @@
  */
 #include "postgres.h"
 
-#include "access/attnum.h"
 #include "access/brin.h"
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
@@ -29,7 +28,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"

@@ -29,7 +29,6 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -38,8 +37,6 @@
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/steps.h"
-#include "store/store.h"
-#include "store/visits.h"
 
 /* An owner has so many open ones at most. */
 #define MAX_OPEN		1000

@@ -17,7 +17,6 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -25,7 +24,6 @@
 #include "commands/comment.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_utilcmd.h"
@@ -35,17 +33,14 @@
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
-#include "evidence/evidence.h"
 #include "softdrop/steps.h"
 #include "store/store.h"
-#include "store/visits.h"
 
 /*
  * What a table's owner wrote may take so long: then it is cancelled, and the

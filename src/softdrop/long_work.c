@@ -30,7 +30,6 @@
 #include "guc.h"
 #include "softdrop/steps.h"
 #include "store/store.h"
-#include "store/visits.h"
 
 /* A builder at work is looked at so often. */
 #define LOOK_INTERVAL	USECS_PER_SEC

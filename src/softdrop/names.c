@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "commands/comment.h"
 #include "commands/tablecmds.h"
@@ -27,7 +26,6 @@
 
 #include "planner/hide/hide.h"
 #include "softdrop/steps.h"
-#include "store/store.h"
 
 /*
  * One part.  Returns NULL, or why it keeps the name that it has.

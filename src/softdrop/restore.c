@@ -16,18 +16,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "planner/hide/hide.h"
 #include "softdrop/steps.h"
-#include "store/store.h"
-#include "store/visits.h"
 
 /* So long a person waits for who has the index locked. */
 #define PATIENCE	(INT64CONST(5) * USECS_PER_SEC)

@@ -35,8 +35,6 @@
 #ifndef GUARD_SOFTDROP_H
 #define GUARD_SOFTDROP_H
 
-#include "nodes/parsenodes.h"
-
 #include "policy/check.h"
 
 typedef enum GuardSoftDropState

@@ -22,7 +22,6 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
-#include "utils/snapmgr.h"
 
 #include "compat/compat.h"
 #include "softdrop/steps.h"

@@ -29,7 +29,6 @@
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -39,12 +38,9 @@
 #include "alerts/alerts.h"
 #include "evidence/shape/hideable.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "softdrop/steps.h"
-#include "store/store.h"
-#include "store/visits.h"
 
 /* A row that could not be looked at is looked at again after this long. */
 #define FAILED_INTERVAL		(INT64CONST(5) * USECS_PER_SEC)

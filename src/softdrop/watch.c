@@ -34,14 +34,9 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "ddl/targets.h"
-#include "evidence/statements.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
 #include "planner/whatif/question.h"
 #include "softdrop/steps.h"
 #include "store/store.h"

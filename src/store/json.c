@@ -11,7 +11,6 @@
 
 #include <math.h>
 
-#include "catalog/pg_type_d.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"

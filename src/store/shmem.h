@@ -13,7 +13,6 @@
 #ifndef GUARD_SHMEM_H
 #define GUARD_SHMEM_H
 
-#include "port/atomics.h"
 #include "storage/lwlock.h"
 
 typedef struct GuardShmem

@@ -23,7 +23,6 @@
 #include "executor/spi.h"
 #include "lib/ilist.h"
 #include "lib/stringinfo.h"
-#include "nodes/pg_list.h"
 #include "utils/relcache.h"
 #include "utils/uuid.h"
 

@@ -9,8 +9,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-#include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
 
 #include "store/store.h"

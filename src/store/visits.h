@@ -31,7 +31,6 @@
 #define GUARD_VISITS_H
 
 #include "datatype/timestamp.h"
-#include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 

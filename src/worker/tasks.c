@@ -16,7 +16,6 @@
 
 #include "alerts/alerts.h"
 #include "audit/audit.h"
-#include "evidence/evidence.h"
 #include "evidence/history/history.h"
 #include "guc.h"
 #include "softdrop/softdrop.h"

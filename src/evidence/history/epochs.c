@@ -28,15 +28,12 @@
 
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
-#include "planner/capture/capture.h"
-#include "store/store.h"
 
 #define EPOCH_SEEN_AT		4	/* guard.evidence_epoch */
 

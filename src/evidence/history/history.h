@@ -22,9 +22,6 @@
 #ifndef GUARD_HISTORY_H
 #define GUARD_HISTORY_H
 
-#include "datatype/timestamp.h"
-#include "nodes/pg_list.h"
-
 #include "evidence/evidence.h"
 #include "store/store.h"
 

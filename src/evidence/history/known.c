@@ -15,11 +15,9 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
 #include "guc.h"
-#include "store/store.h"
 
 #define COLUMN(type, name, member) GUARD_COLUMN(GuardKnownUse, type, name, member)
 

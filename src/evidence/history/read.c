@@ -17,13 +17,9 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
 #include "evidence/history/history.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
-#include "store/store.h"
 
 /* guard.known_use */
 #define KNOWN_TABLE				3

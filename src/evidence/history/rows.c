@@ -17,13 +17,8 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-#include "utils/timestamp.h"
-
 #include "evidence/history/history.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
-#include "store/store.h"
 
 #define COMPACT_AFTER	14		/* days */
 

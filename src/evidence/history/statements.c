@@ -15,8 +15,6 @@
 #include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
-#include "planner/capture/capture.h"
-#include "store/store.h"
 
 /*
  * The identifiers of all captured statements, as an array.

@@ -24,7 +24,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
@@ -35,20 +34,16 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "compat/compat.h"
 #include "evidence/history/history.h"
 #include "guc.h"
-#include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
-#include "store/store.h"
 
 /* Tells our lock on the extension from PostgreSQL's own. */
 #define SNAPSHOT_LOCK	1

@@ -26,19 +26,15 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/index.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/procarray.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
-#include "store/store.h"
 
 /* guard.approval, beside the columns of every registry */
 #define APPROVAL_REASON		4

@@ -27,13 +27,10 @@
 #include "catalog/index.h"
 #include "catalog/partition.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
-#include "store/store.h"
 
 /* guard.dependency, beside the columns of every registry */
 #define DEPENDENCY_SERVICE	4

@@ -21,9 +21,6 @@
 #ifndef GUARD_DEPENDENCIES_H
 #define GUARD_DEPENDENCIES_H
 
-#include "datatype/timestamp.h"
-#include "nodes/pg_list.h"
-
 #include "evidence/registrations/version.h"
 #include "planner/capture/capture.h"
 

@@ -11,7 +11,6 @@
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
-#include "store/store.h"
 
 /* guard.protection, beside the columns of every registry */
 #define PROTECTION_REASON		4

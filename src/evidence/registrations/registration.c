@@ -23,7 +23,6 @@
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
-#include "store/store.h"
 
 /* The registries, and which of their rows are not over. */
 static const struct

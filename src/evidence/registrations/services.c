@@ -17,8 +17,6 @@
 #include "common/ip.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
-#include "utils/backend_status.h"
 
 #include "compat/compat.h"
 #include "compat/list.h"

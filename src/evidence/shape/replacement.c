@@ -26,7 +26,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/twophase.h"
 #include "access/xlog.h"
@@ -38,7 +37,6 @@
 
 #include "evidence/shape/replacement.h"
 #include "planner/hide/hide.h"
-#include "store/store.h"
 
 static guard_replacement_leaving is_leaving = NULL;
 

@@ -46,7 +46,6 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/syscache.h"

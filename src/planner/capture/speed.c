@@ -35,7 +35,6 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
-#include "nodes/plannodes.h"
 #include "parser/parsetree.h"
 
 #include "compat/compat.h"

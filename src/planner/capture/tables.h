@@ -31,7 +31,6 @@
 #include "executor/execdesc.h"
 #include "port/atomics.h"
 
-#include "planner/capture/capture.h"
 #include "planner/capture/service.h"
 
 /*

@@ -40,9 +40,7 @@
 #include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
-#include "executor/executor.h"
 #include "nodes/execnodes.h"
-#include "pgstat.h"
 #include "utils/rel.h"
 
 #include "compat/compat.h"

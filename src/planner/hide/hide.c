@@ -36,7 +36,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/index.h"
@@ -46,7 +45,6 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
@@ -55,7 +53,6 @@
 #include "guc.h"
 #include "planner/hide/hide.h"
 #include "planner/planner.h"
-#include "store/store.h"
 
 /*
  * After so many failures in a row the registry is left alone until it changes.

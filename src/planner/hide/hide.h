@@ -23,11 +23,6 @@
 #ifndef GUARD_HIDE_H
 #define GUARD_HIDE_H
 
-#include "access/htup.h"
-#include "access/tupdesc.h"
-#include "datatype/timestamp.h"
-#include "nodes/pg_list.h"
-
 #include "store/store.h"
 
 /* guard.hidden_index.kind */

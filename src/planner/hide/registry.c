@@ -25,7 +25,6 @@
 #include "utils/syscache.h"
 
 #include "planner/hide/hide.h"
-#include "store/store.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_hidden_index_changed);
 

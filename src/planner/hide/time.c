@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include "planner/hide/hide.h"
-#include "store/store.h"
 
 /* guard.hidden_time */
 #define TIME_OBJECT		1

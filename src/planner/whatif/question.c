@@ -39,14 +39,12 @@
 #include <math.h>
 
 #include "access/xact.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
-#include "compat/list.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
@@ -125,7 +123,6 @@ static Plannings plannings[QUESTIONS];
 static Oid	looked_at = InvalidOid;
 static List *alikes = NIL;
 static MemoryContext alikes_context = NULL;
-
 
 /* ----------------------------------------------------------------
  *		Shared memory
