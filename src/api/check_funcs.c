@@ -82,6 +82,19 @@ services_of(List *members)
 }
 
 /*
+ * Of a check, the foreign keys that make it; NULL for any other statement, and
+ * where they are gone.
+ */
+static char *
+keys_of(const GuardCapturedStatement *statement)
+{
+	GuardShape *shape = statement->fkey == 0 ? NULL :
+		guard_shape_read(statement->relation);
+
+	return shape == NULL ? NULL : guard_causes_keys(shape, statement->fkey, NIL);
+}
+
+/*
  * One row: what is known and predicted of a statement.
  */
 static void
@@ -105,7 +118,7 @@ put_statement(ReturnSetInfo *rsinfo, const GuardCapturedStatement *statement,
 				  P_NULL_IF(!timed, P_FLOAT8(outlook->calls * outlook->expected / 1000)),
 				  P_NULL_IF(!OidIsValid(outlook->takeover) || outlook->mixed,
 							P_OID(outlook->takeover)),
-				  services, P_TIME(statement->last));
+				  services, P_TIME(statement->last), P_TEXT(keys_of(statement)));
 }
 
 /*

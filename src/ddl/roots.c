@@ -30,6 +30,7 @@
 #include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
@@ -398,6 +399,19 @@ make_target(Walk *walk, const Step *step)
 	return target;
 }
 
+static List *
+list_constraints(Walk *walk)
+{
+	List	   *constraints = NIL;
+
+	foreach_ptr(Step, step, walk->agenda)
+	{
+		if (step->seen->object.classId == ConstraintRelationId)
+			constraints = lappend_oid(constraints, step->seen->object.objectId);
+	}
+	return constraints;
+}
+
 /*
  * A target for each eligible index that was seen, in the order of the walk.
  */
@@ -405,6 +419,7 @@ static List *
 make_targets(Walk *walk)
 {
 	List	   *targets = NIL;
+	List	   *constraints = list_constraints(walk);
 
 	foreach_ptr(Step, step, walk->agenda)
 	{
@@ -413,8 +428,10 @@ make_targets(Walk *walk)
 		if (!is_relation(&step->seen->object) || step->seen->is_member)
 			continue;
 		target = make_target(walk, step);
-		if (target != NULL)
-			targets = lappend(targets, target);
+		if (target == NULL)
+			continue;
+		target->keys = constraints;
+		targets = lappend(targets, target);
 	}
 	return targets;
 }

@@ -60,6 +60,8 @@ typedef struct GuardTarget
 	const char *no_delay;		/* why this drop cannot be carried out in
 								 * stages, as a clause; set to NULL by a door
 								 * that can do so */
+	List	   *keys;			/* OIDs of the constraints that go with the
+								 * same statement, shared by its targets */
 	const char *asked_by;		/* the login role that wants it to go; NULL:
 								 * this session's */
 } GuardTarget;

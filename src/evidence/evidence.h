@@ -83,6 +83,11 @@ typedef struct GuardFact
 								 * counts */
 	GuardShape *shape;			/* inherited: the one that this use asks for;
 								 * NULL: that of the index */
+	uint64		fkey;			/* checks of foreign keys, by these columns; 0:
+								 * any other use */
+	char	   *keys;			/* which these are, in words */
+	bool		key_gone;		/* they are gone, or go along: it no longer
+								 * counts */
 	char	   *note;			/* why unknown, or where it comes from */
 } GuardFact;
 
@@ -285,8 +290,20 @@ extern BlockNumber guard_evidence_blocks_now(Oid table);
  * dependencies, hidden, predecessors.
  */
 extern void guard_usage_collect(GuardEvidence *evidence);
+extern void guard_causes_collect(GuardEvidence *evidence);
 extern void guard_usage_collect_aim(GuardEvidence *evidence);
 extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
+
+/*
+ * The names of the foreign keys that check by these columns of an index's
+ * table, in words, without those that go; NULL: there is none.  A fact of such
+ * checks, added to the evidence.  And, when a transaction ends: is a key gone by
+ * now that the evidence has checks of?
+ */
+extern char *guard_causes_keys(const GuardShape *shape, uint64 fkey, List *going);
+extern GuardFact *guard_causes_add(GuardEvidence *evidence, GuardSource source,
+								   uint64 fkey);
+extern bool guard_causes_refresh(const GuardEvidence *evidence);
 
 /* a table and its indexes: whatever capture may have a record of */
 extern List *guard_usage_relations(Oid table);

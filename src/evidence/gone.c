@@ -131,7 +131,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	{
 		use->idle |= guard_evidence_covers(fact, use->origin);
 
-		if (fact->seen == GUARD_SEEN_USED &&
+		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone &&
 			(!moved_away || (fact->moved_away && !past->move.detached)))
 		{
 			merge(fact, fact->last != 0 ? &use->dated : &use->undated);

@@ -213,6 +213,17 @@ collect_reliance(GuardEvidence *evidence, List *pairs)
 	}
 }
 
+/*
+ * Is it the check of a foreign key that is gone, or goes as well?
+ */
+static bool
+is_over(const GuardEvidence *evidence, const GuardCapturedStatement *statement)
+{
+	return statement->fkey != 0 &&
+		guard_causes_keys(evidence->shape, statement->fkey,
+						  evidence->target->keys) == NULL;
+}
+
 void
 guard_plans_collect(GuardEvidence *evidence)
 {
@@ -232,7 +243,7 @@ guard_plans_collect(GuardEvidence *evidence)
 	{
 		GuardOutlook outlook;
 
-		if (statement->last < oldest)
+		if (statement->last < oldest || is_over(evidence, statement))
 			continue;
 		evidence->plans.statements++;
 		if (guard_outlook_read(&outlook, statement, pairs,

@@ -302,6 +302,7 @@ guard_usage_collect(GuardEvidence *evidence)
 
 	captured = collect_captured(evidence, evidence->index, capture_since);
 	collect_counted(evidence, evidence->index, capture_since, captured);
+	guard_causes_collect(evidence);
 	if (!evidence->asked.whole_table)
 		return;
 

@@ -288,6 +288,7 @@ read_left(const GuardVerdict *verdict)
 	find_replacement(verdict, table, successor, &left.replacement);
 	if (guard_verdict_is_served(verdict, &left.replacement))
 		return left;
+	left.key_gone = guard_causes_refresh(evidence);
 	left.small = evidence->refilled &&
 		guard_evidence_blocks_now(table) <= GUARD_HARMLESS_BLOCKS;
 	if (verdict->reason == GUARD_REASON_REPLACED &&

@@ -120,6 +120,8 @@ put_use(StringInfo buf, const GuardFact *fact)
 	guard_json_text(buf, "not_observed", fact->gaps);
 	put_services(buf, fact);
 	put_flag(buf, "moved_away", fact->moved_away);
+	guard_json_text(buf, "foreign_keys", fact->keys);
+	put_flag(buf, "foreign_key_gone", fact->key_gone);
 	guard_json_text(buf, "note", fact->note);
 	guard_json_end_object(buf);
 }

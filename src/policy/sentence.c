@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "compat/list.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 
@@ -91,12 +92,39 @@ use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now,
 	return buf.data;
 }
 
+/*
+ * How many of the uses foreign keys made, where they made any that counts.
+ */
+static char *
+checks_clause(const GuardEvidence *evidence)
+{
+	int64		uses = 0;
+	int64		checks = 0;
+	const char *keys = NULL;
+
+	foreach_ptr(const GuardFact, fact, evidence->facts)
+	{
+		if (fact->seen != GUARD_SEEN_USED || fact->of_table ||
+			fact->source != GUARD_SOURCE_CAPTURE)
+			continue;
+		uses += fact->count;
+		if (fact->fkey == 0 || fact->key_gone)
+			continue;
+		checks += fact->count;
+		keys = keys == NULL ? fact->keys : psprintf("%s, %s", keys, fact->keys);
+	}
+	return checks == 0 ? NULL :
+		psprintf(INT64_FORMAT " of " INT64_FORMAT " uses are checks of foreign key %s",
+				 checks, uses, keys);
+}
+
 static char *
 hot_clause(const GuardJudgement *judgement, bool guard_speaks)
 {
 	const GuardVerdict *verdict = &judgement->verdict;
 	const GuardEvidence *evidence = verdict->evidence;
 	char	   *clause;
+	char	   *checks = checks_clause(evidence);
 
 	if (verdict->asked.whole_table && !verdict->asked.parent_goes &&
 		evidence->last_write != 0 &&
@@ -107,6 +135,8 @@ hot_clause(const GuardJudgement *judgement, bool guard_speaks)
 						guard_text_span(evidence->as_of - evidence->last_write));
 	clause = use_clause(verdict->use, judgement->rate, judgement->count,
 						evidence->as_of, guard_speaks);
+	if (checks != NULL)
+		clause = psprintf("%s; %s", clause, checks);
 
 	/* The successor of a table that was swapped out lacks this index. */
 	if (evidence->move.moved && evidence->move.heir_table != NULL &&
@@ -224,6 +254,8 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 				return pstrdup(evidence->move.detached ?
 							   "its use ended when its table was detached" :
 							   "its use passed to another table with its table's name");
+			if (verdict->use->key_gone)
+				return pstrdup("only a foreign key used it, which is gone or goes as well");
 			if (guard_verdict_use_released(verdict->use))
 				return guard_sentence_released(verdict->use, evidence->as_of);
 			return use_clause(verdict->use, 0, judgement->count, evidence->as_of,
@@ -293,6 +325,10 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 								 fact->statements == 1 ? "statement" : "statements");
 			if (fact->moved_away)
 				appendStringInfoString(buf, ", before its table was moved away");
+			if (fact->key_gone)
+				appendStringInfoString(buf, ", by a foreign key that is gone or goes as well");
+			else if (fact->fkey != 0)
+				appendStringInfo(buf, ", by foreign key %s", fact->keys);
 			break;
 		case GUARD_SEEN_NOT:
 			appendStringInfoString(buf, fact->note ? fact->note : "no use seen");

@@ -202,7 +202,7 @@ guard_verdict_use_released(const GuardFact *fact)
 bool
 guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
 {
-	if (fact->seen != GUARD_SEEN_USED || fact->moved_away)
+	if (fact->seen != GUARD_SEEN_USED || fact->moved_away || fact->key_gone)
 		return false;
 
 	/* Use that cannot be dated may have been a second ago. */
@@ -219,7 +219,7 @@ guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
 static bool
 ended_unwatched(const GuardFact *fact, const GuardPolicy *policy)
 {
-	return fact->seen == GUARD_SEEN_USED && !fact->moved_away &&
+	return fact->seen == GUARD_SEEN_USED && !fact->moved_away && !fact->key_gone &&
 		fact->unobserved > 0 && !guard_verdict_use_released(fact) &&
 		!guard_verdict_use_counts(fact, policy) &&
 		!ended_after(fact, quiet_for(fact, policy) - fact->unobserved, policy);
@@ -598,7 +598,7 @@ decide_by_use(const GuardEvidence *evidence, const GuardCase *asked,
 	else if ((use = find_use(evidence, policy, true)) != NULL)
 	{
 		verdict = make(GUARD_ALLOW, GUARD_REASON_STOPPED, evidence, asked);
-		verdict.notice = !use->moved_away;
+		verdict.notice = !use->moved_away && !use->key_gone;
 	}
 
 	/*
@@ -719,6 +719,26 @@ guard_verdict_keep(GuardVerdict *heir, const GuardVerdict *gone)
 /* ---- a transaction that may replace what it drops ---- */
 
 /*
+ * Is all use that counts the checks of foreign keys?  What ends that takes no
+ * time.
+ */
+static bool
+only_checks(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	bool		any = false;
+
+	foreach_ptr(const GuardFact, fact, evidence->facts)
+	{
+		if (!guard_verdict_use_counts(fact, policy))
+			continue;
+		if (fact->fkey == 0)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+/*
  * The table is locked meanwhile.  One that goes as a whole has no traffic to
  * wait; use that is not going on does not queue up.
  */
@@ -733,7 +753,7 @@ guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate,
 	*why = NULL;
 	if (!verdict->wait)
 		return true;
-	if (verdict->asked.whole_table)
+	if (verdict->asked.whole_table || only_checks(evidence, policy))
 		return false;
 	if (evidence->table_kb < 0)
 		*why = "Its table is locked by another session and may be larger than guard.rebuild_limit.";
@@ -786,7 +806,7 @@ guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
 		return true;
 	else if (leant)
 		asked.unreplaced = true;
-	else
+	else if (!left->key_gone)
 		return false;
 
 	*verdict = guard_verdict_decide(evidence, &asked, policy);

@@ -93,6 +93,7 @@ typedef struct GuardLeft
 								 * anything */
 	bool		identity;		/* UPDATE and DELETE of it can be published */
 	bool		small;			/* it is as small as harmless is */
+	bool		key_gone;		/* so is a foreign key whose checks were use */
 	GuardReplacement replacement;	/* what serves in its place */
 } GuardLeft;
 

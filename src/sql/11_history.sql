@@ -41,12 +41,13 @@ CREATE TABLE guard.known_use (
 	unexplained_first timestamptz,
 	unexplained_last timestamptz,
 	unexplained_pause bigint,
-	unexplained_days int NOT NULL
+	unexplained_days int NOT NULL,
+	foreign_key		bigint NOT NULL
 ) WITH (fillfactor = 50);
 CREATE INDEX known_use_relation_oid_idx ON guard.known_use (relation_oid);
 CREATE INDEX known_use_table_oid_idx ON guard.known_use (table_oid);
 COMMENT ON TABLE guard.known_use IS
-'What is known of the use of each index and table that was ever used: first_use to days by captured statements before the capture segment that began at segment, segment_first to segment_pause in it; scans as the server counted them last, unexplained those of them that no capture was there to explain. Pauses in microseconds. days counts days with use.';
+'What is known of the use of each index and table that was ever used: first_use to days by captured statements before the capture segment that began at segment, segment_first to segment_pause in it; scans as the server counted them last, unexplained those of them that no capture was there to explain. Pauses in microseconds. days counts days with use. A row of its own is about the checks of foreign keys by some columns, foreign_key, as bits; 0: about all other uses.';
 
 CREATE TABLE guard.hourly_use (
 	hour			timestamptz NOT NULL,

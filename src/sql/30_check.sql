@@ -18,12 +18,12 @@ CREATE FUNCTION guard.index_statements(index regclass,
 	OUT predicted_time double precision, OUT predicted_low double precision,
 	OUT predicted_high double precision,
 	OUT predicted_connections double precision, OUT other_index regclass,
-	OUT services text[], OUT last_use timestamptz)
+	OUT services text[], OUT last_use timestamptz, OUT foreign_keys text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_index_statements';
 COMMENT ON FUNCTION guard.index_statements(regclass) IS
-'The captured statements that use an index, most frequent first. Times are in milliseconds. mean_time and query come from pg_stat_statements and are null without it; query is null for anybody but members of pg_read_all_stats. predicted_time is what a call would take without the index, by estimate, between predicted_low and predicted_high; predicted_connections is calls_per_second times that, the connections that the statement would keep busy; other_index is what the planner would use instead: all null where the statement has not been planned without the index lately. services are those of the index. Waits for no lock. Raises 42501 and 42809 as guard.check does.';
+'The captured statements that use an index, most frequent first. Times are in milliseconds. mean_time and query come from pg_stat_statements and are null without it; query is null for anybody but members of pg_read_all_stats. predicted_time is what a call would take without the index, by estimate, between predicted_low and predicted_high; predicted_connections is calls_per_second times that, the connections that the statement would keep busy; other_index is what the planner would use instead: all null where the statement has not been planned without the index lately. services are those of the index; foreign_keys are those of which the statement is the check. Waits for no lock. Raises 42501 and 42809 as guard.check does.';
 -- example: SELECT query, calls_per_second, mean_time, predicted_time, predicted_connections, services FROM guard.index_statements('auth.users_email_idx');
 
 CREATE FUNCTION guard.indexes(

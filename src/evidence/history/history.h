@@ -103,6 +103,7 @@ typedef struct GuardKnownUse
 {
 	int32		id;				/* 0: not written down yet */
 	Oid			relation;
+	uint64		fkey;			/* of checks by these columns; 0: all other uses */
 	Oid			table;
 	NameData	name;
 
@@ -134,7 +135,7 @@ typedef struct GuardKnownUse
 } GuardKnownUse;
 
 /* The columns of guard.known_use, the id first. */
-#define GUARD_HISTORY_COLUMNS 24
+#define GUARD_HISTORY_COLUMNS 25
 extern const GuardColumn guard_history_columns[];
 
 /*

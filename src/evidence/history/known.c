@@ -47,6 +47,7 @@ const GuardColumn guard_history_columns[] = {
 	COLUMN(TIME, "unexplained_last", alone_last),
 	COLUMN(SPAN, "unexplained_pause", alone_pause),
 	COLUMN(INT4, "unexplained_days", alone_days),
+	COLUMN(INT8, "foreign_key", fkey),
 };
 
 StaticAssertDecl(lengthof(guard_history_columns) == GUARD_HISTORY_COLUMNS,

@@ -33,11 +33,13 @@ typedef struct Lookup
 	const GuardEvidence *evidence;
 	GuardKnownUse index;
 	GuardKnownUse table;
+	List	   *checks;			/* of the index, GuardKnownUse * */
 } Lookup;
 
 static bool look_up(Lookup *lookup);
 static void collect_one(GuardEvidence *evidence, Oid relation,
 						GuardKnownUse *use, bool of_table);
+static void collect_checks(GuardEvidence *evidence, List *checks);
 
 static void
 clear(Lookup *lookup, const GuardEvidence *evidence)
@@ -69,6 +71,7 @@ guard_history_collect(GuardEvidence *evidence)
 	}
 
 	collect_one(evidence, evidence->index, &lookup.index, false);
+	collect_checks(evidence, lookup.checks);
 	if (evidence->asked.whole_table)
 		collect_one(evidence, evidence->shape->table, &lookup.table, true);
 }
@@ -91,7 +94,16 @@ look_up(Lookup *lookup)
 		GuardKnownUse use;
 
 		guard_record_read(guard_history_columns, GUARD_HISTORY_COLUMNS, rows, &use);
-		if (use.relation == use.table)
+		if (use.fkey != 0 && use.relation == evidence->index)
+		{
+			GuardKnownUse *copy = palloc(sizeof(GuardKnownUse));
+
+			*copy = use;
+			lookup->checks = lappend(lookup->checks, copy);
+		}
+		else if (use.fkey != 0)
+			continue;
+		else if (use.relation == use.table)
 			lookup->table = use;
 		else if (use.relation == evidence->index)
 			lookup->index = use;
@@ -362,4 +374,41 @@ collect_one(GuardEvidence *evidence, Oid relation, GuardKnownUse *use,
 		add_silence(evidence, of_table, watch);
 	if (!of_table)
 		mark_unobserved(evidence, watch);
+}
+
+/*
+ * What was written down of checks, as what was of all other uses.
+ */
+static void
+collect_checks(GuardEvidence *evidence, List *checks)
+{
+	const GuardEpochs *epochs = evidence->server->epochs;
+	GuardCapturedUse captured;
+
+	(void) guard_capture_lookup(evidence->index, &captured);
+	foreach_ptr(GuardKnownUse, use, checks)
+	{
+		GuardFact  *fact;
+
+		guard_history_fold(use, captured.made, epochs);
+		foreach_ptr(GuardFact, now, evidence->facts)
+		{
+			if (now->source == GUARD_SOURCE_CAPTURE && now->fkey == use->fkey)
+				continue_captured(now, use, epochs);
+		}
+		if (use->uses == 0)
+			continue;
+		fact = guard_causes_add(evidence, GUARD_SOURCE_HISTORY, use->fkey);
+		fact->since = epochs->since;
+		fact->first = use->first;
+		fact->last = use->last;
+		fact->count = use->uses;
+		fact->pause = use->pause;
+		fact->days = use->days;
+		fact->who = use->services;
+		fact->unobserved = guard_epochs_unobserved(epochs, GUARD_WATCH_BOTH,
+												   use->last, epochs->now);
+		fact->gaps = guard_epochs_gap_words(epochs, GUARD_WATCH_BOTH, use->last,
+											epochs->now);
+	}
 }

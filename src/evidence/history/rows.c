@@ -41,7 +41,7 @@ static const char write_uses[] =
 static const char write_hours[] =
 "INSERT INTO guard.hourly_use AS h (relation_id, hour, hours, first_use, last_use, scans, uses)"
 " SELECT k.id, n.hour, 1, n.at, n.at, n.scans, n.uses FROM unnest($1, $2, $3, $4, $5) AS n (relation, hour, at, scans, uses)"
-"  JOIN (SELECT id, relation_oid FROM guard.known_use WHERE relation_oid = ANY ($1) FOR UPDATE SKIP LOCKED) k"
+"  JOIN (SELECT id, relation_oid FROM guard.known_use WHERE relation_oid = ANY ($1) AND foreign_key = 0 FOR UPDATE SKIP LOCKED) k"
 "    ON k.relation_oid = n.relation"
 " ON CONFLICT (relation_id, hour) DO UPDATE SET"
 "   first_use = LEAST(h.first_use, EXCLUDED.first_use), last_use = GREATEST(h.last_use, EXCLUDED.last_use),"

@@ -54,10 +54,17 @@
 /* This many statements that only write are use. */
 #define FILLED_OFTEN	20
 
+/* A relation, and by which columns checks of it are, 0: all other uses. */
+typedef struct KnownKey
+{
+	uint64		fkey;
+	uint64		relation;		/* without padding */
+} KnownKey;
+
 /* One relation that guard knows something of, or is about to. */
 typedef struct Known
 {
-	Oid			relation;		/* hash key */
+	KnownKey	key;			/* hash key */
 	bool		stored;
 	bool		committed;		/* not by this transaction */
 	bool		present;		/* seen in pg_class */
@@ -86,6 +93,7 @@ static void find_lost(Snapshotting *snap);
 static void walk_relations(Snapshotting *snap,
 						   void (*work) (Snapshotting *, Form_pg_class));
 static void look_at_relation(Snapshotting *snap, Form_pg_class form);
+static void look_at_checks(Snapshotting *snap);
 static void look_at(Snapshotting *snap, Known *known, int64 scans,
 					TimestampTz last_scan, const char *name);
 
@@ -115,6 +123,7 @@ guard_history_snapshot(void)
 	read_known_uses(&snap);
 	find_lost(&snap);
 	walk_relations(&snap, look_at_relation);
+	look_at_checks(&snap);
 	guard_history_rows_delete(snap.gone);
 	guard_history_rows_write(snap.rows);
 	guard_history_statements(snap.now, guard_history_last_snapshot());
@@ -156,15 +165,18 @@ lock_out_others(void)
  */
 
 static Known *
-enter(Snapshotting *snap, Oid relation)
+enter(Snapshotting *snap, Oid relation, uint64 fkey)
 {
+	KnownKey	key = {fkey, relation};
 	bool		found;
-	Known	   *known = hash_search(snap->known, &relation, HASH_ENTER, &found);
+	Known	   *known = hash_search(snap->known, &key, HASH_ENTER, &found);
 
 	if (!found)
 	{
-		MemSet(((char *) known) + sizeof(Oid), 0, sizeof(Known) - sizeof(Oid));
+		memset(known, 0, sizeof(Known));
+		known->key = key;
 		known->use.relation = relation;
+		known->use.fkey = fkey;
 		known->use.pause = known->use.seg_pause = known->use.alone_pause = -1;
 	}
 	return known;
@@ -181,7 +193,7 @@ take_stored(Snapshotting *snap, const GuardRows *rows)
 	Known	   *known;
 
 	guard_record_read(guard_history_columns, GUARD_HISTORY_COLUMNS, rows, &use);
-	known = enter(snap, use.relation);
+	known = enter(snap, use.relation, use.fkey);
 	if (known->stored)
 		snap->gone = lappend_int(snap->gone, use.id);
 	else
@@ -205,17 +217,44 @@ only_filled(const GuardCapturedUse *use)
 
 /*
  * Does capture know no more than what was written down, by a transaction that
- * has committed?  Then its record may make room for another.
+ * has committed?
  */
-static void
-note_saved(const Known *known)
+static bool
+is_saved(const Known *known)
 {
-	int64		count = known->now.count + known->now.own_count;
+	return !known->captured || (known->committed &&
+								known->use.segment == known->now.made &&
+								known->use.seg_uses == known->now.count + known->now.own_count);
+}
 
-	if (!known->captured || (known->committed &&
-							 known->use.segment == known->now.made &&
-							 known->use.seg_uses == count))
-		guard_capture_saved(known->relation, count);
+/*
+ * What capture knows of one relation, in the list from "at" on; returns where
+ * the next one begins.  If all of that was written down, its record may make
+ * room for another.
+ */
+static int
+take_captured(Snapshotting *snap, List *uses, int at)
+{
+	Oid			relation = ((GuardCapturedUse *) list_nth(uses, at))->relation;
+	int64		count = 0;
+	bool		saved = true;
+
+	for (; at < list_length(uses); at++)
+	{
+		GuardCapturedUse *use = list_nth(uses, at);
+		Known	   *known;
+
+		if (use->relation != relation)
+			break;
+		known = enter(snap, relation, use->fkey);
+		known->captured = use->last_any != 0 && !only_filled(use);
+		known->now = *use;
+		count += use->count + use->own_count;
+		saved &= is_saved(known);
+	}
+	if (saved)
+		guard_capture_saved(relation, count);
+	return at;
 }
 
 /*
@@ -225,23 +264,19 @@ static void
 read_known_uses(Snapshotting *snap)
 {
 	GuardRows  *rows = guard_rows_of_table("known_use");
+	List	   *uses;
 	HASHCTL		info;
 
-	info.keysize = sizeof(Oid);
+	info.keysize = sizeof(KnownKey);
 	info.entrysize = sizeof(Known);
 	info.hcxt = CurrentMemoryContext;
 	snap->known = hash_create("guard known uses", 1024, &info,
 							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	while (rows != NULL && guard_rows_next(rows))
 		take_stored(snap, rows);
-	foreach_ptr(GuardCapturedUse, use, guard_capture_relations(false))
-	{
-		Known	   *known = enter(snap, use->relation);
-
-		known->captured = use->last_any != 0 && !only_filled(use);
-		known->now = *use;
-		note_saved(known);
-	}
+	uses = guard_capture_relations(false);
+	for (int at = 0; at < list_length(uses);)
+		at = take_captured(snap, uses, at);
 }
 
 /*
@@ -285,7 +320,8 @@ walk_relations(Snapshotting *snap, void (*work) (Snapshotting *, Form_pg_class))
 static void
 note_present(Snapshotting *snap, Form_pg_class form)
 {
-	Known	   *known = hash_search(snap->known, &form->oid, HASH_FIND, NULL);
+	KnownKey	key = {0, form->oid};
+	Known	   *known = hash_search(snap->known, &key, HASH_FIND, NULL);
 
 	if (known != NULL)
 		known->present = true;
@@ -305,11 +341,11 @@ follow_lost(Snapshotting *snap, const Known *lost)
 	Known	   *heir;
 
 	/* guard_gone_snapshot() sees to it. */
-	if (guard_departed_have(lost->relation))
+	if (guard_departed_have(lost->use.relation))
 		return;
 	if (!OidIsValid(successor) ||
 		IndexGetRelation(successor, true) != lost->use.table ||
-		(heir = enter(snap, successor))->stored)
+		(heir = enter(snap, successor, lost->use.fkey))->stored)
 	{
 		snap->gone = lappend_int(snap->gone, lost->use.id);
 		return;
@@ -332,6 +368,8 @@ find_lost(Snapshotting *snap)
 	hash_seq_init(&status, snap->known);
 	while ((known = hash_seq_search(&status)) != NULL)
 	{
+		if (known->key.fkey != 0)
+			known->present = get_rel_relkind(known->use.relation) != '\0';
 		if (known->stored && !known->present)
 			lost = lappend(lost, known);
 	}
@@ -345,17 +383,41 @@ look_at_relation(Snapshotting *snap, Form_pg_class form)
 	PgStat_StatTabEntry *tab = pgstat_track_counts ?
 		pgstat_fetch_stat_tabentry(form->oid) : NULL;
 	int64		scans = tab != NULL ? tab->numscans : 0;
-	Known	   *known = hash_search(snap->known, &form->oid, HASH_FIND, NULL);
+	KnownKey	key = {0, form->oid};
+	Known	   *known = hash_search(snap->known, &key, HASH_FIND, NULL);
 
 	if (known == NULL && scans == 0)
 		return;
 	if (known == NULL)
-		known = enter(snap, form->oid);
+		known = enter(snap, form->oid, 0);
 	if (!known->stored)
 		known->use.table = form->relkind == RELKIND_INDEX ?
 			IndexGetRelation(form->oid, true) : form->oid;
 	look_at(snap, known, scans, tab != NULL ? guard_compat_lastscan(tab) : 0,
 			NameStr(form->relname));
+}
+
+/*
+ * Checks that foreign keys made by indexes; by which they read tables does not
+ * matter to anybody.
+ */
+static void
+look_at_checks(Snapshotting *snap)
+{
+	HASH_SEQ_STATUS status;
+	Known	   *known;
+
+	hash_seq_init(&status, snap->known);
+	while ((known = hash_seq_search(&status)) != NULL)
+	{
+		Oid			table = known->key.fkey == 0 ? InvalidOid :
+			IndexGetRelation(known->use.relation, true);
+
+		if (!OidIsValid(table))
+			continue;
+		known->use.table = table;
+		look_at(snap, known, 0, 0, get_rel_name(known->use.relation));
+	}
 }
 
 /* ----------------------------------------------------------------
@@ -428,8 +490,8 @@ explained(Snapshotting *snap, const Known *known, TimestampTz from)
 	const GuardEpoch *capture = snap->epochs->capture;
 
 	return capture != NULL && capture->since <= from &&
-		guard_capture_lost(known->relation) < from &&
-		!guard_usage_bypasses_executor(known->relation,
+		guard_capture_lost(known->use.relation) < from &&
+		!guard_usage_bypasses_executor(known->use.relation,
 									   guard_roles_subscribed(known->use.table));
 }
 
@@ -489,11 +551,11 @@ look_at(Snapshotting *snap, Known *known, int64 scans, TimestampTz last_scan,
 
 	repair_clock(use, snap->now);
 	used = add_captured(snap, known);
-	if (snap->epochs->counters != NULL)
+	if (snap->epochs->counters != NULL && known->key.fkey == 0)
 		scanned = add_counted(snap, known, scans, last_scan);
 	namestrcpy(&use->name, name);
 	if (used > 0)
-		use->services = guard_services_of(known->relation);
+		use->services = guard_services_of(known->use.relation, known->key.fkey);
 	if (known->stored && !known->moved && used == 0 && scanned == 0 &&
 		use->last == before.last && use->alone_last == before.alone_last &&
 		use->pause == before.pause &&
@@ -506,7 +568,7 @@ look_at(Snapshotting *snap, Known *known, int64 scans, TimestampTz last_scan,
 	guard_history_rows_use(snap->rows, use);
 
 	/* What was counted before guard first looked happened at no known hour. */
-	if (!snap->first && (used > 0 || scanned > 0))
+	if (!snap->first && known->key.fkey == 0 && (used > 0 || scanned > 0))
 		guard_history_rows_hour(snap->rows, use,
 								used > 0 ? use->seg_last : snap->now,
 								scanned, used);

@@ -72,7 +72,7 @@ extern void guard_services_collect(struct GuardFact *fact, Oid relation,
 								   const GuardCapturedUse *use);
 
 /* The same in words, NULL when none but this session is known. */
-extern char *guard_services_of(Oid relation);
+extern char *guard_services_of(Oid relation, uint64 fkey);
 
 /*
  * A list of GuardServiceUse * in words: "auth", "auth and push", "auth, push,

@@ -48,6 +48,8 @@ guard_services_collect(GuardFact *fact, Oid relation,
 	{
 		GuardServiceUse *service;
 
+		if (captured->checks != (use->fkey != 0))
+			continue;
 		count += captured->count;
 		if (captured->mine)
 			continue;
@@ -67,10 +69,10 @@ guard_services_collect(GuardFact *fact, Oid relation,
 }
 
 char *
-guard_services_of(Oid relation)
+guard_services_of(Oid relation, uint64 fkey)
 {
 	GuardFact	fact = {0};
-	GuardCapturedUse use = {0};
+	GuardCapturedUse use = {.fkey = fkey};
 
 	guard_services_collect(&fact, relation, &use);
 	return fact.who;

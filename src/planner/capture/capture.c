@@ -78,6 +78,10 @@ static int	next_nameless = 0;
 
 static int	explain_depth = 0;
 
+/* The check that runs, and what forgets it however it ends; NULL: none does. */
+static QueryDesc *check = NULL;
+static MemoryContextCallback check_over;
+
 /* One item: this transaction drops the extension. */
 static GuardXactList extension_goes = GUARD_XACT_LIST_INIT(extension_goes);
 static bool counted_off = false;	/* is this session among those off? */
@@ -213,6 +217,24 @@ capture_xact_end(GuardXactPhase phase)
  * ----------------------------------------------------------------
  */
 
+static void
+forget_check(void *arg)
+{
+	check = NULL;
+}
+
+/*
+ * A foreign key runs its statements under a flag of its own, which stays up in
+ * whatever their triggers run: the outermost is the check.
+ */
+static void
+note_check(QueryDesc *queryDesc)
+{
+	check = queryDesc;
+	check_over.func = forget_check;
+	MemoryContextRegisterResetCallback(queryDesc->estate->es_query_cxt, &check_over);
+}
+
 /*
  * Remember what the client sent, for a statement without an identifier: when
  * it ends, as a cursor does at COMMIT, the client has long sent another.
@@ -231,6 +253,8 @@ capture_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		prev_ExecutorStart(queryDesc, eflags);
 	else
 		standard_ExecutorStart(queryDesc, eflags);
+	if (unlikely(check == NULL && InNoForceRLSOperation()) && is_on())
+		note_check(queryDesc);
 }
 
 /*
@@ -271,7 +295,7 @@ note_execution(QueryDesc *queryDesc)
 	if (unlikely(queryid == 0))
 		queryid = find_nameless(queryDesc);
 	guard_pending_begin(Max(at, transaction), queryid);
-	guard_walk_execution(queryDesc, explain_depth > 0);
+	guard_walk_execution(queryDesc, explain_depth > 0, queryDesc == check);
 	published = guard_pending_end();
 	if (explain_depth > 0)
 		return;
@@ -313,22 +337,22 @@ guard_capture_status(GuardCaptureStatus *status)
 }
 
 /*
- * Uses per second over the last minute.  The current bucket is not yet over,
+ * Uses per second over the last minute, or for as long as capture was there to
+ * see them: not over the time of a burst.  The current bucket is not yet over,
  * so the ring spans between fifty and sixty seconds.
  */
 static double
-rate_per_second(const GuardRelationRecord *record, const GuardOwnUse *own)
+rate_per_second(const GuardTally *tally, const GuardOwnUse *own)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	int64		bucket = GUARD_RATE_BUCKET_SECS * USECS_PER_SEC;
 	int64		span = (GUARD_RATE_BUCKETS - 1) * bucket + now % bucket;
-	int64		uses = guard_rate_sum(&record->rate, now);
+	int64		uses = guard_rate_sum(&tally->rate, now);
 
 	if (own)
 		uses -= guard_rate_sum(&own->rate, now);
-	if (record->first != 0)
-		span = Min(span, now - record->first);
-	return (double) Max(uses, 0) * USECS_PER_SEC / Max(span, USECS_PER_SEC);
+	span = Min(span, now - guard_table_since());
+	return (double) Max(uses, 0) * USECS_PER_SEC / Max(span, bucket);
 }
 
 /*
@@ -344,24 +368,44 @@ publish_all(Oid relation)
 }
 
 /*
- * A record as this session sees it: without what it did itself.
+ * What a record says of uses of one kind, as this session sees it: without what
+ * it did itself.
+ */
+static const GuardOwnUse *
+fill_tally(const GuardRelationRecord *record, const GuardTally *tally,
+		   GuardCapturedUse *use)
+{
+	const GuardOwnUse *own = guard_pending_own(record->key.relation, tally->fkey);
+
+	memset(use, 0, sizeof(*use));
+	use->relation = record->key.relation;
+	use->fkey = tally->fkey;
+	use->made = record->made;
+	use->first = tally->first;
+	use->last = guard_last_by_others(&tally->used, guard_pending_session());
+	use->last_any = tally->used.last;
+	use->own_count = own ? Min(own->count, tally->count) : 0;
+	use->count = tally->count - use->own_count;
+	use->rate = rate_per_second(tally, own);
+	use->longest_pause = tally->longest_pause;
+	use->other_services = record->others;
+	return own;
+}
+
+/*
+ * The same of all but checks.  A root's statements are of either kind.
  */
 static void
 fill_use(const GuardRelationRecord *record, GuardCapturedUse *use)
 {
-	const GuardOwnUse *own = guard_pending_own(record->key.relation);
+	const GuardOwnUse *own = fill_tally(record, &record->uses, use);
 	uint64		session = guard_pending_session();
 
-	memset(use, 0, sizeof(*use));
-	use->relation = record->key.relation;
-	use->made = record->made;
-	use->first = record->first;
-	use->last = guard_last_by_others(&record->used, session);
-	use->last_any = record->last;
-	use->own_count = own ? Min(own->count, record->count) : 0;
-	use->count = record->count - use->own_count;
-	use->rate = rate_per_second(record, own);
-	use->longest_pause = record->longest_pause;
+	if (record->is_root)
+	{
+		use->last_any = record->last;
+		use->count = record->count;
+	}
 	use->last_aimed = guard_last_by_others(&record->aimed, session);
 	use->aimed_count =
 		Max(record->aimed_count - (own ? own->aimed_count : 0), 0);
@@ -372,7 +416,22 @@ fill_use(const GuardRelationRecord *record, GuardCapturedUse *use)
 	use->excused = record->excused;
 	use->statements = guard_sets_count_statements(use->relation) +
 		(record->rooted ? guard_sets_count_statements(record->root) : 0);
-	use->other_services = record->others;
+}
+
+/*
+ * Append what a record says of checks.
+ */
+static List *
+append_checks(List *uses, const GuardRelationRecord *record)
+{
+	for (int i = 0; i < GUARD_CAPTURE_FKEYS && record->checks[i].count > 0; i++)
+	{
+		GuardCapturedUse *use = palloc(sizeof(*use));
+
+		(void) fill_tally(record, &record->checks[i], use);
+		uses = lappend(uses, use);
+	}
+	return uses;
 }
 
 bool
@@ -391,6 +450,18 @@ guard_capture_lookup(Oid relation, GuardCapturedUse *use)
 		return false;
 	fill_use(&record, use);
 	return true;
+}
+
+/* What the look-up for the others could not read, it has told. */
+List *
+guard_capture_checks(Oid relation)
+{
+	GuardRelationRecord record;
+	bool		unreadable;
+
+	return guard_table_attached() &&
+		guard_table_read(relation, &record, &unreadable) ?
+		append_checks(NIL, &record) : NIL;
 }
 
 TimestampTz
@@ -425,7 +496,7 @@ guard_capture_relations(bool roots)
 		GuardCapturedUse *use = palloc(sizeof(*use));
 
 		fill_use((GuardRelationRecord *) lfirst(lc), use);
-		result = lappend(result, use);
+		result = append_checks(lappend(result, use), lfirst(lc));
 	}
 	list_free_deep(records);
 	return result;

@@ -13,6 +13,10 @@
  *				of records, told apart by their OID.
  *	aimed		the statement names the relation, or was pruned to it, rather
  *				than visiting it along with its sibling partitions.
+ *	check		a use that a foreign key made to look after itself.  It is told
+ *				by the columns that it compares, as bits (guard_capture_fkey()):
+ *				of whichever side of the key the relation is.  0: no check.  What
+ *				a trigger runs inside of a check is a use like any other
  *	session		a backend, told apart by its start time and pid, for as long as
  *				it works for one client: until application_name, the session
  *				role or the current role changes
@@ -54,17 +58,30 @@
 #define GUARD_CAPTURE_STATEMENTS_PER_INDEX	32
 #define GUARD_CAPTURE_SERVICES_PER_INDEX	16
 
+/* Checks by other columns than the first two are told as those of any key. */
+#define GUARD_CAPTURE_FKEYS	3
+#define GUARD_FKEY_ANY		PG_UINT64_MAX
+
+/* The bit of a column; two of them may share it. */
+static inline uint64
+guard_capture_fkey(int attnum)
+{
+	return attnum > 0 ? UINT64CONST(1) << (attnum - 1) % 63 : 0;
+}
+
 /* Uses of the last minute are counted in buckets of ten seconds. */
 #define GUARD_RATE_BUCKETS	6
 #define GUARD_RATE_BUCKET_SECS	10
 
 /*
- * What capture knows of one relation.  The "other" fields leave out what the
- * asking session did itself.
+ * What capture knows of one relation: of checks by some columns, or of all
+ * other uses.  The "other" fields leave out what the asking session did itself.
+ * Of checks it is never known that they were aimed, an arbiter's, or writing.
  */
 typedef struct GuardCapturedUse
 {
 	Oid			relation;
+	uint64		fkey;			/* of checks; 0: all other uses */
 	bool		unreadable;		/* there is a record, but whoever holds it
 								 * does not go on: nothing is known */
 	TimestampTz made;			/* tells this record from an earlier one */
@@ -96,6 +113,7 @@ typedef struct GuardCapturedStatement
 {
 	Oid			relation;		/* or the root of which that is a member */
 	int64		queryid;
+	uint64		fkey;			/* of a check */
 	Oid			userid;			/* role that executed it last */
 	TimestampTz first;
 	TimestampTz last;
@@ -112,6 +130,7 @@ typedef struct GuardCapturedService
 	TimestampTz first;
 	TimestampTz last;
 	int64		count;
+	bool		checks;			/* what it made were checks */
 	bool		mine;			/* only this session has used it under this
 								 * name */
 } GuardCapturedService;
@@ -153,16 +172,19 @@ extern bool guard_capture_in_explain(void);
  * if use->unreadable is not set, status says so, available and since set,
  * nothing of it was lost, and there is nothing in history, which keeps what
  * made room.  lost() is when its use was last not recorded, 0 = never, as far
- * as it matters.  The lists are of palloc'd structs.  They leave out what was lost: an empty list of
+ * as it matters.  lookup() is about all uses but checks, of which checks() is a
+ * list, of GuardCapturedUse *.  The lists are of palloc'd structs.  They leave out what was lost: an empty list of
  * services, or other_services > 0, does not mean that nobody else used it.
  * "unreadable" may be NULL, and is set where the services could not be read.
  */
 extern void guard_capture_status(GuardCaptureStatus *status);
 extern bool guard_capture_lookup(Oid relation, GuardCapturedUse *use);
+extern List *guard_capture_checks(Oid relation);
 extern TimestampTz guard_capture_lost(Oid relation);
 
 /*
- * Of GuardCapturedUse *, this database; "roots" also of partitioned indexes,
+ * Of GuardCapturedUse *, this database, that of checks after the other of the
+ * same relation; "roots" also of partitioned indexes,
  * which are there for their statements only.
  */
 extern List *guard_capture_relations(bool roots);

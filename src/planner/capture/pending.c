@@ -100,8 +100,8 @@ static TimestampTz last_flush = 0;
 
 static void follow_client(void);
 static void flush_at_exit(int code, Datum arg);
-static PendingPair *find_pair(Oid relation, Oid owner);
-static PendingPair *new_pair(Oid relation, Oid owner);
+static PendingPair *find_pair(Oid relation, Oid owner, uint64 fkey);
+static PendingPair *new_pair(Oid relation, Oid owner, uint64 fkey);
 static PendingPair *choose_place(uint32 place);
 static void note_dirty(PendingPair *pair);
 static void publish_whole(PendingPair *pair);
@@ -153,9 +153,9 @@ guard_pending_begin(TimestampTz at, int64 id)
  * The statement used a relation.  However often it says so, it is one use.
  */
 void
-guard_pending_use(Oid relation, Oid owner, int flags)
+guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 {
-	PendingPair *pair = find_pair(relation, owner);
+	PendingPair *pair = find_pair(relation, owner, fkey);
 	GuardUseBatch *batch;
 	int			news = flags;
 
@@ -203,7 +203,7 @@ guard_pending_use(Oid relation, Oid owner, int flags)
 void
 guard_pending_excuse(Oid relation, Oid owner, int64 executions)
 {
-	PendingPair *pair = find_pair(relation, owner);
+	PendingPair *pair = find_pair(relation, owner, 0);
 
 	if (pair == NULL)
 		return;
@@ -306,7 +306,7 @@ pair_place(Oid relation)
  * be had for it.
  */
 static PendingPair *
-find_pair(Oid relation, Oid owner)
+find_pair(Oid relation, Oid owner, uint64 fkey)
 {
 	uint32		place = pair_place(relation);
 
@@ -314,17 +314,18 @@ find_pair(Oid relation, Oid owner)
 	{
 		PendingPair *pair = &pairs[(place + i) & (PAIRS - 1)];
 
-		if (pair->batch.relation == relation && pair->batch.queryid == queryid)
+		if (pair->batch.relation == relation &&
+			pair->batch.queryid == queryid && pair->batch.fkey == fkey)
 			return pair;
 	}
-	return new_pair(relation, owner);
+	return new_pair(relation, owner, fkey);
 }
 
 /*
  * An empty entry for a relation and the statement at hand; NULL as above.
  */
 static PendingPair *
-new_pair(Oid relation, Oid owner)
+new_pair(Oid relation, Oid owner, uint64 fkey)
 {
 	uint32		place = pair_place(relation);
 	PendingPair *pair = choose_place(place);
@@ -347,6 +348,7 @@ new_pair(Oid relation, Oid owner)
 	pair->batch.relation = relation;
 	pair->batch.owner = owner;
 	pair->batch.queryid = queryid;
+	pair->batch.fkey = fkey;
 	pair->generation = generation;
 	return pair;
 }
@@ -488,6 +490,7 @@ publish_pair(PendingPair *pair)
 	Oid			relation = batch->relation;
 	Oid			owner = batch->owner;
 	int64		id = batch->queryid;
+	uint64		fkey = batch->fkey;
 	const GuardService *of = pair->orphan ? NULL : &service;
 	uint64		by = pair->orphan ? 0 : session;
 	bool		create;
@@ -530,6 +533,7 @@ publish_pair(PendingPair *pair)
 	batch->relation = relation;
 	batch->owner = owner;
 	batch->queryid = id;
+	batch->fkey = fkey;
 	pair->dirty = false;
 	pair->orphan = false;
 	return true;
@@ -578,7 +582,7 @@ guard_pending_flush(bool patient)
  * the cost of the least recent one; otherwise NULL where there is none.
  */
 static GuardOwnUse *
-find_own(Oid relation, bool create)
+find_own(Oid relation, uint64 fkey, bool create)
 {
 	uint32		place = (relation * HASH_MULTIPLIER) >> (32 - OWN_BITS);
 	GuardOwnUse *victim = NULL;
@@ -587,7 +591,7 @@ find_own(Oid relation, bool create)
 	{
 		GuardOwnUse *own = &owns[(place + i) & (OWNS - 1)];
 
-		if (own->relation == relation)
+		if (own->relation == relation && own->fkey == fkey)
 			return own;
 		/* A free place was last used in the year 2000. */
 		if (!victim || own->last < victim->last)
@@ -597,6 +601,7 @@ find_own(Oid relation, bool create)
 		return NULL;
 	memset(victim, 0, sizeof(*victim));
 	victim->relation = relation;
+	victim->fkey = fkey;
 	return victim;
 }
 
@@ -613,7 +618,7 @@ add_own(const GuardUseBatch *batch)
 	if (batch->count == 0)
 		return;
 	any_own = true;
-	own = find_own(batch->relation, true);
+	own = find_own(batch->relation, batch->fkey, true);
 	own->count += batch->count;
 	own->aimed_count += batch->aimed;
 	own->write_count += batch->writes;
@@ -625,10 +630,10 @@ add_own(const GuardUseBatch *batch)
  * What this session has published of a relation; NULL: nothing it remembers.
  */
 const GuardOwnUse *
-guard_pending_own(Oid relation)
+guard_pending_own(Oid relation, uint64 fkey)
 {
 	follow_client();
-	return find_own(relation, false);
+	return find_own(relation, fkey, false);
 }
 
 /*
@@ -637,12 +642,13 @@ guard_pending_own(Oid relation)
 void
 guard_pending_forget(Oid relation)
 {
-	GuardOwnUse *own;
 	int			left = 0;
 
-	own = find_own(relation, false);
-	if (own)
-		memset(own, 0, sizeof(*own));
+	for (int i = 0; i < OWNS; i++)
+	{
+		if (owns[i].relation == relation)
+			memset(&owns[i], 0, sizeof(GuardOwnUse));
+	}
 
 	for (int i = 0; i < ndirty; i++)
 	{

@@ -48,6 +48,7 @@
 typedef struct StatementSlot
 {
 	GuardSlot	head;
+	uint64		fkey;
 	TimestampTz first;
 	int64		count;
 } StatementSlot;
@@ -56,6 +57,7 @@ typedef struct ServiceSlot
 {
 	GuardSlot	head;			/* userid: of the last use */
 	GuardService service;
+	bool		checks;
 	int			pid;			/* of the last use */
 	TimestampTz first;
 	int64		count;
@@ -65,15 +67,19 @@ typedef struct ServiceSlot
 static bool
 same_statement(const void *slot, const void *sought)
 {
-	return ((const GuardSlot *) slot)->queryid ==
-		((const GuardSlot *) sought)->queryid;
+	const StatementSlot *a = slot;
+	const StatementSlot *b = sought;
+
+	return a->head.queryid == b->head.queryid && a->fkey == b->fkey;
 }
 
 static bool
 same_service(const void *slot, const void *sought)
 {
-	return guard_service_same(&((const ServiceSlot *) slot)->service,
-							  &((const ServiceSlot *) sought)->service);
+	const ServiceSlot *a = slot;
+	const ServiceSlot *b = sought;
+
+	return a->checks == b->checks && guard_service_same(&a->service, &b->service);
 }
 
 static void restore_statement(const void *slot);
@@ -131,6 +137,7 @@ add_statement(GuardSet *set, const GuardRelationKey *key,
 	StatementSlot fresh = {
 		.head = {.database = key->database, .object = key->relation,
 		.userid = batch->userid, .queryid = batch->queryid},
+		.fkey = batch->fkey,
 		.first = batch->first
 	};
 	StatementSlot *slot = choose_statement(set, &fresh);
@@ -194,6 +201,7 @@ add_service(GuardSet *set, const GuardRelationKey *key,
 	if (service)
 	{
 		fresh.service = *service;
+		fresh.checks = batch->fkey != 0;
 		fresh.first = batch->first;
 		fresh.only_user = session;
 		slot = guard_slots_find(&services, set, &fresh);
@@ -292,7 +300,7 @@ guard_sets_move(const GuardRelationKey *from, const GuardRelationKey *to,
 	{
 		GuardUseBatch batch = {
 			.userid = slot->head.userid, .queryid = slot->head.queryid,
-			.first = slot->first, .last = slot->head.last
+			.fkey = slot->fkey, .first = slot->first, .last = slot->head.last
 		};
 		StatementSlot *its;
 
@@ -340,7 +348,7 @@ guard_sets_statements(Oid relation)
 		*statement = (GuardCapturedStatement)
 		{
 			.relation = relation, .queryid = slot->head.queryid,
-				.userid = slot->head.userid, .first = slot->first,
+				.fkey = slot->fkey, .userid = slot->head.userid, .first = slot->first,
 				.last = slot->head.last, .count = slot->count
 		};
 		result = lappend(result, statement);
@@ -368,7 +376,7 @@ guard_sets_services(Oid relation, uint64 session, bool *unreadable)
 		{
 			.relation = relation, .userid = slot->head.userid, .pid = slot->pid,
 				.first = slot->first, .last = slot->head.last, .count = slot->count,
-				.mine = slot->only_user == session
+				.checks = slot->checks, .mine = slot->only_user == session
 		};
 		strlcpy(service->service, slot->service.service, GUARD_SERVICE_LEN);
 		strlcpy(service->version, slot->service.version, GUARD_VERSION_LEN);

@@ -291,6 +291,42 @@ find_record(const GuardRelationKey *key, const GuardUseBatch *batch,
 }
 
 /*
+ * Where such uses are added up; where there is no place left for the columns of
+ * a check, with those of any key.
+ */
+static GuardTally *
+find_tally(GuardRelationRecord *record, uint64 fkey)
+{
+	GuardTally *tally = &record->checks[GUARD_CAPTURE_FKEYS - 1];
+
+	if (fkey == 0)
+		return &record->uses;
+	for (int i = 0; i < GUARD_CAPTURE_FKEYS; i++)
+	{
+		if (record->checks[i].count == 0)
+			record->checks[i].fkey = fkey;
+		if (record->checks[i].fkey == fkey)
+			return &record->checks[i];
+	}
+	tally->fkey = GUARD_FKEY_ANY;
+	return tally;
+}
+
+static void
+add_to_tally(GuardTally *tally, const GuardUseBatch *batch, uint64 session)
+{
+	if (tally->first == 0 || batch->first < tally->first)
+		tally->first = batch->first;
+	tally->longest_pause = Max(tally->longest_pause, batch->longest);
+	if (tally->used.last != 0)
+		tally->longest_pause = Max(tally->longest_pause,
+								   batch->first - tally->used.last);
+	note_last(&tally->used, session, batch->last);
+	tally->count += batch->count;
+	guard_rate_add(&tally->rate, batch->last, batch->count);
+}
+
+/*
  * Add a batch to a record whose flag is held.
  */
 static void
@@ -301,14 +337,8 @@ add_to_record(GuardRelationRecord *record, const GuardUseBatch *batch,
 	if (batch->count == 0)
 		return;
 
-	if (record->first == 0 || batch->first < record->first)
-		record->first = batch->first;
-	record->longest_pause = Max(record->longest_pause, batch->longest);
-	if (record->last != 0)
-		record->longest_pause = Max(record->longest_pause,
-									batch->first - record->last);
+	add_to_tally(find_tally(record, batch->fkey), batch, session);
 	record->last = Max(record->last, batch->last);
-	note_last(&record->used, session, batch->last);
 	if (batch->aimed > 0)
 		note_last(&record->aimed, session, batch->last);
 	if (batch->arbiters > 0)
@@ -322,7 +352,6 @@ add_to_record(GuardRelationRecord *record, const GuardUseBatch *batch,
 	record->count += batch->count;
 	record->aimed_count += batch->aimed;
 	record->write_count += batch->writes;
-	guard_rate_add(&record->rate, batch->last, batch->count);
 }
 
 /*
@@ -604,6 +633,13 @@ bool
 guard_table_is_nearly_full(void)
 {
 	return hash_get_num_entries(relations) >= guard_guc_max_indexes / 10 * 9;
+}
+
+/* Since when there has been anything to record uses in. */
+TimestampTz
+guard_table_since(void)
+{
+	return segment->started_at;
 }
 
 /*

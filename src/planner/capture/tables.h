@@ -44,6 +44,7 @@ typedef struct GuardUseBatch
 	Oid			owner;			/* of the relation */
 	Oid			userid;			/* role that executed the first of them */
 	int64		queryid;		/* 0 where the server gave none */
+	uint64		fkey;			/* of checks */
 	TimestampTz first;
 	TimestampTz last;
 	int64		longest;		/* longest pause inside the batch */
@@ -70,6 +71,17 @@ typedef struct GuardRate
 	uint32		buckets[GUARD_RATE_BUCKETS];
 } GuardRate;
 
+/* Checks by some columns, or all other uses. */
+typedef struct GuardTally
+{
+	uint64		fkey;
+	TimestampTz first;
+	GuardLastTwo used;
+	int64		count;
+	int64		longest_pause;
+	GuardRate	rate;
+} GuardTally;
+
 typedef struct GuardRelationKey
 {
 	Oid			database;
@@ -84,13 +96,13 @@ typedef struct GuardRelationRecord
 	Oid			owner;
 	TimestampTz made;			/* tells it from the one before */
 	int64		saved;			/* "count" when history had all of it; -1 */
-	TimestampTz first;
-	TimestampTz last;			/* by anybody */
-	GuardLastTwo used;
+	TimestampTz last;			/* by anybody, checks included ... */
+	int64		count;			/* ... as here */
+	GuardTally	uses;			/* all but checks */
+	GuardTally	checks[GUARD_CAPTURE_FKEYS];	/* count 0: free */
 	GuardLastTwo aimed;
 	GuardLastTwo arbiter;
 	GuardLastTwo written;
-	int64		count;
 	int64		aimed_count;
 	int64		write_count;
 	int64		excused;
@@ -101,8 +113,6 @@ typedef struct GuardRelationRecord
 	bool		is_root;		/* "count" is what its statements are to
 								 * account for, and nothing else is kept */
 	int64		others;			/* uses by services without a slot */
-	int64		longest_pause;
-	GuardRate	rate;
 } GuardRelationRecord;
 
 typedef enum GuardPublished
@@ -117,9 +127,9 @@ typedef enum GuardPublished
 
 /*
  * Note everything that this execution used; "excused" if it was run by EXPLAIN
- * ANALYZE.  And: has it opened anything of which the use would be noted?
+ * ANALYZE, "check" if a foreign key ran it.  And: has it opened anything of which the use would be noted?
  */
-extern void guard_walk_execution(QueryDesc *queryDesc, bool excused);
+extern void guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check);
 extern bool guard_walk_touches(QueryDesc *queryDesc);
 
 /* ---- pending.c ---- */
@@ -134,6 +144,7 @@ extern bool guard_walk_touches(QueryDesc *queryDesc);
 typedef struct GuardOwnUse
 {
 	Oid			relation;
+	uint64		fkey;
 	int64		count;
 	int64		aimed_count;
 	int64		write_count;
@@ -146,7 +157,7 @@ typedef struct GuardOwnUse
  * of all of them.
  */
 extern void guard_pending_begin(TimestampTz now, int64 queryid);
-extern void guard_pending_use(Oid relation, Oid owner, int flags);
+extern void guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey);
 extern void guard_pending_excuse(Oid relation, Oid owner, int64 executions);
 extern bool guard_pending_end(void);
 
@@ -161,7 +172,7 @@ extern void guard_pending_flush(bool patient);
  * What this session has published of a relation, NULL for nothing it
  * remembers; and forget one that is gone.
  */
-extern const GuardOwnUse *guard_pending_own(Oid relation);
+extern const GuardOwnUse *guard_pending_own(Oid relation, uint64 fkey);
 extern void guard_pending_forget(Oid relation);
 
 /* This session, as the shared tables tell sessions apart. */
@@ -196,6 +207,7 @@ extern void guard_table_forget(Oid relation);
 extern void guard_table_forget_database(Oid database);
 extern bool guard_table_is_nearly_full(void);
 extern void guard_table_status(GuardCaptureStatus *status);
+extern TimestampTz guard_table_since(void);
 
 /* While nobody else is there: somebody used it who is not in the list. */
 extern void guard_table_add_others(const GuardRelationKey *key, int64 uses);

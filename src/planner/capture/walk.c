@@ -41,6 +41,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "nodes/execnodes.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/rel.h"
 
 #include "compat/compat.h"
@@ -55,6 +56,7 @@ typedef struct WalkState
 {
 	EState	   *estate;
 	bool		excused;
+	bool		check;			/* a foreign key runs this */
 	bool		workers;		/* some Gather has started workers */
 } WalkState;
 
@@ -85,18 +87,62 @@ membership(Relation rel)
 		rel->rd_rel->relkind == RELKIND_INDEX ? GUARD_USE_MEMBER : 0;
 }
 
+static bool
+add_column(Node *node, void *fkey)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		*(uint64 *) fkey |= guard_capture_fkey(((Var *) node)->varattno);
+		return false;
+	}
+	return expression_tree_walker(node, add_column, fkey);
+}
+
 /*
- * A node used a relation.
+ * Which columns does a check compare with the key?  Its scan finds some of them
+ * in the index and filters by the others.  It never reads an index only, for it
+ * locks what it finds.
+ */
+static uint64
+columns_of(const Scan *scan)
+{
+	uint64		fkey = 0;
+
+	if (IsA(scan, IndexScan))
+		(void) add_column((Node *) ((const IndexScan *) scan)->indexqualorig, &fkey);
+	else if (IsA(scan, BitmapHeapScan))
+		(void) add_column((Node *) ((const BitmapHeapScan *) scan)->bitmapqualorig, &fkey);
+	(void) add_column((Node *) scan->plan.qual, &fkey);
+	return fkey != 0 ? fkey : GUARD_FKEY_ANY;
+}
+
+/*
+ * Whose use is what this node does?  Of a table it does not matter which key it
+ * is.
+ */
+static inline uint64
+cause_of(PlanState *scan, const WalkState *walk)
+{
+	if (likely(!walk->check))
+		return 0;
+	return IsA(scan, IndexScanState) || IsA(scan, BitmapHeapScanState) ?
+		columns_of((Scan *) scan->plan) : GUARD_FKEY_ANY;
+}
+
+/*
+ * A node used a relation; a bitmap's is below the scan to which it belongs.
  */
 static inline void
-note_use(Relation rel, PlanState *node, int flags, WalkState *walk)
+note_use(Relation rel, PlanState *node, PlanState *scan, int flags, WalkState *walk)
 {
 	if (rel == NULL || !is_ours(rel))
 		return;
 	if (likely(!walk->excused))
 		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
-						  ((flags & WALK_AIMED) ? GUARD_USE_AIMED : 0) |
-						  membership(rel));
+						  ((flags & WALK_AIMED) && !walk->check ? GUARD_USE_AIMED : 0) |
+						  membership(rel), cause_of(scan, walk));
 	else
 		guard_pending_excuse(RelationGetRelid(rel), rel->rd_rel->relowner,
 							 guard_compat_executions(node));
@@ -106,7 +152,7 @@ note_use(Relation rel, PlanState *node, int flags, WalkState *walk)
  * The bitmap index scans below a bitmap heap scan that has begun.
  */
 static void
-walk_bitmap(PlanState *node, int flags, WalkState *walk)
+walk_bitmap(PlanState *node, PlanState *scan, int flags, WalkState *walk)
 {
 	PlanState **members = NULL;
 	int			nmembers = 0;
@@ -115,7 +161,7 @@ walk_bitmap(PlanState *node, int flags, WalkState *walk)
 	{
 		case T_BitmapIndexScanState:
 			note_use(((BitmapIndexScanState *) node)->biss_RelationDesc,
-					 node, flags, walk);
+					 node, scan, flags, walk);
 			break;
 		case T_BitmapAndState:
 			members = ((BitmapAndState *) node)->bitmapplans;
@@ -129,7 +175,7 @@ walk_bitmap(PlanState *node, int flags, WalkState *walk)
 			break;
 	}
 	for (int i = 0; i < nmembers; i++)
-		walk_bitmap(members[i], flags, walk);
+		walk_bitmap(members[i], scan, flags, walk);
 }
 
 /* ----------------------------------------------------------------
@@ -319,16 +365,16 @@ walk_node(PlanState *node, int flags, WalkState *walk)
 			case T_IndexScanState:
 				if (workers || has_begun(node))
 					note_use(((IndexScanState *) node)->iss_RelationDesc,
-							 node, flags, walk);
+							 node, node, flags, walk);
 				return;
 			case T_IndexOnlyScanState:
 				if (workers || has_begun(node))
 					note_use(((IndexOnlyScanState *) node)->ioss_RelationDesc,
-							 node, flags, walk);
+							 node, node, flags, walk);
 				return;
 			case T_BitmapHeapScanState:
 				if (workers || has_begun(node))
-					walk_bitmap(outerPlanState(node), flags, walk);
+					walk_bitmap(outerPlanState(node), node, flags, walk);
 				return;
 			case T_SeqScanState:
 			case T_SampleScanState:
@@ -336,7 +382,7 @@ walk_node(PlanState *node, int flags, WalkState *walk)
 			case T_TidRangeScanState:
 				if (workers || has_begun(node))
 					note_use(((ScanState *) node)->ss_currentRelation,
-							 node, flags, walk);
+							 node, node, flags, walk);
 				return;
 			case T_AppendState:
 				walk_append((AppendState *) node, flags, walk);
@@ -434,7 +480,7 @@ arbiter_flags(ResultRelInfo *target, Oid index)
  * A relation that the statement opened to change it.
  */
 static void
-note_target(ResultRelInfo *target, int flags)
+note_target(ResultRelInfo *target, int flags, bool check)
 {
 	Relation	rel = target->ri_RelationDesc;
 
@@ -442,12 +488,13 @@ note_target(ResultRelInfo *target, int flags)
 		return;
 	if (rel->rd_rel->relkind == RELKIND_RELATION && is_changed(rel))
 		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
-						  flags | GUARD_USE_WRITE);
+						  check ? 0 : flags | GUARD_USE_WRITE,
+						  check ? GUARD_FKEY_ANY : 0);
 
 	/* Empty where ON CONFLICT names no index: then any would do. */
 	foreach_oid(each, target->ri_onConflictArbiterIndexes)
 		guard_pending_use(each, rel->rd_rel->relowner,
-						  flags | arbiter_flags(target, each));
+						  flags | arbiter_flags(target, each), 0);
 	if (target->ri_onConflictArbiterIndexes == NIL)
 		excuse_probes(target);
 }
@@ -456,7 +503,7 @@ note_target(ResultRelInfo *target, int flags)
  * All of them, of all ModifyTable nodes there may be.
  */
 static void
-note_targets(EState *estate)
+note_targets(EState *estate, bool check)
 {
 	int			leaves = 0;
 	ListCell   *lc;
@@ -469,20 +516,21 @@ note_targets(EState *estate)
 	}
 	foreach(lc, estate->es_opened_result_relations)
 		note_target((ResultRelInfo *) lfirst(lc),
-					leaves == 1 ? GUARD_USE_AIMED : 0);
+					leaves == 1 ? GUARD_USE_AIMED : 0, check);
 
 	/* Rows were routed to these, and to no others. */
 	foreach(lc, estate->es_tuple_routing_result_relations)
-		note_target((ResultRelInfo *) lfirst(lc), GUARD_USE_AIMED);
+		note_target((ResultRelInfo *) lfirst(lc), GUARD_USE_AIMED, check);
 }
 
 void
-guard_walk_execution(QueryDesc *queryDesc, bool excused)
+guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check)
 {
 	WalkState	walk;
 
 	walk.estate = queryDesc->estate;
 	walk.excused = excused;
+	walk.check = check;
 	walk.workers = false;
 
 	walk_node(queryDesc->planstate, WALK_AIMED, &walk);
@@ -497,7 +545,7 @@ guard_walk_execution(QueryDesc *queryDesc, bool excused)
 	/* Not before its end has a statement written what it is going to. */
 	if (walk.estate->es_opened_result_relations != NIL &&
 		walk.estate->es_finished && !excused)
-		note_targets(walk.estate);
+		note_targets(walk.estate, check);
 }
 
 /*

@@ -1,0 +1,196 @@
+/*-------------------------------------------------------------------------
+ *
+ * causes.c
+ *	  What made a use: the foreign keys that check by an index.
+ *
+ * Capture tells checks by the columns that they compare; which keys compare
+ * these is asked of the catalogs, as they are now.  So a check counts as long as
+ * its key is there.  It does not where the statement that is judged takes that
+ * key along, and what a transaction drops later is seen when it ends.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_depend.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/syscache.h"
+
+#include "compat/list.h"
+#include "evidence/evidence.h"
+#include "planner/capture/capture.h"
+
+/* How many keys a message names before it says "and N others". */
+#define KEYS_NAMED	3
+
+/*
+ * What hangs on a table: its own constraints, and the foreign keys of others
+ * that refer to its columns.  OIDs, some of them twice.
+ */
+static List *
+constraints_of(Oid table)
+{
+	List	   *constraints = NIL;
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(table));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (row->classid == ConstraintRelationId)
+			constraints = list_append_unique_oid(constraints, row->objid);
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return constraints;
+}
+
+static uint64
+bits_of(const AttrNumber *columns, int n)
+{
+	uint64		fkey = 0;
+
+	for (int i = 0; i < n; i++)
+		fkey |= guard_capture_fkey(columns[i]);
+	return fkey;
+}
+
+/*
+ * Does this key check by these columns of the table?  Where it is not known by
+ * which, by any that the index has.
+ */
+static bool
+compares(HeapTuple tuple, Oid table, uint64 fkey, uint64 has)
+{
+	Form_pg_constraint constraint = (Form_pg_constraint) GETSTRUCT(tuple);
+	AttrNumber	own[INDEX_MAX_KEYS];
+	AttrNumber	referred[INDEX_MAX_KEYS];
+	Oid			unused[3][INDEX_MAX_KEYS];
+	AttrNumber	deleted[INDEX_MAX_KEYS];
+	int			ndeleted;
+	uint64		sides[2] = {0};
+	int			n;
+
+	if (constraint->contype != CONSTRAINT_FOREIGN)
+		return false;
+	DeconstructFkConstraintRow(tuple, &n, own, referred, unused[0], unused[1],
+							   unused[2], &ndeleted, deleted);
+	if (constraint->conrelid == table)
+		sides[0] = bits_of(own, n);
+	if (constraint->confrelid == table)
+		sides[1] = bits_of(referred, n);
+	return fkey == GUARD_FKEY_ANY ? ((sides[0] | sides[1]) & has) != 0 :
+		sides[0] == fkey || sides[1] == fkey;
+}
+
+static uint64
+columns_of(const GuardShape *shape)
+{
+	uint64		fkey = 0;
+
+	for (int i = 0; i < shape->nkeys; i++)
+		fkey |= guard_capture_fkey(shape->keys[i].attnum);
+	return fkey;
+}
+
+char *
+guard_causes_keys(const GuardShape *shape, uint64 fkey, List *going)
+{
+	StringInfoData names;
+	int			n = 0;
+
+	initStringInfo(&names);
+	foreach_oid(each, constraints_of(shape->table))
+	{
+		HeapTuple	tuple = list_member_oid(going, each) ? NULL :
+			SearchSysCache1(CONSTROID, ObjectIdGetDatum(each));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		if (compares(tuple, shape->table, fkey, columns_of(shape)) && n++ < KEYS_NAMED)
+			appendStringInfo(&names, "%s%s", n > 1 ? ", " : "",
+							 quote_identifier(NameStr(((Form_pg_constraint) GETSTRUCT(tuple))->conname)));
+		ReleaseSysCache(tuple);
+	}
+	if (n > KEYS_NAMED)
+		appendStringInfo(&names, " and %d %s", n - KEYS_NAMED,
+						 n == KEYS_NAMED + 1 ? "other" : "others");
+	return n == 0 ? NULL : names.data;
+}
+
+/*
+ * A check of this index by these columns, as a fact that has all but its use.
+ */
+GuardFact *
+guard_causes_add(GuardEvidence *evidence, GuardSource source, uint64 fkey)
+{
+	GuardFact  *fact = palloc0(sizeof(GuardFact));
+
+	fact->source = source;
+	fact->seen = GUARD_SEEN_USED;
+	fact->pause = -1;
+	fact->fkey = fkey;
+	fact->keys = guard_causes_keys(evidence->shape, fkey,
+								   evidence->target != NULL ? evidence->target->keys : NIL);
+	fact->key_gone = fact->keys == NULL;
+	evidence->facts = lappend(evidence->facts, fact);
+	return fact;
+}
+
+/*
+ * A table takes its keys along, on either side: nothing checks one that is gone.
+ */
+void
+guard_causes_collect(GuardEvidence *evidence)
+{
+	foreach_ptr(GuardCapturedUse, use, guard_capture_checks(evidence->index))
+	{
+		GuardFact  *fact;
+
+		if (use->last == 0)
+			continue;
+		fact = guard_causes_add(evidence, GUARD_SOURCE_CAPTURE, use->fkey);
+		fact->key_gone |= evidence->asked.whole_table;
+		fact->since = evidence->server->capture_since;
+		fact->first = use->first;
+		fact->last = use->last;
+		fact->count = use->count;
+		fact->rate = use->rate;
+		fact->pause = use->longest_pause;
+		guard_services_collect(fact, evidence->index, use);
+	}
+}
+
+bool
+guard_causes_refresh(const GuardEvidence *evidence)
+{
+	bool		gone = false;
+
+	foreach_ptr(GuardFact, fact, evidence->facts)
+	{
+		if (fact->fkey == 0 || fact->key_gone ||
+			guard_causes_keys(evidence->shape, fact->fkey, NIL) != NULL)
+			continue;
+		fact->key_gone = gone = true;
+	}
+	return gone;
+}
