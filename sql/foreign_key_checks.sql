@@ -15,7 +15,7 @@ ANALYZE;
 CALL use('DO ''BEGIN FOR i IN 1 .. 60 LOOP DELETE FROM users WHERE id = i; END LOOP; END''', 'app');
 
 -- while there is the key
-SELECT verdict, reason, regexp_replace(detail, '.*(\d+ of \d+ uses[^.;]*).*', '\1') FROM guard.check('legacy_user_idx');
+SELECT verdict, reason, substring(detail FROM '\d+ of \d+ uses[^.;,]*') FROM guard.check('legacy_user_idx');
 SELECT fact ->> 'count', fact ->> 'foreign_keys' FROM guard.check('legacy_user_idx'), jsonb_array_elements(facts -> 'uses') fact WHERE fact ->> 'source' = 'capture' AND fact ->> 'seen' = 'used';
 SELECT uses, foreign_keys FROM guard.index_statements('legacy_user_idx');
 SELECT count(*) FILTER (WHERE foreign_keys IS NULL), count(foreign_keys) FROM guard.index_statements('users_pkey');

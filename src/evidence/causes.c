@@ -137,8 +137,19 @@ guard_causes_keys(const GuardShape *shape, uint64 fkey, List *going)
 	return n == 0 ? NULL : names.data;
 }
 
+void
+guard_causes_fill(const GuardEvidence *evidence, GuardFact *fact)
+{
+	if (fact->fkey == 0)
+		return;
+	fact->keys = guard_causes_keys(evidence->shape, fact->fkey,
+								   evidence->target != NULL ? evidence->target->keys : NIL);
+	fact->key_gone = fact->keys == NULL || evidence->asked.whole_table;
+}
+
 /*
  * A check of this index by these columns, as a fact that has all but its use.
+ * A table takes its keys along, on either side: nothing checks one that is gone.
  */
 GuardFact *
 guard_causes_add(GuardEvidence *evidence, GuardSource source, uint64 fkey)
@@ -149,15 +160,13 @@ guard_causes_add(GuardEvidence *evidence, GuardSource source, uint64 fkey)
 	fact->seen = GUARD_SEEN_USED;
 	fact->pause = -1;
 	fact->fkey = fkey;
-	fact->keys = guard_causes_keys(evidence->shape, fkey,
-								   evidence->target != NULL ? evidence->target->keys : NIL);
-	fact->key_gone = fact->keys == NULL;
+	guard_causes_fill(evidence, fact);
 	evidence->facts = lappend(evidence->facts, fact);
 	return fact;
 }
 
 /*
- * A table takes its keys along, on either side: nothing checks one that is gone.
+ * What capture saw of them.
  */
 void
 guard_causes_collect(GuardEvidence *evidence)
@@ -169,7 +178,6 @@ guard_causes_collect(GuardEvidence *evidence)
 		if (use->last == 0)
 			continue;
 		fact = guard_causes_add(evidence, GUARD_SOURCE_CAPTURE, use->fkey);
-		fact->key_gone |= evidence->asked.whole_table;
 		fact->since = evidence->server->capture_since;
 		fact->first = use->first;
 		fact->last = use->last;
@@ -180,6 +188,9 @@ guard_causes_collect(GuardEvidence *evidence)
 	}
 }
 
+/*
+ * Here nothing is about to go: what was, is gone.
+ */
 bool
 guard_causes_refresh(const GuardEvidence *evidence)
 {

@@ -296,11 +296,12 @@ extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
 
 /*
  * The names of the foreign keys that check by these columns of an index's
- * table, in words, without those that go; NULL: there is none.  A fact of such
- * checks, added to the evidence.  And, when a transaction ends: is a key gone by
+ * table, in words, without those that go; NULL: there is none.  Fill in which a
+ * fact is about, if any; add one that is.  And, when a transaction ends: is a key gone by
  * now that the evidence has checks of?
  */
 extern char *guard_causes_keys(const GuardShape *shape, uint64 fkey, List *going);
+extern void guard_causes_fill(const GuardEvidence *evidence, GuardFact *fact);
 extern GuardFact *guard_causes_add(GuardEvidence *evidence, GuardSource source,
 								   uint64 fkey);
 extern bool guard_causes_refresh(const GuardEvidence *evidence);

@@ -134,14 +134,17 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone &&
 			(!moved_away || (fact->moved_away && !past->move.detached)))
 		{
-			merge(fact, fact->last != 0 ? &use->dated : &use->undated);
+			merge(fact, fact->fkey != 0 ? &use->checks : fact->last != 0 ? &use->dated : &use->undated);
+			if (fact->fkey != 0)
+				use->checks.fkey = use->checks.fkey == 0 || use->checks.fkey == fact->fkey ?
+					fact->fkey : GUARD_FKEY_ANY;
 			if (fact->source == GUARD_SOURCE_COUNTERS)
 				use->counted = *fact;
 		}
 		use->unread |= fact->seen == GUARD_SEEN_UNKNOWN &&
 			fact->source == GUARD_SOURCE_HISTORY;
 	}
-	use->idle &= use->dated.count == 0 && use->undated.count == 0 && !use->unread;
+	use->idle &= use->checks.count == 0 && use->dated.count == 0 && use->undated.count == 0 && !use->unread;
 	return !use->idle;
 }
 
@@ -316,10 +319,13 @@ guard_gone_rows(Oid table, const char *schema, const char *name)
 static void
 insert_row(const GuardDeparted *departed, const GuardPastUse *use)
 {
-	const GuardFact *dated = &use->dated;
+	GuardFact	all = use->dated;
+	const GuardFact *dated = &all;
 	const char *schema = NameStr(departed->schema);
 	const char *table = NameStr(departed->table_name);
 
+	if (use->checks.count > 0)
+		merge(&use->checks, &all);
 	guard_query_execute("DELETE FROM guard.departed WHERE index_oid = $1",
 						P_OID(departed->index));
 	guard_query_execute("INSERT INTO guard.departed VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",

@@ -21,6 +21,7 @@ typedef struct GuardPastUse
 {
 	GuardFact	dated;			/* count 0: none */
 	GuardFact	undated;
+	GuardFact	checks;			/* foreign keys that are there; not dated's */
 	GuardFact	counted;		/* of these, what the server's counters say */
 	TimestampTz last_arbiter;
 	bool		unread;			/* something of it could not be read */

@@ -67,6 +67,9 @@ add_fact(GuardEvidence *evidence, const GuardFact *use, GuardShape *shape,
 	fact->note = pstrdup(note);
 	fact->inherited_at = at;
 	fact->shape = shape;
+	if (fact->fkey != 0 && shape->table != evidence->shape->table)
+		fact->fkey = GUARD_FKEY_ANY;
+	guard_causes_fill(evidence, fact);
 	evidence->facts = lappend(evidence->facts, fact);
 }
 
@@ -83,7 +86,8 @@ stands_for_one_of(GuardEvidence *evidence, TimestampTz made)
 static bool
 has_use(const GuardPastUse *use)
 {
-	return use->dated.count > 0 || use->undated.count > 0 || use->unread;
+	return use->dated.count > 0 || use->undated.count > 0 ||
+		use->checks.count > 0 || use->unread;
 }
 
 static void
@@ -125,6 +129,7 @@ inherit(GuardEvidence *evidence, const GuardPastUse *use, GuardShape *shape,
 	evidence->unread |= use->unread;
 	add_fact(evidence, &use->dated, shape, at, note);
 	add_fact(evidence, &use->undated, shape, at, note);
+	add_fact(evidence, &use->checks, shape, at, note);
 	evidence->last_arbiter = Max(evidence->last_arbiter, use->last_arbiter);
 }
 
