@@ -83,8 +83,8 @@ typedef struct GuardFact
 								 * counts */
 	GuardShape *shape;			/* inherited: the one that this use asks for;
 								 * NULL: that of the index */
-	uint64		fkey;			/* checks of foreign keys, by these columns; 0:
-								 * any other use */
+	uint64		fkey;			/* checks of foreign keys, by these columns;
+								 * 0: any other use */
 	char	   *keys;			/* which these are, in words */
 	bool		key_gone;		/* they are gone, or go along: it no longer
 								 * counts */

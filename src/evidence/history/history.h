@@ -103,7 +103,8 @@ typedef struct GuardKnownUse
 {
 	int32		id;				/* 0: not written down yet */
 	Oid			relation;
-	uint64		fkey;			/* of checks by these columns; 0: all other uses */
+	uint64		fkey;			/* of checks by these columns; 0: all other
+								 * uses */
 	Oid			table;
 	NameData	name;
 
