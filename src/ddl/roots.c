@@ -125,15 +125,9 @@ reach(Walk *walk, const ObjectAddress *object,
 static void
 begin_walk(Walk *walk, List *roots, bool cascade)
 {
-	HASHCTL		ctl;
-
-	ctl.keysize = sizeof(ObjectAddress);
-	ctl.entrysize = sizeof(SeenObject);
-	ctl.hcxt = CurrentMemoryContext;
-
 	walk->depend = table_open(DependRelationId, AccessShareLock);
-	walk->seen = hash_create("guard objects that go", 256, &ctl,
-							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	walk->seen = guard_hash_make("guard objects that go", sizeof(ObjectAddress),
+								 sizeof(SeenObject), CurrentMemoryContext);
 	walk->agenda = NIL;
 	walk->cascade = cascade;
 

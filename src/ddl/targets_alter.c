@@ -227,14 +227,8 @@ static bool
 add_columns_below(List **roots, Oid table, const char *column, Oid role)
 {
 	List	   *agenda = list_make1_oid(table);
-	HASHCTL		ctl;
-	HTAB	   *children;
-
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(ChildTable);
-	ctl.hcxt = CurrentMemoryContext;
-	children = hash_create("guard inheritance children", 32, &ctl,
-						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	HTAB	   *children = guard_hash_make("guard inheritance children", sizeof(Oid),
+										   sizeof(ChildTable), CurrentMemoryContext);
 
 	/* the agenda grows meanwhile, see follow_agenda() */
 	foreach_oid(current, agenda)

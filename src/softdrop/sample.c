@@ -27,13 +27,11 @@
 static void
 read_counted(GuardWatchSample *sample)
 {
-	HASHCTL		info = {.keysize = sizeof(int64), .entrysize = sizeof(GuardCounted),
-	.hcxt = sample->context};
 	GuardPgss	pgss = guard_pgss_find();
 	GuardRows  *rows;
 
-	sample->counted = hash_create("guard watch", 1024, &info,
-								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	sample->counted = guard_hash_make("guard watch", sizeof(int64),
+									  sizeof(GuardCounted), sample->context);
 	sample->at = GetCurrentTimestamp();
 	rows = guard_pgss_rows(&pgss, psprintf("queryid, sum(calls)::int8, sum(total_exec_time),"
 										   " sum(calls * (stddev_exec_time ^ 2 + mean_exec_time ^ 2)),"

@@ -308,8 +308,7 @@ typedef struct GuardWatchSample
 	int			active;
 	int			waiting;
 	MemoryContext context;
-	List	   *earlier;		/* samples read back; watch.c's */
-	HTAB	   *watched;		/* statements that are no controls; watch.c's */
+	List	   *controls;		/* read back; watch.c's */
 } GuardWatchSample;
 
 /* ---- watch.c: does anything become slower without a hidden index? ---- */

@@ -34,6 +34,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "utils/timestamp.h"
 
 #include "guc.h"
@@ -41,8 +43,14 @@
 #include "softdrop/steps.h"
 #include "store/store.h"
 
-#define KIND_INDEX		'i'
-#define KIND_TABLE		't'
+/* The kind of a statement. */
+typedef enum Kind
+{
+	KIND_INDEX,
+	KIND_TABLE
+} Kind;
+
+static const char *const kinds[] = {[KIND_INDEX] = "i",[KIND_TABLE] = "t"};
 
 /* So many controls are plenty. */
 #define MAX_CONTROLS	200
@@ -53,8 +61,9 @@
 /* A row of guard.soft_drop_baseline. */
 typedef struct Baseline
 {
+	int64		drop;
 	int64		queryid;
-	char		kind;
+	Kind		kind;
 	int64		calls;			/* 0: not known */
 	double		mean;
 	double		stddev;
@@ -63,15 +72,41 @@ typedef struct Baseline
 	TimestampTz before_at;		/* the sample from before */
 	GuardNoiseCounters seen;	/* the sample with which the window begins */
 	bool		late;			/* some call waited for a lock then */
-	int			in_a_row;
+	int32		in_a_row;
 } Baseline;
 
-/* Counters of some moment, as they were written down. */
-typedef struct Earlier
+#define COLUMN(type, name, member) GUARD_COLUMN(Baseline, type, name, member)
+
+/* From WINDOW on, what changes when a new window begins. */
+static const GuardColumn columns[] = {
+	COLUMN(INT8, "soft_drop_id", drop),
+	COLUMN(INT8, "queryid", queryid),
+	GUARD_COLUMN_OF_WORDS(Baseline, "kind", kind, kinds),
+	COLUMN(INT8, "calls", calls),
+	COLUMN(FLOAT8, "mean", mean),
+	COLUMN(FLOAT8, "stddev", stddev),
+	COLUMN(FLOAT8, "longest", longest),
+	COLUMN(FLOAT8, "rows_per_call", rows),
+	COLUMN(TIME, "before_at", before_at),
+#define WINDOW 9
+	COLUMN(TIME, "seen_at", seen.at),
+	COLUMN(INT8, "seen_calls", seen.calls),
+	COLUMN(FLOAT8, "seen_time", seen.time),
+	COLUMN(FLOAT8, "seen_squares", seen.squares),
+	COLUMN(FLOAT8, "seen_longest", seen.longest),
+	COLUMN(FLOAT8, "seen_rows", seen.rows),
+	COLUMN(BOOL, "seen_late", late),
+	COLUMN(INT4, "in_a_row", in_a_row),
+};
+
+/* What other statements did in a window, as far as it was written down. */
+typedef struct Controls
 {
-	TimestampTz at;
-	HTAB	   *counted;		/* of GuardCounted */
-} Earlier;
+	TimestampTz before_at;
+	TimestampTz seen_at;
+	int			n;
+	GuardNoiseStatement *statements;
+} Controls;
 
 const char *
 guard_watch_blind(void)
@@ -85,20 +120,12 @@ guard_watch_blind(void)
 typedef struct WatchedStatement
 {
 	int64		queryid;		/* key */
-	char		kind;
+	Kind		kind;
 	TimestampTz first;			/* that capture knows of, on this table */
 } WatchedStatement;
 
-static HTAB *
-make_set(const char *name, Size entrysize, MemoryContext context)
-{
-	HASHCTL		info = {.keysize = sizeof(int64), .entrysize = entrysize, .hcxt = context};
-
-	return hash_create(name, 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
 static void
-add_statements(HTAB *watched, List *relations, char kind)
+add_statements(HTAB *watched, List *relations, Kind kind)
 {
 
 	foreach_ptr(GuardCapturedStatement, captured, guard_capture_statements(relations, NULL))
@@ -124,8 +151,8 @@ add_statements(HTAB *watched, List *relations, char kind)
 static HTAB *
 statements_to_watch(const GuardSoftDrop *drop)
 {
-	HTAB	   *watched = make_set("guard watched", sizeof(WatchedStatement),
-								   CurrentMemoryContext);
+	HTAB	   *watched = guard_hash_make("guard watched", sizeof(int64),
+										  sizeof(WatchedStatement), CurrentMemoryContext);
 
 	add_statements(watched, guard_softdrop_indexes(drop), KIND_INDEX);
 	add_statements(watched, list_make1_oid(drop->table), KIND_TABLE);
@@ -160,43 +187,7 @@ tells_before(const WatchedStatement *statement, const GuardCounted *counted,
 		(counted->since != 0 ? counted->since : statement->first) >= created;
 }
 
-/* ---- counters, as they are written down ---- */
-
-/*
- * What put_counters() has written, one row for each statement, as what a query
- * selects from.  Where a statement is not counted, it is all 0.
- */
-#define COUNTERS(parameter) \
-	" jsonb_to_recordset(" parameter ") AS u (queryid bigint, kind \"char\", known boolean, in_a_row integer," \
-	" calls bigint, \"time\" float8, squares float8, longest float8, rows float8, late boolean)"
-
-/*
- * A number that is the same when it is read.
- */
-static void
-put_number(StringInfo json, const char *key, double value)
-{
-	guard_json_raw(json, key, psprintf("%.17g", value));
-}
-
-/*
- * A statement's counters, as members of an object that is open.
- */
-static void
-put_counters(StringInfo json, int64 queryid, const GuardCounted *counted)
-{
-	static const GuardCounted none = {0};
-
-	if (counted == NULL)
-		counted = &none;
-	guard_json_int(json, "queryid", queryid);
-	guard_json_int(json, "calls", counted->counters.calls);
-	put_number(json, "time", counted->counters.time);
-	put_number(json, "squares", counted->counters.squares);
-	put_number(json, "longest", counted->counters.longest);
-	put_number(json, "rows", counted->counters.rows);
-	guard_json_bool(json, "late", counted->late);
-}
+/* ---- counters ---- */
 
 static const GuardCounted *
 counted_now(const GuardWatchSample *sample, int64 queryid)
@@ -221,51 +212,41 @@ counters_now(const GuardWatchSample *sample, const GuardCounted *counted)
 }
 
 /*
- * The busiest statements go first.
- */
-static int
-compare_time(const ListCell *a, const ListCell *b)
-{
-	double		x = ((const GuardCounted *) lfirst(a))->counters.time;
-	double		y = ((const GuardCounted *) lfirst(b))->counters.time;
-
-	return x > y ? -1 : x < y ? 1 : 0;
-}
-
-/*
  * Write down what the busiest statements had done at this moment, for some
  * window begins here.
  */
 static void
 keep_sample(const GuardWatchSample *sample)
 {
-	List	   *all = NIL;
-	GuardCounted *counted;
+	GuardBatch *batch = guard_batch_make();
 	HASH_SEQ_STATUS scan;
-	StringInfoData json;
-	int			n = 0;
-	ListCell   *lc;
+	GuardCounted *counted;
 
 	hash_seq_init(&scan, sample->counted);
 	while ((counted = hash_seq_search(&scan)) != NULL)
-		all = lappend(all, counted);
-	list_sort(all, compare_time);
-	initStringInfo(&json);
-	guard_json_array(&json, NULL);
-	foreach(lc, all)
-	{
-		counted = lfirst(lc);
-		if (n++ == MAX_CONTROLS)
-			break;
-		guard_json_object(&json, NULL);
-		put_counters(&json, counted->queryid, counted);
-		guard_json_end_object(&json);
-	}
-	guard_json_end_array(&json);
-	(void) guard_query_execute("INSERT INTO guard.soft_drop_sample"
-							   " SELECT $1, coalesce(array_agg(u.queryid), '{}'), coalesce(array_agg(u.calls), '{}'),"
-							   " coalesce(array_agg(u.time), '{}') FROM" COUNTERS("$2::jsonb") " ON CONFLICT DO NOTHING",
-							   P_TIME(sample->at), P_TEXT(json.data));
+		guard_batch_add(batch, P_TIME(sample->at), P_INT8(counted->queryid),
+						P_INT8(counted->counters.calls), P_FLOAT8(counted->counters.time));
+	(void) guard_batch_execute(batch, "INSERT INTO guard.soft_drop_sample SELECT u.at, array_agg(u.q), array_agg(u.c), array_agg(u.t)"
+							   " FROM (SELECT * FROM unnest($1, $2, $3, $4) AS n (at, q, c, t) ORDER BY t DESC LIMIT " CppAsString2(MAX_CONTROLS) ") u"
+							   " GROUP BY u.at ON CONFLICT DO NOTHING");
+}
+
+/*
+ * Write down these rows, new ones or with new windows.
+ */
+static void
+write_baseline(List *rows)
+{
+	GuardBatch *batch = guard_batch_make();
+	int			n = lengthof(columns);
+
+	foreach_ptr(Baseline, row, rows)
+		guard_batch_add_params(batch, guard_record_params(columns, n, row), n);
+	(void) guard_batch_execute(batch, psprintf("INSERT INTO guard.soft_drop_baseline SELECT * FROM unnest(%s)"
+											   " ON CONFLICT (soft_drop_id, queryid) DO UPDATE SET (%s) = ROW(%s)",
+											   guard_record_numbers(1, n),
+											   guard_record_names(&columns[WINDOW], n - WINDOW, ""),
+											   guard_record_names(&columns[WINDOW], n - WINDOW, "excluded.")));
 }
 
 /*
@@ -278,42 +259,54 @@ forget_samples(void)
 							   " (SELECT before_at FROM guard.soft_drop_baseline UNION SELECT seen_at FROM guard.soft_drop_baseline)");
 }
 
+/*
+ * A window of a statement begins with what is counted now.
+ */
+static void
+begin_window(Baseline *row, const GuardWatchSample *sample)
+{
+	const GuardCounted *counted = counted_now(sample, row->queryid);
+
+	row->seen = counters_now(sample, counted);
+	row->late = counted != NULL && counted->late;
+}
+
 void
 guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample)
 {
 	HTAB	   *watched = statements_to_watch(drop);
 	TimestampTz created = created_at(drop);
+	List	   *rows = NIL;
 	HASH_SEQ_STATUS scan;
 	WatchedStatement *statement;
-	StringInfoData json;
 
 	guard_watch_end(drop);
 	forget_samples();
-	if (hash_get_num_entries(watched) == 0)
-		return;
-	initStringInfo(&json);
-	guard_json_array(&json, NULL);
 	hash_seq_init(&scan, watched);
 	while ((statement = hash_seq_search(&scan)) != NULL)
 	{
-		const GuardCounted *counted = counted_now(sample, statement->queryid);
+		Baseline   *row = palloc0(sizeof(Baseline));
+		const GuardNoiseCounters *seen = &row->seen;
+		double		calls;
 
-		guard_json_object(&json, NULL);
-		guard_json_text(&json, "kind", statement->kind == KIND_INDEX ? "i" : "t");
-		guard_json_bool(&json, "known", tells_before(statement, counted, created));
-		put_counters(&json, statement->queryid, counted);
-		guard_json_end_object(&json);
+		row->drop = drop->id;
+		row->queryid = statement->queryid;
+		row->kind = statement->kind;
+		begin_window(row, sample);
+		calls = Max(seen->calls, 1);
+		if (tells_before(statement, counted_now(sample, row->queryid), created))
+			row->calls = seen->calls;
+		row->mean = seen->time / calls;
+		row->stddev = sqrt(Max(seen->squares / calls - row->mean * row->mean, 0));
+		row->longest = seen->longest;
+		row->rows = seen->rows / calls;
+		row->before_at = sample->at;
+		rows = lappend(rows, row);
 	}
-	guard_json_end_array(&json);
+	if (rows == NIL)
+		return;
 	keep_sample(sample);
-	(void) guard_query_execute("INSERT INTO guard.soft_drop_baseline (soft_drop_id, queryid, kind, calls, mean, stddev,"
-							   " longest, rows_per_call, before_at, seen_at, seen_calls, seen_time, seen_squares, seen_longest,"
-							   " seen_rows, seen_late)"
-							   " SELECT $1, u.queryid, u.kind, CASE WHEN u.known THEN u.calls ELSE 0 END, coalesce(u.time / nullif(u.calls, 0), 0),"
-							   " coalesce(sqrt(greatest(u.squares / nullif(u.calls, 0) - (u.time / nullif(u.calls, 0)) ^ 2, 0)), 0),"
-							   " u.longest, coalesce(u.rows / nullif(u.calls, 0), 0), $2, $2, u.calls, u.time, u.squares, u.longest, u.rows, u.late"
-							   " FROM" COUNTERS("$3::jsonb"),
-							   P_INT8(drop->id), P_TIME(sample->at), P_TEXT(json.data));
+	write_baseline(rows);
 }
 
 void
@@ -329,32 +322,14 @@ static List *
 read_baseline(const GuardSoftDrop *drop)
 {
 	List	   *baseline = NIL;
-	GuardRows  *rows = guard_query_rows("SELECT queryid, calls, mean, stddev, longest, rows_per_call,"
-										" seen_calls, seen_time, seen_squares, seen_longest, seen_rows, seen_late, in_a_row,"
-										" before_at, seen_at, kind = 'i' FROM guard.soft_drop_baseline WHERE soft_drop_id = $1",
+	GuardRows  *rows = guard_query_rows("SELECT * FROM guard.soft_drop_baseline WHERE soft_drop_id = $1",
 										P_INT8(drop->id));
 
 	while (guard_rows_next(rows))
 	{
-		Baseline   *row = palloc(sizeof(Baseline));
+		Baseline   *row = palloc0(sizeof(Baseline));
 
-		row->queryid = guard_rows_int(rows, 1);
-		row->calls = guard_rows_int(rows, 2);
-		row->mean = guard_rows_float(rows, 3);
-		row->stddev = guard_rows_float(rows, 4);
-		row->longest = guard_rows_float(rows, 5);
-		row->rows = guard_rows_float(rows, 6);
-		row->seen.calls = guard_rows_int(rows, 7);
-		row->seen.time = guard_rows_float(rows, 8);
-		row->seen.squares = guard_rows_float(rows, 9);
-		row->seen.longest = guard_rows_float(rows, 10);
-		row->seen.rows = guard_rows_float(rows, 11);
-		row->late = guard_rows_bool(rows, 12);
-		row->in_a_row = guard_rows_int(rows, 13);
-		row->before_at = guard_rows_time(rows, 14);
-		row->seen.at = guard_rows_time(rows, 15);
-		row->seen.reset_at = 0;
-		row->kind = guard_rows_bool(rows, 16) ? KIND_INDEX : KIND_TABLE;
+		guard_record_read(columns, lengthof(columns), rows, row);
 		baseline = lappend(baseline, row);
 	}
 	return baseline;
@@ -363,97 +338,61 @@ read_baseline(const GuardSoftDrop *drop)
 /* ---- controls ---- */
 
 /*
- * The counters of some moment, read once for all soft drops.  Empty where they
- * were not written down.
+ * What was written down at both ends of the time before a window and at its
+ * beginning, compared with what is counted now.  Statements that any hidden
+ * index may have slowed down are no controls.
  */
-static HTAB *
-earlier(GuardWatchSample *sample, TimestampTz at)
+static void
+read_controls(Controls *controls, const GuardWatchSample *sample)
 {
-	MemoryContext old;
-	Earlier    *result;
-	GuardRows  *rows;
-	ListCell   *lc;
+	GuardRows  *rows = guard_query_rows("SELECT s.q, s.c, s.t, b.c, b.t FROM guard.soft_drop_sample seen, guard.soft_drop_sample before,"
+										" unnest(seen.queryids, seen.calls, seen.times) AS s (q, c, t),"
+										" unnest(before.queryids, before.calls, before.times) AS b (q, c, t)"
+										" WHERE seen.at = $1 AND before.at = $2 AND b.q = s.q"
+										" AND s.q NOT IN (SELECT queryid FROM guard.soft_drop_baseline)",
+										P_TIME(controls->seen_at), P_TIME(controls->before_at));
 
-	foreach(lc, sample->earlier)
-	{
-		result = lfirst(lc);
-		if (result->at == at)
-			return result->counted;
-	}
-	old = MemoryContextSwitchTo(sample->context);
-	result = palloc(sizeof(Earlier));
-	result->at = at;
-	result->counted = make_set("guard earlier sample", sizeof(GuardCounted), sample->context);
-	sample->earlier = lappend(sample->earlier, result);
-	MemoryContextSwitchTo(old);
-	rows = guard_query_rows("SELECT u.q, u.c, u.t FROM guard.soft_drop_sample s,"
-							" unnest(s.queryids, s.calls, s.times) AS u (q, c, t) WHERE s.at = $1",
-							P_TIME(at));
+	controls->statements = palloc0((rows->count + 1) * sizeof(GuardNoiseStatement));
 	while (guard_rows_next(rows))
 	{
-		int64		queryid = guard_rows_int(rows, 1);
-		GuardCounted *counted = hash_search(result->counted, &queryid, HASH_ENTER, NULL);
+		GuardNoiseStatement *control = &controls->statements[controls->n];
+		const GuardCounted *counted = counted_now(sample, guard_rows_int(rows, 1));
+		GuardNoiseCounters then = {.at = controls->seen_at, .calls = guard_rows_int(rows, 2),
+		.time = guard_rows_float(rows, 3)};
+		GuardNoiseCounters now = counters_now(sample, counted);
 
-		memset(&counted->counters, 0, sizeof(counted->counters));
-		counted->counters.at = at;
-		counted->counters.calls = guard_rows_int(rows, 2);
-		counted->counters.time = guard_rows_float(rows, 3);
+		if (counted == NULL || counted->late)
+			continue;
+		control->calls_before = guard_rows_int(rows, 4);
+		control->mean_before = guard_rows_float(rows, 5) / Max(control->calls_before, 1);
+		if (guard_noise_window(control, &then, &now))
+			controls->n++;
 	}
-	return result->counted;
 }
 
 /*
- * Statements that any hidden index may have slowed down are no controls.
- */
-static HTAB *
-all_watched(GuardWatchSample *sample)
-{
-	GuardRows  *rows;
-
-	if (sample->watched != NULL)
-		return sample->watched;
-	sample->watched = make_set("guard all watched", sizeof(int64), sample->context);
-	rows = guard_query_rows("SELECT DISTINCT queryid FROM guard.soft_drop_baseline");
-	while (guard_rows_next(rows))
-	{
-		int64		queryid = guard_rows_int(rows, 1);
-
-		(void) hash_search(sample->watched, &queryid, HASH_ENTER, NULL);
-	}
-	return sample->watched;
-}
-
-/*
- * How everything else was in the window of a statement.
+ * How everything else was in the window of a statement; read once for all that
+ * have the same.
  */
 static GuardNoiseGeneral
 general_of(const Baseline *row, GuardWatchSample *sample)
 {
-	HTAB	   *before = earlier(sample, row->before_at);
-	HTAB	   *seen = earlier(sample, row->seen.at);
-	HTAB	   *watched = all_watched(sample);
-	GuardNoiseStatement *controls = palloc0(Max(hash_get_num_entries(seen), 1) *
-											sizeof(GuardNoiseStatement));
-	int			n = 0;
-	HASH_SEQ_STATUS scan;
-	GuardCounted *then;
+	MemoryContext old;
+	Controls   *read;
 
-	hash_seq_init(&scan, seen);
-	while ((then = hash_seq_search(&scan)) != NULL)
+	foreach_ptr(Controls, controls, sample->controls)
 	{
-		GuardCounted *old = hash_search(before, &then->queryid, HASH_FIND, NULL);
-		const GuardCounted *counted = counted_now(sample, then->queryid);
-		GuardNoiseCounters now = counters_now(sample, counted);
-
-		if (old == NULL || counted == NULL || counted->late ||
-			hash_search(watched, &then->queryid, HASH_FIND, NULL) != NULL)
-			continue;
-		controls[n].calls_before = old->counters.calls;
-		controls[n].mean_before = old->counters.time / Max(old->counters.calls, 1);
-		if (guard_noise_window(&controls[n], &then->counters, &now))
-			n++;
+		if (controls->before_at == row->before_at && controls->seen_at == row->seen.at)
+			return guard_noise_general(controls->statements, controls->n, row->mean);
 	}
-	return guard_noise_general(controls, n, row->mean);
+	old = MemoryContextSwitchTo(sample->context);
+	read = palloc0(sizeof(Controls));
+	read->before_at = row->before_at;
+	read->seen_at = row->seen.at;
+	read_controls(read, sample);
+	sample->controls = lappend(sample->controls, read);
+	MemoryContextSwitchTo(old);
+	return guard_noise_general(read->statements, read->n, row->mean);
 }
 
 /* ---- one statement ---- */
@@ -579,34 +518,6 @@ say_innocent(const GuardSoftDrop *drop, const Baseline *row,
 }
 
 /*
- * New windows begin where these statements are now.
- */
-static void
-begin_windows(const GuardSoftDrop *drop, List *rows, const GuardWatchSample *sample)
-{
-	StringInfoData json;
-
-	if (rows == NIL)
-		return;
-	initStringInfo(&json);
-	guard_json_array(&json, NULL);
-	foreach_ptr(Baseline, row, rows)
-	{
-		guard_json_object(&json, NULL);
-		guard_json_int(&json, "in_a_row", row->in_a_row);
-		put_counters(&json, row->queryid, counted_now(sample, row->queryid));
-		guard_json_end_object(&json);
-	}
-	guard_json_end_array(&json);
-	keep_sample(sample);
-	(void) guard_query_execute("UPDATE guard.soft_drop_baseline b SET seen_at = $2, seen_calls = u.calls, seen_time = u.time,"
-							   " seen_squares = u.squares, seen_longest = u.longest, seen_rows = u.rows, seen_late = u.late,"
-							   " in_a_row = u.in_a_row FROM" COUNTERS("$3::jsonb")
-							   " WHERE b.soft_drop_id = $1 AND b.queryid = u.queryid",
-							   P_INT8(drop->id), P_TIME(sample->at), P_TEXT(json.data));
-}
-
-/*
  * Look at one statement.  False: a new window begins.
  */
 static bool
@@ -677,10 +588,18 @@ guard_watch_look(GuardSoftDrop *drop, GuardWatchSample *sample)
 	foreach_ptr(Baseline, row, read_baseline(drop))
 	{
 		if (!look_at(drop, row, sample, &result))
+		{
+			begin_window(row, sample);
 			ended = lappend(ended, row);
+		}
 		if (result.regressed)
 			return result;
 	}
-	begin_windows(drop, ended, sample);
+	if (ended == NIL)
+		return result;
+
+	/* New windows begin where these statements are now. */
+	keep_sample(sample);
+	write_baseline(ended);
 	return result;
 }

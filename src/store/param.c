@@ -93,7 +93,7 @@ guard_param_list(Oid element_type, const List *list)
 
 	foreach(lc, list)
 		elements[n++] = element_type == OIDOID ? ObjectIdGetDatum(lfirst_oid(lc)) :
-			element_type == INT4OID ? Int32GetDatum(lfirst_int(lc)) :
-			CStringGetTextDatum((const char *) lfirst(lc));
+		element_type == INT4OID ? Int32GetDatum(lfirst_int(lc)) :
+		CStringGetTextDatum((const char *) lfirst(lc));
 	return guard_param_array(element_type, elements, NULL, n);
 }

@@ -23,6 +23,7 @@
 #include "executor/spi.h"
 #include "lib/ilist.h"
 #include "lib/stringinfo.h"
+#include "utils/hsearch.h"
 #include "utils/relcache.h"
 #include "utils/uuid.h"
 
@@ -902,5 +903,20 @@ extern bool guard_pgss_texts_long(void);
  */
 extern GuardRows *guard_pgss_rows(const GuardPgss *pgss, const char *columns,
 								  bool texts);
+
+/* ----------------------------------------------------------------
+ *		Hash tables, by the bytes of their keys.
+ * ----------------------------------------------------------------
+ */
+
+/* One in a memory context. */
+static inline HTAB *
+guard_hash_make(const char *name, Size keysize, Size entrysize,
+				MemoryContext context)
+{
+	HASHCTL		info = {.keysize = keysize, .entrysize = entrysize, .hcxt = context};
+
+	return hash_create(name, 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
 
 #endif							/* GUARD_STORE_H */

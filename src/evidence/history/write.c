@@ -265,13 +265,9 @@ read_known_uses(Snapshotting *snap)
 {
 	GuardRows  *rows = guard_rows_of_table("known_use");
 	List	   *uses;
-	HASHCTL		info;
 
-	info.keysize = sizeof(KnownKey);
-	info.entrysize = sizeof(Known);
-	info.hcxt = CurrentMemoryContext;
-	snap->known = hash_create("guard known uses", 1024, &info,
-							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	snap->known = guard_hash_make("guard known uses", sizeof(KnownKey), sizeof(Known),
+								  CurrentMemoryContext);
 	while (rows != NULL && guard_rows_next(rows))
 		take_stored(snap, rows);
 	uses = guard_capture_relations(false);

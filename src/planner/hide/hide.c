@@ -163,14 +163,10 @@ static HiddenCopy *
 make_copy(MemoryContext context)
 {
 	HiddenCopy *fresh = MemoryContextAlloc(context, sizeof(HiddenCopy));
-	HASHCTL		info = {0};
 
-	info.keysize = sizeof(Oid);
-	info.entrysize = sizeof(HiddenEntry);
-	info.hcxt = context;
 	fresh->context = context;
-	fresh->entries = hash_create("guard hidden indexes", 64, &info,
-								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	fresh->entries = guard_hash_make("guard hidden indexes", sizeof(Oid),
+									 sizeof(HiddenEntry), context);
 	return fresh;
 }
 
