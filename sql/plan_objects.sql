@@ -48,6 +48,17 @@ CALL use('SELECT count(*) FROM parts WHERE kind = 7', times => 3);
 SELECT cost_without > 2 * cost FROM guard.what_if('parts_kind');
 SELECT * FROM verdict('parts_kind');
 
+-- a parameter that costs the same as others with the index, and much without, and comes when the statement has been planned already
+CREATE TABLE carts AS SELECT i AS id, CASE WHEN i % 400 = 0 THEN 0 ELSE i END AS shop, CASE WHEN i * 7 % 50 = 3 THEN NULL ELSE now() END AS paid,
+	repeat('x', 300) AS pad FROM generate_series(1, 30000) i;
+CREATE INDEX carts_open ON carts (shop) WHERE paid IS NULL;
+CREATE INDEX carts_shop ON carts (shop);
+VACUUM (FREEZE, ANALYZE) carts;
+CALL use('SELECT count(*) FROM carts WHERE shop = 77 AND paid IS NULL', times => 6);
+SELECT * FROM verdict('carts_open');
+CALL use('SELECT count(*) FROM carts WHERE shop = 0 AND paid IS NULL', times => 2);
+SELECT * FROM verdict('carts_open');
+
 -- an index-only scan that becomes a look-up of one row: dearer, and nobody notices
 CREATE TABLE users AS SELECT i AS id, i AS twin, repeat('x', 50) AS pad FROM generate_series(1, 20000) i;
 CREATE UNIQUE INDEX users_id ON users (id);

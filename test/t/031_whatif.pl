@@ -256,7 +256,7 @@ sub counters
 	like($s->value(q{SELECT state FROM guard.status WHERE item = 'what-if time'}), qr/ [1-9]\d* too slow/, 'too slow: said');
 	set('guard.whatif_time_limit', 3600000);
 	$user->ok('SELECT c, 4 FROM t WHERE a = 7');
-	is(plans(), $before, 'too slow: nor later that day');
+	cmp_ok(plans(), '>', $before, 'not too slow when it is drawn by lot: planned');
 
 	# One second of planning is a hundred of waiting; five may be spent at once.
 	$user->ok("SELECT b FROM t WHERE a = $_ + sleeps(1)") foreach 1 .. 3;

@@ -15,6 +15,14 @@
  * Setting a clock is an atomic exchange, so of a hundred sessions that plan a
  * new statement at the same moment one alone plans it twice.
  *
+ * Lots
+ *
+ * What a statement costs without an index need not show in what it costs with
+ * it, so plannings are drawn by lot, too: of each statement the first 16, half
+ * of the next 32, a quarter of the 64 after these, and so on to one in 1024.  A
+ * seldom parameter of a seldom statement has its chance, and a million calls
+ * make two hundred samples.  Statements that share a place share its lots.
+ *
  * Allowance
  *
  * All sessions together may spend one hundredth of one processor's time, and
@@ -30,6 +38,7 @@
 
 #include <math.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/timestamp.h"
@@ -45,6 +54,11 @@
 /* ... this many of them at once. */
 #define BURST			(5 * USECS_PER_SEC)
 
+/* So many lots are drawn with each chance, which then halves ... */
+#define LOTS_PER_CHANCE	16
+/* ... that often. */
+#define MAX_HALVED		10
+
 typedef struct Clocks
 {
 	TimestampTz since;
@@ -55,6 +69,9 @@ typedef struct Clocks
 } Clocks;
 
 static Clocks *clocks = NULL;
+
+/* How many lots were drawn, for each bucket; behind the clocks. */
+static pg_atomic_uint32 *lots;
 static uint32 bucket_mask;
 
 /*
@@ -73,6 +90,7 @@ attach(void *segment, bool fresh, LWLock *lock)
 {
 	clocks = segment;
 	bucket_mask = bucket_count() - 1;
+	lots = (pg_atomic_uint32 *) &clocks->clocks[bucket_count() * BUCKET_CLOCKS];
 	if (!fresh)
 		return;
 	clocks->since = GetCurrentTimestamp();
@@ -82,6 +100,8 @@ attach(void *segment, bool fresh, LWLock *lock)
 		pg_atomic_init_u64(&clocks->counts[i], 0);
 	for (uint32 i = 0; i < bucket_count() * BUCKET_CLOCKS; i++)
 		pg_atomic_init_u64(&clocks->clocks[i], 0);
+	for (uint32 i = 0; i < bucket_count(); i++)
+		pg_atomic_init_u32(&lots[i], 0);
 }
 
 /* Called at start. */
@@ -94,8 +114,9 @@ guard_clock_init(void)
 	};
 
 	segment.size = add_size(offsetof(Clocks, clocks),
-							mul_size(mul_size(bucket_count(), BUCKET_CLOCKS),
-									 sizeof(pg_atomic_uint64)));
+							mul_size(bucket_count(),
+									 BUCKET_CLOCKS * sizeof(pg_atomic_uint64) +
+									 sizeof(pg_atomic_uint32)));
 	guard_shmem_register(&segment);
 }
 
@@ -246,6 +267,48 @@ guard_clock_rewind(uint64 key)
 		if (is_of(clock, key))
 			(void) pg_atomic_compare_exchange_u64(&bucket[i], &clock, 0);
 	}
+}
+
+/* ----------------------------------------------------------------
+ *		Lots
+ * ----------------------------------------------------------------
+ */
+
+/*
+ * Is a planning of this statement drawn?  The statement's time in microseconds
+ * is as good as a random number, and costs nothing.
+ */
+bool
+guard_lot_falls(int64 queryid)
+{
+	uint32		drawn = pg_atomic_read_u32(&lots[(uint32) queryid & bucket_mask]);
+	uint64		chance = (uint64) GetCurrentStatementStartTimestamp() *
+		UINT64CONST(0x9E3779B97F4A7C15);
+
+	return chance >> (64 - MAX_HALVED) <
+		UINT64CONST(1) << (MAX_HALVED - Min(drawn / LOTS_PER_CHANCE, MAX_HALVED));
+}
+
+/*
+ * It was sampled for that.
+ */
+void
+guard_lot_drawn(int64 queryid)
+{
+	pg_atomic_fetch_add_u32(&lots[(uint32) queryid & bucket_mask], 1);
+}
+
+/*
+ * There is something new about it: its chance is one in eight again, or what
+ * it was.
+ */
+void
+guard_lot_again(int64 queryid)
+{
+	pg_atomic_uint32 *drawn = &lots[(uint32) queryid & bucket_mask];
+
+	if (pg_atomic_read_u32(drawn) > 3 * LOTS_PER_CHANCE)
+		pg_atomic_write_u32(drawn, 3 * LOTS_PER_CHANCE);
 }
 
 /* ----------------------------------------------------------------

@@ -392,8 +392,11 @@ claim_statement(GuardSample *sample, uint64 key)
 	int64		at = sample->now - guard_guc_whatif_interval;
 
 	if (sample->drawn)
+	{
+		guard_lot_drawn(sample->queryid);
 		return sample->planning_ms <= guard_guc_whatif_time_limit &&
 			guard_allowance_left(GetCurrentTimestamp());
+	}
 	if (sample->planning_ms > guard_guc_whatif_time_limit)
 	{
 		if (guard_clock_claim(key, sample->now, Max(at + OFF_FOR, 1)))

@@ -169,6 +169,14 @@ extern bool guard_clock_due(uint64 key, int64 now);
 extern bool guard_clock_claim(uint64 key, int64 now, int64 at);
 extern void guard_clock_rewind(uint64 key);
 
+/*
+ * Lots: is a planning of this statement drawn by chance; it was; and there is
+ * something new about it.
+ */
+extern bool guard_lot_falls(int64 queryid);
+extern void guard_lot_drawn(int64 queryid);
+extern void guard_lot_again(int64 queryid);
+
 /* What sampling may cost, all sessions together. */
 extern bool guard_allowance_left(TimestampTz now);
 extern void guard_allowance_spend(TimestampTz now, int64 microseconds);

@@ -27,12 +27,13 @@
  * whether they are new for the statement, or its cost or what they find of a
  * new magnitude.  If so, the statement is due when it is planned next, until
  * such a plan comes by again.  And because what it costs without an index need
- * not show in what it costs with it, one of many plannings is drawn by lot.
+ * not show in what it costs with it, plannings are drawn by lot, too.
  *
  * When a statement is due:
  *
  *	- The one session that sets its clock goes on, all others plan as usual.
- *	- Planning took longer than guard.whatif_time_limit: off for a day.
+ *	- Planning took longer than guard.whatif_time_limit: off for a day, but for
+ *	  those that are drawn by lot and do not.
  *	- All sessions together have spent their share: off for ten seconds.
  *	- Otherwise it is planned without each index that its plan scans, those of
  *	  partitions together with the partitioned one they belong to, each pair by
@@ -187,17 +188,8 @@ look_for_new(Oid index, double rows, void *arg)
 	if (guard_settings_own())
 		return false;
 	guard_clock_rewind(guard_clock_key(look->queryid, InvalidOid));
+	guard_lot_again(look->queryid);
 	return false;
-}
-
-/*
- * Is this one drawn by lot?  One of 1024 client statements is.
- */
-static inline bool
-is_drawn(void)
-{
-	return ((uint64) GetCurrentStatementStartTimestamp() *
-			UINT64CONST(0x9E3779B97F4A7C15)) >> 54 == 0;
 }
 
 /*
@@ -230,7 +222,7 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 	asked = unlikely(guard_question_any()) && guard_question_concerns(queryid);
 	due = asked || guard_clock_due(guard_clock_key(queryid, InvalidOid),
 								   now_in_seconds());
-	drawn = !due && is_drawn();
+	drawn = !due && guard_lot_falls(queryid);
 	if (unlikely(due || drawn) && may_be_sampled(es))
 	{
 		bool		own = guard_settings_own();
