@@ -4,6 +4,7 @@
 #	setup		SQL that makes and fills the table
 #	indexes		how each index is dropped, by name
 #	statements	{ service, prepared (its types, or undef), text (of one call: $1, $2 are replaced), calls (arrays of parameters) }
+#	script		what a migration does to the table in the end: statements, each for itself
 #
 # Values are drawn from skewed distributions, so that one statement has cheap and dear calls.  Tables have fewer rows than ANALYZE
 # samples, so the plans of two databases with the same scenario are the same.
@@ -82,6 +83,45 @@ my @templates = (
 	sub { return ("INSERT INTO t (id, a, b, s, at) VALUES (\$1, 1, 1, 'done', '2025-01-01') ON CONFLICT (id) DO UPDATE SET b = excluded.b", 'id') },
 	sub { return ("INSERT INTO t (id, a, b, s, at) VALUES (\$1, 1, 1, 'done', '2025-01-01') ON CONFLICT DO NOTHING", 'id') });
 
+# ---- migrations
+
+# The statement that makes an index, on another table or under another name.
+sub like_it
+{
+	my ($create, %change) = @_;
+
+	$create =~ s/ ON t / ON $change{table} / if $change{table};
+	$create =~ s/INDEX (\w+)/INDEX $change{name}/ if $change{name};
+	$create =~ s/\b$change{column}[0]\b/$change{column}[1]/g if $change{column};
+	return $create;
+}
+
+sub script
+{
+	my ($pk, @create) = @_;
+	my ($index) = some(1, @create);
+	my ($name) = $index =~ /INDEX (\w+)/;
+	my @kept = chance(0.5) ? @create : grep { $_ ne $index } @create;
+	my ($c) = some(1, 'a', 'b');
+
+	return one(
+		# a copy takes the table's name
+		[ 'BEGIN', 'CREATE TABLE t_new (LIKE t)', 'INSERT INTO t_new SELECT * FROM t',
+			($pk ? 'ALTER TABLE t_new ADD CONSTRAINT t_new_pkey PRIMARY KEY (id)' : ()),
+			map({ like_it($kept[$_], table => 't_new', name => "n$_") } 0 .. $#kept),
+			'ALTER TABLE t RENAME TO t_old', 'ALTER TABLE t_new RENAME TO t', 'COMMIT' ],
+		# a column takes another's name, which has the same values
+		[ "ALTER TABLE t ADD ${c}2 int", "UPDATE t SET ${c}2 = $c",
+			map({ like_it($kept[$_], name => "n$_", column => [ $c, "${c}2" ]) } grep { $kept[$_] =~ /\b$c\b/ } 0 .. $#kept),
+			'BEGIN', "ALTER TABLE t RENAME $c TO ${c}1", "ALTER TABLE t RENAME ${c}2 TO $c", 'COMMIT' ],
+		# one index in place of another, before or after
+		[ 'BEGIN', some(2, "DROP INDEX $name",
+				one(like_it($index, name => 'n0'), 'CREATE INDEX n0 ON t (' . one('a', 'b', 'a, b', 'b, a', 's, at') . ')')), 'COMMIT' ],
+		# all of them but one, or all
+		[ 'DROP INDEX ' . join ', ', map { /INDEX (\w+)/ } @kept ],
+		[ 'BEGIN', map({ /INDEX (\w+)/; "DROP INDEX $1" } some(2, @create)), 'COMMIT' ]);
+}
+
 sub new
 {
 	my ($class) = @_;
@@ -104,6 +144,7 @@ sub new
 		push @setup, $definition =~ /^USING/ ? "CREATE INDEX t_i$i ON t $definition" : "CREATE ${unique}INDEX t_i$i ON t $definition";
 		$indexes{"t_i$i"} = "DROP INDEX t_i$i";
 	}
+	my $script = script($pk, grep { /^CREATE (UNIQUE )?INDEX/ } @setup);
 	my @statements;
 	foreach my $i (1 .. one(2 .. 6))
 	{
@@ -116,7 +157,7 @@ sub new
 			text => $text, name => "q$i",
 			calls => [ map { [ map { draw($w, $_) } @from ] } 1 .. one(25, 60) ] };
 	}
-	return bless { setup => \@setup, indexes => \%indexes, statements => \@statements,
+	return bless { setup => \@setup, script => $script, indexes => \%indexes, statements => \@statements,
 		settings => [ chance(0.4) ? 'SET random_page_cost = 1.1' : () ] }, $class;
 }
 

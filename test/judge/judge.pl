@@ -4,6 +4,9 @@
 #	harmful		a call fails or does something else, or touches more than 5 times the buffers in more than 1.5 times the time
 #	harmless	no call touches more than 1.3 times the buffers
 #
+# The same is done with a migration in the end: a copy that takes the table's name, a column that takes another's, one index in place
+# of another, several at once.
+#
 # A harmful drop that guard would let go is a missed one; a harmless one that it would refuse is a false block, unless some call's
 # estimated cost rises by more than guard.harmless_cost_ratio, which is what the documentation promises to refuse.
 #
@@ -22,7 +25,8 @@ use Time::HiRes qw(time);
 
 my $seconds = $ENV{JUDGE_SECS} || 60;
 my $seed = $ENV{JUDGE_SEED} || 1;
-my %count = map { $_ => 0 } qw(harmful missed harmless false cost between);
+my @kinds = qw(harmful missed harmless false cost between);
+my %count = map { $_ => 0, "script_$_" => 0 } @kinds;
 my $node = guard_server('judge', preload => 'pg_stat_statements, guard', extension => 0,
 	conf => "guard.snapshot_interval = 0\nguard.min_evidence_age = 0\nautovacuum = off\nfsync = off\nmax_parallel_workers_per_gather = 0\njit = off\n");
 my $json = JSON::PP->new;
@@ -117,6 +121,39 @@ sub truth
 	return ($truth, $why, $dearer);
 }
 
+# The migration, under guard and in the twin.
+sub play_script
+{
+	my ($scenario, $guarded, $twin, $before) = @_;
+	my $refused = '';
+	my $script = join '; ', @{ $scenario->{script} };
+
+	foreach my $sql (@{ $scenario->{script} })
+	{
+		my $error = $guarded->query($sql)->{error} or next;
+		return "the migration fails: $error->{M}: $script" if $error->{C} ne '55006';
+		$refused = "$error->{M}\n  $error->{D}";
+		last;
+	}
+	$twin->ok($_) foreach @{ $scenario->{script} }, 'VACUUM (FREEZE, ANALYZE) t', 'DEALLOCATE ALL';
+	$twin->ok($_) foreach grep { !/^SET/ } $scenario->prepare(@{ $scenario->{statements} });
+	$twin->ok('BEGIN');
+	my ($truth, $why, $dearer) = truth($before, measure_all($twin, $scenario));
+	$twin->ok('ROLLBACK');
+	$count{"script_$truth"}++;
+	if ($truth eq 'harmful' && !$refused)
+	{
+		$count{script_missed}++;
+		return "MISSED, MIGRATION: $why: $script";
+	}
+	if ($truth eq 'harmless' && $refused)
+	{
+		$count{ $dearer > 1.1 ? 'script_cost' : 'script_false' }++;
+		return "FALSE BLOCK, MIGRATION: $why, dearer by $dearer: $script\n  $refused" if $dearer <= 1.1;
+	}
+	return;
+}
+
 # Plays one scenario; returns what is wrong.
 sub play
 {
@@ -156,6 +193,7 @@ sub play
 			push @wrong, "FALSE BLOCK $index ($reason): $why, dearer by $dearer\n  $detail" if $kind eq 'false';
 		}
 	}
+	push @wrong, play_script($scenario, $guarded, $twin, $before);
 	$_->close foreach $guarded, $twin;
 	return map { "$_\n" } @wrong ? (@wrong, map({ "  $_;" } @{ $scenario->{setup} }, @{ $scenario->{settings} }),
 		map { "  $_->{service} " . @{ $_->{calls} } . ' x ' . ($_->{prepared} ? 'prepared ' : '') . $scenario->call($_, $_->{calls}[0]) .
@@ -170,7 +208,8 @@ do
 	ok(!@wrong, 'seed ' . $seed++);
 	diag(@wrong) if @wrong;
 } while time < $end && !$ENV{JUDGE_ONCE};
-diag(join ', ', map { "$count{$_} $_" } qw(harmful missed harmless false cost between));
+diag('indexes: ', join ', ', map { "$count{$_} $_" } @kinds);
+diag('migrations: ', join ', ', map { $count{"script_$_"} . " $_" } @kinds);
 
 $dba->close;
 $node->stop;
