@@ -74,7 +74,7 @@ ALTER TABLE bookings DROP CONSTRAINT no_overlap;
 -- a migration that names the index it has just created can be taken back
 CALL use('CREATE TABLE roles (name text UNIQUE); INSERT INTO roles VALUES (''reader'') ON CONFLICT (name) DO NOTHING');
 SELECT * FROM verdict('roles');
-CALL use('INSERT INTO roles VALUES (''writer'') ON CONFLICT (name) DO NOTHING');
+CALL use('INSERT INTO roles VALUES (''writer'') ON CONFLICT (name) DO NOTHING', 'web');
 SELECT * FROM verdict('roles');
 CALL use('ALTER TABLE roles ADD kind text, ADD CONSTRAINT roles_kind UNIQUE (name, kind); INSERT INTO roles VALUES (''third'', ''x'') ON CONFLICT (name, kind) DO NOTHING');
 ALTER TABLE roles DROP CONSTRAINT roles_kind;

@@ -185,6 +185,7 @@ guard_causes_collect(GuardEvidence *evidence)
 		fact->rate = use->rate;
 		fact->pause = use->longest_pause;
 		guard_services_collect(fact, evidence->index, use);
+		guard_youth_mark(evidence, fact);
 	}
 }
 

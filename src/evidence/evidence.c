@@ -61,8 +61,8 @@ estimated_kb(Oid table)
  * One that this transaction has truncated is as small as it will be at COMMIT,
  * not as it is now.
  */
-static void
-collect_size(GuardEvidence *evidence)
+void
+guard_evidence_collect_size(GuardEvidence *evidence)
 {
 	Oid			table = evidence->shape->table;
 	Relation	rel;
@@ -208,6 +208,8 @@ static const GuardCollector kinds[] = {
 	collect_asker,
 	collect_roles,
 	collect_identity,
+	guard_evidence_collect_size,
+	guard_youth_collect,
 	guard_usage_collect,
 	guard_predecessors_collect,
 	guard_history_collect,
@@ -218,7 +220,6 @@ static const GuardCollector kinds[] = {
 	guard_hidden_collect,
 	guard_dependencies_collect,
 	guard_approvals_collect,
-	collect_size,
 	collect_replacement,
 	guard_plans_collect,
 };

@@ -88,6 +88,8 @@ typedef struct GuardFact
 	char	   *keys;			/* which these are, in words */
 	bool		key_gone;		/* they are gone, or go along: it no longer
 								 * counts */
+	bool		installation;	/* it belongs to the making of the table, and
+								 * never counted */
 	char	   *note;			/* why unknown, or where it comes from */
 } GuardFact;
 
@@ -177,6 +179,8 @@ typedef struct GuardEvidence
 								 * then, and may have been used when nobody
 								 * was there to see it; 0: of none */
 	GuardMove	move;
+	struct GuardObject *made;	/* its table, which is new, and by whom; NULL:
+								 * it is not new */
 	TimestampTz attached_at;	/* guard saw its table being attached to a
 								 * parent; 0: did not */
 	TimestampTz hidden_since;	/* it is hidden from the planner; 0: it is not */
@@ -289,8 +293,11 @@ extern BlockNumber guard_evidence_blocks_now(Oid table);
  * without raise an error where they cannot read their table: protection,
  * dependencies, hidden, predecessors.
  */
+extern void guard_evidence_collect_size(GuardEvidence *evidence);
 extern void guard_usage_collect(GuardEvidence *evidence);
 extern void guard_causes_collect(GuardEvidence *evidence);
+extern void guard_youth_collect(GuardEvidence *evidence);
+extern void guard_youth_mark(const GuardEvidence *evidence, GuardFact *fact);
 extern void guard_usage_collect_aim(GuardEvidence *evidence);
 extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
 

@@ -101,6 +101,8 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 		shape->index = departed->index;
 		shape->table = departed->table;
 		shape->name = pstrdup(NameStr(departed->name));
+		shape->schema = pstrdup(NameStr(departed->schema));
+		shape->table_name = pstrdup(NameStr(departed->table_name));
 	}
 	past->index = shape->index;
 	past->shape = shape;
@@ -117,6 +119,8 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	else
 		past->created_at = departed->created_at;
 	origin = origin_of(past->created_at);
+	guard_evidence_collect_size(past);
+	guard_youth_collect(past);
 	guard_usage_collect(past);
 	guard_history_collect(past);
 	guard_predecessors_limit(past);
@@ -131,7 +135,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	{
 		use->idle |= guard_evidence_covers(fact, use->origin);
 
-		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone &&
+		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone && !fact->installation &&
 			(!moved_away || (fact->moved_away && !past->move.detached)))
 		{
 			merge(fact, fact->fkey != 0 ? &use->checks : fact->last != 0 ? &use->dated : &use->undated);

@@ -30,6 +30,7 @@
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
 #include "guc.h"
+#include "store/store.h"
 
 /* An estimate without the index that is off by less than this does no harm. */
 #define ESTIMATE_FACTOR	10.0
@@ -44,6 +45,13 @@
  */
 #define GROWN_FACTOR	1.5
 #define GROWN_BLOCKS	8
+
+/*
+ * A statement has moved to another index when it has used that so often, and so
+ * much more often than it ever ran between two uses of this one.
+ */
+#define MOVED_USES		20
+#define MOVED_FACTOR	3
 
 #define MS_PER_SEC		1000.0
 
@@ -110,12 +118,35 @@ accounts_for_all(List *statements, int64 uses)
 }
 
 /*
+ * Has the statement used this index, which came after its last use of the other
+ * one, so often that it would have come back by now?
+ */
+static bool
+has_moved(const GuardCapturedStatement *statement, Oid successor)
+{
+	GuardObject *object = guard_identity_of(successor);
+	int64		count = 0;
+
+	if (object == NULL || object->index != successor ||
+		object->created_at <= statement->last)
+		return false;
+	foreach_ptr(const GuardCapturedStatement, since,
+				guard_capture_statements(list_make1_oid(successor), NULL))
+	{
+		if (since->queryid == statement->queryid && since->fkey == statement->fkey)
+			count += since->count;
+	}
+	return count >= MOVED_USES && count >= MOVED_FACTOR * statement->longest_run;
+}
+
+/*
  * One statement's plan without the index.  One that takes another index is
  * believed only if that one stays, and is the same for all such statements: it
  * is what the verdict leans on, and what is asked for again before COMMIT.
  */
 static void
-add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
+add_outlook(GuardEvidence *evidence, const GuardCapturedStatement *statement,
+			const GuardOutlook *outlook,
 			const GuardFellows *fellows, GuardReplacement *replacement)
 {
 	GuardPlans *plans = &evidence->plans;
@@ -125,7 +156,8 @@ add_outlook(GuardEvidence *evidence, const GuardOutlook *outlook,
 	plans->found_ratio = Max(plans->found_ratio, outlook->found_ratio);
 	plans->found_extra = Max(plans->found_extra, outlook->found_extra);
 	plans->added_load += outlook->calls * outlook->added / MS_PER_SEC;
-	if (outlook->mixed || !outlook->answers)
+	if (outlook->mixed || !outlook->answers ||
+		(outlook->moved && !has_moved(statement, outlook->takeover)))
 		return;
 	if (OidIsValid(outlook->takeover))
 	{
@@ -248,7 +280,7 @@ guard_plans_collect(GuardEvidence *evidence)
 		evidence->plans.statements++;
 		if (guard_outlook_read(&outlook, statement, pairs,
 							   evidence->server->times))
-			add_outlook(evidence, &outlook, evidence->fellows, &replacement);
+			add_outlook(evidence, statement, &outlook, evidence->fellows, &replacement);
 	}
 	evidence->plans.complete = accounts_for_all(statements, uses);
 	if (replacement.match != GUARD_MATCH_PLAN)

@@ -61,6 +61,7 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 	outlook->found_extra += pair->found_extra;
 	outlook->answers &= pair->answers;
 	outlook->scans |= pair->seqscan;
+	outlook->moved |= pair->moved;
 	if (outlook->takeover != pair->takeover)
 		outlook->mixed = true;
 }

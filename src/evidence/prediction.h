@@ -41,6 +41,7 @@ typedef struct GuardOutlook
 	Oid			takeover;		/* the index that it would use instead;
 								 * InvalidOid: none */
 	bool		mixed;			/* of several, not always the same */
+	bool		moved;			/* that is what it uses by now */
 	bool		timed;			/* planned, and its time now is known */
 	double		calls;			/* per second, lately */
 	double		added;			/* expected of a call, over its time now,

@@ -49,6 +49,7 @@ add_statement(List **statements, GuardCapturedStatement *captured)
 		if (statement->queryid != captured->queryid)
 			continue;
 		statement->count += captured->count;
+		statement->longest_run = Max(statement->longest_run, captured->longest_run);
 		statement->first = Min(statement->first, captured->first);
 		statement->last = Max(statement->last, captured->last);
 		return;

@@ -103,6 +103,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, TimestampTz capture_sinc
 		fact->pause = use.longest_pause;
 		fact->statements = use.statements;
 		guard_services_collect(fact, relation, &use);
+		guard_youth_mark(evidence, fact);
 	}
 	else if (use.unreadable)
 		fact->note = "its record is held by a process that has stopped";

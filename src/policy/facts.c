@@ -122,6 +122,7 @@ put_use(StringInfo buf, const GuardFact *fact)
 	put_flag(buf, "moved_away", fact->moved_away);
 	guard_json_text(buf, "foreign_keys", fact->keys);
 	put_flag(buf, "foreign_key_gone", fact->key_gone);
+	put_flag(buf, "installation", fact->installation);
 	guard_json_text(buf, "note", fact->note);
 	guard_json_end_object(buf);
 }

@@ -254,6 +254,8 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 				return pstrdup(evidence->move.detached ?
 							   "its use ended when its table was detached" :
 							   "its use passed to another table with its table's name");
+			if (verdict->use->installation)
+				return pstrdup("only who made its table used it, less than an hour ago");
 			if (verdict->use->key_gone)
 				return pstrdup("only a foreign key used it, which is gone or goes as well");
 			if (guard_verdict_use_released(verdict->use))
@@ -325,6 +327,8 @@ append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
 								 fact->statements == 1 ? "statement" : "statements");
 			if (fact->moved_away)
 				appendStringInfoString(buf, ", before its table was moved away");
+			if (fact->installation)
+				appendStringInfoString(buf, ", when its table was made");
 			if (fact->key_gone)
 				appendStringInfoString(buf, ", by a foreign key that is gone or goes as well");
 			else if (fact->fkey != 0)

@@ -202,7 +202,8 @@ guard_verdict_use_released(const GuardFact *fact)
 bool
 guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
 {
-	if (fact->seen != GUARD_SEEN_USED || fact->moved_away || fact->key_gone)
+	if (fact->seen != GUARD_SEEN_USED || fact->moved_away || fact->key_gone ||
+		fact->installation)
 		return false;
 
 	/* Use that cannot be dated may have been a second ago. */
@@ -219,7 +220,7 @@ guard_verdict_use_counts(const GuardFact *fact, const GuardPolicy *policy)
 static bool
 ended_unwatched(const GuardFact *fact, const GuardPolicy *policy)
 {
-	return fact->seen == GUARD_SEEN_USED && !fact->moved_away && !fact->key_gone &&
+	return fact->seen == GUARD_SEEN_USED && !fact->moved_away && !fact->key_gone && !fact->installation &&
 		fact->unobserved > 0 && !guard_verdict_use_released(fact) &&
 		!guard_verdict_use_counts(fact, policy) &&
 		!ended_after(fact, quiet_for(fact, policy) - fact->unobserved, policy);
@@ -598,7 +599,7 @@ decide_by_use(const GuardEvidence *evidence, const GuardCase *asked,
 	else if ((use = find_use(evidence, policy, true)) != NULL)
 	{
 		verdict = make(GUARD_ALLOW, GUARD_REASON_STOPPED, evidence, asked);
-		verdict.notice = !use->moved_away && !use->key_gone;
+		verdict.notice = !use->moved_away && !use->key_gone && !use->installation;
 	}
 
 	/*

@@ -34,14 +34,15 @@ CREATE TABLE guard.object (
 	created_by		name,
 	first_seen		timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	last_seen		timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	gone_at			timestamptz
+	gone_at			timestamptz,
+	created_under	text
 );
 CREATE UNIQUE INDEX object_present_idx ON guard.object (table_oid, index_oid) WHERE gone_at IS NULL;
 CREATE INDEX object_index_oid_idx ON guard.object (index_oid) WHERE gone_at IS NULL;
 CREATE INDEX object_table_oid_idx ON guard.object (table_oid);
 CREATE INDEX object_table_name_idx ON guard.object (table_name);
 COMMENT ON TABLE guard.object IS
-'Tables (index_oid 0) and indexes that guard has seen, whatever they were called or rebuilt as since. created_at is null where guard did not see it being made from nothing; shape is what an index is made of, by names; gone_at is when it was dropped, or found missing.';
+'Tables (index_oid 0) and indexes that guard has seen, whatever they were called or rebuilt as since. created_at is null where guard did not see it being made from nothing; created_by is the login role of the session that made it, created_under its application_name; shape is what an index is made of, by names; gone_at is when it was dropped, or found missing.';
 
 -- Dumped by pg_dump: names lead back to the index where OIDs do not.
 CREATE TABLE guard.protection (

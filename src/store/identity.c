@@ -61,10 +61,11 @@ static const GuardColumn columns[] = {
 	COLUMN(TEXT, "index_name", name),
 	COLUMN(TEXT, "shape", shape),
 	COLUMN(TIME, "created_at", created_at),
-	COLUMN(UNREAD, "created_by", id),
+	COLUMN(TEXT, "created_by", created_by),
 	COLUMN(TIME, "first_seen", first_seen),
 	COLUMN(TIME, "last_seen", last_seen),
 	COLUMN(TIME, "gone_at", gone_at),
+	COLUMN(TEXT, "created_under", created_under),
 };
 
 /* guard.installation */
@@ -298,6 +299,25 @@ guard_identity_tables_named(const char *schema, const char *name)
 }
 
 /*
+ * The table, where it was made from nothing and its name is its own.
+ */
+GuardObject *
+guard_identity_made(Oid table, const char *schema, const char *name)
+{
+	GuardObject *made = NULL;
+
+	foreach_ptr(GuardObject, object, objects_named(name))
+	{
+		if (OidIsValid(object->index) || strcmp(object->schema, schema) != 0)
+			continue;
+		if (object->table != table || object->gone_at != 0)
+			return NULL;
+		made = object;
+	}
+	return made != NULL && made->created_at != 0 && made->created_by != NULL ? made : NULL;
+}
+
+/*
  * All of them.
  */
 List *
@@ -393,14 +413,15 @@ write_shapes(List *indexes)
 static void
 add_objects(List *relations, bool made)
 {
-	guard_query_execute("INSERT INTO guard.object (table_oid, index_oid, table_schema, table_name, index_name, created_at, created_by)"
+	guard_query_execute("INSERT INTO guard.object (table_oid, index_oid, table_schema, table_name, index_name, created_at, created_by, created_under)"
 						" SELECT table_oid, index_oid, table_schema, table_name, index_name,"
-						" CASE WHEN $2 THEN clock_timestamp() END, CASE WHEN $2 THEN session_user END"
+						" CASE WHEN $2 THEN clock_timestamp() END, CASE WHEN $2 THEN session_user END, CASE WHEN $2 THEN current_setting('application_name') END"
 						" FROM (" RELATIONS " AND CASE WHEN $1 = '{}' THEN c.relkind <> 'i' OR x.indisvalid ELSE c.oid = ANY ($1) END) r"
 						" WHERE $2 OR NOT EXISTS (SELECT FROM guard.object o WHERE o.table_oid = r.table_oid AND o.index_oid = r.index_oid"
 						" AND o.gone_at IS NULL)"
 						" ON CONFLICT (table_oid, index_oid) WHERE gone_at IS NULL"
-						" DO UPDATE SET created_at = excluded.created_at, created_by = excluded.created_by WHERE $2",
+						" DO UPDATE SET created_at = excluded.created_at, created_by = excluded.created_by,"
+						" created_under = excluded.created_under WHERE $2",
 						P_OIDS(relations), P_BOOL(made));
 }
 

@@ -547,6 +547,8 @@ typedef struct GuardObject
 	TimestampTz first_seen;
 	TimestampTz last_seen;		/* when this row was last found to be true */
 	TimestampTz gone_at;		/* 0: it is there, as far as was seen */
+	char	   *created_by;		/* the login role of who made it ... */
+	char	   *created_under;	/* ... and the session's application_name */
 } GuardObject;
 
 /*
@@ -562,6 +564,13 @@ extern char *(*guard_identity_describe) (Oid index);
  * has not seen it yet.  Raises an error where that cannot be read.
  */
 extern GuardObject *guard_identity_of(Oid relation);
+
+/*
+ * A table, where guard saw it being made and no other one of the database is
+ * known to have had its name; otherwise NULL.
+ */
+extern GuardObject *guard_identity_made(Oid table, const char *schema,
+										const char *name);
 
 /* The object with that id, gone or not; NULL where this database has none. */
 extern GuardObject *guard_identity_find(const pg_uuid_t * id);

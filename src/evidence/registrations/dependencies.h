@@ -32,6 +32,10 @@ typedef struct GuardServiceUse
 	TimestampTz first;
 	TimestampTz last;
 	int64		count;
+	Oid			login;			/* the login role of all; InvalidOid: of
+								 * several */
+	int64		transactions;	/* in which they were made, or more; 0: not
+								 * known */
 	TimestampTz released_at;	/* released by the deployment reported then;
 								 * 0: it was not */
 } GuardServiceUse;

@@ -60,6 +60,8 @@ guard_services_collect(GuardFact *fact, Oid relation,
 		service->first = captured->first;
 		service->last = captured->last;
 		service->count = captured->count;
+		service->login = captured->login;
+		service->transactions = captured->transactions;
 		fact->services = lappend(fact->services, service);
 	}
 	list_sort(fact->services, by_count);

@@ -10,6 +10,7 @@
  *		pending.c	keeps it in the session and hands it over
  *		table.c		holds it in shared memory: relations
  *		sets.c		the same: statements and services
+ *		runs.c		counts how often statements ran
  *		shares.c	shares it out, and knows what was lost
  *		room.c		whose record makes room for another
  *		file.c		keeps all that over a clean restart
@@ -109,6 +110,7 @@ guard_capture_init(void)
 	guard_table_init();
 	guard_shares_init();
 	guard_sets_init();
+	guard_runs_init();
 	guard_mail_init();
 	guard_departed_init();
 	guard_speed_init();

@@ -118,6 +118,7 @@ typedef struct GuardCapturedStatement
 	TimestampTz first;
 	TimestampTz last;
 	int64		count;
+	int64		longest_run;	/* so often it ran between two of them */
 } GuardCapturedStatement;
 
 typedef struct GuardCapturedService
@@ -131,6 +132,9 @@ typedef struct GuardCapturedService
 	TimestampTz last;
 	int64		count;
 	bool		checks;			/* what it made were checks */
+	Oid			login;			/* the login role of all who did; InvalidOid:
+								 * of several */
+	int64		transactions;	/* in which it did, or more */
 	bool		mine;			/* only this session has used it under this
 								 * name */
 } GuardCapturedService;

@@ -34,6 +34,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -66,6 +67,9 @@ typedef struct PendingPair
 	GuardUseBatch batch;		/* relation InvalidOid: free place */
 	TimestampTz published;		/* last published use, 0 = never */
 	uint32		generation;		/* of the service it was published under */
+	uint64		first_run;		/* of this session's runs, the first in the
+								 * batch, ... */
+	uint64		run;			/* ... and the last that used it */
 	uint32		statement;		/* last statement that used it ... */
 	uint8		flags;			/* ... and how */
 	bool		known;			/* has a record in the shared tables */
@@ -93,6 +97,7 @@ static uint32 generation = 0;	/* counts the changes of service */
 /* the statement at hand */
 static TimestampTz now;
 static int64 queryid;
+static uint64 run;				/* which of this session's runs of it */
 static uint32 statement = 0;
 static bool in_statement = false;	/* between its begin and its end */
 static bool urgent = false;		/* something must be published at its end */
@@ -104,6 +109,7 @@ static PendingPair *find_pair(Oid relation, Oid owner, uint64 fkey);
 static PendingPair *new_pair(Oid relation, Oid owner, uint64 fkey);
 static PendingPair *choose_place(uint32 place);
 static void note_dirty(PendingPair *pair);
+static void count_runs(PendingPair *pair);
 static void publish_whole(PendingPair *pair);
 static void tell_of_roots(const int16 *places, int n);
 static bool publish_pair(PendingPair *pair);
@@ -145,6 +151,7 @@ guard_pending_begin(TimestampTz at, int64 id)
 	now = at;
 	queryid = id;
 	statement++;
+	run = guard_runs_add(id);
 	in_statement = true;
 	follow_client();
 }
@@ -178,10 +185,20 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 		{
 			batch->first = now;
 			batch->userid = GetUserId();
+			batch->login = GetSessionUserId();
+			pair->first_run = run;
 		}
 		else
+		{
 			batch->longest = Max(batch->longest, now - batch->last);
+			if (run > pair->run)
+				batch->longest_run = Max(batch->longest_run, run - pair->run - 1);
+		}
+		if (batch->transaction != GetCurrentTransactionStartTimestamp())
+			batch->transactions++;
+		batch->transaction = GetCurrentTransactionStartTimestamp();
 		batch->last = now;
+		pair->run = run;
 	}
 	pair->flags |= flags;
 	batch->member = (flags & GUARD_USE_MEMBER) != 0;
@@ -398,6 +415,7 @@ publish_whole(PendingPair *pair)
 {
 	int16		place = (int16) (pair - pairs);
 
+	count_runs(pair);
 	tell_of_roots(&place, 1);
 	if (!publish_pair(pair))
 		return;
@@ -540,6 +558,22 @@ publish_pair(PendingPair *pair)
 }
 
 /*
+ * When did the statement run, as runs of all sessions are counted?  What others
+ * ran since the batch began passes for what was before it.
+ */
+static void
+count_runs(PendingPair *pair)
+{
+	uint64		mine;
+	uint64		all = guard_runs_tell(pair->batch.queryid, &mine);
+
+	if (mine < pair->run)
+		return;
+	pair->batch.run = all - (mine - pair->run);
+	pair->batch.run_before = all - (mine - pair->first_run) - 1;
+}
+
+/*
  * Publish everything that is pending, or as much as can be had without
  * waiting; what remains is tried again at the end of the next statement.
  */
@@ -549,6 +583,8 @@ guard_pending_flush(bool patient)
 	int			left;
 
 	urgent = false;
+	for (int i = 0; i < ndirty; i++)
+		count_runs(&pairs[dirty[i]]);
 	tell_of_roots(dirty, ndirty);
 	for (int try = 0; try < (patient ? LAST_TRIES : 1); try++)
 	{

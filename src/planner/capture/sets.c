@@ -51,6 +51,9 @@ typedef struct StatementSlot
 	uint64		fkey;
 	TimestampTz first;
 	int64		count;
+	uint64		run;			/* runs of all, until the last use; 0: not
+								 * known */
+	uint64		longest_run;
 } StatementSlot;
 
 typedef struct ServiceSlot
@@ -58,6 +61,9 @@ typedef struct ServiceSlot
 	GuardSlot	head;			/* userid: of the last use */
 	GuardService service;
 	bool		checks;
+	Oid			login;			/* of all uses; InvalidOid: of several */
+	TimestampTz transaction;	/* the latest */
+	int64		transactions;
 	int			pid;			/* of the last use */
 	TimestampTz first;
 	int64		count;
@@ -146,6 +152,10 @@ add_statement(GuardSet *set, const GuardRelationKey *key,
 	slot->head.userid = batch->userid;
 	slot->first = Min(slot->first, batch->first);
 	slot->count += batch->count - batch->told;
+	if (slot->run != 0 && batch->run_before > slot->run)
+		slot->longest_run = Max(slot->longest_run, batch->run_before - slot->run);
+	slot->longest_run = Max(slot->longest_run, batch->longest_run);
+	slot->run = Max(slot->run, batch->run);
 }
 
 /*
@@ -202,6 +212,7 @@ add_service(GuardSet *set, const GuardRelationKey *key,
 	{
 		fresh.service = *service;
 		fresh.checks = batch->fkey != 0;
+		fresh.login = batch->login;
 		fresh.first = batch->first;
 		fresh.only_user = session;
 		slot = guard_slots_find(&services, set, &fresh);
@@ -221,6 +232,11 @@ add_service(GuardSet *set, const GuardRelationKey *key,
 	slot->head.userid = batch->userid;
 	slot->pid = MyProcPid;
 	slot->count += batch->count;
+	if (slot->login != batch->login)
+		slot->login = InvalidOid;
+	if (batch->transactions > 1 || batch->transaction != slot->transaction)
+		slot->transactions += batch->transactions;
+	slot->transaction = batch->transaction;
 	if (slot->only_user != session)
 		slot->only_user = 0;
 }
@@ -300,7 +316,8 @@ guard_sets_move(const GuardRelationKey *from, const GuardRelationKey *to,
 	{
 		GuardUseBatch batch = {
 			.userid = slot->head.userid, .queryid = slot->head.queryid,
-			.fkey = slot->fkey, .first = slot->first, .last = slot->head.last
+			.fkey = slot->fkey, .first = slot->first, .last = slot->head.last,
+			.run = slot->run, .longest_run = slot->longest_run
 		};
 		StatementSlot *its;
 
@@ -349,7 +366,8 @@ guard_sets_statements(Oid relation)
 		{
 			.relation = relation, .queryid = slot->head.queryid,
 				.fkey = slot->fkey, .userid = slot->head.userid, .first = slot->first,
-				.last = slot->head.last, .count = slot->count
+				.last = slot->head.last, .count = slot->count,
+				.longest_run = (int64) slot->longest_run
 		};
 		result = lappend(result, statement);
 	}
@@ -376,7 +394,8 @@ guard_sets_services(Oid relation, uint64 session, bool *unreadable)
 		{
 			.relation = relation, .userid = slot->head.userid, .pid = slot->pid,
 				.first = slot->first, .last = slot->head.last, .count = slot->count,
-				.checks = slot->checks, .mine = slot->only_user == session
+				.checks = slot->checks, .login = slot->login,
+				.transactions = slot->transactions, .mine = slot->only_user == session
 		};
 		strlcpy(service->service, slot->service.service, GUARD_SERVICE_LEN);
 		strlcpy(service->version, slot->service.version, GUARD_VERSION_LEN);

@@ -55,6 +55,12 @@ typedef struct GuardUseBatch
 	uint32		told;			/* of these, told of under its root */
 	bool		member;			/* it is an index of a partition */
 	int64		excused;
+	Oid			login;			/* whose session it is */
+	uint32		transactions;	/* in which they were executed ... */
+	TimestampTz transaction;	/* ... when the latest of these began */
+	uint64		longest_run;	/* so often the statement ran between two ... */
+	uint64		run_before;		/* ... as often until the first, by all, ... */
+	uint64		run;			/* ... and until the last of them */
 } GuardUseBatch;
 
 typedef struct GuardLastTwo
@@ -131,6 +137,18 @@ typedef enum GuardPublished
  */
 extern void guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check);
 extern bool guard_walk_touches(QueryDesc *queryDesc);
+
+/* ---- runs.c ---- */
+
+/* Called at start. */
+extern void guard_runs_init(void);
+
+/*
+ * A statement ran once more: how often it did in this session.  And how often in
+ * all that are known, *mine in this one; 0: this one has lost count.
+ */
+extern uint64 guard_runs_add(int64 queryid);
+extern uint64 guard_runs_tell(int64 queryid, uint64 *mine);
 
 /* ---- pending.c ---- */
 

@@ -177,7 +177,10 @@ find_takeover(GuardSample *sample, Candidate *candidate, List *scans,
 		if (!OidIsValid(scan->index))
 			record->seqscan |= more;
 		else if (more && !OidIsValid(record->takeover))
+		{
 			record->takeover = guard_without_topmost(scan->index);
+			record->takeover_rows = scan->rows;
+		}
 		else
 			same = scan->index;
 	}

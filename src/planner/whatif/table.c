@@ -310,6 +310,69 @@ put_again(WhatIfSlot *place, const WhatIfSlot *fresh, uint32 now)
 }
 
 /*
+ * A plan of this magnitude has been looked at.
+ */
+static void
+note_class(WhatIfSlot *slot, const GuardWhatIf *record, double cost, double scanned,
+		   uint32 now)
+{
+	Worst	   *worst = &slot->worst[guard_clock_magnitude(cost)];
+	uint16		rows = 1 << guard_clock_magnitude(scanned);
+
+	if (!is_recent(worst->at, now))
+		worst->rows = worst->stale = 0;
+	add_worst(worst, (float) ratio_of(record), (float) extra_of(record), now);
+	worst->rows |= rows;
+	worst->stale &= ~rows;
+}
+
+/*
+ * Has a plan of this magnitude been looked at, with whatever indexes?
+ */
+static bool
+is_known(const WhatIfSlot *slot, double cost, double scanned, uint32 now)
+{
+	const Worst *worst = &slot->worst[guard_clock_magnitude(cost)];
+
+	return is_recent(worst->at, now) &&
+		(worst->rows & 1 << guard_clock_magnitude(scanned)) != 0;
+}
+
+/*
+ * Without its index the statement would use another one.  If it did so before,
+ * when that cost so much and found so many rows, then for such parameters it has
+ * moved, and would not miss that one: no plan without it need be made.
+ */
+static void
+note_moved(const GuardWhatIf *record, uint32 now)
+{
+	GuardSet   *set = guard_slots_set(&records, MyDatabaseId, record->takeover);
+	WhatIfSlot	moved = {
+		.head = {.database = MyDatabaseId, .object = record->takeover,
+		.userid = record->userid, .queryid = record->queryid, .last = record->at},
+		.record = *record
+	};
+	WhatIfSlot *slot;
+
+	moved.record.index = record->takeover;
+	moved.record.takeover = record->index;
+	moved.record.cost_without = record->cost_with;
+	moved.record.rows_without = record->rows_with;
+	moved.record.moved = true;
+	if (!guard_flag_try(&set->busy))
+		return;
+	slot = guard_slots_find(&records, set, &moved);
+	if (slot != NULL && slot->record.role == GUARD_WHATIF_SCAN &&
+		is_known(slot, record->cost_without, record->takeover_rows, now))
+	{
+		if (slot->record.indexes != record->indexes || slot->record.moved)
+			put_again(slot, &moved, now);
+		note_class(slot, &moved.record, record->cost_without, record->takeover_rows, now);
+	}
+	pg_atomic_clear_flag(&set->busy);
+}
+
+/*
  * Keep a record in place of the older one of its pair; false, and nothing is
  * kept, where somebody else is at it, or where there is no room for what
  * answers nothing.
@@ -334,17 +397,11 @@ guard_whatif_table_put(const GuardWhatIf *record)
 	else
 		put_again(place, &fresh, now);
 	if (place != NULL)
-	{
-		Worst	   *worst = &place->worst[guard_clock_magnitude(record->cost_with)];
-		uint16		rows = 1 << guard_clock_magnitude(record->scanned);
-
-		if (!is_recent(worst->at, now))
-			worst->rows = worst->stale = 0;
-		add_worst(worst, (float) ratio_of(record), (float) extra_of(record), now);
-		worst->rows |= rows;
-		worst->stale &= ~rows;
-	}
+		note_class(place, record, record->cost_with, record->scanned, now);
 	pg_atomic_clear_flag(&set->busy);
+	if (place != NULL && OidIsValid(record->takeover) && !record->seqscan &&
+		record->role == GUARD_WHATIF_SCAN && !record->own_settings)
+		note_moved(record, now);
 	return place != NULL;
 }
 

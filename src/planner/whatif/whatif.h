@@ -76,6 +76,9 @@ typedef struct GuardWhatIf
 	double		rows_without;
 	Oid			takeover;		/* the index scanned instead, topmost as
 								 * above; InvalidOid: none */
+	double		takeover_rows;	/* what that scan of it finds */
+	bool		moved;			/* the plan is one with "takeover" by now, and
+								 * costs the same without this index */
 	bool		seqscan;		/* the table, or a partition, is read from end
 								 * to end instead */
 	uint32		indexes;		/* the usable indexes of the index's table:
