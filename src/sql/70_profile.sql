@@ -1,0 +1,978 @@
+-- Profiles: what production knows, as a document that can travel.  What stands
+-- in this file asks the catalogs and pg_stat_statements alone: the same text,
+-- its functions made in pg_temp, is guard_profile.sql for servers without
+-- guard (Makefile).  No value of the data leaves by it.
+
+-- A text is cut into tokens as the server's own lexer cuts it, and neither
+-- parsed nor analysed: other people wrote it.  Where the two might differ
+-- (standard_conforming_strings may have been off) it stays here.
+CREATE FUNCTION guard.profile_scan(query text, OUT prepared text,
+	OUT parameters jsonb, OUT relations jsonb, OUT names text[],
+	OUT joined jsonb, OUT left_out text)
+RETURNS record
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	-- in this order; the longest wins
+	pattern constant text :=
+		'[ \t\n\r\f\v]+|--[^\n\r]*|/\*(?:[^*/]|/(?!\*)|\*(?!/))*\*/|/\*'	-- blank, comment, one that nests
+		'|[eE]''(?:[^''\\]|\\.|'''')*''|(?:[bBxXnN]|[uU]&)?''(?:[^'']|'''')*'''
+		'|\$(?:(?:[A-Za-z_]|[^\x01-\x7f])(?:[A-Za-z0-9_]|[^\x01-\x7f])*)?\$|\$[0-9]+'
+		'|(?:[uU]&)?"(?:[^"]|"")*"'
+		'|(?:[A-Za-z_]|[^\x01-\x7f])(?:[A-Za-z0-9_$]|[^\x01-\x7f])*'
+		'|0[xX][0-9A-Fa-f_]+|0[oO][0-7_]+|0[bB][01_]+'
+		'|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9]+)?|[0-9][0-9_]*\.(?:[eE][+-]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?'
+		'|(?:[~!@#^&|`?+*%<>=]|-(?!-)|/(?!\*))+|::|:=|.';
+	-- a value may follow these; behind any other name it belongs to a type
+	before_value constant text[] := '{all,and,any,array,between,both,by,case,default,distinct,else,escape,first,for,from,groups,having,ilike,in,'
+		'is,leading,like,limit,next,not,offset,on,or,passing,path,placing,preceding,range,return,returning,rows,select,set,similar,some,'
+		'symmetric,then,to,trailing,uescape,using,value,values,when,where,zone}';
+	typed_names constant text[] := '{bit,char,character,dec,decimal,float,interval,nchar,numeric,second,time,timestamp,varchar,varying}';
+	clauses constant text[] := '{except,fetch,for,from,group,having,intersect,limit,offset,on,order,returning,select,set,union,using,values,when,where,window}';
+	rest text := query;
+	part text[];
+	opened int;
+	depth int;
+	stop int;
+	n int := 0;
+	t text[] := '{}';				-- tokens, words in lower case
+	k text[] := '{}';				-- word, quoted, string, number, $ or other
+	shown text[] := '{}';			-- what becomes of them
+	blank boolean[] := '{}';
+	squeezed boolean[] := '{}';
+	number int[] := '{}';			-- which parameter a value becomes
+	parameter int := 0;
+	is_blank boolean := false;
+	token text;
+	word text;
+	clause text[] := '{}';			-- by depth
+	opener int[] := '{}';
+	item int[] := '{}';				-- where the element of a list began
+	type_at int := 0;				-- a type's name goes on up to here
+	first int;
+	last int;
+	p int;
+	c int;
+	role text;
+	operator text;
+	of_type text;
+	listed int;
+	of_table jsonb;
+	lists int[] := '{}';			-- by token: the parenthesis of IN (...)
+	lengths int[] := '{}';
+	known jsonb[] := '{}';			-- by parameter
+	aliases jsonb := '{}';
+	columns text[] := '{}';			-- INSERT INTO ... (these)
+	nth int := 0;
+	inserted text[] := '{}';		-- by token: into which
+BEGIN
+	parameters := '[]';
+	relations := '[]';
+	names := '{}';
+	joined := '[]';
+	IF octet_length(query) > 200000 THEN
+		left_out := 'too long';
+		RETURN;
+	END IF;
+	-- tokens; a dollar-quoted string and a nested comment end where no regular expression finds it
+	WHILE rest <> '' LOOP
+		SELECT array_agg(m.m[1]) INTO part FROM regexp_matches(rest COLLATE "C", pattern, 'g') m;
+		SELECT min(u.n) INTO opened FROM unnest(part) WITH ORDINALITY u (token, n) WHERE u.token = '/*' OR u.token ~ '^\$[^0-9]';
+		IF opened IS NULL THEN
+			rest := '';
+		ELSE
+			token := part[opened];
+			part := part[:opened - 1];
+			rest := substr(rest, length(array_to_string(part, '')) + 1);
+			IF token = '/*' THEN
+				depth := 0;
+				stop := 0;
+				LOOP
+					SELECT m.m[1] INTO word FROM regexp_match(substr(rest, stop + 1), '^(?:[^*/]|/(?!\*)|\*(?!/))*(/\*|\*/)') m (m);
+					IF word IS NULL THEN
+						left_out := 'a comment without an end';
+						RETURN;
+					END IF;
+					stop := stop + length((regexp_match(substr(rest, stop + 1), '^((?:[^*/]|/(?!\*)|\*(?!/))*(?:/\*|\*/))'))[1]);
+					depth := depth + CASE word WHEN '/*' THEN 1 ELSE -1 END;
+					EXIT WHEN depth = 0;
+				END LOOP;
+				part := part || ' '::text;
+			ELSE
+				stop := strpos(substr(rest, length(token) + 1), token);
+				IF stop = 0 THEN
+					left_out := 'a string without an end';
+					RETURN;
+				END IF;
+				stop := stop + 2 * length(token) - 1;
+				part := part || '$$'::text;
+			END IF;
+			rest := substr(rest, stop + 1);
+		END IF;
+		FOREACH token IN ARRAY COALESCE(part, '{}') LOOP
+			IF token ~ '^([ \t\n\r\f\v]|--|/\*)' THEN
+				is_blank := true;
+				IF token = '/*, ... */' AND n > 0 THEN
+					squeezed[n] := true;
+				END IF;
+				CONTINUE;
+			END IF;
+			role := CASE
+				WHEN token = '$$' OR token LIKE '%''' AND length(token) > 1 THEN 'string'
+				WHEN token LIKE '%"' AND length(token) > 1 THEN 'quoted'
+				WHEN token ~ '^\$[0-9]' THEN '$'
+				WHEN token ~ '^\.?[0-9]' THEN 'number'
+				WHEN token ~ '^[A-Za-z_]' OR token ~ '^[^\x01-\x7f]' THEN 'word'
+				WHEN token ~ '^[][(),;:.~!@#^&|`?+*/%<>=-]' THEN 'other' END;
+			IF role IS NULL THEN
+				left_out := CASE token WHEN '''' THEN 'a string without an end' ELSE 'a character that begins no token' END;
+				RETURN;
+			ELSIF role = 'string' AND token LIKE '%\\%' AND token !~ '^[eE]' THEN
+				left_out := 'a backslash in a string';
+				RETURN;
+			END IF;
+			-- the second half of a string
+			CONTINUE WHEN role = 'string' AND n > 0 AND k[n] = 'string';
+			n := n + 1;
+			t := t || CASE role WHEN 'word' THEN lower(token) ELSE token END;
+			k := k || role;
+			shown := shown || token;
+			blank := blank || is_blank;
+			squeezed := squeezed || false;
+			number := number || CASE role WHEN '$' THEN substr(token, 2, 9)::int ELSE 0 END;
+			parameter := greatest(parameter, number[n]);
+			is_blank := false;
+		END LOOP;
+	END LOOP;
+	WHILE n > 0 AND t[n] = ';' LOOP
+		n := n - 1;
+	END LOOP;
+
+	-- a statement prepared by PREPARE bears its name
+	IF t[1] = 'prepare' AND 'as' = ANY (t) THEN
+		p := array_position(t, 'as');
+		t := t[p + 1:n];
+		k := k[p + 1:n];
+		shown := shown[p + 1:n];
+		blank := blank[p + 1:n];
+		squeezed := squeezed[p + 1:n];
+		number := number[p + 1:n];
+		n := n - p;
+	END IF;
+	p := 1;
+	WHILE t[p] = '(' LOOP
+		p := p + 1;
+	END LOOP;
+	IF n = 0 OR NOT COALESCE(t[p] = ANY ('{select,insert,update,delete,merge,with,values,table}'), false) THEN
+		left_out := 'not a query';
+		RETURN;
+	ELSIF 'json_table' = ANY (t) THEN
+		left_out := 'json_table, whose paths must be literals';
+		RETURN;
+	END IF;
+
+	-- which parameter each literal becomes, what stays, and which relations there are
+	depth := 1;
+	clause[1] := '';
+	item[1] := 1;
+	FOR i IN 1 .. n LOOP
+		IF k[i] = 'word' AND t[i] = ANY (clauses) AND clause[depth] <> 'over' AND NOT (t[i] = 'from' AND clause[depth] = 'call') AND NOT (t[i] = 'for' AND clause[depth] = 'call')
+			AND NOT (t[i] = 'when' AND clause[depth] <> '') AND NOT (t[i] = 'set' AND i > 1 AND t[i - 1] <> 'update' AND clause[depth] NOT IN ('update', ''))
+		THEN
+			clause[depth] := t[i];
+			item[depth] := i + 1;
+		ELSIF k[i] = 'word' AND t[i] = 'by' THEN
+			clause[depth] := CASE WHEN t[i - 1] = 'partition' OR clause[depth] = 'over' THEN 'over' ELSE 'by' END;
+			item[depth] := i + 1;
+		ELSIF k[i] = 'word' AND t[i] IN ('update', 'into', 'join') AND NOT COALESCE(t[i] = 'update' AND t[i - 1] IN ('for', 'do', 'key', 'then'), false) THEN
+			clause[depth] := t[i];
+			item[depth] := i + 1;
+		ELSIF t[i] = ',' AND k[i] = 'other' THEN
+			item[depth] := i + 1;
+			nth := nth + CASE WHEN clause[depth] = 'row' THEN 1 ELSE 0 END;
+		ELSIF t[i] IN ('(', '[') THEN
+			depth := depth + 1;
+			opener[depth] := i;
+			item[depth] := i + 1;
+			clause[depth] := CASE
+				WHEN t[i] = '[' THEN CASE WHEN type_at = i - 1 THEN 'type' ELSE 'array' END
+				WHEN i = 1 THEN ''
+				WHEN type_at = i - 1 OR k[i - 1] = 'word' AND t[i - 1] = ANY (typed_names) THEN 'type'
+				WHEN t[i - 1] = 'in' THEN 'in'
+				WHEN t[i - 1] = 'over' OR t[i - 1] = 'as' AND clause[depth - 1] = 'window' THEN 'over'
+				WHEN t[i - 1] = 'values' OR clause[depth - 1] = 'values' AND t[i - 1] = ',' THEN 'row'
+				WHEN t[i - 1] IN ('rollup', 'cube', 'sets') OR t[i - 1] = 'on' AND t[i - 2] = 'distinct' THEN 'by'
+				WHEN clause[depth - 1] = 'into' AND k[i - 1] IN ('word', 'quoted') THEN 'columns'
+				WHEN k[i - 1] IN ('word', 'quoted') AND t[i - 1] <> ALL (before_value || '{as,exists,union,except,intersect,lateral,conflict,join,filter}'::text[]) THEN 'call'
+				WHEN t[i + 1] IN ('select', 'with', 'values', '(') THEN ''
+				ELSE clause[depth - 1] END;
+			nth := CASE WHEN clause[depth] = 'row' THEN 1 ELSE nth END;
+		ELSIF t[i] IN (')', ']') AND depth > 1 THEN
+			IF clause[depth] = 'type' THEN
+				type_at := i;
+			END IF;
+			depth := depth - 1;
+		END IF;
+		-- a type's name behind :: or CAST(... AS
+		IF k[i] IN ('word', 'quoted') AND i > 1 AND (t[i - 1] = '::' OR t[i - 1] = 'as' AND clause[depth] = 'call' AND t[opener[depth] - 1] = 'cast'
+			OR type_at = i - 2 AND t[i - 1] = '.' OR type_at = i - 1 AND t[i] IN ('precision', 'varying', 'with', 'without', 'time', 'zone', 'array',
+				'year', 'month', 'day', 'hour', 'minute', 'second', 'to')) THEN
+			type_at := i;
+		END IF;
+		-- FROM a, b AS c JOIN d ...: up to the next comma or word of the grammar
+		IF k[i] IN ('word', 'quoted') AND (item[depth] = i OR item[depth] = i - 1 AND t[i - 1] IN ('only', 'lateral'))
+			AND clause[depth] IN ('from', 'join', 'update', 'into', 'using') AND t[i] NOT IN ('only', 'lateral', 'select') AND COALESCE(t[i + 1], '') <> '(' OR
+			k[i] IN ('word', 'quoted') AND item[depth] = i AND clause[depth] = 'into' THEN
+			p := i;
+			WHILE t[p + 1] = '.' LOOP
+				p := p + 2;
+			END LOOP;
+			word := CASE WHEN k[p] = 'quoted' THEN replace(substr(t[p], 2, length(t[p]) - 2), '""', '"') ELSE t[p] END;
+			relations := relations || jsonb_strip_nulls(jsonb_build_object('name', word, 'schema',
+				CASE WHEN p > i THEN CASE WHEN k[p - 2] = 'quoted' THEN replace(substr(t[p - 2], 2, length(t[p - 2]) - 2), '""', '"') ELSE t[p - 2] END END));
+			aliases := aliases || jsonb_build_object(word, jsonb_array_length(relations) - 1);
+			IF t[p + 1] = 'as' THEN
+				p := p + 1;
+			END IF;
+			IF k[p + 1] IN ('word', 'quoted') AND t[p + 1] <> ALL (clauses || '{join,inner,left,right,full,cross,natural,tablesample,as,default,overriding}'::text[]) THEN
+				aliases := aliases || jsonb_build_object(CASE WHEN k[p + 1] = 'quoted' THEN replace(substr(t[p + 1], 2, length(t[p + 1]) - 2), '""', '"') ELSE t[p + 1] END,
+					jsonb_array_length(relations) - 1);
+			END IF;
+		END IF;
+		IF clause[depth] = 'columns' AND item[depth] = i THEN
+			columns := columns || shown[i];
+		ELSIF clause[depth] = 'row' AND item[depth] = i AND t[1] = 'insert' THEN
+			inserted[i] := columns[nth];
+		END IF;
+		IF k[i] IN ('word', 'quoted') THEN
+			names := names || CASE WHEN k[i] = 'quoted' THEN replace(substr(t[i], 2, length(t[i]) - 2), '""', '"') ELSE t[i] END;
+		END IF;
+
+		CONTINUE WHEN k[i] NOT IN ('string', 'number') OR i > 1 AND k[i] = 'string' AND t[i - 1] = 'uescape';
+		IF k[i] = 'number' AND (clause[depth] = 'type' OR
+			-- the place of a column
+			clause[depth] = 'by' AND item[depth] = i AND t[i] ~ '^[0-9]{1,4}$' AND t[i]::int BETWEEN 1 AND 1664
+			AND (i = n OR t[i + 1] IN (',', ')', 'asc', 'desc', 'nulls', 'using') OR t[i + 1] = ANY (clauses))) THEN
+			k[i] := 'place';
+			CONTINUE;
+		END IF;
+		-- The parser drops a constant of GROUP BY, ORDER BY and DISTINCT ON that the list of SELECT has, too.
+		IF clause[depth] IN ('by', 'call') AND 'by' = ANY (clause[:depth]) THEN
+			c := depth;
+			WHILE clause[c] <> 'by' LOOP
+				c := c - 1;
+			END LOOP;
+			first := item[c];
+			last := i;
+			c := 0;
+			FOR j IN first .. n LOOP
+				EXIT WHEN c = 0 AND (t[j] IN (',', ')', 'asc', 'desc', 'nulls', 'using') OR t[j] = ANY (clauses));
+				c := c + CASE WHEN t[j] IN ('(', '[') THEN 1 WHEN t[j] IN (')', ']') THEN -1 ELSE 0 END;
+				last := j;
+			END LOOP;
+			<<earlier>>
+			FOR s IN 1 .. CASE WHEN last > first THEN n - last + first ELSE 0 END LOOP
+				CONTINUE WHEN s BETWEEN first - (last - first) AND last OR number[s + i - first] = 0;
+				FOR j IN first .. last LOOP
+					CONTINUE earlier WHEN t[s + j - first] <> t[j] AND NOT (k[s + j - first] = '$' AND k[j] IN ('string', 'number'));
+				END LOOP;
+				number[i] := number[s + i - first];
+				EXIT;
+			END LOOP;
+		END IF;
+		IF number[i] = 0 THEN
+			parameter := parameter + 1;
+			number[i] := parameter;
+		END IF;
+	END LOOP;
+
+	-- forms that cannot be prepared as they are, and what each parameter is
+	FOR i IN 1 .. n LOOP
+		CONTINUE WHEN number[i] = 0 OR k[i] = 'place';
+		of_type := NULL;
+		p := i - 1;
+		shown[i] := '$' || number[i];
+		first := p;
+		-- TYPE 'value'
+		IF p > 0 AND t[first] = ')' THEN
+			WHILE first > 1 AND t[first] <> '(' LOOP
+				first := first - 1;
+			END LOOP;
+			first := first - 1;
+		END IF;
+		IF first > 0 AND (k[first] = 'word' AND (t[first] <> ALL (before_value) OR t[first] = 'zone' AND t[first - 1] = 'time' AND t[first - 2] IN ('with', 'without'))
+						  OR k[first] = 'quoted') THEN
+			IF t[first] = 'zone' THEN
+				first := first - 3;
+				IF t[first] = ')' THEN
+					first := first - 3;
+				END IF;
+			ELSIF t[first] IN ('precision', 'varying') THEN
+				first := first - 1;
+			END IF;
+			WHILE first > 2 AND t[first - 1] = '.' LOOP
+				first := first - 2;
+			END LOOP;
+			last := i;
+			IF t[first] = 'interval' THEN
+				WHILE t[last + 1] IN ('year', 'month', 'day', 'hour', 'minute', 'second', 'to') OR t[last] = 'second' AND t[last + 1] = '(' OR
+					t[last] = '(' AND t[last - 1] = 'second' OR k[last] = 'place' AND t[last - 1] = '(' LOOP
+					last := last + 1;
+				END LOOP;
+			END IF;
+			of_type := '';
+			FOR j IN first .. last LOOP
+				IF j <> i THEN
+					of_type := of_type || CASE WHEN (blank[j] OR j = i + 1) AND of_type <> '' THEN ' ' ELSE '' END || shown[j];
+					shown[j] := '';
+				END IF;
+			END LOOP;
+			shown[i] := 'CAST(' || shown[i] || ' AS ' || of_type || ')';
+			is_blank := blank[first];
+			FOR j IN first .. last LOOP
+				blank[j] := j = i AND is_blank;
+			END LOOP;
+			p := first - 1;
+		ELSIF k[i] = 'number' AND t[i - 1] <> ALL ('{limit,offset,first,next}') AND COALESCE(t[i + 1], '') <> '::' THEN
+			of_type := CASE WHEN t[i] ~ '[.eE]' AND t[i] !~ '^0[xX]' THEN 'numeric' WHEN length(t[i]) < 10 THEN 'integer'
+							WHEN length(t[i]) < 19 AND t[i] ~ '^[0-9]+$' THEN CASE WHEN t[i]::bigint <= 2147483647 THEN 'integer' ELSE 'bigint' END
+							ELSE 'numeric' END;
+			shown[i] := 'CAST(' || shown[i] || ' AS ' || of_type || ')';
+		ELSIF k[i] = 'string' AND t[i] ~ '^[bBxX]' THEN
+			of_type := 'bit';
+			shown[i] := 'CAST(' || shown[i] || ' AS "bit")';
+		END IF;
+		IF t[i + 1] = 'uescape' THEN
+			shown[i + 1] := '';
+			shown[i + 2] := '';
+			blank[i + 1] := false;
+			blank[i + 2] := false;
+		END IF;
+		IF t[p] = '(' AND t[p - 1] = 'extract' AND t[i + 1] = 'from' THEN
+			shown[p - 1] := 'pg_catalog.extract';
+			shown[i + 1] := ',';
+			blank[i + 1] := false;
+		END IF;
+		-- its type
+		IF t[i + 1] = '::' OR t[i + 1] = 'as' AND t[p] = '(' AND t[p - 1] = 'cast' THEN
+			of_type := shown[i + 2];
+			last := i + 2;
+			WHILE t[last + 1] = '.' LOOP
+				of_type := of_type || '.' || shown[last + 2];
+				last := last + 2;
+			END LOOP;
+			IF t[last + 1] IN ('precision', 'varying') OR t[last + 1] IN ('with', 'without') AND t[last + 2] = 'time' THEN
+				of_type := of_type || ' ' || shown[last + 1] || CASE WHEN t[last + 2] = 'time' THEN ' time zone' ELSE '' END;
+			END IF;
+			IF t[last + 1] = '[' AND t[last + 2] = ']' THEN
+				of_type := of_type || '[]';
+			END IF;
+			IF t[i + 1] = 'as' THEN
+				p := p - 2;
+			END IF;
+		END IF;
+		-- what it is compared with: a column in front, or behind
+		role := 'other';
+		operator := NULL;
+		listed := NULL;
+		c := 0;
+		IF inserted[i] IS NOT NULL OR inserted[p + 1] IS NOT NULL THEN
+			role := 'inserted';
+		ELSIF t[p] IN ('limit', 'offset') THEN
+			role := t[p];
+		ELSIF t[p] IN ('first', 'next') AND t[p - 1] = 'fetch' THEN
+			role := 'limit';
+		ELSIF t[p] IN ('->', '->>', '#>', '#>>', '?', '?|', '?&') THEN
+			role := 'key';
+		ELSIF of_type ~* '^(pg_catalog\.)?interval' THEN
+			role := 'interval';
+		ELSIF t[p] = '(' AND t[p - 1] IN ('date_trunc', 'date_part', 'extract', 'to_char') THEN
+			role := 'unit';
+		ELSE
+			-- IN (...): back to the parenthesis, over values and commas
+			IF t[p] IN ('(', ',') THEN
+				last := CASE WHEN t[p] = '(' THEN p ELSE lists[p - 1] END;
+				IF t[last] = '(' AND t[last - 1] = 'in' THEN
+					lists[i] := last;
+					p := last - 1;
+					IF lengths[last] IS NULL THEN
+						lengths[last] := CASE WHEN squeezed[i] THEN 0 ELSE 1 END;
+						FOR j IN last .. n LOOP
+							EXIT WHEN t[j] = ')';
+							lengths[last] := lengths[last] + CASE WHEN t[j] = ',' THEN 1 ELSE 0 END;
+						END LOOP;
+					END IF;
+					listed := lengths[last];
+				ELSIF t[last] = '(' AND t[last - 1] IN ('any', 'some', 'all') THEN
+					p := last - 2;
+				ELSIF t[p] = '(' AND (k[p - 1] = 'other' OR t[p - 1] IN ('where', 'and', 'or', 'not')) THEN
+					p := p - 1;
+				END IF;
+			END IF;
+			IF t[p] IN ('=', '<', '>', '<=', '>=', '<>', '!=', '@>', '<@', '&&', '@@', '~', '!~', '~*', '!~*', '~~', '^@', 'like', 'ilike', 'in', 'between') THEN
+				operator := t[p];
+				c := p - 1;
+				IF t[c] = 'not' AND k[p] = 'word' THEN
+					c := c - 1;
+				END IF;
+			ELSIF t[p] = 'and' AND p > 3 AND number[p - 1] > 0 AND t[p - 2] = 'between' THEN
+				operator := 'between';
+				c := CASE WHEN t[p - 3] = 'not' THEN p - 4 ELSE p - 3 END;
+			ELSIF t[i + 1] IN ('=', '<', '>', '<=', '>=', '<>', '!=', '<@') AND k[i + 2] IN ('word', 'quoted') AND COALESCE(t[i + 3], '') <> '(' THEN
+				operator := translate(t[i + 1], '<>', '><');
+				operator := CASE operator WHEN '><' THEN '<>' WHEN '>@' THEN '@>' ELSE operator END;
+				c := i + 2;
+				WHILE t[c + 1] = '.' LOOP
+					c := c + 2;
+				END LOOP;
+			END IF;
+			IF operator IS NOT NULL THEN
+				role := CASE WHEN listed IS NULL THEN 'compared' ELSE 'list' END;
+			END IF;
+		END IF;
+		word := CASE role WHEN 'inserted' THEN COALESCE(inserted[i], inserted[p + 1]) END;
+		of_table := CASE role WHEN 'inserted' THEN relations -> 0 END;
+		IF c > 0 AND k[c] IN ('word', 'quoted') THEN
+			word := t[c];
+			of_table := CASE WHEN c > 2 AND t[c - 1] = '.' THEN relations -> (aliases ->> t[c - 2])::int
+							 WHEN jsonb_array_length(relations) = 1 THEN relations -> 0 END;
+			-- UPDATE ... SET column = $1
+			IF operator = '=' AND t[1] = 'update' AND (t[CASE WHEN t[c - 1] = '.' THEN c - 3 ELSE c - 1 END] IN ('set', ',')) THEN
+				role := 'assigned';
+				operator := NULL;
+			END IF;
+		END IF;
+		known[number[i]] := COALESCE(CASE WHEN known[number[i]] ->> 'role' <> 'other' THEN known[number[i]] END, jsonb_strip_nulls(jsonb_build_object('number', number[i], 'role', role, 'operator', operator,
+			'column', CASE WHEN word LIKE '"%' THEN replace(substr(word, 2, length(word) - 2), '""', '"') ELSE word END,
+			'table', of_table ->> 'name', 'schema', of_table ->> 'schema', 'list', listed, 'type', of_type)));
+	END LOOP;
+
+	SELECT COALESCE(jsonb_agg(u.p ORDER BY u.n) FILTER (WHERE u.p IS NOT NULL), '[]') INTO parameters FROM unnest(known) WITH ORDINALITY u (p, n);
+	SELECT string_agg(CASE WHEN u.blank AND u.n > 1 THEN ' ' ELSE '' END || u.shown, '' ORDER BY u.n) INTO prepared
+	  FROM unnest(shown[:n], blank[:n]) WITH ORDINALITY u (shown, blank, n);
+	-- a.x = b.y
+	SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_array(
+			   (relations -> (aliases ->> t[i - 3])::int) || jsonb_build_object('column', t[i - 1]),
+			   (relations -> (aliases ->> t[i + 1])::int) || jsonb_build_object('column', t[i + 3]))), '[]')
+	  INTO joined FROM generate_series(4, n - 3) i
+	 WHERE t[i] = '=' AND t[i - 2] = '.' AND t[i + 2] = '.' AND aliases ? t[i - 3] AND aliases ? t[i + 1];
+	names := ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(names) u ORDER BY 1);
+END
+$function$;
+COMMENT ON FUNCTION guard.profile_scan(text) IS
+'A text of pg_stat_statements as it can be prepared again, with a parameter in place of every literal and without comments: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_scan(text) FROM PUBLIC;
+
+CREATE FUNCTION guard.profile_digits(x double precision, digits int) RETURNS numeric
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN x = 0 OR x <> x OR x IN ('Infinity', '-Infinity') THEN 0
+				ELSE trim_scale(round(x::numeric, greatest(digits - 1 - floor(log(abs(x)))::int, 0))) END
+$$;
+COMMENT ON FUNCTION guard.profile_digits(double precision, int) IS
+'A number to so many significant digits: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_digits(double precision, int) FROM PUBLIC;
+
+-- Codes keep the order among the values and with the schema's own constants,
+-- which stay what they are, and are bent like the longest histogram of the
+-- domain ("ruler"): a bucket and a thousandth of it is all that is left of a
+-- value.  Times become seconds from the export, rounded to the finer of a
+-- thousandth of their range and three digits.
+CREATE FUNCTION guard.profile_codes(family text, of_type text, collation_name text,
+	vals text[], ruler text[], anchors text[], longest int, unit numeric,
+	exported timestamptz, OUT codes jsonb, OUT no_code text)
+RETURNS record
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = postgres SET timezone = 'UTC' SET extra_float_digits = 1
+AS $function$
+DECLARE
+	v text[];			-- values and anchors in their order
+	fixed boolean[];
+	sorted_as text;
+	x numeric[];		-- the same as numbers
+	r numeric[];		-- the ruler
+	at numeric[];		-- places on it
+	code numeric[];
+	shown text[];
+	n int;
+	b int;
+	a int := 0;			-- the last anchor, 0: none yet
+	z int;				-- the next one, n + 1: none any more
+	slope numeric;
+	side numeric;		-- slope beyond the outermost anchors
+	limit_up numeric;
+	low numeric;
+	high numeric;
+	span numeric;
+	grid numeric;
+	prefix text;
+	width int;
+	step bigint;
+	good boolean;
+BEGIN
+	sorted_as := CASE family WHEN 'number' THEN '::numeric' WHEN 'time' THEN '::timestamptz' WHEN 'uuid' THEN '::uuid' ELSE
+		' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"') END;
+	EXECUTE format('SELECT array_agg(u.v ORDER BY u.v%1$s, u.v), array_agg(u.f ORDER BY u.v%1$s, u.v)'
+				   ' FROM (SELECT w.v, bool_or(w.f) AS f FROM (SELECT unnest($1) AS v, false AS f UNION ALL SELECT unnest($2), true) w GROUP BY w.v) u',
+				   sorted_as)
+	   INTO v, fixed USING vals, anchors;
+	n := cardinality(v);
+	shown := v;
+	IF family = 'number' OR family = 'time' THEN
+		IF family = 'number' THEN
+			SELECT array_agg(u.v::numeric ORDER BY u.n) INTO x FROM unnest(v) WITH ORDINALITY u (v, n);
+			SELECT array_agg(DISTINCT u::numeric) INTO r FROM unnest(ruler) u;
+			limit_up := CASE of_type WHEN 'smallint' THEN 32767 ELSE 2147483647 END;
+			IF longest > 0 THEN
+				limit_up := least(10::numeric ^ longest - unit, 10::numeric ^ 12);
+			END IF;
+			IF cardinality(r) < 2 OR r IS NULL THEN
+				r := x;
+			END IF;
+			FOR i IN 1 .. n LOOP
+				b := CASE WHEN cardinality(r) < 2 THEN -1 ELSE width_bucket(x[i], r) END;
+				at[i] := CASE WHEN b < 0 THEN i WHEN b = 0 THEN greatest((x[i] - r[1]) / (r[2] - r[1]), -100)
+					WHEN b = cardinality(r) THEN b - 1 + least((x[i] - r[b]) / (r[b] - r[b - 1]), 100)
+					ELSE b - 1 + (x[i] - r[b]) / (r[b + 1] - r[b]) END;
+				at[i] := round(at[i], 3);
+			END LOOP;
+		ELSE
+			SELECT array_agg(CASE WHEN isfinite(u.v::timestamptz) THEN extract(epoch FROM u.v::timestamptz - exported)
+								  ELSE CASE WHEN u.v::timestamptz > exported THEN 1e15 ELSE -1e15 END END ORDER BY u.n)
+			  INTO x FROM unnest(v) WITH ORDINALITY u (v, n);
+			SELECT max(u) - min(u) INTO span FROM unnest(x) u WHERE abs(u) < 1e15;
+		END IF;
+		-- a slope of its own between two anchors, and one for what is beyond
+		z := array_position(fixed, true);
+		side := NULL;
+		FOR i IN 1 .. n LOOP
+			IF z > 0 AND i > z AND fixed[i] AND at[i] > at[z] THEN
+				side := (x[i] - x[z]) / (at[i] - at[z]);
+				EXIT;
+			END IF;
+		END LOOP;
+		FOR i IN 1 .. n LOOP
+			IF fixed[i] OR family = 'time' AND abs(x[i]) = 1e15 THEN
+				code[i] := x[i];
+				a := i;
+				CONTINUE;
+			END IF;
+			IF i = a + 1 THEN
+				z := i;
+				WHILE z <= n AND NOT fixed[z] AND NOT (family = 'time' AND abs(x[z]) = 1e15) LOOP
+					z := z + 1;
+				END LOOP;
+				low := CASE WHEN a > 0 THEN code[a] WHEN family = 'time' THEN -1e14 WHEN z <= n THEN -limit_up ELSE 0 END;
+				high := CASE WHEN z <= n THEN x[z] WHEN family = 'time' THEN 1e14 ELSE limit_up END;
+				IF high - low < unit * (z - a) THEN
+					no_code := 'no room between constants of the schema';
+					RETURN;
+				END IF;
+				IF family = 'number' THEN
+					slope := CASE WHEN a > 0 AND z <= n AND at[z] > at[a] THEN (high - low) / (at[z] - at[a])
+						ELSE least(COALESCE(side, 1000000), (high - low) / (at[z - 1] - at[a + 1] + CASE WHEN a > 0 THEN at[a + 1] - at[a]
+							WHEN z <= n THEN at[z] - at[z - 1] ELSE 0 END + 2)) END;
+				END IF;
+			END IF;
+			IF family = 'time' THEN
+				grid := greatest(least(span / 1000, 10::numeric ^ (length(floor(abs(x[i]))::text) - 3)), unit);
+				code[i] := round(round(x[i] / grid) * grid / unit) * unit;
+				IF unit > 1 THEN	-- whole days, not whole days from the export
+					code[i] := round((code[i] + extract(epoch FROM exported)) / unit) * unit - extract(epoch FROM exported);
+				END IF;
+			ELSE
+				code[i] := floor(CASE WHEN a > 0 THEN low + slope * (at[i] - at[a]) WHEN z <= n THEN high - slope * (at[z] - at[i])
+									  ELSE slope * (at[i] - at[a + 1] + 1) END / unit) * unit;
+			END IF;
+			code[i] := greatest(code[i], CASE WHEN i > 1 THEN code[i - 1] + unit ELSE low END);
+			IF z <= n OR family = 'number' THEN
+				code[i] := least(code[i], high - unit * (z - i));
+			END IF;
+			IF i > 1 AND code[i] <= code[i - 1] THEN
+				no_code := 'no room between constants of the schema';
+				RETURN;
+			END IF;
+		END LOOP;
+		FOR i IN 1 .. n LOOP
+			CONTINUE WHEN family = 'number' AND fixed[i] OR family = 'time' AND abs(x[i]) = 1e15;
+			shown[i] := trim_scale(code[i])::text;
+		END LOOP;
+	ELSIF family = 'uuid' THEN
+		FOR i IN 1 .. n LOOP
+			IF fixed[i] THEN
+				no_code := 'a uuid in the schema';
+				RETURN;
+			END IF;
+			shown[i] := overlay(overlay(overlay(overlay(lpad(to_hex(i::bigint * 1000000), 32, '0') PLACING '-' FROM 21 FOR 0) PLACING '-' FROM 17 FOR 0)
+				PLACING '-' FROM 13 FOR 0) PLACING '-' FROM 9 FOR 0);
+		END LOOP;
+	ELSE
+		-- texts: digits behind a prefix that has its place between two anchors
+		FOR i IN 1 .. n LOOP
+			IF fixed[i] THEN
+				a := i;
+				CONTINUE;
+			END IF;
+			IF i = a + 1 THEN
+				z := i;
+				WHILE z <= n AND NOT fixed[z] LOOP
+					z := z + 1;
+				END LOOP;
+				good := false;
+				FOREACH prefix IN ARRAY CASE WHEN a = 0 AND z > n THEN ARRAY['v', ''] WHEN a = 0 THEN ARRAY['0', '-', '!', 'A', '']
+					ELSE ARRAY[v[a], v[a] || '0', v[a] || ' ', v[a] || '!', v[a] || '-', v[a] || '_'] END LOOP
+					width := least(longest - length(prefix), 9);
+					CONTINUE WHEN width < 1;
+					step := least(1000000, floor(10::numeric ^ width / (z - a)))::bigint;
+					CONTINUE WHEN step < 1;
+					EXECUTE format('SELECT ($1 = '''' OR $1 < $2 %1$s) AND ($4 OR $3 < $5 %1$s)', sorted_as)
+					   INTO good USING CASE WHEN a > 0 THEN v[a] ELSE '' END, prefix || lpad(step::text, width, '0'),
+						prefix || lpad((step * (z - a - 1))::text, width, '0'), z > n, CASE WHEN z <= n THEN v[z] ELSE '' END;
+					EXIT WHEN good;
+				END LOOP;
+				IF NOT good THEN
+					no_code := 'no room for codes';
+					RETURN;
+				END IF;
+			END IF;
+			shown[i] := prefix || lpad((step * (i - a))::text, width, '0');
+		END LOOP;
+	END IF;
+	SELECT COALESCE(jsonb_object_agg(u.v, u.s), '{}') INTO codes FROM unnest(v, shown) u (v, s);
+END
+$function$;
+COMMENT ON FUNCTION guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz) IS
+'A code for each value of the statistics of columns that belong together: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz) FROM PUBLIC;
+
+-- The end of a column that an index knows better than the statistics: what
+-- get_actual_variable_range() would read while planning.  The lock on the
+-- table goes with the subtransaction; a table that is locked is left alone.
+-- An EXPLAIN is nobody's use of the index, and this is none.
+CREATE FUNCTION guard.profile_ends(relation oid, column_name name, OUT low text, OUT high text)
+RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '10ms' SET row_security = off SET constraint_exclusion = off
+SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1 SET enable_seqscan = off SET enable_bitmapscan = off
+AS $function$
+BEGIN
+	EXECUTE format('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT set_config(''profile.low'', to_jsonb(min(%1$I)::text)::text, true),'
+				   ' set_config(''profile.high'', to_jsonb(max(%1$I)::text)::text, true) FROM ONLY %2$s', column_name, relation::regclass);
+	low := NULLIF(current_setting('profile.low'), '')::jsonb #>> '{}';
+	high := NULLIF(current_setting('profile.high'), '')::jsonb #>> '{}';
+	RAISE EXCEPTION USING ERRCODE = 'GDEND';
+EXCEPTION
+	WHEN SQLSTATE 'GDEND' THEN
+		RETURN;
+	WHEN lock_not_available OR insufficient_privilege OR undefined_table OR undefined_column THEN
+		low := NULL;
+		high := NULL;
+END
+$function$;
+COMMENT ON FUNCTION guard.profile_ends(oid, name) IS
+'The ends of an indexed column, null where the table is locked: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_ends(oid, name) FROM PUBLIC;
+
+CREATE FUNCTION guard.profile_document(literals text, exporter text, read_ends boolean)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET standard_conforming_strings = on
+SET datestyle = 'ISO, YMD' SET intervalstyle = postgres SET timezone = 'UTC' SET extra_float_digits = 1
+AS $function$
+DECLARE
+	exported constant timestamptz := date_trunc('second', transaction_timestamp());
+	locked oid[];
+	missing jsonb := '[]';
+	server jsonb;
+	source text;				-- pg_stat_statements
+	since timestamptz;
+	statements jsonb := '[]';
+	left_out jsonb;
+	relations jsonb;
+	indexes jsonb;
+	names text[] := '{}';
+	found record;
+	outcome record;
+	rels oid[];					-- by column
+	atts int2[];
+	families text[];
+	types text[];
+	colls text[];
+	longests int[];
+	units numeric[];
+	leads boolean[];
+	lows text[] := '{}';
+	highs text[] := '{}';
+	label int[];				-- the first column of its domain
+	coded jsonb[] := '{}';		-- by domain
+	uncoded text[] := '{}';
+	a int;
+	b int;
+BEGIN
+	SELECT COALESCE(array_agg(l.relation), '{}') INTO locked FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+	 WHERE d.datname = current_database() AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid() AND l.relation IS NOT NULL;
+
+	-- the server
+	SELECT jsonb_build_object('version', current_setting('server_version'), 'version_number', current_setting('server_version_num')::int,
+		   'role', CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END, 'name', current_setting('cluster_name'),
+		   'database', current_database(), 'encoding', getdatabaseencoding(), 'collation', d.datcollate,
+		   'search_path', COALESCE((SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), ''),
+		   'connections', jsonb_build_object('server', current_setting('max_connections')::int,
+				'reserved', current_setting('superuser_reserved_connections')::int + COALESCE(current_setting('reserved_connections', true)::int, 0),
+				'database', NULLIF(d.datconnlimit, -1),
+				'roles', COALESCE((SELECT jsonb_object_agg(r.rolname, r.rolconnlimit) FROM pg_roles r WHERE r.rolconnlimit >= 0 AND r.rolcanlogin), '{}')),
+		   'settings', (SELECT jsonb_object_agg(s.name, s.setting) FROM pg_settings s
+						 WHERE s.category LIKE 'Query Tuning%' OR s.name IN ('work_mem', 'hash_mem_multiplier', 'shared_buffers', 'block_size',
+							'default_statistics_target', 'max_parallel_workers', 'max_worker_processes', 'track_counts', 'jit')))
+	  INTO server FROM pg_database d WHERE d.datname = current_database();
+	IF has_function_privilege('pg_control_system()', 'EXECUTE') AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE') THEN
+		server := server || jsonb_build_object('system_identifier', (SELECT c.system_identifier::text FROM pg_control_system() c),
+			'timeline', (SELECT c.timeline_id FROM pg_control_checkpoint() c));
+	END IF;
+
+	-- statements
+	SELECT format('%I.pg_stat_statements', x.nspname) INTO source FROM pg_extension e JOIN pg_namespace x ON x.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements';
+	IF source IS NULL OR current_setting('pg_stat_statements.max', true) IS NULL THEN
+		missing := missing || jsonb_build_object('what', 'statements', 'why', 'pg_stat_statements is not installed here, or not preloaded');
+	ELSE
+		BEGIN
+			EXECUTE format('SELECT i.stats_reset FROM %s_info() i', source) INTO since;
+			EXECUTE format($$
+				WITH entry AS (
+					SELECT s.query, s.queryid, s.calls, s.total_exec_time, s.stddev_exec_time, s.mean_exec_time, s.rows, s.shared_blks_read,
+						   to_jsonb(s) ->> 'stats_since' AS since
+					  FROM %s(true) s WHERE s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND s.calls > 0
+				), merged AS (
+					SELECT e.query, array_agg(DISTINCT e.queryid) AS ids, sum(e.calls) AS calls, sum(e.total_exec_time) AS total, sum(e.rows) AS rows,
+						   sum(e.shared_blks_read) AS blocks, sum(e.calls * (e.stddev_exec_time ^ 2 + e.mean_exec_time ^ 2)) AS squares,
+						   min(e.since::timestamptz) AS since
+					  FROM entry e GROUP BY e.query
+				)
+				SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('text', p.prepared, 'parameters', p.parameters, 'left_out', p.left_out,
+						   'query_ids', (SELECT jsonb_agg(i::text ORDER BY i) FROM unnest(m.ids) i),
+						   'calls', m.calls, 'calls_per_second', guard.profile_digits(m.calls::float8 /
+								greatest(extract(epoch FROM clock_timestamp() - greatest(m.since, $1)), 1)::float8, 4),
+						   'mean_time', guard.profile_digits(m.total / m.calls::float8, 4),
+						   'stddev_time', guard.profile_digits(sqrt(greatest(m.squares::float8 / m.calls::float8 - (m.total / m.calls::float8) ^ 2, 0)), 4),
+						   'rows_per_call', guard.profile_digits((m.rows / m.calls)::float8, 4),
+						   'blocks_read_per_call', guard.profile_digits((m.blocks / m.calls)::float8, 4),
+						   'relations', p.relations, 'names', to_jsonb(p.names), 'joined', p.joined))), '[]')
+				  FROM merged m, LATERAL guard.profile_scan(m.query) p WHERE p.left_out IS DISTINCT FROM 'not a query' $$, source) INTO statements USING since;
+		EXCEPTION
+			-- other people's bytes need be no characters here
+			WHEN character_not_in_repertoire OR untranslatable_character OR insufficient_privilege OR undefined_function THEN
+				missing := missing || jsonb_build_object('what', 'statements', 'why', 'pg_stat_statements could not be read: ' || SQLSTATE);
+		END;
+	END IF;
+	SELECT jsonb_agg(jsonb_build_object('query_ids', s -> 'query_ids', 'calls', s -> 'calls', 'why', s -> 'left_out') ORDER BY (s -> 'query_ids')::text COLLATE "C")
+	  INTO left_out FROM jsonb_array_elements(statements) s WHERE s ? 'left_out';
+	SELECT COALESCE(jsonb_agg(s ORDER BY s ->> 'text' COLLATE "C"), '[]') INTO statements FROM jsonb_array_elements(statements) s
+	 WHERE s ? 'text' AND NOT EXISTS (	-- what asks the server itself is no load of anybody's
+		SELECT FROM jsonb_array_elements(s -> 'relations') r
+		 WHERE r ->> 'schema' IN ('pg_catalog', 'information_schema', 'guard') OR r ->> 'name' ~ '^pg_') AND NOT s -> 'names' ? 'guard';
+	SELECT COALESCE(array_agg(DISTINCT u.name), '{}') INTO names FROM jsonb_array_elements(statements) s, jsonb_array_elements_text(s -> 'names') u (name);
+
+	-- columns whose statistics matter: those that a statement names, and those of indexes
+	SELECT array_agg(x.rel ORDER BY x.rel, x.att), array_agg(x.att ORDER BY x.rel, x.att), array_agg(x.family ORDER BY x.rel, x.att),
+		   array_agg(x.type ORDER BY x.rel, x.att), array_agg(x.coll ORDER BY x.rel, x.att), array_agg(x.longest ORDER BY x.rel, x.att),
+		   array_agg(x.unit ORDER BY x.rel, x.att), array_agg(x.leads ORDER BY x.rel, x.att)
+	  INTO rels, atts, families, types, colls, longests, units, leads
+	  FROM (
+		SELECT c.oid AS rel, a.attnum AS att, format_type(t.oid, NULL) AS type,
+			   CASE WHEN t.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'numeric'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 'number'
+					WHEN t.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN 'time'
+					WHEN t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype) THEN 'text'
+					WHEN t.oid = 'uuid'::regtype THEN 'uuid' WHEN t.oid = 'bool'::regtype OR t.typtype = 'e' THEN 'same' ELSE '' END AS family,
+			   COALESCE((SELECT format('%I.%I', ln.nspname, l.collname) FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace
+						  WHERE l.oid = a.attcollation AND l.collname <> 'default'), '') AS coll,
+			   CASE WHEN t.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND m.typmod > 4 THEN m.typmod - 4
+					WHEN t.oid = 'numeric'::regtype AND m.typmod > 4 THEN (((m.typmod - 4) >> 16) & 65535) - ((m.typmod - 4) & 2047)
+					WHEN t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype) THEN 60 ELSE 0 END AS longest,
+			   CASE WHEN t.oid = 'date'::regtype THEN 86400 WHEN t.oid = 'numeric'::regtype AND m.typmod > 4 THEN 10::numeric ^ - ((m.typmod - 4) & 2047)
+					WHEN t.oid IN ('numeric'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 0.000001 ELSE 1 END AS unit,
+			   read_ends AND c.relkind = 'r' AND c.oid <> ALL (locked) AND EXISTS (
+					SELECT FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
+					 WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree') AND NOT EXISTS (
+					-- to plan with these would be to run what somebody wrote
+					SELECT FROM pg_depend d WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass)
+					   AND (d.classid = 'pg_class'::regclass AND d.objid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid) OR
+							d.classid = 'pg_statistic_ext'::regclass AND d.objid IN (SELECT e.oid FROM pg_statistic_ext e WHERE e.stxrelid = c.oid))) AS leads
+		  FROM pg_class c
+		  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname !~ '^(pg_|information_schema$|guard$)'
+		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+		  JOIN pg_type o ON o.oid = a.atttypid
+		  JOIN pg_type t ON t.oid = CASE o.typtype WHEN 'd' THEN o.typbasetype ELSE o.oid END,
+			   LATERAL (SELECT CASE o.typtype WHEN 'd' THEN o.typtypmod ELSE a.atttypmod END AS typmod) m
+		 WHERE c.relkind IN ('r', 'p', 'm') AND (a.attname = ANY (names) OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)))
+			OR c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid AND i.indexprs IS NOT NULL AND i.indkey[a.attnum - 1] = 0)) x;
+
+	-- columns that are compared with each other have their codes in common
+	SELECT COALESCE(array_agg(i ORDER BY i), '{}') INTO label FROM generate_subscripts(rels, 1) i;
+	FOR found IN
+		WITH node AS (
+			SELECT u.rel, u.att, u.family, u.coll, u.n::int, c.relname, s.nspname, t.attname
+			  FROM unnest(rels, atts, families, colls) WITH ORDINALITY u (rel, att, family, coll, n)
+			  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace
+			  JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att WHERE u.family <> ''
+		), pair AS (
+			SELECT f.conrelid AS rel, k.a AS att, f.confrelid AS other_rel, k.b AS other_att FROM pg_constraint f, unnest(f.conkey, f.confkey) k (a, b) WHERE f.contype = 'f'
+			UNION ALL
+			SELECT i.inhrelid, x.attnum, i.inhparent, y.attnum FROM pg_inherits i JOIN pg_attribute x ON x.attrelid = i.inhrelid
+			  JOIN pg_attribute y ON y.attrelid = i.inhparent AND y.attname = x.attname WHERE x.attnum > 0 AND y.attnum > 0
+			UNION ALL
+			SELECT x.rel, x.att, y.rel, y.att
+			  FROM (SELECT DISTINCT j #>> '{0,schema}' AS s1, j #>> '{0,name}' AS t1, j #>> '{0,column}' AS c1,
+						   j #>> '{1,schema}' AS s2, j #>> '{1,name}' AS t2, j #>> '{1,column}' AS c2
+					  FROM jsonb_array_elements(statements) s, jsonb_array_elements(s -> 'joined') j) j
+			  JOIN node x ON x.relname = j.t1 AND x.attname = j.c1 AND (j.s1 IS NULL OR x.nspname = j.s1)
+			  JOIN node y ON y.relname = j.t2 AND y.attname = j.c2 AND (j.s2 IS NULL OR y.nspname = j.s2)
+		)
+		SELECT x.n AS a, y.n AS b FROM pair p JOIN node x ON x.rel = p.rel AND x.att = p.att JOIN node y ON y.rel = p.other_rel AND y.att = p.other_att
+		 WHERE x.family = y.family AND x.coll = y.coll AND x.n <> y.n
+	LOOP
+		a := found.a;
+		b := found.b;
+		WHILE label[a] <> a LOOP
+			label[a] := label[label[a]];
+			a := label[a];
+		END LOOP;
+		WHILE label[b] <> b LOOP
+			label[b] := label[label[b]];
+			b := label[b];
+		END LOOP;
+		label[greatest(a, b)] := least(a, b);
+	END LOOP;
+	-- one too many each, so that they have all subscripts
+	lows[cardinality(label) + 1] := NULL;
+	highs[cardinality(label) + 1] := NULL;
+	coded[cardinality(label) + 1] := NULL;
+	uncoded[cardinality(label) + 1] := NULL;
+	FOR i IN 1 .. cardinality(label) LOOP
+		label[i] := label[label[i]];	-- the first of all: its own is done already
+		IF leads[i] AND families[i] IN ('number', 'time', 'text') THEN
+			SELECT e.* INTO outcome FROM pg_attribute t, guard.profile_ends(t.attrelid, t.attname) e WHERE t.attrelid = rels[i] AND t.attnum = atts[i];
+			lows[i] := outcome.low;
+			highs[i] := outcome.high;
+		END IF;
+	END LOOP;
+
+	-- codes, domain by domain
+	FOR found IN
+		WITH node AS MATERIALIZED (
+			SELECT u.*, c.relname, s.nspname, t.attname
+			  FROM unnest(rels, atts, families, types, colls, longests, units, label) WITH ORDINALITY u (rel, att, family, type, coll, longest, unit, label, n)
+			  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
+		), statistic AS MATERIALIZED (
+			SELECT d.label, d.family, d.n, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
+			  FROM node d JOIN pg_stats p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
+		), own AS (
+			SELECT s.label, array_agg(DISTINCT v.v) AS vals
+			  FROM statistic s, LATERAL (SELECT unnest(s.common) UNION ALL SELECT unnest(s.bounds) UNION ALL SELECT lows[s.n] UNION ALL SELECT highs[s.n]) v (v)
+			 WHERE v.v IS NOT NULL AND NOT (s.family = 'number' AND v.v ~ '[a-zA-Z]{3}') GROUP BY s.label
+		), expression AS MATERIALIZED (
+			SELECT k.conrelid AS rel, pg_get_expr(k.conbin, k.conrelid) AS e FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.conrelid <> ALL (locked)
+			UNION ALL
+			SELECT i.indrelid, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i WHERE i.indpred IS NOT NULL AND i.indrelid <> ALL (locked)
+			UNION ALL
+			SELECT c.oid, pg_get_partition_constraintdef(c.oid) FROM pg_class c WHERE c.relispartition AND c.relkind IN ('r', 'p') AND locked = '{}'
+		), anchor AS (
+			SELECT d.label, array_agg(DISTINCT l.l) AS anchors
+			  FROM node d JOIN expression x ON x.rel = d.rel AND strpos(x.e, quote_ident(d.attname)) > 0,
+				   LATERAL (SELECT COALESCE(replace(m.m[1], '''''', ''''), m.m[2])
+							  FROM regexp_matches(x.e, '''((?:[^'']|'''')*)''|(?<![\w.$"])(-?\d+(?:\.\d+)?)(?![\w.])', 'g') m) l (l)
+			 WHERE CASE d.family WHEN 'number' THEN l.l ~ '^-?\d+(\.\d+)?$' WHEN 'time' THEN l.l ~ '^\d{4}-\d\d-\d\d([ T][\d:.+-]+)?$' WHEN 'text' THEN true
+						WHEN 'uuid' THEN l.l ~ '^[0-9a-f-]{36}$' ELSE false END
+			 GROUP BY d.label
+		), ruler AS (
+			SELECT DISTINCT ON (s.label) s.label, s.bounds AS ruler FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
+		)
+		SELECT o.label, o.vals, COALESCE(r.ruler, '{}') AS ruler, COALESCE(h.anchors, '{}') AS anchors, k.*
+		  FROM own o LEFT JOIN ruler r USING (label) LEFT JOIN anchor h USING (label),
+			   LATERAL (SELECT min(d.family) AS family, CASE WHEN min(d.type) = max(d.type) THEN min(d.type) WHEN bool_or(d.type = 'smallint') THEN 'smallint' ELSE '' END AS type, min(d.coll) AS coll,
+							   COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit FROM node d WHERE d.label = o.label) k
+	LOOP
+		IF literals = 'all' THEN
+			coded[found.label] := (SELECT jsonb_object_agg(v, v) FROM unnest(found.vals) v);
+		ELSE
+			SELECT c.* INTO outcome FROM guard.profile_codes(found.family, found.type, found.coll,
+				found.vals, ARRAY(SELECT r FROM unnest(found.ruler) r WHERE found.family <> 'number' OR r !~ '[a-zA-Z]{3}'),
+				found.anchors, found.longest, found.unit, exported) c;
+			coded[found.label] := outcome.codes;
+			uncoded[found.label] := outcome.no_code;
+		END IF;
+	END LOOP;
+
+	-- relations with what the planner knows of them: sizes as it sees them, from the file
+	WITH node AS MATERIALIZED (
+		SELECT u.*, c.relname, s.nspname, t.attname, d.codes
+		  FROM unnest(rels, atts, families, types, label) WITH ORDINALITY u (rel, att, family, type, label, n)
+		  JOIN unnest(coded) WITH ORDINALITY d (codes, n) ON d.n = u.label
+		  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
+	), statistic AS (
+		SELECT d.rel, d.attname, d.type, p.inherited, jsonb_strip_nulls(jsonb_build_object('null_fraction', guard.profile_digits(p.null_frac, 4),
+				   'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4), 'correlation', guard.profile_digits(p.correlation, 4),
+				   'frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.most_common_freqs) WITH ORDINALITY f (f, n)),
+				   'no_code', CASE WHEN d.family = '' THEN 'type ' || d.type ELSE uncoded[d.label] END)) ||
+			   CASE WHEN d.family <> '' AND uncoded[d.label] IS NULL THEN jsonb_strip_nulls(jsonb_build_object(
+				   'common', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family = 'number' AND v.v ~ '[a-zA-Z]{3}' THEN v.v ELSE d.codes ->> v.v END
+							  FROM unnest(p.most_common_vals::text::text[]) WITH ORDINALITY v (v, n)) v (n, code)),
+				   'histogram', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family = 'number' AND v.v ~ '[a-zA-Z]{3}' THEN v.v
+										WHEN p.inherited THEN d.codes ->> v.v
+										WHEN v.n = 1 THEN d.codes ->> COALESCE(lows[d.n], v.v)
+										WHEN v.n = cardinality(b.b) THEN d.codes ->> COALESCE(highs[d.n], v.v) ELSE d.codes ->> v.v END
+							  FROM unnest(b.b) WITH ORDINALITY v (v, n)) v (n, code)),
+				   'ends_from_index', CASE WHEN NOT p.inherited AND lows[d.n] IS NOT NULL AND b.b IS NOT NULL THEN true END)) ELSE '{}' END AS facts
+		  FROM node d JOIN pg_stats p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname,
+			   LATERAL (SELECT p.histogram_bounds::text::text[] AS b) b
+	), columns AS (
+		SELECT s.rel, jsonb_object_agg(s.attname, s.facts) AS columns FROM (
+			SELECT s.rel, s.attname, jsonb_build_object('type', min(s.type)) || jsonb_object_agg(CASE WHEN s.inherited THEN 'with_children' ELSE 'own' END, s.facts) AS facts
+			  FROM statistic s GROUP BY s.rel, s.attname) s GROUP BY s.rel
+	), file AS (
+		SELECT c.oid, c.relkind, n.nspname, c.relname, c.reltuples, c.relpages, c.relallvisible, c.oid = ANY (locked) AS is_locked,
+			   CASE WHEN c.oid = ANY (locked) OR c.relkind IN ('p', 'I') THEN c.relpages::bigint
+					ELSE COALESCE(pg_relation_size(c.oid) / current_setting('block_size')::int, c.relpages) END AS pages, k.columns
+		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN columns k ON k.rel = c.oid
+		 WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname !~ '^(pg_|information_schema$|guard$)'
+	), sized AS (
+		SELECT f.*, jsonb_strip_nulls(jsonb_build_object('schema', f.nspname, 'name', f.relname, 'pages', f.pages, 'all_visible', NULLIF(f.relallvisible, 0),
+			   'tuples', CASE WHEN f.relpages > 0 AND f.reltuples >= 0 THEN guard.profile_digits(f.reltuples::float8 / f.relpages * f.pages, 4) END,
+			   'locked', NULLIF(f.is_locked, false), 'columns', f.columns)) AS facts
+		  FROM file f
+	)
+	SELECT COALESCE(jsonb_agg(s.facts || jsonb_strip_nulls(jsonb_build_object('kind', CASE s.relkind WHEN 'p' THEN 'partitioned table' WHEN 'm' THEN 'materialized view' ELSE 'table' END,
+				'parents', (SELECT jsonb_agg(jsonb_build_object('schema', pn.nspname, 'name', p.relname) ORDER BY h.inhseqno) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent
+							  JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE h.inhrelid = s.oid)))
+				ORDER BY s.nspname COLLATE "C", s.relname COLLATE "C") FILTER (WHERE s.relkind NOT IN ('i', 'I')), '[]'),
+		   COALESCE(jsonb_agg(s.facts || jsonb_strip_nulls(jsonb_build_object('table', (SELECT jsonb_build_object('schema', tn.nspname, 'name', t.relname)
+						FROM pg_class t JOIN pg_namespace tn ON tn.oid = t.relnamespace WHERE t.oid = i.indrelid),
+				'method', (SELECT m.amname FROM pg_class x JOIN pg_am m ON m.oid = x.relam WHERE x.oid = s.oid),
+				'definition', CASE WHEN s.oid = ANY (locked) OR i.indrelid = ANY (locked) THEN NULL ELSE pg_get_indexdef(s.oid) END,
+				'unique', NULLIF(i.indisunique, false), 'primary', NULLIF(i.indisprimary, false), 'valid', i.indisvalid,
+				'replica_identity', NULLIF(i.indisreplident, false),
+				'constraint', (SELECT k.conname FROM pg_constraint k WHERE k.conindid = s.oid AND k.contype IN ('p', 'u', 'x')),
+				'parent', (SELECT jsonb_build_object('schema', pn.nspname, 'name', p.relname) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent
+							 JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE h.inhrelid = s.oid),
+				'scans', pg_stat_get_numscans(s.oid)))
+				ORDER BY s.nspname COLLATE "C", s.relname COLLATE "C") FILTER (WHERE s.relkind IN ('i', 'I')), '[]')
+	  INTO relations, indexes
+	  FROM sized s LEFT JOIN pg_index i ON i.indexrelid = s.oid;
+
+	IF EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^(pg_|information_schema$|guard$)'
+			AND NOT (has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid))) THEN
+		missing := missing || jsonb_build_object('what', 'statistics', 'why', 'PostgreSQL shows them to whoever may read the columns: pg_read_all_data');
+	END IF;
+	IF locked <> '{}' THEN
+		missing := missing || jsonb_build_object('what', 'relations', 'why', 'some were locked');
+	END IF;
+	RETURN jsonb_strip_nulls(jsonb_build_object('format', 'guard/profile/1', 'exported', to_char(exported, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'exporter', exporter, 'literals', literals,
+		'missing', missing, 'server', server, 'relations', relations, 'indexes', indexes, 'left_out', COALESCE(left_out, '[]'),
+		'counting_since', to_char(since, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+		'statements', (SELECT COALESCE(jsonb_agg(s - '{names,joined}'::text[] ORDER BY s ->> 'text' COLLATE "C"), '[]') FROM jsonb_array_elements(statements) s)));
+END
+$function$;
+COMMENT ON FUNCTION guard.profile_document(text, text, boolean) IS
+'What the catalogs and pg_stat_statements say, as guard.export_profile() begins with it.';
+REVOKE ALL ON FUNCTION guard.profile_document(text, text, boolean) FROM PUBLIC;

@@ -1,0 +1,130 @@
+-- Exporting a profile: what the server says, and what guard knows of it.
+
+CREATE FUNCTION guard.captured_statements(OUT index regclass, OUT queryid bigint,
+	OUT uses bigint, OUT first_use timestamptz, OUT last_use timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_captured_statements';
+COMMENT ON FUNCTION guard.captured_statements() IS
+'Which statements used which indexes, as captured, of all indexes at once; those of partitions under the topmost index where that is known. guard.index_statements has more, of one index. No row for anybody but members of pg_read_all_stats.';
+REVOKE ALL ON FUNCTION guard.captured_statements() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.captured_statements() TO pg_read_all_stats;
+-- example: SELECT index, count(*) AS statements, sum(uses) AS uses FROM guard.captured_statements() GROUP BY index;
+
+CREATE VIEW guard.protections WITH (security_barrier) AS
+	SELECT p.table_schema, p.table_name, p.index_name, p.reason, p.protected_by, p.protected_at
+	  FROM guard.protection p;
+COMMENT ON VIEW guard.protections IS
+'What guard.protect() registered: an index, or a table (index_name null) for all of its indexes.';
+-- example: SELECT * FROM guard.protections;
+GRANT SELECT ON guard.protections TO pg_read_all_stats;
+
+CREATE VIEW guard.use_history WITH (security_barrier) AS
+	SELECT k.relation_oid::pg_catalog.regclass AS relation, pg_catalog.min(k.first_use) AS first_use, pg_catalog.max(k.last_use) AS last_use,
+		   pg_catalog.sum(k.uses)::bigint AS uses, pg_catalog.make_interval(secs => pg_catalog.max(k.longest_pause) / 1000000.0) AS longest_pause,
+		   pg_catalog.max(k.days) AS days
+	  FROM guard.home, guard.known_use k GROUP BY k.relation_oid;
+COMMENT ON VIEW guard.use_history IS
+'What captured statements made of each index and table, as the last snapshot wrote it down: uses in all, the longest pause between two, and days with use.';
+-- example: SELECT * FROM guard.use_history ORDER BY last_use DESC;
+GRANT SELECT ON guard.use_history TO pg_read_all_stats;
+
+CREATE VIEW guard.evidence_spans WITH (security_barrier) AS
+	SELECT e.source, e.since, COALESCE(e.until, e.seen_at) AS until, e.until IS NULL AS goes_on, e.began
+	  FROM guard.home, guard.evidence_epoch e;
+COMMENT ON VIEW guard.evidence_spans IS
+'Spans of time for which the server''s counters, or capture, are unbroken, and why each began; what is between two is a gap.';
+-- example: SELECT * FROM guard.evidence_spans ORDER BY source, since;
+GRANT SELECT ON guard.evidence_spans TO pg_read_all_stats;
+
+CREATE FUNCTION guard.export_profile(literals text DEFAULT 'none') RETURNS jsonb
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+AS $function$
+DECLARE
+	document jsonb;
+	facts jsonb;
+	used jsonb;
+BEGIN
+	IF literals IS NULL OR literals NOT IN ('none', 'all') THEN
+		RAISE EXCEPTION 'literals must be none or all' USING ERRCODE = 'invalid_parameter_value';
+	ELSIF literals = 'all' AND current_setting('is_superuser') <> 'on' THEN
+		RAISE EXCEPTION 'permission denied to export values of the data' USING ERRCODE = 'insufficient_privilege',
+			HINT = 'Leave literals out: what is exported then has codes in place of values.';
+	ELSIF literals = 'all' THEN
+		RAISE WARNING 'this profile holds values of the data'
+			USING HINT = 'Keep it where the data may be, or export it without literals.';
+	END IF;
+	-- where no capture tells that it was an EXPLAIN, to read an index would look like use of it
+	document := guard.profile_document(literals, 'guard ' || (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'guard'),
+		EXISTS (SELECT FROM guard.status() s WHERE s.item = 'capture' AND s.state !~ '^(not available|off)'));
+
+	-- what is known of each index
+	WITH service AS (
+		SELECT d.table_schema, d.index_name, jsonb_agg(jsonb_strip_nulls(jsonb_build_object('service', d.service, 'registered', NULLIF(d.registered, false),
+				   'until_version', d.until_version, 'needed', d.needed, 'note', d.note, 'versions_seen', to_jsonb(d.versions_seen),
+				   'first_use', to_jsonb(d.first_use), 'last_use', to_jsonb(d.last_use), 'uses', d.uses)) ORDER BY d.service COLLATE "C") AS services
+		  FROM guard.dependencies d GROUP BY d.table_schema, d.index_name
+	), known AS (
+		SELECT f.table_schema, f.index_name, jsonb_strip_nulls(jsonb_build_object('verdict', f.verdict, 'reason', f.reason,
+				   'redundant_with', f.redundant_with, 'keep_instead', f.keep_instead, 'last_use', to_jsonb(f.last_use),
+				   'scans_per_day', guard.profile_digits(f.scans_per_day, 4), 'scans_in_busiest_hour', f.hour_peak,
+				   'predicted_connections', guard.profile_digits(f.predicted_connections, 4), 'hidden', NULLIF(f.hidden, false), 'created', to_jsonb(f.created_at),
+				   'first_use', to_jsonb(h.first_use), 'uses', h.uses, 'days_with_use', h.days, 'longest_pause', extract(epoch FROM h.longest_pause)::bigint,
+				   'protected', (SELECT jsonb_build_object('reason', p.reason, 'by', p.protected_by) FROM guard.protections p
+								  WHERE p.table_schema = f.table_schema AND p.table_name = f.table_name AND COALESCE(p.index_name, f.index_name) = f.index_name LIMIT 1),
+				   'services', s.services)) AS facts
+		  FROM guard.index_facts f
+		  LEFT JOIN guard.use_history h ON h.relation = f.index
+		  LEFT JOIN service s ON s.table_schema = f.table_schema AND s.index_name = f.index_name
+	)
+	SELECT COALESCE(jsonb_agg(CASE WHEN k.facts IS NULL THEN i.e ELSE i.e || jsonb_build_object('use', k.facts) END ORDER BY i.n), '[]')
+	  INTO facts FROM jsonb_array_elements(document -> 'indexes') WITH ORDINALITY i (e, n)
+	  LEFT JOIN known k ON k.table_schema = i.e ->> 'schema' AND k.index_name = i.e ->> 'name';
+	document := jsonb_set(document, '{indexes}', facts);
+
+	-- and of each statement: indexes that it uses, what it would cost without, and its peak hour
+	WITH captured AS MATERIALIZED (
+		SELECT c.index, c.queryid, c.uses FROM guard.captured_statements() c JOIN pg_index i ON i.indexrelid = c.index
+	), planned AS (
+		SELECT DISTINCT ON (w.queryid, x.index) w.queryid, x.index, jsonb_strip_nulls(jsonb_build_object('cost', guard.profile_digits(w.cost, 4),
+				   'cost_without', guard.profile_digits(w.cost_without, 4), 'rows', guard.profile_digits(w.rows, 4), 'rows_without', guard.profile_digits(w.rows_without, 4),
+				   'instead', w.instead::text, 'whole_table', NULLIF(w.seq_scan, false), 'generic', NULLIF(w.generic, false))) AS facts
+		  FROM (SELECT DISTINCT c.index FROM captured c) x, LATERAL guard.what_if(x.index) w ORDER BY w.queryid, x.index, w.at DESC
+	), per_index AS (
+		SELECT c.queryid, jsonb_agg(jsonb_strip_nulls(jsonb_build_object('schema', n.nspname, 'name', r.relname, 'uses', c.uses, 'without', p.facts))
+									ORDER BY n.nspname COLLATE "C", r.relname COLLATE "C") AS indexes
+		  FROM captured c JOIN pg_class r ON r.oid = c.index JOIN pg_namespace n ON n.oid = r.relnamespace
+		  LEFT JOIN planned p ON p.queryid = c.queryid AND p.index = c.index
+		 GROUP BY c.queryid
+	), peak AS (
+		SELECT h.queryid, h.calls, h.total_time, h.rows,
+			   greatest(extract(epoch FROM least(h.hour + interval '1 hour', clock_timestamp()) - h.hour), 1)::float8 AS seconds
+		  FROM guard.peak_hour h
+	), statement AS (
+		SELECT s.e, s.n, (SELECT jsonb_agg(i ORDER BY i ->> 'schema' COLLATE "C", i ->> 'name' COLLATE "C")
+							FROM jsonb_array_elements_text(s.e -> 'query_ids') q JOIN per_index x ON x.queryid = q::bigint, jsonb_array_elements(x.indexes) i) AS indexes,
+			   (SELECT jsonb_build_object('calls_per_second', guard.profile_digits(sum(p.calls)::float8 / max(p.seconds), 4),
+						'mean_time', guard.profile_digits(sum(p.total_time) / sum(p.calls)::float8, 4), 'rows_per_call', guard.profile_digits((sum(p.rows) / sum(p.calls))::float8, 4))
+				  FROM jsonb_array_elements_text(s.e -> 'query_ids') q JOIN peak p ON p.queryid = q::bigint HAVING sum(p.calls) > 0) AS peak
+		  FROM jsonb_array_elements(document -> 'statements') WITH ORDINALITY s (e, n)
+	)
+	SELECT COALESCE(jsonb_agg(s.e || jsonb_strip_nulls(jsonb_build_object('indexes', s.indexes, 'peak', s.peak)) ORDER BY s.n), '[]') INTO used FROM statement s;
+	document := jsonb_set(document, '{statements}', used);
+
+	RETURN document || jsonb_build_object('guard', jsonb_strip_nulls(jsonb_build_object(
+		'mode', current_setting('guard.mode'),
+		'min_evidence_age', extract(epoch FROM current_setting('guard.min_evidence_age')::interval)::bigint,
+		'evidence', (SELECT COALESCE(jsonb_agg(to_jsonb(e) ORDER BY e.source COLLATE "C", e.since), '[]') FROM guard.evidence_spans e),
+		'peak_hour', (SELECT to_jsonb(min(p.hour)) FROM guard.peak_hour p),
+		'deployments', (SELECT COALESCE(jsonb_agg(jsonb_build_object('service', d.service, 'version', d.version, 'reported', to_jsonb(d.reported_at))
+										ORDER BY d.service COLLATE "C"), '[]') FROM guard.deployments d WHERE d.current))));
+END
+$function$;
+COMMENT ON FUNCTION guard.export_profile(text) IS
+'What this server knows, as one document (format guard/profile/1, doc/profile.md): relations with their sizes and statistics, indexes with their use, statements with their rates. No value of the data is in it: codes stand in their place; with literals => ''all'', for superusers, the values of the statistics. Takes no lock that waits: of what is locked it has what the catalogs say. For members of pg_read_all_stats; who is not one of pg_read_all_data as well gets statistics of his own tables only, and the member missing says so. Raises 22023 for other literals, 42501 where they are not for the caller.';
+-- example: SELECT guard.export_profile() -> 'server' ->> 'version';
+REVOKE ALL ON FUNCTION guard.export_profile(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.export_profile(text), guard.profile_document(text, text, boolean), guard.profile_ends(oid, name),
+	guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz),
+	guard.profile_digits(double precision, int), guard.profile_scan(text) TO pg_read_all_stats;

@@ -1,0 +1,31 @@
+-- Statements whose texts, as pg_stat_statements keeps them or as they were written, are not easily prepared again.
+-- One statement ends with a semicolon at the end of a line.
+SELECT c FROM hot WHERE a = 5;
+SELECT c FROM hot WHERE a = 3 ORDER BY b DESC, 1 LIMIT 10 OFFSET 20;
+SELECT c FROM hot WHERE a = ANY ('{1,2,3}');
+SELECT c FROM hot WHERE a IN (1, 2, 3);
+SELECT count(*) FROM canary WHERE a_timestamptz > timestamp with time zone '2025-01-01';
+SELECT count(*) FROM canary WHERE a_timestamptz > timestamptz '2025-01-01' - interval '1' day;
+SELECT count(*) FROM canary WHERE a_timestamptz > now() - interval '30 days' AND a_date > date '2025-01-01';
+SELECT count(*) FROM canary WHERE a_timestamp > timestamp(3) without time zone '2025-01-01';
+SELECT extract(epoch FROM a_timestamptz) FROM canary LIMIT 1;
+SELECT extract('year' FROM a_timestamptz), count(*) FROM canary WHERE extract(year FROM a_timestamptz) = 2024 GROUP BY 1;
+SELECT date_trunc('day', a_timestamptz), count(*) FROM canary GROUP BY date_trunc('day', a_timestamptz) ORDER BY 1 LIMIT 5;
+SELECT c || '-x' AS s, count(*) FROM hot GROUP BY c || '-x' ORDER BY c || '-x';
+SELECT b, sum(a)::numeric(20,2) FROM hot WHERE a > 2.5 GROUP BY 1;
+SELECT count(*) FROM hot WHERE (a, b) > (5, 7) AND c = 'active'::text;
+SELECT position('a' IN c) FROM hot LIMIT 1;
+SELECT CAST('5' AS int), '2025-01-01'::timestamptz AT TIME ZONE 'utc';
+SELECT count(*) FROM hot TABLESAMPLE system (10);
+SELECT coalesce(c, 'none') FROM hot WHERE a = 5;
+SELECT count(*) FILTER (WHERE c = 'new') FROM hot;
+SELECT a_jsonb ->> 'ip', a_jsonb -> 'ip', a_jsonb #>> '{ip}', a_jsonb ? 'ip' FROM canary WHERE a_text = 'x';
+SELECT count(*) FROM canary WHERE a_range @> 5::bigint AND an_array @> ARRAY['x'] AND a_text ILIKE 'x%' ESCAPE '!';
+SELECT a, lag(a, 1) OVER (ORDER BY b ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) FROM hot ORDER BY 1 FETCH FIRST 3 ROWS ONLY;
+SELECT trim(both 'x' FROM c), overlay(c PLACING 'x' FROM 1) FROM hot WHERE a = 7;
+SELECT string_agg(c, ', ' ORDER BY a) FROM hot WHERE b = 3 HAVING count(*) > 5;
+WITH x AS (SELECT a, 'label' AS kind FROM hot WHERE b BETWEEN 3 AND 5) SELECT * FROM x JOIN idle USING (a) WHERE idle.b NOT IN (1, 2) AND NOT EXISTS (SELECT 1 FROM canary WHERE a_bigint = idle.b);
+INSERT INTO idle (a, b, c) VALUES (1, 2, 'x'), (3, 4, 'y');
+UPDATE idle SET b = b + 1, c = 'z' WHERE a IN (SELECT a FROM hot WHERE b = 7) RETURNING a;
+DELETE FROM idle USING hot WHERE idle.a = hot.a AND hot.c LIKE 'x%' AND idle.b = 77;
+SELECT x::numeric(10,2), y FROM (SELECT 1.5 AS x, 'a'::varchar(10) AS y) q WHERE x::int = 2;
