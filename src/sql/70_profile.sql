@@ -680,6 +680,7 @@ RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET standard_conforming_strings = on
 SET datestyle = 'ISO, YMD' SET intervalstyle = postgres SET timezone = 'UTC' SET extra_float_digits = 1
+SET enable_nestloop = off SET enable_mergejoin = off SET jit = off SET work_mem = '64MB' SET plan_cache_mode = force_custom_plan
 AS $function$
 DECLARE
 	exported constant timestamptz := date_trunc('second', transaction_timestamp());
@@ -692,7 +693,8 @@ DECLARE
 	left_out jsonb;
 	relations jsonb;
 	indexes jsonb;
-	names text[] := '{}';
+	names text[] := '{}';		-- what statements name: anything, and relations
+	named text[];
 	found record;
 	outcome record;
 	rels oid[];					-- by column
@@ -773,6 +775,7 @@ BEGIN
 		SELECT FROM jsonb_array_elements(s -> 'relations') r
 		 WHERE r ->> 'schema' IN ('pg_catalog', 'information_schema', 'guard') OR r ->> 'name' ~ '^pg_') AND NOT s -> 'names' ? 'guard';
 	SELECT COALESCE(array_agg(DISTINCT u.name), '{}') INTO names FROM jsonb_array_elements(statements) s, jsonb_array_elements_text(s -> 'names') u (name);
+	SELECT COALESCE(array_agg(DISTINCT r ->> 'name'), '{}') INTO named FROM jsonb_array_elements(statements) s, jsonb_array_elements(s -> 'relations') r;
 
 	-- columns whose statistics matter: those that a statement names, and those of indexes
 	SELECT array_agg(x.rel ORDER BY x.rel, x.att), array_agg(x.att ORDER BY x.rel, x.att), array_agg(x.family ORDER BY x.rel, x.att),
@@ -792,13 +795,15 @@ BEGIN
 					WHEN t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype) THEN 60 ELSE 0 END AS longest,
 			   CASE WHEN t.oid = 'date'::regtype THEN 86400 WHEN t.oid = 'numeric'::regtype AND m.typmod > 4 THEN 10::numeric ^ - ((m.typmod - 4) & 2047)
 					WHEN t.oid IN ('numeric'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 0.000001 ELSE 1 END AS unit,
-			   read_ends AND c.relkind = 'r' AND c.oid <> ALL (locked) AND EXISTS (
+			   read_ends AND c.relkind = 'r' AND c.oid <> ALL (locked) AND a.attname = ANY (names) AND (c.relispartition OR c.relname = ANY (named)) AND EXISTS (
 					SELECT FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
-					 WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree') AND NOT EXISTS (
-					-- to plan with these would be to run what somebody wrote
-					SELECT FROM pg_depend d WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass)
-					   AND (d.classid = 'pg_class'::regclass AND d.objid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid) OR
-							d.classid = 'pg_statistic_ext'::regclass AND d.objid IN (SELECT e.oid FROM pg_statistic_ext e WHERE e.stxrelid = c.oid))) AS leads
+					 WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree')
+			   -- to plan with these would be to run what somebody wrote
+			   AND c.oid NOT IN (
+					SELECT COALESCE(i.indrelid, e.stxrelid) FROM pg_depend d LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid
+					  LEFT JOIN pg_statistic_ext e ON d.classid = 'pg_statistic_ext'::regclass AND e.oid = d.objid
+					 WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass)
+					   AND (i.indrelid IS NOT NULL OR e.stxrelid IS NOT NULL)) AS leads
 		  FROM pg_class c
 		  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname !~ '^(pg_|information_schema$|guard$)'
 		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -864,9 +869,15 @@ BEGIN
 			SELECT u.*, c.relname, s.nspname, t.attname
 			  FROM unnest(rels, atts, families, types, colls, longests, units, label) WITH ORDINALITY u (rel, att, family, type, coll, longest, unit, label, n)
 			  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
+		), seen AS MATERIALIZED (
+			SELECT p.schemaname, p.tablename, p.attname, p.inherited, p.most_common_vals, p.histogram_bounds FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
+		), kind AS (
+			SELECT d.label, min(d.family) AS family, min(d.coll) AS coll, COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit,
+				   CASE WHEN min(d.type) = max(d.type) THEN min(d.type) WHEN bool_or(d.type = 'smallint') THEN 'smallint' ELSE '' END AS type
+			  FROM node d GROUP BY d.label
 		), statistic AS MATERIALIZED (
 			SELECT d.label, d.family, d.n, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
-			  FROM node d JOIN pg_stats p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
+			  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
 		), own AS (
 			SELECT s.label, array_agg(DISTINCT v.v) AS vals
 			  FROM statistic s, LATERAL (SELECT unnest(s.common) UNION ALL SELECT unnest(s.bounds) UNION ALL SELECT lows[s.n] UNION ALL SELECT highs[s.n]) v (v)
@@ -888,10 +899,8 @@ BEGIN
 		), ruler AS (
 			SELECT DISTINCT ON (s.label) s.label, s.bounds AS ruler FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
 		)
-		SELECT o.label, o.vals, COALESCE(r.ruler, '{}') AS ruler, COALESCE(h.anchors, '{}') AS anchors, k.*
-		  FROM own o LEFT JOIN ruler r USING (label) LEFT JOIN anchor h USING (label),
-			   LATERAL (SELECT min(d.family) AS family, CASE WHEN min(d.type) = max(d.type) THEN min(d.type) WHEN bool_or(d.type = 'smallint') THEN 'smallint' ELSE '' END AS type, min(d.coll) AS coll,
-							   COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit FROM node d WHERE d.label = o.label) k
+		SELECT o.label, o.vals, COALESCE(r.ruler, '{}') AS ruler, COALESCE(h.anchors, '{}') AS anchors, k.family, k.type, k.coll, k.longest, k.unit
+		  FROM own o JOIN kind k USING (label) LEFT JOIN ruler r USING (label) LEFT JOIN anchor h USING (label)
 	LOOP
 		IF literals = 'all' THEN
 			coded[found.label] := (SELECT jsonb_object_agg(v, v) FROM unnest(found.vals) v);
@@ -910,6 +919,8 @@ BEGIN
 		  FROM unnest(rels, atts, families, types, label) WITH ORDINALITY u (rel, att, family, type, label, n)
 		  JOIN unnest(coded) WITH ORDINALITY d (codes, n) ON d.n = u.label
 		  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
+	), seen AS MATERIALIZED (
+		SELECT p.* FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
 	), statistic AS (
 		SELECT d.rel, d.attname, d.type, p.inherited, jsonb_strip_nulls(jsonb_build_object('null_fraction', guard.profile_digits(p.null_frac, 4),
 				   'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4), 'correlation', guard.profile_digits(p.correlation, 4),
@@ -924,7 +935,7 @@ BEGIN
 										WHEN v.n = cardinality(b.b) THEN d.codes ->> COALESCE(highs[d.n], v.v) ELSE d.codes ->> v.v END
 							  FROM unnest(b.b) WITH ORDINALITY v (v, n)) v (n, code)),
 				   'ends_from_index', CASE WHEN NOT p.inherited AND lows[d.n] IS NOT NULL AND b.b IS NOT NULL THEN true END)) ELSE '{}' END AS facts
-		  FROM node d JOIN pg_stats p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname,
+		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname,
 			   LATERAL (SELECT p.histogram_bounds::text::text[] AS b) b
 	), columns AS (
 		SELECT s.rel, jsonb_object_agg(s.attname, s.facts) AS columns FROM (
