@@ -137,7 +137,7 @@ $s->query('RESET standard_conforming_strings');
 # what a reset took away, and entries that others pushed out
 my $texts = $s->value("SELECT string_agg(query, '') FROM pg_stat_statements");
 like($texts, qr/qzs\d+x/, 'pg_stat_statements has some in clear');
-$s->ok("SELECT count(*) FROM canary WHERE a_text = '${\canary}' AND an_integer > 5");
+$s->ok("SELECT count(*) FROM canary WHERE a_text = '${\canary}' AND an_integer > 5 AND a_bigint > 5");
 $s->ok("SELECT count(*), a_text || '${\canary}' FROM canary GROUP BY a_text || 'qzs" . ($t - 1) . "x'");
 
 my ($document, $bytes) = export($s, 'canaries');
