@@ -57,7 +57,7 @@ BEGIN;
 ALTER SCHEMA blue RENAME TO retired;
 ALTER SCHEMA green RENAME TO blue;
 COMMIT;
-DROP SCHEMA retired CASCADE;
+:refusal
 
 -- a table that was filled once, and that nobody has read, is nobody's
 CREATE TABLE staging (id int PRIMARY KEY, pad text);

@@ -36,6 +36,7 @@ void
 _PG_init(void)
 {
 	guard_xact_init();
+	guard_before_init();
 	guard_without_init();
 	guard_guc_define();
 	guard_presence_init();

@@ -46,6 +46,7 @@ static const char *const kind_names[GUARD_ALERT_KINDS] = {
 	[GUARD_ALERT_RESTORED] = "restored",
 	[GUARD_ALERT_STUCK] = "stuck",
 	[GUARD_ALERT_POOL] = "pool",
+	[GUARD_ALERT_LACKING] = "lacking",
 	[GUARD_ALERT_TEST] = "test",
 };
 

@@ -62,6 +62,9 @@ typedef struct GuardTarget
 								 * that can do so */
 	List	   *keys;			/* OIDs of the constraints that go with the
 								 * same statement, shared by its targets */
+	bool		stays;			/* it does not go, but its table's name leads
+								 * to something else, */
+	bool		former;			/* or one that the table had before that */
 	const char *asked_by;		/* the login role that wants it to go; NULL:
 								 * this session's */
 } GuardTarget;

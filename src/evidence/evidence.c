@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
+#include "evidence/bearers.h"
 #include "evidence/evidence.h"
 #include "planner/capture/departed.h"
 #include "store/store.h"
@@ -190,13 +191,16 @@ collect_identity(GuardEvidence *evidence)
 static void
 collect_replacement(GuardEvidence *evidence)
 {
+	GuardShape *lacking;
+
 	evidence->proves = guard_plans_need_unique(evidence);
-	guard_predecessors_find_replacement(evidence, evidence->shape->table,
-										evidence->fellows,
-										evidence->last_arbiter != 0 ||
-										evidence->proves || evidence->unread ||
-										guard_evidence_enforces_unnamed(evidence, &evidence->asked),
-										&evidence->replacement);
+	(void) guard_predecessors_find_replacement(evidence,
+											   guard_bearers_itself(evidence->shape->table),
+											   evidence->fellows,
+											   evidence->last_arbiter != 0 ||
+											   evidence->proves || evidence->unread ||
+											   guard_evidence_enforces_unnamed(evidence, &evidence->asked),
+											   &evidence->replacement, &lacking);
 }
 
 /*
@@ -243,6 +247,7 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf,
 	asked->parent_goes = asked->whole_table && parent_goes(target, evidence->shape);
 	asked->named = target->route == GUARD_ROUTE_INDEX ||
 		target->route == GUARD_ROUTE_CONSTRAINT;
+	asked->passes_on = target->stays;
 	asked->no_delay = why_no_delay(target, evidence->shape);
 	for (int i = 0; i < lengthof(kinds); i++)
 		kinds[i] (evidence);

@@ -81,6 +81,8 @@ typedef struct GuardFact
 	bool		moved_away;		/* this use spoke for a table that has been
 								 * moved out of the way since: it no longer
 								 * counts */
+	bool		by_column;		/* for one that another column has the name of */
+	bool		moved_now;		/* and this transaction has moved it */
 	GuardShape *shape;			/* inherited: the one that this use asks for;
 								 * NULL: that of the index */
 	uint64		fkey;			/* checks of foreign keys, by these columns;
@@ -158,6 +160,10 @@ typedef struct GuardCase
 	bool		approval_taken; /* its approval went to another session */
 	bool		unreplaced;		/* what was to serve in its place has gone as
 								 * well */
+	bool		passes_on;		/* something else bears the name of its table,
+								 * or other columns those of its own: that is
+								 * asked for what its traffic needs, and not
+								 * excused by its size */
 } GuardCase;
 
 typedef struct GuardEvidence
@@ -221,6 +227,16 @@ guard_evidence_covers(const GuardFact *fact, TimestampTz created_at)
 {
 	return fact->seen == GUARD_SEEN_NOT && fact->since != 0 &&
 		fact->since <= created_at && fact->unobserved == 0;
+}
+
+/*
+ * Is this the use of another table, whose name this one bears now?
+ */
+static inline bool
+guard_evidence_of_another(const GuardEvidence *evidence, const GuardFact *fact)
+{
+	return fact->source == GUARD_SOURCE_INHERITED && fact->shape != NULL &&
+		fact->shape->table != evidence->shape->table;
 }
 
 /*
@@ -324,15 +340,16 @@ extern void guard_predecessors_collect(GuardEvidence *evidence);
 extern void guard_predecessors_limit(GuardEvidence *evidence);
 
 /*
- * Is there an index of this table that takes its place?  As
- * guard_replacement_find(); where nobody has used it but as the heir of another
- * one, what serves that one will do.
+ * Is there an index that takes its place there?  As guard_replacement_find(); where nobody has used it but as the heir of
+ * another one, what serves that one will do.  Otherwise *lacking is what would
+ * have to be there, NULL where that cannot be told.
  */
-extern void guard_predecessors_find_replacement(const GuardEvidence *evidence,
-												Oid table,
+extern bool guard_predecessors_find_replacement(const GuardEvidence *evidence,
+												const GuardAnswer *answer,
 												GuardFellows *fellows,
 												bool need_unique,
-												GuardReplacement *result);
+												GuardReplacement *result,
+												GuardShape **lacking);
 extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
 
@@ -390,6 +407,9 @@ extern void guard_gone_write(List *departed);
  */
 extern void guard_gone_by_plan(const GuardEvidence *gone, Oid heir);
 extern bool guard_gone_intend(const GuardEvidence *gone);
+
+/* has it, or may it have been used, at a look that costs next to nothing? */
+extern bool guard_evidence_seems_used(Oid index);
 
 /* the part of a snapshot that is about indexes which are gone */
 extern void guard_gone_snapshot(void);

@@ -190,8 +190,8 @@ describe(const GuardShape *shape)
 /*
  * Has it, or may it have been used, at a look that costs next to nothing?
  */
-static bool
-seems_used(Oid index)
+bool
+guard_evidence_seems_used(Oid index)
 {
 	PgStat_StatTabEntry *tab = pgstat_fetch_stat_tabentry(index);
 	GuardCapturedUse use;
@@ -208,7 +208,7 @@ guard_gone_note(Oid index, char *name, bool concurrent)
 	GuardDeparted *departed;
 	GuardPastUse use;
 
-	if (off && !seems_used(index))
+	if (off && !guard_evidence_seems_used(index))
 		return NULL;
 	shape = guard_shape_read(index);
 	if (shape == NULL)

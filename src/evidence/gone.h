@@ -79,6 +79,14 @@ typedef struct GuardFormerName
 extern List *guard_moved_former_names(Oid table);
 
 /*
+ * What was asked of an index until then by names that other columns of its table
+ * bear now: a list of GuardShape *, without that of the index itself.  "before":
+ * not as this transaction has moved them.
+ */
+extern List *guard_moved_shapes(const GuardShape *shape, TimestampTz used,
+								bool before);
+
+/*
  * Tables that have lost this name, as lists of OIDs: from when on is known, or,
  * in *unseen, is not.
  */

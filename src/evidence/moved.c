@@ -27,6 +27,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -52,11 +53,13 @@
 #define MOVED_RELATIONS		6
 #define MOVED_SCANS			7
 #define MOVED_OLD_KEY		8
+#define MOVED_COLUMNS		9
 
 /* guard.moved_table.how */
 #define HOW_RENAMED		'r'		/* or its schema, or moved to another */
 #define HOW_DETACHED	'd'
 #define HOW_ATTACHED	'a'
+#define HOW_COLUMNS		'c'		/* these were */
 #define HOW_UNSEEN		'u'		/* renamed, at some time before that */
 
 struct GuardPendingMove
@@ -65,6 +68,7 @@ struct GuardPendingMove
 	char	   *old_schema;
 	char	   *old_name;
 	char		how;
+	List	   *columns;		/* of char *: their names, "" for none */
 };
 
 /* A row of guard.moved_table. */
@@ -76,6 +80,9 @@ typedef struct NotedMove
 	char		how;
 	ArrayType  *relations;
 	ArrayType  *scans;
+	bool		now;			/* by this transaction */
+	char	  **columns;		/* HOW_COLUMNS: their names before */
+	int			ncolumns;
 } NotedMove;
 
 /* ---- reading ---- */
@@ -94,6 +101,26 @@ get_value(HeapTuple tuple, int attnum, TupleDesc desc)
 	bool		isnull;
 
 	return heap_getattr(tuple, attnum, desc, &isnull);
+}
+
+static void
+read_columns(NotedMove *move, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		columns = heap_getattr(tuple, MOVED_COLUMNS, desc, &isnull);
+	Datum	   *values;
+
+	if (isnull)
+		return;
+	deconstruct_array(DatumGetArrayTypePCopy(columns), TEXTOID, -1, false, TYPALIGN_INT,
+					  &values, NULL, &move->ncolumns);
+	move->columns = palloc(sizeof(char *) * (move->ncolumns + 1));
+	for (int i = 0; i < move->ncolumns; i++)
+	{
+		char	   *name = TextDatumGetCString(values[i]);
+
+		move->columns[i] = *name != '\0' ? name : NULL;
+	}
 }
 
 static int
@@ -117,7 +144,7 @@ read_moves(Oid table)
 
 	while (rows != NULL && guard_rows_next(rows))
 	{
-		NotedMove  *move = palloc(sizeof(NotedMove));
+		NotedMove  *move = palloc0(sizeof(NotedMove));
 
 		move->at = guard_rows_time(rows, MOVED_AT);
 		move->old_schema = guard_rows_text(rows, MOVED_OLD_SCHEMA);
@@ -125,6 +152,8 @@ read_moves(Oid table)
 		move->how = DatumGetChar(get_value(rows->tuple, MOVED_HOW, rows->desc));
 		move->relations = DatumGetArrayTypePCopy(get_value(rows->tuple, MOVED_RELATIONS, rows->desc));
 		move->scans = DatumGetArrayTypePCopy(get_value(rows->tuple, MOVED_SCANS, rows->desc));
+		move->now = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(rows->tuple->t_data));
+		read_columns(move, rows->tuple, rows->desc);
 		moves = lappend(moves, move);
 	}
 	list_sort(moves, by_time);
@@ -250,6 +279,98 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 		result->twin = successor.index;
 }
 
+/* ---- columns ---- */
+
+static bool
+same_columns(const GuardShape *a, const GuardShape *b)
+{
+	for (int i = 0; i < a->nkeys; i++)
+	{
+		if (a->keys[i].attnum != b->keys[i].attnum ||
+			!equal(a->keys[i].expression, b->keys[i].expression))
+			return false;
+	}
+	return equal(a->predicate, b->predicate);
+}
+
+/*
+ * What was asked of an index of the table by the names that its columns had
+ * before the move, as a shape by those which they have now; NULL where that is the
+ * same index, or where nobody can ask for it any more.
+ */
+static GuardShape *
+asked_before(const NotedMove *move, const GuardShape *shape)
+{
+	GuardAnswer answer = {.table = shape->table, .view = shape->table, .of = shape->table,
+	.written = move->columns, .nwritten = move->ncolumns};
+	GuardShape *asked;
+
+	if (guard_shape_translate(shape, &answer, &asked) != GUARD_TRANSLATED ||
+		same_columns(shape, asked))
+		return NULL;
+	return asked;
+}
+
+/*
+ * Was the index used for a column's name that another column bears since, and
+ * does another index serve there?  Then its use has passed to that one.
+ */
+static void
+pass_by_columns(GuardFact *fact, List *moves, const GuardEvidence *evidence)
+{
+	foreach_ptr(const NotedMove, move, moves)
+	{
+		GuardShape *asked;
+		GuardReplacement successor;
+
+		if (move->how != HOW_COLUMNS || !before_move(fact, move, evidence))
+			continue;
+		asked = asked_before(move, evidence->shape);
+		if (asked == NULL)
+			return;
+		guard_replacement_find(asked, asked->table, NULL, false, &successor);
+		if (successor.match == GUARD_MATCH_NONE || !successor.usable ||
+			successor.index == evidence->index)
+			return;
+		fact->moved_away = fact->by_column = true;
+		fact->moved_now = move->now;
+		return;
+	}
+}
+
+List *
+guard_moved_shapes(const GuardShape *shape, TimestampTz used, bool before)
+{
+	List	   *shapes = NIL;
+
+	foreach_ptr(const NotedMove, move, read_moves(shape->table))
+	{
+		GuardShape *asked = move->how == HOW_COLUMNS && used <= move->at &&
+			!(before && move->now) ?
+			asked_before(move, shape) : NULL;
+
+		if (asked != NULL)
+			shapes = lappend(shapes, asked);
+	}
+	return shapes;
+}
+
+/* ---- names ---- */
+
+/*
+ * Was the use that of a name which the table had lost before this transaction?
+ */
+static bool
+of_former_name(const GuardFact *fact, List *moves, const GuardEvidence *evidence)
+{
+	foreach_ptr(const NotedMove, move, moves)
+	{
+		if (move->how == HOW_RENAMED && !move->now && before_move(fact, move, evidence))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Mark the facts that stopped speaking for this index because its table was
  * moved out of the way.  Of several moves the evidence names the latest that
@@ -265,13 +386,18 @@ guard_moved_collect(GuardEvidence *evidence)
 	evidence->attached_at = guard_departed_lost(evidence->shape->table);
 	if (moves == NIL)
 		return;
+	foreach_ptr(GuardFact, fact, evidence->facts)
+	{
+		if (fact->seen == GUARD_SEEN_USED && fact->shape == NULL && !fact->of_table)
+			pass_by_columns(fact, moves, evidence);
+	}
 	for (int i = 0; i < list_length(moves); i++)
 	{
 		const NotedMove *move = list_nth(moves, i);
 
 		if (move->how == HOW_ATTACHED)
 			evidence->attached_at = Max(evidence->attached_at, move->at);
-		else if (move->how != HOW_UNSEEN)
+		else if (move->how == HOW_RENAMED || move->how == HOW_DETACHED)
 			last = i;
 	}
 	if (last < 0)
@@ -287,16 +413,21 @@ guard_moved_collect(GuardEvidence *evidence)
 		GuardMove	move;
 		bool		quiet;
 
-		if (fact->seen != GUARD_SEEN_USED)
+		if (fact->seen != GUARD_SEEN_USED || fact->by_column)
 			continue;
 		which = find_move(fact, moves, evidence);
-		if (which < 0)
+		fact->moved_away = evidence->asked.passes_on &&
+			of_former_name(fact, moves, evidence) != evidence->target->former;
+		if (which < 0 || fact->moved_away)
 			continue;
 		describe_move(evidence, moves, which, &move);
 		quiet = evidence->as_of - move.at >=
 			(int64) guard_guc_quiet_period * USECS_PER_SEC;
 		fact->moved_away = quiet || move.detached || move.served ||
 			(fact->of_table && move.heir_table != NULL);
+		for (int i = which; i < list_length(moves); i++)
+			fact->moved_now |= fact->moved_away &&
+				((const NotedMove *) list_nth(moves, i))->now;
 		if (which >= named)
 			evidence->move = move;
 		named = Max(named, which);
@@ -401,6 +532,28 @@ add_move(List **moves, Oid table, char how)
 }
 
 /*
+ * A table, and all that inherits its columns, with their names.
+ */
+static void
+add_columns(List **moves, Oid table)
+{
+	int			before = list_length(*moves);
+	GuardPendingMove *move;
+	char	  **names;
+	int			n;
+
+	add_move(moves, table, HOW_COLUMNS);
+	if (list_length(*moves) == before)
+		return;
+	move = llast(*moves);
+	names = guard_catalog_columns(table, &n);
+	for (int i = 0; i < n; i++)
+		move->columns = lappend(move->columns, names[i] != NULL ? names[i] : "");
+	foreach_oid(child, guard_catalog_children(table))
+		add_columns(moves, child);
+}
+
+/*
  * ALTER SCHEMA ... RENAME moves all of its tables.
  */
 static void
@@ -473,6 +626,8 @@ guard_moved_prepare(Node *parsetree)
 
 		if (stmt->renameType == OBJECT_SCHEMA)
 			add_schema(&moves, stmt->subname);
+		else if (stmt->renameType == OBJECT_COLUMN)
+			add_columns(&moves, RangeVarGetRelid(stmt->relation, NoLock, true));
 		else if (stmt->renameType == OBJECT_TABLE ||
 				 stmt->renameType == OBJECT_MATVIEW)
 			add_move(&moves, RangeVarGetRelid(stmt->relation, NoLock, true),
@@ -539,12 +694,13 @@ write_move(const GuardPendingMove *move)
 	ArrayType  *scans;
 
 	read_scans(move->table, &relations, &scans);
-	guard_query_execute("INSERT INTO guard.moved_table VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6, $7)",
+	guard_query_execute("INSERT INTO guard.moved_table VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6, $7, $8)",
 						P_OID(move->table), P_NAME(move->old_schema), P_NAME(move->old_name),
 						guard_param(CHAROID, CharGetDatum(move->how), false),
 						guard_param(OIDARRAYOID, PointerGetDatum(relations), false),
 						guard_param(INT8ARRAYOID, PointerGetDatum(scans), false),
-						P_INT8(guard_departed_key(move->old_schema, move->old_name)));
+						P_INT8(guard_departed_key(move->old_schema, move->old_name)),
+						P_NULL_IF(move->columns == NIL, P_TEXTS(move->columns)));
 }
 
 /*

@@ -28,6 +28,7 @@
 
 #include "catalog/index.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -176,6 +177,27 @@ take_present(GuardEvidence *evidence, Oid index, bool silenced)
 }
 
 /*
+ * One that is there and works, on a column that has passed on its name.
+ */
+static void
+take_by_columns(GuardEvidence *evidence, Oid index)
+{
+	GuardShape *shape = guard_shape_read(index);
+	GuardPastUse use;
+
+	foreach_ptr(GuardShape, asked, shape == NULL ? NIL :
+				guard_moved_shapes(shape, 0, evidence->asked.passes_on))
+	{
+		if (!serves(evidence, asked) ||
+			!guard_gone_read(shape, NULL, evidence->server, true, &use) ||
+			!has_use(&use))
+			continue;
+		inherit(evidence, &use, asked, shape->schema, shape->name, evidence->as_of);
+		return;
+	}
+}
+
+/*
  * The indexes of the table itself that do not work, or all of those of one that
  * has lost its name: "silenced", what was used before.
  */
@@ -190,6 +212,8 @@ take_indexes(GuardEvidence *evidence, Oid table, bool silenced)
 			(table != evidence->shape->table || !guard_catalog_is_valid(index) ||
 			 guard_hide_is_hidden(index)))
 			take_present(evidence, index, silenced);
+		else if (index != evidence->index)
+			take_by_columns(evidence, index);
 	}
 	list_free(indexes);
 }
@@ -210,7 +234,8 @@ is_present(const GuardDeparted *departed)
  * The shape of an index of that table, if the one asked about serves it.
  */
 static GuardShape *
-served_shape(const GuardEvidence *evidence, const char *text, Oid table)
+served_shape(const GuardEvidence *evidence, const char *text, Oid table,
+			 TimestampTz used)
 {
 	GuardShape *shape = text == NULL ? NULL :
 		guard_shape_from_text(text, evidence->shape->table);
@@ -221,9 +246,17 @@ served_shape(const GuardEvidence *evidence, const char *text, Oid table)
 	if (serves(evidence, shape))
 		return shape;
 
-	/* its columns may have been renamed since */
-	return table == evidence->shape->table && guard_shape_text_renew(shape) &&
-		serves(evidence, shape) ? shape : NULL;
+	/* its columns may have been renamed since, or before it went */
+	if (table != evidence->shape->table)
+		return NULL;
+	foreach_ptr(GuardShape, asked, guard_moved_shapes(shape, used,
+													  evidence->asked.passes_on))
+	{
+		asked->table = table;
+		if (serves(evidence, asked))
+			return asked;
+	}
+	return guard_shape_text_renew(shape) && serves(evidence, shape) ? shape : NULL;
 }
 
 /*
@@ -233,7 +266,8 @@ served_shape(const GuardEvidence *evidence, const char *text, Oid table)
 static void
 take_half_gone(GuardEvidence *evidence, const GuardDeparted *departed)
 {
-	GuardShape *shape = served_shape(evidence, departed->by_plan, departed->table);
+	GuardShape *shape = served_shape(evidence, departed->by_plan, departed->table,
+									 departed->at);
 	GuardShape *own = shape != NULL ? guard_shape_read(departed->index) : NULL;
 	GuardPastUse use;
 
@@ -258,9 +292,11 @@ take_gone(GuardEvidence *evidence, const GuardDeparted *departed,
 		take_half_gone(evidence, departed);
 		return;
 	}
-	shape = served_shape(evidence, departed->shape, departed->table);
+	shape = served_shape(evidence, departed->shape, departed->table,
+						 known != NULL ? known->dated.last : 0);
 	if (shape == NULL)
-		shape = served_shape(evidence, departed->by_plan, departed->table);
+		shape = served_shape(evidence, departed->by_plan, departed->table,
+							 departed->at);
 	if (shape == NULL)
 		return;
 	if (known != NULL)
@@ -338,24 +374,47 @@ take_all_gone(GuardEvidence *evidence, const char *schema, const char *name,
 }
 
 /*
+ * All that was used under this name, which the table bears, or what it is a
+ * partition of.
+ */
+static void
+take_named(GuardEvidence *evidence, const char *schema, const char *name)
+{
+	Oid			table = evidence->shape->table;
+	List	   *unseen;
+
+	take_all_gone(evidence, schema, name, 0);
+	foreach_oid(other, list_delete_oid(guard_moved_from(schema, name, &unseen), table))
+		take_indexes(evidence, other, true);
+	foreach_oid(other, list_delete_oid(unseen, table))
+		take_indexes(evidence, other, false);
+}
+
+/*
  * Not to know whether an idle index is a hot one's heir is not to be able to
  * judge: it is an error when that cannot be read.
+ *
+ * Where it is asked what becomes of the traffic of a table that has passed on its
+ * name, its names are those which it had.
  */
 void
 guard_predecessors_collect(GuardEvidence *evidence)
 {
 	const GuardShape *shape = evidence->shape;
-	List	   *unseen;
+	GuardBefore *before = evidence->asked.passes_on ?
+		guard_before_relation(shape->table) : NULL;
 
-	take_all_gone(evidence, shape->schema, shape->table_name, 0);
-	foreach_ptr(const GuardFormerName, former, guard_moved_former_names(shape->table))
+	if (before != NULL)
+		take_named(evidence, before->schema, before->name);
+	else
+	{
+		foreach_oid(table, guard_catalog_lineage(shape->table))
+			take_named(evidence, get_namespace_name(get_rel_namespace(table)),
+					   get_rel_name(table));
+	}
+	foreach_ptr(GuardFormerName, former, guard_moved_former_names(shape->table))
 		take_all_gone(evidence, former->schema, former->name, former->until);
 	take_indexes(evidence, shape->table, false);
-	foreach_oid(table, list_delete_oid(guard_moved_from(shape->schema, shape->table_name,
-														&unseen), shape->table))
-		take_indexes(evidence, table, true);
-	foreach_oid(table, list_delete_oid(unseen, shape->table))
-		take_indexes(evidence, table, false);
 }
 
 /*
@@ -380,14 +439,45 @@ guard_predecessors_limit(GuardEvidence *evidence)
 	}
 }
 
+/* ---- what takes its place ---- */
+
+/*
+ * What there serves in place of one that has this shape?  "lacking" is the shape
+ * in which the answer lacks it, NULL where nobody can ask it for that.
+ */
+static bool
+find_one(const GuardEvidence *evidence, const GuardShape *shape,
+		 const GuardAnswer *answer, GuardFellows *fellows, bool need_unique,
+		 GuardReplacement *result, GuardShape **lacking)
+{
+	GuardShape *asked = NULL;
+
+	memset(result, 0, sizeof(*result));
+	if (answer->of == InvalidOid && answer->table == shape->table)
+	{
+		*lacking = guard_shape_copy(shape);
+		guard_replacement_find(shape, shape->table, fellows, need_unique, result);
+		return result->match != GUARD_MATCH_NONE && result->usable;
+	}
+	if (guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED)
+	{
+		/* one that stays may answer for itself */
+		if (evidence->asked.passes_on)
+			asked->index = InvalidOid;
+		guard_replacement_find(asked, answer->table, fellows, need_unique, result);
+	}
+	*lacking = asked;
+	return result->match != GUARD_MATCH_NONE && result->usable;
+}
+
 /*
  * What takes the place of the index in the eyes of those who used one that it
  * has taken over; only where nobody has used the index itself.
  */
 static bool
-find_for_inherited(const GuardEvidence *evidence, Oid table,
+find_for_inherited(const GuardEvidence *evidence, const GuardAnswer *answer,
 				   GuardFellows *fellows, bool need_unique,
-				   GuardReplacement *result)
+				   GuardReplacement *result, GuardShape **lacking)
 {
 	bool		found = false;
 
@@ -399,8 +489,8 @@ find_for_inherited(const GuardEvidence *evidence, Oid table,
 			continue;
 		if (fact->shape == NULL)
 			return false;
-		guard_replacement_find(fact->shape, table, fellows, need_unique, &replacement);
-		if (replacement.match == GUARD_MATCH_NONE || !replacement.usable)
+		if (!find_one(evidence, fact->shape, answer, fellows, need_unique,
+					  &replacement, lacking))
 			return false;
 		if (!found)
 			*result = replacement;
@@ -412,15 +502,23 @@ find_for_inherited(const GuardEvidence *evidence, Oid table,
 	return found;
 }
 
-void
-guard_predecessors_find_replacement(const GuardEvidence *evidence, Oid table,
+bool
+guard_predecessors_find_replacement(const GuardEvidence *evidence,
+									const GuardAnswer *answer,
 									GuardFellows *fellows, bool need_unique,
-									GuardReplacement *result)
+									GuardReplacement *result, GuardShape **lacking)
 {
 	GuardReplacement narrower;
+	GuardShape *lacks_narrower;
 
-	guard_replacement_find(evidence->shape, table, fellows, need_unique, result);
-	if ((result->match == GUARD_MATCH_NONE || !result->usable) &&
-		find_for_inherited(evidence, table, fellows, need_unique, &narrower))
+	if (find_one(evidence, evidence->shape, answer, fellows, need_unique, result,
+				 lacking))
+		return true;
+	if (find_for_inherited(evidence, answer, fellows, need_unique, &narrower,
+						   &lacks_narrower))
+	{
 		*result = narrower;
+		return true;
+	}
+	return false;
 }

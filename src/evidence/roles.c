@@ -271,6 +271,7 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 	roles->is_partition = form->relispartition;
 	roles->is_inheritance_child = OidIsValid(parent) && !form->relispartition;
 	roles->partition_parent = form->relispartition ? parent : InvalidOid;
+	roles->parents = guard_catalog_parents(shape->table);
 
 	ReleaseSysCache(tuple);
 }

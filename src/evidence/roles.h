@@ -31,6 +31,7 @@ typedef struct GuardRoles
 	bool		is_partition;
 	bool		is_inheritance_child;	/* of a table that is not partitioned */
 	Oid			partition_parent;	/* InvalidOid unless is_partition */
+	List	   *parents;		/* of a partition or child: OIDs */
 } GuardRoles;
 
 /*

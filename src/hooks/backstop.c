@@ -420,18 +420,17 @@ guard_backstop_alters(Oid relation)
 }
 
 /*
- * Did the table go of which this one was a partition?  The parent of an
- * inheritance child is not known here; where other tables went with it, it is
- * not retention.
+ * Did a table go of which this one was a partition or child?
  */
 static bool
 parent_went(GuardFrame *frame, GuardJudgement *judgement)
 {
-	const GuardRoles *roles = &judgement->verdict.evidence->roles;
-
-	if (roles->is_inheritance_child)
-		return list_length(frame->gone) > 1;
-	return list_member_oid(frame->gone, roles->partition_parent);
+	foreach_oid(parent, judgement->verdict.evidence->roles.parents)
+	{
+		if (list_member_oid(frame->gone, parent))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -459,7 +458,8 @@ guard_backstop_judge(GuardFrame *frame)
 				judgement->verdict.decision != GUARD_ALLOW)
 				dropped->judgement = judgement;
 		}
-		if (!frame->by_trigger || judgement->verdict.decision == GUARD_ALLOW)
+		if (!frame->by_trigger || guard_frame_past_recall() ||
+			judgement->verdict.decision == GUARD_ALLOW)
 			judgements = lappend(judgements, judgement);
 		else
 			guard_transaction_remember(frame, judgement);

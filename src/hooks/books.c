@@ -238,6 +238,21 @@ purge_captured(void)
 		guard_evidence_forget_vanished(DT_NOEND);
 }
 
+/*
+ * A table or view that was made may have taken a name that was free.
+ */
+static void
+touch_created(const GuardFrame *frame)
+{
+	ListCell   *lc;
+
+	foreach(lc, frame->created)
+	{
+		if (guard_catalog_bears_name(lfirst_oid(lc)))
+			guard_before_touch(GUARD_TOUCHED_RELATION, lfirst_oid(lc));
+	}
+}
+
 void
 guard_books_write(GuardFrame *frame)
 {
@@ -249,6 +264,7 @@ guard_books_write(GuardFrame *frame)
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		/* In a trigger that was deferred, COMMIT may have begun. */
+		touch_created(frame);
 		run = guard_xact_may_begin() ? guard_store_try : guard_store_must;
 		keep_departed(frame);
 		(void) run("record what was dropped", record_for_audit, frame);

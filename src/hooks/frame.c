@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 
 #include "hooks/frame.h"
+#include "store/store.h"
 
 static GuardFrame *top_frame = NULL;
 
@@ -34,9 +35,21 @@ guard_frame_push(CommandTag tag, bool by_trigger)
 	frame->tag = tag;
 	frame->by_trigger = by_trigger;
 	frame->subid = GetCurrentSubTransactionId();
+	frame->xact = guard_xact_number();
 	frame->outer = top_frame;
 	top_frame = frame;
 	return frame;
+}
+
+bool
+guard_frame_past_recall(void)
+{
+	for (GuardFrame *frame = top_frame; frame != NULL; frame = frame->outer)
+	{
+		if (frame->xact != guard_xact_number())
+			return true;
+	}
+	return false;
 }
 
 /*

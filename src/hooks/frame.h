@@ -71,6 +71,7 @@ typedef struct GuardFrame
 	char	   *statement;		/* its text, NULL when not known */
 	char	   *question;		/* its name in the audit log, once it has one */
 	SubTransactionId subid;
+	uint64		xact;			/* the transaction in which it began */
 	bool		by_trigger;		/* opened by the event trigger: nobody will
 								 * close it but its successor */
 	bool		own;			/* it is its own transaction */
@@ -101,6 +102,12 @@ typedef struct GuardFrame
 extern GuardFrame *guard_frame_top(void);
 extern GuardFrame *guard_frame_push(CommandTag tag, bool by_trigger);
 extern void guard_frame_pop(GuardFrame *frame);
+
+/*
+ * Has one of the running statements committed already, as CONCURRENTLY does?  An
+ * error now would leave it half done, for ever: so nothing is refused.
+ */
+extern bool guard_frame_past_recall(void);
 
 /* the statement as the audit log names it; lives as long as the frame */
 extern GuardAsked guard_frame_asked(GuardFrame *frame);

@@ -16,9 +16,11 @@
 
 #include "miscadmin.h"
 
+#include "alerts/alerts.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "policy/report.h"
+#include "policy/sentence.h"
 #include "store/store.h"
 
 typedef enum GuardJobKind
@@ -134,14 +136,15 @@ try_job(void *job)
 }
 
 /*
- * In observe mode an error is swallowed, and there is no answer.
+ * In observe mode, and where nothing can be taken back, an error is swallowed, and
+ * there is no answer.
  */
 static void
 run(GuardJob *job)
 {
 	MemoryContext old = MemoryContextSwitchTo(job->frame->context);
 
-	if (guard_guc_mode == GUARD_MODE_OBSERVE)
+	if (guard_guc_mode == GUARD_MODE_OBSERVE || guard_frame_past_recall())
 	{
 		if (!guard_store_try("judge a drop", try_job, job))
 			memset(&job->out, 0, sizeof(job->out));
@@ -213,18 +216,46 @@ can_wait(const GuardFrame *frame)
 		(!frame->own || (frame->adds && frame->phase == GUARD_PHASE_BEFORE));
 }
 
+static void
+alert(List *judgements)
+{
+	foreach_ptr(const GuardJudgement, judgement, judgements)
+		(void) guard_alert_raise(GUARD_ALERT_LACKING,
+								 guard_sentence_name(judgement->shape),
+								 guard_sentence_verdict(judgement), NULL);
+}
+
 /*
- * In observe mode nothing is refused, and the drop itself will be written down.
+ * In observe mode nothing is refused, and the drop itself will be written down;
+ * nor where an error would leave half of an outer statement done.
  */
 static void
 refuse(GuardFrame *frame, List *judgements, const char *why)
 {
 	GuardAsked	asked = guard_frame_asked(frame);
+	bool		too_late = guard_frame_past_recall();
 
-	frame->refused = guard_guc_mode == GUARD_MODE_ENFORCE;
+	frame->refused = guard_guc_mode == GUARD_MODE_ENFORCE && !too_late;
 	if (frame->refused)
 		guard_audit_refused(judgements, &asked);
-	guard_report_refuse(judgements, GUARD_AT_STATEMENT, why);
+	guard_report_refuse(judgements, too_late ? GUARD_TOO_LATE : GUARD_AT_STATEMENT, why);
+	if (too_late && guard_guc_mode == GUARD_MODE_ENFORCE)
+		alert(judgements);
+}
+
+/*
+ * Was an index let go for what the transaction may yet take back?
+ */
+static bool
+asks_again(const GuardJudgement *judgement)
+{
+	foreach_ptr(const GuardVerdict, verdict, judgement->verdicts)
+	{
+		if (verdict->reason == GUARD_REASON_REPLACED ||
+			guard_check_asks_again(verdict))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -241,8 +272,7 @@ act_on_one(GuardFrame *frame, GuardJudgement *judgement, const char **why)
 	{
 		case GUARD_ALLOW:
 			guard_report_allowed(judgement);
-			if (judgement->verdict.reason == GUARD_REASON_REPLACED &&
-				!frame->concurrent)
+			if (!frame->concurrent && !guard_frame_past_recall() && asks_again(judgement))
 				guard_transaction_remember(frame, judgement);
 			return true;
 		case GUARD_DELAY:
@@ -254,7 +284,7 @@ act_on_one(GuardFrame *frame, GuardJudgement *judgement, const char **why)
 		case GUARD_BLOCK:
 			break;
 	}
-	if (can_wait(frame) && !guard_check_cannot_wait(judgement, &cannot))
+	if (!guard_frame_past_recall() && can_wait(frame) && !guard_check_cannot_wait(judgement, &cannot))
 	{
 		/* An ALTER TABLE that adds may have made up for it already. */
 		if (!frame->own)

@@ -19,7 +19,10 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_rewrite.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 
 #include "guc.h"
@@ -52,6 +55,26 @@ drop_relation(Oid relation, int dropflags)
 		guard_backstop_drops_table(relation);
 }
 
+/*
+ * The name, columns or parents of a relation may have changed, or what a view
+ * shows: COMMIT asks what its traffic leads to then.  Temporary ones bear no
+ * name, and what belongs to an index is no name that traffic addresses.
+ */
+static void
+note_touched(ObjectAccessType access, Oid classId, Oid objectId)
+{
+	if (guard_guc_mode == GUARD_MODE_OFF || IsBootstrapProcessingMode())
+		return;
+	if (classId == NamespaceRelationId && access == OAT_POST_ALTER)
+		guard_before_touch(GUARD_TOUCHED_SCHEMA, objectId);
+	else if (classId == RewriteRelationId && access == OAT_POST_CREATE)
+		guard_before_touch(GUARD_TOUCHED_RULE, objectId);
+	else if (classId == InheritsRelationId ||
+			 (classId == RelationRelationId && access != OAT_POST_CREATE &&
+			  guard_catalog_bears_name(objectId)))
+		guard_before_touch(GUARD_TOUCHED_RELATION, objectId);
+}
+
 static void
 object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 			  void *arg)
@@ -74,6 +97,8 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 			guard_capture_extension_goes();
 		guard_store_forget();
 	}
+	note_touched(access, classId, objectId);
+
 	/* ALTER SCHEMA ... RENAME alters none of its tables */
 	if (access == OAT_POST_ALTER && classId == NamespaceRelationId)
 		guard_backstop_alters(InvalidOid);

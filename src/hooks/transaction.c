@@ -32,6 +32,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "alerts/alerts.h"
+#include "compat/list.h"
+#include "evidence/bearers.h"
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture/departed.h"
@@ -108,7 +111,7 @@ guard_transaction_remember(GuardFrame *frame, GuardJudgement *judgement)
 void
 guard_transaction_go_first(void)
 {
-	if (unlikely(!guard_xact_list_empty(&remembered)))
+	if (unlikely(!guard_xact_list_empty(&remembered) || guard_before_any()))
 		guard_xact_go_first();
 }
 
@@ -206,9 +209,10 @@ made_up(Remembered *entry, char **why)
 		Heir		heir;
 
 		if (verdict->decision != GUARD_BLOCK &&
-			verdict->reason != GUARD_REASON_REPLACED)
+			verdict->reason != GUARD_REASON_REPLACED &&
+			!guard_check_asks_again(verdict))
 			continue;
-		if (!guard_check_made_up(verdict, &replacement))
+		if (!guard_check_made_up(entry->judgement, verdict, &replacement))
 		{
 			guard_check_sum_up(entry->judgement);
 			*why = guard_report_not_usable(&replacement);
@@ -225,6 +229,59 @@ made_up(Remembered *entry, char **why)
 }
 
 /*
+ * To refuse would keep the statements failing that the name has had none for.
+ */
+static void
+warn_of_taken(const GuardJudgement *judgement)
+{
+	StringInfoData facts;
+
+	initStringInfo(&facts);
+	guard_json_object(&facts, NULL);
+	guard_json_text(&facts, "definition", judgement->creation);
+	guard_json_end_object(&facts);
+	(void) guard_alert_raise(GUARD_ALERT_LACKING, judgement->bearer,
+							 guard_report_lacking(judgement), facts.data);
+}
+
+static void
+warn_of_names(void *arg)
+{
+	List	   *told = NIL;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach_oid(table, guard_bearers_concerned())
+		(void) guard_check_passed_on(table, &told);
+	foreach_ptr(const char, what, told)
+		guard_report_told(what);
+	foreach_oid(relation, guard_before_touched())
+	{
+		foreach_ptr(const GuardJudgement, judgement, guard_check_taken(relation))
+			warn_of_taken(judgement);
+	}
+	PopActiveSnapshot();
+}
+
+/*
+ * Names that lead to something else than before: what is missed there, beside
+ * what "missing" tells of already.
+ */
+static List *
+judge_names(List *missing)
+{
+	GuardAsked	asked = {.question = guard_audit_question(),
+	.command = GetCommandTagName(CMDTAG_COMMIT)};
+	List	   *missed = NIL;
+
+	foreach_oid(table, guard_bearers_concerned())
+		missed = list_concat(missed, guard_check_passed_on(table, NULL));
+	if (missed != NIL && guard_guc_mode == GUARD_MODE_ENFORCE)
+		guard_audit_refused(missed, &asked);
+	return list_concat(missing, missed);
+}
+
+/*
  * Is everything made up for?
  */
 static void
@@ -233,6 +290,7 @@ judge_transaction(void *arg)
 	List	   *missing = NIL;
 	char	   *why = NULL;
 	dlist_iter	iter;
+	MemoryContext before;
 
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -249,8 +307,12 @@ judge_transaction(void *arg)
 		}
 		MemoryContextSwitchTo(old);
 	}
+	before = MemoryContextSwitchTo(get_context());
+	missing = judge_names(missing);
+	MemoryContextSwitchTo(before);
 	if (missing != NIL)
-		guard_report_refuse(missing, GUARD_AT_COMMIT, why);
+		guard_report_refuse(missing, guard_frame_past_recall() ? GUARD_TOO_LATE :
+							GUARD_AT_COMMIT, why);
 	PopActiveSnapshot();
 }
 
@@ -299,9 +361,11 @@ static void
 before_commit(bool last)
 {
 	guard_statement_close_left_open(true);
-	if (guard_xact_list_empty(&remembered) || guard_guc_mode == GUARD_MODE_OFF ||
-		!guard_store_present())
+	if ((guard_xact_list_empty(&remembered) && !guard_before_any()) ||
+		guard_guc_mode == GUARD_MODE_OFF || !guard_store_present())
 		return;
+	if (!last && guard_before_any())
+		(void) guard_store_try("look at names that were taken", warn_of_names, NULL);
 	if (guard_guc_mode == GUARD_MODE_ENFORCE && last)
 		judge_transaction(NULL);
 	else if (guard_guc_mode == GUARD_MODE_OBSERVE && !last)
@@ -312,7 +376,8 @@ static void
 at_phase(GuardXactPhase phase)
 {
 	/* The usual transaction: nothing dropped, no DDL open. */
-	if (likely(transaction_context == NULL && guard_frame_top() == NULL))
+	if (likely(transaction_context == NULL && guard_frame_top() == NULL &&
+			   !guard_before_any()))
 		return;
 	switch (phase)
 	{

@@ -14,11 +14,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "evidence/bearers.h"
 #include "guc.h"
 #include "policy/check.h"
 #include "store/store.h"
@@ -199,21 +199,6 @@ guard_check_approval_taken(GuardJudgement *judgement, int32 id)
 /* ---- what a transaction leaves behind ---- */
 
 /*
- * The table that now bears the name that the index's table had.
- */
-static Oid
-table_now(const GuardShape *shape)
-{
-	Oid			nsp = get_namespace_oid(shape->schema, true);
-	Oid			table = OidIsValid(nsp) ?
-		get_relname_relid(shape->table_name, nsp) : InvalidOid;
-	char		relkind = OidIsValid(table) ? get_rel_relkind(table) : '\0';
-
-	return relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
-		relkind == RELKIND_PARTITIONED_TABLE ? table : InvalidOid;
-}
-
-/*
  * Does a table that is published for UPDATE or DELETE have an identity again?
  */
 static bool
@@ -243,56 +228,91 @@ has_identity(Oid table)
 }
 
 /*
- * Look for a replacement on the table itself, and on the one that now bears its
- * name.  What was there, and is too dear by shadow plans, is none.
+ * Look for a replacement wherever the names lead to.  What was there, and is too
+ * dear by shadow plans, is none.  False: one of the bearers lacks it.
  */
-static void
-find_replacement(const GuardVerdict *verdict, Oid table, Oid successor,
-				 GuardReplacement *replacement)
+static bool
+find_replacement(GuardJudgement *judgement, const GuardVerdict *verdict,
+				 List *answers, GuardReplacement *replacement)
 {
 	const GuardEvidence *evidence = verdict->evidence;
 	GuardFellows *none = verdict->contradicted ?
 		guard_fellows_make(list_make1_oid(evidence->replacement.index)) : NULL;
 
-	if (OidIsValid(table))
-		guard_predecessors_find_replacement(evidence, table, none,
-											verdict->needs_unique, replacement);
-	if (OidIsValid(successor) && successor != table &&
-		!guard_verdict_is_served(verdict, replacement))
-		guard_predecessors_find_replacement(evidence, successor, NULL,
-											verdict->needs_unique, replacement);
+	foreach_ptr(const GuardAnswer, answer, answers)
+	{
+		GuardShape *lacking;
+
+		if (guard_predecessors_find_replacement(evidence, answer, none,
+												verdict->needs_unique, replacement,
+												&lacking) &&
+			guard_verdict_is_served(verdict, replacement))
+			continue;
+		judgement->bearer = guard_catalog_name(answer->view);
+		judgement->creation = lacking != NULL ? guard_shape_creation(lacking) : NULL;
+		return false;
+	}
+	return answers != NIL;
+}
+
+/*
+ * The use of a name passes on with the name: what this transaction has moved out
+ * of the way, and maybe back, is not ended by that.  Who reads a table reads the
+ * one that bears its name, if any.
+ */
+static void
+pass_on(const GuardEvidence *evidence, bool borne)
+{
+	foreach_ptr(GuardFact, fact, evidence->facts)
+	{
+		if (fact->of_table && borne)
+			fact->moved_away = true;
+		else if (fact->moved_now)
+			fact->moved_away = false;
+	}
+}
+
+static bool
+is_small(Oid table)
+{
+	return guard_evidence_blocks_now(table) <= GUARD_HARMLESS_BLOCKS;
 }
 
 /*
  * What is there now that could make up for it, where anybody asks.
  */
 static GuardLeft
-read_left(const GuardVerdict *verdict)
+read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 {
 	const GuardEvidence *evidence = verdict->evidence;
-	Oid			table = guard_catalog_exists(evidence->shape->table) ?
-		evidence->shape->table : InvalidOid;
-	Oid			successor = table_now(evidence->shape);
+	Oid			table = evidence->shape->table;
 	Oid			parent = evidence->roles.partition_parent;
+	GuardBearers *bearers = guard_bearers_find(table);
+	List	   *answers = bearers->answers;
 	GuardLeft	left = {0};
 
-	left.table = OidIsValid(table) || OidIsValid(successor);
 	left.parent = !OidIsValid(parent) || guard_catalog_exists(parent);
+	left.ended = bearers->left && answers == NIL;
+	if (left.ended && verdict->decision == GUARD_BLOCK && guard_catalog_exists(table))
+		answers = list_make1(guard_bearers_itself(table));
+	left.table = answers != NIL;
+	if (!left.ended)
+		pass_on(evidence, left.table);
 	if (!left.table)
 		return left;
 	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
 	{
-		left.identity = has_identity(OidIsValid(table) ? table : successor);
+		left.identity = has_identity(((GuardAnswer *) linitial(answers))->table);
 		return left;
 	}
-	find_replacement(verdict, table, successor, &left.replacement);
-	if (guard_verdict_is_served(verdict, &left.replacement))
+	if (find_replacement(judgement, verdict, answers, &left.replacement))
 		return left;
 	left.key_gone = guard_causes_refresh(evidence);
-	left.small = evidence->refilled &&
-		guard_evidence_blocks_now(table) <= GUARD_HARMLESS_BLOCKS;
+	left.replacement.match = left.replacement.usable ? GUARD_MATCH_NONE :
+		left.replacement.match;
+	left.small = evidence->refilled && is_small(table);
 	if (verdict->reason == GUARD_REASON_REPLACED &&
-		evidence->replacement.match == GUARD_MATCH_PLAN)
+		evidence->replacement.match == GUARD_MATCH_PLAN && !bearers->changed)
 		(void) guard_replacement_by_plan(evidence->shape,
 										 evidence->replacement.index,
 										 &left.replacement);
@@ -300,13 +320,232 @@ read_left(const GuardVerdict *verdict)
 }
 
 bool
-guard_check_made_up(GuardVerdict *verdict, GuardReplacement *replacement)
+guard_check_made_up(GuardJudgement *judgement, GuardVerdict *verdict,
+					GuardReplacement *replacement)
 {
 	GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
-	GuardLeft	left = read_left(verdict);
+	GuardLeft	left = read_left(judgement, verdict);
 
 	*replacement = left.replacement;
 	return guard_verdict_made_up(verdict, &left, &policy);
+}
+
+bool
+guard_check_asks_again(const GuardVerdict *verdict)
+{
+	GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
+
+	return guard_verdict_asks_again(verdict, &policy);
+}
+
+/* ---- names that lead to something else ---- */
+
+/*
+ * Is the index served wherever the names lead to, by structure alone?
+ */
+static bool
+is_served_everywhere(const GuardShape *shape, List *answers)
+{
+	GuardEvidence evidence = {.shape = unconstify(GuardShape *, shape),
+	.asked.passes_on = true};
+	GuardReplacement replacement;
+	GuardShape *lacking;
+
+	foreach_ptr(const GuardAnswer, answer, answers)
+	{
+		if (!guard_predecessors_find_replacement(&evidence, answer, NULL, true,
+												 &replacement, &lacking))
+			return false;
+	}
+	return answers != NIL;
+}
+
+/*
+ * Does a table of few rows pass its name on to one of few rows?  Not where what
+ * is asked for is the traffic of yet another table that had the name.
+ */
+static bool
+stays_small(const GuardEvidence *evidence, List *answers)
+{
+	if (!evidence->heap_known || evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)
+		return false;
+	foreach_ptr(const GuardFact, fact, evidence->facts)
+	{
+		if (fact->seen == GUARD_SEEN_USED && guard_evidence_of_another(evidence, fact))
+			return false;
+	}
+	foreach_ptr(const GuardAnswer, answer, answers)
+	{
+		if (!is_small(answer->table))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Said once, where a missing index would be told of.
+ */
+static void
+tell(List **told, const GuardJudgement *judgement, const char *what)
+{
+	if (told != NULL)
+		*told = lappend(*told, psprintf("index %s is in use, and %s",
+										guard_catalog_name(judgement->target->index),
+										what));
+}
+
+/*
+ * One index of such a table: is it missed?
+ */
+static bool
+is_missed(GuardJudgement *judgement, const GuardBearers *bearers, List **told)
+{
+	bool		missed = false;
+
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
+	{
+		GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
+		GuardReplacement replacement;
+
+		pass_on(verdict->evidence, true);
+		*verdict = guard_verdict_decide(verdict->evidence, &verdict->asked, &policy);
+		if (verdict->decision != GUARD_BLOCK ||
+			stays_small(verdict->evidence, bearers->answers) ||
+			(bearers->not_borne && verdict->use == NULL))
+			verdict->decision = GUARD_ALLOW;
+		else if (bearers->unknown != NULL)
+			tell(told, judgement, psprintf("guard cannot tell what view %s needs instead",
+										   bearers->unknown));
+		else if (bearers->not_borne)
+			tell(told, judgement, psprintf("nothing is called %s any more: its statements fail",
+										   bearers->name));
+		else if (!find_replacement(judgement, verdict, bearers->answers, &replacement))
+		{
+			missed |= judgement->creation != NULL;
+			if (judgement->creation == NULL && verdict->use != NULL)
+				tell(told, judgement, psprintf("what is called %s has no such column: its statements fail",
+											   judgement->bearer));
+		}
+	}
+	guard_check_sum_up(judgement);
+	return missed;
+}
+
+/*
+ * The verdict on an index that stays, while its table's name leads to something
+ * else, or, with "former", one that it had; NULL: no statement asks these bearers
+ * for it.
+ */
+static GuardJudgement *
+judge_staying(Oid index, List *answers, bool former)
+{
+	GuardShape *shape = guard_shape_read(index);
+	GuardTarget *target;
+
+	if (shape == NULL || !shape->valid || is_served_everywhere(shape, answers))
+		return NULL;
+	target = guard_targets_make(index, GUARD_ROUTE_INDEX, NULL);
+	if (target == NULL)
+		return NULL;
+	target->stays = true;
+	target->former = former;
+	return guard_check_alone(target, guard_server_read());
+}
+
+List *
+guard_check_passed_on(Oid table, List **told)
+{
+	GuardBearers *bearers = guard_bearers_find(table);
+	List	   *missed = NIL;
+
+	if (!bearers->changed || (bearers->left && bearers->answers == NIL) ||
+		(bearers->not_borne && told == NULL))
+		return NIL;
+	foreach_oid(index, guard_catalog_indexes(table))
+	{
+		GuardJudgement *judgement = judge_staying(index, bearers->not_borne ? NIL :
+												  bearers->answers, false);
+
+		if (judgement != NULL && is_missed(judgement, bearers, told))
+			missed = lappend(missed, judgement);
+	}
+	return missed;
+}
+
+/*
+ * Is what traffic asked of such an index lacking there?
+ */
+static bool
+lacks(GuardJudgement *judgement, List *answers)
+{
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
+	{
+		GuardReplacement replacement;
+
+		if (verdict->decision == GUARD_BLOCK &&
+			!find_replacement(judgement, verdict, answers, &replacement) &&
+			judgement->creation != NULL)
+			return true;
+	}
+	return false;
+}
+
+List *
+guard_check_taken(Oid relation)
+{
+	List	   *missed = NIL;
+
+	foreach_ptr(const GuardAnswer, answer, guard_bearers_of_taken(relation))
+	{
+		foreach_oid(index, guard_catalog_indexes(answer->of))
+		{
+			List	   *answers = list_make1(unconstify(GuardAnswer *, answer));
+			GuardJudgement *judgement = judge_staying(index, answers, true);
+
+			if (judgement != NULL && lacks(judgement, answers))
+				missed = lappend(missed, judgement);
+		}
+	}
+	return missed;
+}
+
+/*
+ * New columns are called after those whose names they will take: id_new, new_id,
+ * id_convert_to_bigint.
+ */
+static bool
+called_alike(const GuardShape *a, const GuardShape *b)
+{
+	for (int i = 0; i < Min(a->nkeys, b->nkeys); i++)
+	{
+		const char *x = a->keys[i].column;
+		const char *y = b->keys[i].column;
+
+		if (x == NULL || y == NULL || (strstr(x, y) == NULL && strstr(y, x) == NULL))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Is there an index already, not used itself, that would serve if columns took
+ * other names?  Then nothing need be built.
+ */
+static bool
+is_prepared(const GuardVerdict *verdict)
+{
+	const GuardShape *gone = verdict->evidence->shape;
+
+	foreach_oid(index, guard_catalog_indexes(gone->table))
+	{
+		GuardShape *other = index != gone->index && !guard_evidence_seems_used(index) ?
+			guard_shape_read(index) : NULL;
+
+		if (other != NULL && other->valid && called_alike(gone, other) &&
+			guard_shape_would_serve(gone, other, verdict->needs_unique))
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -314,6 +553,8 @@ guard_check_cannot_wait(const GuardJudgement *judgement, const char **why)
 {
 	GuardPolicy policy = guard_check_policy(judgement->verdict.evidence->as_of);
 
+	if (judgement->verdict.wait && is_prepared(&judgement->verdict))
+		return false;
 	return guard_verdict_cannot_wait(&judgement->verdict, judgement->rate,
 									 &policy, why);
 }

@@ -32,6 +32,11 @@ typedef struct GuardJudgement
 	Oid			keep_instead;	/* see guard_check_drop_list() */
 	Oid			serves_for;		/* refused only since it serves in place of
 								 * this one, by the same function */
+	char	   *bearer;			/* what would have to have such an index,
+								 * since it bears the name; NULL: the index
+								 * goes */
+	char	   *creation;		/* CREATE INDEX that ends that; NULL: not
+								 * known */
 } GuardJudgement;
 
 /* What the settings say now. */
@@ -95,8 +100,25 @@ extern void guard_check_approval_taken(GuardJudgement *judgement, int32 id);
  * went afterwards, or because it was let go for the sake of a replacement and
  * could have gone without.  Otherwise the verdict says why it is missed.
  */
-extern bool guard_check_made_up(GuardVerdict *verdict,
+extern bool guard_check_made_up(GuardJudgement *judgement, GuardVerdict *verdict,
 								GuardReplacement *replacement);
+
+/* Is that to be asked of this verdict, although it let the index go? */
+extern bool guard_check_asks_again(const GuardVerdict *verdict);
+
+/*
+ * Indexes that are there, of a table whose name or columns lead to something
+ * else now: which of them are missed there?  A list of GuardJudgement *.  "told"
+ * receives what there is to say of those that nobody can look for any more, or of
+ * whose place nothing can be told; NULL: that is not asked.
+ */
+extern List *guard_check_passed_on(Oid table, List **told);
+
+/*
+ * A relation has taken a name that was nobody's: which indexes of a table that
+ * bore it, and whose traffic counts, does it lack?
+ */
+extern List *guard_check_taken(Oid relation);
 
 /* Sum up again, after verdicts of members have changed. */
 extern void guard_check_sum_up(GuardJudgement *judgement);

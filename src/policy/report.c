@@ -57,7 +57,11 @@ primary_message(List *judgements)
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	if (first->verdict.asked.whole_table)
+	if (first->bearer != NULL && first->target->stays)
+		appendStringInfo(&buf, "cannot leave %s without an index like \"%s\": %s",
+						 first->bearer, guard_sentence_name(first->shape),
+						 guard_text_valid(guard_sentence_refusal(first)));
+	else if (first->verdict.asked.whole_table)
 		appendStringInfo(&buf, "cannot drop %s \"%s\" with index \"%s\": %s",
 						 evidence->roles.is_matview ? "materialized view" :
 						 evidence->roles.is_partition && !first->verdict.asked.parent_goes ?
@@ -209,6 +213,9 @@ hint_message(const GuardJudgement *judgement)
 	}
 	if (!evidence->asker_may_see)
 		return ask_owner(evidence);
+	if (judgement->target->stays && judgement->creation != NULL)
+		return psprintf("It passes with this before it: %s; %s", judgement->creation,
+						where_to_look(name));
 	return psprintf("%s %s",
 					judgement->verdict.asked.whole_table ?
 					"Deploy the code that no longer needs the table first." :
@@ -304,6 +311,8 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 	const char *hint = psprintf("%s %s", hint_message(first),
 								approval_hint(judgements));
 	const char *reason = guard_verdict_reason_name(first->verdict.reason);
+	const char *otherwise = occasion == GUARD_TOO_LATE ?
+		"the statement that drops it cannot be taken back" : "guard.mode is observe";
 
 	primary = guard_text_valid(primary);
 	hint = guard_text_valid(hint);
@@ -312,7 +321,7 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 											 DETAILED_FOR_CLIENT));
 	log = log_detail(judgements, detail_message(judgements, occasion, why, -1));
 
-	if (guard_guc_mode == GUARD_MODE_ENFORCE)
+	if (guard_guc_mode == GUARD_MODE_ENFORCE && occasion != GUARD_TOO_LATE)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg_internal("%s", primary),
@@ -322,13 +331,32 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 
 	ereport(WARNING,
 			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("guard.mode is observe, otherwise: %s", primary),
+			 errmsg("%s, otherwise: %s", otherwise, primary),
 			 errdetail_internal("%s", detail),
 			 errhint("%s", hint), errhidecontext(true)));
 	ereport(LOG_SERVER_ONLY,
-			(errmsg("guard.mode is observe, otherwise: %s", primary),
+			(errmsg("%s, otherwise: %s", otherwise, primary),
 			 errdetail_internal("%s\nReason: %s.", log, reason),
 			 errhint("%s", hint), errhidestmt(true), errhidecontext(true)));
+}
+
+void
+guard_report_told(const char *what)
+{
+	ereport(NOTICE, (errmsg_internal("%s", what)));
+}
+
+char *
+guard_report_lacking(const GuardJudgement *judgement)
+{
+	char	   *what = psprintf("%s has no index like \"%s\": %s", judgement->bearer,
+								guard_sentence_name(judgement->shape),
+								client_sentence(judgement));
+
+	ereport(WARNING,
+			(errmsg_internal("%s", what),
+			 errhint("%s;", judgement->creation), errhidecontext(true)));
+	return what;
 }
 
 char *

@@ -16,7 +16,9 @@
 typedef enum GuardOccasion
 {
 	GUARD_AT_STATEMENT,
-	GUARD_AT_COMMIT				/* the transaction left no replacement */
+	GUARD_AT_COMMIT,			/* the transaction left no replacement */
+	GUARD_TOO_LATE				/* nothing can be taken back any more: said,
+								 * not refused */
 } GuardOccasion;
 
 /*
@@ -30,6 +32,15 @@ extern void guard_report_refuse(List *judgements, GuardOccasion occasion,
 
 /* At COMMIT a replacement is there, but not usable yet: say so. */
 extern char *guard_report_not_usable(const GuardReplacement *replacement);
+
+/* A name leads to nothing, or to what guard cannot judge: that is said. */
+extern void guard_report_told(const char *what);
+
+/*
+ * A name that was free was taken by what lacks such an index: a WARNING; returns
+ * what it says.
+ */
+extern char *guard_report_lacking(const GuardJudgement *judgement);
 
 /* What to do about a refusal, most useful first, in the current context. */
 extern char *guard_report_hint(const GuardJudgement *judgement);

@@ -140,7 +140,7 @@ hot_clause(const GuardJudgement *judgement, bool guard_speaks)
 
 	/* The successor of a table that was swapped out lacks this index. */
 	if (evidence->move.moved && evidence->move.heir_table != NULL &&
-		!evidence->move.served)
+		!evidence->move.served && !verdict->asked.passes_on)
 		clause = psprintf("%s, and table \"%s\", which bears its old name now, has no index like it",
 						  clause, evidence->move.heir_table);
 	return clause;
@@ -250,6 +250,8 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 		case GUARD_REASON_HOT:
 			return hot_clause(judgement, false);
 		case GUARD_REASON_STOPPED:
+			if (verdict->use->by_column)
+				return pstrdup("its use passed to another index with its column's name");
 			if (verdict->use->moved_away)
 				return pstrdup(evidence->move.detached ?
 							   "its use ended when its table was detached" :

@@ -466,7 +466,7 @@ static GuardVerdict
 decide_hot(GuardReason reason, const GuardEvidence *evidence,
 		   const GuardCase *asked, const GuardPolicy *policy)
 {
-	bool		delay = policy->hot_action == GUARD_HOT_DELAY;
+	bool		delay = policy->hot_action == GUARD_HOT_DELAY && !asked->passes_on;
 	GuardVerdict verdict = make(delay && asked->no_delay == NULL ?
 								GUARD_DELAY : GUARD_BLOCK, reason, evidence,
 								asked);
@@ -530,7 +530,7 @@ static bool
 decide_by_role(const GuardEvidence *evidence, const GuardCase *asked,
 			   const GuardPolicy *policy, GuardVerdict *verdict)
 {
-	GuardMatch	match = asked->unreplaced ? GUARD_MATCH_NONE :
+	GuardMatch	match = asked->unreplaced || asked->passes_on ? GUARD_MATCH_NONE :
 		evidence->replacement.match;
 	bool		partition = partition_leaves(evidence, asked, policy);
 	bool		usable = match > GUARD_MATCH_PLAN && evidence->replacement.usable &&
@@ -541,14 +541,15 @@ decide_by_role(const GuardEvidence *evidence, const GuardCase *asked,
 	bool		arbiter = arbitrates(evidence, asked, policy);
 	const GuardDependency *dependency = find_dependency(evidence);
 
-	if (evidence->protection.found &&
+	if (evidence->protection.found && !asked->passes_on &&
 		!(partition && evidence->protection.inherited))
 		*verdict = make(GUARD_BLOCK, GUARD_REASON_PROTECTED, evidence, asked);
 	else if (!evidence->shape->valid)
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_INVALID, evidence, asked);
 	else if (partition && (dependency == NULL || dependency->inherited))
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_PARTITION, evidence, asked);
-	else if (!asked->whole_table && evidence->roles.replica_identity &&
+	else if (!asked->whole_table && !asked->passes_on &&
+			 evidence->roles.replica_identity &&
 			 evidence->roles.published_for_update_or_delete)
 		*verdict = make(GUARD_BLOCK, GUARD_REASON_REPLICA_IDENTITY, evidence,
 						asked);
@@ -641,7 +642,8 @@ decide(const GuardEvidence *evidence, const GuardCase *asked,
 	}
 	if (decide_by_role(evidence, asked, policy, &verdict))
 		return verdict;
-	if (evidence->heap_known && evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS)
+	if (!asked->passes_on && evidence->heap_known &&
+		evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS)
 		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence, asked);
 	if (!guard_evidence_enforces_unnamed(evidence, asked) &&
 		plans_answer(evidence, asked, policy))
@@ -781,6 +783,28 @@ guard_verdict_is_served(const GuardVerdict *verdict,
 }
 
 /*
+ * What was let go for what the transaction may undo.
+ */
+bool
+guard_verdict_asks_again(const GuardVerdict *verdict, const GuardPolicy *policy)
+{
+	if (verdict->decision != GUARD_ALLOW)
+		return false;
+	foreach_ptr(const GuardFact, fact, verdict->evidence->facts)
+	{
+		if (fact->seen != GUARD_SEEN_USED || fact->of_table)
+			continue;
+		if (fact->moved_now ||
+			(guard_verdict_use_counts(fact, policy) &&
+			 (verdict->reason == GUARD_REASON_PARTITION ||
+			  (verdict->reason == GUARD_REASON_HARMLESS &&
+			   guard_evidence_of_another(verdict->evidence, fact)))))
+			return true;
+	}
+	return false;
+}
+
+/*
  * Where the table went, at once or afterwards, the question is whether anybody
  * needs the table, and use of this index is use of it.  Where what the index
  * leaned on is gone as well, whether it would have been let go alone.
@@ -790,11 +814,15 @@ guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
 					  const GuardPolicy *policy)
 {
 	const GuardEvidence *evidence = verdict->evidence;
+	bool		again = guard_verdict_asks_again(verdict, policy);
 	bool		leant = verdict->reason == GUARD_REASON_REPLACED;
 	GuardCase	asked = verdict->asked;
+	GuardVerdict decided;
 
 	if (asked.no_delay == NULL)
 		asked.no_delay = "it has been dropped already";
+	if (left->ended && again)
+		return true;
 	if (!left->table)
 	{
 		asked.whole_table = true;
@@ -805,11 +833,19 @@ guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
 	else if (guard_verdict_is_served(verdict, &left->replacement) ||
 			 (evidence->refilled && reasons[verdict->reason].by_use && left->small))
 		return true;
+	else if (again || asked.whole_table)
+	{
+		asked.whole_table = false;
+		asked.passes_on = true;
+	}
 	else if (leant)
 		asked.unreplaced = true;
 	else if (!left->key_gone)
 		return false;
 
-	*verdict = guard_verdict_decide(evidence, &asked, policy);
-	return verdict->decision == GUARD_ALLOW;
+	decided = guard_verdict_decide(evidence, &asked, policy);
+	if (decided.decision == GUARD_ALLOW || verdict->decision != GUARD_BLOCK ||
+		!left->table)
+		*verdict = decided;
+	return decided.decision == GUARD_ALLOW;
 }

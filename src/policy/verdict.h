@@ -91,6 +91,7 @@ typedef struct GuardLeft
 								 * that name */
 	bool		parent;			/* and so is what it was a partition of, if
 								 * anything */
+	bool		ended;			/* it was a partition or child, and left */
 	bool		identity;		/* UPDATE and DELETE of it can be published */
 	bool		small;			/* it is as small as harmless is */
 	bool		key_gone;		/* so is a foreign key whose checks were use */
@@ -137,6 +138,14 @@ extern bool guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate,
  */
 extern bool guard_verdict_is_served(const GuardVerdict *verdict,
 									const GuardReplacement *replacement);
+
+/*
+ * Was it let go for what the transaction may yet undo: since its table was moved
+ * out of the way, is small although its name had more traffic, or is a
+ * partition?  Then the end of the transaction asks again.
+ */
+extern bool guard_verdict_asks_again(const GuardVerdict *verdict,
+									 const GuardPolicy *policy);
 
 /*
  * A transaction ends that has dropped the index: may it?  Otherwise the verdict

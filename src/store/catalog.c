@@ -49,6 +49,26 @@ guard_catalog_is_index(Oid relation)
 }
 
 /*
+ * Is it something that statements address by name, and that lasts?
+ */
+bool
+guard_catalog_bears_name(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Form_pg_class form;
+	bool		bears;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	bears = form->relpersistence != RELPERSISTENCE_TEMP &&
+		(form->relkind == RELKIND_RELATION || form->relkind == RELKIND_MATVIEW ||
+		 form->relkind == RELKIND_PARTITIONED_TABLE || form->relkind == RELKIND_VIEW);
+	ReleaseSysCache(tuple);
+	return bears;
+}
+
+/*
  * The table of an index; InvalidOid when it is none, or not there.
  */
 Oid
@@ -148,10 +168,59 @@ guard_catalog_children(Oid parent)
 Oid
 guard_catalog_parent(Oid table)
 {
-	List	   *parents = scan_catalog(InheritsRelationId, InheritsRelidSeqnoIndexId,
-									   Anum_pg_inherits_inhrelid, table, take_parent);
+	List	   *parents = guard_catalog_parents(table);
 
 	return parents == NIL ? InvalidOid : linitial_oid(parents);
+}
+
+/*
+ * The same, all of them in their order.
+ */
+List *
+guard_catalog_parents(Oid table)
+{
+	return scan_catalog(InheritsRelationId, InheritsRelidSeqnoIndexId,
+						Anum_pg_inherits_inhrelid, table, take_parent);
+}
+
+/*
+ * The bounds of a partition; NULL: it is none.
+ */
+char *
+guard_catalog_bound(Oid partition)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(partition));
+	Datum		bound;
+	bool		isnull;
+	char	   *tree;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	bound = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relpartbound, &isnull);
+	tree = isnull ? NULL : TextDatumGetCString(bound);
+	ReleaseSysCache(tuple);
+	return tree;
+}
+
+/*
+ * The names of a table's columns.
+ */
+char	  **
+guard_catalog_columns(Oid table, int *ncolumns)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	char	  **names;
+
+	*ncolumns = 0;
+	if (HeapTupleIsValid(tuple))
+	{
+		*ncolumns = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+		ReleaseSysCache(tuple);
+	}
+	names = palloc0(sizeof(char *) * (*ncolumns + 1));
+	for (int i = 0; i < *ncolumns; i++)
+		names[i] = get_attname(table, i + 1, true);
+	return names;
 }
 
 /*

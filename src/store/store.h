@@ -660,6 +660,9 @@ extern bool guard_catalog_exists(Oid relation);
 /* Is it an index, partitioned ones included? */
 extern bool guard_catalog_is_index(Oid relation);
 
+/* Is it something that statements address by name, and that lasts? */
+extern bool guard_catalog_bears_name(Oid relation);
+
 /* The table of an index; InvalidOid when it is none, or not there. */
 extern Oid	guard_catalog_table(Oid index);
 
@@ -683,6 +686,13 @@ extern List *guard_catalog_children(Oid parent);
  * InvalidOid: nothing.
  */
 extern Oid	guard_catalog_parent(Oid table);
+
+/* All that it is attached to directly; and the bounds of a partition, as a tree. */
+extern List *guard_catalog_parents(Oid table);
+extern char *guard_catalog_bound(Oid partition);
+
+/* The names of its columns: that of number n at n - 1, NULL for none. */
+extern char **guard_catalog_columns(Oid table, int *ncolumns);
 
 /*
  * A relation and all that it is a partition of, itself first and the topmost
@@ -749,6 +759,9 @@ extern void guard_xact_commit_arrives(void);
  */
 extern void guard_xact_go_first(void);
 
+/* How many transactions this session has ended: a number for the current one. */
+extern uint64 guard_xact_number(void);
+
 /*
  * May guard start an internal subtransaction now?  Nowhere else is this
  * decided.
@@ -786,6 +799,65 @@ extern void guard_xact_list_add(GuardXactList *list, GuardXactItem *item);
 
 /* Take off all items, whose memory may be gone already. */
 extern void guard_xact_list_clear(GuardXactList *list);
+
+/* ----------------------------------------------------------------
+ *		The catalogs as they were before this transaction
+ *
+ *	touched		this transaction may have changed the name, the columns or the
+ *				parents of a relation, or made or dropped it
+ *	before		as this transaction found it
+ *
+ * What others have committed meanwhile is seen.  Results live in the current
+ * memory context; what was not there before is an answer, never an error.
+ * ----------------------------------------------------------------
+ */
+
+typedef enum GuardTouched
+{
+	GUARD_TOUCHED_RELATION,
+	GUARD_TOUCHED_SCHEMA,		/* and so all that is in it */
+	GUARD_TOUCHED_RULE			/* and so, maybe, a view */
+} GuardTouched;
+
+/* Register with the end of transactions; called once, from _PG_init. */
+extern void guard_before_init(void);
+
+/* This transaction touches an object. */
+extern void guard_before_touch(GuardTouched kind, Oid object);
+
+/* Has it touched any; has it, maybe, touched this relation? */
+extern bool guard_before_any(void);
+extern bool guard_before_is_touched(Oid relation);
+
+/* What it has touched, gone ones included: OIDs of relations. */
+extern List *guard_before_touched(void);
+
+/* A relation as it was. */
+typedef struct GuardBefore
+{
+	Oid			relation;
+	char		kind;			/* relkind */
+	char	   *schema;
+	char	   *name;
+	bool		partition;
+	char	   *bound;			/* of a partition, as a node tree */
+} GuardBefore;
+
+/* NULL: it was not there. */
+extern GuardBefore *guard_before_relation(Oid relation);
+
+/* What bore that name; InvalidOid: nothing did. */
+extern Oid	guard_before_named(const char *schema, const char *name);
+
+/* The names of its columns: that of number n at n - 1, NULL for none. */
+extern char **guard_before_columns(Oid relation, int *ncolumns);
+
+/* What was attached to it, and what it was attached to. */
+extern List *guard_before_children(Oid relation);
+extern List *guard_before_parents(Oid relation);
+
+/* What a view showed, or shows now; NULL: it was none. */
+extern Query *guard_before_view(Oid view, bool now);
 
 /* ----------------------------------------------------------------
  *		Strings that are cut, and strings that come from elsewhere.

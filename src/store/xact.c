@@ -69,6 +69,7 @@ static GuardXactList *lists = NULL;
  * called; its block has got the word to end, or may have; callbacks are being
  * called, or have been; so have those of the phase "last".
  */
+static uint64 number = 0;
 static bool told_ending = false;
 static bool ended_block = false;
 static bool committing = false;
@@ -152,6 +153,12 @@ guard_xact_commit_arrives(void)
 	ended_block = true;
 }
 
+uint64
+guard_xact_number(void)
+{
+	return number;
+}
+
 bool
 guard_xact_may_begin(void)
 {
@@ -192,6 +199,7 @@ static void
 over(GuardXactPhase phase)
 {
 	told_ending = ended_block = committing = told_last = false;
+	number++;
 	tell(phase);
 }
 

@@ -29,8 +29,10 @@
 #include "access/transam.h"
 #include "access/twophase.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -224,10 +226,9 @@ consider(GuardReplacement *result, int *nkeys, const GuardShape *shape,
 	}
 }
 
-void
-guard_replacement_find(const GuardShape *gone, Oid table,
-					   GuardFellows *fellows, bool need_unique,
-					   GuardReplacement *result)
+static void
+find_on(const GuardShape *gone, Oid table, GuardFellows *fellows, bool need_unique,
+		GuardReplacement *result)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "guard candidates",
@@ -260,6 +261,37 @@ guard_replacement_find(const GuardShape *gone, Oid table,
 		result->name = pstrdup(result->name);
 	}
 	MemoryContextDelete(context);
+}
+
+/*
+ * On a partitioned table it may as well be one of each leaf.
+ */
+void
+guard_replacement_find(const GuardShape *gone, Oid table,
+					   GuardFellows *fellows, bool need_unique,
+					   GuardReplacement *result)
+{
+	List	   *children;
+
+	find_on(gone, table, fellows, need_unique, result);
+	if ((result->match != GUARD_MATCH_NONE && result->usable) ||
+		get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE)
+		return;
+	children = guard_catalog_children(table);
+	foreach_oid(child, children)
+	{
+		GuardAnswer answer = {.table = child, .view = child, .of = table,
+		.written = guard_catalog_columns(table, &answer.nwritten)};
+		GuardShape *there;
+
+		memset(result, 0, sizeof(*result));
+		if (guard_shape_translate(gone, &answer, &there) != GUARD_TRANSLATED)
+			return;
+		guard_replacement_find(there, child, fellows, need_unique, result);
+		if (result->match == GUARD_MATCH_NONE || !result->usable)
+			return;
+		result->match = GUARD_MATCH_SERVES;
+	}
 }
 
 bool

@@ -327,6 +327,8 @@ read_columns(GuardShape *shape, HeapTuple tuple)
 		if (column == NULL)
 			return false;
 		shape->included = lappend(shape->included, column);
+		shape->included_columns = lappend_int(shape->included_columns,
+											  form->indkey.values[i]);
 	}
 
 	return true;
@@ -491,6 +493,7 @@ guard_shape_copy(const GuardShape *shape)
 	copy->predicate = copyObject(shape->predicate);
 
 	copy->included = NIL;
+	copy->included_columns = list_copy(shape->included_columns);
 	foreach(lc, shape->included)
 		copy->included = lappend(copy->included, pstrdup(lfirst(lc)));
 

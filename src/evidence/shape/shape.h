@@ -72,6 +72,7 @@ typedef struct GuardShape
 	int			nkeys;
 	GuardShapeKey *keys;
 	List	   *included;		/* names (char *) of INCLUDE columns */
+	List	   *included_columns;	/* and their numbers; NIL where it is gone */
 	List	   *predicate;		/* implicit-AND list of Nodes; NIL when none */
 	char	   *predicate_text; /* deparsed as expression_text; NULL when none
 								 * or not readable */
@@ -136,6 +137,51 @@ extern GuardMatch guard_shape_match(const GuardShape *gone,
  */
 extern bool guard_shape_enforces(const GuardShape *gone,
 								 const GuardShape *other);
+
+/*
+ * What answers for the columns of a table: those of "table", or of a view of it.
+ */
+typedef struct GuardAnswer
+{
+	Oid			table;			/* whose indexes are asked */
+	Oid			view;			/* what bears the name; "table" itself where
+								 * it is no view */
+	AttrNumber *shown;			/* of a view: the column of "table" that each
+								 * of its own is, 0: none */
+	int			nshown;
+	Oid			of;				/* the table whose uses are asked about;
+								 * InvalidOid: shapes are asked for as they
+								 * are, by the names that they have; */
+	char	  **written;		/* its columns as traffic writes them: number
+								 * n at n - 1, NULL: not at all */
+	int			nwritten;
+} GuardAnswer;
+
+/* What became of a shape. */
+typedef enum GuardTranslated
+{
+	GUARD_TRANSLATED,
+	GUARD_TRANSLATED_NOT_BORNE, /* a column's name is nobody's any more: its
+								 * statements fail */
+	GUARD_TRANSLATED_UNKNOWN	/* a view computes it */
+} GuardTranslated;
+
+/*
+ * The shape that an index must serve to answer for "shape", by names: its
+ * columns are those that bear now the names which traffic wrote.
+ */
+extern GuardTranslated guard_shape_translate(const GuardShape *shape,
+											 const GuardAnswer *answer,
+											 GuardShape **result);
+
+/*
+ * Would "other" serve in place of "gone", if columns were renamed?
+ */
+extern bool guard_shape_would_serve(const GuardShape *gone, const GuardShape *other,
+									bool need_unique);
+
+/* CREATE INDEX for a shape, without a name; NULL where it cannot be told. */
+extern char *guard_shape_creation(const GuardShape *shape);
 
 /*
  * The texts of the shape of an index that is gone, with the names which the

@@ -25,7 +25,6 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "catalog/index.h"
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
@@ -36,6 +35,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
+#include "utils/syscache.h"
 
 #include "compat/compat.h"
 #include "evidence/shape/shape.h"
@@ -135,12 +135,22 @@ deparse_comparable(GuardShape *shape, Node *predicate)
 
 /*
  * May a tree be deparsed long after it was made?  What it refers to must be
- * there: columns, and what comes with PostgreSQL.
+ * there: columns, functions, operators and types.
  */
 static bool
-is_user_object(Oid object, void *context)
+has_gone(Oid function, void *context)
 {
-	return object >= FirstNormalObjectId;
+	return !SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function));
+}
+
+static bool
+operator_has_gone(Node *node)
+{
+	Oid			operator = IsA(node, OpExpr) ? ((OpExpr *) node)->opno :
+		IsA(node, ScalarArrayOpExpr) ? ((ScalarArrayOpExpr *) node)->opno : InvalidOid;
+
+	return OidIsValid(operator) &&
+		!SearchSysCacheExists1(OPEROID, ObjectIdGetDatum(operator));
 }
 
 static bool
@@ -166,8 +176,9 @@ refers_to_more(Node *node, void *table)
 		case T_CoalesceExpr:
 		case T_CoerceViaIO:
 		case T_ArrayExpr:
-			if (is_user_object(exprType(node), NULL) ||
-				check_functions_in_node(node, is_user_object, NULL))
+			if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(exprType(node))) ||
+				operator_has_gone(node) ||
+				check_functions_in_node(node, has_gone, NULL))
 				return true;
 			break;
 		default:
@@ -248,11 +259,12 @@ append_constraint_head(StringInfo buf, GuardShape *shape)
 
 /* Everything before the opening parenthesis of a CREATE INDEX statement. */
 static void
-append_index_head(StringInfo buf, GuardShape *shape, const char *am)
+append_index_head(StringInfo buf, const GuardShape *shape, const char *am)
 {
-	appendStringInfo(buf, "CREATE %sINDEX %s ON %s USING %s ",
+	appendStringInfo(buf, "CREATE %sINDEX %s%sON %s USING %s ",
 					 shape->unique ? "UNIQUE " : "",
-					 quote_identifier(shape->name),
+					 shape->name != NULL ? quote_identifier(shape->name) : "",
+					 shape->name != NULL ? " " : "",
 					 quote_qualified_identifier(shape->schema,
 												shape->table_name),
 					 quote_identifier(am));
@@ -263,9 +275,12 @@ append_index_head(StringInfo buf, GuardShape *shape, const char *am)
  * a CREATE INDEX.  A constraint has nothing but defaults.
  */
 static void
-append_key(StringInfo buf, GuardShape *shape, GuardShapeKey *key)
+append_key(StringInfo buf, const GuardShape *shape, const GuardShapeKey *key)
 {
-	appendStringInfoString(buf, quote_identifier(key->column));
+	if (key->column != NULL)
+		appendStringInfoString(buf, quote_identifier(key->column));
+	else
+		appendStringInfo(buf, "(%s)", key->expression_text);
 	if (OidIsValid(shape->constraint))
 		return;
 
@@ -314,6 +329,57 @@ append_tail(StringInfo buf, GuardShape *shape)
 		appendStringInfoString(buf, " INITIALLY DEFERRED");
 }
 
+/* The lists of columns, in parentheses. */
+static void
+append_columns(StringInfo buf, const GuardShape *shape)
+{
+	ListCell   *lc;
+
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		appendStringInfoString(buf, i == 0 ? "(" : ", ");
+		append_key(buf, shape, &shape->keys[i]);
+	}
+	appendStringInfoChar(buf, ')');
+
+	foreach(lc, shape->included)
+		appendStringInfo(buf, "%s%s",
+						 lc == list_head(shape->included) ? " INCLUDE (" : ", ",
+						 quote_identifier(lfirst(lc)));
+	if (shape->included != NIL)
+		appendStringInfoChar(buf, ')');
+}
+
+/*
+ * CREATE INDEX for what traffic asks for, where its texts are known.
+ */
+char *
+guard_shape_creation(const GuardShape *shape)
+{
+	GuardShape	plain = *shape;
+	char	   *am = get_am_name(shape->am);
+	StringInfoData buf;
+
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		if (shape->keys[i].column == NULL && shape->keys[i].expression_text == NULL)
+			return NULL;
+	}
+	if (am == NULL || shape->exclusion || shape->schema == NULL ||
+		(shape->has_predicate && shape->predicate_text == NULL))
+		return NULL;
+	plain.name = NULL;
+	plain.constraint = InvalidOid;
+	initStringInfo(&buf);
+	append_index_head(&buf, &plain, am);
+	append_columns(&buf, &plain);
+	if (shape->nulls_not_distinct)
+		appendStringInfoString(&buf, " NULLS NOT DISTINCT");
+	if (shape->has_predicate)
+		appendStringInfo(&buf, " WHERE %s", shape->predicate_text);
+	return buf.data;
+}
+
 /*
  * The definition of an index on plain columns, put together from what the
  * shape knows; NULL for one with expressions, a predicate or exclusion
@@ -324,7 +390,6 @@ compose_definition(GuardShape *shape)
 {
 	char	   *am = get_am_name(shape->am);
 	StringInfoData buf;
-	ListCell   *lc;
 
 	if (am == NULL || shape->has_predicate || shape->exclusion)
 		return NULL;
@@ -340,20 +405,7 @@ compose_definition(GuardShape *shape)
 	else
 		append_index_head(&buf, shape, am);
 
-	for (int i = 0; i < shape->nkeys; i++)
-	{
-		appendStringInfoString(&buf, i == 0 ? "(" : ", ");
-		append_key(&buf, shape, &shape->keys[i]);
-	}
-	appendStringInfoChar(&buf, ')');
-
-	foreach(lc, shape->included)
-		appendStringInfo(&buf, "%s%s",
-						 lc == list_head(shape->included) ? " INCLUDE (" : ", ",
-						 quote_identifier(lfirst(lc)));
-	if (shape->included != NIL)
-		appendStringInfoChar(&buf, ')');
-
+	append_columns(&buf, shape);
 	append_tail(&buf, shape);
 
 	return buf.data;

@@ -1,0 +1,125 @@
+-- What statements write are names of columns.  Use belongs to the name that it
+-- was written by; what bears that at the end must have the index.
+\getenv srcdir PG_ABS_SRCDIR
+\set begin :srcdir /sql/include/begin.psql
+\i :begin
+CREATE EXTENSION guard;
+SET client_min_messages = warning;
+CREATE PROCEDURE make(name text) LANGUAGE plpgsql AS $$
+BEGIN
+	SET LOCAL guard.mode = off;
+	EXECUTE format('DROP TABLE IF EXISTS %I', name);
+	EXECUTE format('CREATE TABLE %I (id int PRIMARY KEY, id_new bigint NOT NULL DEFAULT 0, serial text, serial_v2 text, pad text)', name);
+	EXECUTE format('INSERT INTO %I SELECT i, i, ''s'' || i, ''s'' || i, repeat(''x'', 50) FROM generate_series(1, 5000) i', name);
+END
+$$;
+
+-- two renames alone take the index from the traffic
+CALL make('devs');
+RESET client_min_messages;
+CREATE INDEX devs_a ON devs (serial);
+CREATE INDEX devs_low ON devs (lower(serial)) WHERE serial <> '';
+CALL use('SELECT count(*) FROM devs WHERE serial = ''s17''');
+BEGIN;
+ALTER TABLE devs RENAME COLUMN serial TO serial_v1;
+ALTER TABLE devs RENAME COLUMN serial_v2 TO serial;
+COMMIT;
+:refusal
+SELECT * FROM ask('BEGIN; ALTER TABLE devs RENAME COLUMN serial TO x; ALTER TABLE devs RENAME COLUMN serial_v2 TO serial; ALTER TABLE devs RENAME COLUMN x TO serial_v2; COMMIT');
+-- renamed and back is nothing, renamed away makes statements fail
+BEGIN;
+ALTER TABLE devs RENAME COLUMN serial TO x;
+ALTER TABLE devs RENAME COLUMN x TO serial;
+COMMIT;
+\set VERBOSITY terse
+ALTER TABLE devs RENAME COLUMN serial TO x;
+\set VERBOSITY sqlstate
+ALTER TABLE devs RENAME COLUMN x TO serial;
+-- with the index on the other one it is silent, and that one is heir
+CREATE INDEX devs_b ON devs (serial_v2);
+BEGIN;
+ALTER TABLE devs RENAME COLUMN serial TO x;
+ALTER TABLE devs RENAME COLUMN serial_v2 TO serial;
+ALTER TABLE devs RENAME COLUMN x TO serial_v2;
+COMMIT;
+DROP INDEX devs_a;
+DROP INDEX devs_b;
+:refusal
+-- expressions and predicates follow
+CALL use('SELECT count(*) FROM devs WHERE lower(serial_v2) = ''s17'' AND serial_v2 <> ''''');
+BEGIN;
+CREATE INDEX devs_low2 ON devs (lower(serial)) WHERE serial <> 's1';
+ALTER TABLE devs RENAME COLUMN serial TO x;
+ALTER TABLE devs RENAME COLUMN serial_v2 TO serial;
+ALTER TABLE devs RENAME COLUMN x TO serial_v2;
+COMMIT;
+:refusal
+
+-- the key grows, in every order that people use
+\set prepare 'CALL make(''files''); ANALYZE files; CALL use(''SELECT count(*) FROM files WHERE id = 77''); CREATE UNIQUE INDEX files_new_pk ON files (id_new);'
+SET guard.rebuild_limit = '64kB';
+SET client_min_messages = warning;
+:prepare
+BEGIN;
+ALTER TABLE files RENAME COLUMN id TO id_old;
+ALTER TABLE files RENAME COLUMN id_new TO id;
+ALTER TABLE files DROP CONSTRAINT files_pkey;
+ALTER TABLE files ADD CONSTRAINT files_pkey PRIMARY KEY USING INDEX files_new_pk;
+COMMIT;
+SELECT * FROM verdict('files');
+:prepare
+BEGIN;
+ALTER TABLE files DROP CONSTRAINT files_pkey;
+ALTER TABLE files RENAME COLUMN id TO id_old;
+ALTER TABLE files RENAME COLUMN id_new TO id;
+ALTER TABLE files ADD CONSTRAINT files_pkey PRIMARY KEY USING INDEX files_new_pk;
+COMMIT;
+SELECT * FROM verdict('files');
+:prepare
+BEGIN;
+ALTER TABLE files RENAME COLUMN id TO id_old;
+ALTER TABLE files RENAME COLUMN id_new TO id;
+ALTER TABLE files DROP CONSTRAINT files_pkey, ADD CONSTRAINT files_pkey PRIMARY KEY USING INDEX files_new_pk;
+COMMIT;
+SELECT * FROM verdict('files');
+:prepare
+BEGIN;
+ALTER TABLE files DROP CONSTRAINT files_pkey, ADD CONSTRAINT files_pkey PRIMARY KEY USING INDEX files_new_pk;
+ALTER TABLE files RENAME COLUMN id TO id_old;
+ALTER TABLE files RENAME COLUMN id_new TO id;
+COMMIT;
+SELECT * FROM verdict('files');
+-- by dropping the old column
+:prepare
+BEGIN;
+ALTER TABLE files DROP COLUMN id;
+ALTER TABLE files RENAME COLUMN id_new TO id;
+ALTER TABLE files ADD PRIMARY KEY USING INDEX files_new_pk;
+COMMIT;
+SELECT * FROM verdict('files');
+-- the renames committed first
+CALL make('docs');
+CALL use('SELECT count(*) FROM docs WHERE id = 77');
+CREATE UNIQUE INDEX docs_new_pk ON docs (id_new);
+BEGIN;
+ALTER TABLE docs RENAME COLUMN id TO id_old;
+ALTER TABLE docs RENAME COLUMN id_new TO id;
+COMMIT;
+SELECT * FROM verdict('docs');
+ALTER TABLE docs DROP CONSTRAINT docs_pkey, ADD CONSTRAINT docs_pkey PRIMARY KEY USING INDEX docs_new_pk;
+SELECT * FROM verdict('docs');
+
+-- refused where the index is on the wrong one
+:prepare
+BEGIN;
+ALTER TABLE files RENAME COLUMN id TO id_old;
+ALTER TABLE files RENAME COLUMN id_new TO id;
+ALTER TABLE files DROP CONSTRAINT files_pkey;
+DROP INDEX files_new_pk;
+COMMIT;
+:refusal
+BEGIN;
+ALTER TABLE files DROP CONSTRAINT files_pkey;
+ALTER TABLE files ADD CONSTRAINT files_pkey PRIMARY KEY USING INDEX files_new_pk;
+COMMIT;
+:refusal

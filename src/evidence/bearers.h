@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * bearers.h
+ *	  What bears now the names under which traffic reached a table.
+ *
+ * Vocabulary:
+ *
+ *	name		by which traffic addressed the table before this transaction:
+ *				its own, and those of what it was a partition or child of
+ *	bearer		the relation to which such a name leads now
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef GUARD_BEARERS_H
+#define GUARD_BEARERS_H
+
+#include "evidence/shape/shape.h"
+
+typedef struct GuardBearers
+{
+	char	   *name;			/* the table's, before, qualified and quoted */
+	List	   *answers;		/* of GuardAnswer *: each of them must serve */
+	bool		changed;		/* not what it was before this transaction */
+	bool		not_borne;		/* nothing bears the table's name any more */
+	bool		left;			/* it was a partition or child, and is none
+								 * any more, and nothing took its place */
+	char	   *unknown;		/* a view of which nothing can be told bears a
+								 * name; NULL: none does */
+} GuardBearers;
+
+/* In the current memory context. */
+extern GuardBearers *guard_bearers_find(Oid table);
+
+/*
+ * A table that answers for itself, under the names that its columns had before
+ * this transaction.
+ */
+extern GuardAnswer *guard_bearers_itself(Oid table);
+
+/*
+ * Tables whose names, columns or parents this transaction has changed: what was
+ * reached under them may not be any more.  OIDs.
+ */
+extern List *guard_bearers_concerned(void);
+
+/*
+ * The relation bears a name that nothing bore before this transaction: it answers
+ * for those tables that had lost it.  GuardAnswers.
+ */
+extern List *guard_bearers_of_taken(Oid relation);
+
+#endif							/* GUARD_BEARERS_H */

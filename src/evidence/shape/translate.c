@@ -1,0 +1,198 @@
+/*-------------------------------------------------------------------------
+ *
+ * translate.c
+ *	  A shape as it is asked for under names that something else bears now.
+ *
+ * Traffic writes names.  When another table bears the name of its table, or
+ * another column that of its column, what its statements look for is the shape
+ * in which each column is the one that bears the name now.  Trees are turned
+ * by column number and deparsed anew, so that the one comparison of shapes
+ * (match.c) will do.
+ *
+ * The shape of an index of yet another table, which was used under this name
+ * before, has its names as texts only.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
+
+#include "compat/list.h"
+#include "evidence/shape/shape.h"
+
+/* What is being done, and what has come of it so far. */
+typedef struct Translation
+{
+	const GuardAnswer *answer;
+	bool		own;			/* the shape is one of the table asked about */
+	bool		moved;			/* a column has another number */
+	GuardTranslated outcome;
+} Translation;
+
+/*
+ * The column that answers for the one which is written like this.
+ */
+static AttrNumber
+answering(Translation *work, const char *written)
+{
+	const GuardAnswer *answer = work->answer;
+	AttrNumber	column = written == NULL ? InvalidAttrNumber :
+		get_attnum(answer->view, written);
+
+	if (column <= 0)
+	{
+		work->outcome = GUARD_TRANSLATED_NOT_BORNE;
+		return InvalidAttrNumber;
+	}
+	if (answer->view == answer->table)
+		return column;
+	column = column <= answer->nshown ? answer->shown[column - 1] : InvalidAttrNumber;
+	if (column <= 0 && work->outcome == GUARD_TRANSLATED)
+		work->outcome = GUARD_TRANSLATED_UNKNOWN;
+	return column;
+}
+
+/*
+ * The same for a column of the table asked about, by number; for another's
+ * index by the name that it has there.
+ */
+static AttrNumber
+answering_for(Translation *work, AttrNumber column, const char *name)
+{
+	const GuardAnswer *answer = work->answer;
+
+	AttrNumber	now = !work->own || column <= 0 ? answering(work, name) :
+		answering(work, column <= answer->nwritten ? answer->written[column - 1] : NULL);
+
+	work->moved |= now != column;
+	return now;
+}
+
+static Node *
+turn(Node *node, Translation *work)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var		   *var = copyObject((Var *) node);
+
+		var->varattno = var->varattno > 0 ?
+			answering_for(work, var->varattno, NULL) : InvalidAttrNumber;
+
+		/* by which it is deparsed */
+		var->varnosyn = var->varno;
+		var->varattnosyn = var->varattno;
+		if (var->varattno <= 0 && work->outcome == GUARD_TRANSLATED)
+			work->outcome = GUARD_TRANSLATED_UNKNOWN;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, turn, work);
+}
+
+static void
+translate_key(Translation *work, GuardShapeKey *key)
+{
+	if (key->attnum != 0)
+	{
+		key->attnum = answering_for(work, key->attnum, key->column);
+		key->column = key->attnum > 0 ?
+			get_attname(work->answer->table, key->attnum, true) : key->column;
+	}
+	else if (work->own)
+		key->expression = turn(key->expression, work);
+}
+
+static void
+translate_included(Translation *work, GuardShape *shape)
+{
+	List	   *names = NIL;
+	int			i = 0;
+
+	foreach_ptr(char, name, shape->included)
+	{
+		AttrNumber	column = shape->included_columns == NIL ? InvalidAttrNumber :
+			list_nth_int(shape->included_columns, i);
+
+		column = answering_for(work, column, name);
+		names = lappend(names, column > 0 ?
+						get_attname(work->answer->table, column, true) : name);
+		i++;
+	}
+	shape->included = names;
+	shape->included_columns = NIL;
+}
+
+static bool
+has_tree(const GuardShape *shape)
+{
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		if (shape->keys[i].expression != NULL)
+			return true;
+	}
+	return shape->predicate != NIL;
+}
+
+/*
+ * A tree that cannot be deparsed is compared as a tree.
+ */
+static void
+renew_texts(GuardShape *shape)
+{
+	if (!has_tree(shape) || guard_shape_text_renew(shape))
+		return;
+	for (int i = 0; i < shape->nkeys; i++)
+		shape->keys[i].expression_text = NULL;
+	shape->predicate_text = NULL;
+}
+
+GuardTranslated
+guard_shape_translate(const GuardShape *shape, const GuardAnswer *answer,
+					  GuardShape **result)
+{
+	GuardShape *copy = guard_shape_copy(shape);
+	Translation work = {answer, shape->table == answer->of, false, GUARD_TRANSLATED};
+
+	for (int i = 0; i < copy->nkeys; i++)
+		translate_key(&work, &copy->keys[i]);
+	translate_included(&work, copy);
+	if (work.own)
+		copy->predicate = (List *) turn((Node *) copy->predicate, &work);
+	if (work.outcome != GUARD_TRANSLATED)
+		return work.outcome;
+
+	copy->table = work.own ? answer->table : InvalidOid;
+	copy->table_name = get_rel_name(answer->table);
+	copy->schema = get_namespace_name(get_rel_namespace(answer->table));
+	if (work.own && (work.moved || answer->table != shape->table))
+		renew_texts(copy);
+	*result = copy;
+	return GUARD_TRANSLATED;
+}
+
+bool
+guard_shape_would_serve(const GuardShape *gone, const GuardShape *other,
+						bool need_unique)
+{
+	GuardShape *asked = guard_shape_copy(gone);
+
+	if (other->nkeys < gone->nkeys || other->has_predicate != gone->has_predicate)
+		return false;
+	for (int i = 0; i < asked->nkeys; i++)
+	{
+		asked->keys[i].attnum = other->keys[i].attnum;
+		asked->keys[i].column = other->keys[i].column;
+		asked->keys[i].expression = other->keys[i].expression;
+		asked->keys[i].expression_text = other->keys[i].expression_text;
+	}
+	asked->predicate = other->predicate;
+	asked->predicate_text = other->predicate_text;
+	asked->included = other->included;
+	return guard_shape_match(asked, other, need_unique) != GUARD_MATCH_NONE;
+}
