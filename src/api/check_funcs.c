@@ -102,7 +102,7 @@ put_statement(ReturnSetInfo *rsinfo, const GuardCapturedStatement *statement,
 			  const GuardTime *time, const char *query,
 			  const GuardOutlook *outlook, GuardParam services)
 {
-	bool		timed = outlook->timed;
+	bool		known = outlook->planned;
 	double		secs = (GetCurrentTimestamp() - statement->first) /
 		(double) USECS_PER_SEC;
 
@@ -110,12 +110,12 @@ put_statement(ReturnSetInfo *rsinfo, const GuardCapturedStatement *statement,
 				  P_TEXT(query == NULL ? NULL :
 						 guard_text_cut(query, GUARD_STATEMENT_SHOWN, "")),
 				  P_INT8(statement->count),
-				  P_FLOAT8(timed ? outlook->calls : statement->count / Max(secs, 1.0)),
+				  P_FLOAT8(known ? outlook->calls : statement->count / Max(secs, (double) SECS_PER_MINUTE)),
 				  P_NULL_IF(time == NULL, P_FLOAT8(time == NULL ? 0 : time->mean_time)),
-				  P_NULL_IF(!timed, P_FLOAT8(outlook->expected)),
-				  P_NULL_IF(!timed, P_FLOAT8(outlook->low)),
-				  P_NULL_IF(!timed, P_FLOAT8(outlook->high)),
-				  P_NULL_IF(!timed, P_FLOAT8(outlook->calls * outlook->expected / 1000)),
+				  P_NULL_IF(!known, P_FLOAT8(outlook->expected)),
+				  P_NULL_IF(!known, P_FLOAT8(outlook->low)),
+				  P_NULL_IF(!known, P_FLOAT8(outlook->high)),
+				  P_NULL_IF(!known, P_FLOAT8(outlook->calls * outlook->expected / 1000)),
 				  P_NULL_IF(!OidIsValid(outlook->takeover) || outlook->mixed,
 							P_OID(outlook->takeover)),
 				  services, P_TIME(statement->last), P_TEXT(keys_of(statement)));

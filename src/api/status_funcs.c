@@ -228,6 +228,18 @@ put_whatif(ReturnSetInfo *rsinfo)
 				 status.share_max * 100, status.postponed, status.too_slow));
 }
 
+/*
+ * Does pg_stat_statements time what functions and foreign keys run, too?
+ */
+static const char *
+track_words(void)
+{
+	const char *track = GetConfigOption("pg_stat_statements.track", true, false);
+
+	return track == NULL || strcmp(track, "all") == 0 ? "available" :
+		"available; what functions and foreign keys run is timed under pg_stat_statements.track = all only";
+}
+
 Datum
 guard_sql_status(PG_FUNCTION_ARGS)
 {
@@ -250,7 +262,7 @@ guard_sql_status(PG_FUNCTION_ARGS)
 	put_history(rsinfo);
 	put_whatif(rsinfo);
 	missing = guard_pgss_find().missing;
-	put(rsinfo, "pg_stat_statements", missing == NULL ? "available" :
+	put(rsinfo, "pg_stat_statements", missing == NULL ? track_words() :
 		psprintf("not available: %s", missing));
 	put(rsinfo, "standbys", server->standbys == NULL ? "none attached" :
 		psprintf("reads not included: %s", server->standbys));

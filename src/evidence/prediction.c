@@ -13,11 +13,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_index.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat/list.h"
 #include "evidence/prediction.h"
 #include "guc.h"
+#include "store/store.h"
 
 /*
  * A shadow plan speaks for its statement for this many sampling intervals:
@@ -25,8 +29,8 @@
  */
 #define PLAN_INTERVALS	3
 
-/* Rates are of the time since first use, and of no less than this. */
-#define SHORTEST_SPAN	(10 * USECS_PER_SEC)
+/* Rates are of the time since first use, and not of a burst. */
+#define SHORTEST_SPAN	USECS_PER_MINUTE
 
 /*
  * Is this plan too old to speak for what the statement did at "last"?
@@ -36,6 +40,34 @@ is_stale(const GuardWhatIf *pair, TimestampTz last)
 {
 	return last - pair->at >
 		(int64) guard_guc_whatif_interval * PLAN_INTERVALS * USECS_PER_SEC;
+}
+
+/*
+ * Does an index have anything computed?
+ */
+static bool
+has_expressions(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = !heap_attisnull(tuple, Anum_pg_index_indexprs, NULL);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * What was measured between two snapshots says nothing where the index was made
+ * meanwhile: what took long then may be why it was made.
+ */
+static bool
+is_of_index(const GuardTime *time, Oid index)
+{
+	GuardObject *object = time->lately ? guard_identity_of(index) : NULL;
+
+	return object == NULL || object->created_at <= time->from;
 }
 
 /*
@@ -62,22 +94,23 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 	outlook->answers &= pair->answers;
 	outlook->scans |= pair->seqscan;
 	outlook->moved |= pair->moved;
+	outlook->computes |= !OidIsValid(pair->takeover) && has_expressions(pair->index);
 	if (outlook->takeover != pair->takeover)
 		outlook->mixed = true;
 }
 
 static void
 add_time(GuardOutlook *outlook, const GuardCapturedStatement *statement,
-		 GuardTimes *times)
+		 Oid index, GuardTimes *times)
 {
 	const GuardTime *time = guard_times_find(times, statement->queryid);
 	int64		span = Max(GetCurrentTimestamp() - statement->first,
 						   SHORTEST_SPAN);
 	GuardSpeed	scan;
-	GuardSpeed	index;
+	GuardSpeed	look_up;
 
 	outlook->calls = statement->count * (double) USECS_PER_SEC / span;
-	if (time != NULL)
+	if (time != NULL && is_of_index(time, index))
 	{
 		outlook->timed = true;
 		outlook->now = time->mean_time;
@@ -85,8 +118,8 @@ add_time(GuardOutlook *outlook, const GuardCapturedStatement *statement,
 			outlook->calls = time->calls;
 	}
 	guard_speed_read(GUARD_SPEED_SCAN, &scan);
-	guard_speed_read(GUARD_SPEED_INDEX, &index);
-	guard_outlook_predict(outlook, &scan, &index);
+	guard_speed_read(GUARD_SPEED_INDEX, &look_up);
+	guard_outlook_predict(outlook, &scan, &look_up);
 }
 
 bool
@@ -94,15 +127,20 @@ guard_outlook_read(GuardOutlook *outlook,
 				   const GuardCapturedStatement *statement,
 				   List *pairs, GuardTimes *times)
 {
+	Oid			index = InvalidOid;
+
 	memset(outlook, 0, sizeof(*outlook));
 	foreach_ptr(GuardWhatIf, pair, pairs)
 	{
 		if (pair->queryid == statement->queryid &&
 			pair->role == GUARD_WHATIF_SCAN && !is_stale(pair, statement->last))
+		{
 			add_pair(outlook, pair);
+			index = pair->index;
+		}
 	}
 	if (outlook->planned)
-		add_time(outlook, statement, times);
+		add_time(outlook, statement, index, times);
 	return outlook->planned;
 }
 

@@ -42,14 +42,17 @@ typedef struct GuardOutlook
 								 * InvalidOid: none */
 	bool		mixed;			/* of several, not always the same */
 	bool		moved;			/* that is what it uses by now */
-	bool		timed;			/* planned, and its time now is known */
+	bool		timed;			/* planned, and its time now was measured */
+	bool		computes;		/* without the index it computes, for every
+								 * row, what the index has: the planner does
+								 * not know what that takes */
 	double		calls;			/* per second, lately */
 	double		added;			/* expected of a call, over its time now,
 								 * which need not be known */
-	double		now;			/* mean time */
+	double		now;			/* mean time; not timed: by its cost */
 	double		low;			/* mean time without the index */
 	double		expected;
-	double		high;
+	double		high;			/* infinite where it computes */
 	double		cautious;		/* expected of a server that is no faster than
 								 * assumed, whatever was learnt */
 } GuardOutlook;
@@ -58,6 +61,8 @@ typedef struct GuardLoad
 {
 	int			statements;		/* that use the index */
 	int			known;			/* of these, with a known outlook */
+	int			open;			/* of those, without an upper bound, and not
+								 * in busy_high */
 	double		calls;			/* per second, of those known */
 	double		now;			/* mean time of a call */
 	double		expected;		/* the same without the index */
@@ -68,8 +73,8 @@ typedef struct GuardLoad
 } GuardLoad;
 
 /*
- * Fill in added and, where the time is known, low, expected, high and cautious
- * from the rest of an outlook.  Pure: looks at nothing but its arguments.
+ * Fill in added, low, expected, high and cautious from the rest of an outlook,
+ * and now where nobody measured it.  Pure: looks at nothing but its arguments.
  */
 extern void guard_outlook_predict(GuardOutlook *outlook,
 								  const GuardSpeed *scan,

@@ -21,7 +21,12 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "evidence/prediction.h"
+
+/* So much more cost in another index is more than a look-up or two. */
+#define LONG_WALK		100.0
 
 /*
  * What the extra cost takes at a given speed.  A scan takes its time whatever
@@ -44,17 +49,27 @@ guard_outlook_predict(GuardOutlook *outlook, const GuardSpeed *scan,
 					  const GuardSpeed *index)
 {
 	GuardSpeed	speed = outlook->scans ? *scan : *index;
+	double		fastest = speed.ms_per_cost / speed.spread;
+	double		slowest = speed.ms_per_cost * speed.spread;
 
+	if (!outlook->timed)
+		outlook->now = outlook->cost_with * index->ms_per_cost;
+
+	/* a long walk through another index may be as slow as reading all */
+	if (!outlook->scans && outlook->cost_without - outlook->cost_with >= LONG_WALK)
+		slowest = Max(slowest, scan->ms_per_cost * scan->spread);
 	if (outlook->timed && !outlook->scans &&
 		outlook->cost_with >= GUARD_SPEED_MIN_COST)
+	{
 		speed.ms_per_cost = outlook->now / outlook->cost_with;
+		fastest = speed.ms_per_cost / speed.spread;
+		slowest = Max(slowest, speed.ms_per_cost * speed.spread);
+	}
 	outlook->added = time_at(outlook, speed.ms_per_cost) - outlook->now;
-	if (!outlook->timed)
-		return;
-	outlook->low = time_at(outlook, speed.ms_per_cost / speed.spread);
+	outlook->low = time_at(outlook, fastest);
 	outlook->expected = time_at(outlook, speed.ms_per_cost);
 	outlook->cautious = time_at(outlook, Max(speed.ms_per_cost, speed.assumed));
-	outlook->high = time_at(outlook, speed.ms_per_cost * speed.spread);
+	outlook->high = outlook->computes ? INFINITY : time_at(outlook, slowest);
 }
 
 void
@@ -63,7 +78,7 @@ guard_load_add(GuardLoad *load, const GuardOutlook *outlook)
 	double		calls = load->calls + outlook->calls;
 
 	load->statements++;
-	if (!outlook->timed)
+	if (!outlook->planned)
 		return;
 	load->known++;
 	if (calls > 0)
@@ -77,5 +92,8 @@ guard_load_add(GuardLoad *load, const GuardOutlook *outlook)
 	load->busy_now += outlook->calls * outlook->now / 1000;
 	load->busy_low += outlook->calls * outlook->low / 1000;
 	load->busy_expected += outlook->calls * outlook->expected / 1000;
-	load->busy_high += outlook->calls * outlook->high / 1000;
+	if (isinf(outlook->high))
+		load->open++;
+	else
+		load->busy_high += outlook->calls * outlook->high / 1000;
 }

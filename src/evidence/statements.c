@@ -124,6 +124,7 @@ look_up(GuardTimes *times, int64 queryid)
 		entry->mean_time = rate.mean_time;
 		entry->query = rate.query;
 		entry->lately = rate.to > rate.from;
+		entry->from = rate.from;
 		if (entry->lately)
 			entry->calls = rate.calls * (double) USECS_PER_SEC /
 				(rate.to - rate.from);

@@ -42,7 +42,8 @@ typedef struct GuardTime
 								 * snapshots, else since pg_stat_statements'
 								 * reset */
 	bool		lately;			/* the former, and so: */
-	double		calls;			/* a second */
+	double		calls;			/* a second ... */
+	TimestampTz from;			/* ... since then */
 	char	   *query;			/* NULL: not known, or not asked for */
 } GuardTime;
 

@@ -187,6 +187,8 @@ put_prediction(StringInfo buf, const GuardJudgement *judgement)
 	guard_json_object(buf, "load_without");
 	guard_json_int(buf, "statements", load->statements);
 	guard_json_int(buf, "known", load->known);
+	if (load->open > 0)
+		guard_json_int(buf, "without_upper_bound", load->open);
 	guard_json_number(buf, "calls_per_second", load->calls);
 	guard_json_number(buf, "mean_ms_now", load->now);
 	guard_json_number(buf, "mean_ms_expected", load->expected);

@@ -426,6 +426,9 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
 	if (load->known < load->statements)
 		appendStringInfo(buf, " Estimated for %d of %d statements.",
 						 load->known, load->statements);
+	if (load->open > 0)
+		appendStringInfo(buf, " Without an upper bound for %d, which would compute what the index has for every row.",
+						 load->open);
 	appendStringInfoChar(buf, ' ');
 }
 

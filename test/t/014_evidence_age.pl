@@ -114,7 +114,7 @@ my $texts = "SELECT count(query) FROM guard.index_statements('joined_a_idx')";
 like($s->value($available), qr/^not available/, 'guard.status: no pg_stat_statements');
 is($s->value($texts), 0, 'then there are no texts');
 $s->ok('CREATE EXTENSION pg_stat_statements');
-is($s->value($available), 'available', 'guard.status: created');
+like($s->value($available), qr/^available/, 'guard.status: created');
 is($s->value($texts), 1, 'then there are');
 refused($s->query('DROP INDEX joined_a_idx'), qr/auth use it/, 'refused as before');
 $s->ok('DROP EXTENSION pg_stat_statements');

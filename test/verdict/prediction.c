@@ -15,6 +15,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "evidence/prediction.h"
 
 /* The server's own printf is not linked either. */
@@ -126,14 +128,13 @@ corners(void)
 	   "does not hide that a scan is slower", outlook.cautious);
 
 	memset(&outlook, 0, sizeof(outlook));
-	outlook.planned = true;
 	guard_outlook_predict(&outlook, &scan, &look_up);
-	ok(outlook.expected == 0, "no time known", "nothing is predicted",
+	ok(outlook.expected == 0, "nothing known", "nothing is predicted",
 	   outlook.expected);
 
 	/* the incident: 400 calls a second, 0.8 ms, then 2.4 s */
 	guard_load_add(&load, &outlook);
-	outlook.timed = true;
+	outlook.planned = outlook.timed = true;
 	outlook.calls = 400;
 	outlook.now = 0.8;
 	outlook.low = 1000;
@@ -151,6 +152,33 @@ corners(void)
 	guard_load_add(&load, &outlook);
 	ok(load.busy_expected == 960 && load.expected == 2400, "load",
 	   "what is not called adds nothing", load.busy_expected);
+
+	/* in a function, or a foreign key's: pg_stat_statements knows no time */
+	memset(&outlook, 0, sizeof(outlook));
+	outlook.planned = outlook.scans = true;
+	outlook.cost_with = 8;
+	outlook.cost_without = 10000;
+	guard_outlook_predict(&outlook, &scan, &look_up);
+	ok(outlook.now < 0.01 && outlook.low <= 10 && outlook.expected > 39 &&
+	   outlook.high >= 160, "no time measured", "its costs tell",
+	   outlook.expected);
+
+	/* what an expression takes, no cost tells */
+	outlook.computes = true;
+	guard_outlook_predict(&outlook, &scan, &look_up);
+	ok(isinf(outlook.high) && outlook.expected > 39, "an expression",
+	   "has no upper bound", outlook.high);
+	outlook.calls = 1;
+	guard_load_add(&load, &outlook);
+	ok(load.open == 1 && load.busy_high == 1600, "load",
+	   "which is told apart", load.busy_high);
+
+	/* 140 ms for 2500 units were seen */
+	outlook = predict(0.2, 8, 2500, false);
+	ok(outlook.expected < 2 && outlook.high > 35, "a long walk",
+	   "may be as slow as a scan", outlook.high);
+	outlook = predict(0.2, 8, 60, false);
+	ok(outlook.high < 0.4, "some look-ups more", "are look-ups", outlook.high);
 }
 
 int

@@ -36,6 +36,7 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "parser/parsetree.h"
+#include "utils/rel.h"
 
 #include "compat/compat.h"
 #include "planner/capture/speed.h"
@@ -61,6 +62,18 @@ static const double assumed[GUARD_SPEED_KINDS] = {
 
 /* No sample moves the average as if it were further off than this factor. */
 #define FARTHEST		10.0
+
+/*
+ * Scans that return most of what they read take their time with what is done
+ * with the rows; what comes in place of an index returns next to none.
+ */
+#define RETURNED		0.1
+
+/*
+ * Kinds of scans, tables and predicates differ by as much, however alike the
+ * samples of one of them are.
+ */
+#define LEAST_SPREAD	2.5
 
 /* Of an execution that ended early, LIMIT apart, this much must be there. */
 #define FETCHED			0.5
@@ -95,6 +108,7 @@ typedef struct Scans
 {
 	double		costs[GUARD_SPEED_KINDS];
 	double		largest;
+	double		rows;			/* that it returns */
 	Index		scanrelid;
 } Scans;
 
@@ -147,17 +161,32 @@ add_scan(Scan *scan, void *arg)
 	if (cost > scans->largest)
 	{
 		scans->largest = cost;
+		scans->rows = ((Plan *) scan)->plan_rows;
 		scans->scanrelid = scan->scanrelid;
 	}
 	return true;
 }
 
 /*
+ * Does a scan that returns so many rows leave most of its table's aside?
+ */
+static bool
+rejects_most(EState *estate, Index scanrelid, double rows)
+{
+	Relation	rel = estate->es_relations != NULL ?
+		estate->es_relations[scanrelid - 1] : NULL;
+
+	return rel == NULL || rel->rd_rel->reltuples <= 0 ||
+		rows <= RETURNED * rel->rd_rel->reltuples;
+}
+
+/*
  * Returns false for plans that mostly do something else, or a bit of both.
  */
 static bool
-kind_of_plan(PlannedStmt *statement, GuardSpeedKind *kind, Oid *table)
+kind_of_plan(QueryDesc *queryDesc, GuardSpeedKind *kind, Oid *table)
 {
+	PlannedStmt *statement = queryDesc->plannedstmt;
 	Scans		scans;
 	double		scan;
 	double		lookup;
@@ -171,7 +200,8 @@ kind_of_plan(PlannedStmt *statement, GuardSpeedKind *kind, Oid *table)
 		return false;
 	*kind = scan > lookup ? GUARD_SPEED_SCAN : GUARD_SPEED_INDEX;
 	*table = rt_fetch(scans.scanrelid, statement->rtable)->relid;
-	return true;
+	return *kind != GUARD_SPEED_SCAN ||
+		rejects_most(queryDesc->estate, scans.scanrelid, scans.rows);
 }
 
 /* ---- learning ---- */
@@ -260,7 +290,7 @@ guard_speed_learn(QueryDesc *queryDesc, int64 queryid)
 	if (queryDesc->operation == CMD_SELECT &&
 		queryDesc->estate->es_processed < FETCHED * plan->plan_rows)
 		return;
-	if (!kind_of_plan(queryDesc->plannedstmt, &kind, &table))
+	if (!kind_of_plan(queryDesc, &kind, &table))
 		return;
 	set = guard_slots_nth(&speeds, kind);
 	if (!guard_flag_try(&set->busy))
@@ -350,5 +380,5 @@ guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed)
 			sources[i].log_deviation;
 		distances[count++].weight = weight_of(sources, i);
 	}
-	speed->spread = Max(exp(2 * median_of(distances, count)), 1.5);
+	speed->spread = Max(exp(2 * median_of(distances, count)), LEAST_SPREAD);
 }
