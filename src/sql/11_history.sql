@@ -42,7 +42,7 @@ CREATE TABLE guard.known_use (
 	unexplained_last timestamptz,
 	unexplained_pause bigint,
 	unexplained_days int NOT NULL,
-	foreign_key		bigint NOT NULL
+	foreign_key		bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 CREATE INDEX known_use_relation_oid_idx ON guard.known_use (relation_oid);
 CREATE INDEX known_use_table_oid_idx ON guard.known_use (table_oid);
