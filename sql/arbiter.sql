@@ -56,12 +56,12 @@ ALTER TABLE settings DROP CONSTRAINT settings_pkey, ADD PRIMARY KEY (name);
 ALTER TABLE settings DROP CONSTRAINT settings_kind_key, ADD CONSTRAINT settings_kind_key UNIQUE (kind);
 :indexes
 
--- where no index is named, any will do: none is the arbiter
+-- where no index is named, each may have made it leave out a row
 CREATE TABLE log (id int PRIMARY KEY, line text UNIQUE);
 CALL use('INSERT INTO log SELECT i, i FROM generate_series(1, 5000) i ON CONFLICT DO NOTHING');
 SELECT * FROM verdict('log');
 ALTER TABLE log DROP CONSTRAINT log_line_key;
--- nor does a plain INSERT name one; a unique index that only refuses duplicates may go by its name
+-- a plain INSERT relies on none; a unique index that only refuses duplicates may go by its name
 CREATE TABLE plain (id int PRIMARY KEY, line text UNIQUE);
 CALL use('INSERT INTO plain SELECT i, i FROM generate_series(1, 5000) i');
 SELECT * FROM verdict('plain');

@@ -35,7 +35,7 @@ DROP INDEX users_email_key;
 -- what is replaced in the same statement is replaced
 ALTER TABLE users DROP CONSTRAINT users_email_key, ADD CONSTRAINT users_email_key UNIQUE (email);
 ALTER TABLE users DROP CONSTRAINT users_email_key, ADD CONSTRAINT users_email_key UNIQUE (email) DEFERRABLE;
-ALTER TABLE users DROP CONSTRAINT users_email_key, ADD CONSTRAINT users_email_team_key UNIQUE (email, team);
+ALTER TABLE users DROP CONSTRAINT users_email_key, ADD CONSTRAINT users_email_team_key UNIQUE (email, team) DEFERRABLE;
 CREATE UNIQUE INDEX users_id_new ON users (id);
 ALTER TABLE users DROP CONSTRAINT users_pkey CASCADE, ADD CONSTRAINT users_pkey PRIMARY KEY USING INDEX users_id_new;
 :indexes

@@ -175,6 +175,16 @@ guard_compat_backend_status(int number)
 #endif
 
 /*
+ * Since 16 apply workers find a row that was sent as a whole by any index that
+ * fits (89e46da5e5, March 2023).
+ */
+#if PG_VERSION_NUM >= 160000
+#define guard_compat_apply_takes_any_index true
+#else
+#define guard_compat_apply_takes_any_index false
+#endif
+
+/*
  * What a session shows of itself, by its place in the list, from 1 to
  * pgstat_fetch_stat_numbackends().  16 renamed the look-up.
  */

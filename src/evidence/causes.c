@@ -30,6 +30,7 @@
 #include "compat/list.h"
 #include "evidence/evidence.h"
 #include "planner/capture/capture.h"
+#include "planner/planner.h"
 
 /* How many keys a message names before it says "and N others". */
 #define KEYS_NAMED	3
@@ -148,7 +149,8 @@ guard_causes_fill(const GuardEvidence *evidence, GuardFact *fact)
 }
 
 /*
- * A check of this index by these columns, as a fact that has all but its use.
+ * A need of this index, or a check by these columns, as a fact that has all but
+ * its use.
  * A table takes its keys along, on either side: nothing checks one that is gone.
  */
 GuardFact *
@@ -159,23 +161,27 @@ guard_causes_add(GuardEvidence *evidence, GuardSource source, uint64 fkey)
 	fact->source = source;
 	fact->seen = GUARD_SEEN_USED;
 	fact->pause = -1;
-	fact->fkey = fkey;
+	fact->way = guard_capture_way(fkey);
+	fact->fkey = fact->way == GUARD_WAY_READ ? fkey : 0;
 	guard_causes_fill(evidence, fact);
 	evidence->facts = lappend(evidence->facts, fact);
 	return fact;
 }
 
 /*
- * What capture saw of them.
+ * What capture saw of checks and needs; of relations other than the index, of
+ * needs alone.
  */
-void
-guard_causes_collect(GuardEvidence *evidence)
+static void
+collect_of(GuardEvidence *evidence, Oid relation)
 {
-	foreach_ptr(GuardCapturedUse, use, guard_capture_checks(evidence->index))
+	foreach_ptr(GuardCapturedUse, use, guard_capture_checks(relation))
 	{
 		GuardFact  *fact;
 
-		if (use->last == 0)
+		if (use->last == 0 ||
+			(relation != evidence->index &&
+			 guard_capture_way(use->fkey) == GUARD_WAY_READ))
 			continue;
 		fact = guard_causes_add(evidence, GUARD_SOURCE_CAPTURE, use->fkey);
 		fact->since = evidence->server->capture_since;
@@ -184,9 +190,26 @@ guard_causes_collect(GuardEvidence *evidence)
 		fact->count = use->count;
 		fact->rate = use->rate;
 		fact->pause = use->longest_pause;
-		guard_services_collect(fact, evidence->index, use);
+		guard_services_collect(fact, relation, use);
 		guard_youth_mark(evidence, fact);
 	}
+}
+
+/*
+ * REFRESH needs any index of its materialized view that will do; what names the
+ * constraint of a partitioned table needs the indexes of its partitions.
+ */
+void
+guard_causes_collect(GuardEvidence *evidence)
+{
+	Oid			top = evidence->departed != NULL ? evidence->index :
+		guard_without_topmost(evidence->index);
+
+	collect_of(evidence, evidence->index);
+	if (evidence->departed == NULL)
+		collect_of(evidence, evidence->shape->table);
+	if (top != evidence->index)
+		collect_of(evidence, top);
 }
 
 /*

@@ -29,6 +29,7 @@
 #include "compat/compat.h"
 #include "evidence/bearers.h"
 #include "evidence/evidence.h"
+#include "evidence/needs/needs.h"
 #include "planner/capture/departed.h"
 #include "store/store.h"
 
@@ -185,22 +186,27 @@ collect_identity(GuardEvidence *evidence)
 }
 
 /*
- * What serves in its place?  Where it was named as arbiter, or is relied on, or
- * enforces what nobody has named, only one that enforces the same.
+ * What serves in its place?  Where it is relied on, or enforces what nobody has
+ * named, only one that enforces the same.
  */
 static void
 collect_replacement(GuardEvidence *evidence)
 {
 	GuardShape *lacking;
 
-	evidence->proves = guard_plans_need_unique(evidence);
 	(void) guard_predecessors_find_replacement(evidence,
 											   guard_bearers_itself(evidence->shape->table),
 											   evidence->fellows,
-											   evidence->last_arbiter != 0 ||
 											   evidence->proves || evidence->unread ||
 											   guard_evidence_enforces_unnamed(evidence, &evidence->asked),
 											   &evidence->replacement, &lacking);
+	if (evidence->replacement.match != GUARD_MATCH_NONE)
+		return;
+	foreach_ptr(const GuardNeed, need, evidence->needs)
+	{
+		if (need->server.match != GUARD_MATCH_NONE)
+			evidence->replacement = need->server;
+	}
 }
 
 /*
@@ -224,6 +230,7 @@ static const GuardCollector kinds[] = {
 	guard_hidden_collect,
 	guard_dependencies_collect,
 	guard_approvals_collect,
+	guard_needs_collect,
 	collect_replacement,
 	guard_plans_collect,
 };

@@ -52,6 +52,7 @@ typedef enum GuardSource
 typedef struct GuardFact
 {
 	GuardSource source;
+	Oid			way;			/* GuardWay: read, or needed for something */
 	bool		of_table;		/* use of the table, which goes as well */
 	GuardSeen	seen;
 	TimestampTz since;			/* observed since, without a break */
@@ -121,7 +122,9 @@ typedef struct GuardPlans
 {
 	int			statements;		/* that used it within the look-back */
 	int			planned;		/* of these, planned without it, lately, and
-								 * with no other index than the replacement */
+								 * with no other index than what stays */
+	List	   *takeovers;		/* of GuardReplacement *: other indexes that
+								 * they would take then, which must stay */
 	bool		complete;		/* these are all its captured uses */
 	double		worst_ratio;	/* cost without / cost with, the worst of them */
 	double		worst_extra;	/* and how much more cost that is of a call;
@@ -164,6 +167,7 @@ typedef struct GuardCase
 								 * or other columns those of its own: that is
 								 * asked for what its traffic needs, and not
 								 * excused by its size */
+	bool		needs_served;	/* what it is needed for is there now */
 } GuardCase;
 
 typedef struct GuardEvidence
@@ -196,7 +200,8 @@ typedef struct GuardEvidence
 	GuardReplacement replacement;
 	GuardPlans	plans;
 
-	TimestampTz last_arbiter;	/* named ON CONFLICT arbiter, by others */
+	List	   *needs;			/* of GuardNeed *: what statements need it for
+								 * besides reading it, see needs.h */
 	TimestampTz last_write;		/* rows written to its table, by others; 0
 								 * when it is a partition that is written no
 								 * more than its siblings are */
@@ -357,9 +362,6 @@ extern void guard_moved_collect(GuardEvidence *evidence);
 extern void guard_protection_collect(GuardEvidence *evidence);
 extern void guard_plans_collect(GuardEvidence *evidence);
 
-/* has the planner lately relied on the uniqueness of the index? */
-extern bool guard_plans_need_unique(const GuardEvidence *evidence);
-
 /* called when all other facts are there */
 extern void guard_hidden_collect(GuardEvidence *evidence);
 
@@ -401,11 +403,11 @@ extern struct GuardDeparted *guard_gone_note(Oid index, char *name,
 extern void guard_gone_write(List *departed);
 
 /*
- * It goes for the sake of an index that serves its statements, as their plans
- * say, and whose shape does not tell: that is written down; or, where a drop
+ * It goes for the sake of indexes that serve its statements, as their plans
+ * say, and whose shapes do not tell: that is written down; or, where a drop
  * CONCURRENTLY begins, put into shared memory - false: it cannot be.
  */
-extern void guard_gone_by_plan(const GuardEvidence *gone, Oid heir);
+extern void guard_gone_by_plan(const GuardEvidence *gone);
 extern bool guard_gone_intend(const GuardEvidence *gone);
 
 /* has it, or may it have been used, at a look that costs next to nothing? */

@@ -31,6 +31,7 @@
 
 #include "evidence/gone.h"
 #include "evidence/history/history.h"
+#include "evidence/needs/needs.h"
 #include "guc.h"
 
 /* guard.departed */
@@ -50,7 +51,7 @@
 #define DEPARTED_PAUSE		14
 #define DEPARTED_DAYS		15
 #define DEPARTED_SERVICES	16
-#define DEPARTED_ARBITER	17
+#define DEPARTED_WAY		17
 #define DEPARTED_SCANS		18
 #define DEPARTED_SINCE		19
 
@@ -75,6 +76,26 @@ merge(const GuardFact *fact, GuardFact *merged)
 		merged->since = fact->since;
 	if (merged->who == NULL)
 		merged->who = fact->who;
+}
+
+/*
+ * The same of what it was needed for.  What REFRESH needs is known of its view.
+ */
+static void
+merge_needed(const GuardFact *fact, GuardPastUse *use)
+{
+	if (fact->way == GUARD_WAY_REFRESH)
+		return;
+	foreach_ptr(GuardFact, merged, use->needed)
+	{
+		if (merged->way == fact->way)
+		{
+			merge(fact, merged);
+			return;
+		}
+	}
+	use->needed = lappend(use->needed, memcpy(palloc(sizeof(GuardFact)), fact,
+											  sizeof(GuardFact)));
 }
 
 /*
@@ -111,7 +132,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	past->as_of = GetCurrentTimestamp();
 	if (departed == NULL)
 	{
-		past->roles.subscribed = guard_roles_subscribed(shape->table);
+		past->roles.subscribed = guard_needs_subscribed(shape->table);
 		object = guard_identity_of(shape->index);
 		past->created_at = object != NULL && object->index == shape->index ?
 			object->created_at : 0;
@@ -128,7 +149,6 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 		guard_moved_collect(past);
 
 	use->unread = past->unread;
-	use->last_arbiter = past->last_arbiter;
 	use->created_at = past->created_at;
 	use->origin = past->older != 0 ? Min(origin, past->older) : origin;
 	foreach_ptr(const GuardFact, fact, past->facts)
@@ -138,6 +158,11 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone && !fact->installation &&
 			(!moved_away || (fact->moved_away && !past->move.detached)))
 		{
+			if (fact->way != GUARD_WAY_READ)
+			{
+				merge_needed(fact, use);
+				continue;
+			}
 			merge(fact, fact->fkey != 0 ? &use->checks : fact->last != 0 ? &use->dated : &use->undated);
 			if (fact->fkey != 0)
 				use->checks.fkey = use->checks.fkey == 0 || use->checks.fkey == fact->fkey ?
@@ -149,7 +174,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 			fact->source == GUARD_SOURCE_HISTORY;
 	}
 	use->idle &= use->checks.count == 0 && use->dated.count == 0 && use->undated.count == 0 && !use->unread;
-	return !use->idle;
+	return !use->idle || use->needed != NIL;
 }
 
 /* ----------------------------------------------------------------
@@ -228,23 +253,32 @@ guard_gone_note(Oid index, char *name, bool concurrent)
 }
 
 /*
- * "gone" goes for the sake of an index that serves its statements, as their
- * plans say, and whose shape would not lead back to it.
+ * "gone" goes for the sake of indexes that serve its statements, as their plans
+ * say, and whose shapes would not lead back to it.
  */
 static GuardDeparted *
-describe_by_plan(const GuardEvidence *gone, Oid heir)
+describe_by_plan(const GuardEvidence *gone)
 {
 	GuardDeparted *departed = describe(gone->shape);
-	GuardShape *shape = guard_shape_read(heir);
+	StringInfoData shapes;
 
-	departed->by_plan = shape != NULL ? guard_shape_to_text(shape, false) : NULL;
+	initStringInfo(&shapes);
+	foreach_ptr(const GuardReplacement, heir, gone->plans.takeovers)
+	{
+		GuardShape *shape = guard_shape_read(heir->index);
+
+		if (shape != NULL)
+			appendStringInfo(&shapes, "%s%s", shapes.len > 0 ? GUARD_GONE_NEXT : "",
+							 guard_shape_to_text(shape, false));
+	}
+	departed->by_plan = shapes.len > 0 ? shapes.data : NULL;
 	return departed;
 }
 
 bool
 guard_gone_intend(const GuardEvidence *gone)
 {
-	return guard_departed_note(describe_by_plan(gone, gone->replacement.index));
+	return guard_departed_note(describe_by_plan(gone));
 }
 
 /* ----------------------------------------------------------------
@@ -275,7 +309,8 @@ read_row(const GuardRows *rows)
 	dated->pause = guard_rows_int_or(rows, DEPARTED_PAUSE, -1);
 	dated->days = (int) guard_rows_int(rows, DEPARTED_DAYS);
 	dated->who = guard_rows_text(rows, DEPARTED_SERVICES);
-	row->use.last_arbiter = guard_rows_time(rows, DEPARTED_ARBITER);
+	dated->way = guard_rows_oid(rows, DEPARTED_WAY);
+	row->use.idle = dated->way != GUARD_WAY_READ;
 	row->use.origin = origin_of(departed->created_at);
 	undated->count = guard_rows_int(rows, DEPARTED_SCANS);
 	undated->since = guard_rows_time(rows, DEPARTED_SINCE);
@@ -330,8 +365,6 @@ insert_row(const GuardDeparted *departed, const GuardPastUse *use)
 
 	if (use->checks.count > 0)
 		merge(&use->checks, &all);
-	guard_query_execute("DELETE FROM guard.departed WHERE index_oid = $1",
-						P_OID(departed->index));
 	guard_query_execute("INSERT INTO guard.departed VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
 						P_OID(departed->index), P_OID(departed->table),
 						P_INT8(guard_departed_key(schema, table)),
@@ -343,12 +376,12 @@ insert_row(const GuardDeparted *departed, const GuardPastUse *use)
 						P_NULL_IF(dated->count == 0 || dated->pause < 0,
 								  P_INT8(dated->pause)),
 						P_INT4(dated->days), P_TEXT(dated->who),
-						P_TIME(use->last_arbiter), P_INT8(use->undated.count),
+						P_OID(dated->way), P_INT8(use->undated.count),
 						P_TIME(use->undated.since));
 }
 
 /*
- * Write a row of an index that is gone from the catalogs, as this transaction
+ * Write the rows of an index that is gone from the catalogs, as this transaction
  * sees them.  False: it was not used.
  */
 static bool
@@ -365,7 +398,16 @@ write_gone(const GuardDeparted *departed, const GuardServer *server)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("could not read what is known of the use of index \"%s\"",
 						NameStr(departed->name))));
-	insert_row(departed, &use);
+	guard_query_execute("DELETE FROM guard.departed WHERE index_oid = $1",
+						P_OID(departed->index));
+	if (!use.idle)
+		insert_row(departed, &use);
+	foreach_ptr(GuardFact, fact, use.needed)
+	{
+		GuardPastUse needed = {.dated = *fact, .undated = {.pause = -1}};
+
+		insert_row(departed, &needed);
+	}
 	return true;
 }
 
@@ -380,9 +422,9 @@ guard_gone_write(List *departed)
 }
 
 void
-guard_gone_by_plan(const GuardEvidence *gone, Oid heir)
+guard_gone_by_plan(const GuardEvidence *gone)
 {
-	GuardDeparted *departed = describe_by_plan(gone, heir);
+	GuardDeparted *departed = describe_by_plan(gone);
 
 	(void) guard_departed_note(departed);
 	(void) write_gone(departed, gone->server);

@@ -23,7 +23,7 @@ typedef struct GuardPastUse
 	GuardFact	undated;
 	GuardFact	checks;			/* foreign keys that are there; not dated's */
 	GuardFact	counted;		/* of these, what the server's counters say */
-	TimestampTz last_arbiter;
+	List	   *needed;			/* of GuardFact *: in other ways than read */
 	bool		unread;			/* something of it could not be read */
 	TimestampTz created_at;		/* of the index; 0: not seen */
 	TimestampTz origin;			/* the same, but not before guard was here */
@@ -39,6 +39,9 @@ typedef struct GuardPastUse
 extern bool guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 							const GuardServer *server, bool moved_away,
 							GuardPastUse *use);
+
+/* What separates the shapes of several indexes that take over by their plans. */
+#define GUARD_GONE_NEXT	"\036"
 
 /* A row of guard.departed. */
 typedef struct GuardGoneRow

@@ -15,11 +15,6 @@
  * nearly as much as one that reads them all, but takes a twentieth of the
  * time.
  *
- * And there are indexes that nobody scans but the planner relies on: a unique
- * one that spares a join, one whose expression has statistics
- * (doc/internals/postgresql.md 2.5, 2.7).  That is use, and becomes a fact of
- * its own.
- *
  * Copyright (c) 2026, the guard authors
  *
  *-------------------------------------------------------------------------
@@ -31,9 +26,6 @@
 #include "evidence/prediction.h"
 #include "guc.h"
 #include "store/store.h"
-
-/* An estimate without the index that is off by less than this does no harm. */
-#define ESTIMATE_FACTOR	10.0
 
 /* A statement that gets slower by less than both of these does not suffer. */
 #define SLOWER_FACTOR	2.0
@@ -117,6 +109,17 @@ accounts_for_all(List *statements, int64 uses)
 	return uses >= 0 && count >= uses;
 }
 
+static void
+note_takeover(GuardPlans *plans, GuardReplacement *candidate)
+{
+	foreach_ptr(const GuardReplacement, takeover, plans->takeovers)
+	{
+		if (takeover->index == candidate->index)
+			return;
+	}
+	plans->takeovers = lappend(plans->takeovers, candidate);
+}
+
 /*
  * Has the statement used this index, which came after its last use of the other
  * one, so often that it would have come back by now?
@@ -141,13 +144,12 @@ has_moved(const GuardCapturedStatement *statement, Oid successor)
 
 /*
  * One statement's plan without the index.  One that takes another index is
- * believed only if that one stays, and is the same for all such statements: it
- * is what the verdict leans on, and what is asked for again before COMMIT.
+ * believed only if that one stays: the verdict leans on it, and it is asked for
+ * again before COMMIT.
  */
 static void
 add_outlook(GuardEvidence *evidence, const GuardCapturedStatement *statement,
-			const GuardOutlook *outlook,
-			const GuardFellows *fellows, GuardReplacement *replacement)
+			const GuardOutlook *outlook, const GuardFellows *fellows)
 {
 	GuardPlans *plans = &evidence->plans;
 
@@ -161,13 +163,11 @@ add_outlook(GuardEvidence *evidence, const GuardCapturedStatement *statement,
 		return;
 	if (OidIsValid(outlook->takeover))
 	{
-		GuardReplacement candidate;
+		GuardReplacement *candidate = palloc(sizeof(GuardReplacement));
 
-		if (!can_take_over(evidence, outlook->takeover, fellows, &candidate) ||
-			(replacement->match == GUARD_MATCH_PLAN &&
-			 replacement->index != candidate.index))
+		if (!can_take_over(evidence, outlook->takeover, fellows, candidate))
 			return;
-		*replacement = candidate;
+		note_takeover(plans, candidate);
 	}
 	plans->planned++;
 	plans->worst_ratio = Max(plans->worst_ratio, outlook->cost_with > 0 ?
@@ -176,81 +176,14 @@ add_outlook(GuardEvidence *evidence, const GuardCapturedStatement *statement,
 }
 
 /*
- * Does the planner rely on the index in a way that matters, without reading
- * it?
- */
-static bool
-is_relied_on(const GuardWhatIf *pair)
-{
-	double		rows_with = Max(pair->rows_with, 1);
-	double		rows_without = Max(pair->rows_without, 1);
-
-	switch (pair->role)
-	{
-		case GUARD_WHATIF_PROOF:
-			return pair->worst_ratio > guard_guc_harmless_cost_ratio;
-		case GUARD_WHATIF_ESTIMATE:
-			return Max(rows_with, rows_without) >=
-				Min(rows_with, rows_without) * ESTIMATE_FACTOR;
-		case GUARD_WHATIF_SCAN:
-			break;
-	}
-	return false;
-}
-
-/*
- * Has the planner lately relied on the index's uniqueness?  Then one that does
- * not enforce it is no replacement.
- */
-bool
-guard_plans_need_unique(const GuardEvidence *evidence)
-{
-	TimestampTz oldest = evidence->as_of -
-		(int64) guard_guc_lookback * USECS_PER_SEC;
-
-	foreach_ptr(GuardWhatIf, pair, guard_whatif_lookup(evidence->index))
-	{
-		if (pair->role == GUARD_WHATIF_PROOF && pair->at >= oldest &&
-			is_relied_on(pair))
-			return true;
-	}
-	return false;
-}
-
-static void
-collect_reliance(GuardEvidence *evidence, List *pairs)
-{
-	GuardFact  *fact = NULL;
-
-	foreach_ptr(GuardWhatIf, pair, pairs)
-	{
-		if (!is_relied_on(pair))
-			continue;
-		if (fact == NULL)
-		{
-			fact = palloc0(sizeof(GuardFact));
-			fact->source = GUARD_SOURCE_WHATIF;
-			fact->seen = GUARD_SEEN_USED;
-			fact->pause = -1;
-			fact->first = pair->at;
-			evidence->facts = lappend(evidence->facts, fact);
-		}
-		fact->note = pair->role == GUARD_WHATIF_PROOF ?
-			"its uniqueness spares them a join" :
-			"they would be estimated otherwise without its statistics";
-		fact->first = Min(fact->first, pair->at);
-		fact->last = Max(fact->last, pair->at);
-		fact->count++;
-		fact->statements++;
-	}
-}
-
-/*
- * Is it the check of a foreign key that is gone, or goes as well?
+ * Is it the check of a foreign key that is gone, or goes as well, or needs the
+ * index for something else than reading it?
  */
 static bool
 is_over(const GuardEvidence *evidence, const GuardCapturedStatement *statement)
 {
+	if (guard_capture_way(statement->fkey) != GUARD_WAY_READ)
+		return true;
 	return statement->fkey != 0 &&
 		guard_causes_keys(evidence->shape, statement->fkey,
 						  evidence->target->keys) == NULL;
@@ -264,9 +197,8 @@ guard_plans_collect(GuardEvidence *evidence)
 	List	   *statements = guard_capture_statements(list_make1_oid(evidence->index), &uses);
 	TimestampTz oldest = evidence->as_of -
 		(int64) guard_guc_lookback * USECS_PER_SEC;
-	GuardReplacement replacement = {0};
+	GuardPlans *plans = &evidence->plans;
 
-	collect_reliance(evidence, pairs);
 	if (pairs == NIL)
 		return;
 	note_growth(evidence, pairs);
@@ -280,13 +212,16 @@ guard_plans_collect(GuardEvidence *evidence)
 		evidence->plans.statements++;
 		if (guard_outlook_read(&outlook, statement, pairs,
 							   evidence->server->times))
-			add_outlook(evidence, statement, &outlook, evidence->fellows, &replacement);
+			add_outlook(evidence, statement, &outlook, evidence->fellows);
 	}
 	evidence->plans.complete = accounts_for_all(statements, uses);
-	if (replacement.match != GUARD_MATCH_PLAN)
-		return;
-	if (evidence->replacement.match == GUARD_MATCH_NONE)
-		evidence->replacement = replacement;
-	else
-		evidence->plans.planned = 0;	/* nobody would ask for it at COMMIT */
+
+	/*
+	 * Something that does not work, but has the same structure, is no reason
+	 * to look no further.
+	 */
+	if (list_length(plans->takeovers) == 1 &&
+		(evidence->replacement.match <= GUARD_MATCH_NEEDS ||
+		 (!evidence->replacement.usable && plans->planned == plans->statements)))
+		evidence->replacement = *(GuardReplacement *) linitial(plans->takeovers);
 }

@@ -88,7 +88,7 @@ static bool
 has_use(const GuardPastUse *use)
 {
 	return use->dated.count > 0 || use->undated.count > 0 ||
-		use->checks.count > 0 || use->unread;
+		use->checks.count > 0 || use->needed != NIL || use->unread;
 }
 
 static void
@@ -121,7 +121,7 @@ inherit(GuardEvidence *evidence, const GuardPastUse *use, GuardShape *shape,
 	if (use->unread)
 		add_unknown(evidence, "what is known of index %s, which it replaced, cannot be read now",
 					schema, name);
-	else if (!has_use(use))
+	else if (!has_use(use) && !use->idle)
 	{
 		add_unknown(evidence, "index %s, which it replaced, may have been used when nobody was there to see it",
 					schema, name);
@@ -131,7 +131,8 @@ inherit(GuardEvidence *evidence, const GuardPastUse *use, GuardShape *shape,
 	add_fact(evidence, &use->dated, shape, at, note);
 	add_fact(evidence, &use->undated, shape, at, note);
 	add_fact(evidence, &use->checks, shape, at, note);
-	evidence->last_arbiter = Max(evidence->last_arbiter, use->last_arbiter);
+	foreach_ptr(GuardFact, fact, use->needed)
+		add_fact(evidence, fact, shape, at, note);
 }
 
 static bool
@@ -260,14 +261,34 @@ served_shape(const GuardEvidence *evidence, const char *text, Oid table,
 }
 
 /*
+ * The same of indexes that took over its statements, as their plans said.
+ */
+static GuardShape *
+served_by_plan(const GuardEvidence *evidence, const GuardDeparted *departed)
+{
+	char	   *texts = departed->by_plan != NULL ? pstrdup(departed->by_plan) : NULL;
+	char	   *rest = NULL;
+
+	for (char *text = texts == NULL ? NULL : strtok_r(texts, GUARD_GONE_NEXT, &rest);
+		 text != NULL; text = strtok_r(NULL, GUARD_GONE_NEXT, &rest))
+	{
+		GuardShape *shape = served_shape(evidence, text, departed->table,
+										 departed->at);
+
+		if (shape != NULL)
+			return shape;
+	}
+	return NULL;
+}
+
+/*
  * It was to go CONCURRENTLY for the sake of an index that serves its statements,
  * as their plans said, and is there, but does not work.
  */
 static void
 take_half_gone(GuardEvidence *evidence, const GuardDeparted *departed)
 {
-	GuardShape *shape = served_shape(evidence, departed->by_plan, departed->table,
-									 departed->at);
+	GuardShape *shape = served_by_plan(evidence, departed);
 	GuardShape *own = shape != NULL ? guard_shape_read(departed->index) : NULL;
 	GuardPastUse use;
 
@@ -295,8 +316,7 @@ take_gone(GuardEvidence *evidence, const GuardDeparted *departed,
 	shape = served_shape(evidence, departed->shape, departed->table,
 						 known != NULL ? known->dated.last : 0);
 	if (shape == NULL)
-		shape = served_shape(evidence, departed->by_plan, departed->table,
-							 departed->at);
+		shape = served_by_plan(evidence, departed);
 	if (shape == NULL)
 		return;
 	if (known != NULL)
@@ -485,7 +505,7 @@ find_for_inherited(const GuardEvidence *evidence, const GuardAnswer *answer,
 	{
 		GuardReplacement replacement;
 
-		if (fact->seen != GUARD_SEEN_USED || fact->of_table || fact->moved_away)
+		if (fact->seen != GUARD_SEEN_USED || fact->of_table || fact->way != GUARD_WAY_READ || fact->moved_away)
 			continue;
 		if (fact->shape == NULL)
 			return false;

@@ -3,13 +3,9 @@
  * roles.c
  *	  What an index is good for besides being scanned.
  *
- * The question is always what would fail, or become slow, that no scan
- * counter shows: the replica identity without which UPDATE fails on a
- * published table, the support that a foreign key needs when a referenced row
- * is deleted, the index that CLUSTER goes by.
- *
- * PostgreSQL's own answers to these questions hang on open relations.  Opening
- * one means a lock, so here they are read from the system catalogs.
+ * What statements need it for has a room of its own.  Here is what its table is,
+ * and whether a foreign key is supported by it when a referenced row is deleted,
+ * as the system catalogs say.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -32,23 +28,9 @@
 #include "utils/syscache.h"
 
 #include "compat/compat.h"
+#include "evidence/needs/needs.h"
 #include "evidence/roles.h"
 #include "store/store.h"
-
-/*
- * Do UPDATE and DELETE log the old row by this index?  The same conditions as
- * in RelationGetIndexList().
- */
-static bool
-is_replica_identity(const GuardShape *shape, char relreplident)
-{
-	if (!shape->valid || !shape->unique || shape->deferrable ||
-		shape->has_predicate)
-		return false;
-
-	return (relreplident == REPLICA_IDENTITY_INDEX && shape->replident) ||
-		(relreplident == REPLICA_IDENTITY_DEFAULT && shape->primary);
-}
 
 /* Position of a column, -1 when it is not there (an expression never is). */
 static int
@@ -179,68 +161,6 @@ supports_foreign_key(const GuardShape *shape)
 	return found;
 }
 
-/* Can this table be published?  The same conditions as is_publishable_class. */
-static bool
-is_publishable(Oid table, Form_pg_class form)
-{
-	return (form->relkind == RELKIND_RELATION ||
-			form->relkind == RELKIND_PARTITIONED_TABLE) &&
-		form->relpersistence == RELPERSISTENCE_PERMANENT &&
-		!IsCatalogRelationOid(table) &&
-		table >= FirstNormalObjectId;
-}
-
-/* Does this publication send UPDATE or DELETE?  False when it has vanished. */
-static bool
-publication_has_changes(Oid publication)
-{
-	HeapTuple	tuple = SearchSysCache1(PUBLICATIONOID,
-										ObjectIdGetDatum(publication));
-	Form_pg_publication form;
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-
-	form = (Form_pg_publication) GETSTRUCT(tuple);
-	result = form->pubupdate || form->pubdelete;
-	ReleaseSysCache(tuple);
-
-	return result;
-}
-
-/*
- * Does any publication send UPDATE or DELETE for a table, given along with all
- * that it is a partition of, itself first and the topmost last: because it is
- * FOR ALL TABLES, or for the schema of one of them, or for one of them?
- */
-static bool
-publishes_changes(List *relations)
-{
-	List	   *publications;
-
-	/* an exception is made for the topmost table only */
-	publications =
-		list_difference_oid(GetAllTablesPublications(),
-							GetRelationExcludedPublications(llast_oid(relations)));
-
-	foreach_oid(relation, relations)
-	{
-		publications = list_concat(publications,
-								   GetRelationIncludedPublications(relation));
-		publications = list_concat(publications,
-								   GetSchemaPublications(get_rel_namespace(relation)));
-	}
-
-	foreach_oid(publication, publications)
-	{
-		if (publication_has_changes(publication))
-			return true;
-	}
-
-	return false;
-}
-
 /*
  * The roles of an index.  Every false stands for "no" as well as for "has
  * vanished meanwhile".
@@ -250,7 +170,6 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(shape->table));
 	Form_pg_class form;
-	List	   *relations;
 	Oid			parent;
 
 	memset(roles, 0, sizeof(GuardRoles));
@@ -258,13 +177,8 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 		return;
 	form = (Form_pg_class) GETSTRUCT(tuple);
 
-	roles->replica_identity = is_replica_identity(shape, form->relreplident);
 	roles->fk_support = supports_foreign_key(shape);
-
-	relations = guard_catalog_lineage(shape->table);
-	roles->published_for_update_or_delete =
-		is_publishable(shape->table, form) && publishes_changes(relations);
-	roles->subscribed = guard_roles_subscribed(shape->table);
+	roles->subscribed = guard_needs_subscribed(shape->table);
 
 	parent = guard_catalog_parent(shape->table);
 	roles->is_matview = form->relkind == RELKIND_MATVIEW;
@@ -274,29 +188,4 @@ guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 	roles->parents = guard_catalog_parents(shape->table);
 
 	ReleaseSysCache(tuple);
-}
-
-/*
- * Do apply workers of a subscription write to the table?
- */
-bool
-guard_roles_subscribed(Oid table)
-{
-	Relation	rel = table_open(SubscriptionRelRelationId, AccessShareLock);
-	bool		found = false;
-
-	foreach_oid(relation, guard_catalog_lineage(table))
-	{
-		ScanKeyData key;
-		SysScanDesc scan;
-
-		ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid,
-					BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
-		scan = systable_beginscan(rel, SubscriptionRelSrrelidSrsubidIndexId,
-								  true, NULL, 1, &key);
-		found = found || HeapTupleIsValid(systable_getnext(scan));
-		systable_endscan(scan);
-	}
-	table_close(rel, AccessShareLock);
-	return found;
 }

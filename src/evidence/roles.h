@@ -40,7 +40,4 @@ typedef struct GuardRoles
  */
 extern void guard_roles_collect(const GuardShape *shape, GuardRoles *roles);
 
-/* do apply workers of a subscription write to the table? */
-extern bool guard_roles_subscribed(Oid table);
-
 #endif							/* GUARD_ROLES_H */

@@ -117,10 +117,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, TimestampTz capture_sinc
 
 	evidence->unread |= use.unreadable || lost != 0;
 	if (found)
-	{
-		evidence->last_arbiter = Max(evidence->last_arbiter, use.last_arbiter);
 		evidence->last_write = Max(evidence->last_write, use.last_write);
-	}
 	return found;
 }
 

@@ -157,7 +157,7 @@ may_have_changed(const GuardJudgement *judgement)
 		case GUARD_REASON_CONSTRAINT:
 			return !judgement->target->table_goes;
 		default:
-			return judgement->verdict.warning;
+			return judgement->verdict.warning || judgement->verdict.leans;
 	}
 }
 
@@ -233,9 +233,8 @@ intend_by_plan(const GuardDropped *dropped)
 		return;
 	foreach_ptr(const GuardVerdict, verdict, dropped->judgement->verdicts)
 	{
-		if (verdict->reason == GUARD_REASON_REPLACED &&
-			verdict->evidence->index == dropped->index &&
-			verdict->evidence->replacement.match == GUARD_MATCH_PLAN &&
+		if (verdict->evidence->index == dropped->index &&
+			guard_verdict_by_plan(verdict) &&
 			!guard_gone_intend(verdict->evidence))
 			guard_departed_lose(dropped->table);
 	}

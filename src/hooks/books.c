@@ -85,13 +85,11 @@ record_heirs(GuardFrame *frame, const GuardDropped *dropped)
 
 		if (evidence->index != dropped->index)
 			continue;
-		if (frame->concurrent && verdict->reason == GUARD_REASON_REPLACED)
-		{
-			if (evidence->replacement.match == GUARD_MATCH_TWIN)
-				guard_dependencies_move(evidence, evidence->replacement.index);
-			else if (evidence->replacement.match == GUARD_MATCH_PLAN)
-				guard_gone_by_plan(evidence, evidence->replacement.index);
-		}
+		if (frame->concurrent && guard_verdict_by_plan(verdict))
+			guard_gone_by_plan(evidence);
+		else if (frame->concurrent && verdict->reason == GUARD_REASON_REPLACED &&
+				 evidence->replacement.match == GUARD_MATCH_TWIN)
+			guard_dependencies_move(evidence, evidence->replacement.index);
 		if (OidIsValid(evidence->move.twin))
 			guard_dependencies_move(evidence, evidence->move.twin);
 	}

@@ -251,8 +251,7 @@ asks_again(const GuardJudgement *judgement)
 {
 	foreach_ptr(const GuardVerdict, verdict, judgement->verdicts)
 	{
-		if (verdict->reason == GUARD_REASON_REPLACED ||
-			guard_check_asks_again(verdict))
+		if (guard_verdict_leans(verdict) || guard_check_asks_again(verdict))
 			return true;
 	}
 	return false;

@@ -192,7 +192,7 @@ record_heir(void *arg)
 	Heir	   *heir = arg;
 
 	if (heir->replacement->match == GUARD_MATCH_PLAN)
-		guard_gone_by_plan(heir->gone, heir->replacement->index);
+		guard_gone_by_plan(heir->gone);
 	else
 		guard_dependencies_move(heir->gone, heir->replacement->index);
 }
@@ -208,8 +208,7 @@ made_up(Remembered *entry, char **why)
 		GuardReplacement replacement;
 		Heir		heir;
 
-		if (verdict->decision != GUARD_BLOCK &&
-			verdict->reason != GUARD_REASON_REPLACED &&
+		if (verdict->decision != GUARD_BLOCK && !guard_verdict_leans(verdict) &&
 			!guard_check_asks_again(verdict))
 			continue;
 		if (!guard_check_made_up(entry->judgement, verdict, &replacement))

@@ -41,7 +41,7 @@
 
 /* "Guar", and what changes when the meaning of a record does. */
 #define FILE_MAGIC		0x47756172
-#define FILE_VERSION	3
+#define FILE_VERSION	4
 
 /* The state of the server in which the file was written. */
 typedef struct ServerState

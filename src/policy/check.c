@@ -199,32 +199,26 @@ guard_check_approval_taken(GuardJudgement *judgement, int32 id)
 /* ---- what a transaction leaves behind ---- */
 
 /*
- * Does a table that is published for UPDATE or DELETE have an identity again?
+ * Is everything there for which statements need the index, and which counts?
  */
 static bool
-has_identity(Oid table)
+needs_are_served(const GuardVerdict *verdict, List *answers)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	char		replident;
-	Relation	rel;
-	bool		result;
+	const GuardEvidence *evidence = verdict->evidence;
+	GuardPolicy policy = guard_check_policy(evidence->as_of);
+	GuardReplacement server;
 
-	if (!HeapTupleIsValid(tuple))
-		return true;
-	replident = ((Form_pg_class) GETSTRUCT(tuple))->relreplident;
-	ReleaseSysCache(tuple);
-	if (replident == REPLICA_IDENTITY_FULL)
-		return true;
-	if (replident == REPLICA_IDENTITY_NOTHING)
-		return false;
-
-	/* Our own transaction dropped an index of it: it holds the lock. */
-	rel = RelationIdGetRelation(table);
-	if (rel == NULL)
-		return true;
-	result = OidIsValid(RelationGetReplicaIndex(rel));
-	RelationClose(rel);
-	return result;
+	foreach_ptr(const GuardNeed, need, evidence->needs)
+	{
+		if (!guard_verdict_need_counts(need, &policy))
+			continue;
+		foreach_ptr(const GuardAnswer, answer, answers)
+		{
+			if (!guard_needs_served(evidence, need, answer, NULL, &server))
+				return false;
+		}
+	}
+	return true;
 }
 
 /*
@@ -279,6 +273,19 @@ is_small(Oid table)
 }
 
 /*
+ * Are the indexes that its statements would be planned with there, all of them?
+ */
+static void
+find_takeovers(const GuardEvidence *evidence, GuardReplacement *replacement)
+{
+	foreach_ptr(const GuardReplacement, takeover, evidence->plans.takeovers)
+	{
+		if (!guard_replacement_by_plan(evidence->shape, takeover->index, replacement))
+			return;
+	}
+}
+
+/*
  * What is there now that could make up for it, where anybody asks.
  */
 static GuardLeft
@@ -300,22 +307,15 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 		pass_on(evidence, left.table);
 	if (!left.table)
 		return left;
-	if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
-	{
-		left.identity = has_identity(((GuardAnswer *) linitial(answers))->table);
-		return left;
-	}
+	left.needs = needs_are_served(verdict, answers);
 	if (find_replacement(judgement, verdict, answers, &left.replacement))
 		return left;
 	left.key_gone = guard_causes_refresh(evidence);
 	left.replacement.match = left.replacement.usable ? GUARD_MATCH_NONE :
 		left.replacement.match;
 	left.small = evidence->refilled && is_small(table);
-	if (verdict->reason == GUARD_REASON_REPLACED &&
-		evidence->replacement.match == GUARD_MATCH_PLAN && !bearers->changed)
-		(void) guard_replacement_by_plan(evidence->shape,
-										 evidence->replacement.index,
-										 &left.replacement);
+	if (guard_verdict_by_plan(verdict) && !bearers->changed)
+		find_takeovers(evidence, &left.replacement);
 	return left;
 }
 

@@ -140,8 +140,31 @@ put_roles(StringInfo buf, const GuardEvidence *evidence)
 	put_flag(buf, "subscribed", evidence->roles.subscribed);
 	put_flag(buf, "foreign_key", evidence->roles.fk_support);
 	put_flag(buf, "partition", evidence->roles.is_partition);
-	guard_json_time(buf, "arbiter_last", evidence->last_arbiter);
 	guard_json_end_object(buf);
+}
+
+/*
+ * What statements need it for, and what else does that.
+ */
+static void
+put_needs(StringInfo buf, const GuardEvidence *evidence)
+{
+	if (evidence->needs == NIL)
+		return;
+	guard_json_array(buf, "needs");
+	foreach_ptr(const GuardNeed, need, evidence->needs)
+	{
+		guard_json_object(buf, NULL);
+		guard_json_text(buf, "kind", need->kind->name);
+		if (need->use != NULL)
+			guard_json_time(buf, "last", need->use->last);
+		put_flag(buf, "served", need->served);
+		if (need->server.match != GUARD_MATCH_NONE)
+			guard_json_text(buf, "by", quote_qualified_identifier(need->server.schema,
+																  need->server.name));
+		guard_json_end_object(buf);
+	}
+	guard_json_end_array(buf);
 }
 
 static void
@@ -218,6 +241,7 @@ guard_facts_json(const GuardJudgement *judgement)
 		put_use(&buf, fact);
 	guard_json_end_array(&buf);
 	put_roles(&buf, evidence);
+	put_needs(&buf, evidence);
 	put_replacement(&buf, &judgement->verdict);
 	put_prediction(&buf, judgement);
 	guard_json_time(&buf, "created_at", evidence->created_at);

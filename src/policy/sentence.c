@@ -230,11 +230,9 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 		case GUARD_REASON_DEPENDENCY:
 			return guard_sentence_dependency(verdict);
 		case GUARD_REASON_REPLICA_IDENTITY:
-			return psprintf("it is the replica identity of published table %s: UPDATE and DELETE would fail without it",
-							guard_sentence_table(evidence->shape));
 		case GUARD_REASON_ARBITER:
-			return psprintf("INSERT ... ON CONFLICT statements name it as arbiter and would fail without it, last %s ago",
-							guard_text_span(evidence->as_of - evidence->last_arbiter));
+		case GUARD_REASON_REQUIRED:
+			return guard_sentence_need(verdict);
 		case GUARD_REASON_HARMLESS:
 			if (verdict->notice)
 				return psprintf("without it its captured statements would cost at most %.1f units more each, %.2g %% of a processor together",
@@ -394,8 +392,7 @@ static bool
 goes_on(const GuardVerdict *verdict)
 {
 	return !verdict->asked.whole_table &&
-		verdict->reason != GUARD_REASON_REPLICA_IDENTITY &&
-		verdict->reason != GUARD_REASON_ARBITER;
+		(verdict->need == NULL || verdict->need->served);
 }
 
 /*

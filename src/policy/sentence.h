@@ -49,6 +49,9 @@ extern char *guard_sentence_table(const GuardShape *shape);
 
 /* ---- sentence_needs.c ---- */
 
+/* The clause of a verdict whose reason is that statements would fail. */
+extern char *guard_sentence_need(const GuardVerdict *verdict);
+
 /* The clause of a verdict whose reason is a dependency. */
 extern char *guard_sentence_dependency(const GuardVerdict *verdict);
 

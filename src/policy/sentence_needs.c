@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * sentence_needs.c
- *	  What people said of an index, in words: which services need it, and why
- *	  an approval does not help.
+ *	  What statements need an index for, and what people said of it, in words:
+ *	  which services need it, and why an approval does not help.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -13,6 +13,20 @@
 #include "guc.h"
 #include "policy/sentence.h"
 #include "store/store.h"
+
+/*
+ * What would fail; the catalogs' word has no date.
+ */
+char *
+guard_sentence_need(const GuardVerdict *verdict)
+{
+	const GuardNeed *need = verdict->need;
+	char	   *clause = need->kind->sentence(verdict->evidence, need);
+
+	return need->use == NULL || need->use->last == 0 ? clause :
+		psprintf("%s, last %s ago", clause,
+				 guard_text_span(verdict->evidence->as_of - need->use->last));
+}
 
 /*
  * Which other services need it, after the one that has been named.

@@ -8,9 +8,9 @@
  * tested by a table of cases.  The rules are those of the design, section 5,
  * in its order; the first that matches wins.
  *
- * One deviation is deliberate: replica_identity stands before the exact twin.
- * A twin of a replica identity is not itself the identity: UPDATE and DELETE
- * on the published table would fail in spite of it.
+ * One deviation is deliberate: needs that go by name stand before the exact twin.
+ * A twin of a replica identity is not itself the identity, nor of a constraint
+ * that statements name: they would fail in spite of it.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -77,6 +77,7 @@ static const struct
 	[GUARD_REASON_DEPENDENCY] = {"dependency", 6, false},
 	[GUARD_REASON_REPLICA_IDENTITY] = {"replica_identity", 7, false},
 	[GUARD_REASON_ARBITER] = {"arbiter", 7, false},
+	[GUARD_REASON_REQUIRED] = {"required", 7, false},
 	[GUARD_REASON_REPLACED] = {"replaced", 8, false},
 	[GUARD_REASON_HARMLESS] = {"harmless", 9, false},
 	[GUARD_REASON_HOT] = {"hot", 10, true},
@@ -262,8 +263,9 @@ find_unwatched(const GuardEvidence *evidence, const GuardPolicy *policy)
 }
 
 /*
- * The use that counts and tells most, or NULL; with "ended", the latest of
- * those that do not count any more.
+ * The use that counts and tells most, or NULL: that it was read, for needs have
+ * rules of their own.  With "ended", the latest of those that do not count any
+ * more, of all kinds.
  */
 static const GuardFact *
 find_use(const GuardEvidence *evidence, const GuardPolicy *policy, bool ended)
@@ -273,6 +275,7 @@ find_use(const GuardEvidence *evidence, const GuardPolicy *policy, bool ended)
 	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
 		if (fact->seen != GUARD_SEEN_USED ||
+			(fact->way != GUARD_WAY_READ && !ended) ||
 			guard_verdict_use_counts(fact, policy) == ended)
 			continue;
 		if (tells_more(fact, best))
@@ -367,18 +370,21 @@ plans_answer(const GuardEvidence *evidence, const GuardCase *asked,
 	if (plans->statements == 0 || plans->planned < plans->statements ||
 		!plans->complete || plans->slower || asked->whole_table ||
 		evidence->unread ||
-		(asked->unreplaced && evidence->replacement.match == GUARD_MATCH_PLAN) ||
+		(asked->unreplaced && (plans->takeovers != NIL ||
+							   evidence->replacement.match == GUARD_MATCH_PLAN)) ||
 		(plans->worst_ratio > policy->harmless_cost_ratio &&
 		 !is_trifle(plans->worst_extra, plans)))
 		return false;
 	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
-		if (fact->source == GUARD_SOURCE_CAPTURE && !fact->of_table)
+		if (fact->source == GUARD_SOURCE_CAPTURE && !fact->of_table &&
+			fact->way == GUARD_WAY_READ)
 			captured_since = fact->since;
 	}
 	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
 		if (!guard_verdict_use_counts(fact, policy) ||
+			fact->way != GUARD_WAY_READ ||
 			(fact->source == GUARD_SOURCE_CAPTURE && !fact->of_table))
 			continue;
 		if (captured_since == 0 || fact->first == 0 ||
@@ -424,16 +430,50 @@ enforces(const GuardEvidence *evidence)
 	return evidence->shape->unique || evidence->shape->exclusion;
 }
 
-/*
- * Would statements name this index as their ON CONFLICT arbiter?
- */
-static bool
-arbitrates(const GuardEvidence *evidence, const GuardCase *asked,
-		   const GuardPolicy *policy)
+bool
+guard_verdict_need_counts(const GuardNeed *need, const GuardPolicy *policy)
 {
-	return !asked->whole_table && evidence->last_arbiter != 0 &&
-		policy->now - evidence->last_arbiter < policy->lookback &&
-		find_use(evidence, policy, false) != NULL;
+	return need->use == NULL || guard_verdict_use_counts(need->use, policy);
+}
+
+/*
+ * The first need that counts, and that something serves, or nothing does.
+ * "named": of those for which even a twin under another name is nothing.
+ */
+static const GuardNeed *
+find_need(const GuardEvidence *evidence, const GuardCase *asked,
+		  const GuardPolicy *policy, bool served, bool named)
+{
+	if (asked->whole_table)
+		return NULL;
+	foreach_ptr(const GuardNeed, need, evidence->needs)
+	{
+		/* what the catalogs say of a table does not pass on with its name */
+		if (asked->passes_on && need->use == NULL)
+			continue;
+		if ((need->served || asked->needs_served) == served &&
+			(need->kind->by_name || !named) &&
+			guard_verdict_need_counts(need, policy))
+			return need;
+	}
+	return NULL;
+}
+
+/*
+ * What people are told of it.
+ */
+static GuardReason
+reason_of(const GuardNeed *need)
+{
+	switch (need->kind->reason)
+	{
+		case GUARD_NEED_ARBITER:
+			return GUARD_REASON_ARBITER;
+		case GUARD_NEED_REPLICA_IDENTITY:
+			return GUARD_REASON_REPLICA_IDENTITY;
+		default:
+			return GUARD_REASON_REQUIRED;
+	}
 }
 
 /*
@@ -498,6 +538,42 @@ decide_unknown(GuardReason reason, const GuardEvidence *evidence,
 }
 
 /*
+ * Statements would fail without it, or write other rows.
+ */
+static GuardVerdict
+decide_needed(const GuardNeed *need, const GuardEvidence *evidence,
+			  const GuardCase *asked)
+{
+	GuardVerdict verdict = make(GUARD_BLOCK, reason_of(need), evidence, asked);
+
+	verdict.need = need;
+	verdict.use = need->use;
+	return verdict;
+}
+
+/*
+ * Nobody reads it, and what statements need it for another index does: then it
+ * may go for the sake of that.
+ */
+static void
+lean_on_server(GuardVerdict *verdict, const GuardPolicy *policy)
+{
+	const GuardEvidence *evidence = verdict->evidence;
+
+	if (evidence->replacement.match != GUARD_MATCH_NEEDS ||
+		verdict->asked.unreplaced || verdict->decision != GUARD_ALLOW ||
+		verdict->warning ||
+		(!reasons[verdict->reason].by_use && verdict->reason != GUARD_REASON_HARMLESS) ||
+		find_need(evidence, &verdict->asked, policy, true, false) == NULL)
+		return;
+	verdict->reason = GUARD_REASON_REPLACED;
+	verdict->rule = reasons[GUARD_REASON_REPLACED].rule;
+	verdict->need = find_need(evidence, &verdict->asked, policy, true, false);
+	verdict->use = verdict->need->use;
+	verdict->notice = true;
+}
+
+/*
  * Does something serve in its place by its structure only, and the shadow plans
  * say that it costs more?  An exact twin costs the same.
  */
@@ -534,11 +610,12 @@ decide_by_role(const GuardEvidence *evidence, const GuardCase *asked,
 		evidence->replacement.match;
 	bool		partition = partition_leaves(evidence, asked, policy);
 	bool		usable = match > GUARD_MATCH_PLAN && evidence->replacement.usable &&
-		!contradicted(evidence, policy);
+		!asked->whole_table && !contradicted(evidence, policy);
 	bool		by_plan = match == GUARD_MATCH_PLAN &&
 		!guard_evidence_enforces_unnamed(evidence, asked) &&
 		plans_answer(evidence, asked, policy);
-	bool		arbiter = arbitrates(evidence, asked, policy);
+	const GuardNeed *named = find_need(evidence, asked, policy, false, true);
+	const GuardNeed *need = find_need(evidence, asked, policy, false, false);
 	const GuardDependency *dependency = find_dependency(evidence);
 
 	if (evidence->protection.found && !asked->passes_on &&
@@ -548,31 +625,29 @@ decide_by_role(const GuardEvidence *evidence, const GuardCase *asked,
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_INVALID, evidence, asked);
 	else if (partition && (dependency == NULL || dependency->inherited))
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_PARTITION, evidence, asked);
-	else if (!asked->whole_table && !asked->passes_on &&
-			 evidence->roles.replica_identity &&
-			 evidence->roles.published_for_update_or_delete)
-		*verdict = make(GUARD_BLOCK, GUARD_REASON_REPLICA_IDENTITY, evidence,
-						asked);
-	else if (!asked->whole_table && usable &&
-			 (match == GUARD_MATCH_TWIN || dependency == NULL))
+	else if (named != NULL)
+		*verdict = decide_needed(named, evidence, asked);
+	else if (usable && match == GUARD_MATCH_TWIN)
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence, asked);
 	else if (dependency != NULL)
 		*verdict = decide_hot(GUARD_REASON_DEPENDENCY, evidence, asked, policy);
-	else if (arbiter)
-		*verdict = make(GUARD_BLOCK, GUARD_REASON_ARBITER, evidence, asked);
-	else if (by_plan)
+	else if (need != NULL)
+		*verdict = decide_needed(need, evidence, asked);
+	else if (usable || by_plan)
 		*verdict = make(GUARD_ALLOW, GUARD_REASON_REPLACED, evidence, asked);
 	else
 		return false;
 
-	verdict->needs_unique = arbiter || evidence->proves ||
+	verdict->needs_unique = evidence->proves ||
 		guard_evidence_enforces_unnamed(evidence, asked);
 	if (verdict->reason == GUARD_REASON_DEPENDENCY)
 		verdict->dependency = dependency;
 	if (verdict->reason == GUARD_REASON_REPLACED ||
-		verdict->reason == GUARD_REASON_DEPENDENCY ||
-		verdict->reason == GUARD_REASON_ARBITER)
+		verdict->reason == GUARD_REASON_DEPENDENCY)
 		verdict->use = find_use(evidence, policy, false);
+	if (verdict->reason == GUARD_REASON_REPLACED && verdict->use == NULL &&
+		(need = find_need(evidence, asked, policy, true, false)) != NULL)
+		verdict->use = need->use;
 	verdict->notice = verdict->reason == GUARD_REASON_REPLACED;
 	return true;
 }
@@ -650,6 +725,7 @@ decide(const GuardEvidence *evidence, const GuardCase *asked,
 	{
 		verdict = make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence, asked);
 		verdict.notice = evidence->plans.worst_ratio > policy->harmless_cost_ratio;
+		verdict.leans = evidence->plans.takeovers != NIL;
 		return verdict;
 	}
 	return decide_by_use(evidence, asked, policy);
@@ -661,8 +737,23 @@ guard_verdict_decide(const GuardEvidence *evidence, const GuardCase *asked,
 {
 	GuardVerdict verdict = decide(evidence, asked, policy);
 
+	lean_on_server(&verdict, policy);
 	verdict.contradicted = contradicted(evidence, policy);
 	return verdict;
+}
+
+bool
+guard_verdict_leans(const GuardVerdict *verdict)
+{
+	return verdict->reason == GUARD_REASON_REPLACED || verdict->leans;
+}
+
+bool
+guard_verdict_by_plan(const GuardVerdict *verdict)
+{
+	return verdict->leans ||
+		(verdict->reason == GUARD_REASON_REPLACED &&
+		 verdict->evidence->replacement.match == GUARD_MATCH_PLAN);
 }
 
 /* ---- more than one of them ---- */
@@ -679,7 +770,7 @@ badness(const GuardVerdict *verdict)
 		return 4;
 	if (verdict->warning)
 		return 3;
-	if (verdict->reason == GUARD_REASON_REPLACED)
+	if (guard_verdict_leans(verdict))
 		return 2;
 	return verdict->notice ? 1 : 0;
 }
@@ -815,7 +906,7 @@ guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
 {
 	const GuardEvidence *evidence = verdict->evidence;
 	bool		again = guard_verdict_asks_again(verdict, policy);
-	bool		leant = verdict->reason == GUARD_REASON_REPLACED;
+	bool		leant = guard_verdict_leans(verdict);
 	GuardCase	asked = verdict->asked;
 	GuardVerdict decided;
 
@@ -828,8 +919,8 @@ guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
 		asked.whole_table = true;
 		asked.parent_goes |= !left->parent;
 	}
-	else if (verdict->reason == GUARD_REASON_REPLICA_IDENTITY)
-		return left->identity;
+	else if (!left->needs)
+		return false;
 	else if (guard_verdict_is_served(verdict, &left->replacement) ||
 			 (evidence->refilled && reasons[verdict->reason].by_use && left->small))
 		return true;
@@ -838,8 +929,11 @@ guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
 		asked.whole_table = false;
 		asked.passes_on = true;
 	}
-	else if (leant)
+	else if (leant || verdict->need != NULL)
+	{
+		asked.needs_served = true;
 		asked.unreplaced = true;
+	}
 	else if (!left->key_gone)
 		return false;
 

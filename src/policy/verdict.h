@@ -11,6 +11,7 @@
 #define GUARD_VERDICT_H
 
 #include "evidence/evidence.h"
+#include "evidence/needs/needs.h"
 
 typedef enum GuardDecision
 {
@@ -33,6 +34,7 @@ typedef enum GuardReason
 	GUARD_REASON_DEPENDENCY,
 	GUARD_REASON_REPLICA_IDENTITY,
 	GUARD_REASON_ARBITER,
+	GUARD_REASON_REQUIRED,
 	GUARD_REASON_HARMLESS,
 	GUARD_REASON_HOT,
 	GUARD_REASON_STOPPED,
@@ -71,11 +73,14 @@ typedef struct GuardVerdict
 	bool		contradicted;	/* what would serve in its place, by
 								 * structure, costs more, as shadow plans say:
 								 * it does not count as a replacement */
+	bool		leans;			/* ALLOW: for the sake of other indexes, which
+								 * must be there when the transaction ends */
 	bool		notice;			/* ALLOW: worth a NOTICE */
 	bool		warning;		/* ALLOW: worth a WARNING, for it is unknown */
 	const char *no_delay;		/* why it is not delayed, though the settings
 								 * ask for that; NULL where they do not */
 	const GuardFact *use;		/* the use that decided; NULL when none did */
+	const GuardNeed *need;		/* what fails without it; NULL: nothing */
 	const GuardDependency *dependency;	/* the first service that needs it;
 										 * NULL when none does */
 	int64		observed;		/* microseconds of evidence behind cold and
@@ -92,7 +97,7 @@ typedef struct GuardLeft
 	bool		parent;			/* and so is what it was a partition of, if
 								 * anything */
 	bool		ended;			/* it was a partition or child, and left */
-	bool		identity;		/* UPDATE and DELETE of it can be published */
+	bool		needs;			/* what statements need it for is there */
 	bool		small;			/* it is as small as harmless is */
 	bool		key_gone;		/* so is a foreign key whose checks were use */
 	GuardReplacement replacement;	/* what serves in its place */
@@ -107,6 +112,13 @@ extern GuardVerdict guard_verdict_decide(const GuardEvidence *evidence,
 										 const GuardPolicy *policy);
 extern const char *guard_verdict_reason_name(GuardReason reason);
 extern const char *guard_verdict_decision_name(GuardDecision decision);
+
+/*
+ * Was it let go for the sake of other indexes, and of those that statements
+ * would be planned with, as nothing but their plans says?
+ */
+extern bool guard_verdict_leans(const GuardVerdict *verdict);
+extern bool guard_verdict_by_plan(const GuardVerdict *verdict);
 
 /* Of two verdicts on parts of one index, does the first one speak? */
 extern bool guard_verdict_is_worse(const GuardVerdict *a, const GuardVerdict *b);
@@ -163,6 +175,12 @@ extern bool guard_verdict_service_needs(const GuardDependency *dependency,
 
 /* Was every service that made this use released, and the use before that? */
 extern bool guard_verdict_use_released(const GuardFact *fact);
+
+/*
+ * Does this need count, as a use does?
+ */
+extern bool guard_verdict_need_counts(const GuardNeed *need,
+									  const GuardPolicy *policy);
 
 /*
  * Does this use still count?  (doc/internals/design.md 5, "a use stops

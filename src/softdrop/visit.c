@@ -147,10 +147,8 @@ record_heirs(const GuardJudgement *judgement)
 {
 	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		if (verdict->reason == GUARD_REASON_REPLACED &&
-			verdict->evidence->replacement.match == GUARD_MATCH_PLAN)
-			guard_gone_by_plan(verdict->evidence,
-							   verdict->evidence->replacement.index);
+		if (guard_verdict_by_plan(verdict))
+			guard_gone_by_plan(verdict->evidence);
 	}
 }
 

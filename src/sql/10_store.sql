@@ -75,7 +75,7 @@ CREATE TABLE guard.departed (
 	longest_pause	bigint,
 	days			int NOT NULL,
 	services		text,
-	last_arbiter	timestamptz,
+	way				oid NOT NULL,
 	undated_scans	bigint NOT NULL,
 	observed_since	timestamptz
 );
@@ -83,7 +83,7 @@ CREATE INDEX departed_index_oid_idx ON guard.departed (index_oid);
 CREATE INDEX departed_table_oid_idx ON guard.departed (table_oid);
 CREATE INDEX departed_name_key_idx ON guard.departed (name_key);
 COMMENT ON TABLE guard.departed IS
-'Use of indexes that are gone, each with its shape and the name that its table had for those who used it: it counts for whatever index serves in its place now. by_plan is the shape of one that does so because its statements'' plans say so; longest_pause in microseconds.';
+'Use of indexes that are gone, apart for each way of using one (see guard.known_use), each with its shape and the name that its table had for those who used it: it counts for whatever index serves in its place now. by_plan is the shape of one that does so because its statements'' plans say so; longest_pause in microseconds.';
 
 CREATE TABLE guard.moved_table (
 	table_oid	oid NOT NULL,

@@ -29,7 +29,6 @@ CREATE TABLE guard.known_use (
 	pause_ended		timestamptz,
 	days			int NOT NULL,
 	services		text,
-	last_arbiter	timestamptz,
 	segment			timestamptz,
 	segment_first	timestamptz,
 	segment_last	timestamptz,

@@ -36,6 +36,8 @@ typedef struct Case
 	GuardFact	facts[MAX_FACTS];
 	GuardDependency needs[MAX_NEEDS];
 	GuardServiceUse services[MAX_SERVICES]; /* of the first fact */
+	GuardNeed	wants[MAX_NEEDS];	/* by the last fact, unless the catalogs
+									 * say so */
 	bool		services_lost;	/* and of others */
 	int			unknown_action; /* GuardUnknownAction */
 	int			hot_action;		/* GuardHotAction */
@@ -118,6 +120,17 @@ typedef struct Case
 #define UNKNOWN_DELAY	.unknown_action = GUARD_UNKNOWN_DELAY
 #define NO_DELAY	.asked.no_delay = "of its way"
 
+/* needs that were seen, but for the identity */
+#define NEEDED(ago) \
+	{.source = GUARD_SOURCE_CAPTURE, .way = GUARD_WAY_ARBITER, .seen = GUARD_SEEN_USED, .since = AGO(100 * DAY), \
+	 .first = AGO(90 * DAY), .last = AGO(ago), .count = 1000, .pause = MINUTE}
+#define SERVER	.replacement = {.match = GUARD_MATCH_NEEDS, .usable = true}
+
+static const GuardNeedKind arbiter = {.reason = GUARD_NEED_ARBITER};
+static const GuardNeedKind by_name = {.reason = GUARD_NEED_ARBITER, .by_name = true};
+static const GuardNeedKind required = {.reason = GUARD_NEED_REQUIRED};
+static const GuardNeedKind identity = {.reason = GUARD_NEED_REPLICA_IDENTITY, .by_name = true};
+
 static Case cases[] = {
 	/* 1: approved */
 	{"approved, whatever else", {BIG, APPROVED, .protection = {.found = true}}, {VALID}, {HOT}, ALLOW(APPROVED)},
@@ -152,10 +165,10 @@ static Case cases[] = {
 	{"only the index of a partition goes", {BIG, .roles = {.is_partition = true}}, {VALID}, {HOT}, BLOCK(HOT)},
 
 	/* 7 before 5: replica identity */
-	{"identity of a published table", {BIG, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(REPLICA_IDENTITY)},
-	{"identity of a published table, twin stays", {BIG, TWIN, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(REPLICA_IDENTITY)},
+	{"identity of a published table", {BIG, .roles = {.replica_identity = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, .wants = {{.kind = &identity}}, BLOCK(REPLICA_IDENTITY)},
+	{"identity of a published table, twin stays", {BIG, TWIN, .roles = {.replica_identity = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, .wants = {{.kind = &identity}}, BLOCK(REPLICA_IDENTITY)},
 	{"identity of a table nobody publishes", {BIG, .asked.named = true, .roles = {.replica_identity = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
-	{"identity goes with its whole table", {BIG, .asked.whole_table = true, .roles = {.replica_identity = true, .published_for_update_or_delete = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(COLD)},
+	{"identity goes with its whole table", {BIG, .asked.whole_table = true, .roles = {.replica_identity = true}}, {VALID, .unique = true}, {NOT_SEEN(100)}, .wants = {{.kind = &identity}}, ALLOW(COLD)},
 
 	/* 5 and 8: replaced */
 	{"hot, a twin stays", {BIG, TWIN}, {VALID}, {HOT}, ALLOW(REPLACED)},
@@ -181,7 +194,7 @@ static Case cases[] = {
 	{"released, another one serves", {BIG, SERVES}, {VALID}, {HOT}, {RELEASED("auth", HOUR)}, ALLOW(REPLACED)},
 	{"needed, the twin is not usable yet", {BIG, .replacement = {.match = GUARD_MATCH_TWIN}}, {VALID}, {HOT}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
 	{"needed, on a table of 8 blocks", {.heap_known = true, .heap_blocks = 8}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
-	{"needed, and arbiter", {BIG, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
+	{"needed, and arbiter", {BIG, .asked.named = true}, {VALID, .unique = true}, {HOT}, {NEEDS("auth")}, .wants = {{.kind = &arbiter}}, BLOCK(DEPENDENCY)},
 	{"needed, its table goes", {BIG, .asked.whole_table = true}, {VALID}, {NOT_SEEN(100)}, {NEEDS("auth")}, BLOCK(DEPENDENCY)},
 	{"needed, but another table bears its table's name and serves", {BIG, .asked.whole_table = true, .move = {.moved = true, .served = true, .twin = 1, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, {NEEDS("auth")}, ALLOW(STOPPED)},
 	{"the same, registered since then", {BIG, .asked.whole_table = true, .move = {.moved = true, .served = true, .twin = 1, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, {{.service = "auth", .registered_at = NOW}}, BLOCK(DEPENDENCY)},
@@ -201,15 +214,28 @@ static Case cases[] = {
 	{"released, but nobody knows who used it", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, BLOCK(HOT)},
 	{"released, and another source cannot date its use", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE), UNDATED(5000)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, BLOCK(HOT)},
 	{"released, only older use, but an old version at work elsewhere", {BIG}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {AT_WORK("auth", HOUR, MINUTE)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, BLOCK(DEPENDENCY)},
-	{"arbiter of a released service", {BIG, .asked.named = true, .last_arbiter = AGO(2 * HOUR)}, {VALID, .unique = true}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, ALLOW(STOPPED)},
+	{"arbiter of a released service", {BIG, .asked.named = true}, {VALID, .unique = true}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, .wants = {{.kind = &arbiter}}, ALLOW(STOPPED)},
 
 	/* 7: arbiter */
-	{"arbiter of live upserts", {BIG, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
-	{"arbiter on a tiny table", {.heap_known = true, .heap_blocks = 1, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
-	{"arbiter beyond the look-back", {BIG, .asked.named = true, .last_arbiter = AGO(40 * DAY)}, {VALID, .unique = true}, {USED(40 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
-	{"arbiter beyond the look-back, reads go on", {BIG, .asked.named = true, .last_arbiter = AGO(40 * DAY)}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
-	{"arbiter whose upserts have ended", {BIG, .asked.named = true, .last_arbiter = AGO(2 * DAY)}, {VALID, .unique = true}, {USED(2 * DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
-	{"arbiter, but a unique twin stays", {BIG, TWIN, .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, ALLOW(REPLACED)},
+	{"arbiter of live upserts", {BIG, .asked.named = true}, {VALID, .unique = true}, {HOT}, .wants = {{.kind = &arbiter}}, BLOCK(ARBITER)},
+	{"arbiter on a tiny table", {.heap_known = true, .heap_blocks = 1, .asked.named = true}, {VALID, .unique = true}, {HOT}, .wants = {{.kind = &arbiter}}, BLOCK(ARBITER)},
+	{"arbiter beside another that enforces as much, unread", {BIG, SERVER, .asked.named = true}, {VALID, .unique = true}, {NOT_SEEN(100), NEEDED(MINUTE)}, .wants = {{.kind = &arbiter, .served = true}}, ALLOW(REPLACED)},
+	{"arbiter beside another that enforces as much, and read", {BIG, SERVER, .asked.named = true}, {VALID, .unique = true}, {HOT, NEEDED(MINUTE)}, .wants = {{.kind = &arbiter, .served = true}}, BLOCK(HOT)},
+	{"arbiter beside another, upserts long ended", {BIG, SERVER, .asked.named = true}, {VALID, .unique = true}, {NEEDED(40 * DAY)}, .wants = {{.kind = &arbiter, .served = true}}, ALLOW(STOPPED)},
+	{"arbiter, unread, and nothing else enforces it", {BIG, .asked.named = true}, {VALID, .unique = true}, {NEEDED(MINUTE)}, .wants = {{.kind = &arbiter}}, BLOCK(ARBITER)},
+	{"arbiter, and an index serves its reads alone", {BIG, SERVES, .asked.named = true}, {VALID, .unique = true}, {HOT, NEEDED(MINUTE)}, .wants = {{.kind = &arbiter}}, BLOCK(ARBITER)},
+	{"arbiter by name, and a twin of another", {BIG, TWIN, .asked.named = true}, {VALID, .unique = true}, {NEEDED(MINUTE)}, .wants = {{.kind = &by_name}}, BLOCK(ARBITER)},
+	{"arbiter by name, and one of that name", {BIG, TWIN, .asked.named = true}, {VALID, .unique = true}, {NEEDED(MINUTE)}, .wants = {{.kind = &by_name, .served = true}}, ALLOW(REPLACED)},
+	{"arbiter by name, and a service", {BIG, .asked.named = true}, {VALID, .unique = true}, {NEEDED(MINUTE)}, {NEEDS("auth")}, .wants = {{.kind = &by_name}}, BLOCK(ARBITER)},
+	{"needed for something else", {BIG, SERVES, .asked.named = true}, {VALID, .unique = true}, {NEEDED(MINUTE)}, .wants = {{.kind = &required}}, BLOCK(REQUIRED)},
+	{"needed for something else, whatever hot_action says", {BIG, .asked.named = true}, {VALID, .unique = true}, {NEEDED(MINUTE)}, .wants = {{.kind = &required}}, HOT_DELAY, BLOCK(REQUIRED)},
+	{"needed for something else, on a tiny table", {.heap_known = true, .heap_blocks = 1, .asked.named = true}, {VALID, .unique = true}, {NEEDED(MINUTE)}, .wants = {{.kind = &required}}, BLOCK(REQUIRED)},
+	{"needed for something else, and its table goes", {BIG, .asked.whole_table = true}, {VALID, .unique = true}, {NOT_SEEN(100), NEEDED(MINUTE)}, .wants = {{.kind = &required}}, ALLOW(COLD)},
+	{"needed for two things, of which one is served", {BIG, SERVER, .asked.named = true}, {VALID, .unique = true}, {NEEDED(MINUTE)}, .wants = {{.kind = &arbiter, .served = true}, {.kind = &required}}, BLOCK(REQUIRED)},
+	{"arbiter beyond the look-back", {BIG, .asked.named = true}, {VALID, .unique = true}, {USED(40 * DAY, 1000, MINUTE)}, .wants = {{.kind = &arbiter}}, ALLOW(STOPPED)},
+	{"arbiter beyond the look-back, reads go on", {BIG, .asked.named = true}, {VALID, .unique = true}, {HOT, NEEDED(40 * DAY)}, .wants = {{.kind = &arbiter}}, BLOCK(HOT)},
+	{"arbiter whose upserts have ended", {BIG, .asked.named = true}, {VALID, .unique = true}, {USED(2 * DAY, 1000, MINUTE)}, .wants = {{.kind = &arbiter}}, ALLOW(STOPPED)},
+	{"arbiter, but a unique twin stays", {BIG, TWIN, .asked.named = true}, {VALID, .unique = true}, {HOT, NEEDED(MINUTE)}, .wants = {{.kind = &arbiter, .served = true}}, ALLOW(REPLACED)},
 
 	/* 9: harmless */
 	{"hot on a table of 8 blocks", {.heap_known = true, .heap_blocks = 8}, {VALID}, {HOT}, ALLOW(HARMLESS)},
@@ -239,7 +265,7 @@ static Case cases[] = {
 	{"plans the same, but not all of its use could be read", {BIG, .unread = true, PLANS(3, 3, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"plans the same, but the whole table goes", {BIG, .asked.whole_table = true, PLANS(3, 3, 1.0)}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"unique, plans the same, goes as collateral", {BIG, BY_PLAN, PLANS(3, 3, 1.0)}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
-	{"arbiter, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.0), .asked.named = true, .last_arbiter = AGO(MINUTE)}, {VALID, .unique = true}, {HOT}, BLOCK(ARBITER)},
+	{"arbiter, all plans take another index", {BIG, BY_PLAN, PLANS(3, 3, 1.0), .asked.named = true}, {VALID, .unique = true}, {HOT}, .wants = {{.kind = &arbiter}}, BLOCK(ARBITER)},
 	{"never scanned, a join relies on it", {BIG, .asked.named = true}, {VALID, .unique = true}, {NOT_SEEN(100), {.source = GUARD_SOURCE_WHATIF, .seen = GUARD_SEEN_USED, .first = AGO(HOUR), .last = AGO(HOUR), .count = 1, .pause = -1}}, BLOCK(HOT)},
 
 	/* 10: hot */
@@ -311,7 +337,7 @@ static Case cases[] = {
 	{"hot, hot_action = block, could be delayed", {BIG}, {VALID}, {HOT}, BLOCK(HOT)},
 	{"hot, unknown_action = delay says nothing of hot ones", {BIG, NO_DELAY}, {VALID}, {HOT}, UNKNOWN_DELAY, BLOCK(HOT)},
 	{"protected, whatever hot_action says", {BIG, .protection = {.found = true}}, {VALID}, {HOT}, HOT_DELAY, BLOCK(PROTECTED), .cannot_wait = true},
-	{"arbiter, whatever hot_action says", {BIG, .asked.named = true, .last_arbiter = AGO(MINUTE), NO_DELAY}, {VALID, .unique = true}, {HOT}, HOT_DELAY, BLOCK(ARBITER)},
+	{"arbiter, whatever hot_action says", {BIG, .asked.named = true, NO_DELAY}, {VALID, .unique = true}, {HOT}, HOT_DELAY, .wants = {{.kind = &arbiter}}, BLOCK(ARBITER)},
 	{"replaced goes at once, whatever hot_action says", {BIG, TWIN}, {VALID}, {HOT}, HOT_DELAY, ALLOW(REPLACED)},
 	{"stopped goes at once, whatever hot_action says", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE)}, HOT_DELAY, ALLOW(STOPPED)},
 	{"cold goes at once, whatever the actions say", {HUGE}, {VALID}, {NOT_SEEN(30)}, HOT_DELAY, UNKNOWN_DELAY, ALLOW(COLD)},
@@ -371,6 +397,27 @@ need_list(Case *c)
 }
 
 static List *
+want_list(Case *c)
+{
+	static List list;
+	static ListCell cells[MAX_NEEDS];
+	int			last = 0;
+
+	while (last + 1 < MAX_FACTS && c->facts[last + 1].pause != 0)
+		last++;
+	list.type = T_List;
+	list.length = 0;
+	list.elements = cells;
+	for (int i = 0; i < MAX_NEEDS && c->wants[i].kind != NULL; i++)
+	{
+		if (c->wants[i].kind != &identity)
+			c->wants[i].use = &c->facts[last];
+		cells[list.length++].ptr_value = &c->wants[i];
+	}
+	return list.length > 0 ? &list : NIL;
+}
+
+static List *
 service_list(Case *c)
 {
 	static List list;
@@ -406,6 +453,7 @@ rule_of(const Case *c)
 			return 6;
 		case GUARD_REASON_REPLICA_IDENTITY:
 		case GUARD_REASON_ARBITER:
+		case GUARD_REASON_REQUIRED:
 			return 7;
 		case GUARD_REASON_HARMLESS:
 			return 9;
@@ -443,6 +491,7 @@ holds(Case *c)
 	c->evidence.as_of = NOW;
 	c->evidence.facts = fact_list(c);
 	c->evidence.dependencies = need_list(c);
+	c->evidence.needs = want_list(c);
 	c->facts[0].services = service_list(c);
 	c->facts[0].services_known = c->facts[0].services != NIL && !c->services_lost;
 	verdict = guard_verdict_decide(&c->evidence, &c->evidence.asked, &policy);

@@ -170,7 +170,11 @@ test_waits(void)
 
 /* ---- what is left when the transaction ends ---- */
 
-#define TABLE		.table = true, .parent = true
+#define TABLE		.table = true, .parent = true, .needs = true
+#define LACKING		.table = true, .parent = true
+static const GuardNeed need = {.served = false};
+
+#define NEEDED(why)	{.decision = GUARD_BLOCK, .reason = GUARD_REASON_##why, .wait = true, .need = &need}
 #define FOUND(how)	.replacement = {.match = GUARD_MATCH_##how, .usable = true}
 #define UNUSABLE	.replacement = {.match = GUARD_MATCH_TWIN}
 #define LEANT(how)	.replacement = {.match = GUARD_MATCH_##how, .usable = true}
@@ -193,13 +197,17 @@ static struct
 	{"hot, and what serves is not usable", BLOCK(HOT), {0}, {.last = AGO(SECOND)}, {TABLE, UNUSABLE}, false, GUARD_REASON_HOT},
 	{"a dependency, and something serves", BLOCK(DEPENDENCY), {0}, {.last = AGO(SECOND)}, {TABLE, FOUND(SERVES)}, false, GUARD_REASON_DEPENDENCY},
 	{"a dependency, and a twin is there", BLOCK(DEPENDENCY), {0}, {.last = AGO(SECOND)}, {TABLE, FOUND(TWIN)}, true, GUARD_REASON_DEPENDENCY},
-	{"replica identity, and none again, but a twin", BLOCK(REPLICA_IDENTITY), {0}, {.last = AGO(SECOND)}, {TABLE, FOUND(TWIN)}, false, GUARD_REASON_REPLICA_IDENTITY},
-	{"replica identity, and one again", BLOCK(REPLICA_IDENTITY), {0}, {.last = AGO(SECOND)}, {TABLE, .identity = true}, true, GUARD_REASON_REPLICA_IDENTITY},
+	{"replica identity, and none again, but a twin", BLOCK(REPLICA_IDENTITY), {0}, {.last = AGO(SECOND)}, {LACKING, FOUND(TWIN)}, false, GUARD_REASON_REPLICA_IDENTITY},
+	{"replica identity, and one again, but reads are not served", NEEDED(REPLICA_IDENTITY), {0}, {.last = AGO(SECOND)}, {TABLE}, false, GUARD_REASON_HOT},
+	{"replica identity, and one again, unread", NEEDED(REPLICA_IDENTITY), {.created_at = AGO(DAY), .asked.named = true}, {.seen = GUARD_SEEN_NOT, .since = AGO(DAY)}, {TABLE}, true, GUARD_REASON_COLD},
+	{"arbiter, and reads are served alone", NEEDED(ARBITER), {.asked.named = true}, {.last = AGO(SECOND)}, {LACKING, FOUND(SERVES)}, false, GUARD_REASON_ARBITER},
+	{"arbiter, and both are served", NEEDED(ARBITER), {.asked.named = true}, {.last = AGO(SECOND)}, {TABLE, FOUND(SERVES)}, true, GUARD_REASON_ARBITER},
+	{"replaced, and that stays, but what it is needed for has gone", TOLD(REPLACED), {LEANT(SERVES)}, {.last = AGO(SECOND)}, {LACKING, FOUND(SERVES)}, false, GUARD_REASON_REPLACED},
 	{"hot, truncated, and small now", BLOCK(HOT), {.refilled = true}, {.last = AGO(SECOND)}, {TABLE, .small = true}, true, GUARD_REASON_HOT},
 	{"unknown, truncated, and small now", BLOCK(UNKNOWN), {.refilled = true}, {0}, {TABLE, .small = true}, true, GUARD_REASON_UNKNOWN},
 	{"hot, truncated, and filled again", BLOCK(HOT), {.refilled = true}, {.last = AGO(SECOND)}, {TABLE}, false, GUARD_REASON_HOT},
 	{"hot, small all the time but not truncated", BLOCK(HOT), {0}, {.last = AGO(SECOND)}, {TABLE, .small = true}, false, GUARD_REASON_HOT},
-	{"arbiter, truncated, and small now", BLOCK(ARBITER), {.refilled = true, .asked.named = true, .last_arbiter = AGO(SECOND)}, {.last = AGO(SECOND)}, {TABLE, .small = true}, false, GUARD_REASON_ARBITER},
+	{"arbiter, truncated, and small now", BLOCK(ARBITER), {.refilled = true, .asked.named = true}, {.last = AGO(SECOND)}, {LACKING, .small = true}, false, GUARD_REASON_ARBITER},
 	{"a dependency, truncated, and small now", BLOCK(DEPENDENCY), {.refilled = true}, {.last = AGO(SECOND)}, {TABLE, .small = true}, false, GUARD_REASON_DEPENDENCY},
 	{"replaced by plan, and that one stays", TOLD(REPLACED), {LEANT(PLAN)}, {.last = AGO(SECOND)}, {TABLE, FOUND(PLAN)}, true, GUARD_REASON_REPLACED},
 	{"replaced by plan, and that one has gone", TOLD(REPLACED), {LEANT(PLAN), .plans = {.statements = 1, .planned = 1, .complete = true, .worst_ratio = 1}}, {.last = AGO(SECOND)}, {TABLE}, false, GUARD_REASON_HOT},

@@ -116,7 +116,6 @@ typedef struct GuardKnownUse
 	TimestampTz pause_ended;
 	int32		days;			/* with use, the segment's included */
 	char	   *services;		/* in words */
-	TimestampTz last_arbiter;
 
 	/* captured, in the segment */
 	TimestampTz segment;
@@ -136,7 +135,7 @@ typedef struct GuardKnownUse
 } GuardKnownUse;
 
 /* The columns of guard.known_use, the id first. */
-#define GUARD_HISTORY_COLUMNS 25
+#define GUARD_HISTORY_COLUMNS 24
 extern const GuardColumn guard_history_columns[];
 
 /*

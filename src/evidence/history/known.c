@@ -22,7 +22,7 @@
 #define COLUMN(type, name, member) GUARD_COLUMN(GuardKnownUse, type, name, member)
 
 /* guard.known_use */
-const GuardColumn guard_history_columns[] = {
+const		GuardColumn guard_history_columns[] = {
 	COLUMN(INT4, "id", id),
 	COLUMN(OID, "relation_oid", relation),
 	COLUMN(OID, "table_oid", table),
@@ -34,7 +34,6 @@ const GuardColumn guard_history_columns[] = {
 	COLUMN(TIME, "pause_ended", pause_ended),
 	COLUMN(INT4, "days", days),
 	COLUMN(TEXT, "services", services),
-	COLUMN(TIME, "last_arbiter", last_arbiter),
 	COLUMN(TIME, "segment", segment),
 	COLUMN(TIME, "segment_first", seg_first),
 	COLUMN(TIME, "segment_last", seg_last),

@@ -20,8 +20,10 @@
 #include "evidence/history/history.h"
 #include "guc.h"
 #include "planner/capture/departed.h"
+#include "planner/planner.h"
 
 /* guard.known_use */
+#define KNOWN_RELATION			2
 #define KNOWN_TABLE				3
 
 /* Days with use, before scans that nobody dated tell of pauses. */
@@ -33,7 +35,7 @@ typedef struct Lookup
 	const GuardEvidence *evidence;
 	GuardKnownUse index;
 	GuardKnownUse table;
-	List	   *checks;			/* of the index, GuardKnownUse * */
+	List	   *checks;			/* and needs of the index, GuardKnownUse * */
 } Lookup;
 
 static bool look_up(Lookup *lookup);
@@ -89,12 +91,17 @@ look_up(Lookup *lookup)
 	GuardRows  *rows = guard_rows_by_key("known_use", "known_use_table_oid_idx",
 										 KNOWN_TABLE, P_OID(evidence->shape->table));
 
+	Oid			top = evidence->departed != NULL ? evidence->index :
+		guard_without_topmost(evidence->index);
+
 	while (rows != NULL && guard_rows_next(rows))
 	{
 		GuardKnownUse use;
 
 		guard_record_read(guard_history_columns, GUARD_HISTORY_COLUMNS, rows, &use);
-		if (use.fkey != 0 && use.relation == evidence->index)
+		if (use.fkey != 0 &&
+			(use.relation == evidence->index ||
+			 (use.relation == use.table && guard_capture_way(use.fkey) == GUARD_WAY_REFRESH)))
 		{
 			GuardKnownUse *copy = palloc(sizeof(GuardKnownUse));
 
@@ -113,6 +120,18 @@ look_up(Lookup *lookup)
 				 !guard_departed_have(use.relation))
 			lookup->index = use;
 	}
+	if (rows == NULL || top == evidence->index)
+		return rows != NULL;
+	rows = guard_rows_by_key("known_use", "known_use_relation_oid_idx",
+							 KNOWN_RELATION, P_OID(top));
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		GuardKnownUse *use = palloc(sizeof(GuardKnownUse));
+
+		guard_record_read(guard_history_columns, GUARD_HISTORY_COLUMNS, rows, use);
+		if (guard_capture_way(use->fkey) != GUARD_WAY_READ)
+			lookup->checks = lappend(lookup->checks, use);
+	}
 	return rows != NULL;
 }
 
@@ -126,7 +145,8 @@ find_fact(const GuardEvidence *evidence, GuardSource source, bool of_table)
 {
 	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		if (fact->source == source && fact->of_table == of_table)
+		if (fact->source == source && fact->of_table == of_table &&
+			fact->way == GUARD_WAY_READ)
 			return fact;
 	}
 	return NULL;
@@ -362,9 +382,6 @@ collect_one(GuardEvidence *evidence, Oid relation, GuardKnownUse *use,
 			continue_counted(counted, use);
 	}
 
-	/* Capture can tell the asking session's own from that of others. */
-	if (captured.made == 0 || use->last_arbiter < captured.made)
-		evidence->last_arbiter = Max(evidence->last_arbiter, use->last_arbiter);
 	if (use->uses > 0)
 		add_captured(evidence, of_table, use, watch);
 	if (use->alone > 0 && !(evidence->shape->exclusion && !of_table) &&
@@ -377,7 +394,7 @@ collect_one(GuardEvidence *evidence, Oid relation, GuardKnownUse *use,
 }
 
 /*
- * What was written down of checks, as what was of all other uses.
+ * What was written down of checks and needs, as what was of all other uses.
  */
 static void
 collect_checks(GuardEvidence *evidence, List *checks)
@@ -385,15 +402,17 @@ collect_checks(GuardEvidence *evidence, List *checks)
 	const GuardEpochs *epochs = evidence->server->epochs;
 	GuardCapturedUse captured;
 
-	(void) guard_capture_lookup(evidence->index, &captured);
 	foreach_ptr(GuardKnownUse, use, checks)
 	{
+		GuardWay	way = guard_capture_way(use->fkey);
 		GuardFact  *fact;
 
+		(void) guard_capture_lookup(use->relation, &captured);
 		guard_history_fold(use, captured.made, epochs);
 		foreach_ptr(GuardFact, now, evidence->facts)
 		{
-			if (now->source == GUARD_SOURCE_CAPTURE && now->fkey == use->fkey)
+			if (now->source == GUARD_SOURCE_CAPTURE && now->way == way &&
+				(way != GUARD_WAY_READ ? !now->of_table : now->fkey == use->fkey))
 				continue_captured(now, use, epochs);
 		}
 		if (use->uses == 0)

@@ -42,6 +42,7 @@
 
 #include "compat/compat.h"
 #include "evidence/history/history.h"
+#include "evidence/needs/needs.h"
 #include "guc.h"
 #include "planner/capture/departed.h"
 
@@ -394,7 +395,7 @@ look_at_relation(Snapshotting *snap, Form_pg_class form)
 }
 
 /*
- * Checks that foreign keys made by indexes; by which they read tables does not
+ * What indexes are needed for, and checks that foreign keys made by them; by which they read tables does not
  * matter to anybody.
  */
 static void
@@ -409,6 +410,8 @@ look_at_checks(Snapshotting *snap)
 		Oid			table = known->key.fkey == 0 ? InvalidOid :
 			IndexGetRelation(known->use.relation, true);
 
+		if (guard_capture_way(known->key.fkey) == GUARD_WAY_REFRESH && known->present)
+			table = known->use.relation;
 		if (!OidIsValid(table))
 			continue;
 		known->use.table = table;
@@ -473,7 +476,6 @@ add_captured(Snapshotting *snap, Known *known)
 	use->seg_last = last;
 	use->seg_uses = count;
 	use->seg_pause = now->longest_pause;
-	use->last_arbiter = Max(use->last_arbiter, now->last_arbiter);
 	return grown;
 }
 
@@ -488,7 +490,7 @@ explained(Snapshotting *snap, const Known *known, TimestampTz from)
 	return capture != NULL && capture->since <= from &&
 		guard_capture_lost(known->use.relation) < from &&
 		!guard_usage_bypasses_executor(known->use.relation,
-									   guard_roles_subscribed(known->use.table));
+									   guard_needs_subscribed(known->use.table));
 }
 
 /*

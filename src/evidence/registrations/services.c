@@ -48,7 +48,7 @@ guard_services_collect(GuardFact *fact, Oid relation,
 	{
 		GuardServiceUse *service;
 
-		if (captured->checks != (use->fkey != 0))
+		if (captured->kind != guard_capture_kind(use->fkey))
 			continue;
 		count += captured->count;
 		if (captured->mine)

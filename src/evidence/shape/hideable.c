@@ -21,7 +21,7 @@
 #include "utils/syscache.h"
 
 #include "ddl/targets.h"
-#include "evidence/roles.h"
+#include "evidence/needs/needs.h"
 #include "evidence/shape/hideable.h"
 #include "store/store.h"
 
@@ -56,10 +56,7 @@ has_identity_index(Oid table)
 static bool
 serves_apply(const GuardShape *shape)
 {
-	GuardRoles	roles;
-
-	guard_roles_collect(shape, &roles);
-	return roles.subscribed && !has_identity_index(shape->table);
+	return guard_needs_subscribed(shape->table) && !has_identity_index(shape->table);
 }
 
 const char *

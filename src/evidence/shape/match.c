@@ -614,12 +614,39 @@ guard_shape_match(const GuardShape *gone, const GuardShape *other,
 bool
 guard_shape_enforces(const GuardShape *gone, const GuardShape *other)
 {
+	return guard_shape_forbids(gone, other) &&
+		((!gone->unique && !gone->exclusion) || other->nkeys == gone->nkeys);
+}
+
+/*
+ * Is this key of "other" one of those of "gone"?
+ */
+static bool
+has_key(const GuardShape *gone, const GuardShape *other,
+		const GuardShapeKey *candidate)
+{
+	for (int i = 0; i < gone->nkeys; i++)
+	{
+		if (match_key(gone, &gone->keys[i], other, candidate) != GUARD_MATCH_NONE)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The same, but fewer columns, which enforce more, will do.
+ */
+bool
+guard_shape_forbids(const GuardShape *gone, const GuardShape *other)
+{
 	if (!gone->unique && !gone->exclusion)
 		return true;
 
-	if (other->nkeys != gone->nkeys ||
-		match_key_set(gone, other) == GUARD_MATCH_NONE)
-		return false;
+	for (int i = 0; i < other->nkeys; i++)
+	{
+		if (!has_key(gone, other, &other->keys[i]))
+			return false;
+	}
 	if (other->deferrable && !gone->deferrable)
 		return false;
 	if (!covers_rows(gone, other))

@@ -88,6 +88,8 @@ typedef struct GuardShape
 typedef enum GuardMatch
 {
 	GUARD_MATCH_NONE,
+	GUARD_MATCH_NEEDS,			/* nobody reads the first one, and this does
+								 * what statements need it for */
 	GUARD_MATCH_PLAN,			/* all of its statements would be planned with
 								 * it, at no higher cost; structure says
 								 * nothing */
@@ -137,6 +139,10 @@ extern GuardMatch guard_shape_match(const GuardShape *gone,
  */
 extern bool guard_shape_enforces(const GuardShape *gone,
 								 const GuardShape *other);
+
+/* Does it forbid all that "gone" forbids, and maybe more? */
+extern bool guard_shape_forbids(const GuardShape *gone,
+								const GuardShape *other);
 
 /*
  * What answers for the columns of a table: those of "table", or of a view of it.

@@ -56,6 +56,7 @@
 #include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
+#include "planner/capture/marks.h"
 #include "planner/capture/speed.h"
 #include "planner/capture/tables.h"
 #include "planner/planner.h"
@@ -114,6 +115,8 @@ guard_capture_init(void)
 	guard_mail_init();
 	guard_departed_init();
 	guard_speed_init();
+	guard_marks_init();
+	guard_commands_init();
 	prev_ExecutorStart = ExecutorStart_hook;
 	ExecutorStart_hook = capture_ExecutorStart;
 	prev_ExecutorEnd = ExecutorEnd_hook;
@@ -411,7 +414,6 @@ fill_use(const GuardRelationRecord *record, GuardCapturedUse *use)
 	use->last_aimed = guard_last_by_others(&record->aimed, session);
 	use->aimed_count =
 		Max(record->aimed_count - (own ? own->aimed_count : 0), 0);
-	use->last_arbiter = guard_last_by_others(&record->arbiter, session);
 	use->last_write = guard_last_by_others(&record->written, session);
 	use->write_count =
 		Max(record->write_count - (own ? own->write_count : 0), 0);
@@ -421,7 +423,7 @@ fill_use(const GuardRelationRecord *record, GuardCapturedUse *use)
 }
 
 /*
- * Append what a record says of checks.
+ * Append what a record says of checks and of needs.
  */
 static List *
 append_checks(List *uses, const GuardRelationRecord *record)
@@ -431,6 +433,16 @@ append_checks(List *uses, const GuardRelationRecord *record)
 		GuardCapturedUse *use = palloc(sizeof(*use));
 
 		(void) fill_tally(record, &record->checks[i], use);
+		uses = lappend(uses, use);
+	}
+	for (int way = GUARD_WAY_READ + 1; way < GUARD_WAYS; way++)
+	{
+		GuardCapturedUse *use;
+
+		if (record->needs[way].count == 0)
+			continue;
+		use = palloc(sizeof(*use));
+		(void) fill_tally(record, &record->needs[way], use);
 		uses = lappend(uses, use);
 	}
 	return uses;

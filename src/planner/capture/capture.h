@@ -6,8 +6,10 @@
  * Vocabulary:
  *
  *	use			one execution of a statement whose plan really read an index
- *				(or inferred it as a named ON CONFLICT arbiter).  Rescans
- *				inside one execution are one use.
+ *				or needed it for something else.  Rescans inside one
+ *				execution are one use.
+ *	need		a use without which the statement would have failed, or written
+ *				other rows, be the index read or not
  *	relation	what a use is recorded for: an index, or a table that was
  *				scanned without an index or written to.  Both share one table
  *				of records, told apart by their OID.
@@ -69,6 +71,55 @@ guard_capture_fkey(int attnum)
 	return attnum > 0 ? UINT64CONST(1) << (attnum - 1) % 63 : 0;
 }
 
+/*
+ * How a relation was used.  Those after the first are needs: the statement would
+ * have failed, or written other rows, without the index.
+ */
+typedef enum GuardWay
+{
+	GUARD_WAY_READ,				/* or, of tables, written to */
+	GUARD_WAY_ARBITER,			/* ON CONFLICT (columns) inferred it */
+	GUARD_WAY_CONSTRAINT,		/* ON CONFLICT ON CONSTRAINT names it */
+	GUARD_WAY_SKIP,				/* ON CONFLICT DO NOTHING without a target may
+								 * have left out a row because of it */
+	GUARD_WAY_GROUP,			/* GROUP BY relies on that primary key */
+	GUARD_WAY_DEFER,			/* SET CONSTRAINTS names its constraint */
+	GUARD_WAY_REFRESH,			/* of a materialized view: REFRESH ...
+								 * CONCURRENTLY */
+	GUARD_WAYS
+} GuardWay;
+
+/* A need stands where the columns of a check do, with a bit that none has. */
+#define GUARD_FKEY_NEED		(UINT64CONST(1) << 63)
+
+static inline uint64
+guard_capture_need(GuardWay way)
+{
+	return GUARD_FKEY_NEED | way;
+}
+
+static inline GuardWay
+guard_capture_way(uint64 fkey)
+{
+	return fkey == GUARD_FKEY_ANY || (fkey & GUARD_FKEY_NEED) == 0 ?
+		GUARD_WAY_READ : (GuardWay) (fkey & ~GUARD_FKEY_NEED);
+}
+
+/* Uses, checks and needs have services of their own. */
+typedef enum GuardUseKind
+{
+	GUARD_KIND_USE,
+	GUARD_KIND_CHECK,
+	GUARD_KIND_NEED
+}			GuardUseKind;
+
+static inline GuardUseKind
+guard_capture_kind(uint64 fkey)
+{
+	return fkey == 0 ? GUARD_KIND_USE :
+		guard_capture_way(fkey) == GUARD_WAY_READ ? GUARD_KIND_CHECK : GUARD_KIND_NEED;
+}
+
 /* Uses of the last minute are counted in buckets of ten seconds. */
 #define GUARD_RATE_BUCKETS	6
 #define GUARD_RATE_BUCKET_SECS	10
@@ -81,7 +132,7 @@ guard_capture_fkey(int attnum)
 typedef struct GuardCapturedUse
 {
 	Oid			relation;
-	uint64		fkey;			/* of checks; 0: all other uses */
+	uint64		fkey;			/* of checks, or a need; 0: all other uses */
 	bool		unreadable;		/* there is a record, but whoever holds it
 								 * does not go on: nothing is known */
 	TimestampTz made;			/* tells this record from an earlier one */
@@ -97,8 +148,6 @@ typedef struct GuardCapturedUse
 								 * than two */
 	TimestampTz last_aimed;		/* last aimed use by another session */
 	int64		aimed_count;	/* aimed uses by other sessions */
-	TimestampTz last_arbiter;	/* last use as a named ON CONFLICT arbiter, by
-								 * another session */
 	TimestampTz last_write;		/* tables: last INSERT, UPDATE, DELETE or
 								 * MERGE, by another session */
 	int64		write_count;
@@ -113,7 +162,7 @@ typedef struct GuardCapturedStatement
 {
 	Oid			relation;		/* or the root of which that is a member */
 	int64		queryid;
-	uint64		fkey;			/* of a check */
+	uint64		fkey;			/* of a check, or a need */
 	Oid			userid;			/* role that executed it last */
 	TimestampTz first;
 	TimestampTz last;
@@ -131,7 +180,7 @@ typedef struct GuardCapturedService
 	TimestampTz first;
 	TimestampTz last;
 	int64		count;
-	bool		checks;			/* what it made were checks */
+	GuardUseKind kind;			/* of what it made */
 	Oid			login;			/* the login role of all who did; InvalidOid:
 								 * of several */
 	int64		transactions;	/* in which it did, or more */
@@ -176,7 +225,7 @@ extern bool guard_capture_in_explain(void);
  * if use->unreadable is not set, status says so, available and since set,
  * nothing of it was lost, and there is nothing in history, which keeps what
  * made room.  lost() is when its use was last not recorded, 0 = never, as far
- * as it matters.  lookup() is about all uses but checks, of which checks() is a
+ * as it matters.  lookup() is about all uses but checks and needs, of which checks() is a
  * list, of GuardCapturedUse *.  The lists are of palloc'd structs.  They leave out what was lost: an empty list of
  * services, or other_services > 0, does not mean that nobody else used it.
  * "unreadable" may be NULL, and is set where the services could not be read.

@@ -204,8 +204,6 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 	batch->member = (flags & GUARD_USE_MEMBER) != 0;
 	if (news & GUARD_USE_AIMED)
 		batch->aimed++;
-	if (news & GUARD_USE_ARBITER)
-		batch->arbiters++;
 	if (news & GUARD_USE_WRITE)
 		batch->writes++;
 

@@ -60,7 +60,7 @@ typedef struct ServiceSlot
 {
 	GuardSlot	head;			/* userid: of the last use */
 	GuardService service;
-	bool		checks;
+	GuardUseKind kind;
 	Oid			login;			/* of all uses; InvalidOid: of several */
 	TimestampTz transaction;	/* the latest */
 	int64		transactions;
@@ -85,7 +85,7 @@ same_service(const void *slot, const void *sought)
 	const ServiceSlot *a = slot;
 	const ServiceSlot *b = sought;
 
-	return a->checks == b->checks && guard_service_same(&a->service, &b->service);
+	return a->kind == b->kind && guard_service_same(&a->service, &b->service);
 }
 
 static void restore_statement(const void *slot);
@@ -211,7 +211,7 @@ add_service(GuardSet *set, const GuardRelationKey *key,
 	if (service)
 	{
 		fresh.service = *service;
-		fresh.checks = batch->fkey != 0;
+		fresh.kind = guard_capture_kind(batch->fkey);
 		fresh.login = batch->login;
 		fresh.first = batch->first;
 		fresh.only_user = session;
@@ -394,7 +394,7 @@ guard_sets_services(Oid relation, uint64 session, bool *unreadable)
 		{
 			.relation = relation, .userid = slot->head.userid, .pid = slot->pid,
 				.first = slot->first, .last = slot->head.last, .count = slot->count,
-				.checks = slot->checks, .login = slot->login,
+				.kind = slot->kind, .login = slot->login,
 				.transactions = slot->transactions, .mine = slot->only_user == session
 		};
 		strlcpy(service->service, slot->service.service, GUARD_SERVICE_LEN);

@@ -298,7 +298,13 @@ static GuardTally *
 find_tally(GuardRelationRecord *record, uint64 fkey)
 {
 	GuardTally *tally = &record->checks[GUARD_CAPTURE_FKEYS - 1];
+	GuardWay	way = guard_capture_way(fkey);
 
+	if (way != GUARD_WAY_READ)
+	{
+		record->needs[way].fkey = fkey;
+		return &record->needs[way];
+	}
 	if (fkey == 0)
 		return &record->uses;
 	for (int i = 0; i < GUARD_CAPTURE_FKEYS; i++)
@@ -341,8 +347,6 @@ add_to_record(GuardRelationRecord *record, const GuardUseBatch *batch,
 	record->last = Max(record->last, batch->last);
 	if (batch->aimed > 0)
 		note_last(&record->aimed, session, batch->last);
-	if (batch->arbiters > 0)
-		note_last(&record->arbiter, session, batch->last);
 	if (batch->writes > 0)
 		note_last(&record->written, session, batch->last);
 

@@ -50,7 +50,6 @@ typedef struct GuardUseBatch
 	int64		longest;		/* longest pause inside the batch */
 	uint32		count;			/* executions */
 	uint32		aimed;			/* of these, aimed */
-	uint32		arbiters;		/* of these, as named arbiter */
 	uint32		writes;			/* of these, writing to the relation */
 	uint32		told;			/* of these, told of under its root */
 	bool		member;			/* it is an index of a partition */
@@ -106,8 +105,8 @@ typedef struct GuardRelationRecord
 	int64		count;			/* ... as here */
 	GuardTally	uses;			/* all but checks */
 	GuardTally	checks[GUARD_CAPTURE_FKEYS];	/* count 0: free */
+	GuardTally	needs[GUARD_WAYS];	/* by GuardWay */
 	GuardLastTwo aimed;
-	GuardLastTwo arbiter;
 	GuardLastTwo written;
 	int64		aimed_count;
 	int64		write_count;
@@ -154,9 +153,8 @@ extern uint64 guard_runs_tell(int64 queryid, uint64 *mine);
 
 /* What a statement did with a relation; several may come together. */
 #define GUARD_USE_AIMED		0x01
-#define GUARD_USE_ARBITER	0x02
-#define GUARD_USE_WRITE		0x04
-#define GUARD_USE_MEMBER	0x08	/* an index of a partition */
+#define GUARD_USE_WRITE		0x02
+#define GUARD_USE_MEMBER	0x04	/* an index of a partition */
 
 /* What this session has published of its own, to be left out for itself. */
 typedef struct GuardOwnUse
@@ -195,6 +193,11 @@ extern void guard_pending_forget(Oid relation);
 
 /* This session, as the shared tables tell sessions apart. */
 extern uint64 guard_pending_session(void);
+
+/* ---- commands.c ---- */
+
+/* Called at start. */
+extern void guard_commands_init(void);
 
 /* ---- table.c ---- */
 

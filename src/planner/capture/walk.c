@@ -45,6 +45,7 @@
 #include "utils/rel.h"
 
 #include "compat/compat.h"
+#include "planner/capture/marks.h"
 #include "planner/capture/tables.h"
 #include "store/store.h"
 
@@ -55,6 +56,8 @@
 typedef struct WalkState
 {
 	EState	   *estate;
+	PlanState  *top;
+	const PlannedStmt *plan;
 	bool		excused;
 	bool		check;			/* a foreign key runs this */
 	bool		workers;		/* some Gather has started workers */
@@ -438,49 +441,131 @@ is_changed(Relation rel)
 		 stat->trans->tuples_deleted > 0);
 }
 
+static void
+note_need(Oid relation, Oid owner, GuardWay way)
+{
+	guard_pending_use(relation, owner, 0, guard_capture_need(way));
+}
+
+/*
+ * Has this very transaction created the index?  Then nobody else can have needed
+ * it: what a migration does with its own index is no reason to refuse the way
+ * back.
+ */
+static inline bool
+is_new(Relation index)
+{
+	return index != NULL && index->rd_createSubid != InvalidSubTransactionId;
+}
+
+/*
+ * INSERT ... ON CONFLICT DO NOTHING: may it have left out a row?  It inserted
+ * fewer than it was given, or nobody can tell how many that were.
+ */
+static bool
+may_have_skipped(const WalkState *walk)
+{
+	ModifyTableState *node = (ModifyTableState *) walk->top;
+	PlanState  *source;
+
+	if (!IsA(node, ModifyTableState) || !node->canSetTag)
+		return true;
+	source = outerPlanState(&node->ps);
+	if (IsA(source, ResultState) && outerPlanState(source) == NULL)
+		return walk->estate->es_processed < 1;
+	if (IsA(source, ValuesScanState))
+		return walk->estate->es_processed <
+			list_length(((ValuesScan *) source->plan)->values_lists);
+	return true;
+}
+
+/*
+ * Can a row that the statement makes be in the way of another, in this index?
+ * Not one whose key it leaves to a sequence.  The columns are those of the table
+ * named, of which a partition may have others.
+ */
+static bool
+can_conflict(const WalkState *walk, const ResultRelInfo *target,
+			 const IndexInfo *info)
+{
+	const ResultRelInfo *root = target->ri_RootResultRelInfo;
+	TupleDesc	columns = RelationGetDescr(target->ri_RelationDesc);
+	TupleDesc	named = root ? RelationGetDescr(root->ri_RelationDesc) : columns;
+
+	if (info->ii_NullsNotDistinct || !IsA(walk->top, ModifyTableState))
+		return true;
+	for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
+	{
+		AttrNumber	column = info->ii_IndexAttrNumbers[i];
+		const char *name;
+		int			at = 0;
+
+		if (column <= 0)
+			continue;
+		name = NameStr(TupleDescAttr(columns, column - 1)->attname);
+		while (at < named->natts &&
+			   strcmp(NameStr(TupleDescAttr(named, at)->attname), name) != 0)
+			at++;
+		if (!guard_marks_supply(walk->plan, at + 1))
+			return false;
+	}
+	return true;
+}
+
 /*
  * ON CONFLICT that names no index looks for each row in every unique one, of
- * which the operators are known only then.  That raises idx_scan, but nothing
- * would miss the index.
+ * which the operators are known only then.  That raises idx_scan, and is no use;
+ * but the statement relies on those that may have made it leave out a row.
  */
 static void
-excuse_probes(ResultRelInfo *target)
+note_probes(const WalkState *walk, ResultRelInfo *target)
 {
+	bool		leaves_out = guard_marks_leave_out(walk->plan);
+	bool		skipped = leaves_out && may_have_skipped(walk);
+
 	for (int i = 0; i < target->ri_NumIndices; i++)
 	{
 		Relation	index = target->ri_IndexRelationDescs[i];
 		IndexInfo  *info = target->ri_IndexRelationInfo[i];
 
-		if (index && info && info->ii_UniqueOps)
-			guard_pending_excuse(RelationGetRelid(index),
-								 index->rd_rel->relowner, 1);
+		if (!index || !info ||
+			!(info->ii_UniqueOps || (info->ii_ExclusionOps && leaves_out)))
+			continue;
+		guard_pending_excuse(RelationGetRelid(index), index->rd_rel->relowner, 1);
+		if (skipped && !is_new(index) && can_conflict(walk, target, info))
+			note_need(RelationGetRelid(index), index->rd_rel->relowner,
+					  GUARD_WAY_SKIP);
 	}
 }
 
 /*
- * How a named arbiter is used.  Has this very transaction created the index,
- * then nobody else can have named it: what a migration does with its own index
- * is no reason to refuse the way back.
+ * An arbiter that ON CONFLICT has inferred, or that it names.
  */
-static int
-arbiter_flags(ResultRelInfo *target, Oid index)
+static void
+note_arbiter(const WalkState *walk, const ResultRelInfo *target, Oid index)
 {
+	const ResultRelInfo *root = target->ri_RootResultRelInfo ?
+		target->ri_RootResultRelInfo : target;
+	bool		named = false;
+
 	for (int i = 0; i < target->ri_NumIndices; i++)
 	{
 		Relation	rel = target->ri_IndexRelationDescs[i];
 
-		if (rel && RelationGetRelid(rel) == index)
-			return membership(rel) |
-				(rel->rd_createSubid != InvalidSubTransactionId ? 0 : GUARD_USE_ARBITER);
+		if (rel && RelationGetRelid(rel) == index && is_new(rel))
+			return;
 	}
-	return GUARD_USE_ARBITER;
+	foreach_oid(each, root->ri_onConflictArbiterIndexes)
+		named |= guard_marks_name(walk->plan, each);
+	note_need(index, target->ri_RelationDesc->rd_rel->relowner,
+			  named ? GUARD_WAY_CONSTRAINT : GUARD_WAY_ARBITER);
 }
 
 /*
  * A relation that the statement opened to change it.
  */
 static void
-note_target(ResultRelInfo *target, int flags, bool check)
+note_target(const WalkState *walk, ResultRelInfo *target, int flags)
 {
 	Relation	rel = target->ri_RelationDesc;
 
@@ -488,23 +573,23 @@ note_target(ResultRelInfo *target, int flags, bool check)
 		return;
 	if (rel->rd_rel->relkind == RELKIND_RELATION && is_changed(rel))
 		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
-						  check ? 0 : flags | GUARD_USE_WRITE,
-						  check ? GUARD_FKEY_ANY : 0);
+						  walk->check ? 0 : flags | GUARD_USE_WRITE,
+						  walk->check ? GUARD_FKEY_ANY : 0);
 
-	/* Empty where ON CONFLICT names no index: then any would do. */
+	/* Empty where ON CONFLICT names no index. */
 	foreach_oid(each, target->ri_onConflictArbiterIndexes)
-		guard_pending_use(each, rel->rd_rel->relowner,
-						  flags | arbiter_flags(target, each), 0);
+		note_arbiter(walk, target, each);
 	if (target->ri_onConflictArbiterIndexes == NIL)
-		excuse_probes(target);
+		note_probes(walk, target);
 }
 
 /*
  * All of them, of all ModifyTable nodes there may be.
  */
 static void
-note_targets(EState *estate, bool check)
+note_targets(const WalkState *walk)
 {
+	EState	   *estate = walk->estate;
 	int			leaves = 0;
 	ListCell   *lc;
 
@@ -515,12 +600,21 @@ note_targets(EState *estate, bool check)
 		leaves += rel && rel->rd_rel->relkind == RELKIND_RELATION ? 1 : 0;
 	}
 	foreach(lc, estate->es_opened_result_relations)
-		note_target((ResultRelInfo *) lfirst(lc),
-					leaves == 1 ? GUARD_USE_AIMED : 0, check);
+		note_target(walk, (ResultRelInfo *) lfirst(lc),
+					leaves == 1 ? GUARD_USE_AIMED : 0);
 
 	/* Rows were routed to these, and to no others. */
 	foreach(lc, estate->es_tuple_routing_result_relations)
-		note_target((ResultRelInfo *) lfirst(lc), GUARD_USE_AIMED, check);
+		note_target(walk, (ResultRelInfo *) lfirst(lc), GUARD_USE_AIMED);
+}
+
+/*
+ * A key that a GROUP BY relies on.
+ */
+static void
+note_group(Oid index, Oid owner)
+{
+	note_need(index, owner, GUARD_WAY_GROUP);
 }
 
 void
@@ -529,6 +623,8 @@ guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check)
 	WalkState	walk;
 
 	walk.estate = queryDesc->estate;
+	walk.top = queryDesc->planstate;
+	walk.plan = queryDesc->plannedstmt;
 	walk.excused = excused;
 	walk.check = check;
 	walk.workers = false;
@@ -542,10 +638,13 @@ guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check)
 					   WALK_WORKERS : 0), &walk);
 	}
 
+	if (unlikely(walk.plan->invalItems != NIL) && !excused)
+		guard_marks_groups(walk.plan, note_group);
+
 	/* Not before its end has a statement written what it is going to. */
 	if (walk.estate->es_opened_result_relations != NIL &&
 		walk.estate->es_finished && !excused)
-		note_targets(walk.estate, check);
+		note_targets(&walk);
 }
 
 /*

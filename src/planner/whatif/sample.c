@@ -239,6 +239,23 @@ pair_key(GuardSample *sample, Oid index, double rows, GuardWhatIfRole role)
 }
 
 /*
+ * How many rows a plan expects of a table, at most: what the whole returns need
+ * not show it.
+ */
+static double
+estimate_of(List *scans, const Candidate *candidate)
+{
+	double		rows = 0;
+
+	foreach_ptr(GuardPlanScan, scan, scans)
+	{
+		if (list_member_oid(candidate->heaps, scan->heap))
+			rows = Max(rows, scan->rows);
+	}
+	return rows;
+}
+
+/*
  * Its record waits for the execution.
  */
 static void
@@ -264,6 +281,11 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 	record.own_settings = sample->own_settings;
 	record.generic = sample->generic;
 	record.planning_ms = sample->planning_ms;
+	if (candidate->role == GUARD_WHATIF_ESTIMATE)
+	{
+		record.rows_with = estimate_of(sample->scans, candidate);
+		record.rows_without = estimate_of(guard_plan_scans(shadow), candidate);
+	}
 	if (candidate->role == GUARD_WHATIF_SCAN)
 		find_takeover(sample, candidate, guard_plan_scans(shadow), &record);
 	clocks[0] = guard_clock_key(sample->statement, InvalidOid);

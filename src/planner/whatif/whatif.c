@@ -68,6 +68,7 @@
 #include "compat/compat.h"
 #include "guc.h"
 #include "planner/capture/capture.h"
+#include "planner/capture/marks.h"
 #include "planner/capture/speed.h"
 #include "planner/planner.h"
 #include "planner/whatif/question.h"
@@ -90,6 +91,9 @@ static PlannedStmt *whatif_planner(Query *parse, const char *query_string,
 								   int cursorOptions,
 								   ParamListInfo boundParams,
 								   struct ExplainState *es);
+static PlannedStmt *plan(Query *parse, const char *query_string,
+						 int cursorOptions, ParamListInfo boundParams,
+						 struct ExplainState *es);
 static void note_seen(RelOptInfo *rel, Oid heap);
 static PlannedStmt *plan_and_sample(Query *parse, const char *query_string,
 									int cursorOptions,
@@ -204,13 +208,47 @@ note_planned(PlannedStmt *plan, int64 queryid)
 		guard_speed_planned(queryid, plan->planTree->total_cost);
 }
 
+/* What planner_hook is called with. */
+typedef struct Planning
+{
+	Query	   *parse;
+	const char *query_string;
+	int			cursorOptions;
+	ParamListInfo boundParams;
+	struct ExplainState *es;
+} Planning;
+
+static PlannedStmt *
+plan_whatever(void *arg)
+{
+	const Planning *planning = arg;
+
+	return plan(planning->parse, planning->query_string,
+				planning->cursorOptions, planning->boundParams, planning->es);
+}
+
+/*
+ * The hook.  What capture has the plan carry is read from the query before.
+ */
 static PlannedStmt *
 whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 			   ParamListInfo boundParams, struct ExplainState *es)
 {
+	Planning	planning = {parse, query_string, cursorOptions, boundParams, es};
+
+	return guard_marks_plan(parse, plan_whatever, &planning);
+}
+
+/*
+ * Plan a statement, and maybe what it would be without an index.
+ */
+static PlannedStmt *
+plan(Query *parse, const char *query_string, int cursorOptions,
+	 ParamListInfo boundParams, struct ExplainState *es)
+{
 	int64		queryid = queryid_of(parse);
 	uint32		outer_indexes = seen_indexes;
-	PlannedStmt *plan;
+	PlannedStmt *result;
 	bool		asked;
 	bool		drawn;
 	bool		due;
@@ -233,18 +271,18 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 								   boundParams, queryid, own, asked, drawn);
 	}
 	seen_indexes = 0;
-	plan = guard_compat_next_planner(parse, query_string, cursorOptions,
-									 boundParams, es);
+	result = guard_compat_next_planner(parse, query_string, cursorOptions,
+									   boundParams, es);
 	if (likely(!due))
 	{
 		NewLook		look = {queryid, id_of_pairs(queryid, seen_indexes),
-		guard_plan_cost(plan, cursorOptions)};
+		guard_plan_cost(result, cursorOptions)};
 
-		guard_plan_indexes(plan, look_for_new, &look);
+		guard_plan_indexes(result, look_for_new, &look);
 	}
 	seen_indexes = outer_indexes;
-	note_planned(plan, queryid);
-	return plan;
+	note_planned(result, queryid);
+	return result;
 }
 
 /* ----------------------------------------------------------------

@@ -1,0 +1,32 @@
+-- REFRESH MATERIALIZED VIEW CONCURRENTLY goes by a unique index, by any that it
+-- can use: the last of these stays.
+\getenv srcdir PG_ABS_SRCDIR
+\set begin :srcdir /sql/include/begin.psql
+\i :begin
+CREATE EXTENSION guard;
+CREATE TABLE cs (id int PRIMARY KEY, tag text);
+INSERT INTO cs SELECT g, 't' || g % 20000 FROM generate_series(1, 60000) g;
+CREATE MATERIALIZED VIEW ts AS SELECT tag, count(*) AS n FROM cs GROUP BY tag;
+CREATE UNIQUE INDEX ts_tag ON ts (tag);
+CREATE UNIQUE INDEX ts_tag_n ON ts (tag, n);
+CREATE UNIQUE INDEX ts_lower ON ts (lower(tag));
+CREATE UNIQUE INDEX ts_part ON ts (tag) WHERE n > 0;
+CREATE INDEX ts_n ON ts (n);
+CALL use('REFRESH MATERIALIZED VIEW CONCURRENTLY ts');
+-- what it cannot use, and one of two
+DROP INDEX ts_lower;
+DROP INDEX ts_part;
+DROP INDEX ts_tag_n;
+DROP INDEX ts_tag;
+:refusal
+BEGIN;
+DROP INDEX ts_tag;
+CREATE UNIQUE INDEX ts_new ON ts (tag, n);
+COMMIT;
+DROP INDEX ts_new, ts_n;
+
+-- nobody refreshes this one without a lock
+CREATE MATERIALIZED VIEW plain AS SELECT tag, count(*) AS n FROM cs GROUP BY tag;
+CREATE UNIQUE INDEX plain_tag ON plain (tag);
+CALL use('REFRESH MATERIALIZED VIEW plain');
+DROP INDEX plain_tag;

@@ -1,0 +1,110 @@
+/*-------------------------------------------------------------------------
+ *
+ * statistics.c
+ *	  An index on an expression, whose statistics hold an estimate.
+ *
+ * ANALYZE gathers statistics of the expressions of an index, and the planner
+ * goes by them whether or not it reads the index (doc/internals/postgresql.md
+ * 2.7).  Statements are planned badly without them, so that is a use like any
+ * other; CREATE STATISTICS on the same expression serves as well.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compat/list.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_statistic_ext.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+
+#include "evidence/needs/needs.h"
+
+/* An estimate without the index that is off by less than this does no harm. */
+#define ESTIMATE_FACTOR	10.0
+
+/*
+ * The expressions of a statistics object.
+ */
+static List *
+expressions_of(Relation rel, HeapTuple tuple)
+{
+	bool		null;
+	Datum		value = heap_getattr(tuple, Anum_pg_statistic_ext_stxexprs,
+									 RelationGetDescr(rel), &null);
+
+	return null ? NIL : castNode(List, stringToNode(TextDatumGetCString(value)));
+}
+
+/*
+ * Are there statistics of the expression that no index has to hold?
+ */
+static bool
+has_statistics(Oid table, Node *expression)
+{
+	Relation	rel = table_open(StatisticExtRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, Anum_pg_statistic_ext_stxrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(table));
+	scan = systable_beginscan(rel, StatisticExtRelidIndexId, true, NULL, 1, &key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = list_member(expressions_of(rel, tuple), expression);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * Of each of its expressions?
+ */
+static bool
+is_spared(const GuardShape *shape)
+{
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		if (shape->keys[i].attnum == 0 &&
+			!has_statistics(shape->table, shape->keys[i].expression))
+			return false;
+	}
+	return true;
+}
+
+static void
+collect(GuardEvidence *evidence, const GuardNeedKind *kind)
+{
+	foreach_ptr(GuardWhatIf, pair, guard_whatif_lookup(evidence->index))
+	{
+		double		rows_with = Max(pair->rows_with, 1);
+		double		rows_without = Max(pair->rows_without, 1);
+
+		if (pair->role == GUARD_WHATIF_ESTIMATE &&
+			Max(rows_with, rows_without) >=
+			Min(rows_with, rows_without) * ESTIMATE_FACTOR &&
+			!is_spared(evidence->shape))
+			guard_needs_add_reliance(evidence, kind, pair);
+	}
+}
+
+static char *
+sentence(const GuardEvidence *evidence, const GuardNeed *need)
+{
+	return pstrdup("they would be estimated otherwise without its statistics");
+}
+
+const GuardNeedKind guard_need_statistics = {
+	.name = "statistics",
+	.reason = GUARD_NEED_NO_REASON,
+	.collect = collect,
+	.sentence = sentence
+};

@@ -1,0 +1,290 @@
+/*-------------------------------------------------------------------------
+ *
+ * marks.c
+ *	  What a statement needs and only its Query says, carried by its plan.
+ *
+ * GROUP BY a primary key is legal because of that key, and ON CONFLICT ON
+ * CONSTRAINT names one; which that is stands in the Query, and is gone when the
+ * plan is executed, maybe hours later and a thousand times.  Nor can anything
+ * be remembered for it in the session, for what is remembered gets lost.  So the
+ * plan carries it where it lists what else it depends on: as items whose
+ * "cache" says what is meant, and whose hash value is no hash.  PostgreSQL asks
+ * for items of functions and types only.
+ *
+ *		CONSTROID	the index of a key that GROUP BY relies on,
+ *		AUTHOID		followed by its owner
+ *		INDEXRELID	the index of a constraint that ON CONFLICT names
+ *		ATTNUM		columns that INSERT ... ON CONFLICT DO NOTHING supplies itself,
+ *					32 in each item, in their order
+ *
+ * This is the one thing that is allocated while a user's statement is planned,
+ * some bytes for those few that have something to carry.
+ *
+ * Set-returning SQL functions become part of the statement only while it is
+ * planned; their queries are met when they are analyzed.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_class.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/plannodes.h"
+#include "optimizer/optimizer.h"
+#include "parser/analyze.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "compat/compat.h"
+#include "guc.h"
+#include "planner/capture/marks.h"
+#include "store/store.h"
+
+#define COLUMNS_IN_ITEM	32
+
+/*
+ * Where the queries of functions are met that are planned along, and the memory
+ * that is in; NULL: nowhere.
+ */
+static List **collecting = NULL;
+static MemoryContext context = NULL;
+
+static post_parse_analyze_hook_type prev_post_parse = NULL;
+
+static bool find_marks(Query *query, List **marks);
+
+static void
+add_item(List **marks, int cache, uint32 value)
+{
+	PlanInvalItem *item = makeNode(PlanInvalItem);
+
+	item->cacheId = cache;
+	item->hashValue = value;
+	*marks = lappend(*marks, item);
+}
+
+/*
+ * The index of a constraint, and its owner; only of what is recorded.
+ */
+static void
+add_index(List **marks, int cache, Oid constraint)
+{
+	Oid			index = get_constraint_index(constraint);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	Form_pg_class form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	if (index >= FirstNormalObjectId &&
+		form->relpersistence != RELPERSISTENCE_TEMP &&
+		form->relnamespace != guard_store_schema)
+	{
+		add_item(marks, cache, index);
+		if (cache == CONSTROID)
+			add_item(marks, AUTHOID, form->relowner);
+	}
+	ReleaseSysCache(tuple);
+}
+
+static bool
+is_given(Node *node, void *arg)
+{
+	if (node == NULL)
+		return false;
+	return IsA(node, Var) || IsA(node, Param) ||
+		expression_tree_walker(node, is_given, arg);
+}
+
+/*
+ * Does the statement itself say what goes into this column?  Not where nothing
+ * does, nor where it is made up for each row, as by a sequence: what a statement
+ * leaves to such a default conflicts with nothing.
+ */
+static bool
+is_supplied(const TargetEntry * entry)
+{
+	if (IsA(entry->expr, Const))
+		return !((Const *) entry->expr)->constisnull;
+	return !contain_volatile_functions((Node *) entry->expr) ||
+		is_given((Node *) entry->expr, NULL);
+}
+
+static void
+add_columns(List **marks, Query *query)
+{
+	uint32		columns[MaxHeapAttributeNumber / COLUMNS_IN_ITEM + 1] = {0};
+	int			last = 0;
+
+	foreach_ptr(TargetEntry, entry, query->targetList)
+	{
+		int			number = entry->resno - 1;
+
+		if (entry->resjunk || !is_supplied(entry))
+			continue;
+		columns[number / COLUMNS_IN_ITEM] |= (uint32) 1 << number % COLUMNS_IN_ITEM;
+		last = Max(last, number / COLUMNS_IN_ITEM);
+	}
+	for (int i = 0; i <= last; i++)
+		add_item(marks, ATTNUM, columns[i]);
+}
+
+static bool
+find_in_sublink(Node *node, void *marks)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return find_marks((Query *) node, marks) && false;
+	return expression_tree_walker(node, find_in_sublink, marks);
+}
+
+/*
+ * The marks of a query and all that is in it, before it is planned.  Returns
+ * whether functions may become part of it.
+ */
+static bool
+find_marks(Query *query, List **marks)
+{
+	OnConflictExpr *conflict = query->onConflict;
+	bool		functions = false;
+
+	foreach_oid(constraint, query->constraintDeps)
+		add_index(marks, CONSTROID, constraint);
+	if (conflict != NULL && OidIsValid(conflict->constraint))
+		add_index(marks, INDEXRELID, conflict->constraint);
+	else if (conflict != NULL && conflict->arbiterElems == NIL)
+		add_columns(marks, query);
+	foreach_ptr(RangeTblEntry, entry, query->rtable)
+	{
+		functions |= entry->rtekind == RTE_FUNCTION;
+		if (entry->rtekind == RTE_SUBQUERY && entry->subquery != NULL)
+			functions |= find_marks(entry->subquery, marks);
+	}
+	foreach_ptr(CommonTableExpr, cte, query->cteList)
+	{
+		if (IsA(cte->ctequery, Query))
+			functions |= find_marks((Query *) cte->ctequery, marks);
+	}
+	if (query->hasSubLinks)
+		(void) query_tree_walker(query, find_in_sublink, marks,
+								 QTW_IGNORE_RT_SUBQUERIES |
+								 QTW_IGNORE_CTE_SUBQUERIES);
+	return functions;
+}
+
+static inline bool
+is_on(void)
+{
+	return guard_guc_mode != GUARD_MODE_OFF && guard_guc_capture;
+}
+
+PlannedStmt *
+guard_marks_plan(Query *query, guard_marks_planner plan, void *arg)
+{
+	List	   *marks = NIL;
+	List	  **outer = collecting;
+	MemoryContext outer_context = context;
+	PlannedStmt *result;
+
+	if (!is_on() || query->commandType == CMD_UTILITY || !guard_store_is_here())
+		return plan(arg);
+	if (likely(!find_marks(query, &marks)))
+		result = plan(arg);
+	else
+	{
+		collecting = &marks;
+		context = CurrentMemoryContext;
+		PG_TRY();
+		{
+			result = plan(arg);
+		}
+		PG_FINALLY();
+		{
+			collecting = outer;
+			context = outer_context;
+		}
+		PG_END_TRY();
+	}
+	if (unlikely(marks != NIL))
+		result->invalItems = list_concat(result->invalItems, marks);
+	return result;
+}
+
+static void
+note_analyzed(ParseState *pstate, Query *query, struct JumbleState *jumble)
+{
+	MemoryContext old;
+
+	if (prev_post_parse)
+		prev_post_parse(pstate, query, jumble);
+	if (likely(collecting == NULL) || query->commandType != CMD_SELECT)
+		return;
+	old = MemoryContextSwitchTo(context);
+	(void) find_marks(query, collecting);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+guard_marks_name(const PlannedStmt *plan, Oid index)
+{
+	foreach_ptr(PlanInvalItem, item, plan->invalItems)
+	{
+		if (item->cacheId == INDEXRELID && item->hashValue == index)
+			return true;
+	}
+	return false;
+}
+
+bool
+guard_marks_leave_out(const PlannedStmt *plan)
+{
+	foreach_ptr(PlanInvalItem, item, plan->invalItems)
+	{
+		if (item->cacheId == ATTNUM)
+			return true;
+	}
+	return false;
+}
+
+bool
+guard_marks_supply(const PlannedStmt *plan, AttrNumber column)
+{
+	int			number = column - 1;
+	int			items = 0;
+
+	foreach_ptr(PlanInvalItem, item, plan->invalItems)
+	{
+		if (item->cacheId == ATTNUM && items++ == number / COLUMNS_IN_ITEM)
+			return (item->hashValue >> number % COLUMNS_IN_ITEM & 1) != 0;
+	}
+	return false;
+}
+
+void
+guard_marks_groups(const PlannedStmt *plan,
+				   void (*note) (Oid index, Oid owner))
+{
+	Oid			index = InvalidOid;
+
+	foreach_ptr(PlanInvalItem, item, plan->invalItems)
+	{
+		if (item->cacheId == CONSTROID)
+			index = item->hashValue;
+		else if (item->cacheId == AUTHOID)
+			note(index, item->hashValue);
+	}
+}
+
+/* Called at start. */
+void
+guard_marks_init(void)
+{
+	prev_post_parse = post_parse_analyze_hook;
+	post_parse_analyze_hook = note_analyzed;
+}
