@@ -491,26 +491,20 @@ DECLARE
 	v text[];			-- values and anchors in their order
 	fixed boolean[];
 	sorted_as text;
-	x numeric[];		-- the same as numbers
 	r numeric[];		-- the ruler
-	at numeric[];		-- places on it
-	code numeric[];
-	shown text[];
-	n int;
-	b int;
-	a int := 0;			-- the last anchor, 0: none yet
-	z int;				-- the next one, n + 1: none any more
-	slope numeric;
-	side numeric;		-- slope beyond the outermost anchors
-	limit_up numeric;
-	low numeric;
-	high numeric;
-	span numeric;
-	grid numeric;
+	room boolean;
+	limit_up constant numeric := CASE WHEN longest > 0 THEN least(10::numeric ^ longest - unit, 10::numeric ^ 12)
+		WHEN of_type = 'smallint' THEN 32767 ELSE 2147483647 END;
+	-- texts: what stands between two anchors, by the first of them
+	a int := 0;
+	z int;
+	froms int[] := '{}';
+	prefixes text[] := '{}';
+	widths int[] := '{}';
+	steps bigint[] := '{}';
 	prefix text;
 	width int;
 	step bigint;
-	good boolean;
 BEGIN
 	sorted_as := CASE family WHEN 'number' THEN '::numeric' WHEN 'time' THEN '::timestamptz' WHEN 'uuid' THEN '::uuid' ELSE
 		' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"') END;
@@ -518,129 +512,99 @@ BEGIN
 				   ' FROM (SELECT w.v, bool_or(w.f) AS f FROM (SELECT unnest($1) AS v, false AS f UNION ALL SELECT unnest($2), true) w GROUP BY w.v) u',
 				   sorted_as)
 	   INTO v, fixed USING vals, anchors;
-	n := cardinality(v);
-	shown := v;
-	IF family = 'number' OR family = 'time' THEN
-		IF family = 'number' THEN
-			SELECT array_agg(u.v::numeric ORDER BY u.n) INTO x FROM unnest(v) WITH ORDINALITY u (v, n);
-			SELECT array_agg(DISTINCT u::numeric) INTO r FROM unnest(ruler) u;
-			limit_up := CASE of_type WHEN 'smallint' THEN 32767 ELSE 2147483647 END;
-			IF longest > 0 THEN
-				limit_up := least(10::numeric ^ longest - unit, 10::numeric ^ 12);
-			END IF;
-			IF cardinality(r) < 2 OR r IS NULL THEN
-				r := x;
-			END IF;
-			FOR i IN 1 .. n LOOP
-				b := CASE WHEN cardinality(r) < 2 THEN -1 ELSE width_bucket(x[i], r) END;
-				at[i] := CASE WHEN b < 0 THEN i WHEN b = 0 THEN greatest((x[i] - r[1]) / (r[2] - r[1]), -100)
-					WHEN b = cardinality(r) THEN b - 1 + least((x[i] - r[b]) / (r[b] - r[b - 1]), 100)
-					ELSE b - 1 + (x[i] - r[b]) / (r[b + 1] - r[b]) END;
-				at[i] := round(at[i], 3);
-			END LOOP;
-		ELSE
-			SELECT array_agg(CASE WHEN isfinite(u.v::timestamptz) THEN extract(epoch FROM u.v::timestamptz - exported)
-								  ELSE CASE WHEN u.v::timestamptz > exported THEN 1e15 ELSE -1e15 END END ORDER BY u.n)
-			  INTO x FROM unnest(v) WITH ORDINALITY u (v, n);
-			SELECT max(u) - min(u) INTO span FROM unnest(x) u WHERE abs(u) < 1e15;
+	IF family = 'uuid' THEN
+		IF anchors <> '{}' THEN
+			no_code := 'a uuid in the schema';
+			RETURN;
 		END IF;
-		-- a slope of its own between two anchors, and one for what is beyond
-		z := array_position(fixed, true);
-		side := NULL;
-		FOR i IN 1 .. n LOOP
-			IF z > 0 AND i > z AND fixed[i] AND at[i] > at[z] THEN
-				side := (x[i] - x[z]) / (at[i] - at[z]);
-				EXIT;
-			END IF;
-		END LOOP;
-		FOR i IN 1 .. n LOOP
-			IF fixed[i] OR family = 'time' AND abs(x[i]) = 1e15 THEN
-				code[i] := x[i];
-				a := i;
-				CONTINUE;
-			END IF;
-			IF i = a + 1 THEN
-				z := i;
-				WHILE z <= n AND NOT fixed[z] AND NOT (family = 'time' AND abs(x[z]) = 1e15) LOOP
-					z := z + 1;
-				END LOOP;
-				low := CASE WHEN a > 0 THEN code[a] WHEN family = 'time' THEN -1e14 WHEN z <= n THEN -limit_up ELSE 0 END;
-				high := CASE WHEN z <= n THEN x[z] WHEN family = 'time' THEN 1e14 ELSE limit_up END;
-				IF high - low < unit * (z - a) THEN
-					no_code := 'no room between constants of the schema';
-					RETURN;
-				END IF;
-				IF family = 'number' THEN
-					slope := CASE WHEN a > 0 AND z <= n AND at[z] > at[a] THEN (high - low) / (at[z] - at[a])
-						ELSE least(COALESCE(side, 1000000), (high - low) / (at[z - 1] - at[a + 1] + CASE WHEN a > 0 THEN at[a + 1] - at[a]
-							WHEN z <= n THEN at[z] - at[z - 1] ELSE 0 END + 2)) END;
-				END IF;
-			END IF;
-			IF family = 'time' THEN
-				grid := greatest(least(span / 1000, 10::numeric ^ (length(floor(abs(x[i]))::text) - 3)), unit);
-				code[i] := round(round(x[i] / grid) * grid / unit) * unit;
-				IF unit > 1 THEN	-- whole days, not whole days from the export
-					code[i] := round((code[i] + extract(epoch FROM exported)) / unit) * unit - extract(epoch FROM exported);
-				END IF;
-			ELSE
-				code[i] := floor(CASE WHEN a > 0 THEN low + slope * (at[i] - at[a]) WHEN z <= n THEN high - slope * (at[z] - at[i])
-									  ELSE slope * (at[i] - at[a + 1] + 1) END / unit) * unit;
-			END IF;
-			code[i] := greatest(code[i], CASE WHEN i > 1 THEN code[i - 1] + unit ELSE low END);
-			IF z <= n OR family = 'number' THEN
-				code[i] := least(code[i], high - unit * (z - i));
-			END IF;
-			IF i > 1 AND code[i] <= code[i - 1] THEN
-				no_code := 'no room between constants of the schema';
-				RETURN;
-			END IF;
-		END LOOP;
-		FOR i IN 1 .. n LOOP
-			CONTINUE WHEN family = 'number' AND fixed[i] OR family = 'time' AND abs(x[i]) = 1e15;
-			shown[i] := trim_scale(code[i])::text;
-		END LOOP;
-	ELSIF family = 'uuid' THEN
-		FOR i IN 1 .. n LOOP
-			IF fixed[i] THEN
-				no_code := 'a uuid in the schema';
-				RETURN;
-			END IF;
-			shown[i] := overlay(overlay(overlay(overlay(lpad(to_hex(i::bigint * 1000000), 32, '0') PLACING '-' FROM 21 FOR 0) PLACING '-' FROM 17 FOR 0)
-				PLACING '-' FROM 13 FOR 0) PLACING '-' FROM 9 FOR 0);
-		END LOOP;
+		SELECT jsonb_object_agg(u.v, regexp_replace(lpad(to_hex(u.n * 1000000), 32, '0'), '(.{8})(.{4})(.{4})(.{4})', '\1-\2-\3-\4-')) INTO codes
+		  FROM unnest(v) WITH ORDINALITY u (v, n);
+	ELSIF family IN ('number', 'time') THEN
+		IF family = 'number' THEN
+			SELECT array_agg(DISTINCT u::numeric) INTO r FROM unnest(ruler) u;
+		END IF;
+		WITH number AS (
+			SELECT u.n, u.v, CASE WHEN family = 'number' THEN u.v::numeric WHEN isfinite(u.v::timestamptz) THEN extract(epoch FROM u.v::timestamptz - exported)
+					ELSE CASE WHEN u.v::timestamptz > exported THEN 1e15 ELSE -1e15 END END AS x, u.f
+			  FROM unnest(v, fixed) WITH ORDINALITY u (v, f, n)
+		), placed AS MATERIALIZED (
+			SELECT s.n, s.v, s.x, s.f OR abs(s.x) = 1e15 AND family = 'time' AS f, round(CASE
+					WHEN family = 'time' OR cardinality(r) < 2 OR r IS NULL THEN s.n::numeric
+					WHEN s.b = 0 THEN greatest((s.x - r[1]) / (r[2] - r[1]), -100)
+					WHEN s.b = cardinality(r) THEN s.b - 1 + least((s.x - r[s.b]) / (r[s.b] - r[s.b - 1]), 100)
+					ELSE s.b - 1 + (s.x - r[s.b]) / (r[s.b + 1] - r[s.b]) END, 3) AS at
+			  FROM (SELECT n.*, CASE WHEN family = 'number' AND cardinality(r) > 1 THEN width_bucket(n.x, r) END AS b FROM number n) s
+		), outside AS (		-- the slope between the first two anchors goes on beyond them
+			SELECT (q.x - p.x) / (q.at - p.at) AS slope FROM placed p JOIN placed q ON q.f AND q.at > p.at
+			 WHERE p.n = (SELECT min(n) FROM placed WHERE f) ORDER BY q.n LIMIT 1
+		), bounded AS (
+			SELECT p.*, COALESCE(max(CASE WHEN p.f THEN p.n END) OVER (ORDER BY p.n), 0) AS a,
+				   min(CASE WHEN p.f THEN p.n END) OVER (ORDER BY p.n ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS z,
+				   (SELECT max(m.x) - min(m.x) FROM placed m WHERE abs(m.x) < 1e15) AS span FROM placed p
+		), segment AS (
+			SELECT b.*, b.n - b.a AS i, count(*) OVER w AS size, min(b.at) OVER w AS first_at, max(b.at) OVER w AS last_at, lo.at AS a_at, hi.at AS z_at,
+				   CASE WHEN b.a > 0 THEN lo.x WHEN family = 'time' THEN -1e14 WHEN b.z > 0 THEN -limit_up ELSE 0 END AS low,
+				   CASE WHEN b.z > 0 THEN hi.x WHEN family = 'time' THEN 1e14 ELSE limit_up END AS high
+			  FROM bounded b LEFT JOIN placed lo ON lo.n = b.a LEFT JOIN placed hi ON hi.n = b.z WHERE NOT b.f WINDOW w AS (PARTITION BY b.a)
+		), sloped AS (
+			SELECT s.*, CASE WHEN s.z_at > s.a_at THEN (s.high - s.low) / (s.z_at - s.a_at)
+					ELSE least(COALESCE((SELECT slope FROM outside), 1000000), (s.high - s.low) / (s.last_at - s.first_at + 2
+						+ COALESCE(s.first_at - s.a_at, s.z_at - s.last_at, 0))) END AS slope,
+				   greatest(least(s.span / 1000, 10::numeric ^ (length(floor(abs(s.x))::text) - 3)), unit) AS grid,
+				   CASE WHEN unit > 1 THEN extract(epoch FROM exported) ELSE 0 END AS origin		-- days are whole ones
+			  FROM segment s
+		), raw AS (
+			SELECT s.*, CASE WHEN family = 'time' THEN round((round(s.x / s.grid) * s.grid + s.origin) / unit) * unit - s.origin
+					ELSE floor(CASE WHEN s.a > 0 THEN s.low + s.slope * (s.at - s.a_at) WHEN s.z > 0 THEN s.high - s.slope * (s.z_at - s.at)
+									ELSE s.slope * (s.at - s.first_at + 1) END / unit) * unit END AS code
+			  FROM sloped s
+		), apart AS (		-- each at least a unit above the last, and below what is still to come
+			SELECT w.v, w.high - w.low >= unit * (w.size + 1) AS room, least(CASE WHEN family = 'number' OR w.z > 0 THEN w.high - unit * (w.size + 1 - w.i) END,
+					w.i * unit + greatest(w.low, max(w.code - w.i * unit) OVER (PARTITION BY w.a ORDER BY w.n))) AS code
+			  FROM raw w
+		)
+		SELECT jsonb_object_agg(c.v, c.code), bool_and(c.room) INTO codes, room FROM (
+			SELECT p.v, p.room, trim_scale(p.code)::text AS code FROM apart p
+			UNION ALL SELECT p.v, true, CASE WHEN family = 'number' OR abs(p.x) = 1e15 THEN p.v ELSE trim_scale(p.x)::text END FROM placed p WHERE p.f) c;
+		IF NOT room THEN
+			codes := NULL;
+			no_code := 'no room between constants of the schema';
+		END IF;
 	ELSE
 		-- texts: digits behind a prefix that has its place between two anchors
-		FOR i IN 1 .. n LOOP
-			IF fixed[i] THEN
-				a := i;
-				CONTINUE;
-			END IF;
-			IF i = a + 1 THEN
-				z := i;
-				WHILE z <= n AND NOT fixed[z] LOOP
-					z := z + 1;
-				END LOOP;
-				good := false;
-				FOREACH prefix IN ARRAY CASE WHEN a = 0 AND z > n THEN ARRAY['v', ''] WHEN a = 0 THEN ARRAY['0', '-', '!', 'A', '']
+		WHILE a <= cardinality(v) LOOP
+			z := a + 1;
+			WHILE z <= cardinality(v) AND NOT fixed[z] LOOP
+				z := z + 1;
+			END LOOP;
+			IF z > a + 1 THEN
+				room := false;
+				FOREACH prefix IN ARRAY CASE WHEN a = 0 AND z > cardinality(v) THEN ARRAY['v', ''] WHEN a = 0 THEN ARRAY['0', '-', '!', 'A', '']
 					ELSE ARRAY[v[a], v[a] || '0', v[a] || ' ', v[a] || '!', v[a] || '-', v[a] || '_'] END LOOP
 					width := least(longest - length(prefix), 9);
 					CONTINUE WHEN width < 1;
 					step := least(1000000, floor(10::numeric ^ width / (z - a)))::bigint;
 					CONTINUE WHEN step < 1;
 					EXECUTE format('SELECT ($1 = '''' OR $1 < $2 %1$s) AND ($4 OR $3 < $5 %1$s)', sorted_as)
-					   INTO good USING CASE WHEN a > 0 THEN v[a] ELSE '' END, prefix || lpad(step::text, width, '0'),
-						prefix || lpad((step * (z - a - 1))::text, width, '0'), z > n, CASE WHEN z <= n THEN v[z] ELSE '' END;
-					EXIT WHEN good;
+					   INTO room USING CASE WHEN a > 0 THEN v[a] ELSE '' END, prefix || lpad(step::text, width, '0'),
+						prefix || lpad((step * (z - a - 1))::text, width, '0'), z > cardinality(v), CASE WHEN z <= cardinality(v) THEN v[z] ELSE '' END;
+					EXIT WHEN room;
 				END LOOP;
-				IF NOT good THEN
+				IF NOT room THEN
 					no_code := 'no room for codes';
 					RETURN;
 				END IF;
+				froms := froms || a;
+				prefixes := prefixes || prefix;
+				widths := widths || width;
+				steps := steps || step;
 			END IF;
-			shown[i] := prefix || lpad((step * (i - a))::text, width, '0');
+			a := z;
 		END LOOP;
+		SELECT jsonb_object_agg(u.v, CASE WHEN u.f THEN u.v ELSE p.prefix || lpad((p.step * (u.n - u.a))::text, p.width, '0') END) INTO codes
+		  FROM (SELECT w.v, w.f, w.n, COALESCE(max(CASE WHEN w.f THEN w.n END) OVER (ORDER BY w.n), 0) AS a FROM unnest(v, fixed) WITH ORDINALITY w (v, f, n)) u
+		  LEFT JOIN unnest(froms, prefixes, widths, steps) p (a, prefix, width, step) ON p.a = u.a;
 	END IF;
-	SELECT COALESCE(jsonb_object_agg(u.v, u.s), '{}') INTO codes FROM unnest(v, shown) u (v, s);
 END
 $function$;
 COMMENT ON FUNCTION guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz) IS
@@ -867,7 +831,8 @@ BEGIN
 	FOR found IN
 		WITH node AS MATERIALIZED (
 			SELECT u.*, c.relname, s.nspname, t.attname
-			  FROM unnest(rels, atts, families, types, colls, longests, units, label) WITH ORDINALITY u (rel, att, family, type, coll, longest, unit, label, n)
+			  FROM unnest(rels, atts, families, types, colls, longests, units, label, lows, highs)
+				   WITH ORDINALITY u (rel, att, family, type, coll, longest, unit, label, low, high, n)
 			  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
 		), seen AS MATERIALIZED (
 			SELECT p.schemaname, p.tablename, p.attname, p.inherited, p.most_common_vals, p.histogram_bounds FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
@@ -876,11 +841,11 @@ BEGIN
 				   CASE WHEN min(d.type) = max(d.type) THEN min(d.type) WHEN bool_or(d.type = 'smallint') THEN 'smallint' ELSE '' END AS type
 			  FROM node d GROUP BY d.label
 		), statistic AS MATERIALIZED (
-			SELECT d.label, d.family, d.n, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
+			SELECT d.label, d.family, d.low, d.high, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
 			  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
 		), own AS (
 			SELECT s.label, array_agg(DISTINCT v.v) AS vals
-			  FROM statistic s, LATERAL (SELECT unnest(s.common) UNION ALL SELECT unnest(s.bounds) UNION ALL SELECT lows[s.n] UNION ALL SELECT highs[s.n]) v (v)
+			  FROM statistic s, LATERAL (SELECT unnest(s.common) UNION ALL SELECT unnest(s.bounds) UNION ALL SELECT s.low UNION ALL SELECT s.high) v (v)
 			 WHERE v.v IS NOT NULL AND NOT (s.family = 'number' AND v.v ~ '[a-zA-Z]{3}') GROUP BY s.label
 		), expression AS MATERIALIZED (
 			SELECT k.conrelid AS rel, pg_get_expr(k.conbin, k.conrelid) AS e FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.conrelid <> ALL (locked)
@@ -915,9 +880,10 @@ BEGIN
 
 	-- relations with what the planner knows of them: sizes as it sees them, from the file
 	WITH node AS MATERIALIZED (
-		SELECT u.*, c.relname, s.nspname, t.attname, d.codes
-		  FROM unnest(rels, atts, families, types, label) WITH ORDINALITY u (rel, att, family, type, label, n)
-		  JOIN unnest(coded) WITH ORDINALITY d (codes, n) ON d.n = u.label
+		-- joined rather than subscripted: to find an element of an array is to pass over those before it
+		SELECT u.*, c.relname, s.nspname, t.attname, d.codes, d.no_code
+		  FROM unnest(rels, atts, families, types, label, lows, highs) WITH ORDINALITY u (rel, att, family, type, label, low, high, n)
+		  JOIN unnest(coded, uncoded) WITH ORDINALITY d (codes, no_code, n) ON d.n = u.label
 		  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
 	), seen AS MATERIALIZED (
 		SELECT p.* FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
@@ -925,16 +891,16 @@ BEGIN
 		SELECT d.rel, d.attname, d.type, p.inherited, jsonb_strip_nulls(jsonb_build_object('null_fraction', guard.profile_digits(p.null_frac, 4),
 				   'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4), 'correlation', guard.profile_digits(p.correlation, 4),
 				   'frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.most_common_freqs) WITH ORDINALITY f (f, n)),
-				   'no_code', CASE WHEN d.family = '' THEN 'type ' || d.type ELSE uncoded[d.label] END)) ||
-			   CASE WHEN d.family <> '' AND uncoded[d.label] IS NULL THEN jsonb_strip_nulls(jsonb_build_object(
+				   'no_code', CASE WHEN d.family = '' THEN 'type ' || d.type ELSE d.no_code END)) ||
+			   CASE WHEN d.family <> '' AND d.no_code IS NULL THEN jsonb_strip_nulls(jsonb_build_object(
 				   'common', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family = 'number' AND v.v ~ '[a-zA-Z]{3}' THEN v.v ELSE d.codes ->> v.v END
 							  FROM unnest(p.most_common_vals::text::text[]) WITH ORDINALITY v (v, n)) v (n, code)),
 				   'histogram', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family = 'number' AND v.v ~ '[a-zA-Z]{3}' THEN v.v
 										WHEN p.inherited THEN d.codes ->> v.v
-										WHEN v.n = 1 THEN d.codes ->> COALESCE(lows[d.n], v.v)
-										WHEN v.n = cardinality(b.b) THEN d.codes ->> COALESCE(highs[d.n], v.v) ELSE d.codes ->> v.v END
+										WHEN v.n = 1 THEN d.codes ->> COALESCE(d.low, v.v)
+										WHEN v.n = cardinality(b.b) THEN d.codes ->> COALESCE(d.high, v.v) ELSE d.codes ->> v.v END
 							  FROM unnest(b.b) WITH ORDINALITY v (v, n)) v (n, code)),
-				   'ends_from_index', CASE WHEN NOT p.inherited AND lows[d.n] IS NOT NULL AND b.b IS NOT NULL THEN true END)) ELSE '{}' END AS facts
+				   'ends_from_index', CASE WHEN NOT p.inherited AND d.low IS NOT NULL AND b.b IS NOT NULL THEN true END)) ELSE '{}' END AS facts
 		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname,
 			   LATERAL (SELECT p.histogram_bounds::text::text[] AS b) b
 	), columns AS (
