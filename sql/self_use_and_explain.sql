@@ -67,6 +67,7 @@ SELECT * FROM verdict('users');
 -- but one real use by another session is enough, and by this one before it connected anew
 CALL use('SELECT count(*) FROM users WHERE id = 17');
 SELECT * FROM verdict('users');
+SET application_name = 'reader';
 SELECT count(*) FROM users WHERE team = 17;
 \c -
 SELECT * FROM verdict('users');

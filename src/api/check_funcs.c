@@ -102,7 +102,7 @@ put_statement(ReturnSetInfo *rsinfo, const GuardCapturedStatement *statement,
 			  const GuardTime *time, const char *query,
 			  const GuardOutlook *outlook, GuardParam services)
 {
-	bool		known = outlook->planned;
+	bool		known = outlook->predicted;
 	double		secs = (GetCurrentTimestamp() - statement->first) /
 		(double) USECS_PER_SEC;
 

@@ -117,6 +117,7 @@ add_time(GuardOutlook *outlook, const GuardCapturedStatement *statement,
 		if (time->lately)
 			outlook->calls = time->calls;
 	}
+	outlook->predicted = outlook->timed || guard_times_kept(times);
 	guard_speed_read(GUARD_SPEED_SCAN, &scan);
 	guard_speed_read(GUARD_SPEED_INDEX, &look_up);
 	guard_outlook_predict(outlook, &scan, &look_up);

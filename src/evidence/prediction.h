@@ -43,6 +43,7 @@ typedef struct GuardOutlook
 	bool		mixed;			/* of several, not always the same */
 	bool		moved;			/* that is what it uses by now */
 	bool		timed;			/* planned, and its time now was measured */
+	bool		predicted;		/* that, or somebody measures, but not this */
 	bool		computes;		/* without the index it computes, for every
 								 * row, what the index has: the planner does
 								 * not know what that takes */

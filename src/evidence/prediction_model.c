@@ -78,7 +78,7 @@ guard_load_add(GuardLoad *load, const GuardOutlook *outlook)
 	double		calls = load->calls + outlook->calls;
 
 	load->statements++;
-	if (!outlook->planned)
+	if (!outlook->predicted)
 		return;
 	load->known++;
 	if (calls > 0)

@@ -22,7 +22,9 @@ struct GuardTimes
 {
 	MemoryContext context;
 	HTAB	   *hash;			/* of GuardTime */
-	bool		counted;		/* pg_stat_statements has been read */
+	bool		sought;			/* it was looked for pg_stat_statements, */
+	bool		kept;			/* which is there */
+	bool		counted;		/* and has been read */
 	bool		texts;			/* and its texts, or it is known why not */
 	const char *no_texts;
 };
@@ -180,6 +182,15 @@ read_texts(void *arg)
 	}
 	MemoryContextSwitchTo(old);
 	guard_rows_end(rows);
+}
+
+bool
+guard_times_kept(GuardTimes *times)
+{
+	if (!times->sought)
+		times->kept = guard_pgss_find().missing == NULL;
+	times->sought = true;
+	return times->kept;
 }
 
 const GuardTime *

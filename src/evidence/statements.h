@@ -50,6 +50,9 @@ typedef struct GuardTime
 /* Empty; it and what is read later live in the current memory context. */
 extern GuardTimes *guard_times_create(void);
 
+/* Is there a pg_stat_statements that can be asked? */
+extern bool guard_times_kept(GuardTimes *times);
+
 /* NULL: nothing is known of that statement's time. */
 extern const GuardTime *guard_times_find(GuardTimes *times, int64 queryid);
 

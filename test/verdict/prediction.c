@@ -134,7 +134,7 @@ corners(void)
 
 	/* the incident: 400 calls a second, 0.8 ms, then 2.4 s */
 	guard_load_add(&load, &outlook);
-	outlook.planned = outlook.timed = true;
+	outlook.predicted = outlook.timed = true;
 	outlook.calls = 400;
 	outlook.now = 0.8;
 	outlook.low = 1000;
@@ -155,7 +155,7 @@ corners(void)
 
 	/* in a function, or a foreign key's: pg_stat_statements knows no time */
 	memset(&outlook, 0, sizeof(outlook));
-	outlook.planned = outlook.scans = true;
+	outlook.predicted = outlook.scans = true;
 	outlook.cost_with = 8;
 	outlook.cost_without = 10000;
 	guard_outlook_predict(&outlook, &scan, &look_up);
