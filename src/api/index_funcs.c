@@ -134,19 +134,19 @@ put_index(GuardJudgement *judgement, ReturnSetInfo *rsinfo)
 }
 
 /*
- * The rows of one table.  Those of a partition's index go with its parent's.
+ * The rows of one table and its partitions, whose indexes may serve in place of
+ * each other.  Those of a partition's index go with its parent's.
  */
 static void
-put_table(Oid table, List *indexes, const GuardServer *server,
+put_table(List *indexes, const GuardServer *server,
 		  guard_api_put put, ReturnSetInfo *rsinfo)
 {
 	List	   *targets = NIL;
 
-	if (!guard_api_may_see(table))
-		return;
 	foreach_oid(index, indexes)
 	{
-		GuardTarget *target = get_rel_relispartition(index) ? NULL :
+		GuardTarget *target = get_rel_relispartition(index) ||
+			!guard_api_may_see(guard_catalog_table(index)) ? NULL :
 			guard_api_target(index);
 
 		if (target != NULL)
@@ -157,15 +157,17 @@ put_table(Oid table, List *indexes, const GuardServer *server,
 }
 
 /*
- * Judge every index, table by table.
+ * Judge every index, table by table, partitions along with what they are
+ * partitions of.
  */
 void
 guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo)
 {
 	GuardServer *server = guard_server_read();
-	GuardRows  *tables = guard_query_server("SELECT indrelid, array_agg(indexrelid ORDER BY indexrelid)"
+	GuardRows  *tables = guard_query_server("SELECT array_agg(indexrelid ORDER BY indrelid, indexrelid)"
 											" FROM pg_index WHERE indexrelid >= $1"
-											" GROUP BY indrelid ORDER BY indrelid",
+											" GROUP BY COALESCE(pg_partition_root(indrelid), indrelid)"
+											" ORDER BY COALESCE(pg_partition_root(indrelid), indrelid)",
 											P_OID(FirstNormalObjectId));
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "guard check",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -175,8 +177,7 @@ guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo)
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		CHECK_FOR_INTERRUPTS();
-		put_table(guard_rows_oid(tables, 1), guard_rows_list(tables, 2), server,
-				  put, rsinfo);
+		put_table(guard_rows_list(tables, 1), server, put, rsinfo);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}

@@ -198,7 +198,7 @@ static struct
 	{"a dependency, and something serves", BLOCK(DEPENDENCY), {0}, {.last = AGO(SECOND)}, {TABLE, FOUND(SERVES)}, false, GUARD_REASON_DEPENDENCY},
 	{"a dependency, and a twin is there", BLOCK(DEPENDENCY), {0}, {.last = AGO(SECOND)}, {TABLE, FOUND(TWIN)}, true, GUARD_REASON_DEPENDENCY},
 	{"replica identity, and none again, but a twin", BLOCK(REPLICA_IDENTITY), {0}, {.last = AGO(SECOND)}, {LACKING, FOUND(TWIN)}, false, GUARD_REASON_REPLICA_IDENTITY},
-	{"replica identity, and one again, but reads are not served", NEEDED(REPLICA_IDENTITY), {0}, {.last = AGO(SECOND)}, {TABLE}, false, GUARD_REASON_HOT},
+	{"replica identity, and one again, but reads are not served", NEEDED(REPLICA_IDENTITY), {0}, {.last = AGO(SECOND)}, {TABLE}, false, GUARD_REASON_REPLICA_IDENTITY},
 	{"replica identity, and one again, unread", NEEDED(REPLICA_IDENTITY), {.created_at = AGO(DAY), .asked.named = true}, {.seen = GUARD_SEEN_NOT, .since = AGO(DAY)}, {TABLE}, true, GUARD_REASON_COLD},
 	{"arbiter, and reads are served alone", NEEDED(ARBITER), {.asked.named = true}, {.last = AGO(SECOND)}, {LACKING, FOUND(SERVES)}, false, GUARD_REASON_ARBITER},
 	{"arbiter, and both are served", NEEDED(ARBITER), {.asked.named = true}, {.last = AGO(SECOND)}, {TABLE, FOUND(SERVES)}, true, GUARD_REASON_ARBITER},
