@@ -135,7 +135,7 @@ sub play_script
 		$refused = "$error->{M}\n  $error->{D}";
 		last;
 	}
-	$twin->ok($_) foreach @{ $scenario->{script} }, 'VACUUM (FREEZE, ANALYZE) t', 'DEALLOCATE ALL';
+	$twin->ok($_) foreach @{ $scenario->{script} }, 'VACUUM (FULL, FREEZE, ANALYZE) t', 'VACUUM t', 'DEALLOCATE ALL';
 	$twin->ok($_) foreach grep { !/^SET/ } $scenario->prepare(@{ $scenario->{statements} });
 	$twin->ok('BEGIN');
 	my ($truth, $why, $dearer) = truth($before, measure_all($twin, $scenario));
