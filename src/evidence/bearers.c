@@ -298,6 +298,51 @@ add_by_parents(GuardBearers *bearers, const GuardBefore *before, char **written,
 	}
 }
 
+/*
+ * Views that showed the table, and lead to another one now.  Whose statements came
+ * through them is not known, so they are names of the table like any other.
+ */
+static void
+add_by_views(GuardBearers *bearers, Oid table)
+{
+	foreach_oid(view, guard_before_touched())
+	{
+		GuardBefore *before = guard_before_relation(view);
+		Query	   *query = before != NULL && before->kind == RELKIND_VIEW ?
+			guard_before_view(view, false) : NULL;
+		int			rtindex;
+		RangeTblEntry *entry = shown_relation(query, &rtindex);
+		GuardAnswer *answer;
+		AttrNumber *shown;
+		char	  **names;
+		int			nnames;
+		int			nshown;
+		char		kind;
+		Oid			bearer;
+
+		if (entry == NULL || entry->relid != table)
+			continue;
+		bearer = bearer_now(before->schema, before->name, &kind);
+		if (!OidIsValid(bearer))
+			continue;
+		names = guard_before_columns(view, &nnames);
+		shown = shown_columns(query, rtindex, &nshown);
+		answer = make_answer(table, NULL, 0, bearer);
+		(void) guard_before_columns(table, &answer->nwritten);
+		answer->written = palloc0(sizeof(char *) * (answer->nwritten + 1));
+		for (int i = 0; i < Min(nshown, nnames); i++)
+		{
+			if (shown[i] > 0 && shown[i] <= answer->nwritten)
+				answer->written[shown[i] - 1] = names[i];
+		}
+		if ((kind == RELKIND_VIEW && !look_through(answer, bearer)) ||
+			answer->table == table)
+			continue;
+		bearers->changed = true;
+		add_answer(bearers, answer);
+	}
+}
+
 GuardBearers *
 guard_bearers_find(Oid table)
 {
@@ -330,6 +375,7 @@ guard_bearers_find(Oid table)
 		bearer = guard_catalog_exists(table) ? table : InvalidOid;
 	if (OidIsValid(bearer))
 		add_bearer(bearers, make_answer(table, written, nwritten, bearer), kind);
+	add_by_views(bearers, table);
 	return bearers;
 }
 

@@ -16,11 +16,16 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/index.h"
+#include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -66,6 +71,84 @@ guard_catalog_bears_name(Oid relation)
 		 form->relkind == RELKIND_PARTITIONED_TABLE || form->relkind == RELKIND_VIEW);
 	ReleaseSysCache(tuple);
 	return bears;
+}
+
+/*
+ * The schema of what an index or a column may depend on; InvalidOid: none.
+ */
+static Oid
+schema_of(Oid classid, Oid object)
+{
+	HeapTuple	tuple;
+	Oid			schema = InvalidOid;
+
+	if (classid == RelationRelationId)
+		return get_rel_namespace(object);
+	if (classid == ProcedureRelationId)
+		return get_func_namespace(object);
+	if (classid != TypeRelationId)
+		return InvalidOid;
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(object));
+	if (HeapTupleIsValid(tuple))
+	{
+		schema = ((Form_pg_type) GETSTRUCT(tuple))->typnamespace;
+		ReleaseSysCache(tuple);
+	}
+	return schema;
+}
+
+/*
+ * Does a relation, or a column of it, depend directly on what is temporary?
+ * "columns" receives the columns of "table" that it depends on.
+ */
+static bool
+depends_on_temporary(Oid relation, int column, Oid table, List **columns)
+{
+	Relation	rel = table_open(DependRelationId, AccessShareLock);
+	bool		found = false;
+	ScanKeyData keys[3];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
+	ScanKeyInit(&keys[2], Anum_pg_depend_objsubid, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(column));
+	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL, 3, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->refclassid == RelationRelationId && form->refobjid == table)
+			*columns = list_append_unique_int(*columns, form->refobjsubid);
+		else
+			found |= isAnyTempNamespace(schema_of(form->refclassid, form->refobjid));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * An index goes with what it depends on, and with what its columns do.
+ */
+bool
+guard_catalog_hangs_on_temporary(Oid index)
+{
+	Oid			table = guard_catalog_table(index);
+	List	   *columns = NIL;
+	List	   *none = NIL;
+
+	if (depends_on_temporary(index, 0, table, &columns))
+		return true;
+	foreach_int(column, columns)
+	{
+		if (column > 0 && depends_on_temporary(table, column, InvalidOid, &none))
+			return true;
+	}
+	return false;
 }
 
 /*

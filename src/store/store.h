@@ -663,6 +663,9 @@ extern bool guard_catalog_is_index(Oid relation);
 /* Is it something that statements address by name, and that lasts? */
 extern bool guard_catalog_bears_name(Oid relation);
 
+/* Will it go with the session: does it depend on something in pg_temp? */
+extern bool guard_catalog_hangs_on_temporary(Oid index);
+
 /* The table of an index; InvalidOid when it is none, or not there. */
 extern Oid	guard_catalog_table(Oid index);
 

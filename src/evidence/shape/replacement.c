@@ -173,6 +173,8 @@ check_usable(GuardReplacement *candidate, const GuardShape *shape)
 		candidate->why_not = "is not valid";
 	else if (guard_hide_is_hidden(shape->index))
 		candidate->why_not = "is hidden from the planner";
+	else if (guard_catalog_hangs_on_temporary(shape->index))
+		candidate->why_not = "depends on a temporary object";
 	else if (is_leaving != NULL && is_leaving(shape->index))
 		candidate->why_not = "is being dropped in stages";
 	else if (shape->checkxmin &&

@@ -1,0 +1,71 @@
+-- A view is a name like any other: what it leads to must serve its traffic.
+\getenv srcdir PG_ABS_SRCDIR
+\set begin :srcdir /sql/include/begin.psql
+\i :begin
+CREATE EXTENSION guard;
+CREATE TABLE users_1 AS SELECT i AS id, 's' || i AS email, i % 100 AS team, repeat('x', 50) AS pad FROM generate_series(1, 5000) i;
+CREATE TABLE users_2 AS TABLE users_1;
+CREATE INDEX users_1_email_idx ON users_1 (email);
+CREATE VIEW users AS SELECT id, email AS mail, team FROM users_1 WHERE id > 0;
+CALL use('SELECT count(*) FROM users WHERE mail = ''s17''');
+-- pointed elsewhere
+CREATE OR REPLACE VIEW users AS SELECT id, email AS mail, team FROM users_2 WHERE id > 0;
+:refusal
+BEGIN;
+DROP VIEW users;
+CREATE VIEW users AS SELECT id, email AS mail FROM users_2;
+COMMIT;
+:refusal
+-- a table takes its name
+BEGIN;
+ALTER VIEW users RENAME TO users_view;
+CREATE TABLE users AS SELECT id, email AS mail FROM users_2;
+COMMIT;
+:refusal
+-- to the same table, by other words, or by another view
+CREATE OR REPLACE VIEW users AS SELECT id, email AS mail, team FROM users_1 WHERE team > 3;
+CREATE VIEW active AS SELECT id, email, team FROM users_1;
+CREATE OR REPLACE VIEW users AS SELECT id, email AS mail, team FROM active;
+CREATE OR REPLACE VIEW users AS SELECT id, email AS mail, team FROM users_1;
+-- served
+BEGIN;
+CREATE INDEX ON users_2 (email);
+CREATE OR REPLACE VIEW users AS SELECT id, email AS mail, team FROM users_2;
+COMMIT;
+
+-- a view that takes the name of a table
+CREATE TABLE jobs AS TABLE users_1;
+CREATE INDEX jobs_team_idx ON jobs (team);
+CALL use('SELECT count(*) FROM jobs WHERE team = 17');
+CREATE TABLE jobs_next AS TABLE jobs;
+BEGIN;
+ALTER TABLE jobs RENAME TO jobs_old;
+CREATE VIEW jobs AS SELECT id, team FROM jobs_next;
+COMMIT;
+:refusal
+BEGIN;
+ALTER TABLE jobs RENAME TO jobs_old;
+CREATE MATERIALIZED VIEW jobs AS SELECT id, team FROM jobs_next;
+COMMIT;
+:refusal
+BEGIN;
+ALTER TABLE jobs RENAME TO jobs_base;
+CREATE VIEW jobs AS SELECT id, team FROM jobs_base;
+COMMIT;
+
+-- what goes with the session replaces nothing
+CREATE DOMAIN pg_temp.d AS bigint;
+CREATE TABLE t AS TABLE users_1;
+CREATE INDEX t_email ON t (email);
+CALL use('SELECT count(*) FROM t WHERE email = ''s17''');
+CREATE INDEX r ON t (email, (id::pg_temp.d));
+DROP INDEX t_email;
+:refusal
+BEGIN;
+CREATE TEMP TABLE tt (a int) ON COMMIT DROP;
+DROP INDEX t_email;
+CREATE INDEX r2 ON t (email, ((id IS NULL) AND (NULL::pg_temp.tt IS NULL)));
+COMMIT;
+:refusal
+DISCARD TEMP;
+:indexes
