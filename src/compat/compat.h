@@ -175,6 +175,15 @@ guard_compat_backend_status(int number)
 #endif
 
 /*
+ * 19 hands post_parse_analyze_hook what it must not change.
+ */
+#if PG_VERSION_NUM >= 190000
+#define guard_compat_jumble_state const JumbleState
+#else
+#define guard_compat_jumble_state JumbleState
+#endif
+
+/*
  * Since 16 apply workers find a row that was sent as a whole by any index that
  * fits (89e46da5e5, March 2023).
  */
