@@ -39,7 +39,7 @@ static const GuardShmem shared_memory = {
  * Called from _PG_init.
  */
 void
-guard_alerts_memory_init(void)
+guard_alerts_init(void)
 {
 	(void) guard_shmem_register(&shared_memory);
 }

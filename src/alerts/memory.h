@@ -73,9 +73,6 @@ typedef struct GuardAlertsMemory
 /* NULL where guard is not preloaded */
 extern GuardAlertsMemory *guard_alerts_memory;
 
-/* reserve the shared memory; called once, from _PG_init */
-extern void guard_alerts_memory_init(void);
-
 /*
  * The newest sample that is at least "age" microseconds old, copied; false
  * when there is none.

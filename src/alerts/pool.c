@@ -69,10 +69,11 @@ count_pool(GuardPoolSample *sample)
 
 /*
  * Is it for us to count now?  Not if that was just done; nor, where an episode
- * is counted in samples, if another database's visitors do it.
+ * is counted in samples, if another database's visitors do it: *ours says
+ * whether we do.
  */
 static bool
-is_for_us(TimestampTz now, bool alerting)
+is_for_us(TimestampTz now, bool alerting, bool *ours)
 {
 	bool		result;
 	TimestampTz last;
@@ -88,19 +89,9 @@ is_for_us(TimestampTz now, bool alerting)
 		guard_alerts_memory->episode.above = 0;
 		guard_alerts_memory->episode.below = 0;
 	}
-	if (alerting && guard_alerts_memory->sampler != MyDatabaseId)
+	*ours = guard_alerts_memory->sampler == MyDatabaseId;
+	if (alerting && !*ours)
 		result = false;
-	LWLockRelease(guard_alerts_memory->lock);
-	return result;
-}
-
-static bool
-is_ours(void)
-{
-	bool		result;
-
-	LWLockAcquire(guard_alerts_memory->lock, LW_SHARED);
-	result = guard_alerts_memory->sampler == MyDatabaseId;
 	LWLockRelease(guard_alerts_memory->lock);
 	return result;
 }
@@ -168,10 +159,11 @@ guard_pool_watch(void)
 {
 	bool		alerting = guard_alerts_are_on() && guard_guc_alert_pool_busy > 0;
 	TimestampTz next;
+	bool		ours;
 
 	if (guard_alerts_memory == NULL)
 		return 0;
-	if (is_for_us(GetCurrentTimestamp(), alerting))
+	if (is_for_us(GetCurrentTimestamp(), alerting, &ours))
 	{
 		GuardPoolSample *sample = palloc(sizeof(GuardPoolSample));
 
@@ -180,7 +172,7 @@ guard_pool_watch(void)
 		if (episode_begins(sample, alerting ? guard_guc_alert_pool_busy : 0))
 			raise_pool_alert(sample);
 	}
-	if (!alerting || !is_ours())
+	if (!alerting || !ours)
 		return 0;
 	next = GetCurrentTimestamp() + INTERVAL;
 	guard_visits_want_at(next, next);

@@ -209,9 +209,3 @@ guard_alerts_status(void)
 	return psprintf("on, also when %d %% of max_connections are busy",
 					guard_guc_alert_pool_busy);
 }
-
-void
-guard_alerts_init(void)
-{
-	guard_alerts_memory_init();
-}

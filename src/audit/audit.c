@@ -20,7 +20,6 @@
 
 #include "storage/lmgr.h"
 
-#include "audit/audit.h"
 #include "audit/entry.h"
 #include "guc.h"
 #include "policy/sentence.h"
@@ -43,12 +42,6 @@ typedef struct Unwritten
 
 static GuardXactList unwritten = GUARD_XACT_LIST_INIT(unwritten);
 static MemoryContext unwritten_context = NULL;
-
-char *
-guard_audit_question(void)
-{
-	return guard_entry_question();
-}
 
 /*
  * The line, and what the row is made of.
@@ -136,9 +129,7 @@ entry_of(const GuardAsked *asked, const GuardDropped *dropped,
 {
 	GuardEntry	entry = {0};
 
-	entry.question = asked->question;
-	entry.command = asked->command;
-	entry.statement = asked->statement;
+	entry.asked = *asked;
 	entry.verdict = verdict;
 	if (dropped != NULL)
 	{
@@ -242,12 +233,6 @@ guard_audit_failed(const GuardDropped *dropped, const GuardAsked *asked,
 		guard_writer_call();
 }
 
-bool
-guard_audit_deliver(void)
-{
-	return guard_writer_deliver();
-}
-
 /*
  * Why are they not written yet?
  */
@@ -287,12 +272,6 @@ guard_audit_status(void)
 		return waiting;
 	return psprintf("%s; " UINT64_FORMAT " are in the server log only", waiting,
 					status.lost);
-}
-
-void
-guard_audit_forget_database(Oid database)
-{
-	guard_ring_forget_database(database);
 }
 
 void
@@ -346,14 +325,9 @@ static GuardRecord *
 record_change(const char *action, const char *object, const char *reason,
 			  const char *facts_json)
 {
-	GuardEntry	entry = {0};
+	GuardEntry	entry = {.asked = {guard_audit_question(), action, NULL}, .verdict = "change",
+	.object = object, .reason = reason, .facts = facts_json};
 
-	entry.question = guard_entry_question();
-	entry.verdict = "change";
-	entry.command = action;
-	entry.object = object;
-	entry.reason = reason;
-	entry.facts = facts_json;
 	return make_record(&entry);
 }
 
@@ -378,13 +352,9 @@ guard_audit_step(const char *action, const char *object, const char *reason,
 void
 guard_audit_setting(const char *name, const char *statement, bool lasting)
 {
-	GuardEntry	entry = {0};
+	GuardEntry	entry = {.asked = {guard_audit_question(), "set", statement},
+	.verdict = "change", .object = name};
 
-	entry.question = guard_entry_question();
-	entry.verdict = "change";
-	entry.command = "set";
-	entry.object = name;
-	entry.statement = statement;
 	if (lasting)
 		guard_audit_write(list_make1(make_record(&entry)));
 	else

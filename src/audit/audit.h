@@ -37,7 +37,10 @@ typedef struct GuardAsked
 	const char *statement;		/* NULL when not known */
 } GuardAsked;
 
-/* A name for one question, in the current memory context. */
+/*
+ * A name for one question, in the current memory context: the ID that the
+ * session has in the server log (%c), and a number.
+ */
 extern char *guard_audit_question(void);
 
 typedef struct GuardRecord GuardRecord;
@@ -71,7 +74,8 @@ extern void guard_audit_failed(const GuardDropped *dropped,
 
 /*
  * Write what waits to be written in this database; for a background worker
- * inside a transaction.  Returns whether nothing is left.
+ * inside a transaction, after whose commit it is out of the ring.  Returns
+ * whether nothing is left.
  */
 extern bool guard_audit_deliver(void);
 

@@ -40,7 +40,7 @@
 #define TEXT_MAX		2000
 
 char *
-guard_entry_question(void)
+guard_audit_question(void)
 {
 	static uint32 counter = 0;
 
@@ -111,14 +111,14 @@ guard_entry_json(const GuardEntry *entry)
 	initStringInfo(&buf);
 	guard_json_object(&buf, NULL);
 	guard_json_time(&buf, "at", GetCurrentTimestamp());
-	guard_json_text(&buf, "question", entry->question);
+	guard_json_text(&buf, "question", entry->asked.question);
 	guard_json_text(&buf, "verdict", entry->verdict);
 	guard_json_text(&buf, "reason", entry->reason);
 	guard_json_text(&buf, "index_name", entry->index_name);
 	guard_json_text(&buf, "table_name", entry->table_name);
 	guard_json_text(&buf, "object", entry->object);
-	guard_json_text(&buf, "command", entry->command);
-	guard_json_text(&buf, "statement", cut_statement(entry->statement));
+	guard_json_text(&buf, "command", entry->asked.command);
+	guard_json_text(&buf, "statement", cut_statement(entry->asked.statement));
 	guard_json_text(&buf, "definition", entry->definition);
 	guard_json_text(&buf, "detail", entry->detail);
 	guard_json_text(&buf, "approval", entry->approval);

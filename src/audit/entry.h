@@ -10,17 +10,17 @@
 #ifndef GUARD_ENTRY_H
 #define GUARD_ENTRY_H
 
+#include "audit/audit.h"
+
 /*
  * What the caller knows; who asks, from where and when, is added.  All text is
  * in the encoding of the database, NULL where there is none.
  */
 typedef struct GuardEntry
 {
-	const char *question;		/* common to what one statement asked */
+	GuardAsked	asked;
 	const char *verdict;
 	const char *reason;
-	const char *command;
-	const char *statement;
 	const char *object;			/* of a change of guard's own rules */
 	const char *index_name;
 	const char *table_name;
@@ -31,12 +31,6 @@ typedef struct GuardEntry
 	bool		in_error;		/* an error is being handled: catalogs cannot
 								 * be read */
 } GuardEntry;
-
-/*
- * A new question: the ID that the session has in the server log (%c), and a
- * number.  In the current memory context.
- */
-extern char *guard_entry_question(void);
 
 /*
  * The entry as one JSON object on one line, in the current memory context.
@@ -73,7 +67,6 @@ typedef struct GuardWaiting
 
 typedef struct GuardRingStatus
 {
-	bool		attached;
 	int			waiting;		/* entries of this database */
 	int			elsewhere;		/* entries of other databases */
 	uint64		lost;			/* since start: entries of this database that
@@ -114,9 +107,6 @@ extern void guard_ring_failed(uint64 id);
 /* A database that has something waiting, InvalidOid if none has. */
 extern Oid	guard_ring_database(void);
 
-/* The database has gone. */
-extern void guard_ring_forget_database(Oid database);
-
 /* for guard.status */
 extern void guard_ring_status(GuardRingStatus *status);
 
@@ -138,12 +128,6 @@ extern void guard_ring_writer_ends(void);
  * can be had.  Callable while an error is about to be raised.
  */
 extern bool guard_writer_call(void);
-
-/*
- * Write the entries of this database that wait.  Needs a transaction, after
- * whose commit they are out of the ring.  Returns whether all were written.
- */
-extern bool guard_writer_deliver(void);
 
 /* what the background worker runs that writes the entries of one database */
 extern PGDLLEXPORT void guard_writer_main(Datum database);

@@ -218,6 +218,15 @@ message_at(uint32 offset)
 	return offset < ring->used ? (Message *) (entries + offset) : NULL;
 }
 
+static Message *
+next_message(const Message *message)
+{
+	return message_at((const char *) message - entries + message->size);
+}
+
+#define foreach_message(message) \
+	for (Message *message = message_at(0); message != NULL; message = next_message(message))
+
 static void
 remove_message(Message *message)
 {
@@ -231,9 +240,7 @@ remove_message(Message *message)
 static Message *
 find_message(uint64 id)
 {
-	Message    *message;
-
-	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	foreach_message(message)
 	{
 		if (message->id == id)
 			return message;
@@ -278,9 +285,8 @@ static void
 coalesce(void)
 {
 	Message    *latest = NULL;
-	Message    *message;
 
-	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	foreach_message(message)
 	{
 		if (message->database == MyDatabaseId && message->state == MESSAGE_WAITS)
 			latest = message;
@@ -300,9 +306,8 @@ others_beyond(uint32 each)
 	Oid			counted[DATABASES] = {InvalidOid};
 	uint32		used[DATABASES] = {0};
 	uint32		beyond = 0;
-	Message    *message;
 
-	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	foreach_message(message)
 	{
 		int			i = 0;
 
@@ -330,12 +335,11 @@ has_room(uint32 size)
 	uint32		each;
 	uint32		common;
 	int			databases = guard_visits_count_with();
-	Message    *message;
 
 	/* Where nobody counts them, there is another beside those that wait. */
 	if (databases == 0)
 		databases = 2;
-	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	foreach_message(message)
 	{
 		if (message->database == MyDatabaseId)
 			mine += message->size;
@@ -455,7 +459,6 @@ GuardWaiting *
 guard_ring_take(uint64 after)
 {
 	GuardWaiting *waiting = NULL;
-	Message    *message;
 
 	if (!attach(false))
 		return NULL;
@@ -465,7 +468,7 @@ guard_ring_take(uint64 after)
 		watching_commit = true;
 	}
 	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
-	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	foreach_message(message)
 	{
 		if (message->database != MyDatabaseId || message->id <= after ||
 			message->state != MESSAGE_WAITS)
@@ -510,12 +513,11 @@ Oid
 guard_ring_database(void)
 {
 	Oid			database = InvalidOid;
-	Message    *message;
 
 	if (!attach(false))
 		return InvalidOid;
 	LWLockAcquire(ring->lock, LW_SHARED);
-	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	foreach_message(message)
 	{
 		if (message->state != MESSAGE_WAITS)
 			continue;
@@ -527,7 +529,7 @@ guard_ring_database(void)
 }
 
 void
-guard_ring_forget_database(Oid database)
+guard_audit_forget_database(Oid database)
 {
 	Message    *message;
 	Lost	   *lost;
@@ -552,14 +554,11 @@ guard_ring_forget_database(Oid database)
 void
 guard_ring_status(GuardRingStatus *status)
 {
-	Message    *message;
-
 	memset(status, 0, sizeof(*status));
-	status->attached = attach(false);
-	if (!status->attached)
+	if (!attach(false))
 		return;
 	LWLockAcquire(ring->lock, LW_SHARED);
-	for (uint32 at = 0; (message = message_at(at)) != NULL; at += message->size)
+	foreach_message(message)
 	{
 		if (message->database == MyDatabaseId)
 			status->waiting++;

@@ -47,18 +47,13 @@ static bool delivered = false;	/* all that waited there */
 static bool
 send_writer(Oid database)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 
+	guard_visits_describe(&worker, "guard audit writer", "guard_writer_main");
 	snprintf(worker.bgw_name, BGW_MAXLEN, "guard audit writer for database %u",
 			 database);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "guard audit writer");
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION |
-		GUARD_COMPAT_BGWORKER_INTERRUPTIBLE;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_flags |= GUARD_COMPAT_BGWORKER_INTERRUPTIBLE;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	snprintf(worker.bgw_library_name, MAXPGPATH, "guard");
-	snprintf(worker.bgw_function_name, BGW_MAXLEN, "guard_writer_main");
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
@@ -91,13 +86,13 @@ deliver_one(void *arg)
 }
 
 bool
-guard_writer_deliver(void)
+guard_audit_deliver(void)
 {
 	GuardWaiting *waiting = NULL;
 	int			failures = 0;
 
 	if (!OidIsValid(guard_store_extension()))
-		guard_ring_forget_database(MyDatabaseId);
+		guard_audit_forget_database(MyDatabaseId);
 	if (!guard_store_present())
 		return true;
 
@@ -126,7 +121,7 @@ deliver_in_transaction(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	done = guard_writer_deliver();
+	done = guard_audit_deliver();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return done;
@@ -144,7 +139,7 @@ leave(int code, Datum database)
 
 	guard_ring_writer_ends();
 	if (!connected)
-		guard_ring_forget_database(DatumGetObjectId(database));
+		guard_audit_forget_database(DatumGetObjectId(database));
 	if (code != 0)
 		return;
 	next = guard_ring_database();

@@ -14,8 +14,6 @@
 #ifndef GUARD_COMPAT_H
 #define GUARD_COMPAT_H
 
-#include <limits.h>
-
 #include <limits.h>				/* LONG_MAX, for FETCH_ALL (19) */
 
 #include "catalog/pg_publication.h"

@@ -361,11 +361,9 @@ root_stands_alone(Walk *walk, const GuardRoot *root)
 static bool
 roots_stand_alone(Walk *walk, List *roots)
 {
-	ListCell   *lc;
-
-	foreach(lc, roots)
+	foreach_ptr(GuardRoot, root, roots)
 	{
-		if (!root_stands_alone(walk, (GuardRoot *) lfirst(lc)))
+		if (!root_stands_alone(walk, root))
 			return false;
 	}
 	return true;

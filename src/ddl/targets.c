@@ -34,6 +34,15 @@
 #include "ddl/targets.h"
 #include "store/store.h"
 
+static GuardTargets *
+make_targets(List *roots, DropBehavior behavior)
+{
+	GuardTargets *result = palloc0(sizeof(GuardTargets));
+
+	result->targets = guard_roots_targets(roots, behavior == DROP_CASCADE);
+	return result;
+}
+
 /*
  * Names are looked up without a lock, which is what makes the server read its
  * invalidation messages otherwise; without them, a name could still mean what
@@ -48,10 +57,8 @@ collect_drop(DropStmt *stmt, Oid role)
 		return NULL;
 
 	AcceptInvalidationMessages();
-	result = palloc0(sizeof(GuardTargets));
+	result = make_targets(guard_targets_drop_roots(stmt, role), stmt->behavior);
 	result->concurrent = stmt->concurrent;
-	result->targets = guard_roots_targets(guard_targets_drop_roots(stmt, role),
-										  stmt->behavior == DROP_CASCADE);
 	return result;
 }
 
@@ -68,28 +75,20 @@ collect_alter(AlterTableStmt *stmt, Oid role)
 		return NULL;
 
 	AcceptInvalidationMessages();
-	result = palloc0(sizeof(GuardTargets));
+	result = make_targets(guard_targets_alter_roots(stmt, role),
+						  guard_targets_alter_cascades(stmt) ? DROP_CASCADE : DROP_RESTRICT);
 	result->adds = guard_targets_alter_adds(stmt);
-	result->targets = guard_roots_targets(guard_targets_alter_roots(stmt, role),
-										  guard_targets_alter_cascades(stmt));
 	return result;
 }
 
 static GuardTargets *
 collect(Node *parsetree, Oid role)
 {
-	if (parsetree == NULL)
-		return NULL;
-
-	switch (nodeTag(parsetree))
-	{
-		case T_DropStmt:
-			return collect_drop((DropStmt *) parsetree, role);
-		case T_AlterTableStmt:
-			return collect_alter((AlterTableStmt *) parsetree, role);
-		default:
-			return NULL;
-	}
+	if (parsetree != NULL && IsA(parsetree, DropStmt))
+		return collect_drop((DropStmt *) parsetree, role);
+	if (parsetree != NULL && IsA(parsetree, AlterTableStmt))
+		return collect_alter((AlterTableStmt *) parsetree, role);
+	return NULL;
 }
 
 GuardTargets *
@@ -105,7 +104,6 @@ guard_targets_collect(Node *parsetree)
 static GuardTargets *
 collect_drop_schema(DropStmt *stmt)
 {
-	GuardTargets *result = palloc0(sizeof(GuardTargets));
 	List	   *roots = NIL;
 	ListCell   *lc;
 
@@ -119,8 +117,7 @@ collect_drop_schema(DropStmt *stmt)
 			roots = lappend(roots, guard_roots_make(NamespaceRelationId, schema, 0,
 													GUARD_ROUTE_CASCADE, name));
 	}
-	result->targets = guard_roots_targets(roots, stmt->behavior == DROP_CASCADE);
-	return result;
+	return make_targets(roots, stmt->behavior);
 }
 
 GuardTargets *

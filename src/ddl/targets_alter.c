@@ -164,16 +164,9 @@ read_column(Oid table, const char *column, FormData_pg_attribute *att)
 static bool
 owns_table(Oid table, Oid role)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	bool		owner;
+	Oid			owner = guard_catalog_owner(table);
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	owner = guard_roots_is_owner(role,
-								 ((Form_pg_class) GETSTRUCT(tuple))->relowner);
-	ReleaseSysCache(tuple);
-
-	return owner;
+	return OidIsValid(owner) && guard_roots_is_owner(role, owner);
 }
 
 /* Returns false when the column has vanished meanwhile. */

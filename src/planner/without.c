@@ -23,17 +23,15 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/partition.h"
-#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/varlena.h"
 
 #include "compat/compat.h"
-#include "compat/list.h"
 #include "guc.h"
 #include "planner/planner.h"
+#include "store/store.h"
 
 #define EXPLAIN_OPTION	"without_index"
 
@@ -133,14 +131,6 @@ find_index(const char *schema, const char *name)
 	return OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
 }
 
-static bool
-is_index(Oid relation)
-{
-	char		relkind = get_rel_relkind(relation);
-
-	return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX;
-}
-
 static char *
 display_name(const IndexName *name)
 {
@@ -167,7 +157,7 @@ check_meaning(List *names)
 			ereport(NOTICE,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("index \"%s\" does not exist", display_name(name))));
-		else if (!is_index(relation))
+		else if (!guard_catalog_is_index(relation))
 		{
 			GUC_check_errdetail("\"%s\" is not an index.", display_name(name));
 			return false;
@@ -280,14 +270,13 @@ collect_left_out(void)
 	return result;
 }
 
+/*
+ * Itself, or what it is a partition of?
+ */
 static bool
 is_left_out(Oid index, List *left_out)
 {
-	if (list_member_oid(left_out, index))
-		return true;
-	if (!get_rel_relispartition(index))
-		return false;
-	foreach_oid(each, get_partition_ancestors(index))
+	foreach_oid(each, guard_catalog_lineage(index))
 	{
 		if (list_member_oid(left_out, each))
 			return true;
@@ -316,12 +305,7 @@ leave_out(RelOptInfo *rel, Oid heap)
 Oid
 guard_without_topmost(Oid index)
 {
-	List	   *ancestors;
-
-	if (!get_rel_relispartition(index))
-		return index;
-	ancestors = get_partition_ancestors(index);
-	return ancestors == NIL ? index : llast_oid(ancestors);
+	return get_rel_relispartition(index) ? llast_oid(guard_catalog_lineage(index)) : index;
 }
 
 /* ----------------------------------------------------------------
@@ -351,7 +335,7 @@ parse_option(const char *value)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT),
 					 errmsg("index \"%s\" does not exist", display_name(name))));
-		if (!is_index(relation))
+		if (!guard_catalog_is_index(relation))
 			ereport(ERROR,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 					 errmsg("\"%s\" is not an index", display_name(name))));

@@ -98,20 +98,6 @@ count_open(Oid owner)
 						   P_OID(owner));
 }
 
-static Oid
-table_owner(Oid table)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	Oid			owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}
-
 /* An owner, and how many more are possible. */
 typedef struct Room
 {
@@ -152,7 +138,7 @@ guard_softdrop_offer(List *targets)
 			continue;
 		target->no_delay = why;
 		if (why == NULL && asked && !guard_softdrop_is_open(target->index) &&
-			room_of(&rooms, table_owner(target->table))->left-- <= 0)
+			room_of(&rooms, guard_catalog_owner(target->table))->left-- <= 0)
 			target->no_delay = "the owner of its table has as many indexes being dropped in stages as possible";
 	}
 }

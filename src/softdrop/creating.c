@@ -68,17 +68,15 @@ typedef struct Identity
 static void
 become_owner(Oid table, Identity *before)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			owner = guard_catalog_owner(table);
 
-	if (!HeapTupleIsValid(tuple))
+	if (!OidIsValid(owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table %u has been dropped", table)));
 	GetUserIdAndSecContext(&before->user, &before->context);
-	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
-						   before->context | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(owner, before->context | SECURITY_RESTRICTED_OPERATION);
 	before->nestlevel = guard_softdrop_settle_texts();
-	ReleaseSysCache(tuple);
 	enable_timeout_after(STATEMENT_TIMEOUT, OWNER_TIME_LIMIT);
 	guard_visits_limit_work(GetCurrentTimestamp() + OWNER_TIME_END);
 }

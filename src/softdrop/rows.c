@@ -242,15 +242,22 @@ guard_softdrop_list_open(void)
 	return load(OPEN " ORDER BY s.id", P_NOTHING, P_NOTHING);
 }
 
+/*
+ * The first column of these rows, as int64 *; of those whose second column is
+ * true, how many there are.
+ */
 static List *
-add_ids(List *ids, GuardRows *rows)
+read_ids(GuardRows *rows, int *marked)
 {
+	List	   *ids = NIL;
+
 	while (guard_rows_next(rows))
 	{
 		int64	   *id = palloc(sizeof(int64));
 
 		*id = guard_rows_int(rows, 1);
 		ids = lappend(ids, id);
+		*marked += guard_rows_bool(rows, 2) ? 1 : 0;
 	}
 	return ids;
 }
@@ -262,31 +269,25 @@ List *
 guard_softdrop_list_due(TimestampTz now, int *hidden, TimestampTz *next)
 {
 	TimestampTz far = now + 2 * USECS_PER_HOUR;
-	List	   *ids = NIL;
-	GuardRows  *rows;
+	GuardRows  *rows = guard_query_rows("SELECT min(s.due_at) FROM guard.soft_drop s"
+										" WHERE s.due_at > $1 AND s.due_at <= $2",
+										P_TIME(now), P_TIME(far));
 
-	for (int pass = 0; pass < 2; pass++)
-	{
-		ids = add_ids(ids, guard_query_rows("SELECT s.id FROM guard.soft_drop s"
-											" WHERE (s.due_at <= $1 OR s.due_at > $2) AND (s.state = 'hidden') = $3"
-											" ORDER BY row_number() OVER (PARTITION BY s.login_role"
-											" ORDER BY s.restore_wanted DESC, s.name_wanted DESC, s.due_at), s.name_wanted DESC, s.id",
-											P_TIME(now), P_TIME(far), P_BOOL(pass == 0)));
-		if (pass == 0)
-			*hidden = list_length(ids);
-	}
-	rows = guard_query_rows("SELECT min(s.due_at) FROM guard.soft_drop s"
-							" WHERE s.due_at > $1 AND s.due_at <= $2",
-							P_TIME(now), P_TIME(far));
 	*next = guard_rows_next(rows) ? guard_rows_time(rows, 1) : 0;
-	return ids;
+	*hidden = 0;
+	return read_ids(guard_query_rows("SELECT s.id, s.state = 'hidden' FROM guard.soft_drop s WHERE s.due_at <= $1 OR s.due_at > $2"
+									 " ORDER BY s.state = 'hidden' DESC, row_number() OVER (PARTITION BY s.state = 'hidden', s.login_role"
+									 " ORDER BY s.restore_wanted DESC, s.name_wanted DESC, s.due_at), s.name_wanted DESC, s.id",
+									 P_TIME(now), P_TIME(far)), hidden);
 }
 
 List *
 guard_softdrop_list_untold(void)
 {
-	return add_ids(NIL, guard_query_rows("SELECT s.id FROM guard.soft_drop s"
-										 " WHERE s.untold IS NOT NULL ORDER BY s.id"));
+	int			all = 0;
+
+	return read_ids(guard_query_rows("SELECT s.id, true FROM guard.soft_drop s"
+									 " WHERE s.untold IS NOT NULL ORDER BY s.id"), &all);
 }
 
 bool

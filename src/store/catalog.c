@@ -161,6 +161,23 @@ guard_catalog_table(Oid index)
 }
 
 /*
+ * Who owns a relation; InvalidOid where it is not there.
+ */
+Oid
+guard_catalog_owner(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+/*
  * Is there a valid index with this OID?
  */
 bool

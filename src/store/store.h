@@ -669,6 +669,9 @@ extern bool guard_catalog_hangs_on_temporary(Oid index);
 /* The table of an index; InvalidOid when it is none, or not there. */
 extern Oid	guard_catalog_table(Oid index);
 
+/* Who owns it; InvalidOid where it is not there. */
+extern Oid	guard_catalog_owner(Oid relation);
+
 /* Is there a valid index with this OID? */
 extern bool guard_catalog_is_valid(Oid index);
 

@@ -57,6 +57,23 @@ guard_visits_init(void)
 		guard_xact_register(GUARD_XACT_COMMITTED, tell_launcher);
 }
 
+/*
+ * Fill in what is the same for all of them.
+ */
+void
+guard_visits_describe(BackgroundWorker *worker, const char *name,
+					  const char *function)
+{
+	memset(worker, 0, sizeof(*worker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	strlcpy(worker->bgw_library_name, "guard", BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
+	strlcpy(worker->bgw_name, name, BGW_MAXLEN);
+	strlcpy(worker->bgw_type, name, BGW_MAXLEN);
+}
+
 /* ----------------------------------------------------------------
  *		Wishes
  * ----------------------------------------------------------------
@@ -87,15 +104,10 @@ call_somebody(const GuardVisitSlot *slot)
 void
 guard_visits_want_at(TimestampTz at, TimestampTz until)
 {
-	GuardVisitSlot *slot;
-	int			number;
+	GuardVisitSlot *slot = guard_visits_slot_here(true);
 
-	if (guard_visits == NULL || !OidIsValid(MyDatabaseId))
+	if (slot == NULL)
 		return;
-	number = guard_visits_slot(MyDatabaseId, true, true);
-	if (number < 0)
-		return;
-	slot = &guard_visits->slots[number];
 	guard_visits_later(&slot->until, until);
 	guard_visits_sooner(&slot->calls[GUARD_VISITOR].due, at);
 	call_somebody(slot);
@@ -107,13 +119,11 @@ guard_visits_want_at(TimestampTz at, TimestampTz until)
 void
 guard_visits_want_builder(void)
 {
-	int			number = guard_visits == NULL ? -1 :
-		guard_visits_slot(MyDatabaseId, true, true);
+	GuardVisitSlot *slot = guard_visits_slot_here(true);
 
-	if (number < 0)
+	if (slot == NULL)
 		return;
-	guard_visits_sooner(&guard_visits->slots[number].calls[GUARD_BUILDER].due,
-						GetCurrentTimestamp());
+	guard_visits_sooner(&slot->calls[GUARD_BUILDER].due, GetCurrentTimestamp());
 	guard_visits_wake(&guard_visits->launcher);
 }
 
@@ -141,21 +151,8 @@ guard_visits_note_databases(void)
 }
 
 /*
- * guard is in this database.  A visit is wanted only if the launcher did not
- * know that.
- */
-static void
-announce(void)
-{
-	int			number = guard_visits_slot(MyDatabaseId, true, true);
-
-	if (number >= 0 &&
-		guard_visits->slots[number].state != GUARD_DATABASE_WITH)
-		guard_visits_want();
-}
-
-/*
- * Tell, now that others can see what there is to be seen.  What a transaction
+ * Tell, now that others can see what there is to be seen: a visit is wanted
+ * only if the launcher did not know that guard is here.  What a transaction
  * that failed had to tell is told by the next one: at worst a visitor comes
  * for nothing.
  */
@@ -166,9 +163,11 @@ tell_launcher(GuardXactPhase phase)
 		return;
 	if (unlikely(tell_present))
 	{
+		GuardVisitSlot *slot = guard_visits_slot_here(true);
+
 		tell_present = false;
-		if (OidIsValid(MyDatabaseId))
-			announce();
+		if (slot != NULL && slot->state != GUARD_DATABASE_WITH)
+			guard_visits_want();
 	}
 	if (unlikely(tell_databases))
 	{
@@ -271,7 +270,7 @@ guard_visits_unbar(Oid database)
 	if (guard_visits == NULL || !OidIsValid(database))
 		return;
 	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
-	number = guard_visits_slot(database, false, true);
+	number = guard_visits_slot(database, false);
 	if (number >= 0 && guard_visits->slots[number].barred > 0)
 		guard_visits->slots[number].barred--;
 	LWLockRelease(guard_visits->lock);

@@ -31,11 +31,16 @@
 #define GUARD_VISITS_H
 
 #include "datatype/timestamp.h"
+#include "postmaster/bgworker.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 
 /* Called by guard.c at start. */
 extern void guard_visits_init(void);
+
+/* What all processes of guard's are registered with, by name and function. */
+extern void guard_visits_describe(BackgroundWorker *worker, const char *name,
+								  const char *function);
 
 /* Is there a launcher at all?  False: not preloaded, or not running. */
 extern bool guard_visits_available(void);
@@ -270,9 +275,11 @@ extern void guard_visits_later(pg_atomic_uint64 *until, TimestampTz at);
 
 /*
  * The slot of a database, -1 if it has none.  With "make" it is given one, due
- * at once, if there is a free one; that may wait for the lock, unless "nowait".
+ * at once, if there is a free one and nobody holds the lock.  And that of this
+ * database, NULL.
  */
-extern int	guard_visits_slot(Oid database, bool make, bool nowait);
+extern int	guard_visits_slot(Oid database, bool make);
+extern GuardVisitSlot *guard_visits_slot_here(bool make);
 
 /* The same, made if need be, for who holds the lock exclusively. */
 extern int	guard_visits_slot_locked(Oid database);

@@ -210,7 +210,7 @@ guard_visits_slot_locked(Oid database)
 }
 
 int
-guard_visits_slot(Oid database, bool make, bool nowait)
+guard_visits_slot(Oid database, bool make)
 {
 	if (my_slot < 0 ||
 		pg_atomic_read_u32(&guard_visits->slots[my_slot].database) != database)
@@ -218,13 +218,20 @@ guard_visits_slot(Oid database, bool make, bool nowait)
 	if (my_slot >= 0 || !make)
 		return my_slot;
 
-	if (!nowait)
-		LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
-	else if (!LWLockConditionalAcquire(guard_visits->lock, LW_EXCLUSIVE))
+	if (!LWLockConditionalAcquire(guard_visits->lock, LW_EXCLUSIVE))
 		return -1;
 	my_slot = guard_visits_slot_locked(database);
 	LWLockRelease(guard_visits->lock);
 	return my_slot;
+}
+
+GuardVisitSlot *
+guard_visits_slot_here(bool make)
+{
+	int			number = guard_visits == NULL || !OidIsValid(MyDatabaseId) ? -1 :
+		guard_visits_slot(MyDatabaseId, make);
+
+	return number < 0 ? NULL : &guard_visits->slots[number];
 }
 
 /* ----------------------------------------------------------------
@@ -538,27 +545,13 @@ guard_visits_set_staying(bool staying)
  * ----------------------------------------------------------------
  */
 
-/*
- * What is done in this database; NULL where nobody can come.
- */
-static GuardVisitSlot *
-slot_here(void)
-{
-	int			number = guard_visits == NULL ? -1 :
-		guard_visits_slot(MyDatabaseId, false, true);
-
-	return number < 0 ? NULL : &guard_visits->slots[number];
-}
-
 void
 guard_visits_work_at(int64 thing)
 {
 	GuardVisitSlot *slot = &guard_visits->slots[guard_visits->workers[my_place].slot];
 
 	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
-	memset(&slot->work, 0, sizeof(slot->work));
-	slot->work.thing = thing;
-	slot->work.pid = MyProcPid;
+	slot->work = (GuardLongWork) {.thing = thing, .pid = MyProcPid};
 	if (thing != 0)
 		slot->calls[GUARD_BUILDER].rounds++;
 	LWLockRelease(guard_visits->lock);
@@ -577,7 +570,7 @@ guard_visits_limit_work(TimestampTz ends_at)
 void
 guard_visits_read_work(GuardLongWork *work)
 {
-	GuardVisitSlot *slot = slot_here();
+	GuardVisitSlot *slot = guard_visits_slot_here(false);
 
 	memset(work, 0, sizeof(*work));
 	if (slot == NULL)
@@ -609,17 +602,17 @@ is_same_work(const GuardVisitSlot *slot, const GuardLongWork *work)
 bool
 guard_visits_note_work(const GuardLongWork *work)
 {
-	GuardVisitSlot *slot = slot_here();
+	GuardVisitSlot *slot = guard_visits_slot_here(false);
 	bool		same;
 
 	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
 	same = is_same_work(slot, work);
 	if (same)
 	{
-		slot->work.progress = work->progress;
-		slot->work.seen_at = work->seen_at;
-		slot->work.worked = work->worked;
-		slot->work.rested = work->rested;
+		TimestampTz ends_at = slot->work.ends_at;
+
+		slot->work = *work;
+		slot->work.ends_at = ends_at;
 	}
 	LWLockRelease(guard_visits->lock);
 	return same;
@@ -628,7 +621,7 @@ guard_visits_note_work(const GuardLongWork *work)
 bool
 guard_visits_end_work(const GuardLongWork *work)
 {
-	GuardVisitSlot *slot = slot_here();
+	GuardVisitSlot *slot = guard_visits_slot_here(false);
 	bool		same;
 
 	LWLockAcquire(guard_visits->lock, LW_SHARED);

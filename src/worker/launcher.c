@@ -100,22 +100,6 @@ static MemoryContext launcher_context = NULL;
  * ----------------------------------------------------------------
  */
 
-/*
- * Fill in what is the same for launcher and visitors.
- */
-static void
-describe(BackgroundWorker *worker, const char *name, const char *function)
-{
-	memset(worker, 0, sizeof(*worker));
-	worker->bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
-	strlcpy(worker->bgw_library_name, "guard", BGW_MAXLEN);
-	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
-	strlcpy(worker->bgw_name, name, BGW_MAXLEN);
-	strlcpy(worker->bgw_type, name, BGW_MAXLEN);
-}
-
 void
 guard_worker_init(void)
 {
@@ -123,7 +107,7 @@ guard_worker_init(void)
 
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
-	describe(&worker, "guard launcher", "guard_launcher_main");
+	guard_visits_describe(&worker, "guard launcher", "guard_launcher_main");
 	worker.bgw_restart_time = RESTART_AFTER;
 	RegisterBackgroundWorker(&worker);
 }
@@ -330,7 +314,7 @@ send_worker(GuardWorkerKind kind, int number, TimestampTz now)
 	int			place = 0;
 	bool		ok;
 
-	describe(&worker, kinds[kind][0], kinds[kind][1]);
+	guard_visits_describe(&worker, kinds[kind][0], kinds[kind][1]);
 	worker.bgw_flags |= GUARD_COMPAT_BGWORKER_INTERRUPTIBLE;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_main_arg = Int32GetDatum(number);
