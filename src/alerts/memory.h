@@ -10,7 +10,6 @@
 #ifndef GUARD_ALERTS_MEMORY_H
 #define GUARD_ALERTS_MEMORY_H
 
-#include "storage/lwlock.h"
 
 #include "alerts/alerts.h"
 #include "planner/capture/capture.h"
@@ -61,26 +60,11 @@ typedef struct GuardPoolSample
 	GuardPoolCount counts[GUARD_POOL_SERVICES + 1];
 } GuardPoolSample;
 
-typedef struct GuardAlertsMemory
-{
-	LWLock	   *lock;			/* protects all the rest */
-	Oid			sampler;		/* the database whose visitors count */
-	GuardEpisode episode;
-	int			last;			/* the newest sample */
-	GuardPoolSample samples[GUARD_POOL_SAMPLES];
-} GuardAlertsMemory;
-
-/* NULL where guard is not preloaded */
-extern GuardAlertsMemory *guard_alerts_memory;
-
 /*
  * The newest sample that is at least "age" microseconds old, copied; false
  * when there is none.
  */
 extern bool guard_alerts_sample(int64 age, GuardPoolSample *sample);
-
-/* Keep a sample. */
-extern void guard_alerts_keep(const GuardPoolSample *sample);
 
 static inline int
 guard_pool_busy(const GuardPoolCount *count)

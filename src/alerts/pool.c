@@ -23,8 +23,86 @@
 
 #include "alerts/memory.h"
 #include "guc.h"
+#include "store/shmem.h"
 #include "store/store.h"
 #include "store/visits.h"
+
+/* ----------------------------------------------------------------
+ *		What alerts keep in shared memory.
+ *
+ * Samples are of use for seconds, so they are kept nowhere else.  Some 40
+ * kilobytes, of fixed size, in the main segment; where guard is not preloaded
+ * there is no visitor to take samples, and nothing here.
+ * ----------------------------------------------------------------
+ */
+
+typedef struct GuardAlertsMemory
+{
+	LWLock	   *lock;			/* protects all the rest */
+	Oid			sampler;		/* the database whose visitors count */
+	GuardEpisode episode;
+	int			last;			/* the newest sample */
+	GuardPoolSample samples[GUARD_POOL_SAMPLES];
+} GuardAlertsMemory;
+
+/* NULL where guard is not preloaded */
+static GuardAlertsMemory *memory = NULL;
+
+static void
+attach(void *structure, bool fresh, LWLock *lock)
+{
+	memory = structure;
+	if (fresh)
+		memory->lock = lock;
+}
+
+static const GuardShmem shared_memory = {
+	.name = "guard alerts",
+	.size = sizeof(GuardAlertsMemory),
+	.locked = true,
+	.attach = attach,
+};
+
+/*
+ * Called from _PG_init.
+ */
+void
+guard_alerts_init(void)
+{
+	(void) guard_shmem_register(&shared_memory);
+}
+
+/*
+ * A clock that went back makes samples of the future; they are passed over.
+ */
+bool
+guard_alerts_sample(int64 age, GuardPoolSample *sample)
+{
+	TimestampTz before = GetCurrentTimestamp() - age;
+
+	sample->at = 0;
+	if (memory == NULL)
+		return false;
+	LWLockAcquire(memory->lock, LW_SHARED);
+	for (int i = 0; i < GUARD_POOL_SAMPLES; i++)
+	{
+		const GuardPoolSample *kept = &memory->samples[i];
+
+		if (kept->at != 0 && kept->at <= before && kept->at > sample->at)
+			*sample = *kept;
+	}
+	LWLockRelease(memory->lock);
+	return sample->at != 0;
+}
+
+static void
+keep(const GuardPoolSample *sample)
+{
+	LWLockAcquire(memory->lock, LW_EXCLUSIVE);
+	memory->last = (memory->last + 1) % GUARD_POOL_SAMPLES;
+	memory->samples[memory->last] = *sample;
+	LWLockRelease(memory->lock);
+}
 
 #define INTERVAL		USECS_PER_SEC
 
@@ -78,21 +156,21 @@ is_for_us(TimestampTz now, bool alerting, bool *ours)
 	bool		result;
 	TimestampTz last;
 
-	LWLockAcquire(guard_alerts_memory->lock, LW_EXCLUSIVE);
-	last = guard_alerts_memory->samples[guard_alerts_memory->last].at;
+	LWLockAcquire(memory->lock, LW_EXCLUSIVE);
+	last = memory->samples[memory->last].at;
 	if (last > now)				/* the clock went back */
 		last = 0;
 	result = now - last >= NOT_BEFORE;
 	if (now - last > TAKE_OVER_AFTER)
 	{
-		guard_alerts_memory->sampler = MyDatabaseId;
-		guard_alerts_memory->episode.above = 0;
-		guard_alerts_memory->episode.below = 0;
+		memory->sampler = MyDatabaseId;
+		memory->episode.above = 0;
+		memory->episode.below = 0;
 	}
-	*ours = guard_alerts_memory->sampler == MyDatabaseId;
+	*ours = memory->sampler == MyDatabaseId;
 	if (alerting && !*ours)
 		result = false;
-	LWLockRelease(guard_alerts_memory->lock);
+	LWLockRelease(memory->lock);
 	return result;
 }
 
@@ -101,11 +179,11 @@ episode_begins(const GuardPoolSample *sample, int limit)
 {
 	bool		result;
 
-	LWLockAcquire(guard_alerts_memory->lock, LW_EXCLUSIVE);
-	result = guard_hysteresis_step(&guard_alerts_memory->episode,
+	LWLockAcquire(memory->lock, LW_EXCLUSIVE);
+	result = guard_hysteresis_step(&memory->episode,
 								   guard_pool_busy(&sample->counts[0]),
 								   MaxConnections, limit);
-	LWLockRelease(guard_alerts_memory->lock);
+	LWLockRelease(memory->lock);
 	return result;
 }
 
@@ -161,14 +239,14 @@ guard_pool_watch(void)
 	TimestampTz next;
 	bool		ours;
 
-	if (guard_alerts_memory == NULL)
+	if (memory == NULL)
 		return 0;
 	if (is_for_us(GetCurrentTimestamp(), alerting, &ours))
 	{
 		GuardPoolSample *sample = palloc(sizeof(GuardPoolSample));
 
 		count_pool(sample);
-		guard_alerts_keep(sample);
+		keep(sample);
 		if (episode_begins(sample, alerting ? guard_guc_alert_pool_busy : 0))
 			raise_pool_alert(sample);
 	}

@@ -28,6 +28,7 @@
 #include "alerts/memory.h"
 #include "audit/audit.h"
 #include "guc.h"
+#include "planner/hide/hide.h"
 #include "store/store.h"
 
 #define CHANNEL			"guard_alert"
@@ -198,7 +199,7 @@ guard_alert_raise(GuardAlertKind kind, const char *object, const char *reason,
 char *
 guard_alerts_status(void)
 {
-	if (guard_alerts_memory == NULL)
+	if (!guard_hide_is_preloaded())
 		return pstrdup("not available: guard is not in shared_preload_libraries");
 	if (guard_guc_mode == GUARD_MODE_OFF)
 		return pstrdup("off (guard.mode)");

@@ -143,8 +143,8 @@ extern List *guard_targets_of_table(Oid table, GuardRoute route, bool recurse);
  *			constraint of an index, the parent of an attached index, the
  *			extension of a table.
  *
- * targets_drop.c and targets_alter.c turn a statement into roots, roots.c
- * turns roots into targets, targets.c is the door.
+ * targets_alter.c turns an ALTER TABLE into roots, roots.c turns roots into
+ * targets, targets.c is the door.
  * ----------------------------------------------------------------
  */
 
@@ -160,13 +160,9 @@ typedef struct GuardRoot
  * PostgreSQL will refuse the statement when "role" runs it; InvalidOid stands
  * for somebody who owns everything.  No lock is taken.
  */
-extern List *guard_targets_drop_roots(DropStmt *stmt, Oid role);
 extern List *guard_targets_alter_roots(AlterTableStmt *stmt, Oid role);
 
-/* Does DROP of this kind of object have its roots found here? */
-extern bool guard_targets_drop_known(DropStmt *stmt);
-
-/* The same for ALTER. */
+/* Does ALTER of this kind of object have its roots found here? */
 extern bool guard_targets_alter_known(AlterTableStmt *stmt);
 
 /* Does the ALTER TABLE add an index? */

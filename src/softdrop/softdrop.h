@@ -219,7 +219,7 @@ extern char *guard_softdrop_name(const GuardSoftDrop *drop);
 /* as in guard.soft_drops, a constant */
 extern const char *guard_softdrop_state_name(GuardSoftDropState state);
 
-/* ---- names.c ---- */
+/* ---- restore.c ---- */
 
 /*
  * Give all parts their names and comments back.  Returns NULL, or why one of
@@ -236,8 +236,6 @@ extern void guard_softdrop_await_name(GuardSoftDrop *drop, const char *kept);
 
 /* Registrations are brought up to date with names, old or new. */
 extern void guard_softdrop_refresh_names(void);
-
-/* ---- restore.c ---- */
 
 /*
  * It is open: the planner may see it again, under its old name.  Returns what

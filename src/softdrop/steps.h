@@ -371,7 +371,7 @@ extern char *guard_visit_caught(MemoryContext context);
  */
 extern void guard_visit_note_failure(int64 id, const char *message, bool attempt);
 
-/* ---- statement.c: statements that commit inside, run by a builder ---- */
+/* ---- dropping.c: statements that commit inside, run by a builder ---- */
 
 /*
  * Run one statement as if a client had sent it alone.  Called outside a
@@ -380,7 +380,7 @@ extern void guard_visit_note_failure(int64 id, const char *message, bool attempt
  */
 extern void guard_softdrop_run(const char *sql, int lock_timeout);
 
-/* ---- dropping.c, creating.c ---- */
+/* ---- the long steps: dropping.c, creating.c ---- */
 
 /*
  * The long steps.  They begin and end transactions of their own, and raise what

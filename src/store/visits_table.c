@@ -551,7 +551,10 @@ guard_visits_work_at(int64 thing)
 	GuardVisitSlot *slot = &guard_visits->slots[guard_visits->workers[my_place].slot];
 
 	LWLockAcquire(guard_visits->lock, LW_EXCLUSIVE);
-	slot->work = (GuardLongWork) {.thing = thing, .pid = MyProcPid};
+	slot->work = (GuardLongWork)
+	{
+		.thing = thing, .pid = MyProcPid
+	};
 	if (thing != 0)
 		slot->calls[GUARD_BUILDER].rounds++;
 	LWLockRelease(guard_visits->lock);

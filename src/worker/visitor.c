@@ -30,11 +30,113 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "alerts/alerts.h"
+#include "audit/audit.h"
 #include "compat/compat.h"
+#include "evidence/history/history.h"
 #include "guc.h"
+#include "softdrop/softdrop.h"
 #include "store/store.h"
 #include "store/visits.h"
 #include "worker/worker.h"
+
+/* ----------------------------------------------------------------
+ *		What a visitor does in a database.
+ *
+ * A task is a row of a table.  It is called in a session of the bootstrap
+ * superuser, with a pinned search_path, in a transaction of its own with a
+ * snapshot; what it raises is logged, undone, and stops no other task.
+ *
+ * The visitor calls it for the first time when it first comes to a database
+ * after the server started, and again when its interval is over; who asks for
+ * a visit (guard_visits_want) has all tasks without an interval called at
+ * once.  In a database where guard.mode is off none is called.
+ *
+ * Order matters only among tasks that are due at the same time: they run from
+ * top to bottom, the short ones first.
+ * ----------------------------------------------------------------
+ */
+
+typedef struct GuardTask
+{
+	const char *name;			/* for log lines, and pg_stat_activity */
+
+	/*
+	 * Seconds between two runs, usually the address of a setting; 0 there is
+	 * never.  NULL: whenever a visitor is there, and when it was asked for.
+	 */
+	const int  *interval;
+
+	/*
+	 * Does it, and returns when it wants to be called next, if that is before
+	 * the interval is over; 0: it does not.
+	 */
+	TimestampTz (*run) (void);
+
+	/*
+	 * It begins and ends its transactions itself; it is called outside of
+	 * one, and left outside of one, also by what it raises.
+	 */
+	bool		own_transactions;
+} GuardTask;
+
+static const int hourly = 3600;
+
+/*
+ * Capture cannot be told of a drop that was prepared, or that happened while
+ * guard.mode was off.  What was used within a day may be the work of a
+ * transaction that is still open.
+ */
+static TimestampTz
+purge(void)
+{
+	guard_evidence_forget_vanished(GetCurrentTimestamp() - USECS_PER_DAY);
+	return 0;
+}
+
+/*
+ * Somebody else who is at it does it for us.
+ */
+static TimestampTz
+history(void)
+{
+	(void) guard_history_snapshot();
+	return 0;
+}
+
+/*
+ * Somebody's transaction may hold a lock on the audit log: it is tried again a
+ * second later.
+ */
+static TimestampTz
+deliver_audit(void)
+{
+	return guard_audit_deliver() ? 0 : GetCurrentTimestamp() + USECS_PER_SEC;
+}
+
+static TimestampTz
+prune_audit(void)
+{
+	(void) guard_audit_prune();
+	return 0;
+}
+
+static const GuardTask tasks[] = {
+	{"soft drops", NULL, guard_softdrop_visit, true},
+	{"soft drops, telling", NULL, guard_softdrop_tell, true},
+	{"audit", NULL, deliver_audit, false},
+	{"pool", NULL, guard_pool_watch, false},
+	{"history", &guard_guc_snapshot_interval, history, false},
+	{"prune audit", &hourly, prune_audit, false},
+	{"purge", &hourly, purge, false},
+};
+
+/* A builder's only one, which may take long and wait for locks without a limit. */
+static const GuardTask long_task =
+{"soft drops, long step", NULL, guard_softdrop_long_step, true};
+
+StaticAssertDecl(lengthof(tasks) <= GUARD_MAX_TASKS,
+				 "GUARD_MAX_TASKS is too small");
 
 /*
  * What a task may take, in milliseconds, unless it is a builder's.  Users
@@ -107,7 +209,7 @@ begin_task(const GuardTask *task)
 	SetCurrentStatementStartTimestamp();
 	if (!patient)
 		enable_timeout_after(STATEMENT_TIMEOUT, TASK_TIME_LIMIT);
-	if (task->flags & GUARD_TASK_OWN_TRANSACTIONS)
+	if (task->own_transactions)
 		return;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -116,7 +218,7 @@ begin_task(const GuardTask *task)
 static void
 end_task(const GuardTask *task)
 {
-	if (!(task->flags & GUARD_TASK_OWN_TRANSACTIONS))
+	if (!task->own_transactions)
 	{
 		PopActiveSnapshot();
 		CommitTransactionCommand();
@@ -176,7 +278,7 @@ call_task(const GuardTask *task, TimestampTz *wish)
 static TimestampTz
 run_task(int number)
 {
-	const GuardTask *task = &guard_tasks[number];
+	const GuardTask *task = &tasks[number];
 	TimestampTz wish = 0;
 	TimestampTz next = GUARD_NEVER;
 	bool		ok = call_task(task, &wish);
@@ -237,16 +339,16 @@ run_tasks(void)
 {
 	TimestampTz next = GUARD_NEVER;
 
-	for (int i = 0; i < guard_tasks_count; i++)
+	for (int i = 0; i < lengthof(tasks); i++)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 
 		if (must_leave())
 			return now;
-		if (guard_tasks[i].interval != NULL && *guard_tasks[i].interval == 0)
+		if (tasks[i].interval != NULL && *tasks[i].interval == 0)
 			continue;
 		if (not_before[i] <= now &&
-			(guard_tasks[i].interval == NULL || here->next[i] <= now))
+			(tasks[i].interval == NULL || here->next[i] <= now))
 			here->next[i] = run_task(i);
 		next = Min(next, here->next[i]);
 	}
@@ -364,6 +466,6 @@ guard_builder_main(Datum arg)
 	do
 		(void) take_wish();
 	while (is_wanted_here(&again) && !must_leave() &&
-		   call_task(&guard_long_task, &more) && more != 0);
+		   call_task(&long_task, &more) && more != 0);
 	proc_exit(0);
 }
