@@ -113,47 +113,14 @@ make_json(const Alert *alert, int max)
 	return buf.data;
 }
 
-/* ---- what went lately ---- */
-
-/*
- * The indexes that went, or went out of sight, in the last hour.  Three tables
- * know of them.  One index is named once, with what happened to it last and the
- * statement that undoes that.  Nothing is told here that everybody could not
- * read in the catalogs while the index was there: whoever may connect may
- * LISTEN.
- */
-static const char *const recent_query =
-"WITH happened AS ("
-"  SELECT 'dropped' AS what, a.index_name, a.at, a.login_role AS by,"
-"         left(a.definition, 1000) AS undo"
-"    FROM guard.audit_log a"
-"   WHERE a.at > statement_timestamp() - interval '1 hour'"
-"     AND a.verdict NOT IN ('block', 'failed', 'change')"
-"     AND a.index_name IS NOT NULL"
-"  UNION ALL"
-"  SELECT 'hidden', format('%I.%I', o.table_schema, o.index_name), h.hidden_at, h.hidden_by,"
-"         format('SELECT guard.unhide(%L);', format('%I.%I', o.table_schema, o.index_name))"
-"    FROM guard.hidden_index h JOIN guard.object o ON o.id = h.object"
-"   WHERE h.hidden_at > statement_timestamp() - interval '1 hour' AND h.kind = 'hand'"
-"  UNION ALL"
-"  SELECT 'soft drop, ' || s.state, format('%I.%I', s.index_schema, s.index_name),"
-"         greatest(s.dropped_at, s.state_since), s.dropped_by,"
-"         CASE WHEN s.state <> 'restored'"
-"              THEN format('SELECT guard.restore(%L);', format('%I.%I', s.index_schema, s.index_name)) END"
-"    FROM guard.soft_drop s"
-"   WHERE greatest(s.dropped_at, s.state_since) > statement_timestamp() - interval '1 hour')"
-" SELECT jsonb_strip_nulls(jsonb_build_object('index', l.index_name, 'what', l.what, 'at', l.at,"
-"                          'by', l.by, 'undo', l.undo))::text"
-"   FROM (SELECT DISTINCT ON (h.index_name) h.* FROM happened h ORDER BY h.index_name, h.at DESC) l"
-"  ORDER BY l.at DESC LIMIT 50";
-
 /* ---- raising ---- */
 
 static void
 collect_recent(void *arg)
 {
 	Alert	   *alert = arg;
-	GuardRows  *rows = guard_query_rows(recent_query);
+	GuardRows  *rows = guard_query_rows("SELECT jsonb_strip_nulls(jsonb_build_object('index', r.index_name, 'what', r.what, 'at', r.at,"
+									   " 'by', r.by, 'undo', r.undo))::text FROM guard.recent r ORDER BY r.at DESC LIMIT 50");
 	MemoryContext old = MemoryContextSwitchTo(alert->context);
 
 	while (guard_rows_next(rows))

@@ -158,14 +158,6 @@ is_unchanged(const GuardShape *shape)
 }
 
 /*
- * Of an index that is back, but not under its name, because somebody has it: what
- * it was called before.
- */
-#define NAMELESS(index) \
-	"guard.soft_drop w, jsonb_array_elements(w.parts) e WHERE w.name_wanted" \
-	" AND e ->> 'holding_name' = " #index ".relname ORDER BY w.id DESC LIMIT 1"
-
-/*
  * Everything that is needed to create the index and its parts again is read
  * from the catalogs by the statement that writes it down.
  */
@@ -183,24 +175,9 @@ write_row(const GuardJudgement *judgement, List *parts, const char *statement)
 	(void) guard_query_execute("INSERT INTO guard.soft_drop (index_oid, state,"
 							   " table_oid, index_schema, index_name, table_name, partitioned, parts,"
 							   " statement, reason, detail, next_step, login_role)"
-							   " SELECT ($1)[1], 'waiting', i.indrelid, n.nspname,"
-							   " coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(c) "), c.relname), t.relname, c.relkind = 'I',"
-							   " (SELECT jsonb_agg(jsonb_build_object('oid', pc.oid::bigint, 'table', pi.indrelid::bigint,"
-							   "    'old_name', coalesce((SELECT e ->> 'old_name' FROM " NAMELESS(pc) "), pc.relname), 'holding_name', 'guard_drop_' || pc.oid,"
-							   "    'definition', pg_get_indexdef(pc.oid), 'comment', obj_description(pc.oid, 'pg_class'),"
-							   "    'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = pc.reltablespace),"
-							   "    'clustered', pi.indisclustered, 'partitioned', pc.relkind = 'I', 'was', pc.oid::bigint,"
-							   "    'parent', CASE WHEN p.n > 1 THEN (SELECT h.inhparent::bigint FROM pg_inherits h WHERE h.inhrelid = pc.oid) END,"
-							   "    'needs', (SELECT coalesce(jsonb_agg(jsonb_build_object('class', d.refclassid::bigint, 'oid', d.refobjid::bigint,"
-							   "        'identity', (pg_identify_object(d.refclassid, d.refobjid, 0)).identity)), '[]')"
-							   "        FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = pc.oid"
-							   "        AND d.refclassid <> 'pg_class'::regclass),"
-							   "    'statistics', (SELECT string_agg(a.attnum || '=' || a.attstattarget, ',')"
-							   "        FROM pg_attribute a WHERE a.attrelid = pc.oid AND a.attstattarget >= 0)) ORDER BY p.n)"
-							   "  FROM unnest($1) WITH ORDINALITY AS p (oid, n)"
-							   "  JOIN pg_class pc ON pc.oid = p.oid JOIN pg_index pi ON pi.indexrelid = p.oid),"
-							   " $2, $3, $4, $5, $6"
-							   " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+							   " SELECT i.indexrelid, 'waiting', i.indrelid, n.nspname, p.parts -> 0 ->> 'old_name',"
+							   " t.relname, c.relkind = 'I', p.parts, $2, $3, $4, $5, $6"
+							   " FROM guard.soft_drop_parts($1) AS p (parts), pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
 							   " JOIN pg_namespace n ON n.oid = c.relnamespace"
 							   " JOIN pg_class t ON t.oid = i.indrelid WHERE i.indexrelid = ($1)[1]",
 							   P_OIDS(parts),

@@ -80,6 +80,33 @@ COMMENT ON TABLE guard.soft_drop_sample IS
 'What the busiest statements of the database had done at moments at which something was hidden, or a window of guard.soft_drop_baseline began: what becomes slower with them does so for another reason.';
 
 
+-- Everything that is needed to create indexes again, from the catalogs.  Of one
+-- that is back, but not under its name, because somebody has it, what it was
+-- called before.
+CREATE FUNCTION guard.soft_drop_parts(indexes oid[]) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT jsonb_agg(jsonb_build_object('oid', c.oid::bigint, 'table', x.indrelid::bigint,
+			'old_name', coalesce((SELECT e ->> 'old_name' FROM guard.soft_drop w, jsonb_array_elements(w.parts) e
+								   WHERE w.name_wanted AND e ->> 'holding_name' = c.relname ORDER BY w.id DESC LIMIT 1), c.relname),
+			'holding_name', 'guard_drop_' || c.oid,
+			'definition', pg_get_indexdef(c.oid), 'comment', obj_description(c.oid, 'pg_class'),
+			'tablespace', (SELECT s.spcname FROM pg_tablespace s WHERE s.oid = c.reltablespace),
+			'clustered', x.indisclustered, 'partitioned', c.relkind = 'I', 'was', c.oid::bigint,
+			'parent', CASE WHEN p.n > 1 THEN (SELECT h.inhparent::bigint FROM pg_inherits h WHERE h.inhrelid = c.oid) END,
+			'needs', (SELECT coalesce(jsonb_agg(jsonb_build_object('class', d.refclassid::bigint, 'oid', d.refobjid::bigint,
+							'identity', (pg_identify_object(d.refclassid, d.refobjid, 0)).identity)), '[]')
+						FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+						 AND d.refclassid <> 'pg_class'::regclass),
+			'statistics', (SELECT string_agg(a.attnum || '=' || a.attstattarget, ',')
+							 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0)) ORDER BY p.n)
+	  FROM unnest(indexes) WITH ORDINALITY AS p (oid, n)
+	  JOIN pg_class c ON c.oid = p.oid JOIN pg_index x ON x.indexrelid = p.oid
+$$;
+COMMENT ON FUNCTION guard.soft_drop_parts(oid[]) IS
+'What guard.soft_drop.parts says of these indexes, the first of which the others are partitions of: all that is needed to create them again. Called by guard itself.';
+REVOKE ALL ON FUNCTION guard.soft_drop_parts(oid[]) FROM PUBLIC;
+
 CREATE VIEW guard.soft_drops WITH (security_barrier) AS
 	SELECT pg_catalog.format('%I.%I', s.index_schema, s.index_name) AS index_name,
 		   pg_catalog.format('%I.%I', s.index_schema, s.table_name) AS table_name,

@@ -80,3 +80,32 @@ COMMENT ON FUNCTION guard.test_alert() IS
 'Raises an alert of kind test, to see whether it arrives: a line in the server log at once; at commit, a notification on channel guard_alert and a row of guard.audit_log. Returns false, having done nothing, where guard.alerts or guard.mode is off. Raises 25006 on a standby or in a read-only transaction.';
 -- example: SELECT guard.test_alert();
 REVOKE ALL ON FUNCTION guard.test_alert() FROM PUBLIC;
+
+-- Three tables know of them.  One index is named once, with what happened to it
+-- last and the statement that undoes that.  Nothing is told here that everybody
+-- could not read in the catalogs while the index was there: an alert tells it,
+-- and whoever may connect may LISTEN.
+CREATE VIEW guard.recent WITH (security_barrier) AS
+	WITH happened AS (
+		SELECT 'dropped' AS what, a.index_name, a.at, a.login_role AS by,
+			   pg_catalog.left(a.definition, 1000) AS undo
+		  FROM guard.audit_log a
+		 WHERE a.at > pg_catalog.statement_timestamp() - interval '1 hour'
+		   AND a.verdict NOT IN ('block', 'failed', 'change')
+		   AND a.index_name IS NOT NULL
+		UNION ALL
+		SELECT 'hidden', pg_catalog.format('%I.%I', o.table_schema, o.index_name), h.hidden_at, h.hidden_by,
+			   pg_catalog.format('SELECT guard.unhide(%L);', pg_catalog.format('%I.%I', o.table_schema, o.index_name))
+		  FROM guard.hidden_index h JOIN guard.object o ON o.id = h.object
+		 WHERE h.hidden_at > pg_catalog.statement_timestamp() - interval '1 hour' AND h.kind = 'hand'
+		UNION ALL
+		SELECT 'soft drop, ' || s.state, pg_catalog.format('%I.%I', s.index_schema, s.index_name),
+			   greatest(s.dropped_at, s.state_since), s.dropped_by,
+			   CASE WHEN s.state <> 'restored'
+					THEN pg_catalog.format('SELECT guard.restore(%L);', pg_catalog.format('%I.%I', s.index_schema, s.index_name)) END
+		  FROM guard.soft_drop s
+		 WHERE greatest(s.dropped_at, s.state_since) > pg_catalog.statement_timestamp() - interval '1 hour')
+	SELECT DISTINCT ON (h.index_name) h.index_name, h.what, h.at, h.by, h.undo
+	  FROM happened h ORDER BY h.index_name, h.at DESC;
+COMMENT ON VIEW guard.recent IS
+'The indexes that were dropped, hidden or dropped in stages in the last hour, each with what happened to it last, by whom, and the statement that undoes it: what every alert names.';
