@@ -45,18 +45,6 @@
 static bool tell_present = false;
 static bool tell_databases = false;
 
-static void tell_launcher(GuardXactPhase phase);
-
-/*
- * Called from _PG_init.
- */
-void
-guard_visits_init(void)
-{
-	if (guard_visits_table_register())
-		guard_xact_register(GUARD_XACT_COMMITTED, tell_launcher);
-}
-
 /*
  * Fill in what is the same for all of them.
  */
@@ -175,6 +163,16 @@ tell_launcher(GuardXactPhase phase)
 		pg_atomic_write_u32(&guard_visits->relist, 1);
 		guard_visits_wake(&guard_visits->launcher);
 	}
+}
+
+/*
+ * Called from _PG_init.
+ */
+void
+guard_visits_init(void)
+{
+	if (guard_visits_table_register())
+		guard_xact_register(GUARD_XACT_COMMITTED, tell_launcher);
 }
 
 /* ----------------------------------------------------------------

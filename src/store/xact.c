@@ -75,10 +75,7 @@ static bool ended_block = false;
 static bool committing = false;
 static bool told_last = false;
 
-static void at_xact(XactEvent event, void *arg);
 static void at_xact_first(XactEvent event, void *arg);
-static void at_subxact(SubXactEvent event, SubTransactionId mySubid,
-					   SubTransactionId parentSubid, void *arg);
 
 /*
  * Is a statement of the client's being executed by the unnamed portal, which
@@ -90,16 +87,6 @@ client_statement_runs(void)
 	Portal		portal = GetPortalByName("");
 
 	return PortalIsValid(portal) && portal->status == PORTAL_ACTIVE;
-}
-
-void
-guard_xact_init(void)
-{
-	RegisterXactCallback(at_xact, NULL);
-	RegisterXactCallback(at_xact_first, NULL);
-	RegisterSubXactCallback(at_subxact, NULL);
-	ended_block = IsTransactionState() && IsTransactionBlock() &&
-		!client_statement_runs();
 }
 
 void
@@ -271,4 +258,16 @@ at_subxact(SubXactEvent event, SubTransactionId mySubid,
 				dlist_delete(&item->node);
 		}
 	}
+}
+
+/* ---- at start ---- */
+
+void
+guard_xact_init(void)
+{
+	RegisterXactCallback(at_xact, NULL);
+	RegisterXactCallback(at_xact_first, NULL);
+	RegisterSubXactCallback(at_subxact, NULL);
+	ended_block = IsTransactionState() && IsTransactionBlock() &&
+		!client_statement_runs();
 }
