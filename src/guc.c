@@ -17,7 +17,6 @@
 #include <limits.h>
 
 #include "miscadmin.h"
-#include "utils/guc.h"
 
 #include "guc.h"
 

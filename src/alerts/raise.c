@@ -29,7 +29,6 @@
 #include "audit/audit.h"
 #include "guc.h"
 #include "planner/hide/hide.h"
-#include "store/store.h"
 
 #define CHANNEL			"guard_alert"
 
@@ -120,7 +119,7 @@ collect_recent(void *arg)
 {
 	Alert	   *alert = arg;
 	GuardRows  *rows = guard_query_rows("SELECT jsonb_strip_nulls(jsonb_build_object('index', r.index_name, 'what', r.what, 'at', r.at,"
-									   " 'by', r.by, 'undo', r.undo))::text FROM guard.recent r ORDER BY r.at DESC LIMIT 50");
+										" 'by', r.by, 'undo', r.undo))::text FROM guard.recent r ORDER BY r.at DESC LIMIT 50");
 	MemoryContext old = MemoryContextSwitchTo(alert->context);
 
 	while (guard_rows_next(rows))

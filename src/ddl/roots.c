@@ -37,7 +37,6 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
-#include "utils/hsearch.h"
 
 #include "ddl/targets.h"
 #include "store/store.h"

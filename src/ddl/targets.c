@@ -158,15 +158,14 @@ static List *
 find_roots(DropStmt *stmt, Oid role)
 {
 	List	   *roots = NIL;
-	ListCell   *lc;
 
 	if (stmt->concurrent &&
 		(list_length(stmt->objects) != 1 || stmt->behavior == DROP_CASCADE))
 		return NIL;
 
-	foreach(lc, stmt->objects)
+	foreach_ptr(List, name, stmt->objects)
 	{
-		if (!add_root(&roots, stmt, (List *) lfirst(lc), role))
+		if (!add_root(&roots, stmt, name, role))
 			return NIL;
 	}
 	return roots;
@@ -243,12 +242,11 @@ static GuardTargets *
 collect_drop_schema(DropStmt *stmt)
 {
 	List	   *roots = NIL;
-	ListCell   *lc;
 
 	AcceptInvalidationMessages();
-	foreach(lc, stmt->objects)
+	foreach_ptr(Node, named, stmt->objects)
 	{
-		char	   *name = strVal(lfirst(lc));
+		char	   *name = strVal(named);
 		Oid			schema = get_namespace_oid(name, true);
 
 		if (OidIsValid(schema))

@@ -26,7 +26,6 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -321,8 +320,6 @@ constraint_has_index(Node *node)
 static bool
 adds_index(AlterTableCmd *cmd)
 {
-	ListCell   *lc;
-
 	switch (cmd->subtype)
 	{
 		case AT_AddIndex:
@@ -331,9 +328,9 @@ adds_index(AlterTableCmd *cmd)
 		case AT_AddConstraint:
 			return constraint_has_index(cmd->def);
 		case AT_AddColumn:
-			foreach(lc, castNode(ColumnDef, cmd->def)->constraints)
+			foreach_ptr(Node, constraint, castNode(ColumnDef, cmd->def)->constraints)
 			{
-				if (constraint_has_index((Node *) lfirst(lc)))
+				if (constraint_has_index(constraint))
 					return true;
 			}
 			return false;
@@ -345,11 +342,9 @@ adds_index(AlterTableCmd *cmd)
 bool
 guard_targets_alter_adds(AlterTableStmt *stmt)
 {
-	ListCell   *lc;
-
-	foreach(lc, stmt->cmds)
+	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
 	{
-		if (adds_index(lfirst_node(AlterTableCmd, lc)))
+		if (adds_index(cmd))
 			return true;
 	}
 	return false;

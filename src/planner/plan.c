@@ -49,11 +49,9 @@ static bool walk_plan(Plan *plan, guard_plan_scan_visit visit, void *arg);
 static bool
 walk_list(List *plans, guard_plan_scan_visit visit, void *arg)
 {
-	ListCell   *lc;
-
-	foreach(lc, plans)
+	foreach_ptr(Plan, plan, plans)
 	{
-		if (!walk_plan((Plan *) lfirst(lc), visit, arg))
+		if (!walk_plan(plan, visit, arg))
 			return false;
 	}
 	return true;

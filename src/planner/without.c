@@ -362,13 +362,11 @@ executes_prepared(Node *statement)
 void
 guard_without_check_explain(ExplainStmt *stmt)
 {
-	ListCell   *lc;
-
 	if (!guard_compat_has_explain_options)
 		return;
-	foreach(lc, stmt->options)
+	foreach_ptr(DefElem, option, stmt->options)
 	{
-		if (strcmp(((DefElem *) lfirst(lc))->defname, EXPLAIN_OPTION) == 0 &&
+		if (strcmp(option->defname, EXPLAIN_OPTION) == 0 &&
 			executes_prepared(stmt->query))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

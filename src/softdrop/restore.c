@@ -161,30 +161,14 @@ want_visitor(GuardSoftDrop *drop, const char *step)
 	guard_softdrop_want_at_commit();
 }
 
-/* A row in the audit log. */
-typedef struct Record
-{
-	const GuardSoftDrop *drop;
-	const char *reason;
-} Record;
-
-static void
-write_down(void *arg)
-{
-	Record	   *record = arg;
-
-	guard_softdrop_audit(record->drop, "restored", record->reason);
-}
-
 /*
- * It is back; what cannot be written down does not take it away again.
+ * It is back; a record that cannot be written now does not take it away again.
  */
 char *
 guard_softdrop_bring_back(GuardSoftDrop *drop, const char *reason)
 {
 	GuardSoftDropPart *self = linitial(drop->parts);
 	bool		hidden = drop->state == GUARD_SOFTDROP_HIDDEN;
-	Record		record = {drop, reason};
 	char	   *kept;
 
 	/* the sight first, for that is what hurts */
@@ -195,7 +179,7 @@ guard_softdrop_bring_back(GuardSoftDrop *drop, const char *reason)
 	guard_softdrop_enter(drop, GUARD_SOFTDROP_RESTORED, reason);
 	guard_softdrop_await_name(drop, kept);
 	guard_softdrop_save(drop);
-	(void) guard_store_try("write down that an index is back", write_down, &record);
+	guard_softdrop_audit(drop, "restored", reason);
 	return psprintf("index %s is back%s%s%s", guard_softdrop_name(drop),
 					hidden ? ", and the planner uses it again from COMMIT on" : "",
 					kept != NULL ? "; but " : "", kept != NULL ? kept : "");

@@ -56,10 +56,7 @@ bool		guard_store_known = false;
 Oid			guard_store_schema = InvalidOid;
 
 static bool cache_valid = false;
-static Oid	cached_extension = InvalidOid;
-static Oid	cached_owner = InvalidOid;
-static bool cached_match = false;
-static uint32 cached_match_hash = 0;	/* of guard.sql_id() */
+static GuardPresence cached = {0};
 static bool known_absent = false;
 
 /*
@@ -87,7 +84,7 @@ guard_store_forget(void)
 static void
 forget_match(Datum arg, int cacheid, uint32 hashvalue)
 {
-	if (cached_match && hashvalue != 0 && hashvalue != cached_match_hash)
+	if (cached.match && hashvalue != 0 && hashvalue != cached.match_hash)
 		return;
 	guard_store_forget();
 	if (hashvalue != 0 && !known_absent)
@@ -169,17 +166,14 @@ load_cached(void)
 
 	/* Set first: an invalidation that arrives meanwhile must not be lost. */
 	cache_valid = true;
-	cached_extension = cached_owner = InvalidOid;
+	cached.extension = cached.owner = InvalidOid;
 	if (!guard_presence_read(&found, &number))
 	{
 		look_up(&found);
 		guard_presence_tell(&found, number);
 	}
 	known_absent = !OidIsValid(found.extension);
-	cached_extension = found.extension;
-	cached_owner = found.owner;
-	cached_match = found.match;
-	cached_match_hash = found.match_hash;
+	cached = found;
 	if (known_absent)
 		return;
 	guard_store_schema = found.schema;
@@ -191,7 +185,7 @@ guard_store_extension(void)
 {
 	if (!cache_valid)
 		load_cached();
-	return cached_extension;
+	return cached.extension;
 }
 
 Oid
@@ -199,13 +193,13 @@ guard_store_owner(void)
 {
 	if (!OidIsValid(guard_store_extension()))
 		elog(ERROR, "extension guard is not installed");
-	return cached_owner;
+	return cached.owner;
 }
 
 bool
 guard_store_matches(void)
 {
-	return OidIsValid(guard_store_extension()) && cached_match;
+	return OidIsValid(guard_store_extension()) && cached.match;
 }
 
 const char *
@@ -240,7 +234,7 @@ guard_store_present(void)
 		return false;
 
 	/* While our own script runs, our tables are not all there. */
-	if (creating_extension && CurrentExtensionObject == cached_extension)
+	if (creating_extension && CurrentExtensionObject == cached.extension)
 		return false;
 	/* Not if it was called in question while it was read. */
 	guard_store_known = cache_valid;
@@ -257,7 +251,7 @@ guard_store_table(const char *name)
 		return InvalidOid;
 	relid = get_relname_relid(name, nsp);
 	if (OidIsValid(relid) &&
-		getExtensionOfObject(RelationRelationId, relid) != cached_extension)
+		getExtensionOfObject(RelationRelationId, relid) != cached.extension)
 		return InvalidOid;
 	return relid;
 }

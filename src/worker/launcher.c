@@ -49,7 +49,6 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"

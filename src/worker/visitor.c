@@ -36,7 +36,6 @@
 #include "evidence/history/history.h"
 #include "guc.h"
 #include "softdrop/softdrop.h"
-#include "store/store.h"
 #include "store/visits.h"
 #include "worker/worker.h"
 

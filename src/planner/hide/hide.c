@@ -43,7 +43,6 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -82,17 +81,11 @@ typedef struct HiddenEntry
 	HiddenIndex *first;
 } HiddenEntry;
 
-/* The copy; everything in it is in its context. */
-typedef struct HiddenCopy
-{
-	MemoryContext context;
-	HTAB	   *entries;		/* of HiddenEntry */
-} HiddenCopy;
-
 static bool preloaded = false;
 
-/* NULL: nothing is hidden. */
-static HiddenCopy *copy = NULL;
+/* The copy, of HiddenEntry, and where all of it is.  NULL: nothing is hidden. */
+static HTAB *copy = NULL;
+static MemoryContext copy_context = NULL;
 static bool copy_valid = false;
 static Oid	copy_extension = InvalidOid;	/* the extension that it was read
 											 * for */
@@ -130,7 +123,7 @@ relation_changed(Datum arg, Oid relation)
 	}
 	if (copy == NULL)
 		return;
-	entry = hash_search(copy->entries, &relation, HASH_FIND, NULL);
+	entry = hash_search(copy, &relation, HASH_FIND, NULL);
 	if (entry == NULL)
 		return;
 	if (entry->in_tree)
@@ -152,29 +145,19 @@ switched(bool on)
 /* ---- reading the registry ---- */
 
 static void
-replace_copy(HiddenCopy *fresh)
+replace_copy(HTAB *fresh, MemoryContext context)
 {
 	if (copy != NULL)
-		MemoryContextDelete(copy->context);
+		MemoryContextDelete(copy_context);
 	copy = fresh;
-}
-
-static HiddenCopy *
-make_copy(MemoryContext context)
-{
-	HiddenCopy *fresh = MemoryContextAlloc(context, sizeof(HiddenCopy));
-
-	fresh->context = context;
-	fresh->entries = guard_hash_make("guard hidden indexes", sizeof(Oid),
-									 sizeof(HiddenEntry), context);
-	return fresh;
+	copy_context = context;
 }
 
 static HiddenEntry *
-enter(HiddenCopy *fresh, Oid relation, bool in_tree)
+enter(HTAB *fresh, Oid relation, bool in_tree)
 {
 	bool		found;
-	HiddenEntry *entry = hash_search(fresh->entries, &relation, HASH_ENTER,
+	HiddenEntry *entry = hash_search(fresh, &relation, HASH_ENTER,
 									 &found);
 
 	if (!found)
@@ -192,11 +175,11 @@ enter(HiddenCopy *fresh, Oid relation, bool in_tree)
  * means.
  */
 static void
-put_index(HiddenCopy *fresh, Oid table, Oid index, const GuardHideRow *row,
+put_index(HTAB *fresh, Oid table, Oid index, const GuardHideRow *row,
 		  Oid root)
 {
 	HiddenEntry *entry = enter(fresh, table, row->partitioned);
-	HiddenIndex *hidden = MemoryContextAllocZero(fresh->context,
+	HiddenIndex *hidden = MemoryContextAllocZero(loading,
 												 sizeof(HiddenIndex));
 
 	hidden->index = index;
@@ -214,7 +197,7 @@ put_index(HiddenCopy *fresh, Oid table, Oid index, const GuardHideRow *row,
  * table is watched for its coming.
  */
 static void
-put_tree(HiddenCopy *fresh, const GuardHideRow *row)
+put_tree(HTAB *fresh, const GuardHideRow *row)
 {
 	Oid			root = guard_identity_resolve(row->object);
 
@@ -237,7 +220,7 @@ put_tree(HiddenCopy *fresh, const GuardHideRow *row)
  * invalidation is on its way.
  */
 static void
-read_rows(Relation rel, HiddenCopy *fresh)
+read_rows(Relation rel, HTAB *fresh)
 {
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, SnapshotSelf,
 										  0, NULL);
@@ -293,7 +276,7 @@ static bool
 load(Oid extension)
 {
 	Relation	rel = NULL;
-	HiddenCopy *fresh;
+	HTAB	   *fresh;
 
 	registry = guard_store_matches() ? guard_store_table(GUARD_HIDE_TABLE) :
 		InvalidOid;
@@ -321,7 +304,8 @@ load(Oid extension)
 	copy_valid = true;
 	copy_extension = extension;
 
-	fresh = make_copy(loading);
+	fresh = guard_hash_make("guard hidden indexes", sizeof(Oid), sizeof(HiddenEntry),
+							loading);
 	if (rel != NULL)
 	{
 		read_rows(rel, fresh);
@@ -329,14 +313,14 @@ load(Oid extension)
 	}
 	if (OidIsValid(objects))
 		UnlockRelationOid(objects, AccessShareLock);
-	if (hash_get_num_entries(fresh->entries) == 0)
+	if (hash_get_num_entries(fresh) == 0)
 	{
 		MemoryContextDelete(loading);
 		fresh = NULL;
 	}
-	loading = NULL;
 	failures = 0;
-	replace_copy(fresh);
+	replace_copy(fresh, loading);
+	loading = NULL;
 	if (planned_blindly)
 	{
 		planned_blindly = false;
@@ -357,7 +341,7 @@ take_nothing_for_hidden(Oid extension)
 		MemoryContextDelete(loading);
 	loading = NULL;
 	failures = 0;
-	replace_copy(NULL);
+	replace_copy(NULL, NULL);
 	copy_valid = true;
 	copy_extension = extension;
 }
@@ -417,7 +401,7 @@ find_entry(Oid table)
 
 	if (copy == NULL)
 		return NULL;
-	entry = hash_search(copy->entries, &table, HASH_FIND, NULL);
+	entry = hash_search(copy, &table, HASH_FIND, NULL);
 	if (entry == NULL || entry->resolved)
 		return entry;
 
@@ -544,7 +528,7 @@ guard_hide_count(void)
 		return 0;
 
 	/* Resolving must not happen in the middle of a hash scan. */
-	hash_seq_init(&status, copy->entries);
+	hash_seq_init(&status, copy);
 	while ((entry = hash_seq_search(&status)) != NULL)
 		relations = lappend_oid(relations, entry->relation);
 	foreach_oid(each, relations)
