@@ -65,14 +65,12 @@ static void
 sum_use(const GuardJudgement *judgement, TimestampTz *last, int64 *scans,
 		const char **services)
 {
-	ListCell   *lv;
-
 	*last = 0;
 	*scans = 0;
 	*services = NULL;
-	foreach(lv, judgement->verdicts)
+	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
-		const GuardEvidence *evidence = ((GuardVerdict *) lfirst(lv))->evidence;
+		const GuardEvidence *evidence = verdict->evidence;
 
 		foreach_ptr(GuardFact, fact, evidence->facts)
 		{

@@ -102,10 +102,9 @@ static bool
 accounts_for_all(List *statements, int64 uses)
 {
 	int64		count = 0;
-	ListCell   *lc;
 
-	foreach(lc, statements)
-		count += ((GuardCapturedStatement *) lfirst(lc))->count;
+	foreach_ptr(GuardCapturedStatement, statement, statements)
+		count += statement->count;
 	return uses >= 0 && count >= uses;
 }
 

@@ -200,7 +200,6 @@ write_departed(void *arg)
 static void
 keep_departed(GuardFrame *frame)
 {
-	ListCell   *lc;
 	bool		kept;
 
 	if (frame->departed == NIL || !guard_store_matches())
@@ -210,8 +209,8 @@ keep_departed(GuardFrame *frame)
 		guard_store_must("keep what was known of an index", write_departed, frame->departed);
 	if (kept)
 		return;
-	foreach(lc, frame->departed)
-		guard_departed_lose(((GuardDeparted *) lfirst(lc))->table);
+	foreach_ptr(GuardDeparted, each, frame->departed)
+		guard_departed_lose(each->table);
 }
 
 /* Is there anything to write? */

@@ -233,10 +233,9 @@ approval_hint(List *judgements)
 	bool		one_table = true;
 	StringInfoData buf;
 	int			n = 0;
-	ListCell   *lc;
 
-	foreach(lc, judgements)
-		one_table &= ((GuardJudgement *) lfirst(lc))->shape->table == first->shape->table;
+	foreach_ptr(GuardJudgement, each, judgements)
+		one_table &= each->shape->table == first->shape->table;
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, "To drop it all the same, have somebody run SELECT ");
 	if (first->verdict.asked.whole_table ||

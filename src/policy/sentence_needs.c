@@ -95,10 +95,9 @@ char *
 guard_sentence_released(const GuardFact *use, TimestampTz now)
 {
 	TimestampTz released = 0;
-	ListCell   *lc;
 
-	foreach(lc, use->services)
-		released = Max(released, ((GuardServiceUse *) lfirst(lc))->released_at);
+	foreach_ptr(GuardServiceUse, each, use->services)
+		released = Max(released, each->released_at);
 	return psprintf("%s used it last %s ago, and was replaced by a version without need of it %s ago",
 					use->who, guard_text_span(now - use->last),
 					guard_text_span(now - released));

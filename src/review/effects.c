@@ -286,12 +286,11 @@ choose_name(Script *script, ScriptRelation *table, List *columns,
 {
 	StringInfoData addition;
 	char	   *name;
-	ListCell   *lc;
 
 	initStringInfo(&addition);
-	foreach(lc, columns)
+	foreach_ptr(char, str, columns)
 		appendStringInfo(&addition, "%s%s", addition.len > 0 ? "_" : "",
-						 (char *) lfirst(lc));
+						 str);
 	name = makeObjectName(table->name, addition.len > 0 ? addition.data : NULL,
 						  label);
 	for (int i = 1; guard_script_find(script, guard_script_schema_of(table)->name,

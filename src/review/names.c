@@ -76,7 +76,6 @@ guard_script_init_names(Script *script)
 ScriptSchema *
 guard_script_find_schema(Script *script, const char *name)
 {
-	ListCell   *lc;
 	Oid			oid;
 
 	if (strcmp(name, "$user") == 0)
@@ -89,9 +88,9 @@ guard_script_find_schema(Script *script, const char *name)
 	oid = get_namespace_oid(name, true);
 	if (!OidIsValid(oid))
 		return NULL;
-	foreach(lc, script->schemas)
+	foreach_ptr(ScriptSchema, each, script->schemas)
 	{
-		if (((ScriptSchema *) lfirst(lc))->oid == oid)
+		if (each->oid == oid)
 			return NULL;		/* renamed or dropped by the script */
 	}
 	return add_schema(script, name, oid);
@@ -380,15 +379,14 @@ List *
 guard_script_indexes_of(Script *script, ScriptRelation *table)
 {
 	List	   *indexes = NIL;
-	ListCell   *lc;
 
 	if (of_kind(table, SCRIPT_INDEXABLE) == NULL)
 		return NIL;
 	if (OidIsValid(table->oid))
 	{
-		foreach(lc, guard_targets_of_table(table->oid, GUARD_ROUTE_INDEX, false))
+		foreach_ptr(GuardTarget, target, guard_targets_of_table(table->oid, GUARD_ROUTE_INDEX, false))
 			(void) guard_script_find_oid(script,
-										 ((GuardTarget *) lfirst(lc))->index);
+										 target->index);
 	}
 	foreach_ptr(ScriptRelation, relation, script->relations)
 	{

@@ -87,11 +87,10 @@ guard_services_name(List *uses)
 	List	   *others = NIL;
 	int			nnames = 0;
 	StringInfoData buf;
-	ListCell   *lc;
 
-	foreach(lc, uses)
+	foreach_ptr(GuardServiceUse, each, uses)
 	{
-		const char *service = ((GuardServiceUse *) lfirst(lc))->service;
+		const char *service = each->service;
 		bool		known = false;
 
 		for (int i = 0; i < nnames && !known; i++)

@@ -390,11 +390,9 @@ plan_with(GuardSample *sample, Oid index)
 static bool
 all_have_alikes(void)
 {
-	ListCell   *lc;
-
-	foreach(lc, alikes)
+	foreach_ptr(Alike, alike, alikes)
 	{
-		if (!OidIsValid(((Alike *) lfirst(lc))->other))
+		if (!OidIsValid(alike->other))
 			return false;
 	}
 	return alikes != NIL;

@@ -375,12 +375,11 @@ matters_at_all(GuardSample *sample, List *candidates)
 {
 	List	   *all = NIL;
 	PlannedStmt *shadow;
-	ListCell   *lc;
 
 	if (list_length(candidates) == 1)
 		return true;
-	foreach(lc, candidates)
-		all = lappend_oid(all, ((Candidate *) lfirst(lc))->index);
+	foreach_ptr(Candidate, candidate, candidates)
+		all = lappend_oid(all, candidate->index);
 	shadow = plan_without(sample, all);
 	return shadow != NULL && guard_plan_differs(sample->plan, shadow, sample->shadow.cursorOptions);
 }

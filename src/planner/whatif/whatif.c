@@ -297,15 +297,14 @@ static void
 note_seen(RelOptInfo *rel, Oid heap)
 {
 	MemoryContext old;
-	ListCell   *lc;
 
 	if (guard_shadow_running())
 		return;
 	if (rel->reloptkind == RELOPT_BASEREL)
 	{
-		foreach(lc, rel->indexlist)
+		foreach_ptr(IndexOptInfo, each, rel->indexlist)
 			seen_indexes ^=
-			murmurhash32(((IndexOptInfo *) lfirst(lc))->indexoid);
+			murmurhash32(each->indexoid);
 	}
 	if (likely(seen == NULL))
 		return;
