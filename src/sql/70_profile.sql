@@ -907,8 +907,8 @@ BEGIN
 		SELECT s.rel, jsonb_object_agg(s.attname, s.facts) AS columns FROM (
 			SELECT s.rel, s.attname, jsonb_build_object('type', min(s.type)) || jsonb_object_agg(CASE WHEN s.inherited THEN 'with_children' ELSE 'own' END, s.facts) AS facts
 			  FROM statistic s GROUP BY s.rel, s.attname) s GROUP BY s.rel
-	), file AS (
-		SELECT c.oid, c.relkind, n.nspname, c.relname, c.reltuples, c.relpages, c.relallvisible, c.oid = ANY (locked) AS is_locked,
+	), file AS MATERIALIZED (
+		SELECT c.oid, c.relam, c.relkind, n.nspname, c.relname, c.reltuples, c.relpages, c.relallvisible, c.oid = ANY (locked) AS is_locked,
 			   CASE WHEN c.oid = ANY (locked) OR c.relkind IN ('p', 'I') THEN c.relpages::bigint
 					ELSE COALESCE(pg_relation_size(c.oid) / current_setting('block_size')::int, c.relpages) END AS pages, k.columns
 		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN columns k ON k.rel = c.oid
@@ -920,22 +920,19 @@ BEGIN
 		  FROM file f
 	)
 	SELECT COALESCE(jsonb_agg(s.facts || jsonb_strip_nulls(jsonb_build_object('kind', CASE s.relkind WHEN 'p' THEN 'partitioned table' WHEN 'm' THEN 'materialized view' ELSE 'table' END,
-				'parents', (SELECT jsonb_agg(jsonb_build_object('schema', pn.nspname, 'name', p.relname) ORDER BY h.inhseqno) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent
-							  JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE h.inhrelid = s.oid)))
+				'parents', h.parents))
 				ORDER BY s.nspname COLLATE "C", s.relname COLLATE "C") FILTER (WHERE s.relkind NOT IN ('i', 'I')), '[]'),
-		   COALESCE(jsonb_agg(s.facts || jsonb_strip_nulls(jsonb_build_object('table', (SELECT jsonb_build_object('schema', tn.nspname, 'name', t.relname)
-						FROM pg_class t JOIN pg_namespace tn ON tn.oid = t.relnamespace WHERE t.oid = i.indrelid),
-				'method', (SELECT m.amname FROM pg_class x JOIN pg_am m ON m.oid = x.relam WHERE x.oid = s.oid),
+		   COALESCE(jsonb_agg(s.facts || jsonb_strip_nulls(jsonb_build_object('table', jsonb_build_object('schema', t.nspname, 'name', t.relname), 'method', m.amname,
 				'definition', CASE WHEN s.oid = ANY (locked) OR i.indrelid = ANY (locked) THEN NULL ELSE pg_get_indexdef(s.oid) END,
 				'unique', NULLIF(i.indisunique, false), 'primary', NULLIF(i.indisprimary, false), 'valid', i.indisvalid,
 				'replica_identity', NULLIF(i.indisreplident, false),
-				'constraint', (SELECT k.conname FROM pg_constraint k WHERE k.conindid = s.oid AND k.contype IN ('p', 'u', 'x')),
-				'parent', (SELECT jsonb_build_object('schema', pn.nspname, 'name', p.relname) FROM pg_inherits h JOIN pg_class p ON p.oid = h.inhparent
-							 JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE h.inhrelid = s.oid),
-				'scans', pg_stat_get_numscans(s.oid)))
+				'constraint', k.conname, 'parent', h.parents -> 0, 'scans', pg_stat_get_numscans(s.oid)))
 				ORDER BY s.nspname COLLATE "C", s.relname COLLATE "C") FILTER (WHERE s.relkind IN ('i', 'I')), '[]')
 	  INTO relations, indexes
-	  FROM sized s LEFT JOIN pg_index i ON i.indexrelid = s.oid;
+	  FROM sized s LEFT JOIN pg_index i ON i.indexrelid = s.oid LEFT JOIN file t ON t.oid = i.indrelid LEFT JOIN pg_am m ON m.oid = s.relam
+	  LEFT JOIN (SELECT c.conindid, min(c.conname::text) AS conname FROM pg_constraint c WHERE c.contype IN ('p', 'u', 'x') GROUP BY c.conindid) k ON k.conindid = s.oid
+	  LEFT JOIN (SELECT n.inhrelid, jsonb_agg(jsonb_build_object('schema', p.nspname, 'name', p.relname) ORDER BY n.inhseqno) AS parents
+				   FROM pg_inherits n JOIN file p ON p.oid = n.inhparent GROUP BY n.inhrelid) h ON h.inhrelid = s.oid;
 
 	IF EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^(pg_|information_schema$|guard$)'
 			AND NOT (has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid))) THEN
