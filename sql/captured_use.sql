@@ -23,7 +23,7 @@ CREATE MATERIALIZED VIEW team_17 AS SELECT * FROM users WHERE team = 17;
 ANALYZE;
 
 CREATE FUNCTION counts() RETURNS TABLE (name text, uses bigint) LANGUAGE sql AS $$
-	SELECT c.index::text, COALESCE(max((fact ->> 'count')::bigint) FILTER (WHERE fact ->> 'source' = 'capture'), 0)
+	SELECT c.index::text, COALESCE(sum((fact ->> 'count')::bigint) FILTER (WHERE fact ->> 'source' = 'capture'), 0)
 	  FROM (SELECT * FROM guard.check('users') UNION ALL SELECT * FROM guard.check('devices')) AS c, jsonb_array_elements(c.facts -> 'uses') AS fact
 	 GROUP BY 1
 $$;
