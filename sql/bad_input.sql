@@ -52,7 +52,7 @@ SELECT * FROM guard.check('pg_class_oid_index');
 SELECT guard.protect('pg_class_oid_index', 'why');
 SELECT guard.protect('pg_class', 'why');
 SELECT guard.protect('guard.audit_log', 'why');
-SELECT guard.protect('guard.audit_log_pkey', 'why');
+SELECT guard.protect('guard.audit_log_id_idx', 'why');
 SELECT count(*) FROM guard.check('scratch');
 SELECT count(*) FROM guard.check('pg_class');
 -- what is not registered

@@ -60,7 +60,7 @@ CREATE TEMP TABLE scratch (id int PRIMARY KEY);
 DISCARD TEMP;
 
 -- guard's own tables, and guard itself
-ALTER TABLE guard.audit_log DROP CONSTRAINT audit_log_pkey;
+DROP INDEX guard.audit_log_id_idx;
 DROP EXTENSION guard;
 DROP INDEX users_email_idx;
 :indexes

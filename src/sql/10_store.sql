@@ -23,7 +23,7 @@ COMMENT ON VIEW guard.home IS
 -- Whatever guard remembers of a table or index hangs on a row of this table.
 -- No foreign keys: they would lock rows in the transactions of users.
 CREATE TABLE guard.object (
-	id				uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+	id				uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
 	table_oid		oid NOT NULL,
 	index_oid		oid NOT NULL,
 	table_schema	name NOT NULL,
@@ -37,6 +37,7 @@ CREATE TABLE guard.object (
 	gone_at			timestamptz,
 	created_under	text
 );
+CREATE UNIQUE INDEX object_id_idx ON guard.object (id);
 CREATE UNIQUE INDEX object_present_idx ON guard.object (table_oid, index_oid) WHERE gone_at IS NULL;
 CREATE INDEX object_index_oid_idx ON guard.object (index_oid) WHERE gone_at IS NULL;
 CREATE INDEX object_table_oid_idx ON guard.object (table_oid);
@@ -104,7 +105,7 @@ COMMENT ON TABLE guard.moved_table IS
 -- The columns that a row is made of have the names of the members of the line
 -- in the server log (src/audit/entry.c).
 CREATE TABLE guard.audit_log (
-	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id				bigint GENERATED ALWAYS AS IDENTITY,
 	at				timestamptz NOT NULL,
 	question		text NOT NULL,
 	verdict			text NOT NULL,
@@ -127,6 +128,7 @@ CREATE TABLE guard.audit_log (
 	client			inet,
 	coalesced		integer NOT NULL DEFAULT 0
 );
+CREATE UNIQUE INDEX audit_log_id_idx ON guard.audit_log (id);
 CREATE INDEX audit_log_at_idx ON guard.audit_log (at, id);
 COMMENT ON TABLE guard.audit_log IS
 'What was asked of guard and what it answered: one row for each index that a statement dropped or was refused, and one for each change of guard''s own rules. Rows of one statement have the same question, which begins with the session''s ID in the server log (%c). Append-only.';

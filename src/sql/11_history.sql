@@ -18,7 +18,7 @@ COMMENT ON TABLE guard.evidence_epoch IS
 'Spans of time for which the server''s counters, or capture, are unbroken (until null: still so at seen_at), and why each began: first, crash, restart, failover, reset, upgrade, track_counts, capture, server. mark and cluster_mark tell one span from another.';
 
 CREATE TABLE guard.known_use (
-	id				int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id				int GENERATED ALWAYS AS IDENTITY,
 	relation_oid	oid NOT NULL,
 	table_oid		oid NOT NULL,
 	relation_name	name NOT NULL,
@@ -43,6 +43,7 @@ CREATE TABLE guard.known_use (
 	unexplained_days int NOT NULL,
 	foreign_key		bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX known_use_id_idx ON guard.known_use (id);
 CREATE INDEX known_use_relation_oid_idx ON guard.known_use (relation_oid);
 CREATE INDEX known_use_table_oid_idx ON guard.known_use (table_oid);
 COMMENT ON TABLE guard.known_use IS
@@ -56,15 +57,15 @@ CREATE TABLE guard.hourly_use (
 	uses			bigint NOT NULL,
 	relation_id		int NOT NULL,
 	hours			smallint NOT NULL,
-	peak			bigint,
-	PRIMARY KEY (relation_id, hour)
+	peak			bigint
 ) WITH (fillfactor = 90);
+CREATE UNIQUE INDEX hourly_use_relation_id_hour_idx ON guard.hourly_use (relation_id, hour);
 CREATE INDEX hourly_use_hour_idx ON guard.hourly_use USING brin (hour);
 COMMENT ON TABLE guard.hourly_use IS
 'Scans and captured uses of an index or table (guard.known_use.id) in one hour, or in one day (hours = 24) when that is more than 14 days ago; peak is what the busiest hour of that day had, of either. Only where there was any.';
 
 CREATE TABLE guard.statement_rate (
-	queryid		bigint PRIMARY KEY,
+	queryid		bigint NOT NULL,
 	seen_at		timestamptz NOT NULL,
 	calls		bigint NOT NULL,
 	total_time	double precision NOT NULL,
@@ -76,6 +77,7 @@ CREATE TABLE guard.statement_rate (
 	delta_rows	bigint,
 	query		text
 ) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX statement_rate_queryid_idx ON guard.statement_rate (queryid);
 COMMENT ON TABLE guard.statement_rate IS
 'What pg_stat_statements counted for each captured statement, all roles together, and how much of that came between the last two snapshots. Times in milliseconds. query: the beginning of its text, as pg_stat_statements keeps it; null where that could not be read.';
 
@@ -84,9 +86,9 @@ CREATE TABLE guard.statement_hour (
 	queryid		bigint NOT NULL,
 	calls		bigint NOT NULL,
 	total_time	double precision NOT NULL,
-	rows		bigint NOT NULL,
-	PRIMARY KEY (queryid, hour)
+	rows		bigint NOT NULL
 ) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX statement_hour_queryid_hour_idx ON guard.statement_hour (queryid, hour);
 COMMENT ON TABLE guard.statement_hour IS
 'What was new in guard.statement_rate in the hour that goes on, and in the busiest one of the last seven days that has ended. Times in milliseconds.';
 

@@ -1,13 +1,14 @@
 -- Hiding.  Insert and delete are what takes effect, through the triggers.
 
 CREATE TABLE guard.hidden_index (
-	object			uuid PRIMARY KEY,
+	object			uuid NOT NULL,
 	partitioned		boolean NOT NULL,
-	kind			text NOT NULL CHECK (kind IN ('hand', 'softdrop')),
+	kind			text NOT NULL,
 	hidden_at		timestamptz NOT NULL,
 	hidden_by		name NOT NULL,
 	reason			text
 );
+CREATE UNIQUE INDEX hidden_index_object_idx ON guard.hidden_index (object);
 COMMENT ON TABLE guard.hidden_index IS
 'Indexes (guard.object) that the planner does not see: hidden by guard.hide() (kind = hand) or as a stage of a soft drop (softdrop).';
 

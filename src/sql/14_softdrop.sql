@@ -3,8 +3,8 @@
 
 CREATE TABLE guard.soft_drop (
 	index_oid		oid NOT NULL,
-	state			text NOT NULL CHECK (state IN ('waiting', 'hidden', 'dropped', 'restored')),
-	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	state			text NOT NULL,
+	id				bigint GENERATED ALWAYS AS IDENTITY,
 	table_oid		oid NOT NULL,
 	index_schema	name NOT NULL,
 	index_name		name NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE guard.soft_drop (
 	attempts		integer NOT NULL DEFAULT 0,
 	last_attempt	timestamptz,
 	last_error		text,
-	long_step		text CHECK (long_step IN ('drop', 'create')),
+	long_step		text,
 	restore_wanted	boolean NOT NULL DEFAULT false,
 	dependencies	jsonb,
 	login_role		oid NOT NULL DEFAULT 0,
@@ -38,8 +38,9 @@ CREATE TABLE guard.soft_drop (
 	approved_at		timestamptz,
 	compared		boolean NOT NULL DEFAULT false,
 	needed_since	timestamptz,
-	untold			text CHECK (untold IN ('record', 'alert'))
+	untold			text
 );
+CREATE UNIQUE INDEX soft_drop_id_idx ON guard.soft_drop (id);
 CREATE INDEX soft_drop_index_oid_idx ON guard.soft_drop (index_oid);
 CREATE INDEX soft_drop_due_at_idx ON guard.soft_drop (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX soft_drop_long_step_idx ON guard.soft_drop (id) WHERE long_step IS NOT NULL;
@@ -48,7 +49,7 @@ COMMENT ON TABLE guard.soft_drop IS
 'Indexes that were dropped in stages, with all that is needed to give them back. parts holds the index itself and those below a partitioned one; watched and trial are microseconds, dependencies what was registered for the index when it was dropped for good. login_role is who asked, due_at when a visitor is to look at it, approved_at when it was hidden by an approval, compared whether its statements are known from before it was hidden, untold what is still to be told of its restoring, long_step what waits for a process of its own, attempts how often that was begun and did not succeed.';
 
 CREATE TABLE guard.soft_drop_baseline (
-	soft_drop_id	bigint NOT NULL REFERENCES guard.soft_drop ON DELETE CASCADE,
+	soft_drop_id	bigint NOT NULL,
 	queryid			bigint NOT NULL,
 	kind			"char" NOT NULL,
 	calls			bigint NOT NULL,
@@ -64,18 +65,19 @@ CREATE TABLE guard.soft_drop_baseline (
 	seen_longest	double precision NOT NULL,
 	seen_rows		double precision NOT NULL,
 	seen_late		boolean NOT NULL,
-	in_a_row		integer NOT NULL DEFAULT 0,
-	PRIMARY KEY (soft_drop_id, queryid)
+	in_a_row		integer NOT NULL DEFAULT 0
 );
+CREATE UNIQUE INDEX soft_drop_baseline_soft_drop_id_queryid_idx ON guard.soft_drop_baseline (soft_drop_id, queryid);
 COMMENT ON TABLE guard.soft_drop_baseline IS
 'How statements were before an index was hidden, while it is hidden: the index''s own (kind = i), others of its table (t), in milliseconds; calls = 0: that is not known. seen_* are the counters at the beginning of the window that is looked at, seen_late that a call waited for a lock then, in_a_row how many windows without a break have proven that it is slower.';
 
 CREATE TABLE guard.soft_drop_sample (
-	at				timestamptz NOT NULL PRIMARY KEY,
+	at				timestamptz NOT NULL,
 	queryids		bigint[] NOT NULL,
 	calls			bigint[] NOT NULL,
 	times			double precision[] NOT NULL
 );
+CREATE UNIQUE INDEX soft_drop_sample_at_idx ON guard.soft_drop_sample (at);
 COMMENT ON TABLE guard.soft_drop_sample IS
 'What the busiest statements of the database had done at moments at which something was hidden, or a window of guard.soft_drop_baseline began: what becomes slower with them does so for another reason.';
 

@@ -17,7 +17,7 @@
  * The number of a word; NULL counts as one where it is among them.
  */
 static int
-number_of(const GuardColumn * column, const char *word)
+number_of(const GuardColumn *column, const char *word)
 {
 	for (int i = 0; i < column->nwords; i++)
 	{
@@ -35,7 +35,7 @@ number_of(const GuardColumn * column, const char *word)
  * One member, from the column of that number.
  */
 static void
-read_member(const GuardColumn * column, const GuardRows *rows, int number,
+read_member(const GuardColumn *column, const GuardRows *rows, int number,
 			void *member)
 {
 	switch (column->type)
@@ -82,7 +82,7 @@ read_member(const GuardColumn * column, const GuardRows *rows, int number,
  * All members, from the row at hand.
  */
 void
-guard_record_read(const GuardColumn * columns, int n, const GuardRows *rows,
+guard_record_read(const GuardColumn *columns, int n, const GuardRows *rows,
 				  void *record)
 {
 	for (int i = 0; i < n; i++)
@@ -93,7 +93,7 @@ guard_record_read(const GuardColumn * columns, int n, const GuardRows *rows,
  * A member as a parameter.
  */
 GuardParam
-guard_record_param(const GuardColumn * column, const void *record)
+guard_record_param(const GuardColumn *column, const void *record)
 {
 	const void *member = (const char *) record + column->offset;
 	int64		number;
@@ -133,7 +133,7 @@ guard_record_param(const GuardColumn * column, const void *record)
  * All members as parameters.
  */
 GuardParam *
-guard_record_params(const GuardColumn * columns, int n, const void *record)
+guard_record_params(const GuardColumn *columns, int n, const void *record)
 {
 	GuardParam *params = palloc(n * sizeof(GuardParam));
 
@@ -146,7 +146,7 @@ guard_record_params(const GuardColumn * columns, int n, const void *record)
  * The names of columns, each behind a prefix.
  */
 char *
-guard_record_names(const GuardColumn * columns, int n, const char *prefix)
+guard_record_names(const GuardColumn *columns, int n, const char *prefix)
 {
 	StringInfoData buf;
 

@@ -309,7 +309,7 @@ typedef enum GuardColumnType
 	GUARD_COLUMN_NAME,			/* NameData */
 	GUARD_COLUMN_UUID,
 	GUARD_COLUMN_WORD			/* an enum; text: its word */
-}			GuardColumnType;
+} GuardColumnType;
 
 typedef struct GuardColumn
 {
@@ -318,7 +318,7 @@ typedef struct GuardColumn
 	size_t		offset;			/* of the member */
 	const char *const *words;	/* by the values of the enum; NULL: null */
 	int			nwords;
-}			GuardColumn;
+} GuardColumn;
 
 #define GUARD_COLUMN(structure, type, name, member) \
 	{name, GUARD_COLUMN_##type, offsetof(structure, member), NULL, 0}
@@ -326,17 +326,17 @@ typedef struct GuardColumn
 	{name, GUARD_COLUMN_WORD, offsetof(structure, member), words, lengthof(words)}
 
 /* Fill a structure from the row at hand. */
-extern void guard_record_read(const GuardColumn * columns, int n,
+extern void guard_record_read(const GuardColumn *columns, int n,
 							  const GuardRows *rows, void *record);
 
 /* A member, or all of them, as parameters of a query or of a row of a batch. */
-extern GuardParam guard_record_param(const GuardColumn * column,
+extern GuardParam guard_record_param(const GuardColumn *column,
 									 const void *record);
-extern GuardParam *guard_record_params(const GuardColumn * columns, int n,
+extern GuardParam *guard_record_params(const GuardColumn *columns, int n,
 									   const void *record);
 
 /* For SQL: "p.a, p.b", the columns behind a prefix; and "$1, $2". */
-extern char *guard_record_names(const GuardColumn * columns, int n,
+extern char *guard_record_names(const GuardColumn *columns, int n,
 								const char *prefix);
 extern char *guard_record_numbers(int from, int to);
 

@@ -25,7 +25,7 @@ SELECT throws_ok($$ SELECT guard.protect(NULL, 'why') $$, '22004', 'object to pr
 SELECT throws_ok(format('SELECT guard.protect(''t'', %L)', r), '22023', 'reason must not be empty', 'protect: reason ' || coalesce(to_json(r)::text, 'null'))
   FROM unnest(ARRAY[NULL, '', '   ', E'\n\t']) r;
 SELECT throws_ok(format('SELECT guard.protect(%L, ''why'')', o), '42809', NULL, 'protect: ' || o)
-  FROM unnest(ARRAY['v', 's', 'tmp', 'pg_temp.tmp_pkey', 'pg_class', 'pg_class_oid_index', 'guard.protection', 'guard.audit_log_pkey']) o;
+  FROM unnest(ARRAY['v', 's', 'tmp', 'pg_temp.tmp_pkey', 'pg_class', 'pg_class_oid_index', 'guard.protection', 'guard.audit_log_id_idx']) o;
 SELECT throws_ok($$ SELECT guard.unprotect(NULL) $$, '22004', 'object to unprotect must not be null', 'unprotect: null');
 SELECT throws_ok($$ SELECT guard.unprotect('t') $$, '42704', '"t" is not protected', 'unprotect: what is not registered');
 SELECT throws_ok($$ SELECT guard.unprotect('no_such_index') $$, '42P01', NULL, 'unprotect: unknown');

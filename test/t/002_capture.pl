@@ -278,7 +278,7 @@ $user->close;
 foreach (
 	[ '(a)',       'block arbiter', 'named by its columns' ],
 	[ 'ON CONSTRAINT %c', 'block arbiter', 'named by its constraint' ],
-	[ '',          'allow',       'not named' ])
+	[ '',          'block arbiter', 'not named, where it has skipped a row' ])
 {
 	my ($target, $expected, $what) = @$_;
 

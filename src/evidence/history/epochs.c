@@ -47,7 +47,7 @@ static const char *const sources[] = {"capture", "counters"};
 
 #define COLUMN(type, name, member) GUARD_COLUMN(GuardEpoch, type, name, member)
 
-const		GuardColumn guard_epochs_columns[] = {
+const GuardColumn guard_epochs_columns[] = {
 	GUARD_COLUMN_OF_WORDS(GuardEpoch, "source", counters, sources),
 	COLUMN(TIME, "since", since),
 	COLUMN(TIME, "until", until),

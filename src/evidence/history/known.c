@@ -22,7 +22,7 @@
 #define COLUMN(type, name, member) GUARD_COLUMN(GuardKnownUse, type, name, member)
 
 /* guard.known_use */
-const		GuardColumn guard_history_columns[] = {
+const GuardColumn guard_history_columns[] = {
 	COLUMN(INT4, "id", id),
 	COLUMN(OID, "relation_oid", relation),
 	COLUMN(OID, "table_oid", table),

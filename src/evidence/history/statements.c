@@ -160,7 +160,7 @@ static const GuardColumn columns[] = {
 bool
 guard_history_statement_rate(int64 queryid, GuardStatementRate *rate)
 {
-	GuardRows  *rows = guard_rows_by_key("statement_rate", "statement_rate_pkey",
+	GuardRows  *rows = guard_rows_by_key("statement_rate", "statement_rate_queryid_idx",
 										 1, P_INT8(queryid));
 
 	memset(rate, 0, sizeof(*rate));

@@ -217,7 +217,7 @@ guard_marks_plan(Query *query, guard_marks_planner plan, void *arg)
 }
 
 static void
-note_analyzed(ParseState *pstate, Query *query, guard_compat_jumble_state *jumble)
+note_analyzed(ParseState *pstate, Query *query, guard_compat_jumble_state * jumble)
 {
 	MemoryContext old;
 
