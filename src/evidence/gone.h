@@ -81,6 +81,9 @@ typedef struct GuardFormerName
 /* The names that a table has lost: a list of GuardFormerName *. */
 extern List *guard_moved_former_names(Oid table);
 
+/* Have columns of the table passed on their names? */
+extern bool guard_moved_any_columns(Oid table);
+
 /*
  * What was asked of an index until then by names that other columns of its table
  * bear now: a list of GuardShape *, without that of the index itself.  "before":

@@ -338,6 +338,17 @@ pass_by_columns(GuardFact *fact, List *moves, const GuardEvidence *evidence)
 	}
 }
 
+bool
+guard_moved_any_columns(Oid table)
+{
+	foreach_ptr(const NotedMove, move, read_moves(table))
+	{
+		if (move->how == HOW_COLUMNS)
+			return true;
+	}
+	return false;
+}
+
 List *
 guard_moved_shapes(const GuardShape *shape, TimestampTz used, bool before)
 {

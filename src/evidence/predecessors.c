@@ -206,6 +206,7 @@ static void
 take_indexes(GuardEvidence *evidence, Oid table, bool silenced)
 {
 	List	   *indexes = guard_catalog_indexes(table);
+	bool		columns = guard_moved_any_columns(table);
 
 	foreach_oid(index, indexes)
 	{
@@ -213,7 +214,7 @@ take_indexes(GuardEvidence *evidence, Oid table, bool silenced)
 			(table != evidence->shape->table || !guard_catalog_is_valid(index) ||
 			 guard_hide_is_hidden(index)))
 			take_present(evidence, index, silenced);
-		else if (index != evidence->index)
+		else if (columns && index != evidence->index)
 			take_by_columns(evidence, index);
 	}
 	list_free(indexes);

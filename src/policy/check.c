@@ -341,6 +341,21 @@ guard_check_asks_again(const GuardVerdict *verdict)
 /* ---- names that lead to something else ---- */
 
 /*
+ * Does the index stay where it is asked for, on columns of the same names?  One
+ * that is hidden or waits to be dropped serves as little as before, and may come
+ * back.
+ */
+static bool
+answers_for_itself(const GuardShape *shape, const GuardAnswer *answer)
+{
+	GuardShape *asked;
+
+	return answer->table == shape->table &&
+		guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED &&
+		guard_shape_match(asked, shape, shape->unique) >= GUARD_MATCH_SERVES;
+}
+
+/*
  * Is the index served wherever the names lead to, by structure alone?
  */
 static bool
@@ -353,7 +368,8 @@ is_served_everywhere(const GuardShape *shape, List *answers)
 
 	foreach_ptr(const GuardAnswer, answer, answers)
 	{
-		if (!guard_predecessors_find_replacement(&evidence, answer, NULL, true,
+		if (!answers_for_itself(shape, answer) &&
+			!guard_predecessors_find_replacement(&evidence, answer, NULL, true,
 												 &replacement, &lacking))
 			return false;
 	}

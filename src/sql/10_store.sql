@@ -42,6 +42,8 @@ CREATE UNIQUE INDEX object_present_idx ON guard.object (table_oid, index_oid) WH
 CREATE INDEX object_index_oid_idx ON guard.object (index_oid) WHERE gone_at IS NULL;
 CREATE INDEX object_table_oid_idx ON guard.object (table_oid);
 CREATE INDEX object_table_name_idx ON guard.object (table_name);
+CREATE INDEX object_itself_idx ON guard.object (table_oid) WHERE index_oid = 0;
+CREATE INDEX object_named_idx ON guard.object (table_name) WHERE index_oid = 0;
 COMMENT ON TABLE guard.object IS
 'Tables (index_oid 0) and indexes that guard has seen, whatever they were called or rebuilt as since. created_at is null where guard did not see it being made from nothing; created_by is the login role of the session that made it, created_under its application_name; shape is what an index is made of, by names; gone_at is when it was dropped, or found missing.';
 

@@ -58,6 +58,9 @@ static const GuardColumn columns[] = {
 	COLUMN(TEXT, "table_schema", schema),
 	COLUMN(TEXT, "table_name", table_name),
 #define OBJECT_TABLE_NAME	5
+#define OBJECT_SHAPE		7
+#define OBJECT_LAST_SEEN	11
+#define OBJECT_GONE_AT		12
 	COLUMN(TEXT, "index_name", name),
 	COLUMN(TEXT, "shape", shape),
 	COLUMN(TIME, "created_at", created_at),
@@ -140,10 +143,27 @@ rows_of_table(Oid table)
 	return guard_rows_by_key(OBJECT, "object_table_oid_idx", OBJECT_TABLE, P_OID(table));
 }
 
-static List *
-objects_named(const char *table_name)
+static GuardRows *
+rows_named(const char *table_name)
 {
-	return read_objects(guard_rows_surely(guard_rows_by_key(OBJECT, "object_table_name_idx",
+	return guard_rows_by_key(OBJECT, "object_table_name_idx", OBJECT_TABLE_NAME, P_NAME(table_name));
+}
+
+/*
+ * Of tables alone, however many indexes they have: by OID, and by name.
+ */
+static List *
+table_itself(Oid table)
+{
+	return read_objects(guard_rows_surely(guard_rows_by_key(OBJECT, "object_itself_idx",
+															OBJECT_TABLE, P_OID(table)),
+										  OBJECT));
+}
+
+static List *
+tables_named(const char *table_name)
+{
+	return read_objects(guard_rows_surely(guard_rows_by_key(OBJECT, "object_named_idx",
 															OBJECT_TABLE_NAME, P_NAME(table_name)),
 										  OBJECT));
 }
@@ -168,7 +188,7 @@ guard_identity_find(const pg_uuid_t * id)
 	rows.desc = RelationGetDescr(rows.rel);
 	ScanKeyInit(&key, OBJECT_ID, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
 	rows.scan = systable_beginscan(rows.rel,
-								   get_relname_relid("object_pkey", RelationGetNamespace(rows.rel)),
+								   get_relname_relid("object_id_idx", RelationGetNamespace(rows.rel)),
 								   true, SnapshotSelf, 1, &key);
 	rows.tuple = systable_getnext(rows.scan);
 	if (rows.tuple != NULL)
@@ -229,8 +249,9 @@ guard_identity_of(Oid relation)
 				return object;
 		}
 	}
-	foreach_ptr(GuardObject, object,
-				read_objects(guard_rows_surely(rows_of_table(table), OBJECT)))
+	foreach_ptr(GuardObject, object, OidIsValid(index_of) ?
+				read_objects(guard_rows_surely(rows_of_table(table), OBJECT)) :
+				table_itself(table))
 	{
 		if (object->gone_at != 0 || OidIsValid(index_of) != OidIsValid(object->index))
 			continue;
@@ -246,15 +267,25 @@ guard_identity_of(Oid relation)
 }
 
 /*
- * Does it speak of an index that is not there, and was not seen since then, with
- * its shape?
+ * Add those of the rows that speak of an index that is not there, and was not
+ * seen since then, with its shape; of the table, or of others than that.  A
+ * table has many indexes that are there, so nothing else of these is read.
  */
-static bool
-is_gone(const GuardObject *object, TimestampTz then)
+static List *
+add_gone(List *objects, GuardRows *rows, Oid table, bool of_it, TimestampTz then)
 {
-	return OidIsValid(object->index) && object->shape != NULL &&
-		(object->gone_at != 0 ? object->gone_at : object->last_seen) < then &&
-		guard_catalog_table(object->index) != object->table;
+	while (guard_rows_next(rows))
+	{
+		Oid			index = guard_rows_oid(rows, OBJECT_INDEX);
+		TimestampTz gone_at = guard_rows_time(rows, OBJECT_GONE_AT);
+
+		if (OidIsValid(index) && (guard_rows_oid(rows, OBJECT_TABLE) == table) == of_it &&
+			(gone_at != 0 ? gone_at : guard_rows_time(rows, OBJECT_LAST_SEEN)) < then &&
+			!guard_rows_null(rows, OBJECT_SHAPE) &&
+			guard_catalog_table(index) != guard_rows_oid(rows, OBJECT_TABLE))
+			objects = lappend(objects, read_object(rows));
+	}
+	return objects;
 }
 
 /*
@@ -264,18 +295,13 @@ List *
 guard_identity_gone_of(Oid table, const char *schema, const char *name,
 					   TimestampTz then)
 {
-	List	   *objects = NIL;
+	List	   *objects = add_gone(NIL, guard_rows_surely(rows_of_table(table), OBJECT),
+								   table, true, then);
 
 	foreach_ptr(GuardObject, object,
-				read_objects(guard_rows_surely(rows_of_table(table), OBJECT)))
+				add_gone(NIL, guard_rows_surely(rows_named(name), OBJECT), table, false, then))
 	{
-		if (is_gone(object, then))
-			objects = lappend(objects, object);
-	}
-	foreach_ptr(GuardObject, object, objects_named(name))
-	{
-		if (object->table != table && strcmp(object->schema, schema) == 0 &&
-			is_gone(object, then))
+		if (strcmp(object->schema, schema) == 0)
 			objects = lappend(objects, object);
 	}
 	return objects;
@@ -289,7 +315,7 @@ guard_identity_tables_named(const char *schema, const char *name)
 {
 	List	   *tables = NIL;
 
-	foreach_ptr(GuardObject, object, objects_named(name))
+	foreach_ptr(GuardObject, object, tables_named(name))
 	{
 		if (!OidIsValid(object->index) && object->gone_at == 0 &&
 			strcmp(object->schema, schema) == 0)
@@ -306,7 +332,7 @@ guard_identity_made(Oid table, const char *schema, const char *name)
 {
 	GuardObject *made = NULL;
 
-	foreach_ptr(GuardObject, object, objects_named(name))
+	foreach_ptr(GuardObject, object, tables_named(name))
 	{
 		if (OidIsValid(object->index) || strcmp(object->schema, schema) != 0)
 			continue;
