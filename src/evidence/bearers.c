@@ -27,6 +27,7 @@
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 #include "compat/list.h"
 #include "evidence/bearers.h"
@@ -299,17 +300,45 @@ add_by_parents(GuardBearers *bearers, const GuardBefore *before, char **written,
 }
 
 /*
+ * Views that this transaction has touched, as they were: found once for all of
+ * its tables.
+ */
+static List *
+touched_views(void)
+{
+	static List *views = NIL;
+	static uint64 as_of = 0;
+	MemoryContext old;
+
+	if (as_of == guard_before_touches())
+		return views;
+	/* the one before is gone with its transaction, or soon will be */
+	views = NIL;
+	foreach_oid(relation, guard_before_touched())
+	{
+		GuardBefore *before = guard_before_relation(relation);
+
+		if (before == NULL || before->kind != RELKIND_VIEW)
+			continue;
+		old = MemoryContextSwitchTo(TopTransactionContext);
+		views = lappend_oid(views, relation);
+		MemoryContextSwitchTo(old);
+	}
+	as_of = guard_before_touches();
+	return views;
+}
+
+/*
  * Views that showed the table, and lead to another one now.  Whose statements came
  * through them is not known, so they are names of the table like any other.
  */
 static void
 add_by_views(GuardBearers *bearers, Oid table)
 {
-	foreach_oid(view, guard_before_touched())
+	foreach_oid(view, touched_views())
 	{
 		GuardBefore *before = guard_before_relation(view);
-		Query	   *query = before != NULL && before->kind == RELKIND_VIEW ?
-			guard_before_view(view, false) : NULL;
+		Query	   *query = guard_before_view(view, false);
 		int			rtindex;
 		RangeTblEntry *entry = shown_relation(query, &rtindex);
 		GuardAnswer *answer;

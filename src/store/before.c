@@ -47,7 +47,31 @@ typedef struct Touch
 
 static GuardXactList touched = GUARD_XACT_LIST_INIT(touched);
 
+/*
+ * Relations that a transaction has touched, those of subtransactions that were
+ * undone among them; and how often any has.
+ */
+static HTAB *remembered = NULL;
+static uint64 remembered_in = PG_UINT64_MAX;
+static uint64 touches = 0;
+
 /* ---- what was touched ---- */
+
+static void
+remember_relation(Oid relation)
+{
+	HASHCTL		info = {.keysize = sizeof(Oid), .entrysize = sizeof(Oid),
+	.hcxt = TopTransactionContext};
+
+	/* that of another transaction is gone with its memory */
+	if (remembered_in != guard_xact_number())
+	{
+		remembered = hash_create("guard touched relations", 64, &info,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		remembered_in = guard_xact_number();
+	}
+	(void) hash_search(remembered, &relation, HASH_ENTER, NULL);
+}
 
 /*
  * A statement touches the same relation again and again.
@@ -64,6 +88,9 @@ guard_before_touch(GuardTouched kind, Oid object)
 			touch->item.subid == GetCurrentSubTransactionId())
 			return;
 	}
+	touches++;
+	if (kind == GUARD_TOUCHED_RELATION)
+		remember_relation(object);
 	touch = MemoryContextAlloc(TopTransactionContext, sizeof(Touch));
 	touch->kind = kind;
 	touch->object = object;
@@ -349,21 +376,19 @@ guard_before_touched(void)
 }
 
 /*
- * At the cost of a look at the list alone: one of a schema is not.
+ * At the cost of a look at a table in memory: one of a schema is not in it.
  */
 bool
 guard_before_is_touched(Oid relation)
 {
-	dlist_iter	iter;
+	return remembered_in == guard_xact_number() &&
+		hash_search(remembered, &relation, HASH_FIND, NULL) != NULL;
+}
 
-	dlist_foreach(iter, &touched.items)
-	{
-		const Touch *touch = dlist_container(Touch, item.node, iter.cur);
-
-		if (touch->kind == GUARD_TOUCHED_RELATION && touch->object == relation)
-			return true;
-	}
-	return false;
+uint64
+guard_before_touches(void)
+{
+	return touches;
 }
 
 static void

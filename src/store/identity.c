@@ -377,6 +377,9 @@ guard_identity_forget_shapes(List *indexes)
 	" WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND c.oid >= 16384 AND c.relpersistence <> 't'" \
 	" AND t.relkind <> 't' AND n.nspname <> 'guard'"
 
+/* Of these alone, which are found by their OIDs. */
+#define THESE " AND c.oid = ANY ($1)"
+
 /*
  * What is told of objects is written in the transactions of users, none of
  * which is to wait or to fail for it: the next snapshot makes up for it.
@@ -439,15 +442,16 @@ write_shapes(List *indexes)
 static void
 add_objects(List *relations, bool made)
 {
-	guard_query_execute("INSERT INTO guard.object (table_oid, index_oid, table_schema, table_name, index_name, created_at, created_by, created_under)"
-						" SELECT table_oid, index_oid, table_schema, table_name, index_name,"
-						" CASE WHEN $2 THEN clock_timestamp() END, CASE WHEN $2 THEN session_user END, CASE WHEN $2 THEN current_setting('application_name') END"
-						" FROM (" RELATIONS " AND CASE WHEN $1 = '{}' THEN c.relkind <> 'i' OR x.indisvalid ELSE c.oid = ANY ($1) END) r"
-						" WHERE $2 OR NOT EXISTS (SELECT FROM guard.object o WHERE o.table_oid = r.table_oid AND o.index_oid = r.index_oid"
-						" AND o.gone_at IS NULL)"
-						" ON CONFLICT (table_oid, index_oid) WHERE gone_at IS NULL"
-						" DO UPDATE SET created_at = excluded.created_at, created_by = excluded.created_by,"
-						" created_under = excluded.created_under WHERE $2",
+	guard_query_execute(psprintf("INSERT INTO guard.object (table_oid, index_oid, table_schema, table_name, index_name, created_at, created_by, created_under)"
+								 " SELECT table_oid, index_oid, table_schema, table_name, index_name,"
+								 " CASE WHEN $2 THEN clock_timestamp() END, CASE WHEN $2 THEN session_user END, CASE WHEN $2 THEN current_setting('application_name') END"
+								 " FROM (" RELATIONS "%s) r"
+								 " WHERE $2 OR NOT EXISTS (SELECT FROM guard.object o WHERE o.table_oid = r.table_oid AND o.index_oid = r.index_oid"
+								 " AND o.gone_at IS NULL)"
+								 " ON CONFLICT (table_oid, index_oid) WHERE gone_at IS NULL"
+								 " DO UPDATE SET created_at = excluded.created_at, created_by = excluded.created_by,"
+								 " created_under = excluded.created_under WHERE $2",
+								 relations == NIL ? " AND (c.relkind <> 'i' OR x.indisvalid)" : THESE),
 						P_OIDS(relations), P_BOOL(made));
 }
 
@@ -489,12 +493,13 @@ change_oid(Oid old, Oid successor, bool seen)
 static void
 correct_names(List *relations)
 {
-	announce(guard_query_execute("WITH stale AS (SELECT o.id, r.* FROM (" RELATIONS ") r JOIN guard.object o USING (table_oid, index_oid)"
-								 " WHERE o.gone_at IS NULL AND ($1 = '{}' OR o.table_oid = ANY ($1) OR o.index_oid = ANY ($1))"
-								 " AND (o.table_schema, o.table_name, o.index_name) IS DISTINCT FROM (r.table_schema, r.table_name, r.index_name)), "
-								 FREE
-								 " UPDATE guard.object o SET table_schema = s.table_schema, table_name = s.table_name, index_name = s.index_name,"
-								 " last_seen = clock_timestamp() FROM stale s JOIN free USING (id) WHERE o.id = s.id",
+	announce(guard_query_execute(psprintf("WITH stale AS (SELECT o.id, r.* FROM (" RELATIONS "%s) r JOIN guard.object o USING (table_oid, index_oid)"
+										  " WHERE o.gone_at IS NULL"
+										  " AND (o.table_schema, o.table_name, o.index_name) IS DISTINCT FROM (r.table_schema, r.table_name, r.index_name)), "
+										  FREE
+										  " UPDATE guard.object o SET table_schema = s.table_schema, table_name = s.table_name, index_name = s.index_name,"
+										  " last_seen = clock_timestamp() FROM stale s JOIN free USING (id) WHERE o.id = s.id",
+										  relations == NIL ? "" : THESE),
 								 P_OIDS(relations)));
 }
 

@@ -835,6 +835,9 @@ extern void guard_before_touch(GuardTouched kind, Oid object);
 extern bool guard_before_any(void);
 extern bool guard_before_is_touched(Oid relation);
 
+/* How often this session has touched any: another figure, another answer. */
+extern uint64 guard_before_touches(void);
+
 /* What it has touched, gone ones included: OIDs of relations. */
 extern List *guard_before_touched(void);
 
