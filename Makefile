@@ -101,9 +101,10 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c)))
 # The install script: its parts, in the order in which they run.
 SQL_PARTS = $(sort $(wildcard src/sql/[0-9]*.sql))
 # The script and the library know each other by this (guard_store_matches).
-SQL_ID := $(shell cat $(SQL_PARTS) | cksum | cut -d' ' -f1)
+PROFILE_SCHEMA = doc/profile.schema.json
+SQL_ID := $(shell cat $(SQL_PARTS) $(PROFILE_SCHEMA) | cksum | cut -d' ' -f1)
 src/store/store.o src/store/store.bc: override CPPFLAGS += -DGUARD_SQL_ID='"$(SQL_ID)"'
-src/store/store.o src/store/store.bc: $(SQL_PARTS)
+src/store/store.o src/store/store.bc: $(SQL_PARTS) $(PROFILE_SCHEMA)
 UPDATES = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql $(notdir $(UPDATES))
 SCRIPTS_built = guard_review guard_profile
@@ -151,8 +152,8 @@ override with_llvm = no
 endif
 include $(PGXS)
 
-$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) guard.control Makefile
-	sed 's/@SQL_ID@/$(SQL_ID)/' $(SQL_PARTS) > $@
+$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) $(PROFILE_SCHEMA) guard.control Makefile
+	sed -e 's/@SQL_ID@/$(SQL_ID)/' -e '/@PROFILE_SCHEMA@/{r $(PROFILE_SCHEMA)' -e 'd}' $(SQL_PARTS) > $@
 $(notdir $(UPDATES)): %: src/sql/updates/% $(SQL_PARTS) Makefile
 	sed 's/@SQL_ID@/$(SQL_ID)/' $< > $@
 

@@ -669,11 +669,11 @@ DECLARE
 	longests int[];
 	units numeric[];
 	leads boolean[];
-	lows text[] := '{}';
-	highs text[] := '{}';
+	lows text[];
+	highs text[];
 	label int[];				-- the first column of its domain
-	coded jsonb[] := '{}';		-- by domain
-	uncoded text[] := '{}';
+	coded jsonb[];				-- by domain
+	uncoded text[];
 	a int;
 	b int;
 BEGIN
@@ -813,11 +813,11 @@ BEGIN
 		END LOOP;
 		label[greatest(a, b)] := least(a, b);
 	END LOOP;
-	-- one too many each, so that they have all subscripts
-	lows[cardinality(label) + 1] := NULL;
-	highs[cardinality(label) + 1] := NULL;
-	coded[cardinality(label) + 1] := NULL;
-	uncoded[cardinality(label) + 1] := NULL;
+	-- all subscripts, and one too many: what is assigned to one of an empty array would be its first
+	lows := array_fill(NULL::text, ARRAY[cardinality(label) + 1]);
+	highs := lows;
+	uncoded := lows;
+	coded := array_fill(NULL::jsonb, ARRAY[cardinality(label) + 1]);
 	FOR i IN 1 .. cardinality(label) LOOP
 		label[i] := label[label[i]];	-- the first of all: its own is done already
 		IF leads[i] AND families[i] IN ('number', 'time', 'text') THEN

@@ -1,0 +1,137 @@
+-- Profiles of other servers, as guard.import_profile() took them apart.  Not
+-- dumped: they age, and are imported again.  Good in copies of this database,
+-- too.  The four first columns of registrations are those of every registry.
+
+CREATE TABLE guard.profile (
+	source			text NOT NULL,
+	exported_at		timestamptz NOT NULL,
+	imported_at		timestamptz NOT NULL,
+	imported_by		name NOT NULL,
+	server			jsonb NOT NULL,
+	guard			jsonb,
+	document		jsonb NOT NULL,
+	role			name
+);
+CREATE UNIQUE INDEX profile_source_idx ON guard.profile (source);
+COMMENT ON TABLE guard.profile IS
+'Profiles that guard.import_profile() has imported: their members server and guard (null: made without guard), and in document what has no table of its own. role plans their statements, null: nobody does.';
+
+CREATE TABLE guard.profile_relation (
+	source			text NOT NULL,
+	relation_oid	oid NOT NULL,
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	kind			text NOT NULL,
+	pages			bigint NOT NULL,
+	tuples			double precision,
+	all_visible		bigint NOT NULL,
+	parents			jsonb,
+	columns			jsonb,
+	last_write		timestamptz,
+	aimed			boolean NOT NULL
+);
+CREATE INDEX profile_relation_source_idx ON guard.profile_relation (source);
+CREATE INDEX profile_relation_relation_oid_idx ON guard.profile_relation (relation_oid);
+CREATE INDEX profile_relation_table_name_idx ON guard.profile_relation (table_name);
+COMMENT ON TABLE guard.profile_relation IS
+'The relations of imported profiles: relation_oid is the table here that bore the name when the profile was imported, 0: none did. columns are statistics as the document has them. pages of a partitioned table are those of all its partitions; last_write is what it would be had the profile been exported when it was imported.';
+
+CREATE TABLE guard.profile_index (
+	source			text NOT NULL,
+	index_oid		oid NOT NULL,
+	table_oid		oid NOT NULL,
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	index_name		name NOT NULL,
+	method			name NOT NULL,
+	definition		text,
+	pages			bigint NOT NULL,
+	tuples			double precision,
+	all_visible		bigint NOT NULL,
+	columns			jsonb,
+	document		jsonb NOT NULL
+);
+CREATE INDEX profile_index_source_idx ON guard.profile_index (source);
+CREATE INDEX profile_index_index_oid_idx ON guard.profile_index (index_oid);
+CREATE INDEX profile_index_table_oid_idx ON guard.profile_index (table_oid);
+COMMENT ON TABLE guard.profile_index IS
+'The indexes of imported profiles: index_oid is the index here of that name, or of that table and definition, when the profile was imported, 0: there was none. document is the rest of what the profile says of it.';
+
+CREATE TABLE guard.profile_statement (
+	source			text NOT NULL,
+	number			int NOT NULL,
+	text			text NOT NULL,
+	parameters		jsonb NOT NULL,
+	calls			bigint NOT NULL,
+	calls_per_second double precision,
+	mean_time		double precision,
+	document		jsonb NOT NULL
+);
+CREATE UNIQUE INDEX profile_statement_source_number_idx ON guard.profile_statement (source, number);
+COMMENT ON TABLE guard.profile_statement IS
+'The statements of imported profiles, never run: their texts, and in document the rest of what the profile says of them. Times in milliseconds.';
+
+CREATE TABLE guard.profile_fact (
+	source			text NOT NULL,
+	relation_oid	oid NOT NULL,
+	way				oid NOT NULL,
+	seen			text NOT NULL,
+	since			timestamptz,
+	first_use		timestamptz,
+	last_use		timestamptz,
+	uses			bigint NOT NULL,
+	rate			double precision NOT NULL,
+	longest_pause	bigint,
+	statements		int NOT NULL,
+	services		text,
+	unobserved		bigint NOT NULL,
+	gaps			text,
+	known_uses		bigint NOT NULL,
+	known_first		timestamptz,
+	days			int NOT NULL,
+	foreign_key		bigint NOT NULL,
+	note			text,
+	by_service		text[],
+	services_known	boolean NOT NULL
+);
+CREATE INDEX profile_fact_source_idx ON guard.profile_fact (source);
+CREATE INDEX profile_fact_relation_oid_idx ON guard.profile_fact (relation_oid);
+COMMENT ON TABLE guard.profile_fact IS
+'What imported profiles say of the use of indexes and tables that are here, as guard knew it there: times are what they would be had the profile been exported when it was imported, spans are microseconds. seen: used, not seen, unknown; way and foreign_key as in guard.known_use; by_service five texts each: service, version, first and last use in microseconds since 2000, uses.';
+
+CREATE TABLE guard.profile_protection (
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	index_name		name,
+	reason			text NOT NULL,
+	protected_by	name NOT NULL,
+	protected_at	timestamptz NOT NULL,
+	object			uuid NOT NULL,
+	source			text NOT NULL
+);
+COMMENT ON TABLE guard.profile_protection IS
+'What imported profiles say that guard.protect() registered there, as guard.protection has it.';
+
+CREATE TABLE guard.profile_dependency (
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	index_name		name NOT NULL,
+	service			text NOT NULL,
+	registered_by	name NOT NULL,
+	registered_at	timestamptz NOT NULL,
+	object			uuid NOT NULL,
+	until_version	text,
+	note			text,
+	source			text NOT NULL
+);
+COMMENT ON TABLE guard.profile_dependency IS
+'What imported profiles say that guard.add_dependency() registered there, as guard.dependency has it.';
+
+CREATE TABLE guard.profile_deployment (
+	service		text NOT NULL,
+	version		text NOT NULL,
+	reported_at	timestamptz NOT NULL,
+	source		text NOT NULL
+);
+COMMENT ON TABLE guard.profile_deployment IS
+'What imported profiles say that guard.report_deployment() was told there.';

@@ -1,0 +1,200 @@
+-- Importing a profile.  It may come with a pull request, so it is taken for
+-- nothing but what it says of a server: every member is held against the
+-- schema of the format, and texts are stored, never run.
+
+CREATE FUNCTION guard.profile_schema() RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $function$ SELECT $schema$
+@PROFILE_SCHEMA@
+$schema$::jsonb $function$;
+COMMENT ON FUNCTION guard.profile_schema() IS
+'The JSON schema of the format guard/profile/1 (doc/profile.schema.json).';
+-- example: SELECT guard.profile_schema() ->> 'title';
+REVOKE ALL ON FUNCTION guard.profile_schema() FROM PUBLIC;
+
+-- What in a value is not as the schema says, with its path; null: all is.  So
+-- much of JSON schema as ours has.
+CREATE FUNCTION guard.profile_complaint(value jsonb, schema jsonb, path text DEFAULT '$', definitions jsonb DEFAULT '{}')
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	is_a constant text := jsonb_typeof(value);
+	figure constant numeric := CASE is_a WHEN 'number' THEN (value #>> '{}')::numeric END;
+	should_be text;
+	word text;
+	member record;
+	complaint text;
+BEGIN
+	IF schema ? '$ref' THEN
+		schema := definitions -> split_part(schema ->> '$ref', '/', 3);
+	END IF;
+	should_be := schema ->> 'type';
+	IF schema ? 'const' AND value <> schema -> 'const' THEN
+		RETURN format('%s must be %s', path, schema -> 'const');
+	ELSIF schema ? 'enum' AND NOT (schema -> 'enum') @> jsonb_build_array(value) THEN
+		RETURN format('%s must be one of %s', path, schema -> 'enum');
+	ELSIF should_be = 'integer' AND (is_a <> 'number' OR trunc(figure) <> figure) OR should_be <> 'integer' AND is_a <> should_be THEN
+		RETURN format('%s must be of type %s', path, should_be);
+	ELSIF abs(figure) > (CASE should_be WHEN 'integer' THEN 9e18 ELSE 1e300 END) THEN
+		RETURN format('%s is out of range', path);
+	ELSIF figure < (schema ->> 'minimum')::numeric THEN
+		RETURN format('%s must be at least %s', path, schema ->> 'minimum');
+	ELSIF is_a = 'string' THEN
+		word := value #>> '{}';
+		IF word !~ COALESCE(schema ->> 'pattern', '') THEN
+			RETURN format('%s does not have the form %s', path, schema ->> 'pattern');
+		ELSIF schema ->> 'format' = 'date-time' AND word !~ '^[12]\d{3}-(0[1-9]|1[012])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d[.+Z]' THEN
+			BEGIN
+				PERFORM word::timestamptz;
+			EXCEPTION WHEN data_exception THEN
+				RETURN format('%s is no point in time', path);
+			END;
+		END IF;
+	ELSIF is_a = 'object' THEN
+		SELECT r.name INTO word FROM jsonb_array_elements_text(schema -> 'required') r (name) WHERE NOT value ? r.name LIMIT 1;
+		IF FOUND THEN
+			RETURN format('%s lacks member %s', path, to_json(word));
+		END IF;
+		FOR member IN
+			SELECT m.key, m.value, COALESCE(schema -> 'properties' -> m.key, schema -> 'additionalProperties') AS schema FROM jsonb_each(value) m
+		LOOP
+			complaint := CASE WHEN member.schema = 'false' THEN format('%s has member %s, which the format does not know', path, to_json(member.key))
+				ELSE guard.profile_complaint(member.value, member.schema,
+					path || CASE WHEN member.key ~ '^[a-z_]+$' THEN '.' || member.key ELSE format('[%s]', to_json(member.key)) END, definitions) END;
+			EXIT WHEN complaint IS NOT NULL;
+		END LOOP;
+	ELSIF is_a = 'array' THEN
+		IF jsonb_array_length(value) < (schema ->> 'minItems')::int THEN
+			RETURN format('%s must have %s elements or more', path, schema ->> 'minItems');
+		END IF;
+		-- one by one only where there is more to look at than the type
+		FOR member IN
+			SELECT e.value, e.n - 1 AS n FROM jsonb_array_elements(value) WITH ORDINALITY e (value, n)
+			 WHERE NOT (schema -> 'items' ->> 'type' IN ('string', 'number') AND (schema -> 'items') - 'type' = '{}'
+						AND jsonb_typeof(e.value) = schema -> 'items' ->> 'type'
+						AND (jsonb_typeof(e.value) <> 'number' OR length(e.value #>> '{}') < 100))
+		LOOP
+			complaint := guard.profile_complaint(member.value, schema -> 'items', format('%s[%s]', path, member.n), definitions);
+			EXIT WHEN complaint IS NOT NULL;
+		END LOOP;
+	END IF;
+	RETURN complaint;
+END
+$function$;
+COMMENT ON FUNCTION guard.profile_complaint(jsonb, jsonb, text, jsonb) IS
+'What in a JSON value is not as a JSON schema says, with its path; null where all is.';
+REVOKE ALL ON FUNCTION guard.profile_complaint(jsonb, jsonb, text, jsonb) FROM PUBLIC;
+
+-- An index's definition without its names; null where it is another's.
+CREATE FUNCTION guard.profile_shape(definition text, is_unique boolean, index_name text, table_schema text, table_name text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE WHEN starts_with(definition, p.p) THEN is_unique::text || ' ' || replace(substr(definition, length(p.p) + 1), format('%I.', table_schema), '') END
+	  FROM (VALUES (format('CREATE %sINDEX %I ON %I.%I ', CASE WHEN is_unique THEN 'UNIQUE ' END, index_name, table_schema, table_name)),
+				   (format('CREATE %sINDEX %I ON ONLY %I.%I ', CASE WHEN is_unique THEN 'UNIQUE ' END, index_name, table_schema, table_name))) p (p)
+	 ORDER BY starts_with(definition, p.p) DESC LIMIT 1;
+END;
+COMMENT ON FUNCTION guard.profile_shape(text, boolean, text, text, text) IS
+'An index''s definition without its name and its table''s, to compare those of different servers.';
+REVOKE ALL ON FUNCTION guard.profile_shape(text, boolean, text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION guard.forget_profile(source text) RETURNS boolean
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	DELETE FROM guard.profile_relation p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_index p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_statement p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_fact p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_protection p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_dependency p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_deployment p WHERE p.source = forget_profile.source;
+	WITH gone AS (DELETE FROM guard.profile p WHERE p.source = forget_profile.source RETURNING p.source)
+	SELECT count(*) > 0 FROM gone;
+END;
+COMMENT ON FUNCTION guard.forget_profile(text) IS
+'Take back guard.import_profile(): nothing of that source counts any more. Returns whether there was any.';
+-- example: SELECT guard.forget_profile('prod');
+REVOKE ALL ON FUNCTION guard.forget_profile(text) FROM PUBLIC;
+
+CREATE FUNCTION guard.import_profile(source text, profile jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET jit = off
+AS $function$
+#variable_conflict use_variable
+DECLARE
+	schema constant jsonb := guard.profile_schema();
+	now constant timestamptz := clock_timestamp();
+	exported timestamptz;
+	complaint text;
+BEGIN
+	IF source !~ '\S' OR length(source) > 100 OR source ~ '[[:cntrl:]]' OR source IS NULL THEN
+		RAISE EXCEPTION 'a profile needs a source: a name of at most 100 characters' USING ERRCODE = 'invalid_parameter_value';
+	ELSIF profile IS NULL THEN
+		RAISE EXCEPTION 'profile must not be null' USING ERRCODE = 'null_value_not_allowed';
+	ELSIF substring(profile ->> 'format' FROM '^guard/profile/(\d{1,9})$')::int > 1 THEN
+		RAISE EXCEPTION 'profile has format %, which is newer than this guard reads', profile ->> 'format'
+			USING ERRCODE = 'feature_not_supported', HINT = 'Update guard here, or export with an older one.';
+	END IF;
+	complaint := CASE WHEN profile -> 'format' = schema -> 'properties' -> 'format' -> 'const'
+		THEN guard.profile_complaint(profile, schema, '$', schema -> 'definitions') ELSE '$.format is not "guard/profile/1"' END;
+	exported := CASE WHEN complaint IS NULL THEN (profile ->> 'exported')::timestamptz END;
+	IF exported > now + interval '1 day' THEN
+		complaint := '$.exported is in the future';
+	END IF;
+	IF complaint IS NOT NULL THEN
+		RAISE EXCEPTION 'this is no profile: %', complaint USING ERRCODE = 'invalid_parameter_value',
+			DETAIL = 'Nothing was imported.', HINT = 'What a profile is, doc/profile.md says; guard.export_profile() and guard_profile write one.';
+	END IF;
+
+	PERFORM guard.forget_profile(source);
+	INSERT INTO guard.profile
+	SELECT source, exported, now, session_user, profile -> 'server', profile -> 'guard',
+		   profile - '{server,guard,relations,indexes,statements}'::text[], NULL;
+
+	INSERT INTO guard.profile_relation
+	SELECT source, COALESCE(c.oid, 0), r.r ->> 'schema', r.r ->> 'name', r.r ->> 'kind', (r.r ->> 'pages')::bigint, (r.r ->> 'tuples')::float8,
+		   COALESCE((r.r ->> 'all_visible')::bigint, 0), r.r -> 'parents', r.r -> 'columns', NULL, false
+	  FROM jsonb_array_elements(profile -> 'relations') r (r)
+	  LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
+		ON n.nspname = (r.r ->> 'schema')::name AND c.relname = (r.r ->> 'name')::name AND c.relkind IN ('r', 'p', 'm');
+
+	-- indexes by name, then by what they are made of, since names may be generated
+	WITH given AS (
+		SELECT i.i, i.n, i.i ->> 'name' AS name, i.i #>> '{table,schema}' AS table_schema, i.i #>> '{table,name}' AS table_name, COALESCE(r.relation_oid, 0) AS table_oid
+		  FROM jsonb_array_elements(profile -> 'indexes') WITH ORDINALITY i (i, n)
+		  LEFT JOIN guard.profile_relation r ON r.source = import_profile.source
+			AND r.table_schema = (i.i #>> '{table,schema}')::name AND r.table_name = (i.i #>> '{table,name}')::name
+	), here AS (
+		SELECT x.indexrelid, x.indrelid, c.relname, guard.profile_shape(pg_get_indexdef(x.indexrelid), x.indisunique, c.relname, n.nspname, t.relname) AS shape
+		  FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+		 WHERE x.indrelid IN (SELECT g.table_oid FROM given g)
+	), by_name AS (
+		SELECT g.n, h.indexrelid FROM given g JOIN here h ON h.indrelid = g.table_oid AND h.relname = g.name::name
+	), by_shape AS (
+		SELECT g.n, h.indexrelid
+		  FROM (SELECT g.*, row_number() OVER (PARTITION BY g.table_oid, s.shape ORDER BY g.name COLLATE "C") AS nth, s.shape FROM given g,
+					   LATERAL (SELECT guard.profile_shape(g.i ->> 'definition', g.i ? 'unique', g.name, g.table_schema, g.table_name) AS shape) s
+				 WHERE g.n NOT IN (SELECT b.n FROM by_name b)) g
+		  JOIN (SELECT h.*, row_number() OVER (PARTITION BY h.indrelid, h.shape ORDER BY h.relname) AS nth FROM here h
+				 WHERE h.indexrelid NOT IN (SELECT b.indexrelid FROM by_name b)) h
+			ON h.indrelid = g.table_oid AND h.shape = g.shape AND h.nth = g.nth
+	)
+	INSERT INTO guard.profile_index
+	SELECT source, COALESCE(b.indexrelid, 0), g.table_oid, g.table_schema, g.table_name, g.name, g.i ->> 'method', g.i ->> 'definition', (g.i ->> 'pages')::bigint,
+		   (g.i ->> 'tuples')::float8, COALESCE((g.i ->> 'all_visible')::bigint, 0), g.i -> 'columns',
+		   g.i - '{schema,name,table,method,definition,pages,tuples,all_visible,columns}'::text[]
+	  FROM given g LEFT JOIN (SELECT * FROM by_name UNION ALL SELECT * FROM by_shape) b USING (n);
+
+	INSERT INTO guard.profile_statement
+	SELECT source, s.n, s.s ->> 'text', s.s -> 'parameters', (s.s ->> 'calls')::bigint, (s.s ->> 'calls_per_second')::float8, (s.s ->> 'mean_time')::float8,
+		   s.s - '{text,parameters,calls,calls_per_second,mean_time}'::text[]
+	  FROM jsonb_array_elements(profile -> 'statements') WITH ORDINALITY s (s, n);
+END
+$function$;
+COMMENT ON FUNCTION guard.import_profile(text, jsonb) IS
+'Believe what guard.export_profile() or guard_profile wrote on another server, under the name of that source: what traffic needs there is needed here, and how large tables are there they are here. Replaces what came from that source before. Statements in it are never run. Raises 22023 for what is no profile, naming the place in it, 0A000 for one in a newer format; then nothing is imported.';
+-- example: SELECT guard.import_profile('prod', pg_read_file('/etc/guard/prod.json')::jsonb);
+REVOKE ALL ON FUNCTION guard.import_profile(text, jsonb) FROM PUBLIC;
