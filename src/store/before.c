@@ -74,13 +74,16 @@ remember_relation(Oid relation)
 }
 
 /*
- * A statement touches the same relation again and again.
+ * A statement touches the same relation again and again.  Where guard is not
+ * in this database nobody will ask.
  */
 void
 guard_before_touch(GuardTouched kind, Oid object)
 {
 	Touch	   *touch;
 
+	if (!guard_store_present())
+		return;
 	if (!guard_xact_list_empty(&touched))
 	{
 		touch = dlist_container(Touch, item.node, touched.items.head.prev);
