@@ -32,6 +32,8 @@ typedef enum GuardAlertKind
 	GUARD_ALERT_STUCK,			/* a soft drop does not get on */
 	GUARD_ALERT_POOL,			/* the pool is busy */
 	GUARD_ALERT_LACKING,		/* a name was taken by what lacks an index */
+	GUARD_ALERT_MISSING,		/* what was deployed needs an index that is
+								 * gone */
 	GUARD_ALERT_TEST			/* a person wants to see one */
 } GuardAlertKind;
 

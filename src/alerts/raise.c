@@ -47,6 +47,7 @@ static const char *const kind_names[GUARD_ALERT_KINDS] = {
 	[GUARD_ALERT_STUCK] = "stuck",
 	[GUARD_ALERT_POOL] = "pool",
 	[GUARD_ALERT_LACKING] = "lacking",
+	[GUARD_ALERT_MISSING] = "missing",
 	[GUARD_ALERT_TEST] = "test",
 };
 

@@ -3,7 +3,7 @@
  * depend_funcs.c
  *	  SQL functions about the order of deployment: guard.add_dependency,
  *	  guard.remove_dependency, guard.report_deployment,
- *	  guard.compare_versions, guard.dependencies.
+ *	  guard.may_deploy, guard.compare_versions, guard.dependencies.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "alerts/alerts.h"
 #include "api/api.h"
 #include "audit/audit.h"
 #include "planner/capture/service.h"
@@ -23,6 +24,8 @@
 PG_FUNCTION_INFO_V1(guard_sql_add_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_remove_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_report_deployment);
+PG_FUNCTION_INFO_V1(guard_sql_service_uses);
+PG_FUNCTION_INFO_V1(guard_sql_may_deploy);
 PG_FUNCTION_INFO_V1(guard_sql_compare_versions);
 PG_FUNCTION_INFO_V1(guard_sql_dependencies);
 
@@ -97,6 +100,21 @@ notice_without_order(const char *version)
 						version)));
 }
 
+/*
+ * Tell of a name that is perhaps a slip of the pen: what is registered under it
+ * would never end.
+ */
+static void
+notice_unseen(const char *service, bool registered)
+{
+	char	   *nearest = guard_services_nearest(service, registered);
+
+	if (nearest != NULL)
+		ereport(NOTICE,
+				(errmsg("no service \"%s\" has been seen here", service),
+				 nearest[0] != '\0' ? errdetail("Nearest to it: %s.", nearest) : 0));
+}
+
 Datum
 guard_sql_add_dependency(PG_FUNCTION_ARGS)
 {
@@ -104,12 +122,16 @@ guard_sql_add_dependency(PG_FUNCTION_ARGS)
 	char	   *service = get_service(fcinfo, 1);
 	char	   *until_version = guard_api_text(fcinfo, 2);
 	char	   *note = guard_api_text(fcinfo, 3);
+	char	   *from_version = guard_api_text(fcinfo, 4);
 
-	guard_dependencies_add(index, service, until_version, note);
+	notice_unseen(service, false);
+	guard_dependencies_add(index, service, from_version, until_version, note);
 	audit_change("add_dependency", guard_catalog_name(index), note, service,
 				 "until_version", until_version);
 	if (until_version != NULL)
 		notice_without_order(until_version);
+	if (from_version != NULL)
+		notice_without_order(from_version);
 	PG_RETURN_VOID();
 }
 
@@ -130,17 +152,70 @@ guard_sql_remove_dependency(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-Datum
-guard_sql_report_deployment(PG_FUNCTION_ARGS)
+static char *
+get_version(FunctionCallInfo fcinfo, int n)
 {
-	char	   *service = get_service(fcinfo, 0);
-	char	   *version = guard_api_text(fcinfo, 1);
-	char	   *until;
+	char	   *version = guard_api_text(fcinfo, n);
 
 	if (version == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("version must not be empty")));
+	return version;
+}
+
+/* What a version needs and does not find. */
+static GuardRows *
+needs(const char *service, const char *version)
+{
+	return guard_query_rows("SELECT index_name, table_name, state, detail, definition"
+							" FROM guard.version_needs($1, $2)",
+							P_TEXT(service), P_TEXT(version));
+}
+
+/*
+ * A version runs that needs what is gone: a rollback, most likely, to before
+ * the migration that dropped it.
+ */
+static void
+alert_of_missing(const char *service, const char *version)
+{
+	GuardRows  *rows = needs(service, version);
+
+	while (guard_rows_next(rows))
+	{
+		char	   *index = guard_rows_text(rows, 1);
+		char	   *definition = guard_rows_text(rows, 5);
+		StringInfoData facts;
+
+		if (strcmp(guard_rows_text(rows, 3), "missing") != 0)
+			continue;
+		initStringInfo(&facts);
+		guard_json_object(&facts, NULL);
+		guard_json_text(&facts, "service", service);
+		guard_json_text(&facts, "version", version);
+		guard_json_text(&facts, "definition", definition);
+		guard_json_end_object(&facts);
+		(void) guard_alert_raise(GUARD_ALERT_MISSING, index,
+								 psprintf("version %s of %s runs, and needs index %s, which is gone",
+										  version, service, index),
+								 facts.data);
+		ereport(WARNING,
+				(errmsg("version \"%s\" of %s needs index %s, which is gone",
+						version, service, index),
+				 errdetail("%s.", guard_rows_text(rows, 4)),
+				 definition != NULL ? errhint("To bring it back: %s;", definition) : 0));
+	}
+}
+
+Datum
+guard_sql_report_deployment(PG_FUNCTION_ARGS)
+{
+	char	   *service = get_service(fcinfo, 0);
+	char	   *version = get_version(fcinfo, 1);
+	char	   *until;
+
+	notice_unseen(service, true);
 	guard_dependencies_deploy(service, version);
 	audit_change("report_deployment", NULL, NULL, service, "version", version);
 	until = guard_dependencies_incomparable(service, version);
@@ -150,7 +225,59 @@ guard_sql_report_deployment(PG_FUNCTION_ARGS)
 						version, service, until),
 				 errdetail("What %s needs until that version, it will be taken to need still.",
 						   service)));
+	alert_of_missing(service, version);
 	PG_RETURN_VOID();
+}
+
+/*
+ * guard.may_deploy(service, version): what it needs and does not find.
+ */
+Datum
+guard_sql_may_deploy(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *service = get_service(fcinfo, 0);
+	char	   *version = get_version(fcinfo, 1);
+	GuardRows  *rows = needs(service, version);
+	bool		any = false;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (; guard_rows_next(rows); any = true)
+		guard_api_row(rsinfo, P_TEXT(guard_rows_text(rows, 1)),
+					  P_TEXT(guard_rows_text(rows, 2)),
+					  P_TEXT(guard_rows_text(rows, 3)),
+					  P_TEXT(guard_rows_text(rows, 4)),
+					  P_TEXT(guard_rows_text(rows, 5)));
+	if (any)
+		return (Datum) 0;
+	if (guard_services_nearest(service, true) != NULL)
+	{
+		notice_unseen(service, true);
+		guard_api_row(rsinfo, P_TEXT(NULL), P_TEXT(NULL), P_TEXT("unknown"),
+					  P_TEXT(psprintf("no service \"%s\" has been seen here, and nothing is registered for it",
+									  service)), P_TEXT(NULL));
+	}
+	return (Datum) 0;
+}
+
+/*
+ * guard.service_uses(): what capture has seen of services, in this database.
+ */
+Datum
+guard_sql_service_uses(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach_ptr(GuardCapturedUse, use, guard_capture_relations(false))
+	{
+		foreach_ptr(GuardCapturedService, service,
+					guard_capture_services(use->relation, NULL))
+			guard_api_row(rsinfo, P_OID(use->relation), P_TEXT(service->service),
+						  P_NULL_IF(service->version[0] == '\0', P_TEXT(service->version)),
+						  P_TIME(service->last));
+	}
+	return (Datum) 0;
 }
 
 Datum
@@ -256,6 +383,7 @@ put_service(ReturnSetInfo *rsinfo, const GuardJudgement *judgement,
 				  P_TEXT(judgement->shape->table_name),
 				  P_TEXT(judgement->shape->name),
 				  P_TEXT(row->service), P_BOOL(registered),
+				  P_TEXT(dependency->from_version),
 				  P_TEXT(dependency->until_version),
 				  P_TEXT(dependency->deployed),
 				  P_NULL_IF(!registered, P_BOOL(row->needed)),

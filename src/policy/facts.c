@@ -73,6 +73,7 @@ put_dependencies(StringInfo buf, const GuardEvidence *evidence)
 	{
 		guard_json_object(buf, NULL);
 		guard_json_text(buf, "service", dependency->service);
+		guard_json_text(buf, "from_version", dependency->from_version);
 		guard_json_text(buf, "until_version", dependency->until_version);
 		guard_json_text(buf, "deployed_version", dependency->deployed);
 		guard_json_time(buf, "deployed_at", dependency->deployed_at);

@@ -10,10 +10,11 @@ CREATE TABLE guard.dependency (
 	registered_at	timestamptz NOT NULL,
 	object			uuid NOT NULL,
 	until_version	text,
-	note			text
+	note			text,
+	from_version	text
 );
 COMMENT ON TABLE guard.dependency IS
-'What guard.add_dependency() registered: the service needs the index as long as a version below until_version (null: any version) runs.';
+'What guard.add_dependency() registered: the service needs the index as long as a version below until_version (null: any version) runs, and its versions below from_version do without.';
 SELECT pg_catalog.pg_extension_config_dump('guard.dependency', '');
 
 -- Not dumped: what runs elsewhere is no news of what runs here.

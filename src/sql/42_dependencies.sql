@@ -1,12 +1,12 @@
 -- The order of deployment.
 
 CREATE FUNCTION guard.add_dependency(index regclass, service text,
-	until_version text DEFAULT NULL, note text DEFAULT NULL)
+	until_version text DEFAULT NULL, note text DEFAULT NULL, from_version text DEFAULT NULL)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_add_dependency';
-COMMENT ON FUNCTION guard.add_dependency(regclass, text, text, text) IS
-'This service needs the index as long as a version below until_version runs (null: whatever runs). Covers the partitions of a partitioned index, present and future. A second call for the same service replaces version and note. The note is shown to whoever is refused. Raises 22004 for a null index, 22023 for a service without a name or with a version in it, 42501 unless the caller owns the table, 42809 for what is not an index.';
+COMMENT ON FUNCTION guard.add_dependency(regclass, text, text, text, text) IS
+'This service needs the index as long as a version below until_version runs (null: whatever runs). Versions below from_version do without it, as guard.may_deploy() knows; the index stays for those to come all the same. A NOTICE tells of a service that nobody has seen, with the nearest names. Covers the partitions of a partitioned index, present and future. A second call for the same service replaces versions and note. The note is shown to whoever is refused. Raises 22004 for a null index, 22023 for a service without a name or with a version in it, 42501 unless the caller owns the table, 42809 for what is not an index.';
 -- example: SELECT guard.add_dependency('auth.users_email_idx', 'auth', until_version => '2.10', note => 'look-up by address');
 
 CREATE FUNCTION guard.remove_dependency(index regclass, service text)
@@ -22,7 +22,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_report_deployment';
 COMMENT ON FUNCTION guard.report_deployment(text, text) IS
-'From now on this version of the service runs everywhere, and no other does. For the deploy pipeline. A lower version than before is a rollback, and legal: what was released is needed again. A WARNING says when a registered dependency cannot be compared with the version. Raises 22023 for an empty service or version.';
+'From now on this version of the service runs everywhere, and no other does. For the deploy pipeline. A lower version than before is a rollback, and legal: what was released is needed again, and what is gone already is an alert and a WARNING with its CREATE INDEX. A NOTICE tells of a service that nobody has seen, with the nearest names. A WARNING says when a registered dependency cannot be compared with the version. Raises 22023 for an empty service or version.';
 -- example: SELECT guard.report_deployment('auth', '2.10');
 
 CREATE FUNCTION guard.compare_versions(a text, b text) RETURNS integer
@@ -32,13 +32,99 @@ COMMENT ON FUNCTION guard.compare_versions(text, text) IS
 'How guard compares two versions: -1 when a is older than b, 0 when they are the same, 1 when a is newer, null when they cannot be compared.';
 -- example: SELECT guard.compare_versions('2.9', '2.10');
 
-REVOKE ALL ON FUNCTION guard.add_dependency(regclass, text, text, text),
+CREATE FUNCTION guard.service_of(application_name text, role text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'guard_sql_service_of';
+COMMENT ON FUNCTION guard.service_of(text, text) IS
+'Which service guard takes a session for: application_name without what tells processes and versions of one service apart, or the login role where nothing is left of it; by guard.application_name_pattern. NULL for null.';
+-- example: SELECT guard.service_of('auth-7f9c6d5b8-x2v4q/2.10', 'app');
+
+-- Whose use of what capture has seen, for the functions below.
+CREATE FUNCTION guard.service_uses(OUT relation oid, OUT service text, OUT version text, OUT last_use timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_service_uses';
+COMMENT ON FUNCTION guard.service_uses() IS
+'Which services capture has seen in this database, using what. For guard''s own use.';
+REVOKE ALL ON FUNCTION guard.service_uses() FROM PUBLIC;
+
+CREATE FUNCTION guard.version_needs(service text, version text,
+	OUT index_name text, OUT table_name text, OUT state text, OUT detail text, OUT definition text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+WITH needed AS (
+	-- what people said
+	SELECT format('%I.%I', d.table_schema, d.index_name) AS index_name, format('%I.%I', d.table_schema, d.table_name) AS table_name,
+		   coalesce(o.index_oid, to_regclass(format('%I.%I', d.table_schema, d.index_name))::oid) AS index,
+		   format('%s registered that %s needs it', d.registered_by, d.service) || coalesce(': ' || d.note, '') AS why, NULL::text AS definition
+	  FROM guard.home, guard.dependency d LEFT JOIN guard.object o ON o.id = d.object AND o.gone_at IS NULL
+	 WHERE (d.service = $1 OR guard.service_of(d.service, d.service) = guard.service_of($1, $1))
+	   AND coalesce(guard.compare_versions($2, d.from_version) >= 0, true)
+	   AND coalesce(guard.compare_versions($2, d.until_version) < 0, true)
+	UNION ALL
+	-- what this very version did
+	SELECT format('%I.%I', n.nspname, c.relname), format('%I.%I', n.nspname, t.relname), c.oid,
+		   format('version %s used it, last on %s', $2, date_trunc('second', u.last_use)), NULL
+	  FROM guard.service_uses() u
+	  JOIN pg_index i ON i.indexrelid = u.relation JOIN pg_class c ON c.oid = i.indexrelid
+	  JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+	 WHERE u.service IN ($1, guard.service_of($1, $1)) AND u.version = $2
+	UNION ALL
+	-- the same of what is gone, as it was when that went
+	SELECT g.index_name, g.table_name, NULL, format('it went on %s by %s', date_trunc('second', g.at), g.login_role), g.definition
+	  FROM (SELECT DISTINCT ON (a.index_name) a.*
+			  FROM guard.home, guard.audit_log a
+			 WHERE a.verdict IN ('allow', 'observe') AND a.definition IS NOT NULL
+			 ORDER BY a.index_name, a.at DESC) g
+	 WHERE g.reason <> 'replaced' AND to_regclass(g.index_name) IS NULL
+	   AND NOT EXISTS (SELECT FROM pg_index i
+						WHERE i.indrelid = to_regclass(g.table_name)
+						  AND regexp_replace(pg_get_indexdef(i.indexrelid), ' INDEX .* ON ', ' ON ') = regexp_replace(g.definition, ' INDEX .* ON ', ' ON '))
+	   AND (EXISTS (SELECT FROM jsonb_array_elements(g.facts -> 'dependencies') d
+					 WHERE (d ->> 'service' = $1 OR guard.service_of(d ->> 'service', d ->> 'service') = guard.service_of($1, $1))
+					   AND coalesce(guard.compare_versions($2, d ->> 'from_version') >= 0, true)
+					   AND coalesce(guard.compare_versions($2, d ->> 'until_version') < 0, true))
+			OR EXISTS (SELECT FROM jsonb_array_elements(g.facts -> 'uses') f, jsonb_array_elements(f -> 'by_service') s
+						WHERE s ->> 'service' IN ($1, guard.service_of($1, $1)) AND s ->> 'version' = $2))
+), found AS (
+	SELECT n.*,
+		   CASE WHEN i.indexrelid IS NULL THEN 'missing'
+				WHEN NOT (i.indisvalid AND i.indisready AND i.indislive) THEN 'invalid'
+				WHEN EXISTS (SELECT FROM guard.hidden_index h JOIN guard.object o ON o.id = h.object AND o.gone_at IS NULL
+							  WHERE o.index_oid = n.index) THEN 'hidden'
+				WHEN EXISTS (SELECT FROM guard.soft_drop s WHERE s.index_oid = n.index AND s.state IN ('waiting', 'hidden')) THEN 'going'
+		   END AS state
+	  FROM needed n LEFT JOIN pg_index i ON i.indexrelid = n.index
+)
+SELECT DISTINCT ON (f.index_name) f.index_name, f.table_name, f.state, f.why,
+	   coalesce(f.definition, (SELECT a.definition FROM guard.home, guard.audit_log a
+								WHERE a.index_name = f.index_name AND a.definition IS NOT NULL ORDER BY a.at DESC LIMIT 1))
+  FROM found f WHERE f.state IS NOT NULL
+ ORDER BY f.index_name;
+END;
+COMMENT ON FUNCTION guard.version_needs(text, text) IS
+'What a version of a service needs and does not find: the rows of guard.may_deploy(), without its questions. For guard''s own use.';
+REVOKE ALL ON FUNCTION guard.version_needs(text, text) FROM PUBLIC;
+
+CREATE FUNCTION guard.may_deploy(service text, version text,
+	OUT index_name text, OUT table_name text, OUT state text, OUT detail text, OUT definition text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_may_deploy';
+COMMENT ON FUNCTION guard.may_deploy(text, text) IS
+'May this version of the service be deployed? No row: go ahead. One row for each index that it needs - as registered with guard.add_dependency(), or because this very version used it - and that is missing, invalid, hidden, or going (being dropped in stages), with the statement that brings it back where guard knows it. A service that was never seen nor registered gives one row with state unknown, and a NOTICE with the nearest names. Changes nothing. For the deploy pipeline. Raises 22023 for an empty service or version.';
+-- example: SELECT index_name, state, detail, definition FROM guard.may_deploy('auth', '2.10');
+
+REVOKE ALL ON FUNCTION guard.add_dependency(regclass, text, text, text, text),
 	guard.remove_dependency(regclass, text),
-	guard.report_deployment(text, text) FROM PUBLIC;
+	guard.report_deployment(text, text),
+	guard.may_deploy(text, text) FROM PUBLIC;
 
 CREATE FUNCTION guard.dependencies(
 	OUT table_schema text, OUT table_name text, OUT index_name text,
-	OUT service text, OUT registered boolean, OUT until_version text,
+	OUT service text, OUT registered boolean, OUT from_version text, OUT until_version text,
 	OUT deployed_version text, OUT needed boolean, OUT versions_seen text[],
 	OUT first_use timestamptz, OUT last_use timestamptz, OUT uses bigint,
 	OUT note text, OUT registered_by name, OUT registered_at timestamptz,

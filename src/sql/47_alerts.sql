@@ -1,12 +1,5 @@
 -- Connections and alerts.
 
-CREATE FUNCTION guard.service_of(application_name text, role text) RETURNS text
-LANGUAGE c STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'guard_sql_service_of';
-COMMENT ON FUNCTION guard.service_of(text, text) IS
-'Which service guard takes a session for: application_name without what tells processes and versions of one service apart, or the login role where nothing is left of it; by guard.application_name_pattern. NULL for null.';
--- example: SELECT guard.service_of('auth-7f9c6d5b8-x2v4q/2.10', 'app');
-
 CREATE FUNCTION guard.pool_before(OUT at timestamptz, OUT service text,
 	OUT connections integer, OUT busy integer, OUT complete boolean)
 RETURNS SETOF record

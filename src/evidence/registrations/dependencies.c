@@ -38,6 +38,7 @@
 #define DEPENDENCY_AT		6
 #define DEPENDENCY_UNTIL	8
 #define DEPENDENCY_NOTE		9
+#define DEPENDENCY_FROM		10
 
 /* guard.deployment */
 #define DEPLOYMENT_SERVICE	1
@@ -72,6 +73,7 @@ read_dependencies(GuardEvidence *evidence)
 		dependency->table = guard_catalog_table(index);
 		dependency->service = guard_rows_text(rows, DEPENDENCY_SERVICE);
 		dependency->until_version = guard_rows_text(rows, DEPENDENCY_UNTIL);
+		dependency->from_version = guard_rows_text(rows, DEPENDENCY_FROM);
 		dependency->note = guard_rows_text(rows, DEPENDENCY_NOTE);
 		dependency->registered_by = guard_rows_text(rows, DEPENDENCY_BY);
 		dependency->registered_at = guard_rows_time(rows, DEPENDENCY_AT);
@@ -249,8 +251,8 @@ guard_dependencies_collect(GuardEvidence *evidence)
  * there already is replaced, otherwise it stays.
  */
 static void
-add_row(Oid index, const char *service, const char *until_version,
-		const char *note, const char *by, TimestampTz at)
+add_row(Oid index, const char *service, const char *from_version,
+		const char *until_version, const char *note, const char *by, TimestampTz at)
 {
 	pg_uuid_t  *object = guard_registration_object(index);
 
@@ -258,10 +260,10 @@ add_row(Oid index, const char *service, const char *until_version,
 		guard_query_execute("DELETE FROM guard.dependency WHERE object = $1 AND service = $2",
 							P_UUID(object), P_TEXT(service));
 	guard_query_execute("INSERT INTO guard.dependency"
-						" SELECT " REGISTRY_NAMES ", $2, COALESCE($5, session_user), COALESCE($6, clock_timestamp()), o.id, $3, $4" REGISTRY_OF
+						" SELECT " REGISTRY_NAMES ", $2, COALESCE($5, session_user), COALESCE($6, clock_timestamp()), o.id, $3, $4, $7" REGISTRY_OF
 						" AND NOT EXISTS (SELECT FROM guard.dependency d WHERE d.object = $1 AND d.service = $2)",
 						P_UUID(object), P_TEXT(service), P_TEXT(until_version),
-						P_TEXT(note), P_NAME(by), P_TIME(at));
+						P_TEXT(note), P_NAME(by), P_TIME(at), P_TEXT(from_version));
 }
 
 /*
@@ -269,9 +271,10 @@ add_row(Oid index, const char *service, const char *until_version,
  */
 void
 guard_dependencies_add(Oid index, const char *service,
-					   const char *until_version, const char *note)
+					   const char *from_version, const char *until_version,
+					   const char *note)
 {
-	add_row(index, service, until_version, note, NULL, 0);
+	add_row(index, service, from_version, until_version, note, NULL, 0);
 }
 
 /*
@@ -348,8 +351,8 @@ guard_dependencies_move(const GuardEvidence *gone, Oid heir)
 
 		if (dependency->inherited && OidIsValid(dependency->table))
 			to = heir_on_table(heir, dependency->table);
-		add_row(to, dependency->service, dependency->until_version,
-				dependency->note, dependency->registered_by,
-				dependency->registered_at);
+		add_row(to, dependency->service, dependency->from_version,
+				dependency->until_version, dependency->note,
+				dependency->registered_by, dependency->registered_at);
 	}
 }

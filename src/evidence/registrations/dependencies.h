@@ -29,6 +29,8 @@ typedef struct GuardServiceUse
 {
 	char	   *service;
 	char	   *version;		/* NULL when it bore none */
+	Oid			role;			/* the login role that made it last;
+								 * InvalidOid: not known */
 	TimestampTz first;
 	TimestampTz last;
 	int64		count;
@@ -44,6 +46,7 @@ typedef struct GuardDependency
 {
 	char	   *service;
 	char	   *until_version;	/* NULL: for ever */
+	char	   *from_version;	/* NULL: all before that, too */
 	char	   *note;
 	char	   *registered_by;
 	TimestampTz registered_at;
@@ -97,14 +100,22 @@ extern char *guard_services_sessions(const char *service, const char *version);
  */
 extern char *guard_services_fold(const char *name);
 
+/*
+ * Where nobody has seen this service, nor, with "registered", registered
+ * anything for it: the nearest names of those who were, in words, "" where there
+ * are none.  NULL: it is known, or nobody could have seen it.
+ */
+extern char *guard_services_nearest(const char *service, bool registered);
+
 /* Are these two names of one service? */
 extern bool guard_services_same(const char *a, const char *b);
 
 /*
- * Changing.  The caller has checked the rights.  Adding again replaces version
+ * Changing.  The caller has checked the rights.  Adding again replaces versions
  * and note; removing returns false where there was nothing to remove.
  */
 extern void guard_dependencies_add(Oid index, const char *service,
+								   const char *from_version,
 								   const char *until_version, const char *note);
 extern bool guard_dependencies_remove(Oid index, const char *service);
 extern void guard_dependencies_deploy(const char *service, const char *version);

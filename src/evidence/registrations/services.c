@@ -17,11 +17,16 @@
 #include "common/ip.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/varlena.h"
 
 #include "compat/compat.h"
 #include "compat/list.h"
 #include "evidence/evidence.h"
 #include "planner/capture/service.h"
+#include "store/store.h"
+
+/* So many names are proposed in place of one that nobody knows. */
+#define NEAREST_NAMED	3
 
 /* How many services a message names before it says "and N others". */
 #define SERVICES_NAMED	3
@@ -57,6 +62,7 @@ guard_services_collect(GuardFact *fact, Oid relation,
 		service->service = captured->service;
 		if (captured->version[0] != '\0')
 			service->version = captured->version;
+		service->role = captured->userid;
 		service->first = captured->first;
 		service->last = captured->last;
 		service->count = captured->count;
@@ -141,6 +147,73 @@ guard_services_same(const char *a, const char *b)
 	return (folded_a && strcmp(folded_a, b) == 0) ||
 		(folded_b && strcmp(a, folded_b) == 0) ||
 		(folded_a && folded_b && strcmp(folded_a, folded_b) == 0);
+}
+
+/* ---- names that nobody knows ---- */
+
+typedef struct Candidate
+{
+	const char *name;
+	int			distance;		/* from the name that was given */
+} Candidate;
+
+static int
+by_distance(const ListCell *a, const ListCell *b)
+{
+	const Candidate *ca = lfirst(a);
+	const Candidate *cb = lfirst(b);
+
+	return ca->distance != cb->distance ? ca->distance - cb->distance :
+		strcmp(ca->name, cb->name);
+}
+
+/*
+ * The services that capture has seen and, with "registered", those that
+ * something is registered for: each once.
+ */
+static GuardRows *
+known_services(bool registered)
+{
+	return guard_query_rows("SELECT DISTINCT service FROM ("
+							"SELECT service FROM guard.service_uses() UNION ALL"
+							" SELECT guard.service_of(coalesce(application_name, ''), usename::text) FROM pg_stat_activity"
+							"  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' UNION ALL"
+							" SELECT d.service FROM guard.home, guard.dependency d WHERE $1) s",
+							P_BOOL(registered));
+}
+
+char *
+guard_services_nearest(const char *service, bool registered)
+{
+	GuardCaptureStatus status;
+	GuardRows  *rows;
+	List	   *candidates = NIL;
+	StringInfoData buf;
+
+	guard_capture_status(&status);
+	if (!status.available)
+		return NULL;
+	rows = known_services(registered);
+	while (guard_rows_next(rows))
+	{
+		Candidate  *candidate = palloc(sizeof(Candidate));
+
+		candidate->name = guard_rows_text(rows, 1);
+		if (guard_services_same(candidate->name, service))
+		{
+			guard_rows_end(rows);
+			return NULL;
+		}
+		candidate->distance = varstr_levenshtein(candidate->name, strlen(candidate->name),
+												 service, strlen(service),
+												 1, 1, 1, true);
+		candidates = lappend(candidates, candidate);
+	}
+	list_sort(candidates, by_distance);
+	initStringInfo(&buf);
+	foreach_ptr(Candidate, candidate, list_truncate(candidates, NEAREST_NAMED))
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "", candidate->name);
+	return buf.data;
 }
 
 /*
