@@ -42,7 +42,7 @@ ROLLBACK;
 -- a second call replaces the reason; the view shows it
 SELECT guard.protect('users_email_idx', 'year-end report');
 SELECT index_name, reason, protected FROM guard.index_facts WHERE protected;
-SELECT count(*), min(split_part(detail, ': ', 2)) FROM guard.check('users_email_idx');
+SELECT count(*), min(split_part(split_part(detail, ': ', 2), '. ', 1)) FROM guard.check('users_email_idx');
 -- unprotected it goes; once is enough
 SELECT guard.unprotect('users_email_idx');
 SELECT guard.unprotect('users_email_idx');

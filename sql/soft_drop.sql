@@ -127,9 +127,9 @@ SELECT guard.restore('users_email_idx');
 
 -- what cannot be delayed is refused, and the message says why
 DROP INDEX users_key;
-SELECT regexp_replace(a, '(Capture|It would).*(It cannot be delayed: [^.]*\.)', '\2', 'gn') FROM ask('SET guard.hot_action = delay; DROP INDEX users_key') AS a;
-SELECT regexp_replace(a, '(Capture|It would).*(It cannot be delayed: [^.]*\.)', '\2', 'gn') FROM ask('SET guard.hot_action = delay; ALTER TABLE users DROP COLUMN email') AS a;
-SELECT regexp_replace(a, '(Capture|It would).*(It cannot be delayed: [^.]*\.)', '\2', 'gn') FROM ask('SET guard.hot_action = delay; DROP TABLE users') AS a;
+SELECT regexp_replace(a, '(It serves|It would|In use).*(It cannot be delayed: [^.]*\.)', '\2', 'gn') FROM ask('SET guard.hot_action = delay; DROP INDEX users_key') AS a;
+SELECT regexp_replace(a, '(It serves|It would|In use).*(It cannot be delayed: [^.]*\.)', '\2', 'gn') FROM ask('SET guard.hot_action = delay; ALTER TABLE users DROP COLUMN email') AS a;
+SELECT regexp_replace(a, '(It serves|It would|In use).*(It cannot be delayed: [^.]*\.)', '\2', 'gn') FROM ask('SET guard.hot_action = delay; DROP TABLE users') AS a;
 -- a person's no is a no
 SELECT guard.protect('users_email_idx', 'not this one');
 DROP INDEX users_email_idx;

@@ -196,6 +196,9 @@ collect_drop(DropStmt *stmt, Oid role)
 	AcceptInvalidationMessages();
 	result = make_targets(find_roots(stmt, role), stmt->behavior);
 	result->concurrent = stmt->concurrent;
+	foreach_ptr(GuardTarget, target, result->targets)
+		target->if_exists = stmt->missing_ok && OidIsValid(role) &&
+		target->route == GUARD_ROUTE_INDEX;
 	return result;
 }
 

@@ -65,6 +65,7 @@ typedef struct GuardTarget
 	bool		stays;			/* it does not go, but its table's name leads
 								 * to something else, */
 	bool		former;			/* or one that the table had before that */
+	bool		if_exists;		/* DROP INDEX IF EXISTS names it */
 	const char *asked_by;		/* the login role that wants it to go; NULL:
 								 * this session's */
 } GuardTarget;

@@ -17,10 +17,12 @@
 #include "catalog/partition.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -141,6 +143,48 @@ why_no_delay(const GuardTarget *target, const GuardShape *shape)
 	return target->no_delay;
 }
 
+bool
+guard_evidence_restoring(void)
+{
+	return application_name != NULL && strcmp(application_name, "pg_restore") == 0;
+}
+
+/*
+ * Is it the last one that keeps duplicates out of its table?
+ */
+static bool
+is_last_key(const GuardShape *shape)
+{
+	if (!shape->unique)
+		return false;
+	foreach_oid(other, guard_catalog_indexes(shape->table))
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(other));
+		bool		unique = other != shape->index && HeapTupleIsValid(tuple) &&
+			((Form_pg_index) GETSTRUCT(tuple))->indisunique;
+
+		if (HeapTupleIsValid(tuple))
+			ReleaseSysCache(tuple);
+		if (unique)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * pg_restore --clean goes on after an error.  Were it let have the key of a
+ * table that it is refused afterwards, it would copy all rows into that once
+ * more, and could not create the key again.
+ */
+static bool
+takes_key_first(const GuardTarget *target, const GuardShape *shape)
+{
+	return !target->table_goes && guard_evidence_restoring() &&
+		(target->route == GUARD_ROUTE_CONSTRAINT ||
+		 target->route == GUARD_ROUTE_INDEX) &&
+		(shape->primary || is_last_key(shape));
+}
+
 const char *
 guard_evidence_source(const GuardFact *fact)
 {
@@ -250,7 +294,8 @@ guard_evidence_collect(const GuardTarget *target, Oid leaf,
 	evidence->shape = guard_shape_read(leaf);
 	if (evidence->shape == NULL)
 		return NULL;
-	asked->whole_table = target->table_goes;
+	asked->restoring = takes_key_first(target, evidence->shape);
+	asked->whole_table = target->table_goes || asked->restoring;
 	asked->parent_goes = asked->whole_table && parent_goes(target, evidence->shape);
 	asked->named = target->route == GUARD_ROUTE_INDEX ||
 		target->route == GUARD_ROUTE_CONSTRAINT;

@@ -158,6 +158,9 @@ typedef struct GuardCase
 	bool		whole_table;	/* its table goes, too */
 	bool		parent_goes;	/* and so does the table it is a partition of */
 	bool		named;			/* the statement names it or its constraint */
+	bool		restoring;		/* it is a key which pg_restore takes first of
+								 * a table that goes next: judged as if that
+								 * went */
 	const char *no_delay;		/* why the drop cannot be carried out in
 								 * stages, as a clause; NULL: it can */
 	bool		approval_taken; /* its approval went to another session */
@@ -276,6 +279,13 @@ typedef struct GuardServer
 extern GuardServer *guard_server_read(void);
 
 /*
+ * How many connections these roles can have, all together: what the server
+ * does not keep for others, what the database allows, what each of them is
+ * allowed.  Superusers are stopped by the server's end only.
+ */
+extern int	guard_server_limit(List *roles);
+
+/*
  * Everything known of one leaf index, in the current memory context; NULL
  * when it has vanished.  "fellows" go together with it and cannot be its
  * replacement.  Waits for no lock.
@@ -286,6 +296,9 @@ extern GuardEvidence *guard_evidence_collect(const GuardTarget *target,
 
 /* "capture", "table counters": who observed, and what */
 extern const char *guard_evidence_source(const GuardFact *fact);
+
+/* Does this session call itself pg_restore, which goes on after errors? */
+extern bool guard_evidence_restoring(void);
 
 /*
  * Would something that it enforces be lost without having been named?  Who

@@ -16,11 +16,16 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
 #include "miscadmin.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/procarray.h"
+#include "utils/guc.h"
+#include "utils/syscache.h"
 
 #include "compat/compat.h"
 #include "evidence/history/history.h"
@@ -138,6 +143,73 @@ busy_connections(void)
 	return busy;
 }
 
+/* A setting of the server that not all versions have; 0 where there is none. */
+static int
+reserved(const char *name)
+{
+	const char *value = GetConfigOption(name, true, false);
+
+	return value != NULL ? atoi(value) : 0;
+}
+
+/*
+ * CONNECTION LIMIT of this database; -1: none.
+ */
+static int
+database_limit(void)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	int			limit = -1;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		limit = ((Form_pg_database) GETSTRUCT(tuple))->datconnlimit;
+		ReleaseSysCache(tuple);
+	}
+	return limit;
+}
+
+/*
+ * CONNECTION LIMIT of a role; -1: none, or it is not bound by any limit.
+ */
+static int
+role_limit(Oid role, bool *superuser)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	int			limit = -1;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		limit = ((Form_pg_authid) GETSTRUCT(tuple))->rolconnlimit;
+		*superuser |= ((Form_pg_authid) GETSTRUCT(tuple))->rolsuper;
+		ReleaseSysCache(tuple);
+	}
+	return limit;
+}
+
+int
+guard_server_limit(List *roles)
+{
+	int			limit = MaxConnections - reserved("superuser_reserved_connections") -
+		reserved("reserved_connections");
+	bool		superuser = false;
+	bool		bound = roles != NIL;
+	int64		sum = 0;
+
+	foreach_oid(role, roles)
+	{
+		int			one = role_limit(role, &superuser);
+
+		bound &= one >= 0;
+		sum += one;
+	}
+	if (superuser)
+		return MaxConnections;
+	if (database_limit() >= 0)
+		limit = Min(limit, database_limit());
+	return bound ? Min(limit, sum) : limit;
+}
+
 /*
  * What is known of the server as a whole, in the current memory context.
  */
@@ -158,7 +230,8 @@ guard_server_read(void)
 		epochs->counters->since : guard_server_counters_since(&cluster, &lost);
 	server->capture_since = epochs->capture != NULL && !RecoveryInProgress() ?
 		epochs->capture->since : guard_server_capture_since();
-	server->free_connections = MaxConnections - CountDBBackends(InvalidOid);
+	server->free_connections = guard_server_limit(NIL) -
+		CountDBBackends(database_limit() >= 0 ? MyDatabaseId : InvalidOid);
 	server->busy_connections = busy_connections();
 	server->standbys = attached_standbys();
 	server->times = guard_times_create();

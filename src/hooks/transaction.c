@@ -39,6 +39,7 @@
 #include "hooks/frame.h"
 #include "planner/capture/departed.h"
 #include "policy/report.h"
+#include "policy/sentence.h"
 #include "store/store.h"
 
 typedef struct Remembered
@@ -214,7 +215,7 @@ made_up(Remembered *entry, char **why)
 		if (!guard_check_made_up(entry->judgement, verdict, &replacement))
 		{
 			guard_check_sum_up(entry->judgement);
-			*why = guard_report_not_usable(&replacement);
+			*why = guard_sentence_not_usable(&replacement);
 			return false;
 		}
 		heir.gone = verdict->evidence;

@@ -15,9 +15,9 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "compat/list.h"
 #include "guc.h"
 #include "policy/report.h"
 #include "policy/sentence.h"
@@ -47,8 +47,11 @@ client_sentence(const GuardJudgement *judgement)
 				   guard_verdict_reason_name(judgement->verdict.reason));
 }
 
+/*
+ * What is refused, and why; or what is done all the same, "which" says why.
+ */
 static char *
-primary_message(List *judgements)
+primary_message(List *judgements, const char *which)
 {
 	const GuardJudgement *first = linitial(judgements);
 	const GuardEvidence *evidence = first->verdict.evidence;
@@ -57,26 +60,32 @@ primary_message(List *judgements)
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	if (first->bearer != NULL && first->target->stays)
-		appendStringInfo(&buf, "cannot leave %s without an index like \"%s\": %s",
-						 first->bearer, guard_sentence_name(first->shape),
-						 guard_text_valid(guard_sentence_refusal(first)));
-	else if (first->verdict.asked.whole_table)
-		appendStringInfo(&buf, "cannot drop %s \"%s\" with index \"%s\": %s",
-						 evidence->roles.is_matview ? "materialized view" :
-						 evidence->roles.is_partition && !first->verdict.asked.parent_goes ?
-						 "partition" : "table",
-						 guard_sentence_table(first->shape),
-						 guard_sentence_name(first->shape),
-						 guard_text_valid(guard_sentence_refusal(first)));
+	if (first->target->stays && first->bearer != NULL)
+		appendStringInfo(&buf, "%s %s without an index like \"%s\"",
+						 which == NULL ? "cannot leave" : "leaving", first->bearer,
+						 guard_sentence_name(first->shape));
 	else
-		appendStringInfo(&buf, "cannot drop index \"%s\": %s",
+	{
+		appendStringInfoString(&buf, which == NULL ? "cannot drop " : "dropping ");
+		if (first->verdict.asked.whole_table && !first->verdict.asked.restoring)
+			appendStringInfo(&buf, "%s \"%s\" with ",
+							 evidence->roles.is_matview ? "materialized view" :
+							 evidence->roles.is_partition && !first->verdict.asked.parent_goes ?
+							 "partition" : "table",
+							 guard_sentence_table(first->shape));
+		appendStringInfo(&buf, "%s \"%s\"%s",
+						 first->verdict.asked.restoring ? "key" : "index",
 						 guard_sentence_name(first->shape),
-						 guard_text_valid(guard_sentence_refusal(first)));
+						 first->verdict.asked.restoring ?
+						 psprintf(" of table \"%s\"", guard_sentence_table(first->shape)) : "");
+	}
+	appendStringInfo(&buf, "%s: %s", which == NULL ? "" : which,
+					 guard_text_valid(which == NULL ? guard_sentence_refusal(first) :
+									  client_sentence(first)));
 	if (list_length(judgements) == 1)
 		return buf.data;
 
-	appendStringInfoString(&buf, "; nor ");
+	appendStringInfoString(&buf, which == NULL ? "; nor " : "; also ");
 	for_each_from(lc, judgements, 1)
 	{
 		const GuardJudgement *judgement = lfirst(lc);
@@ -128,138 +137,9 @@ detail_message(List *judgements, GuardOccasion occasion, const char *why,
 	}
 	if (occasion == GUARD_AT_COMMIT)
 		appendStringInfoString(&buf, "\nThe transaction leaves nothing that serves in its place.");
-	if (why != NULL)
+	if (why != NULL && strstr(buf.data, why) == NULL)
 		appendStringInfo(&buf, "\n%s", why);
 	return buf.data;
-}
-
-/*
- * Where one learns more, and what is missing to know it.
- */
-static char *
-where_to_look(const char *name)
-{
-	GuardCaptureStatus status;
-	const char *remedy;
-
-	guard_capture_status(&status);
-	if (!status.available)
-		return pstrdup("To know who uses it, add guard to shared_preload_libraries.");
-	remedy = guard_pgss_find().remedy;
-	return psprintf("%sWhat uses it: SELECT * FROM guard.index_statements(%s);",
-					remedy ? psprintf("To see texts and times: %s ", remedy) : "",
-					name);
-}
-
-static char *
-ask_owner(const GuardEvidence *evidence)
-{
-	return psprintf("Ask the owner of table %s.",
-					guard_sentence_table(evidence->shape));
-}
-
-/*
- * How the service that needs it can let go.
- */
-static char *
-dependency_hint(const GuardJudgement *judgement, const char *name)
-{
-	const GuardDependency *dependency = judgement->verdict.dependency;
-	const char *service = dependency->service;
-	const char *until = dependency->until_version;
-
-	if (until == NULL)
-		return psprintf("When %s no longer needs it: SELECT guard.remove_dependency(%s, %s);",
-						service, name, quote_literal_cstr(service));
-	if (dependency->released_at != 0)
-		return psprintf("Stop what still runs version %s of %s, and try again 10 minutes later.",
-						dependency->old_version, service);
-	return psprintf("Deploy version %s of %s everywhere, then SELECT guard.report_deployment(%s, %s);",
-					until, service, quote_literal_cstr(service),
-					quote_literal_cstr(until));
-}
-
-/*
- * What to do, most useful first: the remedy, never the way round.
- */
-static char *
-hint_message(const GuardJudgement *judgement)
-{
-	const GuardEvidence *evidence = judgement->verdict.evidence;
-	const char *name = quote_literal_cstr(guard_sentence_name(judgement->shape));
-
-	switch (judgement->verdict.reason)
-	{
-		case GUARD_REASON_PROTECTED:
-			if (evidence->replacement.match == GUARD_MATCH_TWIN)
-				return psprintf("An index of the same structure stays: SELECT guard.protect(%s, 'in place of %s'); SELECT guard.unprotect(%s);",
-								quote_literal_cstr(quote_qualified_identifier(evidence->replacement.schema,
-																			  evidence->replacement.name)),
-								guard_sentence_name(judgement->shape), name);
-			return psprintf("If the reason no longer holds: SELECT guard.unprotect(%s);",
-							name);
-		case GUARD_REASON_DEPENDENCY:
-			return evidence->asker_may_see ?
-				dependency_hint(judgement, name) : ask_owner(evidence);
-		case GUARD_REASON_REPLICA_IDENTITY:
-			return psprintf("Give the table another identity first: ALTER TABLE %s REPLICA IDENTITY ...;",
-							guard_sentence_table(evidence->shape));
-		case GUARD_REASON_UNKNOWN:
-		case GUARD_REASON_CONSTRAINT:
-			return psprintf("See SELECT * FROM guard.check(%s); and wait until enough has been observed, or have a superuser SET guard.unknown_action = 'allow' for this session.",
-							name);
-		default:
-			break;
-	}
-	if (!evidence->asker_may_see)
-		return ask_owner(evidence);
-	if (judgement->target->stays && judgement->creation != NULL)
-		return psprintf("It passes with this before it: %s; %s", judgement->creation,
-						where_to_look(name));
-	return psprintf("%s %s",
-					judgement->verdict.asked.whole_table ?
-					"Deploy the code that no longer needs the table first." :
-					"Deploy the code that no longer needs it, or create its replacement CONCURRENTLY, first.",
-					where_to_look(name));
-}
-
-/*
- * Last, what another person can run to let it go all the same.
- */
-static char *
-approval_hint(List *judgements)
-{
-	const GuardJudgement *first = linitial(judgements);
-	bool		one_table = true;
-	StringInfoData buf;
-	int			n = 0;
-
-	foreach_ptr(GuardJudgement, each, judgements)
-		one_table &= each->shape->table == first->shape->table;
-	initStringInfo(&buf);
-	appendStringInfoString(&buf, "To drop it all the same, have somebody run SELECT ");
-	if (first->verdict.asked.whole_table ||
-		(one_table && list_length(judgements) > 1))
-		judgements = NIL;
-	if (judgements == NIL)
-		appendStringInfo(&buf, "guard.approve(%s::regclass, 'reason')",
-						 quote_literal_cstr(guard_sentence_table(first->shape)));
-	foreach_ptr(GuardJudgement, judgement, judgements)
-	{
-		if (n++ == NAMED_IN_PRIMARY)
-			break;
-		appendStringInfo(&buf, "%sguard.approve(%s::regclass, 'reason')",
-						 n > 1 ? ", " : "",
-						 quote_literal_cstr(guard_sentence_name(judgement->shape)));
-	}
-	appendStringInfoChar(&buf, ';');
-	return buf.data;
-}
-
-char *
-guard_report_hint(const GuardJudgement *judgement)
-{
-	return hint_message(judgement);
 }
 
 /*
@@ -300,43 +180,37 @@ log_detail(List *judgements, const char *detail)
 	return buf.data;
 }
 
+/*
+ * What is not refused is gone: then one needs to know how to have it back.
+ */
 void
 guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 {
+	const char *which = occasion == GUARD_TOO_LATE ? ", which cannot be refused any more" :
+		guard_guc_mode == GUARD_MODE_ENFORCE ? NULL :
+		", which guard.mode = enforce would refuse";
 	const GuardJudgement *first = linitial(judgements);
-	const char *primary = primary_message(judgements);
+	const char *primary = guard_text_valid(primary_message(judgements, which));
+	const char *hint = which == NULL ? psprintf("%s %s", guard_hint_remedy(first),
+												guard_hint_approval(judgements)) :
+		guard_hint_bring_back(judgements);
 	const char *detail;
 	const char *log;
-	const char *hint = psprintf("%s %s", hint_message(first),
-								approval_hint(judgements));
-	const char *reason = guard_verdict_reason_name(first->verdict.reason);
-	const char *otherwise = occasion == GUARD_TOO_LATE ?
-		"the statement that drops it cannot be taken back" : "guard.mode is observe";
 
-	primary = guard_text_valid(primary);
-	hint = guard_text_valid(hint);
 	predict(judgements);
 	detail = guard_text_valid(detail_message(judgements, occasion, why,
 											 DETAILED_FOR_CLIENT));
 	log = log_detail(judgements, detail_message(judgements, occasion, why, -1));
 
-	if (guard_guc_mode == GUARD_MODE_ENFORCE && occasion != GUARD_TOO_LATE)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg_internal("%s", primary),
-				 errdetail_internal("%s", detail),
-				 errdetail_log("%s\nReason: %s.", log, reason),
-				 errhint("%s", hint)));
-
-	ereport(WARNING,
+	ereport(which == NULL ? ERROR : WARNING,
 			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("%s, otherwise: %s", otherwise, primary),
+			 errmsg_internal("%s", primary),
 			 errdetail_internal("%s", detail),
-			 errhint("%s", hint), errhidecontext(true)));
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("%s, otherwise: %s", otherwise, primary),
-			 errdetail_internal("%s\nReason: %s.", log, reason),
-			 errhint("%s", hint), errhidestmt(true), errhidecontext(true)));
+			 errdetail_log("%s\nReason: %s.", log,
+						   guard_verdict_reason_name(first->verdict.reason)),
+			 hint != NULL ? errhint("%s", guard_text_valid(hint)) : 0,
+			 which == NULL ? 0 : errhidestmt(true),
+			 which == NULL ? 0 : errhidecontext(true)));
 }
 
 void
@@ -358,21 +232,6 @@ guard_report_lacking(const GuardJudgement *judgement)
 	return what;
 }
 
-char *
-guard_report_not_usable(const GuardReplacement *replacement)
-{
-	char	   *name;
-
-	if (replacement->match == GUARD_MATCH_NONE || replacement->usable)
-		return NULL;
-	name = quote_qualified_identifier(replacement->schema, replacement->name);
-	if (replacement->blocking_pid != 0)
-		return psprintf("Index %s would serve, but %s: process %d has an older transaction open. CREATE INDEX CONCURRENTLY waits for it.",
-						name, replacement->why_not, replacement->blocking_pid);
-	return psprintf("Index %s would serve, but it %s.", name,
-					replacement->why_not);
-}
-
 /* ---- letting go ---- */
 
 void
@@ -391,10 +250,6 @@ guard_report_allowed(const GuardJudgement *judgement)
 						name, sentence),
 				 verdict->evidence->asker_may_see ?
 				 errdetail_internal("%s", guard_sentence_detail(judgement)) : 0,
-				 errhidecontext(true)));
-		ereport(LOG_SERVER_ONLY,
-				(errmsg("dropping index \"%s\" without knowing whether it is used: %s",
-						name, sentence),
 				 errhidestmt(true), errhidecontext(true)));
 	}
 	else if (verdict->reason == GUARD_REASON_APPROVED)
@@ -419,15 +274,13 @@ guard_report_allowed(const GuardJudgement *judgement)
 void
 guard_report_would_delay(const GuardJudgement *judgement)
 {
-	const char *name = guard_sentence_name(judgement->shape);
+	char	   *back = guard_hint_bring_back(list_make1((void *) judgement));
 
 	ereport(WARNING,
-			(errmsg("guard.mode is observe, otherwise: index \"%s\" would be dropped in stages: %s",
-					name, client_sentence(judgement)),
-			 errhidecontext(true)));
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("guard.mode is observe, otherwise: index \"%s\" would be dropped in stages: %s",
-					name, guard_sentence_verdict(judgement)),
+			(errmsg("dropping index \"%s\", which guard.mode = enforce would do in stages: %s",
+					guard_sentence_name(judgement->shape),
+					client_sentence(judgement)),
+			 back != NULL ? errhint("%s", back) : 0,
 			 errhidestmt(true), errhidecontext(true)));
 }
 

@@ -30,9 +30,6 @@ typedef enum GuardOccasion
 extern void guard_report_refuse(List *judgements, GuardOccasion occasion,
 								const char *why);
 
-/* At COMMIT a replacement is there, but not usable yet: say so. */
-extern char *guard_report_not_usable(const GuardReplacement *replacement);
-
 /* A name leads to nothing, or to what guard cannot judge: that is said. */
 extern void guard_report_told(const char *what);
 
@@ -41,9 +38,6 @@ extern void guard_report_told(const char *what);
  * what it says.
  */
 extern char *guard_report_lacking(const GuardJudgement *judgement);
-
-/* What to do about a refusal, most useful first, in the current context. */
-extern char *guard_report_hint(const GuardJudgement *judgement);
 
 /* NOTICE or WARNING for a drop that goes through, where it helps. */
 extern void guard_report_allowed(const GuardJudgement *judgement);

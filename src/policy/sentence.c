@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * sentence.c
- *	  A verdict and its evidence in words.
+ *	  A verdict in words.
  *
  * One clause says what a verdict rests on; it goes into errors, notices, the
- * audit row and guard.check() alike.  The detail tells every fact.
+ * audit row and guard.check() alike.  What else is known is the detail (see
+ * detail.c).
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -12,10 +13,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-#include <unistd.h>
-
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -25,9 +22,6 @@
 
 /* So few uses make no rate. */
 #define RATE_USES		20
-
-/* Fewer busy connections than this are no news. */
-#define WORTH_SAYING	0.1
 
 /*
  * "412 times a second", "9 times a minute", "3 times"
@@ -50,9 +44,9 @@ how_often(double rate, int64 count)
  * One use in words.  A rate is still going on, a count is past.  Where guard
  * speaks for itself, it says what it sees: "guard sees auth use it".
  */
-static char *
-use_clause(const GuardFact *use, double rate, int64 count, TimestampTz now,
-		   bool guard_speaks)
+char *
+guard_sentence_use(const GuardFact *use, double rate, int64 count, TimestampTz now,
+				   bool guard_speaks)
 {
 	bool		counters = use->source == GUARD_SOURCE_COUNTERS ||
 		use->source == GUARD_SOURCE_COUNTED;
@@ -133,8 +127,8 @@ hot_clause(const GuardJudgement *judgement, bool guard_speaks)
 		return psprintf("%s %s ago", guard_speaks ?
 						"guard saw rows written to it" : "rows were written to it",
 						guard_text_span(evidence->as_of - evidence->last_write));
-	clause = use_clause(verdict->use, judgement->rate, judgement->count,
-						evidence->as_of, guard_speaks);
+	clause = guard_sentence_use(verdict->use, judgement->rate, judgement->count,
+								evidence->as_of, guard_speaks);
 	if (checks != NULL)
 		clause = psprintf("%s; %s", clause, checks);
 
@@ -154,8 +148,8 @@ observed_clause(const GuardVerdict *verdict, bool guard_speaks)
 {
 	if (verdict->use != NULL)
 		return psprintf("%s, but nothing is known of %s since",
-						use_clause(verdict->use, 0, verdict->use->count,
-								   verdict->evidence->as_of, guard_speaks),
+						guard_sentence_use(verdict->use, 0, verdict->use->count,
+										   verdict->evidence->as_of, guard_speaks),
 						guard_text_span(verdict->use->unobserved));
 	if (verdict->evidence->unread)
 		return pstrdup("not all of its use could be recorded, or read");
@@ -197,8 +191,8 @@ heir_clause(const GuardJudgement *judgement)
 
 	return verdict->use == NULL ? clause :
 		psprintf("%s: %s", clause,
-				 use_clause(verdict->use, verdict->use->rate,
-							verdict->use->count, verdict->evidence->as_of, false));
+				 guard_sentence_use(verdict->use, verdict->use->rate,
+									verdict->use->count, verdict->evidence->as_of, false));
 }
 
 char *
@@ -260,8 +254,8 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 				return pstrdup("only a foreign key used it, which is gone or goes as well");
 			if (guard_verdict_use_released(verdict->use))
 				return guard_sentence_released(verdict->use, evidence->as_of);
-			return use_clause(verdict->use, 0, judgement->count, evidence->as_of,
-							  false);
+			return guard_sentence_use(verdict->use, 0, judgement->count, evidence->as_of,
+									  false);
 		case GUARD_REASON_CONSTRAINT:
 			return verdict->asked.named ?
 				pstrdup("no query uses it; what it enforces goes with it") :
@@ -304,193 +298,4 @@ guard_sentence_refusal(const GuardJudgement *judgement)
 		default:
 			return psprintf("guard knows that %s", guard_sentence_verdict(judgement));
 	}
-}
-
-/*
- * One fact as a sentence.
- */
-static void
-append_fact(StringInfo buf, const GuardFact *fact, TimestampTz now)
-{
-	const char *source = guard_evidence_source(fact);
-
-	if (buf->len > 0 && buf->data[buf->len - 1] != ' ')
-		appendStringInfoChar(buf, ' ');
-	appendStringInfo(buf, "%c%s: ", pg_toupper((unsigned char) source[0]),
-					 source + 1);
-	switch (fact->seen)
-	{
-		case GUARD_SEEN_USED:
-			appendStringInfoString(buf, use_clause(fact, 0, fact->count, now, false));
-			if (fact->statements > 0 && fact->source != GUARD_SOURCE_WHATIF)
-				appendStringInfo(buf, ", by %d %s", fact->statements,
-								 fact->statements == 1 ? "statement" : "statements");
-			if (fact->moved_away)
-				appendStringInfoString(buf, ", before its table was moved away");
-			if (fact->installation)
-				appendStringInfoString(buf, ", when its table was made");
-			if (fact->key_gone)
-				appendStringInfoString(buf, ", by a foreign key that is gone or goes as well");
-			else if (fact->fkey != 0)
-				appendStringInfo(buf, ", by foreign key %s", fact->keys);
-			break;
-		case GUARD_SEEN_NOT:
-			appendStringInfoString(buf, fact->note ? fact->note : "no use seen");
-			break;
-		case GUARD_SEEN_UNKNOWN:
-			appendStringInfo(buf, "unknown (%s)", fact->note ? fact->note : "");
-			break;
-	}
-	if (fact->since != 0 && (fact->seen != GUARD_SEEN_USED || fact->last != 0))
-		appendStringInfo(buf, "; observed since %s",
-						 guard_sentence_moment(fact->since));
-	if (fact->gaps != NULL)
-		appendStringInfo(buf, "; not observed: %s", fact->gaps);
-	appendStringInfoChar(buf, '.');
-}
-
-/*
- * "2.4 s", "0.80 ms"
- */
-static char *
-duration(double ms)
-{
-	if (ms < 1)
-		return psprintf("%.2f ms", ms);
-	if (ms < 1000)
-		return psprintf("%.*f ms", ms < 10 ? 1 : 0, ms);
-	return psprintf("%.*f s", ms < 10000 ? 1 : 0, ms / 1000);
-}
-
-/*
- * "400 calls a second", "3 calls an hour"
- */
-static char *
-calls(double per_second)
-{
-	if (per_second >= 0.95)
-		return psprintf("%.0f calls a second", per_second);
-	if (per_second * SECS_PER_MINUTE >= 0.95)
-		return psprintf("%.0f calls a minute", per_second * SECS_PER_MINUTE);
-	return psprintf("%.0f calls an hour", ceil(per_second * SECS_PER_HOUR));
-}
-
-/*
- * A number of connections; what is below a tenth is as good as none.
- */
-static char *
-connections(double busy)
-{
-	return psprintf("%.*f", busy < 9.95 ? 1 : 0, busy);
-}
-
-/*
- * Would the traffic go on without the index, only slower?  Not where its
- * statements would fail.
- */
-static bool
-goes_on(const GuardVerdict *verdict)
-{
-	return !verdict->asked.whole_table &&
-		(verdict->need == NULL || verdict->need->served);
-}
-
-/*
- * What the traffic would take without the index: the figure that tells an
- * inconvenience from an outage.
- */
-static void
-append_load(StringInfo buf, const GuardJudgement *judgement)
-{
-	const GuardLoad *load = judgement->load;
-	const GuardServer *server = judgement->verdict.evidence->server;
-
-	if (load == NULL || load->calls <= 0 || !goes_on(&judgement->verdict))
-		return;
-	appendStringInfo(buf, "Without it, by estimate, %s would take %s instead of %s",
-					 calls(load->calls), duration(load->expected),
-					 duration(load->now));
-	if (load->busy_high >= WORTH_SAYING)
-		appendStringInfo(buf, ": %s busy connections (%s to %s) instead of %s; the limit is %d, on %ld cores, and %d %s busy now",
-						 connections(load->busy_expected),
-						 connections(load->busy_low),
-						 connections(load->busy_high),
-						 connections(load->busy_now), MaxConnections,
-						 sysconf(_SC_NPROCESSORS_ONLN),
-						 server->busy_connections,
-						 server->busy_connections == 1 ? "is" : "are");
-	appendStringInfoChar(buf, '.');
-	if (load->known < load->statements)
-		appendStringInfo(buf, " Estimated for %d of %d statements.",
-						 load->known, load->statements);
-	if (load->open > 0)
-		appendStringInfo(buf, " Without an upper bound for %d, which would compute what the index has for every row.",
-						 load->open);
-	appendStringInfoChar(buf, ' ');
-}
-
-/*
- * The way that a target would go, where it is not the obvious one.
- */
-static void
-append_route(StringInfo buf, const GuardJudgement *judgement)
-{
-	const GuardTarget *target = judgement->target;
-	const GuardEvidence *evidence = judgement->verdict.evidence;
-	static const char *const kinds[] = {
-		[GUARD_ROUTE_CONSTRAINT] = "constraint",
-		[GUARD_ROUTE_COLUMN] = "column",
-		[GUARD_ROUTE_TABLE] = "table",
-		[GUARD_ROUTE_CASCADE] = "object"
-	};
-
-	if (target->route == GUARD_ROUTE_INDEX)
-		return;
-	if (target->through != NULL)
-		appendStringInfo(buf, "It would go with %s \"%s\".",
-						 judgement->verdict.asked.whole_table &&
-						 evidence->roles.is_matview &&
-						 strcmp(target->through, evidence->shape->table_name) == 0 ?
-						 "materialized view" : kinds[target->route],
-						 target->through);
-	else if (target->route == GUARD_ROUTE_CASCADE)
-		appendStringInfoString(buf, "It would go as a dependent object.");
-}
-
-char *
-guard_sentence_detail(const GuardJudgement *judgement)
-{
-	const GuardEvidence *evidence = judgement->verdict.evidence;
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	append_load(&buf, judgement);
-	append_route(&buf, judgement);
-	foreach(lc, evidence->facts)
-		append_fact(&buf, lfirst(lc), evidence->as_of);
-	if (judgement->verdict.contradicted)
-		appendStringInfo(&buf, " Index %s has its columns, but without this one statements would cost up to %.*f times as much.",
-						 quote_qualified_identifier(evidence->replacement.schema,
-													evidence->replacement.name),
-						 evidence->plans.found_ratio < 9.95 ? 1 : 0,
-						 evidence->plans.found_ratio);
-	if (evidence->hidden_since != 0)
-		appendStringInfo(&buf, " It has been hidden from the planner since %s, and judged as of then.",
-						 guard_sentence_moment(evidence->hidden_since));
-	foreach(lc, evidence->dependencies)
-		guard_sentence_append_dependency(&buf, lfirst(lc), evidence->as_of);
-	if (judgement->verdict.reason != GUARD_REASON_APPROVED)
-		guard_sentence_append_approval(&buf, &judgement->verdict);
-	else if (guard_sentence_going(evidence) != NULL)
-		appendStringInfo(&buf, " %s", guard_sentence_going(evidence));
-	if (list_length(judgement->verdicts) > 1)
-		appendStringInfo(&buf, " This is partition index %s, one of %d.",
-						 guard_sentence_name(evidence->shape),
-						 list_length(judgement->verdicts));
-	if (evidence->server->standbys != NULL &&
-		judgement->verdict.reason != GUARD_REASON_COLD)
-		appendStringInfo(&buf, " Not included: reads on standby %s.",
-						 evidence->server->standbys);
-	return buf.data;
 }

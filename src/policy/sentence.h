@@ -27,8 +27,33 @@ extern char *guard_sentence_verdict(const GuardJudgement *judgement);
  */
 extern char *guard_sentence_refusal(const GuardJudgement *judgement);
 
-/* The evidence, in full sentences, for the client. */
+/*
+ * One use in words, with a rate if that is going on; where guard speaks for
+ * itself, it says what it sees.
+ */
+extern char *guard_sentence_use(const GuardFact *use, double rate, int64 count,
+								TimestampTz now, bool guard_speaks);
+
+/* ---- detail.c ---- */
+
+/* What is known besides, in a few sentences, for the client. */
 extern char *guard_sentence_detail(const GuardJudgement *judgement);
+
+/* A replacement that is there, but not usable yet: a sentence, or NULL. */
+extern char *guard_sentence_not_usable(const GuardReplacement *replacement);
+
+/* ---- hint.c ---- */
+
+/* What to do about a refusal, most likely first; without the approval. */
+extern char *guard_hint_remedy(const GuardJudgement *judgement);
+
+/* What another person can run to let all of them go all the same. */
+extern char *guard_hint_approval(List *judgements);
+
+/* What brings back what observe mode lets go; NULL: nothing does. */
+extern char *guard_hint_bring_back(List *judgements);
+
+/* ---- facts.c ---- */
 
 /* The evidence as a JSON object, NULL facts left out. */
 extern char *guard_facts_json(const GuardJudgement *judgement);
@@ -58,10 +83,10 @@ extern char *guard_sentence_dependency(const GuardVerdict *verdict);
 /* The clause for a use that ended with deployments. */
 extern char *guard_sentence_released(const GuardFact *use, TimestampTz now);
 
-/* One dependency as full sentences. */
+/* One dependency as full sentences; "told": the clause has told of it. */
 extern void guard_sentence_append_dependency(StringInfo buf,
 											 const GuardDependency *dependency,
-											 TimestampTz now);
+											 TimestampTz now, bool told);
 
 /*
  * What was registered for an index goes with it: as a sentence, or NULL where

@@ -127,20 +127,23 @@ append_old_version(StringInfo buf, const GuardDependency *dependency,
 void
 guard_sentence_append_dependency(StringInfo buf,
 								 const GuardDependency *dependency,
-								 TimestampTz now)
+								 TimestampTz now, bool told)
 {
 	if (buf->len > 0)
 		appendStringInfoChar(buf, ' ');
 	if (!guard_verdict_service_needs(dependency, now))
 	{
-		appendStringInfo(buf, "Dependency: %s needed it until version %s, and runs %s since %s.",
+		appendStringInfo(buf, "Service %s needed it until version %s, and runs %s since %s.",
 						 dependency->service, dependency->until_version,
 						 dependency->deployed,
 						 guard_sentence_moment(dependency->released_at));
 		return;
 	}
-	appendStringInfo(buf, "Dependency: %s; registered by %s",
-					 need_clause(dependency, now), dependency->registered_by);
+	if (told)
+		appendStringInfo(buf, "Registered by %s", dependency->registered_by);
+	else
+		appendStringInfo(buf, "Service %s; registered by %s",
+						 need_clause(dependency, now), dependency->registered_by);
 	if (dependency->until_version != NULL && dependency->note != NULL)
 		appendStringInfo(buf, ": %s", guard_sentence_one_line(dependency->note));
 	appendStringInfoChar(buf, '.');

@@ -65,7 +65,7 @@ conclude(ScriptRemoval *removal)
 						 guard_sentence_detail(judgement));
 	advise_order(removal);
 	if (is_refused(row) && row->advice == NULL)
-		guard_review_advise(row, "%s", guard_report_hint(judgement));
+		guard_review_advise(row, "%s", guard_hint_remedy(judgement));
 	advise_lock(removal);
 }
 

@@ -42,7 +42,7 @@ my $r = $owner->query('DROP INDEX t_a_idx');
 my $error = $r->{error};
 is($error->{C}, '55006', 'SQLSTATE 55006');
 like($error->{M}, qr/^cannot drop index "public.t_a_idx": guard s\w+ auth use it .*, last [\d.]+ s ago$/, 'message: which index, who, how much, when last');
-like($error->{D}, qr/by 2 statements.*since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/s, 'detail: how many statements, and since when this is known');
+like($error->{D}, qr/It serves 2 statements.*since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/s, 'detail: how many statements, and since when this is known');
 like($error->{H}, qr/SELECT \* FROM guard.index_statements\('public.t_a_idx'\);/, 'hint: a command to copy');
 unlike(join(' ', values %$error), qr/secret_column|password/, 'no statement of others reaches the client');
 
@@ -97,7 +97,7 @@ $from = position();
 $r = $s->query('DROP INDEX unknown_a_idx');
 passed($r, 'a drop in the dark passes where that is allowed');
 is(scalar(grep { $_->{S} eq 'WARNING' && $_->{M} =~ /"public.unknown_a_idx" without knowing/ } @{ $r->{notices} }), 1, 'with a warning');
-like(logged($from), qr/LOG: .*dropping index "public.unknown_a_idx" without knowing/, 'and a line in the log');
+like(logged($from), qr/WARNING: .*dropping index "public.unknown_a_idx" without knowing/, 'and a line in the log');
 is($s->value("SELECT verdict || ' ' || reason FROM guard.last_drops() WHERE index_name = 'public.unknown_a_idx'"), 'allow unknown',
 	'and a row in the audit log');
 $careless->close;

@@ -37,7 +37,7 @@ sub judges_all_the_same
 	my $from = log_position();
 	my $r = session($node)->query("DROP INDEX ${name}1_a_idx");
 	refused($r, qr/auth use it/, "$name: a refusal is a refusal");
-	like($r->{error}{D} . $r->{error}{H}, qr/Capture: auth used it.*index_statements/s, "$name: with its evidence and hint");
+	like($r->{error}{D} . $r->{error}{H}, qr/It serves 1 statement.*index_statements/s, "$name: with its evidence and hint");
 	like(slurp_file($node->logfile, $from), qr/Uses public.${name}1_a_idx: queryid -?\d+, 1 times, mean [\d.]+ ms$why/, "$name: the log says that texts are missing");
 	$s->ok("SELECT guard.approve('${name}2_a_idx', 'needed no more')");
 	passed(session($node)->query("DROP INDEX ${name}2_a_idx"), "$name: what is approved goes");

@@ -50,7 +50,7 @@ foreach my $name (sort keys %databases)
 
 	my $r = $c->query("ALTER TABLE \"$char\" DROP CONSTRAINT \"${char}_pkey\"");
 	refused($r, qr/^cannot drop index "public\.\W*${char}_pkey\W*": guard knows that INSERT \.\.\. ON CONFLICT/, "$name: an arbiter");
-	like($r->{error}{D}, qr/Capture: \Q$role\E used it/, "$name: by a role whose name is of another encoding");
+	like($r->{error}{D}, qr/In use: \Q$role\E used it/, "$name: by a role whose name is of another encoding");
 	ok($r->{error}{H}, "$name: with a hint");
 	whole($r->{error}{$_}, "$name: $_ is whole") foreach qw(M D H);
 	like($c->value("SELECT detail FROM guard.check('\"${char}_pkey\"')"), qr/\Q$role\E used it/, "$name: guard.check");

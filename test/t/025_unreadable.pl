@@ -28,7 +28,7 @@ is($s->value("SELECT hold('t_a_idx', true)"), 't', 'its record is held');
 is(verdict($s, 't_a_idx'), 'block unknown', 'then its use is unknown');
 my $r = session($node)->query('DROP INDEX t_a_idx');
 refused($r, qr/not all of its use could be recorded, or read/, 'which is said');
-like($r->{error}{D}, qr/Capture: unknown \(its record is held by a process that has stopped\)/, 'with the reason');
+like($r->{error}{D}, qr/Not known: use, as capture saw it \(its record is held by a process that has stopped\)/, 'with the reason');
 is(verdict($s, 't_b_idx'), 'allow cold', 'another index is not concerned');
 
 # After a snapshot, history could tell a story of its own.

@@ -121,11 +121,11 @@ $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity W
 $s = session($node);
 is(verdict($s, 'used_a_idx'), 'block hot', 'kill -9: what was used is remembered');
 like(status(), qr/^since .*, gaps: [\d.]+ s on .* \(crash\)$/, 'kill -9: the gap is told, with its reason');
-like(detail('used_a_idx'), qr/History: auth used it 60 times, last .* ago; observed since .*; not observed: [\d.]+ s on [0-9: -]+ \(crash\)\./,
+like(detail('used_a_idx'), qr/^auth used it 60 times, last .* ago\. .*atched since .*\. Not known: use for [\d.]+ s on [0-9: -]+ \(crash\)\./,
 	'kill -9: so it is in the evidence');
 is(seen('idle_a_idx', 'history'), 'not seen', 'kill -9: nothing was seen before');
 is(verdict($s, 'young_a_idx'), 'allow unknown', 'kill -9: whether it was used in the gap is unknown');
-like(detail('young_a_idx'), qr/History: no use seen; .* not observed: .* \(crash\)/, 'kill -9: and the reason is told');
+like(detail('young_a_idx'), qr/^no use was seen.* Not known: use for .* \(crash\)/, 'kill -9: and the reason is told');
 snapshot('after the crash');
 like(status(), qr/\(crash\)$/, 'and remembered');
 
@@ -173,7 +173,7 @@ wait_until($s, "SELECT current_setting('track_counts') = 'off'");
 snapshot('without track_counts');
 is($s->value("SELECT count(*) FROM guard.evidence_epoch WHERE until IS NULL"), 0, 'nobody is there any more');
 is(verdict($s, 'idle_a_idx'), 'allow unknown', 'track_counts = off: unknown');
-like(detail('idle_a_idx'), qr/unknown \(track_counts is off\)/, 'track_counts = off: the reason is told');
+like(detail('idle_a_idx'), qr/Not known: use, as counters saw it \(track_counts is off\)/, 'track_counts = off: the reason is told');
 $s->ok('ALTER SYSTEM RESET track_counts');
 $s->ok('SELECT pg_reload_conf()');
 again();
@@ -194,7 +194,7 @@ $s->ok("INSERT INTO guard.evidence_epoch SELECT 'counters', now() - interval '2 
 	FROM pg_control_system(), pg_database d JOIN pg_stat_database s ON s.datid = d.oid WHERE d.datname = current_database()");
 like(status(), qr/^since .* \(299 days\), gaps: 4 min on [0-9: -]+ \(failover\)$/, 'guard.status: only the gap is missing');
 is(verdict($s, 'idle_a_idx'), 'allow cold', 'cold: observed time is added up over the epochs');
-like(detail('idle_a_idx'), qr/History: no use seen; observed since .*; not observed: 4 min on .* \(failover\)/, 'and the gap is told');
+like(detail('idle_a_idx'), qr/^no use was seen.*Watched since .* Not known: use for 4 min on .* \(failover\)/, 'and the gap is told');
 
 # The month-end report, three times.
 my $idle = $s->value("SELECT 'monthly_a_idx'::regclass::oid");
@@ -209,7 +209,7 @@ $s->ok("UPDATE guard.known_use SET last_use = now() - interval '47 days', first_
 is(verdict($s, 'monthly_a_idx'), 'allow stopped', 'then it has stopped');
 $s->ok("UPDATE guard.evidence_epoch SET until = now() - interval '45 days' WHERE until IS NOT NULL");
 is(verdict($s, 'monthly_a_idx'), 'allow unknown', 'unless nobody was there meanwhile');
-like($s->value("SELECT detail FROM guard.check('monthly_a_idx')"), qr/not observed: 43 days on .*\(failover\)/, 'which is told');
+like($s->value("SELECT detail FROM guard.check('monthly_a_idx')"), qr/use for 43 days on .*\(failover\)/, 'which is told');
 $s->ok("SET guard.rebuild_limit = 0");
 refused($s->query('DROP INDEX monthly_a_idx'), qr/report use it 6 times, last 47 days ago, but nothing is known of 43 days since/, 'in the refusal, too');
 $s->ok('RESET guard.rebuild_limit');

@@ -50,7 +50,7 @@ $here->ok('CREATE TABLE quiet AS SELECT * FROM idle');
 $here->ok('CREATE INDEX quiet_a_idx ON quiet (a)');
 $here->ok('UPDATE guard.object SET created_at = NULL');
 is(verdict($here, 'quiet_a_idx'), 'allow cold', 'observed time is added up over the failover');
-like($here->value("SELECT detail FROM guard.check('quiet_a_idx')"), qr/not observed: [\d.]+ s on .* \(failover\)/, 'and the gap is told');
+like($here->value("SELECT detail FROM guard.check('quiet_a_idx')"), qr/Not known: use for [\d.]+ s on .* \(failover\)/, 'and the gap is told');
 
 # ---- an upgrade: another system identifier, the same database
 

@@ -98,7 +98,7 @@ $many->ok("SELECT * FROM t$_ WHERE a = 1") foreach 1 .. 60;
 $many->close;
 wait_until($s, "SELECT state ~ 'full' FROM guard.status WHERE item = 'captured indexes and tables'");
 is($s->value('SELECT guard.snapshot()'), 't', 'a snapshot of a full table');
-like($s->value("SELECT detail FROM guard.check('t60_pkey')"), qr/Capture: unknown \(used on .*, when there was no room to record it: guard.max_indexes\)/, 'who found no room is unknown to capture');
+like($s->value("SELECT detail FROM guard.check('t60_pkey')"), qr/Not known: use, as capture saw it \(used on .*, when there was no room to record it: guard.max_indexes\)/, 'who found no room is unknown to capture');
 unlike($s->value("SELECT detail FROM guard.check('plain_a_idx')"), qr/no room/, 'and who was not used is not');
 $s->ok('ALTER SYSTEM SET track_counts = off');
 $s->ok('SELECT pg_reload_conf()');

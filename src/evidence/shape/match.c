@@ -659,3 +659,87 @@ guard_shape_forbids(const GuardShape *gone, const GuardShape *other)
 	return other->unique &&
 		(other->nulls_not_distinct || !gone->nulls_not_distinct);
 }
+
+/* ---- what is missing ---- */
+
+/*
+ * How a key is called: by its column, or as its expression.
+ */
+static const char *
+key_name(const GuardShapeKey *key)
+{
+	if (key->column != NULL)
+		return key->column;
+	return key->expression_text != NULL ? key->expression_text : "its expression";
+}
+
+/*
+ * The first key of "gone" that "other" has not; or, "in_place", that it has not
+ * at the same place.
+ */
+static const GuardShapeKey *
+missing_key(const GuardShape *gone, const GuardShape *other, bool in_place)
+{
+	for (int i = 0; i < gone->nkeys; i++)
+	{
+		bool		found = false;
+
+		for (int j = 0; j < other->nkeys && !found; j++)
+			found = (!in_place || i == j) &&
+				same_subject(gone, &gone->keys[i], other, &other->keys[j]);
+		if (!found)
+			return &gone->keys[i];
+	}
+	return NULL;
+}
+
+/*
+ * What the rows are that an index has.
+ */
+static const char *
+rows_of(const GuardShape *shape)
+{
+	if (!shape->has_predicate)
+		return "all rows";
+	return shape->predicate_text == NULL ? "other rows" :
+		psprintf("only the rows with %s", shape->predicate_text);
+}
+
+/*
+ * Why does "other" not serve in place of "gone", with whose columns it begins?
+ * A clause in the current memory context, and how near it is; NULL where it is
+ * not alike, or serves.
+ */
+char *
+guard_shape_lacks(const GuardShape *gone, const GuardShape *other,
+				  bool need_unique, int *nearness)
+{
+	const GuardShapeKey *missing = missing_key(gone, other, false);
+
+	*nearness = 1;
+	if (!same_subject(gone, &gone->keys[0], other, &other->keys[0]) &&
+		missing != NULL)
+		return NULL;
+	if (missing != NULL)
+		return psprintf("it lacks %s", key_name(missing));
+	*nearness = 2;
+	if (gone->am != other->am)
+		return pstrdup("it is of another access method");
+	if (missing_key(gone, other, true) != NULL && gone->am != GIN_AM_OID)
+		return pstrdup("it has the columns in another order");
+	*nearness = 3;
+	if (match_keys(gone, other) == GUARD_MATCH_NONE)
+		return pstrdup("its collation or operator class is another");
+	if (match_order(gone, other) == GUARD_MATCH_NONE)
+		return pstrdup("it is sorted otherwise");
+	if (match_included(gone, other) == GUARD_MATCH_NONE)
+		return pstrdup("it does not include the same columns");
+	*nearness = 4;
+	if (match_predicate(gone, other) == GUARD_MATCH_NONE)
+		return psprintf("it has %s", rows_of(other));
+	if (need_unique && !other->unique)
+		return pstrdup("it is not unique");
+	if (need_unique && !guard_shape_enforces(gone, other))
+		return pstrdup("it does not enforce the same");
+	return NULL;
+}

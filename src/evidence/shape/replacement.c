@@ -32,6 +32,7 @@
 #include "catalog/pg_class.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -294,6 +295,31 @@ guard_replacement_find(const GuardShape *gone, Oid table,
 			return;
 		result->match = GUARD_MATCH_SERVES;
 	}
+}
+
+char *
+guard_replacement_near_miss(const GuardShape *gone, GuardFellows *fellows,
+							bool need_unique, char **name)
+{
+	char	   *best = NULL;
+	int			nearest = 0;
+
+	foreach_oid(index, list_staying(gone->table, fellows))
+	{
+		GuardShape *shape = index == gone->index ? NULL : guard_shape_read(index);
+		int			nearness;
+		char	   *lacks;
+
+		if (shape == NULL || !shape->valid)
+			continue;
+		lacks = guard_shape_lacks(gone, shape, need_unique, &nearness);
+		if (lacks == NULL || nearness <= nearest)
+			continue;
+		best = lacks;
+		nearest = nearness;
+		*name = quote_qualified_identifier(shape->schema, shape->name);
+	}
+	return best;
 }
 
 bool

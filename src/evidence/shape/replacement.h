@@ -58,6 +58,14 @@ extern void guard_replacement_find(const GuardShape *gone, Oid table,
 								   GuardReplacement *result);
 
 /*
+ * Where nothing serves: the index of the same table that comes nearest, by its
+ * quoted name, and what it lacks, as a clause.  NULL where none is alike.
+ */
+extern char *guard_replacement_near_miss(const GuardShape *gone,
+										 GuardFellows *fellows,
+										 bool need_unique, char **name);
+
+/*
  * Registered at start by the room that drops in stages: is this index on its
  * way out?  It waits for no lock.
  */

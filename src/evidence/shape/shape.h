@@ -190,6 +190,13 @@ extern bool guard_shape_would_serve(const GuardShape *gone, const GuardShape *ot
 extern char *guard_shape_creation(const GuardShape *shape);
 
 /*
+ * Why not, if "other" is alike?  A clause for people, in the current memory
+ * context, with how near it is; NULL where it is not alike, or serves.
+ */
+extern char *guard_shape_lacks(const GuardShape *gone, const GuardShape *other,
+							   bool need_unique, int *nearness);
+
+/*
  * The texts of the shape of an index that is gone, with the names which the
  * columns of its table bear now.  False: they cannot be made.
  */
