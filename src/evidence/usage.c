@@ -289,13 +289,15 @@ aimed_at(GuardEvidence *evidence)
 
 /*
  * All that is known of the use of an index and, when its table goes, of the
- * table.
+ * table.  Where the whole table goes in one statement each of its indexes is
+ * asked; a key that goes before the others answers for them.
  */
 void
 guard_usage_collect(GuardEvidence *evidence)
 {
 	TimestampTz capture_since = evidence->server->capture_since;
 	Oid			table = evidence->shape->table;
+	List	   *others;
 	bool		captured;
 
 	captured = collect_captured(evidence, evidence->index, capture_since);
@@ -304,8 +306,15 @@ guard_usage_collect(GuardEvidence *evidence)
 	if (!evidence->asked.whole_table)
 		return;
 
-	captured = collect_captured(evidence, table, capture_since);
-	collect_counted(evidence, table, capture_since, captured);
+	others = evidence->asked.restoring ? guard_usage_relations(table) :
+		list_make1_oid(table);
+	foreach_oid(other, others)
+	{
+		if (other == evidence->index)
+			continue;
+		captured = collect_captured(evidence, other, capture_since);
+		collect_counted(evidence, other, capture_since, captured);
+	}
 }
 
 /*
