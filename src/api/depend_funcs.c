@@ -168,7 +168,7 @@ get_version(FunctionCallInfo fcinfo, int n)
 static GuardRows *
 needs(const char *service, const char *version)
 {
-	return guard_query_rows("SELECT index_name, table_name, state, detail, definition"
+	return guard_query_rows("SELECT index_name, table_name, state, detail, remedy"
 							" FROM guard.version_needs($1, $2)",
 							P_TEXT(service), P_TEXT(version));
 }
@@ -201,10 +201,9 @@ alert_of_missing(const char *service, const char *version)
 										  version, service, index),
 								 facts.data);
 		ereport(WARNING,
-				(errmsg("version \"%s\" of %s needs index %s, which is gone",
-						version, service, index),
-				 errdetail("%s.", guard_rows_text(rows, 4)),
-				 definition != NULL ? errhint("To bring it back: %s;", definition) : 0));
+				(errmsg("version \"%s\" of %s needs index %s, which is gone: %s",
+						version, service, index, guard_rows_text(rows, 4)),
+				 definition != NULL ? errhint("To have it back: %s;", definition) : 0));
 	}
 }
 

@@ -49,7 +49,7 @@ COMMENT ON FUNCTION guard.service_uses() IS
 REVOKE ALL ON FUNCTION guard.service_uses() FROM PUBLIC;
 
 CREATE FUNCTION guard.version_needs(service text, version text,
-	OUT index_name text, OUT table_name text, OUT state text, OUT detail text, OUT definition text)
+	OUT index_name text, OUT table_name text, OUT state text, OUT detail text, OUT remedy text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -66,14 +66,14 @@ WITH needed AS (
 	UNION ALL
 	-- what this very version did
 	SELECT format('%I.%I', n.nspname, c.relname), format('%I.%I', n.nspname, t.relname), c.oid,
-		   format('version %s used it, last on %s', $2, date_trunc('second', u.last_use)), NULL
+		   format('version %s used it, last on %s', $2, to_char(u.last_use, 'YYYY-MM-DD HH24:MI:SS TZH')), NULL
 	  FROM guard.service_uses() u
 	  JOIN pg_index i ON i.indexrelid = u.relation JOIN pg_class c ON c.oid = i.indexrelid
 	  JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 	 WHERE u.service IN ($1, guard.service_of($1, $1)) AND u.version = $2
 	UNION ALL
 	-- the same of what is gone, as it was when that went
-	SELECT g.index_name, g.table_name, NULL, format('it went on %s by %s', date_trunc('second', g.at), g.login_role), g.definition
+	SELECT g.index_name, g.table_name, NULL, format('it went on %s by %s', to_char(g.at, 'YYYY-MM-DD HH24:MI:SS TZH'), g.login_role), g.definition
 	  FROM (SELECT DISTINCT ON (a.index_name) a.*
 			  FROM guard.home, guard.audit_log a
 			 WHERE a.verdict IN ('allow', 'observe') AND a.definition IS NOT NULL
@@ -89,33 +89,38 @@ WITH needed AS (
 			OR EXISTS (SELECT FROM jsonb_array_elements(g.facts -> 'uses') f, jsonb_array_elements(f -> 'by_service') s
 						WHERE s ->> 'service' IN ($1, guard.service_of($1, $1)) AND s ->> 'version' = $2))
 ), found AS (
-	SELECT n.*,
+	SELECT CASE WHEN s.id IS NULL THEN n.index_name ELSE format('%I.%I', s.index_schema, s.index_name) END AS index_name, n.table_name, n.why, n.definition,
 		   CASE WHEN i.indexrelid IS NULL THEN 'missing'
+				WHEN s.id IS NOT NULL THEN 'going'
 				WHEN NOT (i.indisvalid AND i.indisready AND i.indislive) THEN 'invalid'
 				WHEN EXISTS (SELECT FROM guard.hidden_index h JOIN guard.object o ON o.id = h.object AND o.gone_at IS NULL
 							  WHERE o.index_oid = n.index) THEN 'hidden'
-				WHEN EXISTS (SELECT FROM guard.soft_drop s WHERE s.index_oid = n.index AND s.state IN ('waiting', 'hidden')) THEN 'going'
 		   END AS state
 	  FROM needed n LEFT JOIN pg_index i ON i.indexrelid = n.index
+	  LEFT JOIN guard.soft_drop s ON s.index_oid = n.index AND s.state IN ('waiting', 'hidden')
 )
 SELECT DISTINCT ON (f.index_name) f.index_name, f.table_name, f.state, f.why,
-	   coalesce(f.definition, (SELECT a.definition FROM guard.home, guard.audit_log a
-								WHERE a.index_name = f.index_name AND a.definition IS NOT NULL ORDER BY a.at DESC LIMIT 1))
+	   CASE f.state WHEN 'invalid' THEN format('REINDEX INDEX CONCURRENTLY %s', f.index_name)
+					WHEN 'hidden' THEN format('SELECT guard.unhide(%L)', f.index_name)
+					WHEN 'going' THEN format('SELECT guard.restore(%L)', f.index_name)
+					ELSE coalesce(f.definition, (SELECT a.definition FROM guard.home, guard.audit_log a
+												  WHERE a.index_name = f.index_name AND a.definition IS NOT NULL ORDER BY a.at DESC LIMIT 1))
+	   END
   FROM found f WHERE f.state IS NOT NULL
- ORDER BY f.index_name;
+ ORDER BY f.index_name, f.definition IS NOT NULL;
 END;
 COMMENT ON FUNCTION guard.version_needs(text, text) IS
 'What a version of a service needs and does not find: the rows of guard.may_deploy(), without its questions. For guard''s own use.';
 REVOKE ALL ON FUNCTION guard.version_needs(text, text) FROM PUBLIC;
 
 CREATE FUNCTION guard.may_deploy(service text, version text,
-	OUT index_name text, OUT table_name text, OUT state text, OUT detail text, OUT definition text)
+	OUT index_name text, OUT table_name text, OUT state text, OUT detail text, OUT remedy text)
 RETURNS SETOF record
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_may_deploy';
 COMMENT ON FUNCTION guard.may_deploy(text, text) IS
-'May this version of the service be deployed? No row: go ahead. One row for each index that it needs - as registered with guard.add_dependency(), or because this very version used it - and that is missing, invalid, hidden, or going (being dropped in stages), with the statement that brings it back where guard knows it. A service that was never seen nor registered gives one row with state unknown, and a NOTICE with the nearest names. Changes nothing. For the deploy pipeline. Raises 22023 for an empty service or version.';
--- example: SELECT index_name, state, detail, definition FROM guard.may_deploy('auth', '2.10');
+'May this version of the service be deployed? No row: go ahead. One row for each index that it needs - as registered with guard.add_dependency(), or because this very version used it - and that is missing, invalid, hidden, or going (being dropped in stages), with the statement that remedies it where guard knows one. A service that was never seen nor registered gives one row with state unknown, and a NOTICE with the nearest names. Changes nothing. For the deploy pipeline. Raises 22023 for an empty service or version.';
+-- example: SELECT index_name, state, detail, remedy FROM guard.may_deploy('auth', '2.10');
 
 REVOKE ALL ON FUNCTION guard.add_dependency(regclass, text, text, text, text),
 	guard.remove_dependency(regclass, text),

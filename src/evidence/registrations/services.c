@@ -169,7 +169,7 @@ by_distance(const ListCell *a, const ListCell *b)
 
 /*
  * The services that capture has seen and, with "registered", those that
- * something is registered for: each once.
+ * something is, or was, registered for: each once.
  */
 static GuardRows *
 known_services(bool registered)
@@ -178,7 +178,8 @@ known_services(bool registered)
 							"SELECT service FROM guard.service_uses() UNION ALL"
 							" SELECT guard.service_of(coalesce(application_name, ''), usename::text) FROM pg_stat_activity"
 							"  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' UNION ALL"
-							" SELECT d.service FROM guard.home, guard.dependency d WHERE $1) s",
+							" SELECT d.service FROM guard.home, guard.dependency d WHERE $1 UNION ALL"
+							" SELECT a.facts ->> 'service' FROM guard.home, guard.audit_log a WHERE $1 AND a.command = 'add_dependency') s",
 							P_BOOL(registered));
 }
 
