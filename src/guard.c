@@ -22,6 +22,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/hide/hide.h"
+#include "planner/planas/planas.h"
 #include "planner/planner.h"
 #include "planner/whatif/question.h"
 #include "softdrop/softdrop.h"
@@ -45,6 +46,7 @@ _PG_init(void)
 	guard_visits_init();
 	guard_capture_init();
 	guard_indexlist_init();
+	guard_planas_init();
 	guard_hide_init();
 	guard_whatif_init();		/* sees what hiding leaves */
 	guard_question_init();

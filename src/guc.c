@@ -45,6 +45,7 @@ int			guard_guc_whatif_time_limit = 10;
 bool		guard_guc_hiding = true;
 bool		guard_guc_alerts = true;
 int			guard_guc_alert_pool_busy = 0;
+char	   *guard_guc_plan_as = "";
 int			guard_guc_max_indexes = 10000;
 int			guard_guc_max_statements = 5000;
 
@@ -363,6 +364,11 @@ define_whatif(void)
 							   "Names, separated by commas. An index of a partitioned table stands for those of its partitions.",
 							   &without_index, "", PGC_USERSET, GUC_LIST_INPUT,
 							   check_without, assign_without, NULL);
+	DefineCustomStringVariable("guard.plan_as",
+							   "The imported profile that EXPLAIN plans by, as the server would that it is of; empty: none.",
+							   "What is executed, EXPLAIN ANALYZE too, is planned as ever.",
+							   &guard_guc_plan_as, "", PGC_USERSET, 0,
+							   NULL, NULL, NULL);
 }
 
 /*

@@ -60,6 +60,7 @@ extern int	guard_guc_whatif_time_limit;	/* milliseconds */
 extern bool guard_guc_hiding;	/* sighup */
 extern bool guard_guc_alerts;	/* sighup */
 extern int	guard_guc_alert_pool_busy;	/* percent, sighup; 0: no alert */
+extern char *guard_guc_plan_as; /* "": as this server */
 extern int	guard_guc_max_indexes;	/* slots, postmaster */
 extern int	guard_guc_max_statements;	/* slots, postmaster */
 

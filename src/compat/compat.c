@@ -52,7 +52,7 @@ simple_rel(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 	if (prev_build_simple_rel)
 		prev_build_simple_rel(root, rel, rte);
 	if (rte->rtekind == RTE_RELATION)
-		indexlist_filter(rel, rte->relid);
+		indexlist_filter(rel, rte->relid, rte->inh);
 }
 
 void
@@ -73,7 +73,7 @@ relation_info(PlannerInfo *root, Oid relationObjectId, bool inhparent,
 {
 	if (prev_get_relation_info)
 		prev_get_relation_info(root, relationObjectId, inhparent, rel);
-	indexlist_filter(rel, relationObjectId);
+	indexlist_filter(rel, relationObjectId, inhparent);
 }
 
 void

@@ -204,9 +204,10 @@ guard_compat_backend_status(int number)
 /*
  * 19 replaced get_relation_info_hook by build_simple_rel_hook (91f33a2ae92a),
  * which is called for every kind of range table entry.  Both end up here, with
- * the table that is about to be planned.
+ * the table that is about to be planned; "inhparent": for all of its children.
  */
-typedef void (*guard_compat_indexlist_type) (RelOptInfo *rel, Oid heap);
+typedef void (*guard_compat_indexlist_type) (RelOptInfo *rel, Oid heap,
+											 bool inhparent);
 extern void guard_compat_hook_indexlist(guard_compat_indexlist_type filter);
 
 /*

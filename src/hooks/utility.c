@@ -21,6 +21,7 @@
 
 #include "guc.h"
 #include "hooks/frame.h"
+#include "planner/planas/planas.h"
 #include "planner/planner.h"
 #include "store/store.h"
 #include "store/visits.h"
@@ -119,6 +120,14 @@ call_next(const Call *call, PlannedStmt *pstmt)
 		 call->params, call->queryEnv, call->dest, call->qc);
 }
 
+static void
+call_same(void *arg)
+{
+	const Call *call = arg;
+
+	call_next(call, call->pstmt);
+}
+
 /*
  * EXPLAIN ANALYZE executes, but is no use of an index.
  */
@@ -129,7 +138,8 @@ run_explain(const Call *call)
 	guard_capture_enter_explain();
 	PG_TRY();
 	{
-		call_next(call, call->pstmt);
+		guard_planas_explain((ExplainStmt *) call->pstmt->utilityStmt,
+							 call_same, (void *) call);
 	}
 	PG_FINALLY();
 	{

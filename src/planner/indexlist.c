@@ -7,7 +7,7 @@
  * the planner takes its list of indexes (doc/internals/postgresql.md 3.1).  A
  * module that was loaded earlier and adds indexes of its own, as hypopg does,
  * is called first, so its inventions pass the filters, too; they bear OIDs
- * that no filter knows.
+ * that no filter knows.  So are sizes that a profile has in place of those here.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -18,6 +18,7 @@
 #include "access/transam.h"
 
 #include "compat/compat.h"
+#include "planner/planas/planas.h"
 #include "planner/planner.h"
 
 /* as many as there are files that hide, with room for one more */
@@ -38,10 +39,11 @@ guard_indexlist_register(guard_indexlist_filter filter)
  * into them.
  */
 static void
-filter_indexlist(RelOptInfo *rel, Oid heap)
+filter_indexlist(RelOptInfo *rel, Oid heap, bool inhparent)
 {
-	if (rel->indexlist == NIL || heap < FirstNormalObjectId)
+	if (heap < FirstNormalObjectId)
 		return;
+	guard_planas_relation(rel, heap, inhparent);
 	for (int i = 0; i < nfilters && rel->indexlist != NIL; i++)
 		filters[i] (rel, heap);
 }

@@ -144,6 +144,12 @@ extern bool guard_plan_differs(PlannedStmt *plan, PlannedStmt *other,
  */
 extern bool guard_settings_own(void);
 
+/*
+ * Take over another server's value of a setting that is planned with, for the
+ * caller's nest level of settings, unless the session has one of its own.
+ */
+extern void guard_settings_take(const char *name, const char *value);
+
 /* ----------------------------------------------------------------
  *		Shared tables that may lose: sets of 32 slots.
  *

@@ -91,3 +91,18 @@ guard_settings_own(void)
 	}
 	return false;
 }
+
+void
+guard_settings_take(const char *name, const char *value)
+{
+	if (unlikely(nsettings == 0))
+		find_settings();
+	for (int i = 0; i < nsettings; i++)
+	{
+		if (settings[i]->context == PGC_USERSET &&
+			settings[i]->source < PGC_S_CLIENT &&
+			strcmp(settings[i]->name, name) == 0)
+			(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_SAVE, true, DEBUG1, false);
+	}
+}

@@ -451,12 +451,14 @@ BEGIN
 	SELECT COALESCE(jsonb_agg(u.p ORDER BY u.n) FILTER (WHERE u.p IS NOT NULL), '[]') INTO parameters FROM unnest(known) WITH ORDINALITY u (p, n);
 	SELECT string_agg(CASE WHEN u.blank AND u.n > 1 THEN ' ' ELSE '' END || u.shown, '' ORDER BY u.n) INTO prepared
 	  FROM unnest(shown[:n], blank[:n]) WITH ORDINALITY u (shown, blank, n);
-	-- a.x = b.y
+	-- a.x = b.y, x = y
 	SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_array(
-			   (relations -> (aliases ->> t[i - 3])::int) || jsonb_build_object('column', t[i - 1]),
-			   (relations -> (aliases ->> t[i + 1])::int) || jsonb_build_object('column', t[i + 3]))), '[]')
-	  INTO joined FROM generate_series(4, n - 3) i
-	 WHERE t[i] = '=' AND t[i - 2] = '.' AND t[i + 2] = '.' AND aliases ? t[i - 3] AND aliases ? t[i + 1];
+			   COALESCE(CASE WHEN t[i - 2] = '.' THEN relations -> (aliases ->> t[i - 3])::int END, '{}') || jsonb_build_object('column', t[i - 1]),
+			   COALESCE(CASE WHEN t[i + 2] = '.' THEN relations -> (aliases ->> t[i + 1])::int END, '{}') || jsonb_build_object('column', t[CASE WHEN t[i + 2] = '.' THEN i + 3 ELSE i + 1 END]))), '[]')
+	  INTO joined FROM generate_series(2, n - 1) i
+	 WHERE t[i] = '=' AND k[i - 1] IN ('word', 'quoted') AND k[i + 1] IN ('word', 'quoted')
+	   AND (CASE WHEN t[i - 2] = '.' THEN aliases ? t[i - 3] ELSE true END) AND COALESCE(t[i + 2], '') <> '('
+	   AND (CASE WHEN t[i + 2] = '.' THEN aliases ? t[i + 1] AND COALESCE(t[i + 4], '') <> '(' ELSE true END);
 	names := ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(names) u ORDER BY 1);
 END
 $function$;
@@ -657,6 +659,7 @@ DECLARE
 	left_out jsonb;
 	relations jsonb;
 	indexes jsonb;
+	path text[];				-- search_path
 	names text[] := '{}';		-- what statements name: anything, and relations
 	named text[];
 	found record;
@@ -689,14 +692,18 @@ BEGIN
 				'reserved', current_setting('superuser_reserved_connections')::int + COALESCE(current_setting('reserved_connections', true)::int, 0),
 				'database', NULLIF(d.datconnlimit, -1),
 				'roles', COALESCE((SELECT jsonb_object_agg(r.rolname, r.rolconnlimit) FROM pg_roles r WHERE r.rolconnlimit >= 0 AND r.rolcanlogin), '{}')),
-		   'settings', (SELECT jsonb_object_agg(s.name, s.setting) FROM pg_settings s
+		   -- not those of this function
+		   'settings', (SELECT jsonb_object_agg(s.name, s.reset_val) FROM pg_settings s
 						 WHERE s.category LIKE 'Query Tuning%' OR s.name IN ('work_mem', 'hash_mem_multiplier', 'shared_buffers', 'block_size',
-							'default_statistics_target', 'max_parallel_workers', 'max_worker_processes', 'track_counts', 'jit')))
+							'default_statistics_target', 'effective_io_concurrency', 'max_parallel_workers', 'max_parallel_workers_per_gather',
+							'parallel_leader_participation', 'max_worker_processes', 'track_counts', 'jit')))
 	  INTO server FROM pg_database d WHERE d.datname = current_database();
 	IF has_function_privilege('pg_control_system()', 'EXECUTE') AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE') THEN
 		server := server || jsonb_build_object('system_identifier', (SELECT c.system_identifier::text FROM pg_control_system() c),
 			'timeline', (SELECT c.timeline_id FROM pg_control_checkpoint() c));
 	END IF;
+
+	path := string_to_array(replace(replace(server ->> 'search_path', ' ', ''), '"', ''), ',');
 
 	-- statements
 	SELECT format('%I.pg_stat_statements', x.nspname) INTO source FROM pg_extension e JOIN pg_namespace x ON x.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements';
@@ -738,6 +745,34 @@ BEGIN
 	 WHERE s ? 'text' AND NOT EXISTS (	-- what asks the server itself is no load of anybody's
 		SELECT FROM jsonb_array_elements(s -> 'relations') r
 		 WHERE r ->> 'schema' IN ('pg_catalog', 'information_schema', 'guard') OR r ->> 'name' ~ '^pg_') AND NOT s -> 'names' ? 'guard';
+	-- whose column a parameter or a join means, where the text alone does not say it
+	WITH named AS (
+		SELECT s.n, r.r ->> 'name' AS name, r.i, (
+				SELECT c.oid FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
+				 WHERE c.relname = r.r ->> 'name' AND c.relkind IN ('r', 'p', 'm') AND (r.r ->> 'schema' IS NULL OR x.nspname = r.r ->> 'schema') AND x.nspname !~ '^pg_'
+				 ORDER BY array_position(path, x.nspname::text) NULLS LAST, x.nspname LIMIT 1) AS oid
+		  FROM jsonb_array_elements(statements) WITH ORDINALITY s (s, n), jsonb_array_elements(s.s -> 'relations') WITH ORDINALITY r (r, i)
+	), wanted AS (
+		SELECT s.n, 'p' AS of, p.i, 0 AS side, p.p AS e FROM jsonb_array_elements(statements) WITH ORDINALITY s (s, n), jsonb_array_elements(s.s -> 'parameters') WITH ORDINALITY p (p, i)
+		UNION ALL
+		SELECT s.n, 'j', j.i, e.i, e.e FROM jsonb_array_elements(statements) WITH ORDINALITY s (s, n), jsonb_array_elements(s.s -> 'joined') WITH ORDINALITY j (j, i),
+			   jsonb_array_elements(j.j) WITH ORDINALITY e (e, i)
+	), found AS (
+		SELECT w.n, w.of, w.i, w.side, w.e || CASE WHEN count(DISTINCT a.attrelid) = 1 THEN (
+				SELECT jsonb_build_object('schema', x.nspname, CASE w.of WHEN 'p' THEN 'table' ELSE 'name' END, c.relname)
+				  FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace WHERE c.oid = min(a.attrelid)) ELSE '{}' END AS e
+		  FROM wanted w LEFT JOIN (named r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0)
+			ON r.n = w.n AND a.attname = w.e ->> 'column' AND r.name = COALESCE(w.e ->> CASE w.of WHEN 'p' THEN 'table' ELSE 'name' END, r.name)
+		 GROUP BY w.n, w.of, w.i, w.side, w.e
+	), parameter AS (
+		SELECT f.n, jsonb_agg(f.e ORDER BY f.i) AS parameters FROM found f WHERE f.of = 'p' GROUP BY f.n
+	), pair AS (
+		SELECT f.n, f.i, jsonb_agg(f.e ORDER BY f.side) AS pair FROM found f WHERE f.of = 'j' GROUP BY f.n, f.i HAVING bool_and(f.e ? 'name')
+	), pairs AS (
+		SELECT p.n, jsonb_agg(p.pair) AS joined FROM pair p GROUP BY p.n
+	)
+	SELECT COALESCE(jsonb_agg(s.s || jsonb_build_object('parameters', COALESCE(p.parameters, '[]'), 'joined', COALESCE(j.joined, '[]')) ORDER BY s.n), '[]') INTO statements
+	  FROM jsonb_array_elements(statements) WITH ORDINALITY s (s, n) LEFT JOIN parameter p USING (n) LEFT JOIN pairs j USING (n);
 	SELECT COALESCE(array_agg(DISTINCT u.name), '{}') INTO names FROM jsonb_array_elements(statements) s, jsonb_array_elements_text(s -> 'names') u (name);
 	SELECT COALESCE(array_agg(DISTINCT r ->> 'name'), '{}') INTO named FROM jsonb_array_elements(statements) s, jsonb_array_elements(s -> 'relations') r;
 
@@ -903,10 +938,17 @@ BEGIN
 				   'ends_from_index', CASE WHEN NOT p.inherited AND d.low IS NOT NULL AND b.b IS NOT NULL THEN true END)) ELSE '{}' END AS facts
 		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname,
 			   LATERAL (SELECT p.histogram_bounds::text::text[] AS b) b
+	), beside AS (		-- of a named table's other columns what its rows' width hangs on
+		SELECT c.oid AS rel, p.attname, format_type(a.atttypid, NULL) AS type, p.inherited, jsonb_strip_nulls(jsonb_build_object(
+				   'null_fraction', guard.profile_digits(p.null_frac, 4), 'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4),
+				   'correlation', guard.profile_digits(p.correlation, 4), 'no_code', 'no statement names it')) AS facts
+		  FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace JOIN seen p ON p.schemaname = s.nspname AND p.tablename = c.relname
+		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = p.attname
+		 WHERE c.relkind IN ('r', 'p', 'm') AND (c.relispartition OR c.relname = ANY (named)) AND NOT EXISTS (SELECT FROM node d WHERE d.rel = c.oid AND d.att = a.attnum)
 	), columns AS (
 		SELECT s.rel, jsonb_object_agg(s.attname, s.facts) AS columns FROM (
 			SELECT s.rel, s.attname, jsonb_build_object('type', min(s.type)) || jsonb_object_agg(CASE WHEN s.inherited THEN 'with_children' ELSE 'own' END, s.facts) AS facts
-			  FROM statistic s GROUP BY s.rel, s.attname) s GROUP BY s.rel
+			  FROM (SELECT * FROM statistic UNION ALL SELECT * FROM beside) s GROUP BY s.rel, s.attname) s GROUP BY s.rel
 	), file AS MATERIALIZED (
 		SELECT c.oid, c.relam, c.relkind, n.nspname, c.relname, c.reltuples, c.relpages, c.relallvisible, c.oid = ANY (locked) AS is_locked,
 			   CASE WHEN c.oid = ANY (locked) OR c.relkind IN ('p', 'I') THEN c.relpages::bigint

@@ -11,6 +11,15 @@ REVOKE ALL ON FUNCTION guard.captured_statements() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.captured_statements() TO pg_read_all_stats;
 -- example: SELECT index, count(*) AS statements, sum(uses) AS uses FROM guard.captured_statements() GROUP BY index;
 
+CREATE FUNCTION guard.index_height(index oid) RETURNS int
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'guard_sql_index_height';
+COMMENT ON FUNCTION guard.index_height(oid) IS
+'Levels of a B-tree above its leaves, by its meta page; null where the index is locked, partitioned, or no B-tree.';
+-- example: SELECT guard.index_height('accounts_pkey'::regclass);
+REVOKE ALL ON FUNCTION guard.index_height(oid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.index_height(oid) TO pg_read_all_stats;
+
 CREATE VIEW guard.protections WITH (security_barrier) AS
 	SELECT p.table_schema, p.table_name, p.index_name, p.reason, p.protected_by, p.protected_at
 	  FROM guard.protection p;
@@ -78,7 +87,8 @@ BEGIN
 		  LEFT JOIN guard.use_history h ON h.relation = f.index
 		  LEFT JOIN service s ON s.table_schema = f.table_schema AND s.index_name = f.index_name
 	)
-	SELECT COALESCE(jsonb_agg(CASE WHEN k.facts IS NULL THEN i.e ELSE i.e || jsonb_build_object('use', k.facts) END ORDER BY i.n), '[]')
+	SELECT COALESCE(jsonb_agg(i.e || jsonb_strip_nulls(jsonb_build_object('use', k.facts, 'height', CASE WHEN i.e ->> 'method' = 'btree' AND NOT i.e ? 'locked' THEN
+			guard.index_height((SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = i.e ->> 'schema' AND c.relname = i.e ->> 'name')) END)) ORDER BY i.n), '[]')
 	  INTO facts FROM jsonb_array_elements(document -> 'indexes') WITH ORDINALITY i (e, n)
 	  LEFT JOIN known k ON k.table_schema = i.e ->> 'schema' AND k.index_name = i.e ->> 'name';
 	document := jsonb_set(document, '{indexes}', facts);

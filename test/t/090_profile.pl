@@ -143,7 +143,7 @@ $s->ok("SELECT count(*), a_text || '${\canary}' FROM canary GROUP BY a_text || '
 my ($document, $bytes) = export($s, 'canaries');
 none_of_them($bytes, 'guard.export_profile');
 my ($table) = grep { $_->{name} eq 'canary' } @{ $document->{relations} };
-is(scalar(keys %{ $table->{columns} }), 18, 'there are statistics of the columns of indexes');
+is(scalar(keys %{ $table->{columns} }), 20, 'there are statistics of all columns of a table that a statement names');
 my @coded = grep { $table->{columns}{$_}{own}{histogram} } sort keys %{ $table->{columns} };
 is("@coded", 'a_bigint a_char a_date a_double a_name a_numeric a_text a_timestamp a_timestamptz a_uuid a_varchar an_integer', 'and codes of these');
 is($table->{columns}{an_inet}{own}{no_code}, 'type inet', 'others say why there are none');
@@ -223,7 +223,7 @@ is("$service->{service} $service->{until_version} " . ($service->{uses} > 0), 'a
 is($document->{guard}{deployments}[0]{version}, '1.9', 'deployments');
 my ($statement) = grep { $_->{text} eq 'SELECT c FROM hot WHERE a = $1' } @{ $document->{statements} };
 is($statement->{indexes}[0]{name}, 'hot_a_idx', 'a statement has its indexes');
-is_deeply($statement->{parameters}, [ { number => 1, role => 'compared', operator => '=', table => 'hot', column => 'a' } ], 'and what its parameters are');
+is_deeply($statement->{parameters}, [ { number => 1, role => 'compared', operator => '=', schema => 'public', table => 'hot', column => 'a' } ], 'and what its parameters are');
 is($document->{server}{connections}{server}, $s->value('SHOW max_connections'), 'limits');
 
 # ---- texts can be prepared: constants as they stand in pg_stat_statements, and as they were written

@@ -70,6 +70,7 @@
 #include "planner/capture/capture.h"
 #include "planner/capture/marks.h"
 #include "planner/capture/speed.h"
+#include "planner/planas/planas.h"
 #include "planner/planner.h"
 #include "planner/whatif/question.h"
 #include "planner/whatif/sampling.h"
@@ -236,6 +237,9 @@ whatif_planner(Query *parse, const char *query_string, int cursorOptions,
 {
 	Planning	planning = {parse, query_string, cursorOptions, boundParams, es};
 
+	if (unlikely(guard_planas_explaining))
+		return guard_planas_plan(parse, query_string, cursorOptions,
+								 boundParams, es);
 	return guard_marks_plan(parse, plan_whatever, &planning);
 }
 
