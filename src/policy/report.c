@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 
 #include "compat/list.h"
+#include "evidence/needs/needs.h"
 #include "guc.h"
 #include "policy/report.h"
 #include "policy/sentence.h"
@@ -234,6 +235,28 @@ guard_report_lacking(const GuardJudgement *judgement)
 
 /* ---- letting go ---- */
 
+/*
+ * What goes along with an index that nobody reads, and will be missed later.
+ */
+static void
+tell_what_goes_along(const GuardJudgement *judgement)
+{
+	const GuardShape *shape = judgement->shape;
+	const char *expression = guard_needs_statistics(shape);
+
+	if (shape->clustered)
+		ereport(NOTICE,
+				(errmsg("CLUSTER %s goes by index \"%s\": without it, it will ask for another",
+						guard_sentence_table(shape), guard_sentence_name(shape))));
+	if (expression != NULL)
+		ereport(NOTICE,
+				(errmsg("the statistics of %s go with index \"%s\", and plans may have relied on them",
+						expression, guard_sentence_name(shape)),
+				 errhint("To keep them: CREATE STATISTICS ON (%s) FROM %s; ANALYZE %s;",
+						 expression, guard_sentence_table(shape),
+						 guard_sentence_table(shape))));
+}
+
 void
 guard_report_allowed(const GuardJudgement *judgement)
 {
@@ -269,6 +292,9 @@ guard_report_allowed(const GuardJudgement *judgement)
 			 verdict->evidence->server->standbys != NULL)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is not in use here: %s", name, sentence)));
+	if (!judgement->target->table_goes && verdict->reason != GUARD_REASON_REPLACED &&
+		verdict->evidence->asker_may_see)
+		tell_what_goes_along(judgement);
 }
 
 void

@@ -109,6 +109,11 @@ extern void guard_needs_add_reliance(GuardEvidence *evidence,
 /* The name of an index's constraint, that of the table named; NULL: none. */
 extern char *guard_needs_constraint(Oid index);
 
+/*
+ * The expression of an index whose statistics nothing else holds; NULL: it has none.
+ */
+extern const char *guard_needs_statistics(const GuardShape *shape);
+
 /* pg_class.relreplident; '\0': no such table */
 extern char guard_needs_identity(Oid table);
 

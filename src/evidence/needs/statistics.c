@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "evidence/needs/needs.h"
 
@@ -78,6 +79,29 @@ is_spared(const GuardShape *shape)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Has ANALYZE gathered any of it?
+ */
+static bool
+is_analyzed(const GuardShape *shape, int key)
+{
+	return SearchSysCacheExists3(STATRELATTINH, ObjectIdGetDatum(shape->index),
+								 Int16GetDatum(key + 1), BoolGetDatum(false));
+}
+
+const char *
+guard_needs_statistics(const GuardShape *shape)
+{
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		if (shape->keys[i].attnum == 0 && shape->keys[i].expression_text != NULL &&
+			is_analyzed(shape, i) &&
+			!has_statistics(shape->table, shape->keys[i].expression))
+			return shape->keys[i].expression_text;
+	}
+	return NULL;
 }
 
 static void

@@ -34,6 +34,9 @@
 #define OFF_FOR			86400
 #define POSTPONED_FOR	10
 
+/* An estimate that falls short of another by this factor plans otherwise. */
+#define TOO_FEW			10.0
+
 /* An index, or a partitioned one with those of its partitions. */
 typedef struct Candidate
 {
@@ -256,12 +259,26 @@ estimate_of(List *scans, const Candidate *candidate)
 }
 
 /*
+ * Is the plan without it no dearer only because it expects fewer rows?  Then its cost
+ * says nothing: the index has the statistics of its expression.
+ */
+static bool
+expects_too_few(const GuardWhatIf *record, double rows_with, double rows_without)
+{
+	return rows_with > Max(rows_without, 1) * TOO_FEW &&
+		record->cost_without <= record->cost_with * guard_guc_harmless_cost_ratio;
+}
+
+/*
  * Its record waits for the execution.
  */
 static void
 record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 {
 	int			options = sample->shadow.cursorOptions;
+	List	   *scans = guard_plan_scans(shadow);
+	double		rows_with = estimate_of(sample->scans, candidate);
+	double		rows_without = estimate_of(scans, candidate);
 	GuardWhatIf record = {0};
 	uint64		clocks[2];
 
@@ -281,13 +298,16 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 	record.own_settings = sample->own_settings;
 	record.generic = sample->generic;
 	record.planning_ms = sample->planning_ms;
-	if (candidate->role == GUARD_WHATIF_ESTIMATE)
+	if (candidate->role == GUARD_WHATIF_SCAN &&
+		expects_too_few(&record, rows_with, rows_without))
+		record.role = GUARD_WHATIF_ESTIMATE;
+	if (record.role == GUARD_WHATIF_ESTIMATE)
 	{
-		record.rows_with = estimate_of(sample->scans, candidate);
-		record.rows_without = estimate_of(guard_plan_scans(shadow), candidate);
+		record.rows_with = rows_with;
+		record.rows_without = rows_without;
 	}
-	if (candidate->role == GUARD_WHATIF_SCAN)
-		find_takeover(sample, candidate, guard_plan_scans(shadow), &record);
+	else if (record.role == GUARD_WHATIF_SCAN)
+		find_takeover(sample, candidate, scans, &record);
 	clocks[0] = guard_clock_key(sample->statement, InvalidOid);
 	clocks[1] = pair_key(sample, candidate->index, candidate->rows,
 						 candidate->role);
