@@ -170,3 +170,23 @@ ALTER TABLE jobs_old RENAME TO jobs;
 COMMIT;
 :refusal
 SELECT count(*) FROM jobs;
+
+-- a copy that was put in its place is in use before anybody has read it, however small
+CALL make('orders');
+CREATE INDEX orders_team ON orders (team);
+CALL use('SELECT count(*) FROM orders WHERE team = 17');
+SET client_min_messages = warning;
+ALTER TABLE orders RENAME TO orders_old;
+RESET client_min_messages;
+CREATE TABLE orders (LIKE orders_old INCLUDING INDEXES);
+DROP INDEX orders_team_idx;
+:refusal
+DROP TABLE orders;
+:refusal
+INSERT INTO orders SELECT * FROM orders_old LIMIT 3;
+DROP INDEX orders_team_idx;
+:refusal
+-- and what is small stays so
+CALL use('SELECT count(*) FROM orders WHERE team = 17');
+DROP INDEX orders_team_idx;
+:refusal

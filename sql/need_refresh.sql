@@ -30,3 +30,10 @@ CREATE MATERIALIZED VIEW plain AS SELECT tag, count(*) AS n FROM cs GROUP BY tag
 CREATE UNIQUE INDEX plain_tag ON plain (tag);
 CALL use('REFRESH MATERIALIZED VIEW plain');
 DROP INDEX plain_tag;
+
+-- nor does it belong to the making of a view that others read meanwhile
+CREATE MATERIALIZED VIEW young AS SELECT tag, count(*) AS n FROM cs GROUP BY tag;
+CREATE UNIQUE INDEX young_tag ON young (tag);
+CALL use('REFRESH MATERIALIZED VIEW CONCURRENTLY young', current_setting('application_name'));
+DROP INDEX young_tag;
+:refusal

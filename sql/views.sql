@@ -69,3 +69,32 @@ COMMIT;
 :refusal
 DISCARD TEMP;
 :indexes
+
+-- nor by way of what it depends on
+ALTER TABLE t ADD COLUMN note text;
+CREATE DOMAIN pg_temp.dom AS text;
+ALTER TABLE t ALTER COLUMN email TYPE pg_temp.dom;
+:refusal
+CREATE DOMAIN lasting AS pg_temp.dom;
+ALTER TABLE t ALTER COLUMN email TYPE lasting;
+:refusal
+CREATE COLLATION pg_temp.c (locale = 'C');
+ALTER TABLE t ALTER COLUMN email TYPE text COLLATE pg_temp.c;
+:refusal
+CREATE TYPE pg_temp.row AS (id int, email text, team int, pad text, note text);
+ALTER TABLE t OF pg_temp.row;
+:refusal
+CREATE OPERATOR CLASS pg_temp.by_text FOR TYPE text USING btree AS OPERATOR 3 =, FUNCTION 1 bttextcmp(text, text);
+CREATE INDEX r ON t (email pg_temp.by_text);
+DROP INDEX t_email;
+:refusal
+-- there and back, and a column of no index
+BEGIN;
+ALTER TABLE t ALTER COLUMN email TYPE pg_temp.dom;
+ALTER TABLE t ALTER COLUMN email TYPE text;
+COMMIT;
+ALTER TABLE t ALTER COLUMN note TYPE pg_temp.dom;
+SET client_min_messages = warning;
+DISCARD TEMP;
+RESET client_min_messages;
+:indexes

@@ -219,6 +219,20 @@ columns_changed(Oid table, char **written, int nwritten)
 	return false;
 }
 
+/*
+ * Has it an index that will go with a temporary object?
+ */
+static bool
+goes_with_session(Oid table)
+{
+	foreach_oid(index, guard_catalog_has_temporary() ? guard_catalog_indexes(table) : NIL)
+	{
+		if (guard_catalog_hangs_on_temporary(index))
+			return true;
+	}
+	return false;
+}
+
 /* ---- partitions and children ---- */
 
 /*
@@ -394,7 +408,8 @@ guard_bearers_find(Oid table)
 	written = guard_before_columns(table, &nwritten);
 	bearer = bearer_now(before->schema, before->name, &kind);
 	bearers->not_borne = !OidIsValid(bearer);
-	bearers->changed = bearer != table || columns_changed(table, written, nwritten);
+	bearers->changed = bearer != table || columns_changed(table, written, nwritten) ||
+		goes_with_session(table);
 	add_by_parents(bearers, before, written, nwritten, table);
 	if (bearers->left && (bearer == table || bearers->not_borne))
 		return bearers;
@@ -453,6 +468,7 @@ stands(const GuardBefore *before)
 		return false;
 	written = guard_before_columns(before->relation, &nwritten);
 	return !columns_changed(before->relation, written, nwritten) &&
+		!goes_with_session(before->relation) &&
 		equal(guard_before_parents(before->relation),
 			  guard_catalog_parents(before->relation));
 }

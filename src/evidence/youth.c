@@ -76,7 +76,8 @@ guard_youth_mark(const GuardEvidence *evidence, GuardFact *fact)
 {
 	int64		transactions = 0;
 
-	if (evidence->made == NULL || !fact->services_known)
+	/* who refreshes without a lock does it for others, who read meanwhile */
+	if (evidence->made == NULL || !fact->services_known || fact->way == GUARD_WAY_REFRESH)
 		return;
 	foreach_ptr(const GuardServiceUse, use, fact->services)
 	{

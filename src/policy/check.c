@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -66,6 +67,61 @@ guard_check_sum_up(GuardJudgement *judgement)
 }
 
 /*
+ * The indexes that children of inheritance have like this one of their parent.
+ */
+static List *
+like_it_below(List *found, const GuardShape *shape, Oid table)
+{
+	GuardAnswer answer = {.of = shape->table};
+
+	answer.written = guard_catalog_columns(shape->table, &answer.nwritten);
+	foreach_oid(child, guard_catalog_children(table))
+	{
+		GuardShape *asked;
+
+		answer.table = answer.view = child;
+		if (guard_shape_translate(shape, &answer, &asked) != GUARD_TRANSLATED)
+			continue;
+		foreach_oid(index, guard_catalog_indexes(child))
+		{
+			GuardShape *other = guard_shape_read(index);
+
+			if (other != NULL && other->valid &&
+				guard_shape_match(asked, other, shape->unique) == GUARD_MATCH_TWIN)
+				found = lappend_oid(found, index);
+		}
+		found = like_it_below(found, shape, child);
+	}
+	return found;
+}
+
+/*
+ * Whoever makes children of a table takes its indexes as the pattern, and what
+ * drops the one may drop the others (TimescaleDB): where nothing else on the table
+ * does for it, it is needed as they are.
+ */
+static List *
+judged_along(GuardTarget *target, GuardFellows *fellows)
+{
+	GuardShape *shape;
+	GuardReplacement replacement;
+	List	   *children;
+
+	if (target->table_goes || target->stays || !has_subclass(target->table) ||
+		(target->route != GUARD_ROUTE_INDEX && target->route != GUARD_ROUTE_CONSTRAINT) ||
+		get_rel_relkind(target->table) != RELKIND_RELATION ||
+		(shape = guard_shape_read(target->index)) == NULL || !shape->valid)
+		return NIL;
+	guard_replacement_find(shape, target->table, fellows, shape->unique, &replacement);
+	if (replacement.match != GUARD_MATCH_NONE && replacement.usable)
+		return NIL;
+	children = like_it_below(NIL, shape, target->table);
+	if (children != NIL)
+		target->no_delay = "children of its table have it, too";
+	return children;
+}
+
+/*
  * Judge each member on its own evidence.  A partitioned index without partitions
  * is judged by itself.
  */
@@ -77,6 +133,7 @@ judge(GuardTarget *target, GuardFellows *fellows, const GuardServer *server)
 		list_make1_oid(target->index);
 
 	judgement->target = target;
+	members = list_concat_copy(members, judged_along(target, fellows));
 	foreach_oid(member, members)
 	{
 		GuardEvidence *evidence = guard_evidence_collect(target, member,
@@ -319,12 +376,34 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 	return left;
 }
 
+/*
+ * A child's index that was asked along with its parent's, and stays: that one is
+ * made up for where the parent has its like.
+ */
+static bool
+is_along(const GuardJudgement *judgement, const GuardVerdict *verdict)
+{
+	return verdict->evidence->shape->table != judgement->target->table &&
+		!list_member_oid(judgement->target->members, verdict->evidence->index) &&
+		guard_catalog_is_valid(verdict->evidence->index);
+}
+
 bool
 guard_check_made_up(GuardJudgement *judgement, GuardVerdict *verdict,
 					GuardReplacement *replacement)
 {
 	GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
-	GuardLeft	left = read_left(judgement, verdict);
+	GuardLeft	left;
+
+	if (is_along(judgement, verdict))
+	{
+		memset(replacement, 0, sizeof(*replacement));
+		if (guard_catalog_exists(judgement->target->table))
+			guard_replacement_find(judgement->shape, judgement->target->table, NULL,
+								   judgement->shape->unique, replacement);
+		return replacement->match != GUARD_MATCH_NONE && replacement->usable;
+	}
+	left = read_left(judgement, verdict);
 
 	*replacement = left.replacement;
 	return guard_verdict_made_up(verdict, &left, &policy);
@@ -351,6 +430,7 @@ answers_for_itself(const GuardShape *shape, const GuardAnswer *answer)
 	GuardShape *asked;
 
 	return answer->table == shape->table &&
+		!(guard_catalog_has_temporary() && guard_catalog_hangs_on_temporary(shape->index)) &&
 		guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED &&
 		guard_shape_match(asked, shape, shape->unique) >= GUARD_MATCH_SERVES;
 }

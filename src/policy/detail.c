@@ -442,7 +442,8 @@ guard_sentence_detail(const GuardJudgement *judgement)
 	if (list_length(judgement->verdicts) > 1)
 	{
 		begin(&buf);
-		appendStringInfo(&buf, "This is partition index %s, one of %d.",
+		appendStringInfo(&buf, "This is %s %s, one of %d.",
+						 judgement->shape->partitioned ? "partition index" : "index",
 						 guard_sentence_name(verdict->evidence->shape),
 						 list_length(judgement->verdicts));
 	}

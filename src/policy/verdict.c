@@ -701,6 +701,30 @@ decide_by_use(const GuardEvidence *evidence, const GuardCase *asked,
 }
 
 /*
+ * So small that nobody needs an index to read it?  Not where it has taken the place
+ * of another table and nobody has read it yet: a copy may be filled later.
+ */
+static bool
+is_small(const GuardEvidence *evidence, const GuardCase *asked,
+		 const GuardPolicy *policy)
+{
+	bool		awaited = false;
+	bool		read = false;
+
+	if (asked->passes_on || !evidence->heap_known ||
+		evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)
+		return false;
+	foreach_ptr(const GuardFact, fact, evidence->facts)
+	{
+		if (!guard_verdict_use_counts(fact, policy))
+			continue;
+		awaited |= guard_evidence_of_another(evidence, fact);
+		read |= fact->source != GUARD_SOURCE_INHERITED;
+	}
+	return read || !awaited;
+}
+
+/*
  * The first rule that matches.
  */
 static GuardVerdict
@@ -717,8 +741,7 @@ decide(const GuardEvidence *evidence, const GuardCase *asked,
 	}
 	if (decide_by_role(evidence, asked, policy, &verdict))
 		return verdict;
-	if (!asked->passes_on && evidence->heap_known &&
-		evidence->heap_blocks <= GUARD_HARMLESS_BLOCKS)
+	if (is_small(evidence, asked, policy))
 		return make(GUARD_ALLOW, GUARD_REASON_HARMLESS, evidence, asked);
 	if (!guard_evidence_enforces_unnamed(evidence, asked) &&
 		plans_answer(evidence, asked, policy))
@@ -889,7 +912,8 @@ guard_verdict_asks_again(const GuardVerdict *verdict, const GuardPolicy *policy)
 			(guard_verdict_use_counts(fact, policy) &&
 			 (verdict->reason == GUARD_REASON_PARTITION ||
 			  (verdict->reason == GUARD_REASON_HARMLESS &&
-			   guard_evidence_of_another(verdict->evidence, fact)))))
+			   guard_evidence_of_another(verdict->evidence, fact) &&
+			   !is_small(verdict->evidence, &verdict->asked, policy)))))
 			return true;
 	}
 	return false;

@@ -272,6 +272,19 @@ guard_before_columns(Oid relation, int *ncolumns)
 	return names;
 }
 
+Oid
+guard_before_collation(Oid relation, AttrNumber column)
+{
+	foreach_ptr(FormData_pg_attribute, each,
+				look_by_oid(AttributeRelationId, AttributeRelidNumIndexId,
+							Anum_pg_attribute_attrelid, relation, false, take_column))
+	{
+		if (each->attnum == column)
+			return each->attcollation;
+	}
+	return InvalidOid;
+}
+
 static void *
 take_child(HeapTuple tuple, TupleDesc desc)
 {

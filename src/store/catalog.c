@@ -16,15 +16,16 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -74,81 +75,117 @@ guard_catalog_bears_name(Oid relation)
 }
 
 /*
- * The schema of what an index or a column may depend on; InvalidOid: none.
+ * Is it in some session's pg_temp?
  */
-static Oid
-schema_of(Oid classid, Oid object)
+static bool
+is_temporary(const ObjectAddress *object)
 {
-	HeapTuple	tuple;
+	AttrNumber	attnum = is_objectclass_supported(object->classId) ?
+		get_object_attnum_namespace(object->classId) : InvalidAttrNumber;
 	Oid			schema = InvalidOid;
+	Relation	rel;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		isnull;
 
-	if (classid == RelationRelationId)
-		return get_rel_namespace(object);
-	if (classid == ProcedureRelationId)
-		return get_func_namespace(object);
-	if (classid != TypeRelationId)
-		return InvalidOid;
-	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(object));
-	if (HeapTupleIsValid(tuple))
-	{
-		schema = ((Form_pg_type) GETSTRUCT(tuple))->typnamespace;
-		ReleaseSysCache(tuple);
-	}
-	return schema;
+	if (object->classId == RelationRelationId)
+		return isAnyTempNamespace(get_rel_namespace(object->objectId));
+	if (attnum == InvalidAttrNumber)
+		return false;
+	rel = table_open(object->classId, AccessShareLock);
+	ScanKeyInit(&key, get_object_attnum_oid(object->classId), BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(object->objectId));
+	scan = systable_beginscan(rel, get_object_oid_index(object->classId), true, NULL, 1,
+							  &key);
+	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		schema = DatumGetObjectId(heap_getattr(tuple, attnum, RelationGetDescr(rel), &isnull));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return isAnyTempNamespace(schema);
 }
 
 /*
- * Does a relation, or a column of it, depend directly on what is temporary?
- * "columns" receives the columns of "table" that it depends on.
+ * Once each; what came with PostgreSQL is nobody's to drop.
  */
-static bool
-depends_on_temporary(Oid relation, int column, Oid table, List **columns)
+static void
+add_object(List **seen, Oid classid, Oid object, int32 subid)
+{
+	ObjectAddress *added;
+
+	if (object < FirstNormalObjectId)
+		return;
+	foreach_ptr(const ObjectAddress, other, *seen)
+	{
+		if (other->objectId == object && other->classId == classid &&
+			other->objectSubId == subid)
+			return;
+	}
+	added = palloc(sizeof(ObjectAddress));
+	ObjectAddressSubSet(*added, classid, object, subid);
+	*seen = lappend(*seen, added);
+}
+
+/*
+ * What an object depends on, beside what came with PostgreSQL: a list of
+ * ObjectAddress *, each of them once in "seen".
+ */
+static void
+add_referenced(List **seen, const ObjectAddress *object)
 {
 	Relation	rel = table_open(DependRelationId, AccessShareLock);
-	bool		found = false;
 	ScanKeyData keys[3];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
 	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
+				ObjectIdGetDatum(object->classId));
 	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relation));
+				ObjectIdGetDatum(object->objectId));
 	ScanKeyInit(&keys[2], Anum_pg_depend_objsubid, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(column));
+				Int32GetDatum(object->objectSubId));
 	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL, 3, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 
-		if (form->refclassid == RelationRelationId && form->refobjid == table)
-			*columns = list_append_unique_int(*columns, form->refobjsubid);
-		else
-			found |= isAnyTempNamespace(schema_of(form->refclassid, form->refobjid));
+		add_object(seen, form->refclassid, form->refobjid, form->refobjsubid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
-	return found;
 }
 
 /*
- * An index goes with what it depends on, and with what its columns do.
+ * An index goes with what it depends on, and whatever that depends on: the types
+ * of its columns and theirs, the table as a whole.
  */
 bool
 guard_catalog_hangs_on_temporary(Oid index)
 {
-	Oid			table = guard_catalog_table(index);
-	List	   *columns = NIL;
-	List	   *none = NIL;
+	List	   *seen = NIL;
 
-	if (depends_on_temporary(index, 0, table, &columns))
-		return true;
-	foreach_int(column, columns)
+	add_object(&seen, RelationRelationId, index, 0);
+	add_object(&seen, RelationRelationId, guard_catalog_table(index), 0);
+	for (int i = 0; i < list_length(seen); i++)
 	{
-		if (column > 0 && depends_on_temporary(table, column, InvalidOid, &none))
+		const ObjectAddress *object = list_nth(seen, i);
+
+		if (is_temporary(object))
 			return true;
+		add_referenced(&seen, object);
 	}
+	list_free_deep(seen);
 	return false;
+}
+
+bool
+guard_catalog_has_temporary(void)
+{
+	Oid			schema;
+	Oid			toast;
+
+	GetTempNamespaceState(&schema, &toast);
+	return OidIsValid(schema);
 }
 
 /*

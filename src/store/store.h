@@ -666,6 +666,9 @@ extern bool guard_catalog_bears_name(Oid relation);
 /* Will it go with the session: does it depend on something in pg_temp? */
 extern bool guard_catalog_hangs_on_temporary(Oid index);
 
+/* Can anything hang on one: has the session a pg_temp? */
+extern bool guard_catalog_has_temporary(void);
+
 /* The table of an index; InvalidOid when it is none, or not there. */
 extern Oid	guard_catalog_table(Oid index);
 
@@ -860,6 +863,9 @@ extern Oid	guard_before_named(const char *schema, const char *name);
 
 /* The names of its columns: that of number n at n - 1, NULL for none. */
 extern char **guard_before_columns(Oid relation, int *ncolumns);
+
+/* The collation of one; InvalidOid where it has none, or was not there. */
+extern Oid	guard_before_collation(Oid relation, AttrNumber column);
 
 /* What was attached to it, and what it was attached to. */
 extern List *guard_before_children(Oid relation);

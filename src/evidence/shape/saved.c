@@ -32,6 +32,7 @@
 #include "utils/syscache.h"
 
 #include "evidence/shape/shape.h"
+#include "store/store.h"
 
 /* What a text begins with; another one is not understood. */
 #define FORMAT	"1"
@@ -118,12 +119,15 @@ table_rows(Oid table)
 
 /*
  * ALTER TYPE drops an index when its column has changed already.  What counts is
- * the type for which it was made.
+ * the type for which it was made, and the collation that it had.
  */
 static GuardShapeKey
-before_alter_type(Oid am, const GuardShapeKey *key)
+before_alter_type(Oid am, Oid table, const GuardShapeKey *key)
 {
 	GuardShapeKey result = *key;
+
+	if (key->attnum > 0 && !key->default_collation)
+		result.default_collation = key->collation == guard_before_collation(table, key->attnum);
 
 	if (!key->default_opclass &&
 		!IsBinaryCoercible(key->type, key->opclass_input) &&
@@ -131,7 +135,7 @@ before_alter_type(Oid am, const GuardShapeKey *key)
 	{
 		result.type = key->opclass_input;
 		result.default_opclass = true;
-		result.default_collation = key->collation == get_typcollation(result.type);
+		result.default_collation |= key->collation == get_typcollation(result.type);
 	}
 	return result;
 }
@@ -225,7 +229,8 @@ guard_shape_to_text(const GuardShape *shape, bool trees)
 	put_number(&strings, shape->nkeys);
 	for (int i = 0; i < shape->nkeys; i++)
 	{
-		GuardShapeKey key = before_alter_type(shape->am, &shape->keys[i]);
+		GuardShapeKey key = before_alter_type(shape->am, shape->table,
+											  &shape->keys[i]);
 
 		put_key(&strings, &key, trees);
 	}
