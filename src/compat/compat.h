@@ -256,6 +256,43 @@ extern void guard_compat_add_explain_option(const char *name,
 #endif
 
 /*
+ * What EXPLAIN prints of a plan; 17 can count memory, and 19 plans with an
+ * ExplainState at hand, which pg_plan_query() has for an argument.
+ */
+#if PG_VERSION_NUM >= 170000
+#define guard_compat_explain_plan(plan, es, text, params, duration) \
+	ExplainOnePlan(plan, NULL, es, text, params, NULL, duration, NULL, NULL)
+#else
+#define guard_compat_explain_plan(plan, es, text, params, duration) \
+	ExplainOnePlan(plan, NULL, es, text, params, NULL, duration, NULL)
+#endif
+#if PG_VERSION_NUM >= 190000
+#define guard_compat_plan_query(query, text) \
+	pg_plan_query(query, text, CURSOR_OPT_PARALLEL_OK, NULL, NULL)
+#else
+#define guard_compat_plan_query(query, text) \
+	pg_plan_query(query, text, CURSOR_OPT_PARALLEL_OK, NULL)
+#endif
+
+/*
+ * Have the executor ask for no rights on what a plan scans.  16 moved them out
+ * of the range table (a61b1f74823c).
+ */
+static inline void
+guard_compat_waive_rights(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+#if PG_VERSION_NUM >= 160000
+	foreach(lc, plan->permInfos)
+		lfirst_node(RTEPermissionInfo, lc)->requiredPerms = 0;
+#else
+	foreach(lc, plan->rtable)
+		lfirst_node(RangeTblEntry, lc)->requiredPerms = 0;
+#endif
+}
+
+/*
  * 16 keeps what belongs to settings in a memory context of its own ("Store GUC
  * data in a memory context, instead of using malloc()", October 2022).
  */

@@ -71,6 +71,17 @@ CREATE UNIQUE INDEX profile_statement_source_number_idx ON guard.profile_stateme
 COMMENT ON TABLE guard.profile_statement IS
 'The statements of imported profiles, never run: their texts, and in document the rest of what the profile says of them. Times in milliseconds.';
 
+CREATE TABLE guard.profile_plan (
+	source			text NOT NULL,
+	number			int NOT NULL,
+	cost			double precision,
+	plan			text,
+	why				text
+);
+CREATE UNIQUE INDEX profile_plan_source_number_idx ON guard.profile_plan (source, number);
+COMMENT ON TABLE guard.profile_plan IS
+'The plans that guard.remember_plans() has seen for statements of imported profiles; why: there is none.';
+
 CREATE TABLE guard.profile_fact (
 	source			text NOT NULL,
 	relation_oid	oid NOT NULL,

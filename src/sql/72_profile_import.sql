@@ -107,6 +107,7 @@ BEGIN ATOMIC
 	DELETE FROM guard.profile_relation p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_index p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_statement p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_plan p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_fact p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_protection p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_dependency p WHERE p.source = forget_profile.source;

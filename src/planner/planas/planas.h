@@ -30,6 +30,7 @@
 #include "nodes/plannodes.h"
 
 struct ExplainState;
+struct GuardFailure;
 
 /* Called by guard.c at start. */
 extern void guard_planas_init(void);
@@ -55,6 +56,22 @@ extern PlannedStmt *guard_planas_plan(Query *parse, const char *query_string,
  * ---- called by indexlist.c: the planner has read what there is of a table
  */
 extern void guard_planas_relation(RelOptInfo *rel, Oid heap, bool inhparent);
+
+/* ---- called by api: the plan of a statement of a profile ---- */
+
+typedef struct GuardPlanasPlan
+{
+	double		cost;
+	char	   *text;			/* as EXPLAIN shows it */
+} GuardPlanasPlan;
+
+/*
+ * Plan what somebody else wrote, as this role, which should be allowed nothing.
+ * False: it is not planned, and *failure says why.
+ */
+extern bool guard_planas_statement(const char *text, const char *search_path,
+								   Oid role, GuardPlanasPlan *plan,
+								   struct GuardFailure *failure);
 
 /* ---- profile.c: what a profile says, in this session's memory ---- */
 
