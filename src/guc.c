@@ -17,6 +17,7 @@
 #include <limits.h>
 
 #include "miscadmin.h"
+#include "utils/varlena.h"
 
 #include "guc.h"
 
@@ -27,6 +28,7 @@ int			guard_guc_hot_action = GUARD_HOT_BLOCK;
 int			guard_guc_unknown_action = GUARD_UNKNOWN_AUTO;
 char	   *guard_guc_application_name_pattern = "%s/%v";
 bool		guard_guc_two_person = false;
+char	   *guard_guc_ignore_standbys = "";
 int			guard_guc_lookback = 35 * SECS_PER_DAY_INT;
 int			guard_guc_quiet_period = SECS_PER_DAY_INT;
 int			guard_guc_min_evidence_age = 7 * SECS_PER_DAY_INT;
@@ -138,6 +140,20 @@ check_pattern(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/*
+ * Names, with commas between.
+ */
+static bool
+check_names(char **newval, void **extra, GucSource source)
+{
+	List	   *names;
+
+	if (SplitGUCList(pstrdup(*newval), ',', &names))
+		return true;
+	GUC_check_errdetail("List syntax is invalid.");
+	return false;
+}
+
 /* Judging drops. */
 static void
 define_judgement(void)
@@ -172,6 +188,13 @@ define_judgement(void)
 							 "role that approves cannot drop then.",
 							 &guard_guc_two_person, false,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("guard.ignore_standbys",
+							   "Standbys that do not count when they do not report what is used there.",
+							   "Their names in pg_stat_replication, with commas between. For "
+							   "standbys on which nobody reads: delayed ones, those for backups "
+							   "only.",
+							   &guard_guc_ignore_standbys, "",
+							   PGC_SUSET, GUC_LIST_INPUT, check_names, NULL, NULL);
 	DefineCustomIntVariable("guard.lookback",
 							"How long a use keeps an index, unless it ended earlier.",
 							"Raise it where something runs more seldom than monthly, such as "

@@ -49,8 +49,7 @@ size_of(const GuardTarget *target)
 		rel = try_relation_open(index, NoLock);
 		if (rel != NULL)
 		{
-			if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
-				size += (int64) RelationGetNumberOfBlocks(rel) * BLCKSZ;
+			size += (int64) guard_evidence_blocks(rel) * BLCKSZ;
 			relation_close(rel, NoLock);
 		}
 		UnlockRelationOid(index, AccessShareLock);

@@ -240,6 +240,22 @@ track_words(void)
 		"available; what functions and foreign keys run is timed under pg_stat_statements.track = all only";
 }
 
+/*
+ * Who else reads, and what is to be done about those that do not say what.
+ */
+static const char *
+standbys_words(const GuardServer *server)
+{
+	int			heard = 0;
+
+	if (server->silence != NULL)
+		return psprintf("unknown: %s. %s", server->silence, guard_nodes_remedy(server));
+	foreach_ptr(const GuardNode, node, server->nodes)
+		heard += node->counts;
+	return RecoveryInProgress() ? "this is one" : heard == 0 ? "none attached" :
+		psprintf("%d reporting", heard);
+}
+
 Datum
 guard_sql_status(PG_FUNCTION_ARGS)
 {
@@ -264,8 +280,7 @@ guard_sql_status(PG_FUNCTION_ARGS)
 	missing = guard_pgss_find().missing;
 	put(rsinfo, "pg_stat_statements", missing == NULL ? track_words() :
 		psprintf("not available: %s", missing));
-	put(rsinfo, "standbys", server->standbys == NULL ? "none attached" :
-		psprintf("reads not included: %s", server->standbys));
+	put(rsinfo, "standbys", standbys_words(server));
 	put(rsinfo, "audit", guard_audit_status());
 	put(rsinfo, "alerts", guard_alerts_status());
 	return (Datum) 0;

@@ -14,6 +14,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/xlog.h"
 #include "catalog/partition.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
@@ -60,6 +61,15 @@ estimated_kb(Oid table)
 	return kb;
 }
 
+BlockNumber
+guard_evidence_blocks(Relation rel)
+{
+	if (!RELKIND_HAS_STORAGE(rel->rd_rel->relkind) ||
+		(rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED && RecoveryInProgress()))
+		return 0;
+	return RelationGetNumberOfBlocks(rel);
+}
+
 /*
  * The size of the table now, if its lock is free (doc/internals/review.md 11).
  * One that this transaction has truncated is as small as it will be at COMMIT,
@@ -77,19 +87,14 @@ guard_evidence_collect_size(GuardEvidence *evidence)
 	rel = try_relation_open(table, NoLock);
 	if (rel != NULL)
 	{
+		evidence->heap_blocks = guard_evidence_blocks(rel);
 		if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
 		{
-			evidence->heap_blocks = RelationGetNumberOfBlocks(rel);
 			evidence->table_kb = (int64) evidence->heap_blocks * KB_PER_BLOCK;
 			evidence->refilled = guard_compat_new_file(rel) &&
 				rel->rd_createSubid == InvalidSubTransactionId;
-			evidence->heap_known = !evidence->refilled;
 		}
-		else
-		{
-			/* a partitioned table without partitions holds nothing */
-			evidence->heap_known = true;
-		}
+		evidence->heap_known = !evidence->refilled;
 		relation_close(rel, NoLock);
 	}
 	UnlockRelationOid(table, AccessShareLock);
@@ -104,7 +109,7 @@ guard_evidence_blocks_now(Oid table)
 	if (rel == NULL)
 		return blocks;
 	if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
-		blocks = RelationGetNumberOfBlocks(rel);
+		blocks = guard_evidence_blocks(rel);
 	relation_close(rel, NoLock);
 	return blocks;
 }
@@ -194,7 +199,8 @@ guard_evidence_source(const GuardFact *fact)
 		[GUARD_SOURCE_HISTORY] = "table history",
 		[GUARD_SOURCE_COUNTED] = "table counted history",
 		[GUARD_SOURCE_INHERITED] = "table inherited",
-		[GUARD_SOURCE_WHATIF] = "table what-if"
+		[GUARD_SOURCE_WHATIF] = "table what-if",
+		[GUARD_SOURCE_NODE] = "table standby"
 	};
 
 	return names[fact->source] + (fact->of_table ? 0 : strlen("table "));
@@ -270,6 +276,7 @@ static const GuardCollector kinds[] = {
 	guard_predecessors_limit,
 	guard_moved_collect,
 	guard_usage_collect_aim,
+	guard_nodes_collect,
 	guard_protection_collect,
 	guard_hidden_collect,
 	guard_dependencies_collect,

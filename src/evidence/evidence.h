@@ -20,6 +20,7 @@
 #define GUARD_EVIDENCE_H
 
 #include "storage/block.h"
+#include "utils/relcache.h"
 
 #include "ddl/targets.h"
 #include "evidence/registrations/approvals.h"
@@ -42,7 +43,8 @@ typedef enum GuardSource
 	GUARD_SOURCE_HISTORY,		/* what capture saw, as written down */
 	GUARD_SOURCE_COUNTED,		/* what counters said, as written down */
 	GUARD_SOURCE_INHERITED,
-	GUARD_SOURCE_WHATIF			/* the planner relies on it, unread */
+	GUARD_SOURCE_WHATIF,		/* the planner relies on it, unread */
+	GUARD_SOURCE_NODE			/* a standby, as it reported */
 } GuardSource;
 
 /*
@@ -93,6 +95,7 @@ typedef struct GuardFact
 								 * counts */
 	bool		installation;	/* it belongs to the making of the table, and
 								 * never counted */
+	const char *node;			/* the standby that says so; NULL: known here */
 	char	   *note;			/* why unknown, or where it comes from */
 } GuardFact;
 
@@ -220,6 +223,9 @@ typedef struct GuardEvidence
 								 * table, and may yet fill it: not known */
 	int64		table_kb;		/* size, from the catalog's estimate where the
 								 * heap could not be looked at; -1 unknown */
+	const char *silence;		/* why it is not known whether standbys read
+								 * it, as a clause; NULL: it is, or they
+								 * cannot */
 	bool		asker_may_see;	/* the current user owns the table, or may
 								 * read all statistics */
 	const struct GuardDeparted *departed;	/* it is gone: what was noted of
@@ -258,6 +264,22 @@ guard_evidence_origin(const GuardEvidence *evidence)
 		evidence->created_at;
 }
 
+/* A standby, attached or not; see nodes.c. */
+typedef struct GuardNode
+{
+	char	   *name;
+	int			attached;		/* walsenders of that name */
+	bool		counts;			/* attached, here or to another, and not in
+								 * guard.ignore_standbys */
+	bool		silent;			/* and what is used there is not known */
+	TimestampTz reported_at;	/* 0: never */
+	TimestampTz since;			/* use is watched there since; 0: it is not */
+	int64		unobserved;		/* of that, microseconds in which it was not */
+	char	   *upstream;		/* the standby that feeds it; NULL: this
+								 * server */
+	char	   *lacks;			/* what it lacks, in words; NULL: nothing */
+} GuardNode;
+
 /* What is known of the server as a whole, read once per question asked. */
 typedef struct GuardServer
 {
@@ -267,8 +289,11 @@ typedef struct GuardServer
 	int			free_connections;
 	int			busy_connections;	/* at work on a statement now */
 	const struct GuardEpochs *epochs;	/* see history.h */
-	char	   *standbys;		/* attached standbys whose reads are not
+	List	   *nodes;			/* of GuardNode * */
+	char	   *silent;			/* the first standby whose reads are not
 								 * known; NULL when there is none */
+	char	   *standbys;		/* all of them, quoted, */
+	char	   *silence;		/* and why that is, as a clause */
 	struct GuardTimes *times;	/* read when first asked for */
 } GuardServer;
 
@@ -284,6 +309,13 @@ extern GuardServer *guard_server_read(void);
  * allowed.  Superusers are stopped by the server's end only.
  */
 extern int	guard_server_limit(List *roles);
+
+/*
+ * Its standbys, for the former; and what a person can do about the silent ones,
+ * as lines to paste.
+ */
+extern void guard_nodes_read(GuardServer *server);
+extern char *guard_nodes_remedy(const GuardServer *server);
 
 /*
  * Everything known of one leaf index, in the current memory context; NULL
@@ -312,6 +344,12 @@ guard_evidence_enforces_unnamed(const GuardEvidence *evidence,
 	return (evidence->shape->unique || evidence->shape->exclusion) &&
 		!asked->named && !asked->whole_table;
 }
+
+/*
+ * The size of an open relation: 0 of a partitioned one, which holds nothing, and
+ * on a standby of what is not logged.
+ */
+extern BlockNumber guard_evidence_blocks(Relation rel);
 
 /*
  * The size of a table that this session has locked; MaxBlockNumber when it
@@ -346,6 +384,9 @@ extern void guard_causes_fill(const GuardEvidence *evidence, GuardFact *fact);
 extern GuardFact *guard_causes_add(GuardEvidence *evidence, GuardSource source,
 								   uint64 fkey);
 extern bool guard_causes_refresh(const GuardEvidence *evidence);
+
+/* does it matter that a standby is silent? */
+extern void guard_nodes_collect(GuardEvidence *evidence);
 
 /* a table and its indexes: whatever capture may have a record of */
 extern List *guard_usage_relations(Oid table);

@@ -21,8 +21,6 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
-#include "replication/walsender.h"
-#include "replication/walsender_private.h"
 #include "storage/procarray.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
@@ -83,43 +81,6 @@ guard_server_capture_since(void)
 		return status.since;
 	installed_at = guard_server_installed_at();
 	return installed_at == 0 ? 0 : Max(status.since, installed_at);
-}
-
-/*
- * Is any walsender at work?  Looked at without its lock: whoever attaches this
- * moment may be missed, as he may be a moment later.
- */
-static bool
-any_walsender(void)
-{
-	for (int i = 0; i < max_wal_senders; i++)
-	{
-		if (WalSndCtl->walsnds[i].pid != 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Names of the attached standbys, NULL when there is none.  Backups and
- * archive receivers read no index; neither do logical walsenders, which are
- * known by their database.  Whoever asks, it is read with the rights of the
- * extension's owner: a role that may not see other sessions must not take an
- * index for cold on that account.
- */
-static char *
-attached_standbys(void)
-{
-	GuardRows  *rows;
-
-	if (!any_walsender())
-		return NULL;
-	rows = guard_query_server("SELECT string_agg(DISTINCT '\"' || w.application_name || '\"', ', ')"
-							  " FROM pg_stat_get_activity(NULL) a JOIN pg_stat_get_wal_senders() s USING (pid),"
-							  " LATERAL (SELECT a.application_name) w"
-							  " WHERE a.datid IS NULL AND s.state <> 'backup'"
-							  " AND w.application_name <> 'pg_receivewal'");
-	return guard_rows_next(rows) ? guard_rows_text(rows, 1) : NULL;
 }
 
 /*
@@ -233,7 +194,7 @@ guard_server_read(void)
 	server->free_connections = guard_server_limit(NIL) -
 		CountDBBackends(database_limit() >= 0 ? MyDatabaseId : InvalidOid);
 	server->busy_connections = busy_connections();
-	server->standbys = attached_standbys();
+	guard_nodes_read(server);
 	server->times = guard_times_create();
 	return server;
 }

@@ -390,10 +390,8 @@ append_unknown(StringInfo buf, const GuardJudgement *judgement)
 	if (load != NULL && load->open > 0)
 		appendStringInfo(&all, "; how long at most %d of them would take, computing for every row what the index has",
 						 load->open);
-	if (verdict->evidence->server->standbys != NULL &&
-		verdict->reason != GUARD_REASON_COLD)
-		appendStringInfo(&all, "; reads on standby %s",
-						 verdict->evidence->server->standbys);
+	if (verdict->evidence->silence != NULL)
+		appendStringInfo(&all, "; what standbys use (%s)", verdict->evidence->silence);
 	if (all.len > 0)
 	{
 		begin(buf);

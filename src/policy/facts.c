@@ -267,7 +267,8 @@ guard_facts_json(const GuardJudgement *judgement)
 	put_dependencies(&buf, evidence);
 	if (judgement->verdict.reason == GUARD_REASON_APPROVED)
 		put_approval(&buf, &evidence->approval);
-	guard_json_text(&buf, "standbys_not_included", evidence->server->standbys);
+	guard_json_text(&buf, "standbys_not_included", evidence->silence == NULL ? NULL :
+					evidence->server->standbys);
 	guard_json_end_object(&buf);
 	return buf.data;
 }

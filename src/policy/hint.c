@@ -208,7 +208,8 @@ remedy_of(const GuardJudgement *judgement)
 							guard_sentence_table(evidence->shape));
 		case GUARD_REASON_UNKNOWN:
 		case GUARD_REASON_CONSTRAINT:
-			return hint_unknown(judgement, name);
+			return judgement->verdict.silent ? guard_nodes_remedy(evidence->server) :
+				hint_unknown(judgement, name);
 		default:
 			return evidence->asker_may_see ?
 				hint_hot(judgement, name) : ask_owner(evidence);

@@ -273,6 +273,8 @@ guard_report_allowed(const GuardJudgement *judgement)
 						name, sentence),
 				 verdict->evidence->asker_may_see ?
 				 errdetail_internal("%s", guard_sentence_detail(judgement)) : 0,
+				 verdict->silent ?
+				 errhint("%s", guard_nodes_remedy(verdict->evidence->server)) : 0,
 				 errhidestmt(true), errhidecontext(true)));
 	}
 	else if (verdict->reason == GUARD_REASON_APPROVED)
@@ -288,10 +290,6 @@ guard_report_allowed(const GuardJudgement *judgement)
 	else if (verdict->notice && verdict->use != NULL)
 		ereport(NOTICE,
 				(errmsg("index \"%s\" is replaced: %s", name, sentence)));
-	else if (verdict->reason == GUARD_REASON_COLD &&
-			 verdict->evidence->server->standbys != NULL)
-		ereport(NOTICE,
-				(errmsg("index \"%s\" is not in use here: %s", name, sentence)));
 	if (!judgement->target->table_goes && verdict->reason != GUARD_REASON_REPLACED &&
 		verdict->evidence->asker_may_see)
 		tell_what_goes_along(judgement);

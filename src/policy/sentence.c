@@ -146,6 +146,11 @@ hot_clause(const GuardJudgement *judgement, bool guard_speaks)
 static char *
 observed_clause(const GuardVerdict *verdict, bool guard_speaks)
 {
+	if (verdict->silent)
+		return psprintf("%s, but %s", verdict->use != NULL ?
+						guard_sentence_use(verdict->use, 0, verdict->use->count,
+										   verdict->evidence->as_of, guard_speaks) :
+						"no use was seen here", verdict->evidence->silence);
 	if (verdict->use != NULL)
 		return psprintf("%s, but nothing is known of %s since",
 						guard_sentence_use(verdict->use, 0, verdict->use->count,
@@ -160,21 +165,17 @@ observed_clause(const GuardVerdict *verdict, bool guard_speaks)
 }
 
 /*
- * Nothing was seen, here.
+ * Nothing was seen, anywhere.
  */
 static char *
 cold_clause(const GuardVerdict *verdict)
 {
 	const GuardEvidence *evidence = verdict->evidence;
-	char	   *clause = evidence->created_at != 0 ?
+
+	return evidence->created_at != 0 ?
 		psprintf("not used since it was created %s ago",
 				 guard_text_span(evidence->as_of - evidence->created_at)) :
 		psprintf("no use was seen for %s", guard_text_span(verdict->observed));
-
-	if (evidence->server->standbys != NULL)
-		clause = psprintf("%s; reads on standby %s are not included", clause,
-						  evidence->server->standbys);
-	return clause;
 }
 
 /*

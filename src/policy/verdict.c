@@ -538,6 +538,20 @@ decide_unknown(GuardReason reason, const GuardEvidence *evidence,
 }
 
 /*
+ * Nobody uses it here, and a standby that may has not said so.
+ */
+static GuardVerdict
+decide_silent(const GuardEvidence *evidence, const GuardCase *asked,
+			  const GuardPolicy *policy)
+{
+	GuardVerdict verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, asked,
+										  policy);
+
+	verdict.silent = true;
+	return verdict;
+}
+
+/*
  * Statements would fail without it, or write other rows.
  */
 static GuardVerdict
@@ -674,8 +688,11 @@ decide_by_use(const GuardEvidence *evidence, const GuardCase *asked,
 		verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, asked, policy);
 	else if ((use = find_use(evidence, policy, true)) != NULL)
 	{
-		verdict = make(GUARD_ALLOW, GUARD_REASON_STOPPED, evidence, asked);
-		verdict.notice = !use->moved_away && !use->key_gone && !use->installation;
+		if (evidence->silence != NULL && !use->moved_away)
+			verdict = decide_silent(evidence, asked, policy);
+		else
+			verdict = make(GUARD_ALLOW, GUARD_REASON_STOPPED, evidence, asked);
+		verdict.notice = !verdict.silent && !use->moved_away && !use->key_gone && !use->installation;
 	}
 
 	/*
@@ -690,6 +707,8 @@ decide_by_use(const GuardEvidence *evidence, const GuardCase *asked,
 		if (!since_creation &&
 			(observed <= 0 || observed < policy->min_evidence_age))
 			verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, asked, policy);
+		else if (evidence->silence != NULL)
+			verdict = decide_silent(evidence, asked, policy);
 		else if (enforces(evidence) && asked->named)
 			verdict = make(GUARD_ALLOW, GUARD_REASON_CONSTRAINT, evidence, asked);
 		else

@@ -77,6 +77,7 @@ typedef struct GuardVerdict
 								 * must be there when the transaction ends */
 	bool		notice;			/* ALLOW: worth a NOTICE */
 	bool		warning;		/* ALLOW: worth a WARNING, for it is unknown */
+	bool		silent;			/* it is unknown because a standby is silent */
 	const char *no_delay;		/* why it is not delayed, though the settings
 								 * ask for that; NULL where they do not */
 	const GuardFact *use;		/* the use that decided; NULL when none did */

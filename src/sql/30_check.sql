@@ -125,7 +125,7 @@ WITH rule (item, bad, what_to_do) AS (VALUES
 	('pg_stat_statements', 'not installed', 'CREATE EXTENSION pg_stat_statements;'),
 	('pg_stat_statements', 'shared_preload', 'shared_preload_libraries = ''pg_stat_statements, guard'', then restart'),
 	('pg_stat_statements', 'version', 'ALTER EXTENSION pg_stat_statements UPDATE;'),
-	('standbys', '^reads not', 'ask who reads there before you drop'),
+	('standbys', '^unknown', 'have it report, or name it in guard.ignore_standbys: see state'),
 	('audit', '^(?!nothing waits)', 'look whether guard.audit_log is locked'),
 	('alerts', '^off', 'ALTER SYSTEM RESET guard.alerts; SELECT pg_reload_conf();'))
 SELECT s.item, CASE WHEN r.what_to_do IS NULL THEN 'ok' ELSE 'look' END AS health, r.what_to_do, s.state

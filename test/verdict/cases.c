@@ -101,6 +101,7 @@ typedef struct Case
 
 #define BIG		.heap_known = true, .heap_blocks = 1000, .table_kb = 8000
 #define HUGE	.heap_known = true, .heap_blocks = 100000, .table_kb = 800000
+#define SILENT	.silence = "standby \"pg-2\" is attached and has never reported what is used there"
 #define VALID	.valid = true, .ready = true, .live = true
 #define HOT		USED(MINUTE, 1000, MINUTE)
 #define TWIN	.replacement = {.match = GUARD_MATCH_TWIN, .usable = true}
@@ -347,6 +348,15 @@ static Case cases[] = {
 	{"unused unique index goes with a column, unknown_action = delay", {HUGE, .asked.named = false, NO_DELAY}, {VALID, .unique = true}, {NOT_SEEN(100)}, UNKNOWN_DELAY, ALLOW(CONSTRAINT), .warning = true, .said = true},
 
 	/* 14: unknown is never unused */
+	{"nothing seen for a month, a standby is silent", {BIG, SILENT}, {VALID}, {NOT_SEEN(30)}, ALLOW(UNKNOWN), .warning = true},
+	{"the same, large table", {HUGE, SILENT}, {VALID}, {NOT_SEEN(30)}, BLOCK(UNKNOWN)},
+	{"the same, created an hour ago", {HUGE, SILENT, .created_at = AGO(HOUR)}, {VALID}, {NOT_SEEN(1)}, BLOCK(UNKNOWN)},
+	{"stopped, a standby is silent", {HUGE, SILENT}, {VALID}, {USED(40 * DAY, 1000, MINUTE)}, BLOCK(UNKNOWN)},
+	{"released, a standby is silent", {HUGE, SILENT}, {VALID}, {USED(2 * HOUR, 1000, MINUTE)}, {RELEASED("auth", HOUR)}, {BY_RELEASED("auth", 2 * HOUR, HOUR)}, BLOCK(UNKNOWN)},
+	{"unused unique index, a standby is silent", {HUGE, SILENT, .asked.named = true}, {VALID, .unique = true}, {NOT_SEEN(30)}, BLOCK(UNKNOWN)},
+	{"its name leads elsewhere, on the standby as well", {HUGE, SILENT, .asked.whole_table = true, .move = {.moved = true, .served = true, .at = AGO(MINUTE)}}, {VALID}, {MOVED(2 * MINUTE)}, ALLOW(STOPPED)},
+	{"hot, whatever the standby says", {BIG, SILENT}, {VALID}, {HOT}, BLOCK(HOT)},
+	{"a twin serves on the standby, too", {HUGE, SILENT, TWIN}, {VALID}, {NOT_SEEN(30)}, ALLOW(REPLACED)},
 	{"quiet for a week, but nobody was there", {BIG}, {VALID}, {UNWATCHED(7 * DAY, 1000, MINUTE, 7 * DAY - HOUR)}, ALLOW(UNKNOWN), .warning = true},
 	{"the same, large table", {HUGE}, {VALID}, {UNWATCHED(7 * DAY, 1000, MINUTE, 7 * DAY - HOUR)}, BLOCK(UNKNOWN)},
 	{"beyond the look-back, half of it unwatched", {HUGE}, {VALID}, {UNWATCHED(36 * DAY, 1, 0, 18 * DAY)}, BLOCK(UNKNOWN)},

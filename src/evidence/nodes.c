@@ -1,0 +1,251 @@
+/*-------------------------------------------------------------------------
+ *
+ * nodes.c
+ *	  Who else reads the indexes of this server: its standbys.
+ *
+ * A standby is a physical walsender that has told how far it has replayed;
+ * receivers of log (pg_receivewal, backups) never do.  What is used there
+ * leaves no trace here, so one that is attached and does not report makes
+ * unknown what would be unused.  What is fed from an archive, or by another
+ * standby that does not report, cannot be seen.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#include "evidence/evidence.h"
+#include "guc.h"
+#include "store/store.h"
+
+/* guard.node */
+#define NODE_NAME			1
+#define NODE_REPORTED_AT	3
+#define NODE_SINCE			4
+#define NODE_UNOBSERVED		5
+#define NODE_UPSTREAM		6
+#define NODE_LACKS			7
+
+/* A node is heard as long as it has not missed so many reports. */
+#define REPORTS_MISSED	3
+
+/* How often it reports where guard.snapshot_interval is 0. */
+#define REPORT_INTERVAL	300
+
+/*
+ * Is any walsender at work?  Looked at without its lock: whoever attaches this
+ * moment may be missed, as he may be a moment later.
+ */
+static bool
+any_walsender(void)
+{
+	for (int i = 0; i < max_wal_senders; i++)
+	{
+		if (WalSndCtl->walsnds[i].pid != 0)
+			return true;
+	}
+	return false;
+}
+
+static GuardNode *
+enter(List **nodes, const char *name)
+{
+	GuardNode  *node;
+
+	foreach_ptr(GuardNode, each, *nodes)
+	{
+		if (strcmp(each->name, name) == 0)
+			return each;
+	}
+	node = palloc0(sizeof(GuardNode));
+	node->name = pstrdup(name);
+	*nodes = lappend(*nodes, node);
+	return node;
+}
+
+/*
+ * The standbys that are attached.  Logical walsenders are known by their
+ * database.  Whoever asks, it is read with the rights of the extension's owner:
+ * a role that may not see other sessions must not take an index for cold on
+ * that account.
+ */
+static void
+read_attached(List **nodes)
+{
+	GuardRows  *rows;
+
+	if (!any_walsender())
+		return;
+	rows = guard_query_server("SELECT a.application_name, count(*)"
+							  " FROM pg_stat_get_activity(NULL) a JOIN pg_stat_get_wal_senders() s USING (pid)"
+							  " WHERE a.datid IS NULL AND s.state <> 'backup' AND s.replay_lsn IS NOT NULL"
+							  " GROUP BY 1 ORDER BY 1");
+	while (guard_rows_next(rows))
+		enter(nodes, guard_rows_text(rows, 1))->attached = guard_rows_int(rows, 2);
+}
+
+/*
+ * What the nodes have reported of themselves.  Where that cannot be read they
+ * have said nothing.
+ */
+static void
+read_reported(List **nodes)
+{
+	GuardRows  *rows = guard_rows_of_table("node");
+
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		GuardNode  *node = enter(nodes, guard_rows_text(rows, NODE_NAME));
+
+		node->reported_at = guard_rows_time(rows, NODE_REPORTED_AT);
+		node->since = guard_rows_time(rows, NODE_SINCE);
+		node->unobserved = guard_rows_int(rows, NODE_UNOBSERVED);
+		node->upstream = guard_rows_text(rows, NODE_UPSTREAM);
+		node->lacks = guard_rows_text(rows, NODE_LACKS);
+	}
+}
+
+/*
+ * Is the node one of those that do not count?
+ */
+static bool
+is_ignored(const char *name)
+{
+	List	   *names;
+
+	if (!SplitGUCList(pstrdup(guard_guc_ignore_standbys), ',', &names))
+		return false;
+	foreach_ptr(char, each, names)
+	{
+		if (strcmp(each, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is it attached, here or to a standby that says so?
+ */
+static bool
+is_attached(const GuardNode *node, List *nodes, int depth)
+{
+	if (node->attached > 0 || node->upstream == NULL || depth > 10)
+		return node->attached > 0;
+	foreach_ptr(const GuardNode, each, nodes)
+	{
+		if (strcmp(each->name, node->upstream) == 0)
+			return is_attached(each, nodes, depth + 1);
+	}
+	return false;
+}
+
+/*
+ * Why nothing is known of its reads, as a clause that follows its name; NULL:
+ * they are known.
+ */
+static char *
+why_silent(const GuardNode *node, TimestampTz now)
+{
+	int64		interval = guard_guc_snapshot_interval != 0 ?
+		guard_guc_snapshot_interval : REPORT_INTERVAL;
+	const char *attached = node->upstream == NULL ? "is attached" :
+		psprintf("is attached to %s", node->upstream);
+
+	if (node->attached > 1)
+		return psprintf("is the name of %d that are attached", node->attached);
+	if (node->reported_at == 0)
+		return psprintf("%s and has never reported what is used there", attached);
+	if (now - node->reported_at > REPORTS_MISSED * interval * USECS_PER_SEC)
+		return psprintf("%s and has not reported for %s", attached,
+						guard_text_span(now - node->reported_at));
+	if (node->since == 0)
+		return psprintf("cannot tell what is used there: %s",
+						node->lacks != NULL ? node->lacks : "nobody watches");
+	return NULL;
+}
+
+/*
+ * All nodes that are attached or have reported, and which of them are silent,
+ * in the current memory context.  A standby speaks for itself.
+ */
+void
+guard_nodes_read(GuardServer *server)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	StringInfoData names;
+	StringInfoData words;
+
+	if (RecoveryInProgress())
+		return;
+	read_attached(&server->nodes);
+	read_reported(&server->nodes);
+	initStringInfo(&names);
+	initStringInfo(&words);
+	foreach_ptr(GuardNode, node, server->nodes)
+	{
+		char	   *why = why_silent(node, now);
+
+		node->counts = is_attached(node, server->nodes, 0) && !is_ignored(node->name);
+		if (!node->counts || why == NULL)
+			continue;
+		node->silent = true;
+		if (server->silent == NULL)
+			server->silent = node->name;
+		appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", node->name);
+		appendStringInfo(&words, "%sstandby \"%s\" %s", words.len > 0 ? ", and " : "",
+						 node->name, why);
+	}
+	if (server->silent != NULL)
+	{
+		server->standbys = names.data;
+		server->silence = words.data;
+	}
+}
+
+/*
+ * What a person can do about the first of them, as lines to paste.
+ */
+char *
+guard_nodes_remedy(const GuardServer *server)
+{
+	char	   *name = quote_literal_cstr(server->silent);
+	char	   *ignored = guard_guc_ignore_standbys[0] == '\0' ? name :
+		quote_literal_cstr(psprintf("%s, %s", guard_guc_ignore_standbys, server->silent));
+
+	return psprintf("Report by hand: psql -h HOST_OF_STANDBY -d %s -Atc \"SELECT format('SELECT guard.import_profile(%%L, %%L)', %s, guard.export_profile())\" | psql -d %s"
+					" Or, where nobody reads there: ALTER SYSTEM SET guard.ignore_standbys = %s; SELECT pg_reload_conf();",
+					get_database_name(MyDatabaseId), name,
+					get_database_name(MyDatabaseId), ignored);
+}
+
+/*
+ * Does silence matter to this index?  Nobody reads on a standby what is not
+ * written to the log, nor what no other transaction can see yet.
+ */
+void
+guard_nodes_collect(GuardEvidence *evidence)
+{
+	Relation	rel;
+
+	if (evidence->server->nodes == NIL)
+		return;
+	rel = RelationIdGetRelation(evidence->index);
+	if (rel == NULL)
+		return;
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
+		rel->rd_createSubid == InvalidSubTransactionId)
+		evidence->silence = evidence->server->silence;
+	RelationClose(rel);
+}
