@@ -21,3 +21,15 @@ END
 $$;
 SELECT guard.protect('users', 'guard goes on');
 SELECT guard.snapshot();
+
+-- what belongs to guard goes with guard
+\set VERBOSITY default
+DROP INDEX guard.moved_table_old_key_idx;
+DO $$ BEGIN ALTER TABLE guard.object DROP COLUMN index_name; END $$;
+\set VERBOSITY sqlstate
+BEGIN;
+SET LOCAL guard.mode = off;
+DROP INDEX guard.moved_table_old_key_idx;
+ROLLBACK;
+SET client_min_messages = warning;
+DROP EXTENSION guard;

@@ -16,6 +16,7 @@
 
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "commands/extension.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -341,7 +342,11 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 	}
 
 	if (!guard_targets_eligible(index))
+	{
+		if (creating_extension)
+			guard_unjudged_note(index);
 		return;
+	}
 	frame = current_frame();
 	old = MemoryContextSwitchTo(frame->context);
 	judgement = find_judgement(frame, index);

@@ -41,9 +41,11 @@ typedef struct GuardPending
 /*
  * Why an index was not judged that went while guard.mode was on: PostgreSQL
  * dropped it along with what it replaces, or with a temporary object, and
- * nothing took its place; or judging failed, in observe mode.
+ * nothing took its place; the script of its own extension did; or judging failed,
+ * in observe mode.
  */
 #define GUARD_UNJUDGED_INTERNAL "internal"
+#define GUARD_UNJUDGED_SCRIPT	"extension"
 #define GUARD_UNJUDGED_FAILED	"failed"
 
 /* An index that PostgreSQL itself replaces by a new one of the same name. */

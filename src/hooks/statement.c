@@ -17,12 +17,18 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "tcop/pquery.h"
+#include "utils/acl.h"
 #include "utils/portal.h"
 
+#include "compat/list.h"
+#include "guc.h"
 #include "hooks/frame.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"
@@ -96,6 +102,56 @@ judge_targets(GuardFrame *frame, Node *parsetree)
 	guard_judging_act_on(frame, guard_delay_leave_out_own(frame->judgements));
 }
 
+/*
+ * Does an ALTER TABLE take something away?
+ */
+static bool
+takes_away(const AlterTableStmt *stmt)
+{
+	foreach_ptr(const AlterTableCmd, cmd, stmt->cmds)
+	{
+		if (cmd->subtype == AT_DropConstraint || cmd->subtype == AT_DropColumn)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * PostgreSQL keeps the tables of an extension, but not their indexes, constraints
+ * and columns.  Those of guard itself are not to be had one by one; whoever has no
+ * right to them hears that from PostgreSQL.
+ */
+static void
+keep_own(Oid relation)
+{
+	Oid			table = guard_catalog_is_index(relation) ? guard_catalog_table(relation) :
+		relation;
+
+	if (!OidIsValid(table) ||
+		getExtensionOfObject(RelationRelationId, table) != guard_store_extension() ||
+		!has_privs_of_role(GetUserId(), guard_catalog_owner(table)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 errmsg("cannot drop what belongs to %s because extension guard requires it",
+					guard_catalog_name(table)),
+			 errhint("You can drop extension guard instead: DROP EXTENSION guard;")));
+}
+
+static void
+keep_all_own(Node *parsetree)
+{
+	if (guard_guc_mode != GUARD_MODE_ENFORCE || creating_extension || !guard_store_present())
+		return;
+	if (IsA(parsetree, DropStmt) && ((DropStmt *) parsetree)->removeType == OBJECT_INDEX)
+	{
+		foreach_ptr(List, name, ((DropStmt *) parsetree)->objects)
+			keep_own(RangeVarGetRelid(makeRangeVarFromNameList(name), NoLock, true));
+	}
+	else if (IsA(parsetree, AlterTableStmt) && takes_away((AlterTableStmt *) parsetree))
+		keep_own(RangeVarGetRelid(((AlterTableStmt *) parsetree)->relation, NoLock, true));
+}
+
 void
 guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
 {
@@ -116,6 +172,7 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
 		((DropStmt *) parsetree)->removeType == OBJECT_EXTENSION)
 		guard_softdrop_before_extension_goes((DropStmt *) parsetree);
 
+	keep_all_own(parsetree);
 	judge_targets(frame, parsetree);
 	MemoryContextSwitchTo(old);
 }

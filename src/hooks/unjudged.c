@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * unjudged.c
- *	  What is dropped while guard.mode is off, or with a temporary object.
+ *	  What is dropped while guard.mode is off, with a temporary object, or by
+ *	  the script of the extension that it belongs to.
  *
  * Off is off: nothing is judged, and the hooks return at their first line.
  * But whoever looks for the cause of a slow night must find what went, and who
@@ -20,6 +21,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "commands/extension.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -40,13 +44,29 @@ typedef struct Unjudged
 static MemoryContext unjudged_context = NULL;
 static GuardXactList unjudged = GUARD_XACT_LIST_INIT(unjudged);
 
+/*
+ * Does it belong to the extension whose script is running?  How its author
+ * rearranges his tables is not judged, but written down.
+ */
+static bool
+is_of_running_script(Oid index)
+{
+	Oid			table = guard_catalog_table(index);
+
+	return creating_extension && OidIsValid(table) &&
+		get_rel_persistence(table) != RELPERSISTENCE_TEMP &&
+		CurrentExtensionObject != guard_store_extension() &&
+		getExtensionOfObject(RelationRelationId, table) == CurrentExtensionObject;
+}
+
 static Unjudged *
 make_entry(Oid index)
 {
+	bool		by_script = is_of_running_script(index);
 	GuardShape *shape;
 	Unjudged   *entry;
 
-	if (!guard_targets_eligible(index))
+	if (!by_script && !guard_targets_eligible(index))
 		return NULL;
 	shape = guard_shape_read(index);
 	if (shape == NULL)
@@ -54,7 +74,7 @@ make_entry(Oid index)
 	entry = palloc0(sizeof(Unjudged));
 	entry->dropped.index = index;
 	if (guard_guc_mode != GUARD_MODE_OFF)
-		entry->dropped.why = GUARD_UNJUDGED_INTERNAL;
+		entry->dropped.why = by_script ? GUARD_UNJUDGED_SCRIPT : GUARD_UNJUDGED_INTERNAL;
 	entry->dropped.table = shape->table;
 	entry->dropped.name = guard_sentence_name(shape);
 	entry->dropped.table_name = guard_sentence_table(shape);
