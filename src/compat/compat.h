@@ -256,16 +256,15 @@ extern void guard_compat_add_explain_option(const char *name,
 #endif
 
 /*
- * What EXPLAIN prints of a plan; 17 can count memory, and 19 plans with an
- * ExplainState at hand, which pg_plan_query() has for an argument.
+ * What EXPLAIN prints of a plan; 17 can count memory, and 18 has other headers
+ * for it.
  */
-#if PG_VERSION_NUM >= 170000
-#define guard_compat_explain_plan(plan, es, text, params, duration) \
-	ExplainOnePlan(plan, NULL, es, text, params, NULL, duration, NULL, NULL)
-#else
-#define guard_compat_explain_plan(plan, es, text, params, duration) \
-	ExplainOnePlan(plan, NULL, es, text, params, NULL, duration, NULL)
-#endif
+extern char *guard_compat_explain_plan(PlannedStmt *plan, const char *text,
+									   ParamListInfo params);
+
+/*
+ * 19 plans with the EXPLAIN at hand.
+ */
 #if PG_VERSION_NUM >= 190000
 #define guard_compat_plan_query(query, text) \
 	pg_plan_query(query, text, CURSOR_OPT_PARALLEL_OK, NULL, NULL)

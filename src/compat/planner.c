@@ -16,6 +16,7 @@
 #include "compat/compat.h"
 
 #if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
 
@@ -176,3 +177,26 @@ guard_compat_add_explain_option(const char *name,
 }
 
 #endif
+
+/* ----------------------------------------------------------------
+ *		EXPLAIN of a plan
+ * ----------------------------------------------------------------
+ */
+
+char *
+guard_compat_explain_plan(PlannedStmt *plan, const char *text,
+						  ParamListInfo params)
+{
+	ExplainState *es = NewExplainState();
+	instr_time	none;
+
+	INSTR_TIME_SET_ZERO(none);
+	ExplainBeginOutput(es);
+#if PG_VERSION_NUM >= 170000
+	ExplainOnePlan(plan, NULL, es, text, params, NULL, &none, NULL, NULL);
+#else
+	ExplainOnePlan(plan, NULL, es, text, params, NULL, &none, NULL);
+#endif
+	ExplainEndOutput(es);
+	return es->str->data;
+}

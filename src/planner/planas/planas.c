@@ -27,6 +27,8 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
+#include "access/itup.h"
 #include "access/parallel.h"
 #include "access/transam.h"
 #include "access/xact.h"

@@ -17,7 +17,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_inherits.h"
-#include "commands/explain.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -113,18 +112,12 @@ understand(const char *text, int *nparams)
 static char *
 show(PlannedStmt *plan, const char *text, int nparams)
 {
-	ExplainState *es = NewExplainState();
 	ParamListInfo params = makeParamList(nparams);
-	instr_time	none;
 
 	for (int i = 0; i < nparams; i++)
 		params->params[i].isnull = true;
-	INSTR_TIME_SET_ZERO(none);
 	guard_compat_waive_rights(plan);
-	ExplainBeginOutput(es);
-	guard_compat_explain_plan(plan, es, text, params, &none);
-	ExplainEndOutput(es);
-	return es->str->data;
+	return guard_compat_explain_plan(plan, text, params);
 }
 
 static void
