@@ -131,3 +131,15 @@ ALTER TABLE e SET SCHEMA all_of_them;
 ALTER TABLE cur SET SCHEMA all_of_them;
 DROP SCHEMA all_of_them CASCADE;
 :refusal
+-- nor one after the other in one transaction, the parent at last
+CREATE TABLE readings (at int, k int, pad text);
+CREATE TABLE readings_1 () INHERITS (readings);
+INSERT INTO readings_1 SELECT i, i % 500, repeat('x', 50) FROM generate_series(1, 5000) i;
+CREATE INDEX ON readings_1 (k);
+CALL use('SELECT count(*) FROM readings WHERE k = 7');
+BEGIN;
+DROP TABLE readings_1;
+DROP TABLE readings;
+COMMIT;
+:refusal
+DROP TABLE readings_1;

@@ -98,3 +98,28 @@ SET client_min_messages = warning;
 DISCARD TEMP;
 RESET client_min_messages;
 :indexes
+
+-- what a view that computes needs cannot be told: guard.unknown_action decides
+CREATE TABLE stock AS TABLE users_1;
+CREATE INDEX stock_team ON stock (team);
+CALL use('SELECT count(*) FROM stock WHERE team = 17');
+CREATE TABLE stock_next AS TABLE stock;
+SET guard.unknown_action = block;
+BEGIN;
+ALTER TABLE stock RENAME TO stock_old;
+CREATE VIEW stock AS SELECT team, count(*) AS n FROM stock_next GROUP BY team;
+COMMIT;
+:refusal
+SET guard.unknown_action = auto;
+SET guard.rebuild_limit = '100kB';
+BEGIN;
+ALTER TABLE stock RENAME TO stock_old;
+CREATE VIEW stock AS SELECT team, count(*) AS n FROM stock_next GROUP BY team;
+COMMIT;
+:refusal
+RESET guard.rebuild_limit;
+BEGIN;
+ALTER TABLE stock RENAME TO stock_old;
+CREATE VIEW stock AS SELECT team, count(*) AS n FROM stock_next GROUP BY team;
+COMMIT;
+RESET guard.unknown_action;

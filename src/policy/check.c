@@ -343,6 +343,23 @@ find_takeovers(const GuardEvidence *evidence, GuardReplacement *replacement)
 }
 
 /*
+ * Is what the table was a partition or child of still there?
+ */
+static bool
+parents_stay(const GuardEvidence *evidence)
+{
+	if (OidIsValid(evidence->roles.partition_parent) &&
+		!guard_catalog_exists(evidence->roles.partition_parent))
+		return false;
+	foreach_oid(parent, evidence->roles.parents)
+	{
+		if (!guard_catalog_exists(parent))
+			return false;
+	}
+	return true;
+}
+
+/*
  * What is there now that could make up for it, where anybody asks.
  */
 static GuardLeft
@@ -350,12 +367,11 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 {
 	const GuardEvidence *evidence = verdict->evidence;
 	Oid			table = evidence->shape->table;
-	Oid			parent = evidence->roles.partition_parent;
 	GuardBearers *bearers = guard_bearers_find(table);
 	List	   *answers = bearers->answers;
 	GuardLeft	left = {0};
 
-	left.parent = !OidIsValid(parent) || guard_catalog_exists(parent);
+	left.parent = parents_stay(evidence);
 	left.ended = bearers->left && answers == NIL;
 	if (left.ended && verdict->decision == GUARD_BLOCK && guard_catalog_exists(table))
 		answers = list_make1(guard_bearers_itself(table));
@@ -509,6 +525,12 @@ is_missed(GuardJudgement *judgement, const GuardBearers *bearers, List **told)
 			stays_small(verdict->evidence, bearers->answers) ||
 			(bearers->not_borne && verdict->use == NULL))
 			verdict->decision = GUARD_ALLOW;
+		else if (bearers->unknown != NULL &&
+				 guard_verdict_unknown_blocks(verdict->evidence, &policy))
+		{
+			judgement->bearer = bearers->unknown;
+			missed = true;
+		}
 		else if (bearers->unknown != NULL)
 			tell(told, judgement, psprintf("guard cannot tell what view %s needs instead",
 										   bearers->unknown));

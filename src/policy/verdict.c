@@ -516,18 +516,27 @@ decide_hot(GuardReason reason, const GuardEvidence *evidence,
 }
 
 /*
- * Too little is known, or it enforces something: the setting decides.  A
- * refusal must rest on something seen, so "auto" refuses only where the way
- * back would be long, and what cannot be delayed goes.
+ * A refusal must rest on something seen, so "auto" refuses only where the way
+ * back would be long.
+ */
+bool
+guard_verdict_unknown_blocks(const GuardEvidence *evidence, const GuardPolicy *policy)
+{
+	return policy->unknown_action == GUARD_UNKNOWN_BLOCK ||
+		(policy->unknown_action == GUARD_UNKNOWN_AUTO &&
+		 evidence->table_kb > policy->rebuild_limit);
+}
+
+/*
+ * Too little is known, or it enforces something: the setting decides, and what
+ * cannot be delayed goes.
  */
 static GuardVerdict
 decide_unknown(GuardReason reason, const GuardEvidence *evidence,
 			   const GuardCase *asked, const GuardPolicy *policy)
 {
 	bool		delay = policy->unknown_action == GUARD_UNKNOWN_DELAY;
-	bool		block = policy->unknown_action == GUARD_UNKNOWN_BLOCK ||
-		(policy->unknown_action == GUARD_UNKNOWN_AUTO &&
-		 evidence->table_kb > policy->rebuild_limit);
+	bool		block = guard_verdict_unknown_blocks(evidence, policy);
 	GuardVerdict verdict = make(block ? GUARD_BLOCK :
 								delay && asked->no_delay == NULL ? GUARD_DELAY :
 								GUARD_ALLOW, reason, evidence, asked);

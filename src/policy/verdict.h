@@ -111,6 +111,10 @@ typedef struct GuardLeft
 extern GuardVerdict guard_verdict_decide(const GuardEvidence *evidence,
 										 const GuardCase *asked,
 										 const GuardPolicy *policy);
+
+/* Where it cannot be told whether it is needed, does guard.unknown_action refuse? */
+extern bool guard_verdict_unknown_blocks(const GuardEvidence *evidence,
+										 const GuardPolicy *policy);
 extern const char *guard_verdict_reason_name(GuardReason reason);
 extern const char *guard_verdict_decision_name(GuardDecision decision);
 
