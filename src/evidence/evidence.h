@@ -286,7 +286,6 @@ typedef struct GuardServer
 	TimestampTz counters_since; /* statistics unbroken since; 0 unknown */
 	TimestampTz capture_since;	/* this database watched by capture, unbroken,
 								 * since; 0: it is not */
-	int			free_connections;
 	int			busy_connections;	/* at work on a statement now */
 	const struct GuardEpochs *epochs;	/* see history.h */
 	List	   *nodes;			/* of GuardNode * */
@@ -304,11 +303,12 @@ typedef struct GuardServer
 extern GuardServer *guard_server_read(void);
 
 /*
- * How many connections these roles can have, all together: what the server
- * does not keep for others, what the database allows, what each of them is
- * allowed.  Superusers are stopped by the server's end only.
+ * How many connections those have who make this use (NULL: whoever), all
+ * together, and how many of them are free: what the server does not keep for
+ * others, what the database allows, and what the login roles are allowed, where
+ * these are known.  Superusers are stopped by the server's end only.
  */
-extern int	guard_server_limit(List *roles);
+extern int	guard_server_limit(const GuardFact *use, int *free);
 
 /*
  * Its standbys, for the former; and what a person can do about the silent ones,

@@ -148,27 +148,63 @@ role_limit(Oid role, bool *superuser)
 	return limit;
 }
 
-int
-guard_server_limit(List *roles)
+/*
+ * No more than these are allowed, and so many of them are taken.
+ */
+static void
+cap(int *limit, int *free, int64 allowed, int taken)
 {
-	int			limit = MaxConnections - reserved("superuser_reserved_connections") -
-		reserved("reserved_connections");
-	bool		superuser = false;
-	bool		bound = roles != NIL;
-	int64		sum = 0;
+	*limit = Min(*limit, allowed);
+	*free = Min(*free, allowed - taken);
+}
 
-	foreach_oid(role, roles)
+/*
+ * The login roles behind a use; NIL where not all of them are known.
+ */
+static List *
+logins_of(const GuardFact *use)
+{
+	List	   *logins = NIL;
+
+	if (use == NULL || !use->services_known)
+		return NIL;
+	foreach_ptr(GuardServiceUse, made, use->services)
+	{
+		if (!OidIsValid(made->login))
+			return NIL;
+		logins = list_append_unique_oid(logins, made->login);
+	}
+	return logins;
+}
+
+int
+guard_server_limit(const GuardFact *use, int *free)
+{
+	List	   *logins = logins_of(use);
+	bool		superuser = false;
+	bool		bound = logins != NIL;
+	int64		sum = 0;
+	int			taken = 0;
+	int			limit = MaxConnections;
+
+	*free = limit - CountDBBackends(InvalidOid);
+	foreach_oid(role, logins)
 	{
 		int			one = role_limit(role, &superuser);
 
 		bound &= one >= 0;
 		sum += one;
+		taken += CountUserBackends(role);
 	}
 	if (superuser)
-		return MaxConnections;
+		return limit;
+	cap(&limit, free, MaxConnections - reserved("superuser_reserved_connections") -
+		reserved("reserved_connections"), MaxConnections - *free);
 	if (database_limit() >= 0)
-		limit = Min(limit, database_limit());
-	return bound ? Min(limit, sum) : limit;
+		cap(&limit, free, database_limit(), CountDBBackends(MyDatabaseId));
+	if (bound)
+		cap(&limit, free, sum, taken);
+	return limit;
 }
 
 /*
@@ -191,8 +227,6 @@ guard_server_read(void)
 		epochs->counters->since : guard_server_counters_since(&cluster, &lost);
 	server->capture_since = epochs->capture != NULL && !RecoveryInProgress() ?
 		epochs->capture->since : guard_server_capture_since();
-	server->free_connections = guard_server_limit(NIL) -
-		CountDBBackends(database_limit() >= 0 ? MyDatabaseId : InvalidOid);
 	server->busy_connections = busy_connections();
 	guard_nodes_read(server);
 	server->times = guard_times_create();

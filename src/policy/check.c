@@ -670,9 +670,11 @@ bool
 guard_check_cannot_wait(const GuardJudgement *judgement, const char **why)
 {
 	GuardPolicy policy = guard_check_policy(judgement->verdict.evidence->as_of);
+	int			free;
 
 	if (judgement->verdict.wait && is_prepared(&judgement->verdict))
 		return false;
-	return guard_verdict_cannot_wait(&judgement->verdict, judgement->rate,
+	(void) guard_server_limit(judgement->verdict.use, &free);
+	return guard_verdict_cannot_wait(&judgement->verdict, judgement->rate, free,
 									 &policy, why);
 }

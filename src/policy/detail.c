@@ -93,26 +93,6 @@ goes_on(const GuardVerdict *verdict)
 }
 
 /*
- * How many connections can those have who use it?  A service whose role nobody
- * knows can have what the server has.
- */
-static int
-limit_of(const GuardVerdict *verdict)
-{
-	List	   *roles = NIL;
-
-	if (verdict->use == NULL || !verdict->use->services_known)
-		return guard_server_limit(NIL);
-	foreach_ptr(GuardServiceUse, use, verdict->use->services)
-	{
-		if (!OidIsValid(use->role))
-			return guard_server_limit(NIL);
-		roles = list_append_unique_oid(roles, use->role);
-	}
-	return guard_server_limit(roles);
-}
-
-/*
  * What the traffic would take without the index: the figure that tells an
  * inconvenience from an outage.
  */
@@ -121,6 +101,7 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
 {
 	const GuardLoad *load = judgement->load;
 	const GuardServer *server = judgement->verdict.evidence->server;
+	int			free;
 
 	if (load == NULL || load->calls <= 0 || !goes_on(&judgement->verdict))
 		return;
@@ -134,7 +115,7 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
 						 connections(load->busy_low),
 						 connections(load->busy_high),
 						 connections(load->busy_now),
-						 limit_of(&judgement->verdict),
+						 guard_server_limit(judgement->verdict.use, &free),
 						 sysconf(_SC_NPROCESSORS_ONLN),
 						 server->busy_connections,
 						 server->busy_connections == 1 ? "is" : "are");

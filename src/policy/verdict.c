@@ -888,7 +888,7 @@ only_checks(const GuardEvidence *evidence, const GuardPolicy *policy)
  * wait; use that is not going on does not queue up.
  */
 bool
-guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate,
+guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate, int free,
 						  const GuardPolicy *policy, const char **why)
 {
 	const GuardEvidence *evidence = verdict->evidence;
@@ -906,7 +906,7 @@ guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate,
 		*why = "Its table is larger than guard.rebuild_limit: the traffic would wait too long for a replacement built in this transaction.";
 	else if (verdict->use != NULL &&
 			 evidence->as_of - verdict->use->last < GOING_ON &&
-			 rate * seconds > evidence->server->free_connections)
+			 rate * seconds > free)
 		*why = "While this transaction builds a replacement, the waiting traffic would use up all free connections.";
 	return *why != NULL;
 }

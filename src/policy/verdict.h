@@ -143,10 +143,11 @@ extern void guard_verdict_keep(GuardVerdict *heir, const GuardVerdict *gone);
 
 /*
  * Would it be too long to keep the traffic, "rate" uses a second, waiting until
- * the transaction that drops it has replaced it?  "why" may remain NULL.
+ * the transaction that drops it has replaced it, with "free" connections that
+ * can wait?  "why" may remain NULL.
  */
 extern bool guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate,
-									  const GuardPolicy *policy,
+									  int free, const GuardPolicy *policy,
 									  const char **why);
 
 /*

@@ -151,18 +151,16 @@ static const GuardPolicy policy = {
 static void
 test_waits(void)
 {
-	GuardServer server = {.free_connections = 100};
-
 	for (int i = 0; i < (int) lengthof(waits); i++)
 	{
-		GuardEvidence evidence = {.as_of = NOW, .table_kb = waits[i].table_kb, .server = &server};
+		GuardEvidence evidence = {.as_of = NOW, .table_kb = waits[i].table_kb};
 		GuardVerdict verdict = waits[i].verdict;
 		const char *why;
 		bool		cannot;
 
 		verdict.evidence = &evidence;
 		verdict.use = waits[i].use.last != 0 ? &waits[i].use : NULL;
-		cannot = guard_verdict_cannot_wait(&verdict, waits[i].rate, &policy, &why);
+		cannot = guard_verdict_cannot_wait(&verdict, waits[i].rate, 100, &policy, &why);
 		test(cannot == waits[i].cannot && (why != NULL) == waits[i].says_why,
 			 waits[i].name);
 	}
