@@ -315,14 +315,48 @@ guard_backstop_keeps(Oid index, bool concurrent)
 		guard_departed_lose(guard_catalog_table(index));
 }
 
+/*
+ * An index goes that was judged beforehand, or was not.
+ */
+static void
+judge_going(void *arg)
+{
+	const Going *going = arg;
+	GuardFrame *frame = guard_frame_top();
+	GuardJudgement *judgement = find_judgement(frame, going->index);
+	GuardDropped *dropped = note_dropped(frame, going->index);
+	bool		pending = false;
+
+	if (dropped == NULL)
+		;
+	else if (judgement != NULL)
+	{
+		dropped->judgement = judgement;
+		if (!guard_softdrop_is_own_drop(going->index))
+			recheck(frame, judgement, going->index);
+	}
+	else if (going->concurrent)
+		judge_now(frame, dropped);
+	else
+	{
+		if (get_rel_relkind(going->index) == RELKIND_PARTITIONED_INDEX)
+			dropped->judgement = judged_with_parts(frame, dropped, &pending);
+		if (dropped->judgement == NULL && !pending)
+			add_pending(frame, dropped);
+	}
+	if (going->concurrent)
+	{
+		intend_by_plan(dropped);
+		guard_approvals_drop_begins();
+	}
+}
+
 void
 guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 {
 	GuardFrame *frame = guard_frame_top();
+	Going		going = {index, concurrent};
 	MemoryContext old;
-	GuardDropped *dropped;
-	GuardJudgement *judgement;
-	bool		pending = false;
 
 	if (internal)
 	{
@@ -349,30 +383,7 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 	}
 	frame = current_frame();
 	old = MemoryContextSwitchTo(frame->context);
-	judgement = find_judgement(frame, index);
-	dropped = note_dropped(frame, index);
-	if (dropped == NULL)
-		;
-	else if (judgement != NULL)
-	{
-		dropped->judgement = judgement;
-		if (!guard_softdrop_is_own_drop(index))
-			recheck(frame, judgement, index);
-	}
-	else if (concurrent)
-		judge_now(frame, dropped);
-	else
-	{
-		if (get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX)
-			dropped->judgement = judged_with_parts(frame, dropped, &pending);
-		if (dropped->judgement == NULL && !pending)
-			add_pending(frame, dropped);
-	}
-	if (concurrent)
-	{
-		intend_by_plan(dropped);
-		guard_approvals_drop_begins();
-	}
+	(void) guard_statement_look("judge an index that goes", judge_going, &going);
 	MemoryContextSwitchTo(old);
 }
 

@@ -207,10 +207,16 @@ keep_departed(GuardFrame *frame)
 	kept = frame->concurrent && guard_xact_may_begin() ?
 		guard_store_try("keep what was known of an index", write_departed, frame->departed) :
 		guard_store_must("keep what was known of an index", write_departed, frame->departed);
-	if (kept)
-		return;
+	if (!kept)
+		guard_books_lose(frame);
+}
+
+void
+guard_books_lose(GuardFrame *frame)
+{
 	foreach_ptr(GuardDeparted, each, frame->departed)
 		guard_departed_lose(each->table);
+	frame->departed = NIL;
 }
 
 /* Is there anything to write? */

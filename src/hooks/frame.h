@@ -25,6 +25,7 @@
 #include "tcop/cmdtag.h"
 
 #include "audit/audit.h"
+#include "store/store.h"
 
 /* An index about to go that nobody had resolved beforehand. */
 typedef struct GuardPending
@@ -128,6 +129,12 @@ extern void guard_utility_describe(GuardAsked *asked);
 
 /* ---- statement.c: the life of a statement, whichever door it came through */
 
+/*
+ * Call what guard does about a statement.  In observe mode nothing of it may stop
+ * the statement: an error is undone, and a line in the server log.
+ */
+extern bool guard_statement_look(const char *what, guard_work work, void *arg);
+
 /* before it has taken any lock; refuses by ERROR */
 extern void guard_statement_start(GuardFrame *frame, Node *parsetree,
 								  const char *str);
@@ -209,6 +216,9 @@ extern PlannedStmt *guard_delay_carry_out(GuardFrame *frame, PlannedStmt *pstmt,
  * relations
  */
 extern void guard_books_write(GuardFrame *frame);
+
+/* what was known of indexes that go could not be kept: so it is said */
+extern void guard_books_lose(GuardFrame *frame);
 
 /* ---- transaction.c: what must be made up for before COMMIT ---- */
 

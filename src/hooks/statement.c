@@ -152,10 +152,30 @@ keep_all_own(Node *parsetree)
 		keep_own(RangeVarGetRelid(((AlterTableStmt *) parsetree)->relation, NoLock, true));
 }
 
-void
-guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
+bool
+guard_statement_look(const char *what, guard_work work, void *arg)
 {
-	MemoryContext old = MemoryContextSwitchTo(frame->context);
+	if (guard_guc_mode == GUARD_MODE_OBSERVE)
+		return guard_store_try(what, work, arg);
+	work(arg);
+	return true;
+}
+
+/* A statement that begins. */
+typedef struct Beginning
+{
+	GuardFrame *frame;
+	Node	   *parsetree;
+	const char *str;
+}			Beginning;
+
+static void
+start(void *arg)
+{
+	const		Beginning *beginning = arg;
+	GuardFrame *frame = beginning->frame;
+	Node	   *parsetree = beginning->parsetree;
+	const char *str = beginning->str;
 
 	guard_store_tell_mismatch();
 	frame->statement = str != NULL ? pstrdup(str) : NULL;
@@ -174,7 +194,28 @@ guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
 
 	keep_all_own(parsetree);
 	judge_targets(frame, parsetree);
+}
+
+void
+guard_statement_start(GuardFrame *frame, Node *parsetree, const char *str)
+{
+	MemoryContext old = MemoryContextSwitchTo(frame->context);
+	Beginning	beginning = {frame, parsetree, str};
+
+	(void) guard_statement_look("look at a statement", start, &beginning);
 	MemoryContextSwitchTo(old);
+}
+
+static void
+judge_pending(void *arg)
+{
+	guard_backstop_judge(arg);
+}
+
+static void
+write_books(void *arg)
+{
+	guard_books_write(arg);
 }
 
 /*
@@ -187,8 +228,9 @@ guard_statement_end(GuardFrame *frame)
 
 	frame->phase = GUARD_PHASE_DONE;
 	if (frame->pending != NIL)
-		guard_backstop_judge(frame);
-	guard_books_write(frame);
+		(void) guard_statement_look("judge what has gone", judge_pending, frame);
+	if (!guard_statement_look("write what a statement did", write_books, frame))
+		guard_books_lose(frame);
 	MemoryContextSwitchTo(old);
 }
 
