@@ -23,6 +23,18 @@ PG_FUNCTION_INFO_V1(guard_sql_check);
 PG_FUNCTION_INFO_V1(guard_sql_index_statements);
 
 /*
+ * What a refusal would say of what can be done.
+ */
+static const char *
+hint_of(GuardJudgement *judgement)
+{
+	if (judgement->verdict.decision == GUARD_ALLOW)
+		return NULL;
+	return guard_text_valid(psprintf("%s %s", guard_hint_remedy(judgement),
+									 guard_hint_approval(list_make1(judgement))));
+}
+
+/*
  * guard.check(object): what would happen if it were dropped now.
  */
 Datum
@@ -50,6 +62,7 @@ guard_sql_check(PG_FUNCTION_ARGS)
 					  P_TEXT(guard_verdict_decision_name(judgement->verdict.decision)),
 					  P_TEXT(guard_verdict_reason_name(judgement->verdict.reason)),
 					  P_TEXT(guard_text_valid(detail)),
+					  P_TEXT(hint_of(judgement)),
 					  P_JSONB(guard_facts_json(judgement)));
 	}
 	return (Datum) 0;

@@ -28,6 +28,7 @@
 
 #include "api/api.h"
 #include "planner/hide/hide.h"
+#include "planner/planner.h"
 #include "policy/sentence.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_indexes);
@@ -117,8 +118,8 @@ put_index(GuardJudgement *judgement, ReturnSetInfo *rsinfo)
 				  P_TEXT(guard_verdict_decision_name(verdict->decision)),
 				  P_TEXT(guard_verdict_reason_name(verdict->reason)),
 				  P_TEXT(guard_text_valid(guard_sentence_verdict(judgement))),
-				  P_TEXT(guard_catalog_name(judgement->keep_instead)),
-				  P_TEXT(guard_catalog_name(redundant_with(verdict))),
+				  P_TEXT(guard_catalog_name(guard_without_topmost(judgement->keep_instead))),
+				  P_TEXT(guard_catalog_name(guard_without_topmost(redundant_with(verdict)))),
 				  P_TIME(last),
 				  P_NULL_IF(days <= 0 || !pgstat_track_counts,
 							P_FLOAT8(days > 0 ? scans / days : 0)),

@@ -77,7 +77,8 @@ extern bool guard_without_active(void);
 extern void guard_without_check_explain(ExplainStmt *stmt);
 
 /*
- * The index of the partitioned table that an index goes with, or itself.
+ * The index of the partitioned table that an index goes with, or itself;
+ * InvalidOid for what is none.
  */
 extern Oid	guard_without_topmost(Oid index);
 

@@ -296,7 +296,7 @@ guard_sentence_not_usable(const GuardReplacement *replacement)
 
 	if (replacement->match == GUARD_MATCH_NONE || replacement->usable)
 		return NULL;
-	name = quote_qualified_identifier(replacement->schema, replacement->name);
+	name = guard_sentence_keeper(replacement);
 	if (replacement->blocking_pid != 0)
 		return psprintf("Index %s would serve, but %s: process %d has an older transaction open. CREATE INDEX CONCURRENTLY waits for it.",
 						name, replacement->why_not, replacement->blocking_pid);
@@ -319,7 +319,7 @@ append_near_miss(StringInfo buf, const GuardVerdict *verdict)
 		return;
 	if (replacement->match != GUARD_MATCH_NONE && !verdict->asked.unreplaced)
 	{
-		name = quote_qualified_identifier(replacement->schema, replacement->name);
+		name = guard_sentence_keeper(replacement);
 		begin(buf);
 		if (!replacement->usable)
 			appendStringInfoString(buf, guard_sentence_not_usable(replacement));

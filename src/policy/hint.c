@@ -122,7 +122,7 @@ hint_hot(const GuardJudgement *judgement, const char *name)
 		appendStringInfo(&buf, get_index_isvalid(there->index) ?
 						 "Wait until queries can use index %s." :
 						 "Repair its replacement first: REINDEX INDEX CONCURRENTLY %s;",
-						 quote_qualified_identifier(there->schema, there->name));
+						 guard_sentence_keeper(there));
 	else if (there->match != GUARD_MATCH_NONE ||
 			 verdict->reason == GUARD_REASON_REQUIRED ||
 			 guard_replacement_near_miss(verdict->evidence->shape,
@@ -165,8 +165,7 @@ hint_protected(const GuardJudgement *judgement, const char *name)
 
 	if (there->match == GUARD_MATCH_TWIN)
 		return psprintf("An index of the same structure stays: SELECT guard.protect(%s, 'in place of %s'); SELECT guard.unprotect(%s);",
-						quote_literal_cstr(quote_qualified_identifier(there->schema,
-																	  there->name)),
+						quote_literal_cstr(guard_sentence_keeper(there)),
 						guard_sentence_name(judgement->shape), name);
 	return psprintf("If the reason no longer holds: SELECT guard.unprotect(%s);",
 					name);

@@ -161,6 +161,34 @@ predict(List *judgements)
 }
 
 /*
+ * Several are refused only because they would go together: how to go about it,
+ * NULL where one of them would be refused alone as well.  What serves in place
+ * of the first is what one needs to know.
+ */
+static char *
+one_at_a_time(List *judgements)
+{
+	const GuardJudgement *first = linitial(judgements);
+	GuardServer *server = guard_server_read();
+	char	   *serves = NULL;
+
+	if (first->target->stays || first->verdict.asked.whole_table)
+		return NULL;
+	foreach_ptr(GuardJudgement, judgement, judgements)
+	{
+		GuardJudgement *alone = guard_check_alone(judgement->target, server);
+
+		if (alone == NULL || alone->verdict.decision != GUARD_ALLOW ||
+			alone->verdict.reason != GUARD_REASON_REPLACED)
+			return NULL;
+		if (serves == NULL)
+			serves = guard_sentence_keeper(&alone->verdict.evidence->replacement);
+	}
+	return psprintf("Drop them one at a time, and not all: after %s, index %s is what serves.",
+					guard_sentence_name(first->shape), serves);
+}
+
+/*
  * For the server log only: which statements use the refused indexes.
  */
 static char *
@@ -192,8 +220,11 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 		", which guard.mode = enforce would refuse";
 	const GuardJudgement *first = linitial(judgements);
 	const char *primary = guard_text_valid(primary_message(judgements, which));
-	const char *hint = which == NULL ? psprintf("%s %s", guard_hint_remedy(first),
-												guard_hint_approval(judgements)) :
+	const char *together = which == NULL && occasion == GUARD_AT_STATEMENT ?
+		one_at_a_time(judgements) : NULL;
+	const char *hint = which == NULL ?
+		psprintf("%s %s", together != NULL ? together : guard_hint_remedy(first),
+				 guard_hint_approval(judgements)) :
 		guard_hint_bring_back(judgements);
 	const char *detail;
 	const char *log;

@@ -185,10 +185,8 @@ static char *
 heir_clause(const GuardJudgement *judgement)
 {
 	const GuardVerdict *verdict = &judgement->verdict;
-	Oid			other = judgement->serves_for;
 	char	   *clause = psprintf("it stays in place of index %s, which can go",
-								  quote_qualified_identifier(get_namespace_name(get_rel_namespace(other)),
-															 get_rel_name(other)));
+								  guard_catalog_name(judgement->serves_for));
 
 	return verdict->use == NULL ? clause :
 		psprintf("%s: %s", clause,
@@ -220,8 +218,7 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 							guard_sentence_table(evidence->shape));
 		case GUARD_REASON_REPLACED:
 			return psprintf("index %s serves in its place",
-							quote_qualified_identifier(evidence->replacement.schema,
-													   evidence->replacement.name));
+							guard_sentence_keeper(&evidence->replacement));
 		case GUARD_REASON_DEPENDENCY:
 			return guard_sentence_dependency(verdict);
 		case GUARD_REASON_REPLICA_IDENTITY:

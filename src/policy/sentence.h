@@ -72,6 +72,12 @@ extern char *guard_sentence_name(const GuardShape *shape);
 /* "public.users", quoted where needed: the index's table */
 extern char *guard_sentence_table(const GuardShape *shape);
 
+/*
+ * An index that serves, as something that a person can keep: of a partition's,
+ * the one that it is part of.
+ */
+extern char *guard_sentence_keeper(const GuardReplacement *replacement);
+
 /* ---- sentence_needs.c ---- */
 
 /* The clause of a verdict whose reason is that statements would fail. */

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "planner/planner.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 
@@ -30,6 +31,15 @@ char *
 guard_sentence_table(const GuardShape *shape)
 {
 	return quote_qualified_identifier(shape->schema, shape->table_name);
+}
+
+char *
+guard_sentence_keeper(const GuardReplacement *replacement)
+{
+	char	   *name = guard_catalog_name(guard_without_topmost(replacement->index));
+
+	return name != NULL ? name :
+		quote_qualified_identifier(replacement->schema, replacement->name);
 }
 
 /*

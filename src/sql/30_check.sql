@@ -3,12 +3,12 @@
 
 CREATE FUNCTION guard.check(object regclass,
 	OUT index regclass, OUT verdict text, OUT reason text, OUT detail text,
-	OUT facts jsonb)
+	OUT hint text, OUT facts jsonb)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_check';
 COMMENT ON FUNCTION guard.check(regclass) IS
-'What would happen if the index, or each index of the table, were dropped by name now. facts is the evidence; its rule is the number of the rule that matched, in the table of section 5 of the design (doc/internals/design.md). Changes nothing, waits for no lock. NULL gives no row. Raises 42501 for anybody but the owner of the table and members of pg_read_all_stats, 42809 for what is not an index or a table.';
+'What would happen if the index, or each index of the table, were dropped by name now. detail and hint are what a refusal would say, hint is null for what is allowed. facts is the evidence; its rule is the number of the rule that matched, in the table of section 5 of the design (doc/internals/design.md). Changes nothing, waits for no lock. NULL gives no row. Raises 42501 for anybody but the owner of the table and members of pg_read_all_stats, 42809 for what is not an index or a table.';
 -- example: SELECT index, verdict, reason, detail FROM guard.check('auth.users_email_idx');
 -- example: SELECT index, verdict, reason, facts->>'rule' AS rule FROM guard.check('auth.users');
 
@@ -40,19 +40,33 @@ AS 'MODULE_PATHNAME', 'guard_sql_indexes';
 COMMENT ON FUNCTION guard.indexes() IS
 'See the view guard.index_facts.';
 
+-- Alone it enforces that, unless a twin does that stays.
 CREATE VIEW guard.index_facts WITH (security_barrier) AS
+WITH i AS (SELECT * FROM guard.indexes())
 SELECT i.table_schema, i.table_name, i.index_name, i.verdict, i.reason, i.detail,
 	   i.keep_instead, i.redundant_with, i.last_use, i.scans_per_day, p.hour_peak,
 	   i.predicted_connections, i.size_bytes, i.services, i.protected, i.hidden, i.index,
-	   (SELECT o.created_at FROM guard.object o WHERE o.index_oid = i.index::pg_catalog.oid AND o.gone_at IS NULL LIMIT 1) AS created_at
-  FROM guard.indexes() i
+	   (SELECT o.created_at FROM guard.object o WHERE o.index_oid = i.index::pg_catalog.oid AND o.gone_at IS NULL LIMIT 1) AS created_at,
+	   CASE WHEN x.indisreplident THEN 'the replica identity'
+			WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = x.indexrelid AND k.contype = 'f') THEN 'foreign keys'
+			WHEN NOT x.indisvalid THEN NULL
+			WHEN x.indisprimary THEN 'a primary key'
+			WHEN x.indisexclusion THEN 'an exclusion constraint'
+			WHEN x.indisunique AND NOT EXISTS (
+				SELECT FROM i t JOIN pg_catalog.pg_index y ON y.indexrelid = t.index
+				 WHERE y.indrelid = x.indrelid AND y.indexrelid <> x.indexrelid AND y.indisunique AND y.indisvalid
+				   AND (t.verdict <> 'allow' OR y.indisprimary OR y.indexrelid < x.indexrelid)
+				   AND pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(y.indexrelid), '^.*? USING ', '') =
+					   pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(x.indexrelid), '^.*? USING ', ''))
+			THEN 'uniqueness' END AS enforces
+  FROM i LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = i.index
   LEFT JOIN LATERAL (
 		SELECT pg_catalog.max(COALESCE(h.peak, GREATEST(h.scans, h.uses))) AS hour_peak
 		  FROM guard.home, guard.known_use k JOIN guard.hourly_use h ON h.relation_id = k.id
 		 WHERE k.relation_oid = i.index::pg_catalog.oid
 		   AND h.hour > pg_catalog.clock_timestamp() - interval '35 days') p ON true;
 COMMENT ON VIEW guard.index_facts IS
-'Every index that the caller may ask about, with the verdict if it were dropped by name now: all that is known, in exact figures, for programs; guard.indexes is the same for eyes. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. hour_peak is the most scans in an hour of the last 35 days, null where history has none. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it, created_at where guard did not see it being created.';
+'Every index that the caller may ask about, with the verdict if it were dropped by name now: all that is known, in exact figures, for programs; guard.indexes is the same for eyes. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. hour_peak is the most scans in an hour of the last 35 days, null where history has none. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it, created_at where guard did not see it being created. enforces says what would be lost besides speed, null: nothing that no twin enforces as well.';
 GRANT SELECT ON guard.index_facts TO PUBLIC;
 -- example: SELECT index, verdict, size_bytes FROM guard.index_facts WHERE verdict = 'allow' ORDER BY size_bytes DESC;
 
@@ -69,6 +83,7 @@ SELECT f.verdict, f.reason, f.index::pg_catalog.text AS index_name, x.indrelid::
 			WHEN f.hidden THEN 'drop it when its trial is over, or guard.unhide() it'
 			WHEN f.verdict = 'delay' THEN 'DROP INDEX drops it in stages, once nobody needs it'
 			WHEN f.detail LIKE 'it stays in place of %' THEN 'keep it' || pg_catalog.substr(f.detail, 3)
+			WHEN f.verdict = 'allow' AND f.reason <> 'approved' AND f.enforces IS NOT NULL THEN 'keep it: it enforces ' || f.enforces
 			ELSE CASE f.reason
 				WHEN 'approved' THEN 'it may be dropped, once: it is approved'
 				WHEN 'protected' THEN 'keep it; or guard.unprotect() it'
@@ -82,13 +97,13 @@ SELECT f.verdict, f.reason, f.index::pg_catalog.text AS index_name, x.indrelid::
 				WHEN 'hot' THEN 'first deploy ' || COALESCE(f.services, 'the code') || ' without it'
 				WHEN 'stopped' THEN 'drop it: its use has ended'
 				WHEN 'cold' THEN 'drop it: nobody has used it'
-				WHEN 'constraint' THEN 'keep it: it enforces a constraint'
+				WHEN 'constraint' THEN CASE f.verdict WHEN 'allow' THEN 'drop it: another one enforces as much' ELSE 'keep it: it enforces a constraint' END
 				ELSE 'wait: too little is known of it' END
 	   END AS what_to_do
   FROM guard.index_facts f LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = f.index
  ORDER BY CASE f.verdict WHEN 'block' THEN 1 WHEN 'delay' THEN 2 ELSE 3 END, f.size_bytes DESC NULLS LAST, f.index::pg_catalog.text COLLATE "C";
 COMMENT ON VIEW guard.indexes IS
-'Every index that the caller may ask about, with the verdict if it were dropped by name now and what to do about it, for eyes: what is blocked first, then the largest. size is empty where the index is locked, last_use where it is not known. scans is how often it is scanned, on average since the server''s counters began. What has verdict allow can go all together; guard.clean_up() writes that as a script. guard.index_facts has everything known, in exact figures, for programs.';
+'Every index that the caller may ask about, with the verdict if it were dropped by name now and what to do about it, for eyes: what is blocked first, then the largest. size is empty where the index is locked, last_use where it is not known. scans is how often it is scanned, on average since the server''s counters began. What it says to drop can go all together; guard.clean_up() writes that as a script. What enforces something is not offered, though whoever drops it by name may. guard.index_facts has everything known, in exact figures, for programs.';
 GRANT SELECT ON guard.indexes TO PUBLIC;
 -- example: SELECT * FROM guard.indexes;
 -- example: SELECT * FROM guard.indexes WHERE table_name = 'auth.users';

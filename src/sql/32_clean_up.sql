@@ -7,7 +7,7 @@ BEGIN ATOMIC
 	-- Names and reasons are other people's words: in a comment they must not begin a line.
 	WITH words AS (
 		SELECT f.index, f.reason, f.size_bytes, f.detail, f.hidden, x.indisvalid, x.indrelid,
-			   x.indisunique OR x.indisexclusion OR x.indisreplident AS enforces, c.relkind = 'I' AS partitioned,
+			   f.enforces, x.indisunique OR x.indisexclusion AS at_once, c.relkind = 'I' AS partitioned,
 			   regexp_replace(f.index::text, '[[:cntrl:]]', '?', 'g') AS name,
 			   regexp_replace(CASE c.relkind WHEN 'I' THEN regexp_replace(pg_get_indexdef(f.index), ' ON ONLY ', ' ON ')
 							  ELSE pg_get_indexdef(f.index) END, '[[:cntrl:]]+', ' ', 'g') AS definition,
@@ -25,7 +25,7 @@ BEGIN ATOMIC
 		SELECT w.*, CASE
 				WHEN w.reason = 'approved' THEN 'is needed, and approved for whoever asked for it'
 				WHEN w.reason = 'unknown' THEN 'too little is known of it'
-				WHEN w.enforces AND w.reason NOT IN ('invalid', 'replaced') THEN 'it enforces or identifies something'
+				WHEN w.enforces IS NOT NULL THEN 'it enforces or identifies something'
 				WHEN w.reason = 'harmless' AND w.size_bytes <= 131072 THEN 'its table is too small for anything to be won'
 				WHEN w.hidden AND w.hidden_at IS NULL THEN 'a soft drop has it'
 				WHEN w.trial_ends > clock_timestamp() THEN format('it is hidden, and on trial until %s', to_char(w.trial_ends, 'YYYY-MM-DD HH24:MI TZH'))
@@ -35,9 +35,9 @@ BEGIN ATOMIC
 				THEN 'somebody may be building it just now' END AS left_because,
 			   CASE
 				WHEN w.by_constraint IS NOT NULL THEN 'SET lock_timeout = ''2s''; ' || w.by_constraint || ' RESET lock_timeout;'
-				WHEN w.partitioned AND (w.hidden OR w.enforces OR w.young OR NOT w.indisvalid OR NOT can.hide)
+				WHEN w.partitioned AND (w.hidden OR w.at_once OR w.young OR NOT w.indisvalid OR NOT can.hide)
 				THEN format('SET lock_timeout = ''2s''; DROP INDEX %s; RESET lock_timeout;', w.index)
-				WHEN w.hidden OR w.enforces OR w.young OR NOT w.indisvalid OR NOT can.hide
+				WHEN w.hidden OR w.at_once OR w.young OR NOT w.indisvalid OR NOT can.hide
 				THEN format('DROP INDEX CONCURRENTLY %s;', w.index)
 				ELSE format('SELECT guard.hide(%L, %L);', w.index, 'clean-up: ' || w.reason) END AS command
 		  FROM words w, (SELECT bool_or(s.item = 'hiding' AND s.state LIKE 'on,%') AS hide FROM guard.status() s) can
