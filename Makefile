@@ -74,8 +74,8 @@ bench:
 PREFIX = /usr/local
 tools_dir = $(DESTDIR)$(PREFIX)/bin
 man_dir = $(DESTDIR)$(PREFIX)/share/man
-# guard(7) takes go-md2man, guard_profile(1) python3; where they are not, there is none.
-man_pages = guard_review.1 $(if $(shell command -v python3),guard_profile.1) $(if $(shell command -v go-md2man),guard.7)
+# guard(7) takes go-md2man, those of the programs python3; where they are not, there is none.
+man_pages = $(if $(shell command -v python3),guard_review.1 guard_profile.1) $(if $(shell command -v go-md2man),guard.7)
 install-tools: guard_review guard_profile guard_profile.sql $(man_pages)
 	install -d '$(tools_dir)'
 	install -m 755 guard_review guard_profile '$(tools_dir)'
@@ -193,7 +193,7 @@ print-%:
 
 endif
 
-guard_review: src/review/guard_review.sh guard.control Makefile
+guard_review: src/review/guard_review.py guard.control Makefile
 	sed 's/@VERSION@/$(EXTVERSION)/' $< > $@
 	chmod 755 $@
 

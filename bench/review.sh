@@ -1,39 +1,33 @@
-# What a review costs: guard.review() of scripts of 2,000 statements, in a database with 10,000 indexes.
+# What a review costs: guard_review of scripts of 2,000 statements, from nothing to the report, and of one statement with a schema of
+# 2,000 tables.
 #
-# Measured: milliseconds of processor time, and as psql sees it, medians.  One script removes nothing, one drops 2,000 indexes, one
-# replaces 1,000, creating the new one first.
+# Measured: milliseconds of processor time, without the server's, and of the clock, medians.  One script removes nothing, one drops 2,000 indexes, one replaces 1,000.
 
-reviews=5
+reviews=3
 
-make_review() {
-	say "10,000 indexes for reviews"
-	make_cluster review
-	start review
-	"${as[@]}" createdb -p "$(port_of review)" bench
-	sql review -f bench/many.sql > "$work/review.sql.log"
-	stop review
-	printf '%s\n' "shared_preload_libraries = 'pg_stat_statements, guard'" "guard.max_indexes = 20000" >> "$work/review/postgresql.conf"
-	start review
-	sql review -c 'CREATE EXTENSION guard'
-}
-
-review() { # WHAT SCRIPT-AS-SQL
-	failed=$work/review.sql.log
-	sql review -c 'SET log_statement_stats = on' -c '\timing on' -c "SELECT count(DISTINCT statement) FROM guard.review(($2))" > "$failed"
-	grep -qx 2000 "$failed" || fail "not all statements were reviewed"
-	result "review $1 $(sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' "$failed") $(
-		sed -n 's/.*\t\([0-9.]*\) s user, \([0-9.]*\) s system, .* elapsed/\1 \2/p' "$work/review.log" | tail -n 1 | awk '{ print 1000 * ($1 + $2) }')"
+review() { # WHAT STATEMENTS SCRIPT-AS-SHELL [OPTION...]
+	local what=$1 statements=$2 script=$3 began
+	shift 3
+	eval "$script" > "$work/review.sql"
+	failed=$work/review.json
+	began=$(date +%s%N)
+	TIMEFORMAT='%U %S'
+	{ time "${as[@]}" "$PWD/guard_review" --server="$bin" --format=json "$@" "$work/review.sql" > "$failed"; } 2> "$work/review.time"
+	grep -q "\"statements\": $statements," "$failed" || fail "not all statements were reviewed"
+	result "review $what $((($(date +%s%N) - began) / 1000000)) $(awk '{ print 1000 * ($1 + $2) }' "$work/review.time")"
 	failed=
 }
 
+tables() { for ((n = 1; n <= $1; n++)); do echo "CREATE TABLE n$n (id int PRIMARY KEY, a int, b text UNIQUE); CREATE INDEX n${n}_a_idx ON n$n (a);"; done; }
+
 measure_reviews() {
 	local i
-	make_review
-	say "guard.review(), $reviews times each"
+	say "guard_review, $reviews times each"
+	tables 2000 > "$work/schema.sql"
 	for ((i = 0; i < reviews; i++)); do
-		review plain "SELECT string_agg(format('CREATE TABLE n%s (id int PRIMARY KEY, a int, b text UNIQUE); CREATE INDEX ON n%s (a);', n, n), E'\n') FROM generate_series(1, 1000) n"
-		review drops "SELECT string_agg(format('DROP INDEX t%s_%s_idx;', n / 7 + 1, chr(97 + n % 7)), E'\n') FROM generate_series(0, 1999) n"
-		review swaps "SELECT string_agg(format('CREATE INDEX CONCURRENTLY n%s ON t%s (%s); DROP INDEX CONCURRENTLY t%s_%s_idx;', n, n / 7 + 1, chr(97 + n % 7), n / 7 + 1, chr(97 + n % 7)), E'\n') FROM generate_series(0, 999) n"
+		review plain 2000 'tables 1000'
+		review drops 2000 'for ((n = 1; n <= 2000; n++)); do echo "DROP INDEX n${n}_a_idx;"; done' --schema="$work/schema.sql"
+		review swaps 2000 'for ((n = 1; n <= 1000; n++)); do echo "CREATE INDEX CONCURRENTLY m$n ON n$n (a); DROP INDEX CONCURRENTLY n${n}_a_idx;"; done' --schema="$work/schema.sql"
+		review schema 1 'echo "SELECT 1;"' --schema="$work/schema.sql"
 	done
-	stop review
 }

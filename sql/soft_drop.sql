@@ -17,7 +17,6 @@ SELECT * FROM verdict('users');
 SET guard.hot_action = delay;
 SELECT * FROM verdict('users');
 
-SELECT verdict, reason FROM guard.review('DROP INDEX users_email_idx; DROP INDEX users_key; DROP TABLE users');
 
 -- Names without the number that they hold.
 CREATE VIEW tools.drops AS

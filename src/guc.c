@@ -24,6 +24,7 @@
 #define SECS_PER_DAY_INT	86400
 
 int			guard_guc_mode = GUARD_MODE_ENFORCE;
+bool		guard_guc_review = false;
 int			guard_guc_hot_action = GUARD_HOT_BLOCK;
 int			guard_guc_unknown_action = GUARD_UNKNOWN_AUTO;
 char	   *guard_guc_application_name_pattern = "%s/%v";
@@ -182,6 +183,12 @@ define_judgement(void)
 							 "approval.",
 							 &guard_guc_unknown_action, GUARD_UNKNOWN_AUTO,
 							 unknown_options, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("guard.review",
+							 "Whether the client is told of every judgement, as JSON at level INFO.",
+							 "It may show evidence to whom guard.check() would not. guard_review "
+							 "switches it on where it runs migrations.",
+							 &guard_guc_review, false,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("guard.two_person",
 							 "Whether an approval by the login role that drops does not count.",
 							 "Switch it on where nobody shall drop a needed index alone; a login "

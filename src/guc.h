@@ -38,6 +38,7 @@ typedef enum GuardHotAction
 } GuardHotAction;
 
 extern int	guard_guc_mode;
+extern bool guard_guc_review;
 extern int	guard_guc_hot_action;
 extern int	guard_guc_unknown_action;
 extern bool guard_guc_two_person;

@@ -53,7 +53,7 @@ make_record(const GuardEntry *entry)
 
 	record->entry = *entry;
 	record->json = guard_entry_json(entry);
-	guard_entry_log(record->json);
+	guard_entry_log(entry, record->json);
 	return record;
 }
 
@@ -203,7 +203,7 @@ hand_over_refusal(void *arg)
 		entry.table_name = guard_sentence_table(judgement->shape);
 		entry.definition = judgement->shape->definition;
 		put_judgement(&entry, judgement);
-		guard_entry_log(guard_entry_json(&entry));
+		guard_entry_log(&entry, guard_entry_json(&entry));
 		if (guard_store_matches())
 			(void) guard_ring_put(guard_entry_short_json(&entry), true);
 	}
@@ -228,7 +228,7 @@ guard_audit_failed(const GuardDropped *dropped, const GuardAsked *asked,
 
 	entry.detail = message;
 	entry.in_error = true;
-	guard_entry_log(guard_entry_json(&entry));
+	guard_entry_log(&entry, guard_entry_json(&entry));
 	if (guard_ring_put(guard_entry_short_json(&entry), false))
 		guard_writer_call();
 }
@@ -358,5 +358,5 @@ guard_audit_setting(const char *name, const char *statement, bool lasting)
 	if (lasting)
 		guard_audit_write(list_make1(make_record(&entry)));
 	else
-		guard_entry_log(guard_entry_json(&entry));
+		guard_entry_log(&entry, guard_entry_json(&entry));
 }

@@ -35,6 +35,7 @@ typedef struct GuardAsked
 	const char *question;		/* guard_audit_question() */
 	const char *command;
 	const char *statement;		/* NULL when not known */
+	int			lock_timeout;	/* milliseconds, as it began; 0: it waits */
 } GuardAsked;
 
 /*

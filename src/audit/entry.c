@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "audit/entry.h"
+#include "guc.h"
 #include "store/store.h"
 
 /*
@@ -169,12 +170,18 @@ guard_entry_insert(const char *json, int coalesced)
 
 /*
  * The server would add the whole string that the client has sent, and those
- * of functions that run: the entry has the statement, and it alone.
+ * of functions that run: the entry has the statement, and it alone.  A review
+ * hears of it as well, and whether the statement would have waited for locks.
  */
 void
-guard_entry_log(const char *json)
+guard_entry_log(const GuardEntry *entry, const char *json)
 {
 	ereport(LOG_SERVER_ONLY,
 			(errmsg_internal("guard audit: %s", json),
 			 errhidestmt(true), errhidecontext(true)));
+	if (guard_guc_review)
+		ereport(INFO,
+				(errmsg_internal("guard audit: %s", json),
+				 errdetail_internal("{\"lock_timeout\": %d}", entry->asked.lock_timeout),
+				 errhidecontext(true)));
 }

@@ -49,8 +49,8 @@ extern char *guard_entry_short_json(const GuardEntry *entry);
  */
 extern void guard_entry_insert(const char *json, int coalesced);
 
-/* The line in the server log. */
-extern void guard_entry_log(const char *json);
+/* The line in the server log, of which a review hears as well. */
+extern void guard_entry_log(const GuardEntry *entry, const char *json);
 
 /* ----------------------------------------------------------------
  *		Entries that wait in shared memory for somebody who can write them.

@@ -221,51 +221,16 @@ collect_alter(AlterTableStmt *stmt, Oid role)
 	return result;
 }
 
-static GuardTargets *
-collect(Node *parsetree, Oid role)
+GuardTargets *
+guard_targets_collect(Node *parsetree)
 {
+	Oid			role = GetUserId();
+
 	if (parsetree != NULL && IsA(parsetree, DropStmt))
 		return collect_drop((DropStmt *) parsetree, role);
 	if (parsetree != NULL && IsA(parsetree, AlterTableStmt))
 		return collect_alter((AlterTableStmt *) parsetree, role);
 	return NULL;
-}
-
-GuardTargets *
-guard_targets_collect(Node *parsetree)
-{
-	return collect(parsetree, GetUserId());
-}
-
-/*
- * Whether somebody may drop the schemas is not asked, and those that are not
- * there take nothing along.
- */
-static GuardTargets *
-collect_drop_schema(DropStmt *stmt)
-{
-	List	   *roots = NIL;
-
-	AcceptInvalidationMessages();
-	foreach_ptr(Node, named, stmt->objects)
-	{
-		char	   *name = strVal(named);
-		Oid			schema = get_namespace_oid(name, true);
-
-		if (OidIsValid(schema))
-			roots = lappend(roots, guard_roots_make(NamespaceRelationId, schema, 0,
-													GUARD_ROUTE_CASCADE, name));
-	}
-	return make_targets(roots, stmt->behavior);
-}
-
-GuardTargets *
-guard_targets_collect_as_owner(Node *parsetree)
-{
-	if (IsA(parsetree, DropStmt) &&
-		((DropStmt *) parsetree)->removeType == OBJECT_SCHEMA)
-		return collect_drop_schema((DropStmt *) parsetree);
-	return collect(parsetree, InvalidOid);
 }
 
 bool

@@ -99,12 +99,6 @@ typedef struct GuardTargets
 extern GuardTargets *guard_targets_collect(Node *parsetree);
 
 /*
- * The same for somebody who owns everything: for a statement that another
- * role will run.  DROP SCHEMA ... CASCADE is resolved as well.
- */
-extern GuardTargets *guard_targets_collect_as_owner(Node *parsetree);
-
-/*
  * Is this index one that guard judges at all?  No: indexes of temporary,
  * toast and catalog relations, of guard's own tables, and of members of the
  * extension whose script is running.  False also when it has vanished.  For

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 
 #include "hooks/frame.h"
@@ -36,6 +37,7 @@ guard_frame_push(CommandTag tag, bool by_trigger)
 	frame->by_trigger = by_trigger;
 	frame->subid = GetCurrentSubTransactionId();
 	frame->xact = guard_xact_number();
+	frame->lock_timeout = LockTimeout;
 	frame->outer = top_frame;
 	top_frame = frame;
 	return frame;
@@ -89,5 +91,6 @@ guard_frame_asked(GuardFrame *frame)
 	asked.question = frame->question;
 	asked.command = GetCommandTagName(frame->tag);
 	asked.statement = frame->statement;
+	asked.lock_timeout = frame->lock_timeout;
 	return asked;
 }

@@ -73,6 +73,7 @@ typedef struct GuardFrame
 	CommandTag	tag;
 	char	   *statement;		/* its text, NULL when not known */
 	char	   *question;		/* its name in the audit log, once it has one */
+	int			lock_timeout;	/* as it began: guard has its own */
 	SubTransactionId subid;
 	uint64		xact;			/* the transaction in which it began */
 	bool		by_trigger;		/* opened by the event trigger: nobody will

@@ -212,6 +212,34 @@ log_detail(List *judgements, const char *detail)
 /*
  * What is not refused is gone: then one needs to know how to have it back.
  */
+/*
+ * What would be refused, or delayed, in the form in which the audit log says
+ * what was, for a review.
+ */
+static void
+tell_review(const GuardJudgement *judgement, const char *verdict, const char *why)
+{
+	StringInfoData buf;
+
+	if (!guard_guc_review)
+		return;
+	initStringInfo(&buf);
+	guard_json_object(&buf, NULL);
+	guard_json_text(&buf, "verdict", verdict);
+	guard_json_text(&buf, "reason", guard_verdict_reason_name(judgement->verdict.reason));
+	guard_json_text(&buf, "index_name", guard_sentence_name(judgement->shape));
+	guard_json_text(&buf, "table_name", guard_sentence_table(judgement->shape));
+	guard_json_text(&buf, "definition", judgement->shape->definition);
+	guard_json_text(&buf, "bearer", judgement->bearer);
+	guard_json_text(&buf, "detail", psprintf("%s. %s%s%s", guard_sentence_verdict(judgement),
+											 guard_sentence_detail(judgement), why ? " " : "",
+											 why ? why : ""));
+	guard_json_text(&buf, "hint", guard_hint_remedy(judgement));
+	guard_json_end_object(&buf);
+	ereport(INFO,
+			(errmsg_internal("guard judgement: %s", buf.data), errhidecontext(true)));
+}
+
 void
 guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 {
@@ -234,6 +262,8 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 											 DETAILED_FOR_CLIENT));
 	log = log_detail(judgements, detail_message(judgements, occasion, why, -1));
 
+	foreach_ptr(const GuardJudgement, judgement, judgements)
+		tell_review(judgement, "block", why);
 	ereport(which == NULL ? ERROR : WARNING,
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg_internal("%s", primary),
@@ -331,6 +361,7 @@ guard_report_would_delay(const GuardJudgement *judgement)
 {
 	char	   *back = guard_hint_bring_back(list_make1((void *) judgement));
 
+	tell_review(judgement, "delay", NULL);
 	ereport(WARNING,
 			(errmsg("dropping index \"%s\", which guard.mode = enforce would do in stages: %s",
 					guard_sentence_name(judgement->shape),

@@ -71,8 +71,11 @@ guard_softdrop_init(void)
 	guard_xact_register(GUARD_XACT_OVER, at_end);
 }
 
-const char *
-guard_softdrop_unavailable(void)
+/*
+ * Why nothing can be carried out in stages here, as a clause; NULL: it can.
+ */
+static const char *
+find_unavailable(void)
 {
 	if (!guard_hide_is_preloaded())
 		return "guard is not in shared_preload_libraries";
@@ -126,7 +129,7 @@ room_of(List **rooms, Oid owner)
 void
 guard_softdrop_offer(List *targets)
 {
-	const char *why = guard_softdrop_unavailable();
+	const char *why = find_unavailable();
 	bool		asked = guard_guc_hot_action == GUARD_HOT_DELAY ||
 		guard_guc_unknown_action == GUARD_UNKNOWN_DELAY;
 	List	   *rooms = NIL;

@@ -127,11 +127,6 @@ typedef struct GuardSoftDrop
 extern void guard_softdrop_want_at_commit(void);
 
 /*
- * Why nothing can be carried out in stages here, as a clause; NULL: it can.
- */
-extern const char *guard_softdrop_unavailable(void);
-
-/*
  * Set no_delay of each of these targets: NULL where it can be carried out in
  * stages, all of them together.  An owner has so many open ones at most.
  */

@@ -32,8 +32,6 @@ hide regclass text
 unhide regclass
 restore text
 last_drops interval
-review script
-review script boolean
 compare_versions text text
 service_of text text
 snapshot

@@ -98,7 +98,6 @@ SELECT has_function('guard', 'unprotect', ARRAY['regclass'], 'guard.unprotect');
 SELECT has_function('guard', 'hide', ARRAY['regclass', 'text'], 'guard.hide');
 SELECT has_function('guard', 'unhide', ARRAY['regclass'], 'guard.unhide');
 SELECT has_function('guard', 'check', ARRAY['regclass'], 'guard.check');
-SELECT has_function('guard', 'review', ARRAY['text'], 'guard.review');
 SELECT has_function('guard', 'index_statements', ARRAY['regclass'], 'guard.index_statements');
 SELECT has_function('guard', 'last_drops', ARRAY['interval'], 'guard.last_drops');
 SELECT has_function('guard', 'restore', ARRAY['text'], 'guard.restore');

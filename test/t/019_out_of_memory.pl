@@ -38,9 +38,6 @@ my %statements = (
 	'what-if, small' => sub { return wide(10) },
 	'judging' => sub { return 'BEGIN; DROP INDEX t1_a_idx; ROLLBACK' },
 	'books' => sub { return 'BEGIN; CREATE INDEX other ON t2 (b); DROP INDEX other, t3_a_idx; ROLLBACK' },
-	'review' => sub {
-		return 'SELECT count(*) FROM guard.review($r$' . join("\n", map { "DROP INDEX t1_a_idx; CREATE INDEX n$_ ON t1 (a);" } 1 .. 300) . '$r$)';
-	},
 	'check' => sub { return q{SELECT * FROM guard.check('t1_a_idx')} });
 
 foreach my $name (sort keys %statements)

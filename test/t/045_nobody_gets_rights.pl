@@ -140,7 +140,6 @@ foreach my $index (sort keys %before)
 {
 	like($s->value("SELECT verdict FROM guard.check('$index')"), qr/^delay$/, "$index is needed");
 	$s->ok("SELECT * FROM guard.index_statements('$index')");
-	$s->ok("SELECT * FROM guard.review('DROP INDEX $index; " . ($before{$index} =~ s/ \|.*//r =~ s/'/''/gr) . "')");
 }
 $s->ok('SELECT * FROM guard.indexes');
 
