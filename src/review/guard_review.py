@@ -773,6 +773,34 @@ def build(database, options, sources, documents):
             raise Failure('%s could not be imported: %s' % (path, failure)) from None
 
 
+PLANNER = 'guard_review_planner'
+
+
+def remember_plans(database, documents):
+    """How production would plan its statements before the migration, by a role that can do nothing else."""
+    if not documents or not database.private or not database.ask("SELECT 1 WHERE pg_catalog.to_regproc('guard.remember_plans') IS NOT NULL;"):
+        return []
+    database.ask("""SET client_min_messages = error; CREATE ROLE %s NOLOGIN;
+        SELECT pg_catalog.format('GRANT USAGE ON SCHEMA %%I TO %s', nspname) FROM pg_catalog.pg_namespace WHERE nspname !~ '^(pg_|information_schema|guard$)' \\gexec
+        """ % (PLANNER, PLANNER))
+    for name, _, _ in documents:
+        database.ask('SELECT guard.remember_plans(%s, %s);' % (literal(name), literal(PLANNER)))
+    return [name for name, _, _ in documents]
+
+
+def compare_plans(database, names):
+    """The statements that the migration made dearer."""
+    dearer = []
+    for name in names:
+        rows = database.ask('SELECT pg_catalog.row_to_json(p) FROM guard.compare_plans(%s) p;' % literal(name))
+        for row in (json.loads(line) for line in rows.splitlines()):
+            rate = '%.1f calls a second, ' % row['calls_per_second'] if row['calls_per_second'] else ''
+            cost = 'it cannot be planned any more: %s' % row['why'] if row['cost_now'] is None else 'cost %.0f before, %.0f now' % (row['cost_before'], row['cost_now'])
+            dearer.append({'profile': name, 'statement': shown(row['statement']), 'detail': clean('%s: %s%s.' % (name, rate, cost)),
+                           'plan_before': clean(row['plan_before'] or ''), 'plan_now': clean(row['plan_now'] or '')})
+    return dearer
+
+
 def named(text, sources):
     """Copies have the names of what they are made from."""
     for source in sources:
@@ -1164,7 +1192,11 @@ class Teller:
                     print(self.paint(tint, wrap(text)) if tint else wrap(text))
             print()
         for dear in self.report.dearer:
-            print(self.paint('33;1', 'DEARER') + '  ' + one_line(clean(dear['statement'])) + '\n' + wrap(dear['detail']) + '\n')
+            print('%s  %s\n%s' % (self.paint('33;1', 'DEARER'), dear['statement'], wrap(dear['detail'])))
+            for when, plan in (('before', dear['plan_before']), ('now', dear['plan_now'])):
+                if plan:
+                    print('    %s:\n%s' % (when, re.sub('^', '        ', plan, flags=re.M)))
+            print()
         print(self.paint(('31' if self.report.status else '32') + ';1', 'guard: ' + self.summary()))
         for note in self.notes():
             print(self.paint('33;1', 'guard: ' + note))
@@ -1192,6 +1224,9 @@ class Teller:
             print('\n<details><summary>Statements that became dearer</summary>\n')
             for dear in report.dearer:
                 print('- %s: %s' % (code(dear['statement']), cell(dear['detail'])))
+                for when, plan in (('before', dear['plan_before']), ('now', dear['plan_now'])):
+                    if plan:
+                        print('\n  %s:\n\n%s\n' % (when, re.sub('^', '      ', plan, flags=re.M)))
             print('\n</details>')
 
     def json(self):
@@ -1320,6 +1355,7 @@ def review(options, work):
         database.__init__(options, work)
         build(database, options, sources, documents)
         facts = facts_before(database, documents)
+        planned = remember_plans(database, documents)
         statements, complaints = run_files(database, sources, options) if sources else ([], [])
         if options.run is not None:
             more, status = run_command(database, options.run, database.settings())
@@ -1329,6 +1365,7 @@ def review(options, work):
         before = facts['before']
         facts['new'] = [row for oid, row in list_indexes(database).items() if oid not in before]
         report = Report(options, sources)
+        report.dearer = compare_plans(database, planned)
         report.conclude(statements, complaints, facts)
         return report
     finally:
