@@ -875,7 +875,7 @@ class Row:
         self.number = statement.number if statement else 0
         self.target = self.reason = self.detail = self.advice = ''
         self.verdict = 'allow'
-        self.empty = False
+        self.empty = self.waits = False
 
     def advise(self, text):
         self.advice = (self.advice + ' ' + text).strip()
@@ -909,10 +909,13 @@ class Report:
         for statement in statements:
             if statement.place is None:
                 statement.place = ('--run', None)
-            counts[statement.place[0]] = statement.number = counts.get(statement.place[0], 0) + 1
+            if statement.text.strip(' \t\r\n;'):
+                counts[statement.place[0]] = statement.number = counts.get(statement.place[0], 0) + 1
         for n, statement in enumerate(statements):
             self.tell_complaints(complaints, n)
-            self.take(statement, facts)
+            if statement.text.strip(' \t\r\n;') or statement.errors:
+                self.take(statement, facts)
+        self.count = sum(counts.values())
         self.tell_complaints(complaints, None)
         self.status = 1 if self.blocked else 2 if self.errors or self.options.strict and (self.not_run or self.empty_from) else 0
 
@@ -953,32 +956,32 @@ class Report:
         row.target = clean(judgement['index_name'])
         row.verdict, row.reason = judgement['verdict'], judgement.get('reason') or ''
         row.detail = clean(judgement.get('detail') or '')
-        row.hint = clean(judgement.get('hint') or '')
         if not row.advice:
-            row.advise(row.hint)
+            row.advise(clean(judgement.get('hint') or ''))
         self.add(row)
 
     def take_late(self, statement, judgement):
         """COMMIT finds that nothing serves in place of what an earlier statement has dropped: that one is to blame."""
         for row in self.rows:
-            if row.statement and row.statement.transaction is statement.transaction and row.target == clean(judgement['index_name']) and row.waits:
+            if row.waits and row.statement.transaction is statement.transaction and row.target == clean(judgement['index_name']):
                 row.verdict, row.reason, row.detail, row.waits = judgement['verdict'], judgement.get('reason') or '', clean(judgement['detail']), False
                 row.detail += ' The transaction leaves nothing that serves in its place.'
-                if not row.advice:
-                    row.advise(clean(judgement.get('hint') or ''))
-                self.blocked += 1
+                if not row.ordered:
+                    row.advice = (clean(judgement.get('hint') or '') + ' ' + row.advice).strip()
+                self.blocked += row.verdict == 'block'
                 return True
         return False
 
     def take_dropped(self, statement, entry, judgement, facts):
         row = self.row(statement)
-        row.waits = False
         row.target = clean(entry['index_name'])
         advise_order(row, statement, entry, facts, self.statements)
-        advise_lock(row, statement, entry, facts)
+        row.ordered = bool(row.advice)
         if judgement is not None:
             self.take_judgement(row, judgement)
+            advise_lock(row, statement, entry, facts)
             return
+        advise_lock(row, statement, entry, facts)
         row.reason, row.detail = entry.get('reason') or '', clean(entry.get('detail') or '')
         if entry['verdict'] == 'observe':
             row.waits, row.reason = True, 'replaced' if made_later(statement, entry, facts, self.statements)[0] else ''
@@ -1164,7 +1167,7 @@ class Teller:
         words += [plural(report.errors, 'error')] if report.errors else []
         words += ['%d not run' % report.not_run] if report.not_run else []
         words += ['%d delayed' % report.delayed] if report.delayed else []
-        return ', '.join(words) + ' in ' + plural(len(report.statements), 'statement')
+        return ', '.join(words) + ' in ' + plural(report.count, 'statement')
 
     def notes(self):
         """What holds for the whole of it."""
@@ -1233,7 +1236,7 @@ class Teller:
         report = self.report
         empty = report.empty_from
         json.dump({
-            'verdict': 'block' if report.blocked else 'unknown' if report.status else 'allow', 'statements': len(report.statements), 'blocked': report.blocked,
+            'verdict': 'block' if report.blocked else 'unknown' if report.status else 'allow', 'statements': report.count, 'blocked': report.blocked,
             'errors': report.errors, 'not_run': report.not_run,
             'on_empty_tables': {'file': clean(empty[0].place[0]), 'line': empty[0].place[1], 'table': clean(empty[1])} if empty else None,
             'rows': [{'file': row.file, 'line': row.line, 'statement': row.number, 'command': row.command or None, 'target': row.target or None, 'verdict': row.verdict,
