@@ -154,25 +154,39 @@ function drop() {
 	aim("  a refused drop", share_of_trigger("refused"), 0.5, "%7.3f  ")
 }
 
+function share_of(text, count, of, aim) {
+	printf "  %-76s %3d of %d  %s\n", sprintf("%s (aim: %d %%)", text, aim), count, of, (100 * count >= aim * of) ? "met" : "MISSED"
+}
 # shape: now predicted low high measured verdict reason name...
-function prediction(    i, f, n, ratio, good, order, missed, harm, name) {
+function prediction(    i, j, f, n, ratio, within, inside, open, low, high, none, order, missed, harm, name) {
 	printf "\nWithout the index: predicted and measured mean time of one execution, milliseconds\n\n"
-	printf "  %-20s%9s%11s%22s%11s%8s  %s\n", "", "now", "predicted", "low to high", "measured", "ratio", "verdict"
+	printf "  %-26s%9s%11s%22s%11s%8s  %s\n", "", "now", "predicted", "low to high", "measured", "ratio", "verdict"
 	for (i = 1; i <= shapes; i++) {
 		n = split(shape[i], f, " ")
 		name = f[9]
 		for (j = 10; j <= n; j++) name = name " " f[j]
-		ratio = f[3] == "?" ? 0 : f[3] / f[6]
+		ratio = f[3] == "?" || f[6] == 0 ? 0 : f[3] / f[6]
 		harm = f[6] > 3 * f[2]
-		if (ratio > 1 / 3 && ratio < 3) good++
+		if (!ratio) none++
+		for (j = 3; j <= 10; j += 7)
+			if (ratio > 1 / j && ratio < j) within[j]++
+			else if (ratio) { if (ratio < 1) low[j]++; else high[j]++ }
+		if (f[5] == "Infinity") open++
+		if (ratio && f[4] <= f[6] && (f[5] == "Infinity" || f[6] <= f[5])) inside++
 		# of the right order: what gets ten times slower is not said to get less than three times slower, nor the other way round
 		if ((f[6] > 10 * f[2] && f[3] < 3 * f[2]) || (f[6] < 1.5 * f[2] && f[3] > 5 * f[2])) order++
 		if (harm && f[7] == "allow") missed++
-		printf "  %-20s%9.3f%11s%22s%11.3f%8s  %s, %s\n", name, f[2], f[3] == "?" ? "?" : sprintf("%.3f", f[3]),
-			f[3] == "?" ? "" : sprintf("%.2f to %.2f", f[4], f[5]), f[6], f[3] == "?" ? "?" : sprintf("%.2f", ratio), f[7], f[8]
+		printf "  %-26s%9.3f%11s%22s%11.3f%8s  %s, %s\n", name, f[2], f[3] == "?" ? "?" : sprintf("%.3f", f[3]),
+			f[3] == "?" ? "" : sprintf(f[5] == "Infinity" ? "%.2f, open" : "%.2f to %.2f", f[4], f[5]), f[6], ratio ? sprintf("%.2f", ratio) : "?", f[7], f[8]
 	}
 	print ""
-	printf "  %-76s %3d of %d  %s\n", "within a factor of three (aim: ten of twelve)", good, shapes, (good * 12 >= shapes * 10) ? "met" : "MISSED"
+	share_of("inside their own bounds", inside, shapes, 90)
+	printf "  %-76s %3d\n", "  of these without an upper bound", open
+	share_of("within a factor of three", within[3], shapes, 80)
+	printf "  %-76s %3d, %d\n", "  too low, too high", low[3], high[3]
+	share_of("within a factor of ten", within[10], shapes, 98)
+	printf "  %-76s %3d, %d\n", "  too low, too high", low[10], high[10]
+	printf "  %-76s %3d       %s\n", "without a prediction (aim: none)", none, none ? "MISSED" : "met"
 	printf "  %-76s %3d       %s\n", "whose harm is of another order than predicted (aim: none)", order, order ? "MISSED" : "met"
 	printf "  %-76s %3d       %s\n", "harmful ones that guard would let go (aim: none)", missed, missed ? "MISSED" : "met"
 }

@@ -16,6 +16,7 @@
 
 #include <limits.h>				/* LONG_MAX, for FETCH_ALL (19) */
 
+#include "access/tableam.h"
 #include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "executor/instrument.h"
@@ -87,6 +88,38 @@ guard_compat_execution_time(QueryDesc *queryDesc)
 	InstrEndLoop(queryDesc->totaltime);
 	return queryDesc->totaltime->total * 1000;
 #endif
+}
+
+/*
+ * 19 takes options.
+ */
+static inline TableScanDesc
+guard_compat_beginscan_tidrange(Relation rel, Snapshot snapshot,
+								ItemPointer from, ItemPointer to)
+{
+#if PG_VERSION_NUM >= 190000
+	return table_beginscan_tidrange(rel, snapshot, from, to, SO_NONE);
+#else
+	return table_beginscan_tidrange(rel, snapshot, from, to);
+#endif
+}
+
+/*
+ * The pages that it has asked for, if somebody asked for them to be counted; 0
+ * otherwise.
+ */
+static inline double
+guard_compat_execution_buffers(QueryDesc *queryDesc)
+{
+#if PG_VERSION_NUM >= 190000
+	const BufferUsage *usage = queryDesc->query_instr != NULL ?
+		&queryDesc->query_instr->bufusage : NULL;
+#else
+	const BufferUsage *usage = queryDesc->totaltime != NULL ?
+		&queryDesc->totaltime->bufusage : NULL;
+#endif
+
+	return usage != NULL ? usage->shared_blks_hit + usage->shared_blks_read : 0;
 }
 
 /*

@@ -13,9 +13,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_index.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat/list.h"
@@ -28,6 +25,9 @@
  * the statement may come at any time in one, and be put off in the next.
  */
 #define PLAN_INTERVALS	3
+
+/* So many of a statement's calls are as good as all. */
+#define NEARLY_ALL		0.9
 
 /* Rates are of the time since first use, and not of a burst. */
 #define SHORTEST_SPAN	USECS_PER_MINUTE
@@ -43,31 +43,18 @@ is_stale(const GuardWhatIf *pair, TimestampTz last)
 }
 
 /*
- * Does an index have anything computed?
+ * What was measured before the index was made says nothing of what it is good
+ * for: what took long then may be why it was made.  Unless nearly all of the
+ * calls used it.
  */
 static bool
-has_expressions(Oid index)
+is_of_index(const GuardTime *time, const GuardCapturedStatement *statement,
+			Oid index)
 {
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	bool		result;
+	GuardObject *object = guard_identity_of(index);
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = !heap_attisnull(tuple, Anum_pg_index_indexprs, NULL);
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-/*
- * What was measured between two snapshots says nothing where the index was made
- * meanwhile: what took long then may be why it was made.
- */
-static bool
-is_of_index(const GuardTime *time, Oid index)
-{
-	GuardObject *object = time->lately ? guard_identity_of(index) : NULL;
-
-	return object == NULL || object->created_at <= time->from;
+	return object == NULL || object->created_at <= time->from ||
+		(!time->lately && statement->count >= time->counted * NEARLY_ALL);
 }
 
 /*
@@ -84,9 +71,15 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 		outlook->planned = outlook->answers = true;
 		outlook->cost_with = pair->cost_with;
 		outlook->cost_without = pair->cost_with;
+		outlook->with = outlook->without = pair->with;
 		outlook->takeover = pair->takeover;
 	}
 	outlook->cost_without += added;
+	for (int i = 0; i < GUARD_EFFORT_KINDS; i++)
+	{
+		outlook->without.expected[i] += pair->without.expected[i] - pair->with.expected[i];
+		outlook->without.most[i] += pair->without.most[i] - pair->with.most[i];
+	}
 	outlook->worst_ratio = Max(outlook->worst_ratio, pair->worst_ratio);
 	outlook->worst_extra += pair->worst_extra;
 	outlook->found_ratio = Max(outlook->found_ratio, pair->found_ratio);
@@ -94,7 +87,7 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 	outlook->answers &= pair->answers;
 	outlook->scans |= pair->seqscan;
 	outlook->moved |= pair->moved;
-	outlook->computes |= !OidIsValid(pair->takeover) && has_expressions(pair->index);
+	outlook->computes |= pair->computes;
 	if (outlook->takeover != pair->takeover)
 		outlook->mixed = true;
 }
@@ -106,11 +99,10 @@ add_time(GuardOutlook *outlook, const GuardCapturedStatement *statement,
 	const GuardTime *time = guard_times_find(times, statement->queryid);
 	int64		span = Max(GetCurrentTimestamp() - statement->first,
 						   SHORTEST_SPAN);
-	GuardSpeed	scan;
-	GuardSpeed	look_up;
+	GuardSpeed	speeds[GUARD_EFFORT_KINDS];
 
 	outlook->calls = statement->count * (double) USECS_PER_SEC / span;
-	if (time != NULL && is_of_index(time, index))
+	if (time != NULL && is_of_index(time, statement, index))
 	{
 		outlook->timed = true;
 		outlook->now = time->mean_time;
@@ -118,9 +110,9 @@ add_time(GuardOutlook *outlook, const GuardCapturedStatement *statement,
 			outlook->calls = time->calls;
 	}
 	outlook->predicted = outlook->timed || guard_times_kept(times);
-	guard_speed_read(GUARD_SPEED_SCAN, &scan);
-	guard_speed_read(GUARD_SPEED_INDEX, &look_up);
-	guard_outlook_predict(outlook, &scan, &look_up);
+	for (int i = 0; i < GUARD_EFFORT_KINDS; i++)
+		guard_speed_read(i, &speeds[i]);
+	guard_outlook_predict(outlook, speeds);
 }
 
 bool

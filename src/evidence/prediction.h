@@ -32,6 +32,8 @@ typedef struct GuardOutlook
 	bool		planned;		/* its plan without the index is known */
 	double		cost_with;
 	double		cost_without;
+	GuardEffort with;			/* what the plans have to do */
+	GuardEffort without;
 	double		worst_ratio;	/* of the two, for whatever parameters lately */
 	double		worst_extra;	/* cost, infinite where it would scan */
 	double		found_ratio;	/* the same, with the indexes there are now */
@@ -45,8 +47,8 @@ typedef struct GuardOutlook
 	bool		timed;			/* planned, and its time now was measured */
 	bool		predicted;		/* that, or somebody measures, but not this */
 	bool		computes;		/* without the index it computes, for every
-								 * row, what the index has: the planner does
-								 * not know what that takes */
+								 * row, what the index has, and nobody knows
+								 * what that takes */
 	double		calls;			/* per second, lately */
 	double		added;			/* expected of a call, over its time now,
 								 * which need not be known */
@@ -71,6 +73,12 @@ typedef struct GuardLoad
 	double		busy_low;		/* ... and would without the index */
 	double		busy_expected;
 	double		busy_high;
+	int			cores;
+	int			pool;			/* connections that there can be */
+	bool		fills;			/* it wants more than all cores: then any pool
+								 * fills, whatever its size, ... */
+	bool		may_fill;		/* ... and that is within the bounds */
+	double		full;			/* what a call takes then; expected, if not */
 } GuardLoad;
 
 /*
@@ -78,11 +86,19 @@ typedef struct GuardLoad
  * and now where nobody measured it.  Pure: looks at nothing but its arguments.
  */
 extern void guard_outlook_predict(GuardOutlook *outlook,
-								  const GuardSpeed *scan,
-								  const GuardSpeed *index);
+								  const GuardSpeed *speeds);
 
 /* Add a statement to the load; "load" begins as all zero. */
 extern void guard_load_add(GuardLoad *load, const GuardOutlook *outlook);
+
+/*
+ * Hold the load against the processors.  Up to their number, so many
+ * connections are busy as the demand is; beyond that more comes in than can be
+ * done, all connections of any pool become busy, and share the processors.
+ * "others" is what is busy beside it.  Pure, too.
+ */
+extern void guard_load_hold(GuardLoad *load, double others, int cores,
+							int pool);
 
 /*
  * What guard_whatif_lookup() knows of several indexes; a pair that two of them

@@ -8,10 +8,8 @@
  *
  * A statement's own ratio of time to cost is a poor guide to what it would
  * take without its index, because with the index it is mostly overhead and
- * look-ups, and without it mostly a scan: of fifteen shapes measured, it was
- * off by more than a factor of three for nine, by up to twenty
- * (bench/prediction.sh measures them).  What the server takes for a unit of
- * cost in plans of the kind that the statement would then have is a good one.
+ * look-ups, and without it mostly something else.  What the server takes for a
+ * unit of each kind of work is a good one (bench/prediction.sh measures it).
  * The statement's own ratio serves where both plans are look-ups and the
  * present one is costly enough to say something.
  *
@@ -25,51 +23,103 @@
 
 #include "evidence/prediction.h"
 
-/* So much more cost in another index is more than a look-up or two. */
-#define LONG_WALK		100.0
+/* A statement that takes so long tells something of its own speed. */
+#define OWN_SPEED_MS	0.5
 
-/*
- * What the extra cost takes at a given speed.  A scan takes its time whatever
- * the costs of the present plan are, which often are those of a disk that is
- * not read.
- */
-static double
-time_at(const GuardOutlook *outlook, double ms_per_cost)
+/* Who wants no more of the cores than this, more than now, fills no pool. */
+#define NOTICEABLE		0.05
+
+typedef enum Bound
 {
-	double		added = Max(outlook->cost_without - outlook->cost_with, 0);
-	double		result = outlook->now + added * ms_per_cost;
+	LOW, EXPECTED, CAUTIOUS, HIGH
+} Bound;
 
-	if (outlook->scans && added > 0)
-		result = Max(result, outlook->cost_without * ms_per_cost);
+/* What a unit of work takes, at its least, usually, and at its most. */
+static double
+speed_of(const GuardSpeed *speed, Bound bound)
+{
+	switch (bound)
+	{
+		case LOW:
+			return speed->ms / speed->spread;
+		case CAUTIOUS:
+			return Max(speed->ms, speed->assumed);
+		case HIGH:
+			return speed->ms * speed->spread;
+		default:
+			return speed->ms;
+	}
+}
+
+static double
+time_of(const float *work, const GuardSpeed *speeds, Bound bound)
+{
+	double		result = 0;
+
+	for (int i = 0; i < GUARD_EFFORT_KINDS; i++)
+		result += work[i] * speed_of(&speeds[i], bound);
 	return result;
 }
 
-void
-guard_outlook_predict(GuardOutlook *outlook, const GuardSpeed *scan,
-					  const GuardSpeed *index)
+/*
+ * Reading a table from end to end takes its time whatever the present plan was
+ * thought to do.
+ */
+static double
+time_of_scans(const float *work, const GuardSpeed *speeds, Bound bound)
 {
-	GuardSpeed	speed = outlook->scans ? *scan : *index;
-	double		fastest = speed.ms_per_cost / speed.spread;
-	double		slowest = speed.ms_per_cost * speed.spread;
+	return work[GUARD_EFFORT_SCAN] * speed_of(&speeds[GUARD_EFFORT_SCAN], bound) +
+		work[GUARD_EFFORT_TRIED] * speed_of(&speeds[GUARD_EFFORT_TRIED], bound);
+}
 
+/*
+ * How much slower is the statement than others at what it does now?  Where it
+ * goes on doing that, the bounds have both.
+ */
+static double
+own_factor(const GuardOutlook *outlook, const GuardSpeed *speeds, Bound bound)
+{
+	double		usual = time_of(outlook->with.expected, speeds, EXPECTED);
+	double		factor;
+
+	if (!outlook->timed || outlook->scans || usual < OWN_SPEED_MS)
+		return 1;
+	factor = Max(outlook->now / usual, 1 / speeds[GUARD_EFFORT_FETCH].spread);
+	if (bound == EXPECTED)
+		return factor;
+	return bound == LOW ? Min(factor, 1) : Max(factor, 1);
+}
+
+/*
+ * Without the index.  What both plans do takes what it takes now.
+ */
+static double
+time_without(const GuardOutlook *outlook, const GuardSpeed *speeds, Bound bound)
+{
+	const float *without = bound == HIGH ? outlook->without.most :
+		outlook->without.expected;
+	float		more[GUARD_EFFORT_KINDS];
+	double		result;
+
+	for (int i = 0; i < GUARD_EFFORT_KINDS; i++)
+		more[i] = without[i] - outlook->with.expected[i];
+	result = outlook->now + time_of(more, speeds, bound) *
+		own_factor(outlook, speeds, bound);
+	return Max(Max(result, outlook->now), time_of_scans(more, speeds, bound));
+}
+
+/* Fill in times. */
+void
+guard_outlook_predict(GuardOutlook *outlook, const GuardSpeed *speeds)
+{
 	if (!outlook->timed)
-		outlook->now = outlook->cost_with * index->ms_per_cost;
-
-	/* a long walk through another index may be as slow as reading all */
-	if (!outlook->scans && outlook->cost_without - outlook->cost_with >= LONG_WALK)
-		slowest = Max(slowest, scan->ms_per_cost * scan->spread);
-	if (outlook->timed && !outlook->scans &&
-		outlook->cost_with >= GUARD_SPEED_MIN_COST)
-	{
-		speed.ms_per_cost = outlook->now / outlook->cost_with;
-		fastest = speed.ms_per_cost / speed.spread;
-		slowest = Max(slowest, speed.ms_per_cost * speed.spread);
-	}
-	outlook->added = time_at(outlook, speed.ms_per_cost) - outlook->now;
-	outlook->low = time_at(outlook, fastest);
-	outlook->expected = time_at(outlook, speed.ms_per_cost);
-	outlook->cautious = time_at(outlook, Max(speed.ms_per_cost, speed.assumed));
-	outlook->high = outlook->computes ? INFINITY : time_at(outlook, slowest);
+		outlook->now = time_of(outlook->with.expected, speeds, EXPECTED);
+	outlook->expected = time_without(outlook, speeds, EXPECTED);
+	outlook->added = outlook->expected - outlook->now;
+	outlook->low = Min(time_without(outlook, speeds, LOW), outlook->expected);
+	outlook->cautious = time_without(outlook, speeds, CAUTIOUS);
+	outlook->high = outlook->computes ? INFINITY :
+		Max(time_without(outlook, speeds, HIGH), outlook->expected);
 }
 
 void
@@ -96,4 +146,18 @@ guard_load_add(GuardLoad *load, const GuardOutlook *outlook)
 		load->open++;
 	else
 		load->busy_high += outlook->calls * outlook->high / 1000;
+}
+
+/* Does it want more than there is? */
+void
+guard_load_hold(GuardLoad *load, double others, int cores, int pool)
+{
+	load->cores = cores;
+	load->pool = pool;
+	load->fills = load->busy_expected + others >= cores &&
+		load->busy_expected - load->busy_now >= cores * NOTICEABLE;
+	load->may_fill = load->busy_high + others >= cores &&
+		load->busy_high - load->busy_now >= cores * NOTICEABLE;
+	load->full = load->fills ? load->expected * Max(pool, cores) / cores :
+		load->expected;
 }

@@ -125,8 +125,9 @@ look_up(GuardTimes *times, int64 queryid)
 		entry->timed = true;
 		entry->mean_time = rate.mean_time;
 		entry->query = rate.query;
+		entry->counted = rate.all_calls;
 		entry->lately = rate.to > rate.from;
-		entry->from = rate.from;
+		entry->from = entry->lately ? rate.from : 0;
 		if (entry->lately)
 			entry->calls = rate.calls * (double) USECS_PER_SEC /
 				(rate.to - rate.from);
@@ -147,8 +148,10 @@ read_times(void *arg)
 {
 	GuardTimes *times = arg;
 	GuardPgss	pgss = guard_pgss_find();
-	GuardRows  *rows = guard_pgss_rows(&pgss, "queryid, sum(total_exec_time) / sum(calls)",
-									   false);
+	const char *since = pgss.since ? "min(stats_since)" : pgss.info == NULL ? "NULL::timestamptz" :
+		psprintf("(SELECT stats_reset FROM %s)", pgss.info);
+	GuardRows  *rows = guard_pgss_rows(&pgss, psprintf("queryid, sum(total_exec_time) / sum(calls), sum(calls)::int8, %s",
+													   since), false);
 
 	while (guard_rows_next(rows))
 	{
@@ -158,6 +161,8 @@ read_times(void *arg)
 			continue;
 		entry->timed = true;
 		entry->mean_time = guard_rows_float(rows, 2);
+		entry->counted = guard_rows_int(rows, 3);
+		entry->from = guard_rows_time(rows, 4);
 	}
 	guard_rows_end(rows);
 }

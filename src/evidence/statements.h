@@ -42,8 +42,10 @@ typedef struct GuardTime
 								 * snapshots, else since pg_stat_statements'
 								 * reset */
 	bool		lately;			/* the former, and so: */
-	double		calls;			/* a second ... */
-	TimestampTz from;			/* ... since then */
+	double		calls;			/* a second */
+	TimestampTz from;			/* mean_time is of calls since then; 0: since
+								 * when nobody knows ... */
+	int64		counted;		/* ... so many */
 	char	   *query;			/* NULL: not known, or not asked for */
 } GuardTime;
 

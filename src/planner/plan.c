@@ -46,6 +46,27 @@ typedef struct Collected
 
 static bool walk_plan(Plan *plan, guard_plan_scan_visit visit, void *arg);
 
+/* The plans below a node that has a list of them. */
+List *
+guard_plan_members(Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			return ((Append *) plan)->appendplans;
+		case T_MergeAppend:
+			return ((MergeAppend *) plan)->mergeplans;
+		case T_BitmapAnd:
+			return ((BitmapAnd *) plan)->bitmapplans;
+		case T_BitmapOr:
+			return ((BitmapOr *) plan)->bitmapplans;
+		case T_CustomScan:
+			return ((CustomScan *) plan)->custom_plans;
+		default:
+			return NIL;
+	}
+}
+
 static bool
 walk_list(List *plans, guard_plan_scan_visit visit, void *arg)
 {
@@ -64,11 +85,8 @@ walk_list(List *plans, guard_plan_scan_visit visit, void *arg)
 static bool
 walk_plan(Plan *plan, guard_plan_scan_visit visit, void *arg)
 {
-	List	   *members;
-
 	while (plan)
 	{
-		members = NIL;
 		switch (nodeTag(plan))
 		{
 			case T_IndexScan:
@@ -84,25 +102,10 @@ walk_plan(Plan *plan, guard_plan_scan_visit visit, void *arg)
 			case T_SubqueryScan:
 				plan = ((SubqueryScan *) plan)->subplan;
 				continue;
-			case T_Append:
-				members = ((Append *) plan)->appendplans;
-				break;
-			case T_MergeAppend:
-				members = ((MergeAppend *) plan)->mergeplans;
-				break;
-			case T_BitmapAnd:
-				members = ((BitmapAnd *) plan)->bitmapplans;
-				break;
-			case T_BitmapOr:
-				members = ((BitmapOr *) plan)->bitmapplans;
-				break;
-			case T_CustomScan:
-				members = ((CustomScan *) plan)->custom_plans;
-				break;
 			default:
 				break;
 		}
-		if (members != NIL && !walk_list(members, visit, arg))
+		if (!walk_list(guard_plan_members(plan), visit, arg))
 			return false;
 		if (innerPlan(plan) && !walk_plan(innerPlan(plan), visit, arg))
 			return false;
@@ -210,8 +213,8 @@ guard_plan_count(List *scans, Oid heap, Oid index)
  * Before 18 a plan node that is switched off costs disable_cost more, and a
  * plan can have several; what remains below it is what the planner thinks.
  */
-static double
-without_fines(double cost)
+double
+guard_plan_unfined(double cost)
 {
 	return guard_compat_has_fines && cost >= disable_cost ?
 		fmod(cost, disable_cost) : cost;
@@ -221,8 +224,8 @@ without_fines(double cost)
 double
 guard_plan_cost(PlannedStmt *plan, int cursorOptions)
 {
-	double		startup = without_fines(plan->planTree->startup_cost);
-	double		total = without_fines(plan->planTree->total_cost);
+	double		startup = guard_plan_unfined(plan->planTree->startup_cost);
+	double		total = guard_plan_unfined(plan->planTree->total_cost);
 
 	if ((cursorOptions & CURSOR_OPT_FAST_PLAN) == 0)
 		return total;

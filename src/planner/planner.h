@@ -125,6 +125,12 @@ extern int	guard_plan_count(List *scans, Oid heap, Oid index);
  */
 extern double guard_plan_cost(PlannedStmt *plan, int cursorOptions);
 
+/* Of one node: without such a fine. */
+extern double guard_plan_unfined(double cost);
+
+/* The plans below a node that has a list of them. */
+extern List *guard_plan_members(Plan *plan);
+
 /*
  * Do two figures differ by more than this share of the larger one?  And is a
  * plan of the same statement another one: by cost, rows or scans?
@@ -132,6 +138,48 @@ extern double guard_plan_cost(PlannedStmt *plan, int cursorOptions);
 extern bool guard_plan_is_far(double a, double b, double share);
 extern bool guard_plan_differs(PlannedStmt *plan, PlannedStmt *other,
 							   int cursorOptions);
+
+/* ----------------------------------------------------------------
+ *		What a plan has to do, by kind of work.
+ * ----------------------------------------------------------------
+ */
+
+typedef enum GuardEffortKind
+{
+	GUARD_EFFORT_SCAN,			/* reading tables from end to end: cost */
+	GUARD_EFFORT_FETCH,			/* rows that an index finds, fetched at random */
+	GUARD_EFFORT_REST,			/* whatever is done with the rows: cost */
+	GUARD_EFFORT_TRIED			/* milliseconds: tried out on some rows */
+} GuardEffortKind;
+
+#define GUARD_EFFORT_KINDS	4
+
+typedef struct GuardEffort
+{
+	float		expected[GUARD_EFFORT_KINDS];
+	float		most[GUARD_EFFORT_KINDS];	/* if the planner was wrong where
+											 * it is unsure */
+	bool		untried;		/* evaluates for each row what could not be
+								 * tried out */
+} GuardEffort;
+
+/* What is known of a plan that has just been made. */
+typedef struct GuardEffortAid GuardEffortAid;
+struct GuardEffortAid
+{
+	List	   *tables;			/* RelOptInfo *, as the planner left them */
+
+	/*
+	 * Milliseconds that the condition of a scan takes for one row, and
+	 * reading all of its table; false: nobody can tell.
+	 */
+	bool		(*try_out) (GuardEffortAid *aid, PlannedStmt *plan, Scan *scan,
+							double *table, double *row);
+};
+
+/* Without an aid it allocates nothing. */
+extern void guard_effort_of_plan(PlannedStmt *plan, GuardEffortAid *aid,
+								 GuardEffort *effort);
 
 /* ----------------------------------------------------------------
  *		Does somebody plan under settings of his own?

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -206,13 +208,17 @@ guard_check_alone(GuardTarget *target, const GuardServer *server)
 void
 guard_check_predict(GuardJudgement *judgement)
 {
+	const GuardServer *server = judgement->verdict.evidence->server;
 	GuardLoad  *load;
+	int			free;
 
 	if (judgement->load != NULL)
 		return;
 	load = palloc(sizeof(GuardLoad));
-	guard_load_read(load, judgement->target->members,
-					judgement->verdict.evidence->server->times);
+	guard_load_read(load, judgement->target->members, server->times);
+	guard_load_hold(load, Max(server->busy_connections - load->busy_now, 0),
+					sysconf(_SC_NPROCESSORS_ONLN),
+					guard_server_limit(judgement->verdict.use, &free));
 	if (load->known > 0)
 		judgement->load = load;
 }

@@ -16,7 +16,6 @@
 #include "postgres.h"
 
 #include <math.h>
-#include <unistd.h>
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -101,7 +100,6 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
 {
 	const GuardLoad *load = judgement->load;
 	const GuardServer *server = judgement->verdict.evidence->server;
-	int			free;
 
 	if (load == NULL || load->calls <= 0 || !goes_on(&judgement->verdict))
 		return;
@@ -110,15 +108,21 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
 					 calls(load->calls), duration(load->expected),
 					 duration(load->now));
 	if (load->busy_high >= WORTH_SAYING)
-		appendStringInfo(buf, ": %s busy connections (%s to %s) instead of %s; the limit is %d, on %ld cores, and %d %s busy now",
+	{
+		appendStringInfo(buf, ": %s busy connections (%s to %s) instead of %s; the limit is %d, on %d cores, and %d %s busy now",
 						 connections(load->busy_expected),
 						 connections(load->busy_low),
 						 connections(load->busy_high),
 						 connections(load->busy_now),
-						 guard_server_limit(judgement->verdict.use, &free),
-						 sysconf(_SC_NPROCESSORS_ONLN),
+						 load->pool, load->cores,
 						 server->busy_connections,
 						 server->busy_connections == 1 ? "is" : "are");
+		if (load->fills)
+			appendStringInfo(buf, "; that is more than the cores can do, so any pool fills, and at the limit a call takes %s",
+							 duration(load->full));
+		else if (load->may_fill)
+			appendStringInfoString(buf, "; the upper figure is more than the cores can do, and then any pool fills");
+	}
 	appendStringInfoChar(buf, '.');
 }
 

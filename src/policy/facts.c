@@ -220,6 +220,8 @@ put_prediction(StringInfo buf, const GuardJudgement *judgement)
 	guard_json_number(buf, "busy_low", load->busy_low);
 	guard_json_number(buf, "busy_expected", load->busy_expected);
 	guard_json_number(buf, "busy_high", load->busy_high);
+	put_flag(buf, "fills_any_pool", load->fills);
+	guard_json_number(buf, "mean_ms_at_limit", load->full);
 	guard_json_end_object(buf);
 }
 

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * speed.c
- *	  How long one unit of the planner's cost takes on this server.
+ *	  How long one unit of each kind of work takes on this server.
  *
  * Every execution of a costly plan that somebody measured (pg_stat_statements
- * does) is a sample: time divided by cost.  Samples of one kind and source are
+ * does) is a sample: time divided by what there was to do.  Samples of one kind and source are
  * averaged by their logarithms, so that one that took ten times as long weighs
  * no more than one that took a tenth; later ones count for more, since
  * machines, caches and tables change.  A sample far from the rest is pulled
@@ -17,9 +17,9 @@
  * a server is never believed to be faster than assumed by more than the
  * assumption's own spread.
  *
- * What a plan mostly does is told by the costs of its scans.  Nodes below a
- * nested loop count once: this is to sort plans into two drawers, not to add
- * up.
+ * A sample is one of the kind of work that takes most of the plan's time, as
+ * far as is known.  Of rows fetched by an index the estimates are often wrong;
+ * there the buffers that were asked for count.
  *
  * It lives in shared memory under a flag that no statement waits for; a sample
  * that finds it taken is lost.
@@ -46,13 +46,23 @@
 /*
  * Assumed until something was measured: what cached tables took on machines of
  * the years in which this was written, PostgreSQL 15, default cost settings
- * (bench/prediction.sh prints what yours takes).
+ * (bench/prediction.sh prints what yours takes).  Tables and conditions differ
+ * by as much as the spread, however alike the samples of one of them are.
  */
-static const double assumed[GUARD_SPEED_KINDS] = {
-	[GUARD_SPEED_SCAN] = 0.004,
-	[GUARD_SPEED_INDEX] = 0.0004
+static const struct
+{
+	double		ms;
+	double		assumed_spread;
+	double		least_spread;
+}			kinds[GUARD_EFFORT_KINDS] = {
+	[GUARD_EFFORT_SCAN] = {0.004, 4, 2.5},
+	[GUARD_EFFORT_FETCH] = {0.0006, 4, 3},
+	[GUARD_EFFORT_REST] = {0.004, 4, 3},
+	[GUARD_EFFORT_TRIED] = {1, 2.5, 2.5}	/* measured where it is needed */
 };
-#define ASSUMED_SPREAD	4.0
+
+/* A sample has this much of its time from one kind of work. */
+#define MOSTLY			0.66
 
 /* From here on samples are believed more than the assumption. */
 #define ENOUGH_SAMPLES	8
@@ -68,12 +78,6 @@ static const double assumed[GUARD_SPEED_KINDS] = {
  * with the rows; what comes in place of an index returns next to none.
  */
 #define RETURNED		0.1
-
-/*
- * Kinds of scans, tables and predicates differ by as much, however alike the
- * samples of one of them are.
- */
-#define LEAST_SPREAD	2.5
 
 /* Of an execution that ended early, LIMIT apart, this much must be there. */
 #define FETCHED			0.5
@@ -103,15 +107,6 @@ typedef struct Voice
 	double		weight;
 } Voice;
 
-/* What the scans of a plan cost, and the table of the costliest. */
-typedef struct Scans
-{
-	double		costs[GUARD_SPEED_KINDS];
-	double		largest;
-	double		rows;			/* that it returns */
-	Index		scanrelid;
-} Scans;
-
 typedef struct Planned
 {
 	int64		queryid;
@@ -131,7 +126,7 @@ same_role(const void *slot, const void *sought)
 static GuardSlots speeds =
 {
 	.size = sizeof(SpeedSource),
-	.sets = GUARD_SPEED_KINDS,
+	.sets = GUARD_EFFORT_KINDS,
 	.same = same_role
 };
 
@@ -142,28 +137,26 @@ guard_speed_init(void)
 	guard_slots_register(&speeds);
 }
 
-/* ---- what kind of plan is it? ---- */
+/* ---- what kind of work is it? ---- */
 
-/*
- * Add up the costs of a plan's scans.
- */
-static bool
-add_scan(Scan *scan, void *arg)
+/* The table of the scan that costs most. */
+typedef struct Largest
 {
-	Scans	   *scans = arg;
-	double		cost = ((Plan *) scan)->total_cost;
+	double		cost;
+	double		rows;			/* that it returns */
+	Index		scanrelid;
+} Largest;
 
-	/* Bitmap index scans are in the cost of the heap scan above them. */
-	if (IsA(scan, BitmapIndexScan))
+static bool
+find_largest(Scan *scan, void *arg)
+{
+	Largest    *largest = arg;
+
+	if (IsA(scan, BitmapIndexScan) || scan->plan.total_cost <= largest->cost)
 		return true;
-	scans->costs[IsA(scan, SeqScan) || IsA(scan, SampleScan) ?
-				 GUARD_SPEED_SCAN : GUARD_SPEED_INDEX] += cost;
-	if (cost > scans->largest)
-	{
-		scans->largest = cost;
-		scans->rows = ((Plan *) scan)->plan_rows;
-		scans->scanrelid = scan->scanrelid;
-	}
+	largest->cost = scan->plan.total_cost;
+	largest->rows = scan->plan.plan_rows;
+	largest->scanrelid = scan->scanrelid;
 	return true;
 }
 
@@ -181,27 +174,35 @@ rejects_most(EState *estate, Index scanrelid, double rows)
 }
 
 /*
- * Returns false for plans that mostly do something else, or a bit of both.
+ * What the work of an execution would have taken at the speeds assumed; false
+ * where it did a bit of everything.
  */
 static bool
-kind_of_plan(QueryDesc *queryDesc, GuardSpeedKind *kind, Oid *table)
+kind_of_work(QueryDesc *queryDesc, GuardEffortKind *kind, double *ms, Oid *table)
 {
-	PlannedStmt *statement = queryDesc->plannedstmt;
-	Scans		scans;
-	double		scan;
-	double		lookup;
+	Largest		largest = {0};
+	GuardEffort effort;
 
-	memset(&scans, 0, sizeof(scans));
-	guard_plan_walk(statement, add_scan, &scans);
-	scan = scans.costs[GUARD_SPEED_SCAN];
-	lookup = scans.costs[GUARD_SPEED_INDEX];
-	if (Max(scan, lookup) < statement->planTree->total_cost / 2 ||
-		Min(scan, lookup) > Max(scan, lookup) / 2)
+	guard_plan_walk(queryDesc->plannedstmt, find_largest, &largest);
+	if (largest.scanrelid == 0)
 		return false;
-	*kind = scan > lookup ? GUARD_SPEED_SCAN : GUARD_SPEED_INDEX;
-	*table = rt_fetch(scans.scanrelid, statement->rtable)->relid;
-	return *kind != GUARD_SPEED_SCAN ||
-		rejects_most(queryDesc->estate, scans.scanrelid, scans.rows);
+	*table = rt_fetch(largest.scanrelid, queryDesc->plannedstmt->rtable)->relid;
+	guard_effort_of_plan(queryDesc->plannedstmt, NULL, &effort);
+	if (effort.expected[GUARD_EFFORT_SCAN] == 0)
+		effort.expected[GUARD_EFFORT_FETCH] = Max(effort.expected[GUARD_EFFORT_FETCH],
+												  guard_compat_execution_buffers(queryDesc));
+	*ms = 0;
+	for (int i = 0; i < GUARD_EFFORT_KINDS; i++)
+		*ms += effort.expected[i] * kinds[i].ms;
+	for (int i = 0; i < GUARD_EFFORT_KINDS; i++)
+	{
+		if (effort.expected[i] * kinds[i].ms < MOSTLY * *ms)
+			continue;
+		*kind = i;
+		return i != GUARD_EFFORT_SCAN ||
+			rejects_most(queryDesc->estate, largest.scanrelid, largest.rows);
+	}
+	return false;
 }
 
 /* ---- learning ---- */
@@ -258,11 +259,11 @@ find_source(GuardSet *set, Oid role, Oid table)
 }
 
 static void
-add_sample(SpeedSource *source, GuardSpeedKind kind, double ms_per_cost)
+add_sample(SpeedSource *source, GuardEffortKind kind, double ms)
 {
-	double		mean = source->samples == 0 ? log(assumed[kind]) :
+	double		mean = source->samples == 0 ? log(kinds[kind].ms) :
 		source->log_mean;
-	double		distance = log(ms_per_cost) - mean;
+	double		distance = log(ms) - mean;
 	double		weight;
 
 	distance = Max(Min(distance, log(FARTHEST)), -log(FARTHEST));
@@ -278,8 +279,9 @@ guard_speed_learn(QueryDesc *queryDesc, int64 queryid)
 {
 	const Plan *plan = queryDesc->plannedstmt->planTree;
 	double		milliseconds = guard_compat_execution_time(queryDesc);
-	GuardSpeedKind kind;
+	GuardEffortKind kind;
 	GuardSet   *set;
+	double		assumed;
 	Oid			table;
 
 	if (speeds.shared == NULL || milliseconds <= 0 ||
@@ -290,13 +292,13 @@ guard_speed_learn(QueryDesc *queryDesc, int64 queryid)
 	if (queryDesc->operation == CMD_SELECT &&
 		queryDesc->estate->es_processed < FETCHED * plan->plan_rows)
 		return;
-	if (!kind_of_plan(queryDesc, &kind, &table))
+	if (!kind_of_work(queryDesc, &kind, &assumed, &table))
 		return;
 	set = guard_slots_nth(&speeds, kind);
 	if (!guard_flag_try(&set->busy))
 		return;
 	add_sample(find_source(set, GetSessionUserId(), table), kind,
-			   milliseconds / plan->total_cost);
+			   kinds[kind].ms * milliseconds / assumed);
 	pg_atomic_clear_flag(&set->busy);
 }
 
@@ -341,10 +343,10 @@ weight_of(const SpeedSource *sources, int source)
 }
 
 void
-guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed)
+guard_speed_read(GuardEffortKind kind, GuardSpeed *speed)
 {
 	SpeedSource sources[GUARD_SET_SLOTS];
-	Voice		means[GUARD_SET_SLOTS + 1] = {{log(assumed[kind]), ASSUMED_VOICE}};
+	Voice		means[GUARD_SET_SLOTS + 1] = {{log(kinds[kind].ms), ASSUMED_VOICE}};
 	Voice		distances[GUARD_SET_SLOTS + 1];
 	double		mean;
 	int			count = 1;
@@ -352,8 +354,8 @@ guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed)
 	if (speeds.shared == NULL ||
 		!guard_slots_copy(&speeds, guard_slots_nth(&speeds, kind), sources))
 		memset(sources, 0, sizeof(sources));
-	speed->ms_per_cost = speed->assumed = assumed[kind];
-	speed->spread = ASSUMED_SPREAD;
+	speed->ms = speed->assumed = kinds[kind].ms;
+	speed->spread = kinds[kind].assumed_spread;
 	speed->executions = 0;
 	for (int i = 0; i < GUARD_SET_SLOTS; i++)
 	{
@@ -366,10 +368,10 @@ guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed)
 	if (count == 1)
 		return;
 	mean = median_of(means, count);
-	speed->ms_per_cost = Max(exp(mean), assumed[kind] / ASSUMED_SPREAD);
+	speed->ms = Max(exp(mean), kinds[kind].ms / kinds[kind].assumed_spread);
 
 	/* Twice the usual distance: most of what was measured lies inside. */
-	distances[0].value = fabs(log(assumed[kind]) - mean);
+	distances[0].value = fabs(log(kinds[kind].ms) - mean);
 	distances[0].weight = ASSUMED_VOICE;
 	count = 1;
 	for (int i = 0; i < GUARD_SET_SLOTS; i++)
@@ -380,5 +382,5 @@ guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed)
 			sources[i].log_deviation;
 		distances[count++].weight = weight_of(sources, i);
 	}
-	speed->spread = Max(exp(2 * median_of(distances, count)), LEAST_SPREAD);
+	speed->spread = Max(exp(2 * median_of(distances, count)), kinds[kind].least_spread);
 }

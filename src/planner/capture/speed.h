@@ -4,14 +4,13 @@
  *	  How long one unit of the planner's cost takes on this server.
  *
  * Costs are made to compare plans, not to be read as time; still, for one kind
- * of work on one machine they are nearly proportional to it.  What is off is
- * the ratio between kinds: random_page_cost expects a disk, so a look-up in a
- * cached index takes a twentieth of the time per unit that a sequential scan
- * takes.  Hence one ratio for each kind, learnt from what was executed.
+ * of work on one machine time is nearly proportional to what is to be done of
+ * it (planner.h).  Hence one ratio for each kind, learnt from what was
+ * executed.
  *
  * Vocabulary:
  *
- *	speed		milliseconds per unit of cost, for one kind of plan
+ *	speed		milliseconds per unit, for one kind of work
  *	spread		factor within which most of what was measured lies
  *
  * Copyright (c) 2026, the guard authors
@@ -23,19 +22,13 @@
 
 #include "executor/execdesc.h"
 
-typedef enum GuardSpeedKind
-{
-	GUARD_SPEED_SCAN,			/* most of the cost is sequential scanning */
-	GUARD_SPEED_INDEX			/* most of it is looking things up */
-} GuardSpeedKind;
-
-#define GUARD_SPEED_KINDS	2
+#include "planner/planner.h"
 
 typedef struct GuardSpeed
 {
-	double		ms_per_cost;
+	double		ms;
 	double		spread;			/* >= 1 */
-	double		assumed;		/* ms_per_cost before anything was learnt */
+	double		assumed;		/* ms before anything was learnt */
 	int64		executions;		/* learnt from; 0: an assumption */
 } GuardSpeed;
 
@@ -59,6 +52,6 @@ extern void guard_speed_planned(int64 queryid, double cost);
 extern void guard_speed_learn(QueryDesc *queryDesc, int64 queryid);
 
 /* What was learnt so far, or what is assumed where it is too little. */
-extern void guard_speed_read(GuardSpeedKind kind, GuardSpeed *speed);
+extern void guard_speed_read(GuardEffortKind kind, GuardSpeed *speed);
 
 #endif							/* GUARD_SPEED_H */

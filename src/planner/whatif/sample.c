@@ -12,13 +12,17 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "parser/parsetree.h"
 #include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -36,6 +40,9 @@
 
 /* An estimate that falls short of another by this factor plans otherwise. */
 #define TOO_FEW			10.0
+
+/* So many conditions of one plan are tried out. */
+#define TRIES			3
 
 /* An index, or a partitioned one with those of its partitions. */
 typedef struct Candidate
@@ -270,6 +277,76 @@ expects_too_few(const GuardWhatIf *record, double rows_with, double rows_without
 }
 
 /*
+ * Does an index know what a condition on its table takes long to find out: by
+ * an expression, or because it looks into values?
+ */
+static bool
+has_computed(Oid index)
+{
+	Relation	rel = RelationIdGetRelation(index);
+	bool		result;
+
+	if (rel == NULL)
+		return false;
+	result = rel->rd_rel->relam == GIN_AM_OID || rel->rd_rel->relam == GIST_AM_OID ||
+		!heap_attisnull(rel->rd_indextuple, Anum_pg_index_indexprs, NULL);
+	RelationClose(rel);
+	return result;
+}
+
+/* What a shadow plan's effort is told by. */
+typedef struct ShadowAid
+{
+	GuardEffortAid aid;
+	GuardSample *sample;
+	Candidate  *candidate;
+	int			tries;			/* conditions that were tried out, */
+	double		row;			/* and what the last one takes */
+} ShadowAid;
+
+/*
+ * Only what it does in place of the index; the condition of many partitions is the
+ * same.
+ */
+static bool
+try_out(GuardEffortAid *aid, PlannedStmt *plan, Scan *scan, double *table,
+		double *row)
+{
+	ShadowAid  *shadow = (ShadowAid *) aid;
+
+	*row = shadow->tries < TRIES ? 0 : shadow->row;
+	if (!list_member_oid(shadow->candidate->heaps,
+						 rt_fetch(scan->scanrelid, plan->rtable)->relid) ||
+		!guard_tryout_scan(&shadow->sample->shadow, plan, scan, table, row))
+		return false;
+	shadow->tries++;
+	shadow->row = *row;
+	return true;
+}
+
+static bool
+try_nothing(GuardEffortAid *aid, PlannedStmt *plan, Scan *scan,
+			double *table, double *row)
+{
+	return false;
+}
+
+/*
+ * What the plans have to do, with the index and without it.
+ */
+static void
+compare_efforts(GuardSample *sample, Candidate *candidate, PlannedStmt *plan,
+				GuardWhatIf *record)
+{
+	ShadowAid	shadow = {{sample->shadow.tables, try_out}, sample, candidate, 0, 0};
+	GuardEffortAid real = {sample->seen.tables, try_nothing};
+
+	guard_effort_of_plan(sample->plan, &real, &record->with);
+	guard_effort_of_plan(plan, &shadow.aid, &record->without);
+	record->computes = record->without.untried && has_computed(candidate->index);
+}
+
+/*
  * Its record waits for the execution.
  */
 static void
@@ -307,7 +384,10 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 		record.rows_without = rows_without;
 	}
 	else if (record.role == GUARD_WHATIF_SCAN)
+	{
 		find_takeover(sample, candidate, scans, &record);
+		compare_efforts(sample, candidate, shadow, &record);
+	}
 	clocks[0] = guard_clock_key(sample->statement, InvalidOid);
 	clocks[1] = pair_key(sample, candidate->index, candidate->rows,
 						 candidate->role);

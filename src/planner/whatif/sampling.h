@@ -16,7 +16,9 @@
 #include "nodes/plannodes.h"
 #include "portability/instr_time.h"
 
+#include "planner/planner.h"
 #include "planner/whatif/whatif.h"
+#include "store/store.h"
 
 /* ---- shadow.c ---- */
 
@@ -28,6 +30,7 @@ typedef struct GuardShadow
 	int			cursorOptions;
 	ParamListInfo boundParams;
 	List	   *relations;		/* OIDs of its tables and their indexes */
+	List	   *tables;			/* RelOptInfo *, of the last plan made of it */
 } GuardShadow;
 
 /*
@@ -36,6 +39,12 @@ typedef struct GuardShadow
  * anyway: a cancel request, the end of the session.
  */
 extern PlannedStmt *guard_shadow_plan(GuardShadow *shadow, List *indexes);
+
+/* The planning at hand, one of these, has come to a table. */
+extern void guard_shadow_note(RelOptInfo *rel);
+
+/* Do something else in the same way, leaving no trace; false: it failed. */
+extern bool guard_shadow_run(GuardShadow *shadow, guard_work work, void *arg);
 
 /* Is the planning at hand one of these? */
 extern bool guard_shadow_running(void);
@@ -61,6 +70,7 @@ typedef struct GuardSeen
 {
 	MemoryContext context;
 	List	   *relations;		/* OIDs of tables and indexes, some twice */
+	List	   *tables;			/* RelOptInfo * */
 	List	   *indexes;		/* GuardSeenIndex *, those that may matter
 								 * unscanned */
 } GuardSeen;
@@ -121,6 +131,16 @@ guard_sample_elapsed(instr_time since)
  * context.
  */
 extern bool guard_trust_query(Query *query, List *relations);
+
+/* ---- tryout.c ---- */
+
+/*
+ * What the condition of a scan takes for one row, and reading all of its table,
+ * in milliseconds; false where it was not tried out.  What *row has before, if
+ * anything, is taken to be right.
+ */
+extern bool guard_tryout_scan(GuardShadow *shadow, PlannedStmt *plan, Scan *scan,
+							  double *table, double *row);
 
 /* ---- waiting.c ---- */
 

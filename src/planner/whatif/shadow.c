@@ -78,12 +78,21 @@ typedef struct ShadowCall
 	PlannedStmt *plan;
 } ShadowCall;
 
+/* The tables of the plan that is being made. */
+static List *tables = NIL;
+
 static bool running = false;
 
 bool
 guard_shadow_running(void)
 {
 	return running;
+}
+
+void
+guard_shadow_note(RelOptInfo *rel)
+{
+	tables = lappend(tables, rel);
 }
 
 bool
@@ -215,10 +224,10 @@ hold_conflicts(sigset_t *mask)
 }
 
 /*
- * Plan in a subtransaction and undo it, as if it had never been.
+ * Do something in a subtransaction and undo it, as if it had never been.
  */
 static bool
-plan_and_undo(ShadowCall *call, GuardFailure *failure)
+do_and_undo(guard_work work, void *arg, GuardFailure *failure)
 {
 	CommandDest output = whereToSendOutput;
 	bool		standby = RecoveryInProgress();
@@ -232,7 +241,7 @@ plan_and_undo(ShadowCall *call, GuardFailure *failure)
 	whereToSendOutput = DestNone;
 	PG_TRY();
 	{
-		ok = guard_work_run(make_plan_without, call,
+		ok = guard_work_run(work, arg,
 							standby ? GUARD_WORK_SETTINGS_UNDONE : GUARD_WORK_UNDONE,
 							failure);
 	}
@@ -248,21 +257,20 @@ plan_and_undo(ShadowCall *call, GuardFailure *failure)
 	return ok;
 }
 
-PlannedStmt *
-guard_shadow_plan(GuardShadow *shadow, List *indexes)
+bool
+guard_shadow_run(GuardShadow *shadow, guard_work work, void *arg)
 {
-	ShadowCall	call = {shadow, indexes, NULL};
 	Reads	   *reads = save_reads(shadow->relations);
 	BufferUsage buffers = pgBufferUsage;
 	GuardFailure failure;
 	bool		ok;
 
 	Assert(guard_shadow_possible() && !running);
-	ok = plan_and_undo(&call, &failure);
+	ok = do_and_undo(work, arg, &failure);
 	pgBufferUsage = buffers;
 	restore_reads(reads, list_length(shadow->relations));
 	if (ok)
-		return call.plan;
+		return true;
 
 	/*
 	 * Meant for the statement, which would have met it a moment later.  It is
@@ -274,5 +282,18 @@ guard_shadow_plan(GuardShadow *shadow, List *indexes)
 				 errmsg_internal("%s", failure.message)));
 	ereport(DEBUG1,
 			(errmsg_internal("shadow planning failed: %s", failure.message)));
-	return NULL;
+	return false;
+}
+
+PlannedStmt *
+guard_shadow_plan(GuardShadow *shadow, List *indexes)
+{
+	ShadowCall	call = {shadow, indexes, NULL};
+	bool		ok;
+
+	tables = NIL;
+	ok = guard_shadow_run(shadow, make_plan_without, &call);
+	shadow->tables = ok ? tables : NIL;
+	tables = NIL;
+	return ok ? call.plan : NULL;
 }

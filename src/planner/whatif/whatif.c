@@ -303,7 +303,10 @@ note_seen(RelOptInfo *rel, Oid heap)
 	MemoryContext old;
 
 	if (guard_shadow_running())
+	{
+		guard_shadow_note(rel);
 		return;
+	}
 	if (rel->reloptkind == RELOPT_BASEREL)
 	{
 		foreach_ptr(IndexOptInfo, each, rel->indexlist)
@@ -314,6 +317,7 @@ note_seen(RelOptInfo *rel, Oid heap)
 		return;
 	old = MemoryContextSwitchTo(seen->context);
 	seen->relations = lappend_oid(seen->relations, heap);
+	seen->tables = lappend(seen->tables, rel);
 	foreach_ptr(IndexOptInfo, info, rel->indexlist)
 	{
 		GuardSeenIndex *index;

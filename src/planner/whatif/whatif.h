@@ -39,6 +39,8 @@
 #include "nodes/pg_list.h"
 #include "storage/block.h"
 
+#include "planner/planner.h"
+
 struct QueryDesc;
 
 typedef enum GuardWhatIfRole
@@ -70,6 +72,10 @@ typedef struct GuardWhatIf
 	GuardWhatIfRole role;
 	double		cost_with;
 	double		cost_without;
+	GuardEffort with;			/* what the plans have to do */
+	GuardEffort without;
+	bool		computes;		/* it evaluates for each row, and could not be
+								 * tried out, what the index has computed */
 	double		scanned;		/* rows expected of its scan, whatever LIMIT
 								 * is above: the most, of several */
 	double		rows_with;		/* estimated result */
