@@ -1,14 +1,18 @@
 # Tables, indexes and statements drawn at random, and what guard says of each index held against a twin that it does not know:
 # there the index is dropped, and each call is made again.
 #
-#	harmful		a call fails or does something else, or touches more than 5 times the buffers in more than 1.5 times the time
+#	harmful		a call fails or does something else, touches more than 5 times the buffers in more than 1.5 times the time, or
+#			takes 5 times the time
 #	harmless	no call touches more than 1.3 times the buffers
 #
+# What nobody would notice is not harmful: up to 50 buffers and a fifth of a millisecond more, which is about what guard calls a trifle.
+#
 # The same is done with a migration in the end: a copy that takes the table's name, a column that takes another's, one index in place
-# of another, several at once.
+# of another, several at once, partitions and views, moves by schema.
 #
 # A harmful drop that guard would let go is a missed one; a harmless one that it would refuse is a false block, unless some call's
-# estimated cost rises by more than guard.harmless_cost_ratio, which is what the documentation promises to refuse.
+# estimated cost rises by more than guard.harmless_cost_ratio and than a trifle, or a session plans under settings of its own: that
+# is what the documentation promises to refuse.
 #
 # JUDGE_SECS is how long (60), JUDGE_SEED the seed of the first scenario (1), each further one has the next; JUDGE_ONCE=1 plays one.
 
@@ -25,7 +29,7 @@ use Time::HiRes qw(time);
 
 my $seconds = $ENV{JUDGE_SECS} || 60;
 my $seed = $ENV{JUDGE_SEED} || 1;
-my @kinds = qw(harmful missed harmless false cost between);
+my @kinds = qw(harmful missed harmless false cost own between);
 my %count = map { $_ => 0, "script_$_" => 0 } @kinds;
 my $node = guard_server('judge', preload => 'pg_stat_statements, guard', extension => 0,
 	conf => "guard.snapshot_interval = 0\nguard.min_evidence_age = 0\nautovacuum = off\nfsync = off\nmax_parallel_workers_per_gather = 0\njit = off\n");
@@ -40,7 +44,8 @@ sub database
 	$dba->ok("CREATE DATABASE $name");
 	my $s = session($node, database => $name, application_name => 'dba');
 	$s->ok($_) foreach @sql;
-	return $s;
+	$s->close;
+	return session($node, database => $name, application_name => 'dba');
 }
 
 # Each service runs its calls, in an order of its own; writes are rolled back, so that every call meets the same rows.
@@ -55,79 +60,151 @@ sub run_traffic
 		my $s = session($node, database => 'guarded', application_name => $service);
 		my @statements = @{ $by{$service} };
 
-		$s->ok($_) foreach $scenario->prepare(@statements);
+		$s->ok($scenario->{own}{$service}) if $scenario->{own}{$service};
+		$s->query($_) foreach $scenario->prepare(@statements);
 		foreach my $call (shuffle map { my $one = $_; map { [ $one, $_ ] } @{ $one->{calls} } } @statements)
 		{
 			my $sql = $scenario->call(@$call);
-			$s->ok($sql =~ /^SELECT/ || $call->[0]{text} =~ /^SELECT/ ? $sql : "BEGIN; $sql; ROLLBACK");
+			$s->query($call->[0]{text} =~ /^SELECT/ ? $sql : "BEGIN; $sql");
+			$s->query('ROLLBACK') if $call->[0]{text} !~ /^SELECT/;
 		}
 		$s->close;
 	}
 }
 
+# How often a plan reads a table from end to end.
+sub seqscans
+{
+	my ($plan) = @_;
+	my $count = $plan->{'Node Type'} eq 'Seq Scan' ? 1 : 0;
+
+	$count += seqscans($_) foreach @{ $plan->{Plans} // [] };
+	return $count;
+}
+
 # What a call costs and does in the twin, as it is now.
 sub measure
 {
-	my ($s, $sql) = @_;
-	my $r = $s->query("SAVEPOINT c; EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) $sql");
+	my ($s, $one, $sql, $own) = @_;
+	my $explain = $one->{text} =~ /^REFRESH/ ? '' : 'EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) ';
+	my $r = $s->query('SAVEPOINT c; ' . ($own ? "$own; " : '') . $explain . $sql);
 
-	if ($r->{error})
-	{
-		$s->ok('ROLLBACK TO c');
-		return { error => $r->{error}{M} };
-	}
-	my $plan = $json->decode(join "\n", map { $_->[0] } @{ $r->{rows} })->[0];
 	$s->ok('ROLLBACK TO c');
+	return { error => $r->{error}{M} } if $r->{error};
+	return { buffers => 0, time => 0, cost => 0, does => '', seqscans => 0 } unless $explain;
+	my $plan = $json->decode(join "\n", map { $_->[0] } @{ $r->{rows} })->[0];
 	my $top = $plan->{Plan};
 	return {
 		buffers => ($top->{'Shared Hit Blocks'} // 0) + ($top->{'Shared Read Blocks'} // 0),
-		time => $plan->{'Execution Time'}, cost => $top->{'Total Cost'},
+		time => $plan->{'Execution Time'}, cost => $top->{'Total Cost'}, seqscans => seqscans($top),
 		does => join(' ', $top->{'Actual Rows'} // '', map { $top->{$_} // '' } 'Tuples Inserted', 'Conflicting Tuples') };
 }
 
+# All calls, those that write last, for what they leave dead is in the way of the others until it is vacuumed away.  A time that
+# looks bad beside the one of "before" is measured again: the machine may have been busy.
 sub measure_all
 {
-	my ($s, $scenario) = @_;
+	my ($s, $scenario, $before) = @_;
 	my %all;
 
-	foreach my $one (@{ $scenario->{statements} })
+	$s->ok('DEALLOCATE ALL');
+	foreach my $prepare ($scenario->prepare(@{ $scenario->{statements} }))
+	{
+		$s->ok('SAVEPOINT p');
+		$s->ok('ROLLBACK TO p') if $s->query($prepare)->{error};        # then its calls fail, too
+	}
+	foreach my $one (sort { ($a->{text} !~ /^SELECT/) <=> ($b->{text} !~ /^SELECT/) } @{ $scenario->{statements} })
 	{
 		my @calls = @{ $one->{calls} };
+		my $own = ($scenario->{own}{ $one->{service} } // '') =~ s/^SET /SET LOCAL /r;
+
 		# Those of a prepared statement in their order, since the first five make a plan of their own.
-		$all{"$one->{name} " . $_} = measure($s, $scenario->call($one, $calls[$_])) foreach 0 .. (@calls > 25 ? 24 : $#calls);
+		foreach my $n (0 .. (@calls > 12 ? 11 : $#calls))
+		{
+			my @again = ($s, $one, $scenario->call($one, $calls[$n]), $own);
+			my $m = measure(@again);
+			my $b = $before ? $before->{"$one->{name} $n"} : $m;
+
+			for (1 .. 6)
+			{
+				last if $m->{error} || $b->{error} || ($before && $m->{time} < 4 * $b->{time} + 0.5);
+				my $time = measure(@again)->{time} // 0;
+				$m->{time} = $time if $time < $m->{time};
+				last unless $before;
+			}
+			$all{"$one->{name} $n"} = $m;
+		}
 	}
 	return \%all;
 }
 
-# "harmful", "harmless" or "between", with the worst call.
+# The same in a transaction that "sql" begins, undone afterwards.
+sub measure_undone
+{
+	my ($twin, $scenario, $before, $sql) = @_;
+
+	$twin->ok('BEGIN');
+	my $r = $twin->query($sql // 'SELECT 1');
+	my $all = $r->{error} ? undef : measure_all($twin, $scenario, $before);
+	$twin->ok('ROLLBACK');
+	$twin->ok("VACUUM (FREEZE, ANALYZE, INDEX_CLEANUP ON) $_") foreach grep { $scenario->{writes} } @{ $scenario->{tables} };
+	return $all;
+}
+
+# "harmful", "harmless" or "between", with the worst call; how much dearer by the planner's own estimate the worst call is, as a
+# factor and, where no table is read instead, in units; and whether some call is too fast for the time to say anything.
 sub truth
 {
 	my ($before, $after) = @_;
-	my ($truth, $worst, $why, $dearer) = ('harmless', 0, '', 0);
+	my ($truth, $worst, $why, $dearer, $units) = ('harmless', 0, '', 0, 0);
 
 	foreach my $call (sort keys %$before)
 	{
 		my ($b, $a) = ($before->{$call}, $after->{$call});
 		next if $b->{error};
-		return ('harmful', "$call fails: $a->{error}", 1) if $a->{error};
-		return ('harmful', "$call does $a->{does}, not $b->{does}", 1) if $a->{does} ne $b->{does};
+		return ('harmful', "$call fails: $a->{error}", 1, 0) if $a->{error};
+		return ('harmful', "$call does $a->{does}, not $b->{does}", 1, 0) if $a->{does} ne $b->{does};
 		my $ratio = ($a->{buffers} + 1) / ($b->{buffers} + 1);
+		# the same plan takes the same time
+		my $slower = $a->{time} > 5 * $b->{time} && $a->{time} - $b->{time} > 1 && ($a->{cost} != $b->{cost} || $a->{buffers} != $b->{buffers});
 		$dearer = max($dearer, $a->{cost} / ($b->{cost} || 1));
+		$units = max($units, $a->{seqscans} > $b->{seqscans} ? 1e9 : $a->{cost} - $b->{cost});
 		($worst, $why) = ($ratio, sprintf '%s: %d -> %d buffers, %.2f -> %.2f ms, cost %.1f -> %.1f', $call, @{$b}{'buffers'}, @{$a}{'buffers'},
-			$b->{time}, $a->{time}, $b->{cost}, $a->{cost}) if $ratio > $worst;
+			$b->{time}, $a->{time}, $b->{cost}, $a->{cost}) if $ratio > $worst || $slower;
 		$truth = 'between' if $ratio > 1.3 && $truth eq 'harmless';
-		$truth = 'harmful' if $ratio > 5 && $a->{time} > 1.5 * $b->{time} && $a->{time} - $b->{time} > 0.05;
+		$truth = 'harmful' if $slower ||
+			($ratio > 5 && $a->{time} > 1.5 * $b->{time} && $a->{time} - $b->{time} > 0.05 &&
+				($a->{buffers} - $b->{buffers} > 50 || ($a->{buffers} - $b->{buffers} > 15 && $a->{time} - $b->{time} > 0.2)));
 	}
-	return ($truth, $why, $dearer);
+	return ($truth, $why, $dearer, $units);
 }
 
-# The migration, under guard and in the twin.
+# Of a harmless one that was refused: "false", or what the documentation promises to refuse.
+sub kind_of_refusal
+{
+	my ($scenario, $dearer, $units) = @_;
+
+	return 'own' if %{ $scenario->{own} };
+	return $dearer > 1.1 && $units >= 10 ? 'cost' : 'false';
+}
+
+# The migration, in the twin and under guard.
 sub play_script
 {
 	my ($scenario, $guarded, $twin, $before) = @_;
 	my $refused = '';
 	my $script = join '; ', @{ $scenario->{script} };
 
+	# What PostgreSQL itself will not have is no migration.
+	foreach my $sql (@{ $scenario->{script} })
+	{
+		return if $twin->query($sql)->{error};
+	}
+	$twin->query("VACUUM (FULL, FREEZE, ANALYZE) $_; ") foreach @{ $scenario->{tables} };
+	$twin->query("VACUUM $_; ") foreach @{ $scenario->{tables} };
+	$twin->ok('BEGIN');
+	my ($truth, $why, $dearer, $units) = truth($before, measure_all($twin, $scenario, $before));
+	$twin->ok('ROLLBACK');
 	foreach my $sql (@{ $scenario->{script} })
 	{
 		my $error = $guarded->query($sql)->{error} or next;
@@ -135,11 +212,6 @@ sub play_script
 		$refused = "$error->{M}\n  $error->{D}";
 		last;
 	}
-	$twin->ok($_) foreach @{ $scenario->{script} }, 'VACUUM (FULL, FREEZE, ANALYZE) t', 'VACUUM t', 'DEALLOCATE ALL';
-	$twin->ok($_) foreach grep { !/^SET/ } $scenario->prepare(@{ $scenario->{statements} });
-	$twin->ok('BEGIN');
-	my ($truth, $why, $dearer) = truth($before, measure_all($twin, $scenario));
-	$twin->ok('ROLLBACK');
 	$count{"script_$truth"}++;
 	if ($truth eq 'harmful' && !$refused)
 	{
@@ -148,10 +220,20 @@ sub play_script
 	}
 	if ($truth eq 'harmless' && $refused)
 	{
-		$count{ $dearer > 1.1 ? 'script_cost' : 'script_false' }++;
-		return "FALSE BLOCK, MIGRATION: $why, dearer by $dearer: $script\n  $refused" if $dearer <= 1.1;
+		my $kind = kind_of_refusal($scenario, $dearer, $units);
+		$count{"script_$kind"}++;
+		return "FALSE BLOCK, MIGRATION: $why, dearer by $dearer: $script\n  $refused" if $kind eq 'false';
 	}
 	return;
+}
+
+# What guard knows of the plans without an index.
+sub known
+{
+	my ($guarded, $index) = @_;
+	my $r = $guarded->query("SELECT w::text FROM guard.what_if('$index') w");
+
+	return join '', map { "\n  what-if $_->[0]" } @{ $r->{rows} // [] };
 }
 
 # Plays one scenario; returns what is wrong.
@@ -159,44 +241,44 @@ sub play
 {
 	my $scenario = JudgeScenario->new;
 	my @wrong;
-	my @setup = (@{ $scenario->{setup} }, 'VACUUM (FREEZE, ANALYZE) t');
-	my $twin = eval { database('twin', @setup) } or return;         # a unique index that the rows do not allow
+	my @setup = (@{ $scenario->{setup} }, map { "VACUUM (FREEZE, ANALYZE) $_" } @{ $scenario->{tables} });
+	my $twin = eval { database('twin', @setup) };
+	if (!$twin)                    # a unique index that the rows do not allow
+	{
+		diag("no scenario: $@") if $@ !~ / 23505 /;
+		return;
+	}
 	my $guarded = database('guarded', 'CREATE EXTENSION pg_stat_statements', 'CREATE EXTENSION guard', @setup);
 
 	run_traffic($scenario);
 	$guarded->close;
 	$guarded = session($node, database => 'guarded', application_name => 'migration');
-	$twin->ok($_) foreach $scenario->prepare(@{ $scenario->{statements} });
-	$twin->ok('BEGIN');
-	my $before = measure_all($twin, $scenario);
-	$twin->ok('ROLLBACK');
+	measure_undone($twin, $scenario) if $scenario->{writes};
+	my $before = measure_undone($twin, $scenario);
 	foreach my $index (sort keys %{ $scenario->{indexes} })
 	{
+		my $after = measure_undone($twin, $scenario, $before, $scenario->{indexes}{$index}) or next;
 		my $r = $guarded->query("SELECT verdict, reason, detail FROM guard.check('$index')");
 		my ($verdict, $reason, $detail) = @{ $r->{rows}[0] };
+		my ($truth, $why, $dearer, $units) = truth($before, $after);
 
-		$twin->ok("DEALLOCATE ALL; $_") foreach $scenario->prepare(@{ $scenario->{statements} }) ? 'SELECT 1' : ();
-		$twin->ok($_) foreach grep { !/^SET/ } $scenario->prepare(@{ $scenario->{statements} });
-		$twin->ok("BEGIN; $scenario->{indexes}{$index}");
-		my ($truth, $why, $dearer) = truth($before, measure_all($twin, $scenario));
-		$twin->ok('ROLLBACK');
 		$count{$truth}++;
 		if ($truth eq 'harmful' && $verdict eq 'allow')
 		{
 			$count{missed}++;
-			push @wrong, "MISSED $index ($reason): $why\n  $detail";
+			push @wrong, "MISSED $index ($reason): $why\n  $detail" . known($guarded, $index);
 		}
 		elsif ($truth eq 'harmless' && $verdict eq 'block')
 		{
-			my $kind = $dearer > 1.1 ? 'cost' : 'false';
+			my $kind = kind_of_refusal($scenario, $dearer, $units);
 			$count{$kind}++;
-			push @wrong, "FALSE BLOCK $index ($reason): $why, dearer by $dearer\n  $detail" if $kind eq 'false';
+			push @wrong, "FALSE BLOCK $index ($reason): $why, dearer by $dearer, $units units\n  $detail" . known($guarded, $index) if $kind eq 'false';
 		}
 	}
 	push @wrong, play_script($scenario, $guarded, $twin, $before);
 	$_->close foreach $guarded, $twin;
-	return map { "$_\n" } @wrong ? (@wrong, map({ "  $_;" } @{ $scenario->{setup} }, @{ $scenario->{settings} }),
-		map { "  $_->{service} " . @{ $_->{calls} } . ' x ' . ($_->{prepared} ? 'prepared ' : '') . $scenario->call($_, $_->{calls}[0]) .
+	return map { "$_\n" } @wrong ? (@wrong, map({ "  $_;" } @{ $scenario->{setup} }, values %{ $scenario->{own} }),
+		map { "  $_->{name} $_->{service} " . @{ $_->{calls} } . ' x ' . ($_->{prepared} ? 'prepared ' : '') . $scenario->call($_, $_->{calls}[0]) .
 			($_->{prepared} ? " of $_->{text}" : '') } @{ $scenario->{statements} }) : ();
 }
 
@@ -204,7 +286,8 @@ my $end = time + $seconds;
 do
 {
 	srand($seed);
-	my @wrong = play();
+	my @wrong = eval { play() };
+	push @wrong, "the scenario cannot be played: $@" if $@;
 	ok(!@wrong, 'seed ' . $seed++);
 	diag(@wrong) if @wrong;
 } while time < $end && !$ENV{JUDGE_ONCE};
