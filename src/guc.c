@@ -382,7 +382,7 @@ define_whatif(void)
 							PGC_SUSET, GUC_UNIT_S | GUC_NOT_IN_SAMPLE,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("guard.whatif_time_limit",
-							"Planning time above which a statement is not planned once more.",
+							"Processor time of planning above which a statement is not planned once more.",
 							"For tests of guard.",
 							&guard_guc_whatif_time_limit, 10, 0, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS | GUC_NOT_IN_SAMPLE,

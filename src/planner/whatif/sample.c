@@ -35,7 +35,7 @@
 #include "planner/whatif/sampling.h"
 
 /* A statement that is off, and one that had to wait, are due after seconds: */
-#define OFF_FOR			86400
+#define OFF_FOR			3600
 #define POSTPONED_FOR	10
 
 /* An estimate that falls short of another by this factor plans otherwise. */

@@ -10,11 +10,12 @@
 #ifndef GUARD_WHATIF_SAMPLING_H
 #define GUARD_WHATIF_SAMPLING_H
 
+#include <time.h>
+
 #include "executor/execdesc.h"
 #include "nodes/params.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
-#include "portability/instr_time.h"
 
 #include "planner/planner.h"
 #include "planner/whatif/whatif.h"
@@ -94,7 +95,7 @@ typedef struct GuardSample
 	bool		generic;
 	bool		trusted;		/* planning it calls nothing but C */
 	double		planning_ms;
-	instr_time	started;		/* sampling, after the real planning */
+	int64		started;		/* sampling, after the real planning */
 	bool		unfinished;		/* left something for the next time */
 } GuardSample;
 
@@ -110,15 +111,23 @@ extern void guard_sample_statement(GuardSample *sample);
  */
 extern uint32 guard_sample_indexes(Oid index);
 
-/* Milliseconds since then. */
-static inline double
-guard_sample_elapsed(instr_time since)
+/*
+ * The time that this session has had a processor, in nanoseconds, and how many
+ * milliseconds since then: a busy machine does not decide what is planned.
+ */
+static inline int64
+guard_sample_clock(void)
 {
-	instr_time	now;
+	struct timespec time;
 
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, since);
-	return INSTR_TIME_GET_MILLISEC(now);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (int64) time.tv_sec * INT64CONST(1000000000) + time.tv_nsec;
+}
+
+static inline double
+guard_sample_elapsed(int64 since)
+{
+	return (guard_sample_clock() - since) / 1e6;
 }
 
 /* ---- trust.c ---- */

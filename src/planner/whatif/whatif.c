@@ -32,8 +32,8 @@
  * When a statement is due:
  *
  *	- The one session that sets its clock goes on, all others plan as usual.
- *	- Planning took longer than guard.whatif_time_limit: off for a day, but for
- *	  those that are drawn by lot and do not.
+ *	- Planning took more processor time than guard.whatif_time_limit: off for an
+ *	  hour, but for those that are drawn by lot and do not.
  *	- All sessions together have spent their share: off for ten seconds.
  *	- Otherwise it is planned without each index that its plan scans, those of
  *	  partitions together with the partitioned one they belong to, each pair by
@@ -350,7 +350,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 	uint32		outer_indexes = seen_indexes;
 	MemoryContext context;
 	MemoryContext old;
-	instr_time	started;
+	int64		started;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "guard what-if",
 									ALLOCSET_DEFAULT_SIZES);
@@ -370,7 +370,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 
 	seen = &sample.seen;
 	seen_indexes = 0;
-	INSTR_TIME_SET_CURRENT(started);
+	started = guard_sample_clock();
 	PG_TRY();
 	{
 		sample.plan = guard_compat_next_planner(parse, query_string,
@@ -388,7 +388,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 	note_planned(sample.plan, queryid);
 
 	MemoryContextSwitchTo(context);
-	INSTR_TIME_SET_CURRENT(sample.started);
+	sample.started = guard_sample_clock();
 	if (asked)
 	{
 		sample.shadow.relations = sample.seen.relations;

@@ -100,7 +100,7 @@ typedef struct GuardWhatIf
 	double		found_extra;
 	bool		answers;		/* when read: may speak for a drop, too */
 	bool		generic;		/* planned without knowing its parameters */
-	double		planning_ms;	/* what the real planning took */
+	double		planning_ms;	/* what the real planning took of a processor */
 } GuardWhatIf;
 
 typedef struct GuardWhatIfStatus
@@ -113,8 +113,8 @@ typedef struct GuardWhatIfStatus
 	int64		shadow_plans;	/* plans made */
 	int64		failed;			/* of these, ended in an error */
 	int64		postponed;		/* statements put off: the share was used up */
-	int64		too_slow;		/* statements put off for a day: their
-								 * planning took longer than
+	int64		too_slow;		/* statements put off for an hour: their
+								 * planning took more processor time than
 								 * guard.whatif_time_limit */
 	int64		untrusted;		/* statements left out: planning them may call
 								 * what is not in C */
