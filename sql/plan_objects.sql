@@ -81,3 +81,21 @@ SELECT instead, cost_without < cost + 10 FROM guard.what_if('events_tenant_at');
 SELECT * FROM verdict('events_tenant_at');
 CALL use('SELECT id FROM events WHERE tenant = 17 ORDER BY at DESC LIMIT 10', times => 4);
 SELECT * FROM verdict('events_tenant_at');
+
+-- the first rows of an order, that an index alone has: without it each of them is fetched from a page of its own, and the planner
+-- takes them for a share of a table whose pages are few
+CREATE TABLE visits AS SELECT i AS id, (hashint4(i) & 2147483647) % 4000 AS page, i AS at, repeat('x', 100) AS pad FROM generate_series(1, 20000) i;
+CREATE INDEX visits_page_at ON visits (page, at);
+CREATE INDEX visits_page ON visits (page);
+-- the same where rows that follow each other are on the same page
+CREATE TABLE days AS SELECT i AS id, i / 5 AS page, i AS at, repeat('x', 100) AS pad FROM generate_series(1, 20000) i;
+CREATE INDEX days_page_at ON days (page, at);
+CREATE INDEX days_page ON days (page);
+VACUUM (FREEZE, ANALYZE) visits, days;
+CALL use('SELECT count(*) FROM (SELECT page, at FROM visits ORDER BY page LIMIT 30) v', times => 3);
+CALL use('SELECT page || '' '' || at FROM visits ORDER BY page LIMIT 30', times => 3);
+CALL use('SELECT page || '' '' || at FROM days ORDER BY page LIMIT 30', times => 3);
+SELECT bool_and(cost_without < cost + 10), max(instead::text) FROM guard.what_if('visits_page_at');
+SELECT bool_and(cost_without < cost + 10), max(instead::text) FROM guard.what_if('days_page_at');
+SELECT * FROM verdict('visits_page_at');
+SELECT * FROM verdict('days_page_at');

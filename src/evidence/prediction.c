@@ -59,10 +59,12 @@ is_of_index(const GuardTime *time, const GuardCapturedStatement *statement,
 
 /*
  * Of indexes that go together a statement may use several, as partitions' are;
- * each was taken away alone, so what that adds is added up.
+ * each was taken away alone, so what that adds is added up.  A plan under
+ * settings of somebody's own answers for executions under these alone.
  */
 static void
-add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
+add_pair(GuardOutlook *outlook, const GuardCapturedStatement *statement,
+		 const GuardWhatIf *pair)
 {
 	double		added = Max(pair->cost_without - pair->cost_with, 0);
 
@@ -84,7 +86,8 @@ add_pair(GuardOutlook *outlook, const GuardWhatIf *pair)
 	outlook->worst_extra += pair->worst_extra;
 	outlook->found_ratio = Max(outlook->found_ratio, pair->found_ratio);
 	outlook->found_extra += pair->found_extra;
-	outlook->answers &= pair->answers;
+	outlook->answers &= pair->answers &&
+		(pair->own_settings == 0 || pair->own_settings == statement->own_settings);
 	outlook->scans |= pair->seqscan;
 	outlook->moved |= pair->moved;
 	outlook->computes |= pair->computes;
@@ -128,7 +131,7 @@ guard_outlook_read(GuardOutlook *outlook,
 		if (pair->queryid == statement->queryid &&
 			pair->role == GUARD_WHATIF_SCAN && !is_stale(pair, statement->last))
 		{
-			add_pair(outlook, pair);
+			add_pair(outlook, statement, pair);
 			index = pair->index;
 		}
 	}

@@ -177,6 +177,7 @@ collect_scan(Scan *node, void *arg)
 	scan->heap = rt_fetch(node->scanrelid, collected->plan->rtable)->relid;
 	scan->index = index_of(node);
 	scan->rows = node->plan.plan_rows;
+	scan->only = IsA(node, IndexOnlyScan);
 	collected->scans = lappend(collected->scans, scan);
 	return true;
 }

@@ -94,6 +94,7 @@ typedef struct GuardPlanScan
 	Oid			index;
 	double		rows;			/* expected of the scan, whatever LIMIT is
 								 * above */
+	bool		only;			/* of the index alone */
 } GuardPlanScan;
 
 /*
@@ -188,10 +189,11 @@ extern void guard_effort_of_plan(PlannedStmt *plan, GuardEffortAid *aid,
 
 /*
  * Does a setting that costs or plans depend on come from the session, its role
- * or its client, rather than from the server or the database?  Raises nothing;
+ * or its client, rather than from the server or the database?  Then a number
+ * that tells these settings and the current role; otherwise 0.  Raises nothing;
  * looks through all settings when it is first called in a session.
  */
-extern bool guard_settings_own(void);
+extern uint32 guard_settings_own(void);
 
 /*
  * Take over another server's value of a setting that is planned with, for the

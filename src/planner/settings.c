@@ -10,6 +10,9 @@
  * configuration files, ALTER SYSTEM, ALTER ROLE ALL or ALTER DATABASE say is
  * the server's.
  *
+ * Who plans under settings of his own may answer for himself: he is told by his
+ * role and what he has set.
+ *
  * Which settings these are, PostgreSQL knows best: those it lists under query
  * tuning, and a few that it lists elsewhere.  Settings of extensions are not
  * looked at.
@@ -20,6 +23,8 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 
@@ -78,18 +83,34 @@ find_settings(void)
 	}
 }
 
-bool
+/*
+ * Go on with a hash, by a setting.
+ */
+static uint32
+add_setting(uint32 hash, const char *name)
+{
+	const char *value = GetConfigOption(name, true, false);
+
+	hash = hash_combine(hash, string_hash(name, NAMEDATALEN));
+	return value == NULL ? hash :
+		hash_combine(hash, hash_bytes((const unsigned char *) value, strlen(value)));
+}
+
+uint32
 guard_settings_own(void)
 {
+	uint32		own = 0;
+
 	if (unlikely(nsettings == 0))
 		find_settings();
 	for (int i = 0; i < nsettings; i++)
 	{
 		if (unlikely(settings[i]->source > PGC_S_DATABASE &&
 					 settings[i]->source != PGC_S_OVERRIDE))
-			return true;
+			own = add_setting(own != 0 ? own : murmurhash32(GetUserId()) | 1,
+							  settings[i]->name) | 1;
 	}
-	return false;
+	return own;
 }
 
 void

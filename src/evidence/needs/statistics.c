@@ -6,7 +6,8 @@
  * ANALYZE gathers statistics of the expressions of an index, and the planner
  * goes by them whether or not it reads the index (doc/internals/postgresql.md
  * 2.7).  Statements are planned badly without them, so that is a use like any
- * other; CREATE STATISTICS on the same expression serves as well.
+ * other; CREATE STATISTICS on the same expression serves as well, once there are
+ * any.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -20,6 +21,7 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_statistic_ext.h"
+#include "catalog/pg_statistic_ext_data.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -27,6 +29,7 @@
 #include "utils/syscache.h"
 
 #include "evidence/needs/needs.h"
+#include "guc.h"
 
 /* An estimate without the index that is off by less than this does no harm. */
 #define ESTIMATE_FACTOR	10.0
@@ -45,6 +48,28 @@ expressions_of(Relation rel, HeapTuple tuple)
 }
 
 /*
+ * Has it been analyzed?
+ */
+static bool
+has_data(Oid statistics)
+{
+	for (int inherit = 0; inherit <= 1; inherit++)
+	{
+		HeapTuple	data = SearchSysCache2(STATEXTDATASTXOID,
+										   ObjectIdGetDatum(statistics),
+										   BoolGetDatum(inherit));
+		bool		found = HeapTupleIsValid(data) &&
+			!heap_attisnull(data, Anum_pg_statistic_ext_data_stxdexpr, NULL);
+
+		if (HeapTupleIsValid(data))
+			ReleaseSysCache(data);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Are there statistics of the expression that no index has to hold?
  */
 static bool
@@ -60,7 +85,8 @@ has_statistics(Oid table, Node *expression)
 				F_OIDEQ, ObjectIdGetDatum(table));
 	scan = systable_beginscan(rel, StatisticExtRelidIndexId, true, NULL, 1, &key);
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-		found = list_member(expressions_of(rel, tuple), expression);
+		found = list_member(expressions_of(rel, tuple), expression) &&
+			has_data(((Form_pg_statistic_ext) GETSTRUCT(tuple))->oid);
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;
@@ -107,6 +133,10 @@ guard_needs_statistics(const GuardShape *shape)
 static void
 collect(GuardEvidence *evidence, const GuardNeedKind *kind)
 {
+	TimestampTz oldest = evidence->as_of -
+		(int64) guard_guc_lookback * USECS_PER_SEC;
+	bool		found = false;
+
 	foreach_ptr(GuardWhatIf, pair, guard_whatif_lookup(evidence->index))
 	{
 		double		rows_with = Max(pair->rows_with, 1);
@@ -116,19 +146,49 @@ collect(GuardEvidence *evidence, const GuardNeedKind *kind)
 			Max(rows_with, rows_without) >=
 			Min(rows_with, rows_without) * ESTIMATE_FACTOR &&
 			!is_spared(evidence->shape))
-			guard_needs_add_reliance(evidence, kind, pair);
+		{
+			if (!pair->together)
+				guard_needs_add_reliance(evidence, kind, pair);
+			else if (pair->at >= oldest && !found)
+			{
+				guard_needs_add(evidence, kind, NULL);
+				found = true;
+			}
+		}
 	}
+}
+
+/*
+ * Where any of several will do: one with the same expressions.
+ */
+static bool
+serves(const GuardEvidence *evidence, const GuardNeed *need,
+	   const GuardShape *other)
+{
+	for (int i = 0; i < evidence->shape->nkeys; i++)
+	{
+		bool		found = evidence->shape->keys[i].attnum != 0;
+
+		for (int j = 0; j < other->nkeys && !found; j++)
+			found = other->keys[j].attnum == 0 &&
+				equal(evidence->shape->keys[i].expression, other->keys[j].expression);
+		if (!found)
+			return false;
+	}
+	return true;
 }
 
 static char *
 sentence(const GuardEvidence *evidence, const GuardNeed *need)
 {
-	return pstrdup("they would be estimated otherwise without its statistics");
+	return pstrdup(need == NULL ? "they would be estimated otherwise without its statistics" :
+				   "statements would be estimated otherwise without its statistics");
 }
 
 const GuardNeedKind guard_need_statistics = {
 	.name = "statistics",
 	.reason = GUARD_NEED_NO_REASON,
 	.collect = collect,
+	.serves = serves,
 	.sentence = sentence
 };

@@ -168,6 +168,8 @@ typedef struct GuardCapturedStatement
 	TimestampTz last;
 	int64		count;
 	int64		longest_run;	/* so often it ran between two of them */
+	uint32		own_settings;	/* guard_settings_own() of all executions; 0:
+								 * the server's, or of several */
 } GuardCapturedStatement;
 
 typedef struct GuardCapturedService

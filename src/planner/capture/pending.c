@@ -40,6 +40,7 @@
 #include "storage/ipc.h"
 
 #include "planner/capture/tables.h"
+#include "planner/planner.h"
 
 /*
  * Places for pairs and for relations, powers of two.  An entry is searched in
@@ -186,6 +187,7 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 			batch->first = now;
 			batch->userid = GetUserId();
 			batch->login = GetSessionUserId();
+			batch->own_settings = guard_settings_own();
 			pair->first_run = run;
 		}
 		else

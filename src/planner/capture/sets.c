@@ -54,6 +54,7 @@ typedef struct StatementSlot
 	uint64		run;			/* runs of all, until the last use; 0: not
 								 * known */
 	uint64		longest_run;
+	uint32		own_settings;	/* of all uses; 0: the server's, or several */
 } StatementSlot;
 
 typedef struct ServiceSlot
@@ -144,7 +145,8 @@ add_statement(GuardSet *set, const GuardRelationKey *key,
 		.head = {.database = key->database, .object = key->relation,
 		.userid = batch->userid, .queryid = batch->queryid},
 		.fkey = batch->fkey,
-		.first = batch->first
+		.first = batch->first,
+		.own_settings = batch->own_settings
 	};
 	StatementSlot *slot = choose_statement(set, &fresh);
 
@@ -156,6 +158,8 @@ add_statement(GuardSet *set, const GuardRelationKey *key,
 		slot->longest_run = Max(slot->longest_run, batch->run_before - slot->run);
 	slot->longest_run = Max(slot->longest_run, batch->longest_run);
 	slot->run = Max(slot->run, batch->run);
+	if (slot->own_settings != batch->own_settings)
+		slot->own_settings = 0;
 }
 
 /*
@@ -317,7 +321,8 @@ guard_sets_move(const GuardRelationKey *from, const GuardRelationKey *to,
 		GuardUseBatch batch = {
 			.userid = slot->head.userid, .queryid = slot->head.queryid,
 			.fkey = slot->fkey, .first = slot->first, .last = slot->head.last,
-			.run = slot->run, .longest_run = slot->longest_run
+			.run = slot->run, .longest_run = slot->longest_run,
+			.own_settings = slot->own_settings
 		};
 		StatementSlot *its;
 
@@ -367,7 +372,8 @@ guard_sets_statements(Oid relation)
 			.relation = relation, .queryid = slot->head.queryid,
 				.fkey = slot->fkey, .userid = slot->head.userid, .first = slot->first,
 				.last = slot->head.last, .count = slot->count,
-				.longest_run = (int64) slot->longest_run
+				.longest_run = (int64) slot->longest_run,
+				.own_settings = slot->own_settings
 		};
 		result = lappend(result, statement);
 	}

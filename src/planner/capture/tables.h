@@ -60,6 +60,7 @@ typedef struct GuardUseBatch
 	uint64		longest_run;	/* so often the statement ran between two ... */
 	uint64		run_before;		/* ... as often until the first, by all, ... */
 	uint64		run;			/* ... and until the last of them */
+	uint32		own_settings;	/* under which it began; 0: the server's */
 } GuardUseBatch;
 
 typedef struct GuardLastTwo

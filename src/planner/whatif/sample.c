@@ -20,12 +20,15 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_statistic.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
@@ -201,6 +204,77 @@ find_takeover(GuardSample *sample, Candidate *candidate, List *scans,
 }
 
 /*
+ * How many of the rows that an index finds one after the other are not where the
+ * one before was?  By the order of its first column, as the planner has it.
+ */
+static double
+scatter_of(const GuardPlanScan *scan)
+{
+	HeapTuple	index = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(scan->index));
+	HeapTuple	statistics = NULL;
+	AttStatsSlot slot;
+	double		scatter = 1;
+
+	if (HeapTupleIsValid(index))
+	{
+		AttrNumber	column = ((Form_pg_index) GETSTRUCT(index))->indkey.values[0];
+
+		ReleaseSysCache(index);
+		statistics = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(scan->heap),
+									 Int16GetDatum(column), BoolGetDatum(false));
+	}
+	if (!HeapTupleIsValid(statistics))
+		return scatter;
+	if (get_attstatsslot(&slot, statistics, STATISTIC_KIND_CORRELATION, InvalidOid,
+						 ATTSTATSSLOT_NUMBERS))
+	{
+		if (slot.nnumbers == 1)
+			scatter -= slot.numbers[0] * slot.numbers[0];
+		free_attstatsslot(&slot);
+	}
+	ReleaseSysCache(statistics);
+	return scatter;
+}
+
+static int
+count_only(List *scans, const Candidate *candidate)
+{
+	int			count = 0;
+
+	foreach_ptr(GuardPlanScan, scan, scans)
+		count += scan->only && list_member_oid(candidate->heaps, scan->heap) ? 1 : 0;
+	return count;
+}
+
+/*
+ * With the index alone a table need not be read, without it each row is
+ * fetched.  The planner knows, but of the first rows it takes a share of what all
+ * of them cost, which is no more than the table has pages: a hundred rows of ten
+ * thousand seem to be on some few pages.
+ */
+static double
+fetches_under_limit(GuardSample *sample, Candidate *candidate, List *scans,
+					PlannedStmt *shadow)
+{
+	const Plan *limit = shadow->planTree;
+	double		scatter = 0;
+
+	while (limit != NULL && !IsA(limit, Limit))
+		limit = IsA(limit, SubqueryScan) ? ((const SubqueryScan *) limit)->subplan :
+			outerPlan(limit);
+	if (limit == NULL ||
+		count_only(scans, candidate) >= count_only(sample->scans, candidate))
+		return 0;
+	foreach_ptr(GuardPlanScan, scan, scans)
+	{
+		if (OidIsValid(scan->index) && !scan->only &&
+			list_member_oid(candidate->heaps, scan->heap))
+			scatter = Max(scatter, scatter_of(scan));
+	}
+	return scatter * limit->plan_rows * random_page_cost;
+}
+
+/*
  * The size of a table that the statement has locked, as the planner has just
  * asked for it.
  */
@@ -350,7 +424,8 @@ compare_efforts(GuardSample *sample, Candidate *candidate, PlannedStmt *plan,
  * Its record waits for the execution.
  */
 static void
-record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
+record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
+			bool together)
 {
 	int			options = sample->shadow.cursorOptions;
 	List	   *scans = guard_plan_scans(shadow);
@@ -374,6 +449,7 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 	record.indexes = guard_sample_indexes(record.index);
 	record.own_settings = sample->own_settings;
 	record.generic = sample->generic;
+	record.together = together;
 	record.planning_ms = sample->planning_ms;
 	if (candidate->role == GUARD_WHATIF_SCAN &&
 		expects_too_few(&record, rows_with, rows_without))
@@ -387,6 +463,7 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
 	{
 		find_takeover(sample, candidate, scans, &record);
 		compare_efforts(sample, candidate, shadow, &record);
+		record.fetches = fetches_under_limit(sample, candidate, scans, shadow);
 	}
 	clocks[0] = guard_clock_key(sample->statement, InvalidOid);
 	clocks[1] = pair_key(sample, candidate->index, candidate->rows,
@@ -463,35 +540,43 @@ sample_scanned(GuardSample *sample, List *candidates)
 		sample->sampled = true;
 		shadow = plan_without(sample, list_make1_oid(candidate->index));
 		if (shadow != NULL)
-			record_pair(sample, candidate, shadow);
+			record_pair(sample, candidate, shadow, false);
 	}
 }
 
 /*
- * Usually none of them matters, and one plan shows it.
+ * The plan without all of them; NULL: it is no other plan.
  */
-static bool
-matters_at_all(GuardSample *sample, List *candidates)
+static PlannedStmt *
+plan_differently(GuardSample *sample, List *candidates)
 {
-	List	   *all = NIL;
+	List	   *indexes = NIL;
 	PlannedStmt *shadow;
 
-	if (list_length(candidates) == 1)
-		return true;
 	foreach_ptr(Candidate, candidate, candidates)
-		all = lappend_oid(all, candidate->index);
-	shadow = plan_without(sample, all);
-	return shadow != NULL && guard_plan_differs(sample->plan, shadow, sample->shadow.cursorOptions);
+		indexes = lappend_oid(indexes, candidate->index);
+	shadow = plan_without(sample, indexes);
+	return shadow != NULL &&
+		guard_plan_differs(sample->plan, shadow, sample->shadow.cursorOptions) ?
+		shadow : NULL;
 }
 
+/*
+ * Usually none of them matters, and one plan shows it.  Where it takes several
+ * of them to make a difference, each will do in place of the others.
+ */
 static void
 sample_silent(GuardSample *sample, List *candidates)
 {
+	PlannedStmt *all = NULL;
+	List	   *rest = NIL;
 	bool		any;
 
 	if (candidates == NIL || !has_time(sample))
 		return;
-	any = matters_at_all(sample, candidates);
+	if (list_length(candidates) > 1)
+		all = plan_differently(sample, candidates);
+	any = all != NULL || list_length(candidates) == 1;
 	foreach_ptr(Candidate, candidate, candidates)
 	{
 		PlannedStmt *shadow;
@@ -500,9 +585,20 @@ sample_silent(GuardSample *sample, List *candidates)
 			return;
 		if (!claim_pair(sample, candidate) || !any)
 			continue;
-		shadow = plan_without(sample, list_make1_oid(candidate->index));
-		if (shadow != NULL && guard_plan_differs(sample->plan, shadow, sample->shadow.cursorOptions))
-			record_pair(sample, candidate, shadow);
+		shadow = plan_differently(sample, list_make1(candidate));
+		if (shadow != NULL)
+			record_pair(sample, candidate, shadow, false);
+		else
+			rest = lappend(rest, candidate);
+	}
+	if (list_length(rest) < 2 || !has_time(sample))
+		return;
+	if (list_length(rest) < list_length(candidates))
+		all = plan_differently(sample, rest);
+	foreach_ptr(Candidate, candidate, rest)
+	{
+		if (all != NULL)
+			record_pair(sample, candidate, all, true);
 	}
 }
 
@@ -517,7 +613,7 @@ claim_statement(GuardSample *sample, uint64 key)
 
 	if (sample->drawn)
 	{
-		guard_lot_drawn(sample->queryid);
+		guard_lot_drawn(sample->statement);
 		return sample->planning_ms <= guard_guc_whatif_time_limit &&
 			guard_allowance_left(GetCurrentTimestamp());
 	}

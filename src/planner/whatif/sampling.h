@@ -84,7 +84,7 @@ typedef struct GuardSample
 	List	   *scans;			/* what it scans */
 	GuardSeen	seen;
 	int64		queryid;
-	bool		own_settings;	/* planned under settings of somebody's own */
+	uint32		own_settings;	/* planned under settings of somebody's own */
 	int64		statement;		/* whose clock it goes by ... */
 	int64		pairs;			/* ... and those of its pairs */
 	int64		now;			/* seconds */

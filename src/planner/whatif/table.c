@@ -113,7 +113,7 @@ static inline double
 extra_of(const GuardWhatIf *record)
 {
 	return record->seqscan ? INFINITY :
-		Max(record->cost_without - record->cost_with, 0);
+		Max(record->cost_without - record->cost_with, 0) + record->fetches;
 }
 
 /* ----------------------------------------------------------------
@@ -429,8 +429,7 @@ guard_whatif_table_read(Oid index)
 		(void) worst_of(slot, FORMERLY, now, &record->found_ratio,
 						&record->found_extra);
 		record->answers = worst_of(slot, WORSTS, now, &record->worst_ratio,
-								   &record->worst_extra) &&
-			!record->own_settings;
+								   &record->worst_extra);
 		result = lappend(result, record);
 	}
 	return result;

@@ -99,7 +99,7 @@ static void note_seen(RelOptInfo *rel, Oid heap);
 static PlannedStmt *plan_and_sample(Query *parse, const char *query_string,
 									int cursorOptions,
 									ParamListInfo boundParams, int64 queryid,
-									bool own_settings, bool asked, bool drawn);
+									uint32 own_settings, bool asked, bool drawn);
 
 static inline bool
 is_on(void)
@@ -167,12 +167,23 @@ id_of_pairs(int64 statement, uint32 indexes)
 	return statement ^ (int64) ((uint64) indexes << 32 | indexes);
 }
 
+/*
+ * What a statement's clock and lots go by: who plans under settings of his own
+ * takes nobody else's turn.
+ */
+static inline int64
+id_of_statement(int64 queryid, uint32 own_settings)
+{
+	return queryid ^ (int64) ((uint64) own_settings << 32 | own_settings);
+}
+
 /* A statement that is not due. */
 typedef struct NewLook
 {
-	int64		queryid;
+	int64		statement;
 	int64		pairs;
 	double		cost;			/* its plan's */
+	bool		own;			/* it is that of settings of somebody's own */
 } NewLook;
 
 /*
@@ -190,10 +201,10 @@ look_for_new(Oid index, double rows, void *arg)
 												 look->cost, rows),
 								now_in_seconds())))
 		return true;
-	if (guard_settings_own())
+	if (!look->own && guard_settings_own() != 0)
 		return false;
-	guard_clock_rewind(guard_clock_key(look->queryid, InvalidOid));
-	guard_lot_again(look->queryid);
+	guard_clock_rewind(guard_clock_key(look->statement, InvalidOid));
+	guard_lot_again(look->statement);
 	return false;
 }
 
@@ -253,6 +264,8 @@ plan(Query *parse, const char *query_string, int cursorOptions,
 	int64		queryid = queryid_of(parse);
 	uint32		outer_indexes = seen_indexes;
 	PlannedStmt *result;
+	int64		statement = queryid;
+	uint32		own = 0;
 	bool		asked;
 	bool		drawn;
 	bool		due;
@@ -262,25 +275,26 @@ plan(Query *parse, const char *query_string, int cursorOptions,
 		return guard_compat_next_planner(parse, query_string, cursorOptions,
 										 boundParams, es);
 	asked = unlikely(guard_question_any()) && guard_question_concerns(queryid);
-	due = asked || guard_clock_due(guard_clock_key(queryid, InvalidOid),
-								   now_in_seconds());
-	drawn = !due && guard_lot_falls(queryid);
-	if (unlikely(due || drawn) && may_be_sampled(es))
+	due = guard_clock_due(guard_clock_key(queryid, InvalidOid), now_in_seconds());
+	if (unlikely(due) && !asked && (own = guard_settings_own()) != 0)
 	{
-		bool		own = guard_settings_own();
-
-		if (!own || (!asked && !drawn && guard_clock_due(guard_clock_key(~queryid, InvalidOid),
-														 now_in_seconds())))
-			return plan_and_sample(parse, query_string, cursorOptions,
-								   boundParams, queryid, own, asked, drawn);
+		statement = id_of_statement(queryid, own);
+		due = guard_clock_due(guard_clock_key(statement, InvalidOid),
+							  now_in_seconds());
 	}
+	due |= asked;
+	drawn = !due && guard_lot_falls(statement);
+	if (unlikely(due || drawn) && may_be_sampled(es) &&
+		(own != 0 || guard_settings_own() == 0))
+		return plan_and_sample(parse, query_string, cursorOptions, boundParams,
+							   queryid, own, asked, drawn);
 	seen_indexes = 0;
 	result = guard_compat_next_planner(parse, query_string, cursorOptions,
 									   boundParams, es);
 	if (likely(!due))
 	{
-		NewLook		look = {queryid, id_of_pairs(queryid, seen_indexes),
-		guard_plan_cost(result, cursorOptions)};
+		NewLook		look = {statement, id_of_pairs(statement, seen_indexes),
+		guard_plan_cost(result, cursorOptions), own != 0};
 
 		guard_plan_indexes(result, look_for_new, &look);
 	}
@@ -342,7 +356,7 @@ note_seen(RelOptInfo *rel, Oid heap)
  */
 static PlannedStmt *
 plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
-				ParamListInfo boundParams, int64 queryid, bool own_settings,
+				ParamListInfo boundParams, int64 queryid, uint32 own_settings,
 				bool asked, bool drawn)
 {
 	GuardSample sample = {0};
@@ -362,8 +376,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 	sample.queryid = queryid;
 	sample.own_settings = own_settings;
 	sample.drawn = drawn;
-	/* Nobody with settings of his own takes another's turn. */
-	sample.statement = own_settings ? ~queryid : queryid;
+	sample.statement = id_of_statement(queryid, own_settings);
 	sample.now = now_in_seconds();
 	sample.seen.context = context;
 	MemoryContextSwitchTo(old);
@@ -428,9 +441,9 @@ replan_cached(QueryDesc *queryDesc, int64 queryid)
 
 	if (queryid == 0 || queryid == planned_last || !is_on() ||
 		!may_be_sampled(NULL) || now - last < REPLAN_PAUSE ||
-		!guard_clock_due(guard_clock_key(queryid, InvalidOid),
-						 now_in_seconds()) ||
-		guard_settings_own())
+		!guard_clock_due(guard_clock_key(id_of_statement(queryid, guard_settings_own()),
+										 InvalidOid),
+						 now_in_seconds()))
 		return;
 	guard_plan_indexes(queryDesc->plannedstmt, is_anybodys, &indexes);
 	if (!indexes)

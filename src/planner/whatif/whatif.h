@@ -22,7 +22,8 @@
  *
  * Everybody's statements are sampled, so nobody may decide for others with
  * his.  A record is made of a plan that was executed (waiting.c).  What
- * was planned under settings of somebody's own only raises the worst ratio.
+ * was planned under settings of somebody's own only raises the worst ratio,
+ * unless nobody else has executed the statement: his role, under these settings.
  * That is kept for every magnitude over guard.lookback, also where the record
  * itself is lost meanwhile, until the usable indexes of the table change.  From
  * then on a record answers nothing until every magnitude that it knew has been
@@ -85,11 +86,14 @@ typedef struct GuardWhatIf
 	double		takeover_rows;	/* what that scan of it finds */
 	bool		moved;			/* the plan is one with "takeover" by now, and
 								 * costs the same without this index */
+	double		fetches;		/* what the planner's costs leave out: rows
+								 * fetched from the table under a LIMIT */
 	bool		seqscan;		/* the table, or a partition, is read from end
 								 * to end instead */
 	uint32		indexes;		/* the usable indexes of the index's table:
 								 * guard_sample_indexes() */
-	bool		own_settings;	/* planned under settings of somebody's own */
+	uint32		own_settings;	/* planned under settings of somebody's own:
+								 * guard_settings_own() */
 	double		worst_ratio;	/* when read: cost_without / cost_with at its
 								 * worst, this or with other parameters,
 								 * within guard.lookback */
@@ -98,7 +102,11 @@ typedef struct GuardWhatIf
 	double		found_ratio;	/* the same, of plans that were made with the
 								 * indexes that the table has now; 0: of none */
 	double		found_extra;
-	bool		answers;		/* when read: may speak for a drop, too */
+	bool		answers;		/* when read: may speak for a drop, too; under
+								 * settings of somebody's own, of those who
+								 * have the same */
+	bool		together;		/* one that is not scanned: what makes the
+								 * difference are several, any of which will do */
 	bool		generic;		/* planned without knowing its parameters */
 	double		planning_ms;	/* what the real planning took of a processor */
 } GuardWhatIf;
