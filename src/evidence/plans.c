@@ -82,14 +82,15 @@ note_growth(const GuardEvidence *evidence, List *pairs)
 }
 
 /*
- * Can this index take over?  Then it stays, and queries may use it now.
+ * Can this index take over?  Then it stays, and queries may use it now.  Where
+ * the whole table goes, one like it may be on the table that takes its name.
  */
 static bool
 can_take_over(const GuardEvidence *evidence, Oid takeover,
 			  const GuardFellows *fellows, GuardReplacement *replacement)
 {
 	if (!OidIsValid(takeover) || takeover == evidence->index ||
-		guard_fellows_have(fellows, takeover))
+		(guard_fellows_have(fellows, takeover) && !evidence->asked.whole_table))
 		return false;
 	return guard_replacement_by_plan(evidence->shape, takeover, replacement);
 }

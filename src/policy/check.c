@@ -366,6 +366,66 @@ parents_stay(const GuardEvidence *evidence)
 }
 
 /*
+ * Does the index stay where it is asked for, on columns of the same names?  One
+ * that is hidden or waits to be dropped serves as little as before, and may come
+ * back.
+ */
+static bool
+answers_for_itself(const GuardShape *shape, const GuardAnswer *answer)
+{
+	GuardShape *asked;
+
+	return answer->table == shape->table &&
+		!(guard_catalog_has_temporary() && guard_catalog_hangs_on_temporary(shape->index)) &&
+		guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED &&
+		guard_shape_match(asked, shape, shape->unique) >= GUARD_MATCH_SERVES;
+}
+
+/*
+ * Is the index served wherever the names lead to, by structure alone?  "there",
+ * unless it is NULL, gets what serves.
+ */
+static bool
+is_served_everywhere(const GuardShape *shape, List *answers, bool need_unique,
+					 List **there)
+{
+	GuardEvidence evidence = {.shape = unconstify(GuardShape *, shape),
+	.asked.passes_on = true};
+
+	foreach_ptr(const GuardAnswer, answer, answers)
+	{
+		GuardReplacement *replacement = palloc0(sizeof(GuardReplacement));
+		GuardShape *lacking;
+
+		if (answers_for_itself(shape, answer))
+			continue;
+		if (!guard_predecessors_find_replacement(&evidence, answer, NULL, need_unique,
+												 replacement, &lacking) ||
+			!replacement->usable)
+			return false;
+		replacement->match = GUARD_MATCH_PLAN;
+		if (there != NULL)
+			*there = lappend(*there, replacement);
+	}
+	return answers != NIL;
+}
+
+/*
+ * The like of the indexes that its statements would be planned with, wherever
+ * the names lead to.  False: one of them is lacking.
+ */
+static bool
+find_like_takeovers(const GuardEvidence *evidence, List *answers, List **there)
+{
+	foreach_ptr(const GuardReplacement, takeover, evidence->plans.takeovers)
+	{
+		if (!is_served_everywhere(takeover->shape, answers, false, there))
+			return false;
+	}
+	return true;
+}
+
+/*
  * What is there now that could make up for it, where anybody asks.
  */
 static GuardLeft
@@ -375,6 +435,7 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 	Oid			table = evidence->shape->table;
 	GuardBearers *bearers = guard_bearers_find(table);
 	List	   *answers = bearers->answers;
+	List	   *there = NIL;
 	GuardLeft	left = {0};
 
 	left.parent = parents_stay(evidence);
@@ -393,8 +454,15 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 	left.replacement.match = left.replacement.usable ? GUARD_MATCH_NONE :
 		left.replacement.match;
 	left.small = evidence->refilled && is_small(table);
+	left.takeovers = find_like_takeovers(evidence, answers, &there);
 	if (guard_verdict_by_plan(verdict) && !bearers->changed)
 		find_takeovers(evidence, &left.replacement);
+	else if (guard_verdict_by_plan(verdict) && left.takeovers && there != NIL)
+	{
+		/* these inherit its use */
+		unconstify(GuardEvidence *, evidence)->plans.takeovers = there;
+		left.replacement = *(GuardReplacement *) linitial(there);
+	}
 	return left;
 }
 
@@ -440,43 +508,6 @@ guard_check_asks_again(const GuardVerdict *verdict)
 }
 
 /* ---- names that lead to something else ---- */
-
-/*
- * Does the index stay where it is asked for, on columns of the same names?  One
- * that is hidden or waits to be dropped serves as little as before, and may come
- * back.
- */
-static bool
-answers_for_itself(const GuardShape *shape, const GuardAnswer *answer)
-{
-	GuardShape *asked;
-
-	return answer->table == shape->table &&
-		!(guard_catalog_has_temporary() && guard_catalog_hangs_on_temporary(shape->index)) &&
-		guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED &&
-		guard_shape_match(asked, shape, shape->unique) >= GUARD_MATCH_SERVES;
-}
-
-/*
- * Is the index served wherever the names lead to, by structure alone?
- */
-static bool
-is_served_everywhere(const GuardShape *shape, List *answers)
-{
-	GuardEvidence evidence = {.shape = unconstify(GuardShape *, shape),
-	.asked.passes_on = true};
-	GuardReplacement replacement;
-	GuardShape *lacking;
-
-	foreach_ptr(const GuardAnswer, answer, answers)
-	{
-		if (!answers_for_itself(shape, answer) &&
-			!guard_predecessors_find_replacement(&evidence, answer, NULL, true,
-												 &replacement, &lacking))
-			return false;
-	}
-	return answers != NIL;
-}
 
 /*
  * Does a table of few rows pass its name on to one of few rows?  Not where what
@@ -526,6 +557,8 @@ is_missed(GuardJudgement *judgement, const GuardBearers *bearers, List **told)
 		GuardReplacement replacement;
 
 		pass_on(verdict->evidence, true);
+		verdict->asked.unreplaced = !find_like_takeovers(verdict->evidence,
+														 bearers->answers, NULL);
 		*verdict = guard_verdict_decide(verdict->evidence, &verdict->asked, &policy);
 		if (verdict->decision != GUARD_BLOCK ||
 			stays_small(verdict->evidence, bearers->answers) ||
@@ -566,7 +599,7 @@ judge_staying(Oid index, List *answers, bool former)
 	GuardShape *shape = guard_shape_read(index);
 	GuardTarget *target;
 
-	if (shape == NULL || !shape->valid || is_served_everywhere(shape, answers))
+	if (shape == NULL || !shape->valid || is_served_everywhere(shape, answers, true, NULL))
 		return NULL;
 	target = guard_targets_make(index, GUARD_ROUTE_INDEX, NULL);
 	if (target == NULL)

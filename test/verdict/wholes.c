@@ -168,7 +168,7 @@ test_waits(void)
 
 /* ---- what is left when the transaction ends ---- */
 
-#define TABLE		.table = true, .parent = true, .needs = true
+#define TABLE		.table = true, .parent = true, .needs = true, .takeovers = true
 #define LACKING		.table = true, .parent = true
 static const GuardNeed need = {.served = false};
 

@@ -333,5 +333,6 @@ guard_replacement_by_plan(const GuardShape *gone, Oid index,
 	if (shape == NULL)
 		return false;
 	consider(result, &nkeys, shape, GUARD_MATCH_PLAN);
+	result->shape = shape;
 	return result->usable;
 }

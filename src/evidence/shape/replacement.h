@@ -26,6 +26,7 @@ typedef struct GuardReplacement
 								 * transactions yet" */
 	int			blocking_pid;	/* indcheckxmin: a backend whose transaction
 								 * is older than the index; 0 when unknown */
+	GuardShape *shape;			/* by plan: what it is, should it go as well */
 } GuardReplacement;
 
 /*
