@@ -47,3 +47,11 @@ SELECT * FROM verdict('others');
 SET tools.options = '-c guard.whatif_time_limit=0 -c random_page_cost=1.2';
 CALL use('SELECT pad FROM others WHERE id = 77 AND kind = 0');
 SELECT * FROM verdict('others');
+-- nor where a kind of plan is switched off: what is left is no measure
+CREATE TABLE forced AS TABLE users;
+CREATE INDEX forced_id_kind ON forced (id, kind);
+CREATE INDEX forced_kind_id ON forced (kind, id);
+VACUUM (FREEZE, ANALYZE) forced;
+SET tools.options = '-c enable_bitmapscan=off';
+CALL use('SELECT pad FROM forced WHERE id = 77 AND kind = 0', times => 3);
+SELECT * FROM verdict('forced');

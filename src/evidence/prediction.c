@@ -18,6 +18,7 @@
 #include "compat/list.h"
 #include "evidence/prediction.h"
 #include "guc.h"
+#include "planner/planner.h"
 #include "store/store.h"
 
 /*
@@ -87,7 +88,9 @@ add_pair(GuardOutlook *outlook, const GuardCapturedStatement *statement,
 	outlook->found_ratio = Max(outlook->found_ratio, pair->found_ratio);
 	outlook->found_extra += pair->found_extra;
 	outlook->answers &= pair->answers &&
-		(pair->own_settings == 0 || pair->own_settings == statement->own_settings);
+		(pair->own_settings == 0 ||
+		 (pair->own_settings == statement->own_settings &&
+		  pair->own_settings != GUARD_SETTINGS_FORCE));
 	outlook->scans |= pair->seqscan;
 	outlook->moved |= pair->moved;
 	outlook->computes |= pair->computes;

@@ -195,6 +195,9 @@ extern void guard_effort_of_plan(PlannedStmt *plan, GuardEffortAid *aid,
  */
 extern uint32 guard_settings_own(void);
 
+/* Of whoever has switched a kind of plan off. */
+#define GUARD_SETTINGS_FORCE	1
+
 /*
  * Take over another server's value of a setting that is planned with, for the
  * caller's nest level of settings, unless the session has one of its own.

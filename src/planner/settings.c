@@ -11,7 +11,8 @@
  * the server's.
  *
  * Who plans under settings of his own may answer for himself: he is told by his
- * role and what he has set.
+ * role and what he has set.  Not where he has switched a kind of plan off: what is
+ * left is dear, and one such plan not much dearer than another.
  *
  * Which settings these are, PostgreSQL knows best: those it lists under query
  * tuning, and a few that it lists elsewhere.  Settings of extensions are not
@@ -105,10 +106,13 @@ guard_settings_own(void)
 		find_settings();
 	for (int i = 0; i < nsettings; i++)
 	{
-		if (unlikely(settings[i]->source > PGC_S_DATABASE &&
-					 settings[i]->source != PGC_S_OVERRIDE))
-			own = add_setting(own != 0 ? own : murmurhash32(GetUserId()) | 1,
-							  settings[i]->name) | 1;
+		if (likely(settings[i]->source <= PGC_S_DATABASE ||
+				   settings[i]->source == PGC_S_OVERRIDE))
+			continue;
+		if (settings[i]->group == QUERY_TUNING_METHOD)
+			return GUARD_SETTINGS_FORCE;
+		own = add_setting(own != 0 ? own : murmurhash32(GetUserId()) | 2,
+						  settings[i]->name) | 2;
 	}
 	return own;
 }
