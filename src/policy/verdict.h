@@ -101,8 +101,8 @@ typedef struct GuardLeft
 	bool		needs;			/* what statements need it for is there */
 	bool		small;			/* it is as small as harmless is */
 	bool		key_gone;		/* so is a foreign key whose checks were use */
-	bool		takeovers;		/* and the like of what its statements would be
-								 * planned with instead */
+	bool		takeovers;		/* and the like of what its statements would
+								 * be planned with instead */
 	GuardReplacement replacement;	/* what serves in its place */
 } GuardLeft;
 

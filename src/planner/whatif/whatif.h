@@ -106,7 +106,8 @@ typedef struct GuardWhatIf
 								 * settings of somebody's own, of those who
 								 * have the same */
 	bool		together;		/* one that is not scanned: what makes the
-								 * difference are several, any of which will do */
+								 * difference are several, any of which will
+								 * do */
 	bool		generic;		/* planned without knowing its parameters */
 	double		planning_ms;	/* what the real planning took of a processor */
 } GuardWhatIf;
