@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * profile_funcs.c
- *	  What a profile takes from shared memory and from pages, as SQL functions:
- *	  guard.captured_statements, guard.index_height.
+ *	  What a profile takes from shared memory, from pages, and from all that is
+ *	  known, as SQL functions: guard.captured_statements, guard.index_height,
+ *	  guard.captured_evidence.
  *
  * Everything else of a profile is SQL (src/sql/70_profile.sql).
  *
@@ -15,18 +16,23 @@
 #include "access/genam.h"
 #include "access/nbtree.h"
 #include "access/relation.h"
+#include "access/transam.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "api/api.h"
 #include "compat/list.h"
 #include "planner/capture/capture.h"
+#include "policy/sentence.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_captured_statements);
 PG_FUNCTION_INFO_V1(guard_sql_index_height);
+PG_FUNCTION_INFO_V1(guard_sql_captured_evidence);
 
 /*
  * guard.captured_statements(): which statements used which relations.
@@ -72,4 +78,45 @@ guard_sql_index_height(PG_FUNCTION_ARGS)
 	if (height < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(height);
+}
+
+/*
+ * guard.captured_evidence(): what is known of the use of each index that is not
+ * partitioned itself, and of its table, were it to go.
+ */
+Datum
+guard_sql_captured_evidence(PG_FUNCTION_ARGS)
+{
+	GuardRows  *rows;
+	GuardServer *server;
+	MemoryContext context;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!guard_api_may_see_texts())
+		return (Datum) 0;
+	server = guard_server_read();
+	rows = guard_query_server("SELECT i.indexrelid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+							  " WHERE c.relkind = 'i' AND i.indexrelid >= $1", P_OID(FirstNormalObjectId));
+	context = AllocSetContextCreate(CurrentMemoryContext, "guard evidence", ALLOCSET_DEFAULT_SIZES);
+	while (guard_rows_next(rows))
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		Oid			index = guard_rows_oid(rows, 1);
+		GuardTarget *target = guard_targets_make(index, GUARD_ROUTE_INDEX, NULL);
+		GuardEvidence *evidence = NULL;
+
+		CHECK_FOR_INTERRUPTS();
+		if (target != NULL)
+		{
+			target->table_goes = true;
+			evidence = guard_evidence_collect(target, index, NULL, server);
+		}
+		if (evidence != NULL)
+			guard_api_row((ReturnSetInfo *) fcinfo->resultinfo, P_OID(index),
+						  P_JSONB(guard_facts_for_profile(evidence)));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	guard_rows_end(rows);
+	return (Datum) 0;
 }

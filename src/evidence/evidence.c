@@ -98,6 +98,11 @@ guard_evidence_collect_size(GuardEvidence *evidence)
 		relation_close(rel, NoLock);
 	}
 	UnlockRelationOid(table, AccessShareLock);
+	if (guard_profile_size(table, &evidence->heap_blocks))
+	{
+		evidence->table_kb = (int64) evidence->heap_blocks * KB_PER_BLOCK;
+		evidence->heap_known = !evidence->refilled;
+	}
 }
 
 BlockNumber
@@ -108,7 +113,7 @@ guard_evidence_blocks_now(Oid table)
 
 	if (rel == NULL)
 		return blocks;
-	if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
+	if (!guard_profile_size(table, &blocks) && RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
 		blocks = guard_evidence_blocks(rel);
 	relation_close(rel, NoLock);
 	return blocks;
@@ -203,7 +208,10 @@ guard_evidence_source(const GuardFact *fact)
 		[GUARD_SOURCE_NODE] = "table standby"
 	};
 
-	return names[fact->source] + (fact->of_table ? 0 : strlen("table "));
+	const char *name = names[fact->source] + (fact->of_table ? 0 : strlen("table "));
+
+	return fact->profile == NULL ? name :
+		psprintf("profile %s, %s", fact->profile->source, name);
 }
 
 /*
@@ -273,6 +281,7 @@ static const GuardCollector kinds[] = {
 	guard_usage_collect,
 	guard_predecessors_collect,
 	guard_history_collect,
+	guard_profile_collect,
 	guard_predecessors_limit,
 	guard_moved_collect,
 	guard_usage_collect_aim,
@@ -322,6 +331,7 @@ guard_evidence_rebuilt(Oid old, Oid successor)
 {
 	guard_identity_became(old, successor);
 	guard_history_rebuilt(old, successor);
+	guard_profile_rebuilt(old, successor);
 }
 
 /*

@@ -96,8 +96,34 @@ typedef struct GuardFact
 	bool		installation;	/* it belongs to the making of the table, and
 								 * never counted */
 	const char *node;			/* the standby that says so; NULL: known here */
+	const struct GuardProfile *profile; /* it was observed on another server;
+										 * NULL: on this one */
+	bool		since_made;		/* of a profile: not used since the index was
+								 * made */
 	char	   *note;			/* why unknown, or where it comes from */
 } GuardFact;
+
+/*
+ * What another server knows (sql/15_profile.sql).  The times of its facts are
+ * what they would be had it been exported when it was imported; from then on
+ * its clock stands still.
+ */
+typedef struct GuardProfile
+{
+	char	   *source;
+	TimestampTz exported_at;
+	TimestampTz imported_at;
+	bool		stale;			/* too old to tell anything */
+	int			free_connections;	/* when it was exported; -1: not known */
+	char	   *words;			/* "prod, 14 h ago" */
+} GuardProfile;
+
+/* As of when does a fact speak? */
+static inline TimestampTz
+guard_evidence_clock(const GuardFact *fact, TimestampTz now)
+{
+	return fact->profile != NULL ? fact->profile->imported_at : now;
+}
 
 /* How a table was moved out of the way. */
 typedef struct GuardMove
@@ -185,6 +211,8 @@ typedef struct GuardEvidence
 	GuardShape *shape;
 	GuardRoles	roles;
 	List	   *facts;			/* of GuardFact * */
+	List	   *profiles;		/* of GuardProfile *: those that know it, and
+								 * of whose word it is that nobody uses it */
 	TimestampTz as_of;			/* when all this was true */
 
 	struct GuardObject *object; /* who it is; NULL: not seen yet */
@@ -239,6 +267,8 @@ typedef struct GuardEvidence
 static inline bool
 guard_evidence_covers(const GuardFact *fact, TimestampTz created_at)
 {
+	if (fact->profile != NULL)
+		return fact->since_made;
 	return fact->seen == GUARD_SEEN_NOT && fact->since != 0 &&
 		fact->since <= created_at && fact->unobserved == 0;
 }
@@ -288,6 +318,7 @@ typedef struct GuardServer
 								 * since; 0: it is not */
 	int			busy_connections;	/* at work on a statement now */
 	const struct GuardEpochs *epochs;	/* see history.h */
+	List	   *profiles;		/* of GuardProfile * */
 	List	   *nodes;			/* of GuardNode * */
 	char	   *silent;			/* the first standby whose reads are not
 								 * known; NULL when there is none */
@@ -410,6 +441,21 @@ extern bool guard_predecessors_find_replacement(const GuardEvidence *evidence,
 												GuardReplacement *result,
 												GuardShape **lacking);
 extern void guard_history_collect(GuardEvidence *evidence);
+
+/*
+ * The profiles of other servers that were imported; what they say of the use of
+ * an index, and of the size of a table: false where none knows it.  Is the row
+ * one of a profile, named in that column where there is one, that is too old?
+ * The index was rebuilt.
+ */
+struct GuardRows;
+extern List *guard_profile_read(void);
+extern void guard_profile_collect(GuardEvidence *evidence);
+extern bool guard_profile_size(Oid table, BlockNumber *blocks);
+extern bool guard_profile_is_silent(const GuardEvidence *evidence,
+									const struct GuardRows *rows,
+									int column);
+extern void guard_profile_rebuilt(Oid old, Oid successor);
 extern void guard_moved_collect(GuardEvidence *evidence);
 
 /* seen being created?  protected?  what do shadow plans say? */

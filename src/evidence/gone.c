@@ -144,6 +144,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	guard_youth_collect(past);
 	guard_usage_collect(past);
 	guard_history_collect(past);
+	guard_profile_collect(past);
 	guard_predecessors_limit(past);
 	if (moved_away)
 		guard_moved_collect(past);
@@ -158,6 +159,11 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone && !fact->installation &&
 			(!moved_away || (fact->moved_away && !past->move.detached)))
 		{
+			if (fact->profile != NULL)
+			{
+				use->profiled = lappend(use->profiled, unconstify(GuardFact *, fact));
+				continue;
+			}
 			if (fact->way != GUARD_WAY_READ)
 			{
 				merge_needed(fact, use);
@@ -173,7 +179,8 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 		use->unread |= fact->seen == GUARD_SEEN_UNKNOWN &&
 			fact->source == GUARD_SOURCE_HISTORY;
 	}
-	use->idle &= use->checks.count == 0 && use->dated.count == 0 && use->undated.count == 0 && !use->unread;
+	use->idle &= use->checks.count == 0 && use->dated.count == 0 && use->undated.count == 0 &&
+		use->profiled == NIL && !use->unread;
 	return !use->idle || use->needed != NIL;
 }
 
@@ -286,6 +293,30 @@ guard_gone_intend(const GuardEvidence *gone)
  * ----------------------------------------------------------------
  */
 
+/*
+ * What profiles say of it is not in the row.
+ */
+static void
+read_profiles(const GuardDeparted *departed, GuardPastUse *use)
+{
+	GuardServer *server = palloc0(sizeof(GuardServer));
+	GuardShape *shape = palloc0(sizeof(GuardShape));
+	GuardEvidence *past = palloc0(sizeof(GuardEvidence));
+
+	server->profiles = guard_profile_read();
+	shape->index = past->index = departed->index;
+	shape->table = departed->table;
+	past->shape = shape;
+	past->departed = departed;
+	past->server = server;
+	guard_profile_collect(past);
+	foreach_ptr(GuardFact, fact, past->facts)
+	{
+		if (fact->seen == GUARD_SEEN_USED)
+			use->profiled = lappend(use->profiled, fact);
+	}
+}
+
 static GuardGoneRow *
 read_row(const GuardRows *rows)
 {
@@ -310,6 +341,7 @@ read_row(const GuardRows *rows)
 	dated->days = (int) guard_rows_int(rows, DEPARTED_DAYS);
 	dated->who = guard_rows_text(rows, DEPARTED_SERVICES);
 	dated->way = guard_rows_oid(rows, DEPARTED_WAY);
+	read_profiles(departed, &row->use);
 	row->use.idle = dated->way != GUARD_WAY_READ;
 	row->use.origin = origin_of(departed->created_at);
 	undated->count = guard_rows_int(rows, DEPARTED_SCANS);

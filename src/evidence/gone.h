@@ -24,6 +24,7 @@ typedef struct GuardPastUse
 	GuardFact	checks;			/* foreign keys that are there; not dated's */
 	GuardFact	counted;		/* of these, what the server's counters say */
 	List	   *needed;			/* of GuardFact *: in other ways than read */
+	List	   *profiled;		/* of GuardFact *: on other servers */
 	bool		unread;			/* something of it could not be read */
 	TimestampTz created_at;		/* of the index; 0: not seen */
 	TimestampTz origin;			/* the same, but not before guard was here */

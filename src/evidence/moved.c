@@ -191,7 +191,9 @@ static bool
 before_move(const GuardFact *fact, const NotedMove *move,
 			const GuardEvidence *evidence)
 {
-	TimestampTz last = Max(fact->last, fact->inherited_at);
+	TimestampTz last = Max(fact->profile != NULL && fact->last == 0 ?
+						   fact->profile->imported_at : fact->last,
+						   fact->inherited_at);
 
 	if (last != 0 && last <= move->at)
 		return true;

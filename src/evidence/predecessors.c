@@ -88,7 +88,7 @@ static bool
 has_use(const GuardPastUse *use)
 {
 	return use->dated.count > 0 || use->undated.count > 0 ||
-		use->checks.count > 0 || use->needed != NIL || use->unread;
+		use->checks.count > 0 || use->needed != NIL || use->profiled != NIL || use->unread;
 }
 
 static void
@@ -132,6 +132,8 @@ inherit(GuardEvidence *evidence, const GuardPastUse *use, GuardShape *shape,
 	add_fact(evidence, &use->undated, shape, at, note);
 	add_fact(evidence, &use->checks, shape, at, note);
 	foreach_ptr(GuardFact, fact, use->needed)
+		add_fact(evidence, fact, shape, at, note);
+	foreach_ptr(GuardFact, fact, use->profiled)
 		add_fact(evidence, fact, shape, at, note);
 }
 

@@ -51,7 +51,11 @@ guard_youth_collect(GuardEvidence *evidence)
 {
 	const GuardShape *shape = evidence->shape;
 	GuardObject *made;
+	BlockNumber blocks;
 
+	/* what a profile knows has long been made */
+	if (guard_profile_size(shape->table, &blocks))
+		return;
 	if (evidence->table_kb < 0 || evidence->table_kb > guard_guc_rebuild_limit)
 		return;
 	made = guard_identity_made(shape->table, shape->schema, shape->table_name);

@@ -88,8 +88,45 @@ put_dependencies(StringInfo buf, const GuardEvidence *evidence)
 	guard_json_end_array(buf);
 }
 
+/*
+ * What another server must know, too: its columns have other numbers.
+ */
 static void
-put_use(StringInfo buf, const GuardFact *fact)
+put_rest(StringInfo buf, const GuardFact *fact, const GuardEvidence *evidence)
+{
+	static const char *const ways[GUARD_WAYS] = {
+		[GUARD_WAY_ARBITER] = "arbiter",
+		[GUARD_WAY_CONSTRAINT] = "constraint",
+		[GUARD_WAY_SKIP] = "skip",
+		[GUARD_WAY_GROUP] = "group",
+		[GUARD_WAY_DEFER] = "defer",
+		[GUARD_WAY_REFRESH] = "refresh"
+	};
+	int			n;
+	char	  **names = guard_catalog_columns(evidence->shape->table, &n);
+
+	guard_json_text(buf, "way", ways[fact->way]);
+	if (fact->known_uses > 0)
+		guard_json_int(buf, "known_uses", fact->known_uses);
+	guard_json_time(buf, "known_first", fact->known_first);
+	put_flag(buf, "since_created", guard_evidence_covers(fact, guard_evidence_origin(evidence)));
+	if (fact->fkey == 0)
+		return;
+	guard_json_array(buf, "columns");
+	for (int i = 0; i < n; i++)
+	{
+		if (fact->fkey != GUARD_FKEY_ANY && names[i] != NULL &&
+			(fact->fkey & guard_capture_fkey(i + 1)) != 0)
+			guard_json_text(buf, NULL, names[i]);
+	}
+	guard_json_end_array(buf);
+}
+
+/*
+ * One fact; "whole": of this evidence, for another server.
+ */
+static void
+put_use(StringInfo buf, const GuardFact *fact, const GuardEvidence *whole)
 {
 	static const char *const seen[] = {
 		[GUARD_SEEN_UNKNOWN] = "unknown",
@@ -125,6 +162,8 @@ put_use(StringInfo buf, const GuardFact *fact)
 	put_flag(buf, "foreign_key_gone", fact->key_gone);
 	put_flag(buf, "installation", fact->installation);
 	guard_json_text(buf, "note", fact->note);
+	if (whole != NULL)
+		put_rest(buf, fact, whole);
 	guard_json_end_object(buf);
 }
 
@@ -241,7 +280,7 @@ guard_facts_json(const GuardJudgement *judgement)
 	guard_json_int(&buf, "rule", judgement->verdict.rule);
 	guard_json_array(&buf, "uses");
 	foreach_ptr(GuardFact, fact, evidence->facts)
-		put_use(&buf, fact);
+		put_use(&buf, fact, NULL);
 	guard_json_end_array(&buf);
 	put_roles(&buf, evidence);
 	put_needs(&buf, evidence);
@@ -271,6 +310,28 @@ guard_facts_json(const GuardJudgement *judgement)
 		put_approval(&buf, &evidence->approval);
 	guard_json_text(&buf, "standbys_not_included", evidence->silence == NULL ? NULL :
 					evidence->server->standbys);
+	guard_json_end_object(&buf);
+	return buf.data;
+}
+
+char *
+guard_facts_for_profile(const GuardEvidence *evidence)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	guard_json_object(&buf, NULL);
+	guard_json_time(&buf, "as_of", evidence->as_of);
+	guard_json_array(&buf, "uses");
+	foreach_ptr(GuardFact, fact, evidence->facts)
+	{
+		if (!fact->moved_away && !fact->installation && fact->profile == NULL)
+			put_use(&buf, fact, evidence);
+	}
+	guard_json_end_array(&buf);
+	put_flag(&buf, "unread", evidence->unread);
+	put_flag(&buf, "aimed_at", evidence->aimed_at);
+	guard_json_time(&buf, "last_write", evidence->last_write);
 	guard_json_end_object(&buf);
 	return buf.data;
 }

@@ -76,12 +76,18 @@ guard_sentence_use(const GuardFact *use, double rate, int64 count, TimestampTz n
 						 guard_speaks ? "" : going_on ? "is " : "was ",
 						 how_often(going_on ? rate : 0, count));
 
-	if (use->last != 0)
-		appendStringInfo(&buf, ", last %s ago", guard_text_span(now - use->last));
-	else
+	if (use->profile != NULL)
+		now += use->profile->imported_at - use->profile->exported_at;
+	if (use->last == 0)
 		appendStringInfo(&buf, " at some time since %s",
 						 guard_sentence_moment(use->since));
-	if (use->source == GUARD_SOURCE_INHERITED)
+	else if (use->profile == NULL || !going_on)
+		appendStringInfo(&buf, ", last %s ago", guard_text_span(now - use->last));
+	if (use->profile != NULL)
+		appendStringInfo(&buf, " (%s%s%s)", use->profile->words,
+						 use->source == GUARD_SOURCE_INHERITED ? "; " : "",
+						 use->source == GUARD_SOURCE_INHERITED ? use->note : "");
+	else if (use->source == GUARD_SOURCE_INHERITED)
 		appendStringInfo(&buf, " (%s)", use->note);
 	return buf.data;
 }
@@ -156,6 +162,11 @@ observed_clause(const GuardVerdict *verdict, bool guard_speaks)
 						guard_sentence_use(verdict->use, 0, verdict->use->count,
 										   verdict->evidence->as_of, guard_speaks),
 						guard_text_span(verdict->use->unobserved));
+	foreach_ptr(const GuardProfile, profile, verdict->evidence->profiles)
+	{
+		if (profile->stale)
+			return psprintf("what is known of its use is too old (%s)", profile->words);
+	}
 	if (verdict->evidence->unread)
 		return pstrdup("not all of its use could be recorded, or read");
 	if (verdict->observed <= 0)
@@ -171,11 +182,14 @@ static char *
 cold_clause(const GuardVerdict *verdict)
 {
 	const GuardEvidence *evidence = verdict->evidence;
-
-	return evidence->created_at != 0 ?
+	char	   *clause = evidence->created_at != 0 ?
 		psprintf("not used since it was created %s ago",
 				 guard_text_span(evidence->as_of - evidence->created_at)) :
 		psprintf("no use was seen for %s", guard_text_span(verdict->observed));
+
+	foreach_ptr(const GuardProfile, profile, evidence->profiles)
+		clause = psprintf("%s (%s)", clause, profile->words);
+	return clause;
 }
 
 /*

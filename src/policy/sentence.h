@@ -58,6 +58,9 @@ extern char *guard_hint_bring_back(List *judgements);
 /* The evidence as a JSON object, NULL facts left out. */
 extern char *guard_facts_json(const GuardJudgement *judgement);
 
+/* The same of the use of an index and its table, for another server. */
+extern char *guard_facts_for_profile(const GuardEvidence *evidence);
+
 /* ---- words.c ---- */
 
 /* A person's text as part of a message: one line, and not too long. */

@@ -23,6 +23,8 @@ guard_sentence_need(const GuardVerdict *verdict)
 	const GuardNeed *need = verdict->need;
 	char	   *clause = need->kind->sentence(verdict->evidence, need);
 
+	if (need->use != NULL && need->use->profile != NULL)
+		return psprintf("%s (%s)", clause, need->use->profile->words);
 	return need->use == NULL || need->use->last == 0 ? clause :
 		psprintf("%s, last %s ago", clause,
 				 guard_text_span(verdict->evidence->as_of - need->use->last));

@@ -130,7 +130,7 @@ pauses_known(const GuardFact *fact, const GuardPolicy *policy)
 static int64
 quiet_for(const GuardFact *fact, const GuardPolicy *policy)
 {
-	return policy->now - fact->last - fact->hidden;
+	return guard_evidence_clock(fact, policy->now) - fact->last - fact->hidden;
 }
 
 /*
@@ -163,7 +163,8 @@ guard_verdict_use_ends(const GuardFact *fact, const GuardPolicy *policy)
 	if (pauses_known(fact, policy))
 		quiet = Max(Min(policy->quiet_period, policy->lookback),
 					fact->pause + fact->pause / 2);
-	return fact->last + fact->hidden + quiet;
+	return fact->last + fact->hidden + quiet + policy->now -
+		guard_evidence_clock(fact, policy->now);
 }
 
 /*
@@ -285,25 +286,53 @@ find_use(const GuardEvidence *evidence, const GuardPolicy *policy, bool ended)
 }
 
 /*
- * For how long has the index been observed by a source that saw nothing?
+ * For how long has the index been observed on one server by a source that saw
+ * nothing?
  */
 static int64
-observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
-				bool *since_creation)
+observed_there(const GuardEvidence *evidence, const GuardProfile *profile,
+			   const GuardPolicy *policy, bool *since_creation)
 {
 	int64		longest = 0;
 
 	*since_creation = false;
 	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
-		if (fact->seen != GUARD_SEEN_NOT || fact->since == 0)
+		if (fact->profile != profile || fact->seen != GUARD_SEEN_NOT ||
+			fact->since == 0)
 			continue;
-		longest = Max(longest, policy->now - fact->since - fact->hidden -
-					  fact->unobserved);
+		longest = Max(longest, guard_evidence_clock(fact, policy->now) -
+					  fact->since - fact->hidden - fact->unobserved);
 		*since_creation |= fact->hidden == 0 &&
 			guard_evidence_covers(fact, guard_evidence_origin(evidence));
 	}
 	return longest;
+}
+
+/*
+ * The same of all servers that know it; the one that knows least.
+ */
+static int64
+observed_unused(const GuardEvidence *evidence, const GuardPolicy *policy,
+				bool *since_creation)
+{
+	int64		shortest = 0;
+
+	if (evidence->profiles == NIL)
+		return observed_there(evidence, NULL, policy, since_creation);
+	*since_creation = true;
+	foreach_ptr(const GuardProfile, profile, evidence->profiles)
+	{
+		bool		since;
+		int64		observed = observed_there(evidence, profile, policy, &since);
+
+		if (profile == linitial(evidence->profiles) ||
+			(*since_creation && !since) ||
+			(*since_creation == since && observed < shortest))
+			shortest = observed;
+		*since_creation &= since;
+	}
+	return shortest;
 }
 
 /*
@@ -905,7 +934,8 @@ guard_verdict_cannot_wait(const GuardVerdict *verdict, double rate, int free,
 	else if (evidence->table_kb > policy->rebuild_limit)
 		*why = "Its table is larger than guard.rebuild_limit: the traffic would wait too long for a replacement built in this transaction.";
 	else if (verdict->use != NULL &&
-			 evidence->as_of - verdict->use->last < GOING_ON &&
+			 (verdict->use->profile != NULL ||
+			  evidence->as_of - verdict->use->last < GOING_ON) &&
 			 rate * seconds > free)
 		*why = "While this transaction builds a replacement, the waiting traffic would use up all free connections.";
 	return *why != NULL;

@@ -10,11 +10,12 @@ CREATE TABLE guard.profile (
 	server			jsonb NOT NULL,
 	guard			jsonb,
 	document		jsonb NOT NULL,
-	role			name
+	role			name,
+	free_connections int
 );
 CREATE UNIQUE INDEX profile_source_idx ON guard.profile (source);
 COMMENT ON TABLE guard.profile IS
-'Profiles that guard.import_profile() has imported: their members server and guard (null: made without guard), and in document what has no table of its own. role plans their statements, null: nobody does.';
+'Profiles that guard.import_profile() has imported: their members server and guard (null: made without guard), and in document what has no table of its own. role plans their statements, null: nobody does; free_connections is how many there were.';
 
 CREATE TABLE guard.profile_relation (
 	source			text NOT NULL,
@@ -85,6 +86,7 @@ COMMENT ON TABLE guard.profile_plan IS
 CREATE TABLE guard.profile_fact (
 	source			text NOT NULL,
 	relation_oid	oid NOT NULL,
+	observer		text NOT NULL,
 	way				oid NOT NULL,
 	seen			text NOT NULL,
 	since			timestamptz,
@@ -101,14 +103,16 @@ CREATE TABLE guard.profile_fact (
 	known_first		timestamptz,
 	days			int NOT NULL,
 	foreign_key		bigint NOT NULL,
+	since_made		boolean NOT NULL,
 	note			text,
 	by_service		text[],
-	services_known	boolean NOT NULL
+	services_known	boolean NOT NULL,
+	unread			boolean NOT NULL
 );
 CREATE INDEX profile_fact_source_idx ON guard.profile_fact (source);
 CREATE INDEX profile_fact_relation_oid_idx ON guard.profile_fact (relation_oid);
 COMMENT ON TABLE guard.profile_fact IS
-'What imported profiles say of the use of indexes and tables that are here, as guard knew it there: times are what they would be had the profile been exported when it was imported, spans are microseconds. seen: used, not seen, unknown; way and foreign_key as in guard.known_use; by_service five texts each: service, version, first and last use in microseconds since 2000, uses.';
+'What imported profiles say of the use of indexes and tables that are here, as guard knew it there: times are what they would be had the profile been exported when it was imported, spans are microseconds. observer is who saw it there, as guard.check() names it; seen: used, not seen, unknown; way and foreign_key as in guard.known_use; by_service five texts each: service, version, first and last use in microseconds since 2000, uses.';
 
 CREATE TABLE guard.profile_protection (
 	table_schema	name NOT NULL,
@@ -133,6 +137,7 @@ CREATE TABLE guard.profile_dependency (
 	object			uuid NOT NULL,
 	until_version	text,
 	note			text,
+	from_version	text,
 	source			text NOT NULL
 );
 COMMENT ON TABLE guard.profile_dependency IS

@@ -689,6 +689,7 @@ BEGIN
 		   'database', current_database(), 'encoding', getdatabaseencoding(), 'collation', d.datcollate,
 		   'search_path', COALESCE((SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), ''),
 		   'connections', jsonb_build_object('server', current_setting('max_connections')::int,
+				'free', greatest(current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend'), 0),
 				'reserved', current_setting('superuser_reserved_connections')::int + COALESCE(current_setting('reserved_connections', true)::int, 0),
 				'database', NULLIF(d.datconnlimit, -1),
 				'roles', COALESCE((SELECT jsonb_object_agg(r.rolname, r.rolconnlimit) FROM pg_roles r WHERE r.rolconnlimit >= 0 AND r.rolcanlogin), '{}')),

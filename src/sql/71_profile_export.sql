@@ -20,6 +20,16 @@ COMMENT ON FUNCTION guard.index_height(oid) IS
 REVOKE ALL ON FUNCTION guard.index_height(oid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.index_height(oid) TO pg_read_all_stats;
 
+CREATE FUNCTION guard.captured_evidence(OUT index regclass, OUT evidence jsonb)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_captured_evidence';
+COMMENT ON FUNCTION guard.captured_evidence() IS
+'What is known of the use of each index, and of its table, in the form in which another server can believe it. No row for anybody but members of pg_read_all_stats.';
+REVOKE ALL ON FUNCTION guard.captured_evidence() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.captured_evidence() TO pg_read_all_stats;
+-- example: SELECT index, evidence -> 'uses' FROM guard.captured_evidence();
+
 CREATE VIEW guard.protections WITH (security_barrier) AS
 	SELECT p.table_schema, p.table_name, p.index_name, p.reason, p.protected_by, p.protected_at
 	  FROM guard.protection p;
@@ -53,6 +63,7 @@ AS $function$
 DECLARE
 	document jsonb;
 	facts jsonb;
+	tables jsonb;
 	used jsonb;
 BEGIN
 	IF literals IS NULL OR literals NOT IN ('none', 'all') THEN
@@ -71,7 +82,7 @@ BEGIN
 	-- what is known of each index
 	WITH service AS (
 		SELECT d.table_schema, d.index_name, jsonb_agg(jsonb_strip_nulls(jsonb_build_object('service', d.service, 'registered', NULLIF(d.registered, false),
-				   'until_version', d.until_version, 'needed', d.needed, 'note', d.note, 'versions_seen', to_jsonb(d.versions_seen),
+				   'from_version', d.from_version, 'until_version', d.until_version, 'needed', d.needed, 'note', d.note, 'versions_seen', to_jsonb(d.versions_seen),
 				   'first_use', to_jsonb(d.first_use), 'last_use', to_jsonb(d.last_use), 'uses', d.uses)) ORDER BY d.service COLLATE "C") AS services
 		  FROM guard.dependencies d GROUP BY d.table_schema, d.index_name
 	), known AS (
@@ -81,17 +92,36 @@ BEGIN
 				   'predicted_connections', guard.profile_digits(f.predicted_connections, 4), 'hidden', NULLIF(f.hidden, false), 'created', to_jsonb(f.created_at),
 				   'first_use', to_jsonb(h.first_use), 'uses', h.uses, 'days_with_use', h.days, 'longest_pause', extract(epoch FROM h.longest_pause)::bigint,
 				   'protected', (SELECT jsonb_build_object('reason', p.reason, 'by', p.protected_by) FROM guard.protections p
-								  WHERE p.table_schema = f.table_schema AND p.table_name = f.table_name AND COALESCE(p.index_name, f.index_name) = f.index_name LIMIT 1),
+								  WHERE p.table_schema = f.table_schema AND p.table_name = f.table_name AND p.index_name = f.index_name LIMIT 1),
 				   'services', s.services)) AS facts
 		  FROM guard.index_facts f
 		  LEFT JOIN guard.use_history h ON h.relation = f.index
 		  LEFT JOIN service s ON s.table_schema = f.table_schema AND s.index_name = f.index_name
+	), evidence AS MATERIALIZED (
+		SELECT n.nspname, c.relname, t.relname AS table_name, e.evidence
+		  FROM guard.captured_evidence() e JOIN pg_index x ON x.indexrelid = e.index JOIN pg_class c ON c.oid = x.indexrelid
+		  JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+	), seen AS (
+		SELECT e.nspname, e.table_name, e.relname, jsonb_strip_nulls(jsonb_build_object('as_of', e.evidence -> 'as_of', 'unread', e.evidence -> 'unread', 'uses',
+				   (SELECT jsonb_agg(u || jsonb_build_object('source', regexp_replace(u ->> 'source', '^table ', ''))) FROM jsonb_array_elements(e.evidence -> 'uses') u
+					 WHERE starts_with(u ->> 'source', 'table ') = w.of_table))) ||
+			   CASE WHEN w.of_table THEN jsonb_strip_nulls(jsonb_build_object('aimed_at', e.evidence -> 'aimed_at', 'last_write', e.evidence -> 'last_write')) ELSE '{}' END AS evidence, w.of_table
+		  FROM evidence e, (VALUES (false), (true)) w (of_table)
+	), protected AS (
+		SELECT p.table_schema, p.table_name, p.index_name, jsonb_build_object('reason', p.reason, 'by', p.protected_by) AS facts FROM guard.protections p
 	)
-	SELECT COALESCE(jsonb_agg(i.e || jsonb_strip_nulls(jsonb_build_object('use', k.facts, 'height', CASE WHEN i.e ->> 'method' = 'btree' AND NOT i.e ? 'locked' THEN
-			guard.index_height((SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = i.e ->> 'schema' AND c.relname = i.e ->> 'name')) END)) ORDER BY i.n), '[]')
-	  INTO facts FROM jsonb_array_elements(document -> 'indexes') WITH ORDINALITY i (e, n)
-	  LEFT JOIN known k ON k.table_schema = i.e ->> 'schema' AND k.index_name = i.e ->> 'name';
-	document := jsonb_set(document, '{indexes}', facts);
+	SELECT (SELECT COALESCE(jsonb_agg(i.e || jsonb_strip_nulls(jsonb_build_object('use', k.facts, 'evidence', s.evidence, 'height', CASE WHEN i.e ->> 'method' = 'btree' AND NOT i.e ? 'locked' THEN
+					guard.index_height((SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = i.e ->> 'schema' AND c.relname = i.e ->> 'name')) END)) ORDER BY i.n), '[]')
+			  FROM jsonb_array_elements(document -> 'indexes') WITH ORDINALITY i (e, n)
+			  LEFT JOIN known k ON k.table_schema = i.e ->> 'schema' AND k.index_name = i.e ->> 'name'
+			  LEFT JOIN seen s ON s.nspname = i.e ->> 'schema' AND s.relname = i.e ->> 'name' AND NOT s.of_table),
+		   (SELECT COALESCE(jsonb_agg(r.e || jsonb_strip_nulls(jsonb_build_object('evidence', s.evidence, 'protected', p.facts)) ORDER BY r.n), '[]')
+			  FROM jsonb_array_elements(document -> 'relations') WITH ORDINALITY r (e, n)
+			  LEFT JOIN (SELECT DISTINCT ON (s.nspname, s.table_name) s.* FROM seen s WHERE s.of_table ORDER BY s.nspname, s.table_name) s
+				ON s.nspname = r.e ->> 'schema' AND s.table_name = r.e ->> 'name'
+			  LEFT JOIN protected p ON p.table_schema = r.e ->> 'schema' AND p.table_name = r.e ->> 'name' AND p.index_name IS NULL)
+	  INTO facts, tables;
+	document := document || jsonb_build_object('indexes', facts, 'relations', tables);
 
 	-- and of each statement: indexes that it uses, what it would cost without, and its peak hour
 	WITH captured AS MATERIALIZED (

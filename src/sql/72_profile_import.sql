@@ -41,16 +41,21 @@ BEGIN
 		RETURN format('%s is out of range', path);
 	ELSIF figure < (schema ->> 'minimum')::numeric THEN
 		RETURN format('%s must be at least %s', path, schema ->> 'minimum');
+	ELSIF figure > (schema ->> 'maximum')::numeric THEN
+		RETURN format('%s must be at most %s', path, schema ->> 'maximum');
 	ELSIF is_a = 'string' THEN
 		word := value #>> '{}';
 		IF word !~ COALESCE(schema ->> 'pattern', '') THEN
 			RETURN format('%s does not have the form %s', path, schema ->> 'pattern');
-		ELSIF schema ->> 'format' = 'date-time' AND word !~ '^[12]\d{3}-(0[1-9]|1[012])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d[.+Z]' THEN
+		ELSIF schema ->> 'format' = 'date-time' AND word !~ '^(19|2\d)\d\d-(0[1-9]|1[012])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d[.+Z]' THEN
 			BEGIN
-				PERFORM word::timestamptz;
+				complaint := CASE WHEN word::timestamptz NOT BETWEEN '1900-01-01' AND '2999-01-01' THEN word END;
 			EXCEPTION WHEN data_exception THEN
-				RETURN format('%s is no point in time', path);
+				complaint := word;
 			END;
+			IF complaint IS NOT NULL THEN
+				RETURN format('%s is no point in time', path);
+			END IF;
 		END IF;
 	ELSIF is_a = 'object' THEN
 		SELECT r.name INTO word FROM jsonb_array_elements_text(schema -> 'required') r (name) WHERE NOT value ? r.name LIMIT 1;
@@ -153,7 +158,7 @@ BEGIN
 	PERFORM guard.forget_profile(source);
 	INSERT INTO guard.profile
 	SELECT source, exported, now, session_user, profile -> 'server', profile -> 'guard',
-		   profile - '{server,guard,relations,indexes,statements}'::text[], NULL;
+		   profile - '{server,guard,relations,indexes,statements}'::text[], NULL, least((profile #>> '{server,connections,free}')::numeric, 1000000)::int;
 
 	INSERT INTO guard.profile_relation
 	SELECT source, COALESCE(c.oid, 0), r.r ->> 'schema', r.r ->> 'name', r.r ->> 'kind', (r.r ->> 'pages')::bigint, (r.r ->> 'tuples')::float8,
@@ -188,6 +193,83 @@ BEGIN
 		   (g.i ->> 'tuples')::float8, COALESCE((g.i ->> 'all_visible')::bigint, 0), g.i -> 'columns',
 		   g.i - '{schema,name,table,method,definition,pages,tuples,all_visible,columns}'::text[]
 	  FROM given g LEFT JOIN (SELECT * FROM by_name UNION ALL SELECT * FROM by_shape) b USING (n);
+
+	-- a partitioned table is as large as its partitions together
+	WITH RECURSIVE below AS (
+		SELECT r.table_schema, r.table_name, r.pages, p.p ->> 'schema' AS parent_schema, p.p ->> 'name' AS parent_name, 1 AS level
+		  FROM guard.profile_relation r, jsonb_array_elements(r.parents) p (p) WHERE r.source = import_profile.source
+		UNION ALL
+		SELECT b.table_schema, b.table_name, b.pages, p.p ->> 'schema', p.p ->> 'name', b.level + 1
+		  FROM below b JOIN guard.profile_relation r ON r.source = import_profile.source AND r.table_schema = b.parent_schema AND r.table_name = b.parent_name,
+			   jsonb_array_elements(r.parents) p (p) WHERE b.level < 10
+	)
+	UPDATE guard.profile_relation r SET pages = b.pages
+	  FROM (SELECT b.parent_schema, b.parent_name, least(sum(b.pages), 9e18)::bigint AS pages FROM below b GROUP BY 1, 2) b
+	 WHERE r.source = import_profile.source AND r.kind = 'partitioned table' AND r.table_schema = b.parent_schema AND r.table_name = b.parent_name;
+
+	-- What is known of a partition that is not here goes to what it is a partition of.
+	WITH RECURSIVE given AS (
+		SELECT 'index' AS kind, i.table_schema, i.index_name AS name, i.index_oid AS oid, i.table_oid, i.document -> 'parent' AS parent,
+			   i.document -> 'evidence' AS evidence, (i.document #>> '{use,scans_in_busiest_hour}')::float8 / 3600 AS peak
+		  FROM guard.profile_index i WHERE i.source = import_profile.source
+		UNION ALL
+		SELECT 'table', r.table_schema, r.table_name, r.relation_oid, r.relation_oid, r.parents -> 0, d.d -> 'evidence', NULL
+		  FROM guard.profile_relation r JOIN jsonb_array_elements(profile -> 'relations') d (d)
+			ON (d.d ->> 'schema')::name = r.table_schema AND (d.d ->> 'name')::name = r.table_name WHERE r.source = import_profile.source
+	), placed AS (
+		SELECT g.*, 1 AS level FROM given g
+		UNION ALL
+		SELECT p.kind, p.table_schema, p.name, g.oid, g.table_oid, g.parent, p.evidence, p.peak, p.level + 1
+		  FROM placed p JOIN given g ON g.kind = p.kind AND g.table_schema = (p.parent ->> 'schema')::name AND g.name = (p.parent ->> 'name')::name
+		 WHERE p.oid = 0 AND p.level < 10
+	), use AS (
+		SELECT p.*, u.u, (p.evidence ->> 'as_of')::timestamptz - make_interval(secs => COALESCE((u.u ->> 'hidden_seconds')::float8, 0)) AS as_of
+		  FROM placed p, jsonb_array_elements(p.evidence -> 'uses') u (u) WHERE p.oid <> 0
+	)
+	INSERT INTO guard.profile_fact
+	SELECT source, u.oid, u.u ->> 'source', COALESCE(array_position('{arbiter,constraint,skip,group,defer,refresh}', u.u ->> 'way'), 0), u.u ->> 'seen',
+		   now - (u.as_of - (u.u ->> 'since')::timestamptz), now - (u.as_of - (u.u ->> 'first')::timestamptz), now - (u.as_of - (u.u ->> 'last')::timestamptz),
+		   COALESCE((u.u ->> 'count')::bigint, 0),
+		   greatest(COALESCE((u.u ->> 'per_second')::float8, 0), CASE WHEN u.u ->> 'source' = 'capture' AND NOT u.u ?| '{way,columns}' AND u.u ->> 'seen' = 'used' THEN u.peak END),
+		   (u.u ->> 'longest_pause_seconds')::numeric * 1000000, COALESCE((u.u ->> 'statements')::int, 0), u.u ->> 'services',
+		   COALESCE((u.u ->> 'not_observed_seconds')::bigint, 0) * 1000000, u.u ->> 'not_observed', COALESCE((u.u ->> 'known_uses')::bigint, 0),
+		   now - (u.as_of - (u.u ->> 'known_first')::timestamptz), COALESCE((u.u ->> 'days')::int, 0),
+		   CASE u.u -> 'columns' WHEN '[]' THEN -1
+				ELSE COALESCE((SELECT bit_or(1::bigint << (a.attnum - 1) % 63) FROM pg_attribute a
+								WHERE a.attrelid = u.table_oid AND a.attnum > 0 AND u.u -> 'columns' ? a.attname::text), CASE WHEN u.u ? 'columns' THEN -1 ELSE 0 END) END,
+		   u.u ? 'since_created', u.u ->> 'note',
+		   (SELECT array_agg(t.t ORDER BY s.n, t.n) FROM jsonb_array_elements(u.u -> 'by_service') WITH ORDINALITY s (s, n),
+				   unnest(ARRAY[s.s ->> 'service', COALESCE(s.s ->> 'version', ''), '0',
+					   COALESCE(((extract(epoch FROM now - (u.as_of - (s.s ->> 'last')::timestamptz)) - 946684800) * 1000000)::bigint, 0)::text, s.s ->> 'count']) WITH ORDINALITY t (t, n)),
+		   u.u ? 'by_service' AND NOT u.u ? 'others', u.evidence ? 'unread'
+	  FROM use u;
+
+	-- Without guard there were counters.
+	INSERT INTO guard.profile_fact
+	SELECT source, i.index_oid, 'counters', 0, CASE WHEN s.scans >= current_setting('guard.min_scans')::bigint THEN 'used' WHEN s.scans = 0 THEN 'not seen' ELSE 'unknown' END,
+		   now - (exported - (profile ->> 'counting_since')::timestamptz), NULL, NULL, COALESCE(s.scans, 0), 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, false,
+		   CASE WHEN s.scans > 0 AND s.scans < current_setting('guard.min_scans')::bigint THEN 'too few scans to tell use from planning' END, NULL, false, false
+	  FROM guard.profile_index i, LATERAL (SELECT (i.document ->> 'scans')::bigint AS scans) s
+	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND NOT i.document ? 'evidence' AND NOT profile ? 'guard';
+
+	UPDATE guard.profile_relation r SET aimed = d.d -> 'evidence' ? 'aimed_at', last_write = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,last_write}')::timestamptz)
+	  FROM jsonb_array_elements(profile -> 'relations') d (d)
+	 WHERE r.source = import_profile.source AND r.table_schema = (d.d ->> 'schema')::name AND r.table_name = (d.d ->> 'name')::name AND d.d ? 'evidence';
+
+	-- what people registered there, under the names that the indexes have here
+	INSERT INTO guard.profile_protection
+	SELECT p.table_schema, p.table_name, p.index_name, p.facts ->> 'reason', p.facts ->> 'by', now, gen_random_uuid(), source
+	  FROM (SELECT i.table_schema, i.table_name, COALESCE(c.relname, i.index_name) AS index_name, i.document #> '{use,protected}' AS facts
+			  FROM guard.profile_index i LEFT JOIN pg_class c ON c.oid = i.index_oid WHERE i.source = import_profile.source
+			UNION ALL
+			SELECT (d.d ->> 'schema')::name, (d.d ->> 'name')::name, NULL, d.d -> 'protected' FROM jsonb_array_elements(profile -> 'relations') d (d)) p
+	 WHERE p.facts IS NOT NULL;
+	INSERT INTO guard.profile_dependency
+	SELECT i.table_schema, i.table_name, COALESCE(c.relname, i.index_name), s.s ->> 'service', source, now, gen_random_uuid(), s.s ->> 'until_version', s.s ->> 'note', source
+	  FROM guard.profile_index i LEFT JOIN pg_class c ON c.oid = i.index_oid, jsonb_array_elements(i.document #> '{use,services}') s (s)
+	 WHERE i.source = import_profile.source AND s.s ? 'registered';
+	INSERT INTO guard.profile_deployment
+	SELECT d.d ->> 'service', d.d ->> 'version', now - (exported - (d.d ->> 'reported')::timestamptz), source FROM jsonb_array_elements(profile #> '{guard,deployments}') d (d);
 
 	INSERT INTO guard.profile_statement
 	SELECT source, s.n, s.s ->> 'text', s.s -> 'parameters', (s.s ->> 'calls')::bigint, (s.s ->> 'calls_per_second')::float8, (s.s ->> 'mean_time')::float8,

@@ -39,6 +39,7 @@
 #define DEPENDENCY_UNTIL	8
 #define DEPENDENCY_NOTE		9
 #define DEPENDENCY_FROM		10
+#define DEPENDENCY_SOURCE	11	/* of guard.profile_dependency */
 
 /* guard.deployment */
 #define DEPLOYMENT_SERVICE	1
@@ -55,10 +56,13 @@ typedef struct Deployment
 
 /* ---- reading ---- */
 
+/*
+ * Those of a table that has the columns of guard.dependency.
+ */
 static void
-read_dependencies(GuardEvidence *evidence)
+read_dependencies(GuardEvidence *evidence, const char *table)
 {
-	GuardRows  *rows = guard_rows_surely(guard_rows_of_table("dependency"), "dependency");
+	GuardRows  *rows = guard_rows_surely(guard_rows_of_table(table), table);
 	bool		inherited;
 
 	while (guard_rows_next(rows))
@@ -66,7 +70,7 @@ read_dependencies(GuardEvidence *evidence)
 		Oid			index = guard_registration_covers(rows, evidence, &inherited);
 		GuardDependency *dependency;
 
-		if (!OidIsValid(index))
+		if (!OidIsValid(index) || guard_profile_is_silent(evidence, rows, DEPENDENCY_SOURCE))
 			continue;
 		dependency = palloc0(sizeof(GuardDependency));
 		dependency->inherited = inherited;
@@ -82,10 +86,9 @@ read_dependencies(GuardEvidence *evidence)
 }
 
 static List *
-read_deployments(void)
+read_deployments(List *deployments, const char *table)
 {
-	GuardRows  *rows = guard_rows_surely(guard_rows_of_table("deployment"), "deployment");
-	List	   *deployments = NIL;
+	GuardRows  *rows = guard_rows_surely(guard_rows_of_table(table), table);
 
 	while (guard_rows_next(rows))
 	{
@@ -226,10 +229,14 @@ guard_dependencies_collect(GuardEvidence *evidence)
 {
 	List	   *deployments;
 
-	read_dependencies(evidence);
+	read_dependencies(evidence, "dependency");
+	if (evidence->server->profiles != NIL)
+		read_dependencies(evidence, "profile_dependency");
 	if (evidence->dependencies == NIL)
 		return;
-	deployments = read_deployments();
+	deployments = read_deployments(NIL, "deployment");
+	if (evidence->server->profiles != NIL)
+		deployments = read_deployments(deployments, "profile_deployment");
 	list_sort(deployments, by_time);
 	foreach_ptr(GuardDependency, dependency, evidence->dependencies)
 	{

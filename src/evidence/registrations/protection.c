@@ -16,22 +16,23 @@
 #define PROTECTION_REASON		4
 #define PROTECTION_BY			5
 #define PROTECTION_AT			6
+#define PROTECTION_SOURCE		8	/* of guard.profile_protection */
 
 /*
- * Not to know whether an index is protected is not to be able to judge.  One
- * made on this very index or table says more than an inherited one.
+ * One made on this very index or table says more than an inherited one.
  */
-void
-guard_protection_collect(GuardEvidence *evidence)
+static void
+read_protections(GuardEvidence *evidence, const char *table)
 {
-	GuardRows  *rows = guard_rows_surely(guard_rows_of_table("protection"), "protection");
+	GuardRows  *rows = guard_rows_surely(guard_rows_of_table(table), table);
 	GuardProtection *protection = &evidence->protection;
 	bool		inherited;
 
 	while (guard_rows_next(rows))
 	{
 		if (!OidIsValid(guard_registration_covers(rows, evidence, &inherited)) ||
-			(protection->found && inherited))
+			(protection->found && inherited) ||
+			guard_profile_is_silent(evidence, rows, PROTECTION_SOURCE))
 			continue;
 		protection->found = true;
 		protection->inherited = inherited;
@@ -39,6 +40,17 @@ guard_protection_collect(GuardEvidence *evidence)
 		protection->protected_by = guard_rows_text(rows, PROTECTION_BY);
 		protection->protected_at = guard_rows_time(rows, PROTECTION_AT);
 	}
+}
+
+/*
+ * Not to know whether an index is protected is not to be able to judge.
+ */
+void
+guard_protection_collect(GuardEvidence *evidence)
+{
+	read_protections(evidence, "protection");
+	if (evidence->server->profiles != NIL)
+		read_protections(evidence, "profile_protection");
 }
 
 /*

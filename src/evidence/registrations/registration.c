@@ -32,7 +32,9 @@ static const struct
 }			registries[] = {
 	{"protection", ""},
 	{"dependency", ""},
-	{"approval", " AND r.used_at IS NULL"}
+	{"approval", " AND r.used_at IS NULL"},
+	{"profile_protection", ""},
+	{"profile_dependency", ""}
 };
 
 /* The index judged, its table, or a parent of either. */

@@ -1,0 +1,334 @@
+/*-------------------------------------------------------------------------
+ *
+ * profile.c
+ *	  What other servers know of an index, as their profiles say.
+ *
+ * guard.import_profile() has found out which index and table here each fact is
+ * about, so they are read by OID, as history is.  Where a profile knows an
+ * index, that nobody uses it here tells nothing: migrations are tried where
+ * there is no traffic.  Use here is use all the same, and of several profiles
+ * each may object.
+ *
+ * What a profile says of a partition that is not here, it says of what that is a
+ * partition of; so a partition that it does not know is what its parent is.
+ *
+ * Copyright (c) 2026, the guard authors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "evidence/evidence.h"
+#include "guc.h"
+#include "planner/capture/departed.h"
+#include "store/store.h"
+
+/* guard.profile */
+#define PROFILE_SOURCE		1
+#define PROFILE_EXPORTED	2
+#define PROFILE_IMPORTED	3
+#define PROFILE_FREE		9
+
+/* guard.profile_relation */
+#define RELATION_OID		2
+#define RELATION_PAGES		6
+#define RELATION_LAST_WRITE	11
+#define RELATION_AIMED		12
+
+/* guard.profile_fact */
+#define FACT_OF				2
+#define FACT_BY_SERVICE		22
+
+/* of which by_service has so many for each service */
+#define SERVICE_TEXTS		5
+
+/* An older profile tells nothing; where guard.min_evidence_age is longer, that. */
+#define STALE_AFTER			(7 * USECS_PER_DAY)
+
+/* A row of guard.profile_fact. */
+typedef struct ProfileFact
+{
+	char	   *source;
+	GuardFact	fact;
+	bool		unread;			/* not all of its use could be recorded, or
+								 * read, there */
+} ProfileFact;
+
+static const char *const observers[] = {
+	[GUARD_SOURCE_CAPTURE] = "capture",
+	[GUARD_SOURCE_COUNTERS] = "counters",
+	[GUARD_SOURCE_HISTORY] = "history",
+	[GUARD_SOURCE_COUNTED] = "counted history",
+	[GUARD_SOURCE_INHERITED] = "inherited",
+	[GUARD_SOURCE_WHATIF] = "what-if"
+};
+
+static const char *const seen_words[] = {
+	[GUARD_SEEN_UNKNOWN] = "unknown",
+	[GUARD_SEEN_NOT] = "not seen",
+	[GUARD_SEEN_USED] = "used"
+};
+
+#define COLUMN(type, name, member) GUARD_COLUMN(ProfileFact, type, name, member)
+
+static const GuardColumn columns[] = {
+	COLUMN(TEXT, "source", source),
+	COLUMN(UNREAD, "relation_oid", source),
+	GUARD_COLUMN_OF_WORDS(ProfileFact, "observer", fact.source, observers),
+	COLUMN(OID, "way", fact.way),
+	GUARD_COLUMN_OF_WORDS(ProfileFact, "seen", fact.seen, seen_words),
+	COLUMN(TIME, "since", fact.since),
+	COLUMN(TIME, "first_use", fact.first),
+	COLUMN(TIME, "last_use", fact.last),
+	COLUMN(INT8, "uses", fact.count),
+	COLUMN(FLOAT8, "rate", fact.rate),
+	COLUMN(SPAN, "longest_pause", fact.pause),
+	COLUMN(INT4, "statements", fact.statements),
+	COLUMN(TEXT, "services", fact.who),
+	COLUMN(INT8, "unobserved", fact.unobserved),
+	COLUMN(TEXT, "gaps", fact.gaps),
+	COLUMN(INT8, "known_uses", fact.known_uses),
+	COLUMN(TIME, "known_first", fact.known_first),
+	COLUMN(INT4, "days", fact.days),
+	COLUMN(INT8, "foreign_key", fact.fkey),
+	COLUMN(BOOL, "since_made", fact.since_made),
+	COLUMN(TEXT, "note", fact.note),
+	COLUMN(UNREAD, "by_service", source),
+	COLUMN(BOOL, "services_known", fact.services_known),
+	COLUMN(BOOL, "unread", unread),
+};
+
+/*
+ * All profiles, in the current memory context.
+ */
+List *
+guard_profile_read(void)
+{
+	GuardRows  *rows = guard_rows_surely(guard_rows_of_table("profile"), "profile");
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *profiles = NIL;
+
+	while (guard_rows_next(rows))
+	{
+		GuardProfile *profile = palloc0(sizeof(GuardProfile));
+		int64		age;
+
+		profile->source = guard_rows_text(rows, PROFILE_SOURCE);
+		profile->exported_at = guard_rows_time(rows, PROFILE_EXPORTED);
+		profile->imported_at = guard_rows_time(rows, PROFILE_IMPORTED);
+		profile->free_connections = (int) guard_rows_int_or(rows, PROFILE_FREE, -1);
+		age = Max(now - profile->exported_at, 0);
+		profile->stale = age > Max(STALE_AFTER, (int64) guard_guc_min_evidence_age * USECS_PER_SEC);
+		profile->words = psprintf("%s, %s ago", profile->source, guard_text_span(age));
+		profiles = lappend(profiles, profile);
+	}
+	return profiles;
+}
+
+static GuardProfile *
+find_profile(List *profiles, const char *source)
+{
+	foreach_ptr(GuardProfile, profile, profiles)
+	{
+		if (strcmp(profile->source, source) == 0)
+			return profile;
+	}
+	return NULL;
+}
+
+bool
+guard_profile_is_silent(const GuardEvidence *evidence, const GuardRows *rows, int column)
+{
+	GuardProfile *profile;
+
+	if (rows->desc->natts < column)
+		return false;
+	profile = find_profile(evidence->server->profiles, guard_rows_text(rows, column));
+	return profile == NULL || profile->stale;
+}
+
+/* ---- use ---- */
+
+/*
+ * Five texts each: service, version, first and last use, how often.
+ */
+static List *
+read_services(const GuardRows *rows)
+{
+	List	   *texts = guard_rows_list(rows, FACT_BY_SERVICE);
+	List	   *services = NIL;
+
+	for (int i = 0; i + SERVICE_TEXTS <= list_length(texts); i += SERVICE_TEXTS)
+	{
+		GuardServiceUse *use = palloc0(sizeof(GuardServiceUse));
+		char	   *version = list_nth(texts, i + 1);
+
+		use->service = list_nth(texts, i);
+		use->version = *version != '\0' ? version : NULL;
+		use->first = strtoll(list_nth(texts, i + 2), NULL, 10);
+		use->last = strtoll(list_nth(texts, i + 3), NULL, 10);
+		use->count = strtoll(list_nth(texts, i + 4), NULL, 10);
+		services = lappend(services, use);
+	}
+	return services;
+}
+
+static void
+add_fact(GuardEvidence *evidence, ProfileFact *read, GuardProfile *profile,
+		 List *services, bool of_table)
+{
+	GuardFact  *fact = &read->fact;
+
+	if (profile->stale)
+	{
+		*fact = (GuardFact)
+		{
+			.source = fact->source, .pause = -1, .note = psprintf("too old, %s", profile->words)
+		};
+	}
+	fact->profile = profile;
+	fact->of_table = of_table;
+	fact->services = services;
+	guard_causes_fill(evidence, fact);
+	evidence->unread |= read->unread;
+	evidence->facts = lappend(evidence->facts, fact);
+}
+
+/*
+ * What profiles say of one relation; false where none knows it.
+ */
+static bool
+collect_of(GuardEvidence *evidence, Oid relation, bool of_table)
+{
+	GuardRows  *rows = guard_rows_surely(guard_rows_by_key("profile_fact", "profile_fact_relation_oid_idx",
+														   FACT_OF, P_OID(relation)),
+										 "profile_fact");
+	List	   *stale = NIL;
+	bool		found = false;
+
+	while (guard_rows_next(rows))
+	{
+		ProfileFact *read = palloc0(sizeof(ProfileFact));
+		GuardProfile *profile;
+
+		guard_record_read(columns, lengthof(columns), rows, read);
+		profile = find_profile(evidence->server->profiles, read->source);
+		if (profile == NULL || list_member_ptr(stale, profile))
+			continue;
+		found = true;
+		if (profile->stale)
+			stale = lappend(stale, profile);
+		if (!of_table)
+			evidence->profiles = list_append_unique_ptr(evidence->profiles, profile);
+		add_fact(evidence, read, profile, read_services(rows), of_table);
+	}
+	return found;
+}
+
+/*
+ * The same of the relation or, where it is a partition that none knows, of what
+ * it is a partition of.
+ */
+static void
+collect_known(GuardEvidence *evidence, Oid relation, bool of_table)
+{
+	List	   *lineage = evidence->departed != NULL ? list_make1_oid(relation) :
+		guard_catalog_lineage(relation);
+
+	foreach_oid(each, lineage)
+	{
+		if (collect_of(evidence, each, of_table))
+			return;
+	}
+}
+
+/*
+ * Partitions: the latest write, and whether statements aim at it.
+ */
+static void
+collect_aim(GuardEvidence *evidence)
+{
+	GuardRows  *rows = guard_rows_by_key("profile_relation", "profile_relation_relation_oid_idx",
+										 RELATION_OID, P_OID(evidence->shape->table));
+
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		TimestampTz written = guard_rows_time(rows, RELATION_LAST_WRITE);
+
+		evidence->last_write = Max(evidence->last_write, written);
+		evidence->aimed_at |= guard_rows_bool(rows, RELATION_AIMED);
+	}
+}
+
+/*
+ * What was seen here counts where it was use; that nothing was, or that nothing is
+ * known, a profile knows better.
+ */
+void
+guard_profile_collect(GuardEvidence *evidence)
+{
+	List	   *here = evidence->facts;
+
+	if (evidence->server->profiles == NIL)
+		return;
+	evidence->facts = NIL;
+	collect_known(evidence, evidence->index, false);
+	if (evidence->asked.whole_table)
+	{
+		collect_known(evidence, evidence->shape->table, true);
+		collect_aim(evidence);
+	}
+	if (evidence->profiles != NIL)
+		evidence->created_at = 0;
+	foreach_ptr(GuardFact, fact, here)
+	{
+		if (evidence->profiles == NIL || fact->seen == GUARD_SEEN_USED)
+			evidence->facts = lappend(evidence->facts, fact);
+	}
+}
+
+/* ---- size ---- */
+
+/*
+ * How large is the table on the server where it is largest?
+ */
+bool
+guard_profile_size(Oid table, BlockNumber *blocks)
+{
+	bool		found = false;
+	int64		most = 0;
+
+	foreach_oid(each, guard_catalog_lineage(table))
+	{
+		GuardRows  *rows = guard_rows_by_key("profile_relation", "profile_relation_relation_oid_idx",
+											 RELATION_OID, P_OID(each));
+
+		while (rows != NULL && guard_rows_next(rows))
+		{
+			most = Max(most, guard_rows_int(rows, RELATION_PAGES));
+			found = true;
+		}
+		if (found)
+			break;
+	}
+	if (found)
+		*blocks = (BlockNumber) Min(most, (int64) MaxBlockNumber);
+	return found;
+}
+
+/*
+ * The index of a profile is another one now.
+ */
+void
+guard_profile_rebuilt(Oid old, Oid successor)
+{
+	if (guard_profile_read() == NIL)
+		return;
+	guard_query_execute("UPDATE guard.profile_fact SET relation_oid = $1 WHERE relation_oid = $2",
+						P_OID(successor), P_OID(old));
+	guard_query_execute("UPDATE guard.profile_index SET index_oid = $1 WHERE index_oid = $2",
+						P_OID(successor), P_OID(old));
+}

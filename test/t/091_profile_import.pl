@@ -1,0 +1,226 @@
+# guard.import_profile: what production would refuse is refused on a copy of its schema without a row.  Each case is run twice:
+# live, where its traffic was, and on the copy, which knows of it by the profile alone.
+
+use strict;
+use warnings FATAL => 'all';
+use GuardTest;
+use JSON::PP;
+use Test::More;
+
+# What has no meaning there, and why.
+my %no_meaning = (
+	'own use' => 'the session that drops made the use itself: that session is not here',
+	pipelines => 'how a client sends its statements is no part of what production knows',
+	locks => 'who holds a table there holds nothing here',
+	sessions => 'which versions are connected, which standbys are attached');
+note("without a meaning: $_: $no_meaning{$_}") foreach sort keys %no_meaning;
+
+# A table with rows, by which an index matters, and what uses it.
+my $t = 'CREATE TABLE t (a int, b int, c text)';
+my $a = 'CREATE INDEX t_a_idx ON t (a)';
+my $rows = "INSERT INTO t SELECT g, g % 100, rpad('row ' || g, 100) FROM generate_series(1, 1000) g";
+my $by_a = 'SELECT c FROM t WHERE a = 42';
+my $pk = 'CREATE TABLE t (id int PRIMARY KEY, b int, c text)';
+my $parts = [ 'CREATE TABLE t (a int, b int, c text) PARTITION BY RANGE (a)',
+	map { "CREATE TABLE t_$_ PARTITION OF t FOR VALUES FROM (${\(($_ - 1) * 500)}) TO (${\($_ * 500)})" } 1 .. 3 ];
+my $fk = [ 'CREATE TABLE p (id int PRIMARY KEY)', 'CREATE TABLE t (a int REFERENCES p, b int, c text)', $a ];
+my $fk_rows = [ 'INSERT INTO p SELECT generate_series(1, 1100)', $rows ];
+
+# name, schema, rows (live only), uses (live only), registered (live only), migration, refused or done
+my @cases = (
+	[ 'a hot index', [ $t, $a ], [$rows], [$by_a], [], ['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'an idle index', [ $t, $a ], [$rows], [], [], ['DROP INDEX t_a_idx'], 'done' ],
+	[ 'a hot index, concurrently', [ $t, $a ], [$rows], [$by_a], [], ['DROP INDEX CONCURRENTLY t_a_idx'], 'refused' ],
+	[ 'an idle index, concurrently', [ $t, $a ], [$rows], [], [], ['DROP INDEX CONCURRENTLY t_a_idx'], 'done' ],
+	[ 'one of twins', [ $t, $a, 'CREATE INDEX t_a_twin ON t (a)' ], [$rows], [$by_a], [], ['DROP INDEX t_a_idx'], 'done' ],
+	[ 'both twins at once', [ $t, $a, 'CREATE INDEX t_a_twin ON t (a)' ], [$rows], [$by_a], [], ['DROP INDEX t_a_idx, t_a_twin'], 'refused' ],
+	[ 'twin after twin', [ $t, $a, 'CREATE INDEX t_a_twin ON t (a)' ], [$rows], [$by_a], [], [ 'DROP INDEX t_a_idx', 'DROP INDEX t_a_twin' ], 'refused' ],
+	[ 'a wider one stays', [ $t, $a, 'CREATE INDEX t_ab_idx ON t (a, b)' ], [$rows], [$by_a], [], ['DROP INDEX t_a_idx'], 'done' ],
+	[ 'a narrower one stays', [ $t, 'CREATE INDEX t_ba_idx ON t (b, a)', 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], ['SELECT c FROM t WHERE a = 42 AND b = 42'], [],
+		['DROP INDEX t_ba_idx'], 'refused' ],
+	[ 'a hot and an idle one', [ $t, $a, 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [$by_a], [], ['DROP INDEX t_b_idx, t_a_idx'], 'refused' ],
+	[ 'one that is not there', [ $t, $a ], [$rows], [$by_a], [], ['DROP INDEX IF EXISTS t_x_idx'], 'done' ],
+	[ 'a hot table', [ $t, $a ], [$rows], [$by_a], [], ['DROP TABLE t'], 'refused' ],
+	[ 'an idle table', [ $t, $a ], [$rows], [], [], ['DROP TABLE t'], 'done' ],
+	[ 'a table that is read from end to end', [ $t, $a ], [$rows], ['SELECT count(*) FROM t WHERE b = 1'], [], ['DROP TABLE t'], 'refused' ],
+	[ 'a table that is written to again and again', [ $t, $a ], [$rows], [ ("INSERT INTO t VALUES (1)") x 21 ], [], ['DROP TABLE t'], 'refused' ],
+	[ 'a hot column', [ $t, $a ], [$rows], [$by_a], [], ['ALTER TABLE t DROP COLUMN a'], 'refused' ],
+	[ 'an idle column', [ $t, $a, 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [$by_a], [], ['ALTER TABLE t DROP COLUMN b'], 'done' ],
+	[ 'a hot constraint', [$pk], [$rows], ['SELECT c FROM t WHERE id = 42'], [], ['ALTER TABLE t DROP CONSTRAINT t_pkey'], 'refused' ],
+	[ 'an idle constraint, by name', [$pk], [$rows], [], [], ['ALTER TABLE t DROP CONSTRAINT t_pkey'], 'done' ],
+	[ 'ON CONFLICT (column)', [$pk], [$rows], ['INSERT INTO t VALUES (1) ON CONFLICT (id) DO NOTHING'], [], ['ALTER TABLE t DROP CONSTRAINT t_pkey'], 'refused' ],
+	[ 'ON CONFLICT ON CONSTRAINT, a twin stays', [ $pk, 'CREATE UNIQUE INDEX t_twin ON t (id)' ], [$rows],
+		['INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT t_pkey DO NOTHING'], [], ['ALTER TABLE t DROP CONSTRAINT t_pkey'], 'refused' ],
+	[ 'ON CONFLICT DO NOTHING', [$pk], [$rows], ['INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING'], [], ['ALTER TABLE t DROP CONSTRAINT t_pkey'], 'refused' ],
+	[ 'GROUP BY a primary key', [$pk], [$rows], ['SELECT id, b FROM t GROUP BY id'], [], ['ALTER TABLE t DROP CONSTRAINT t_pkey'], 'refused' ],
+	[ 'GROUP BY, and it comes again', [$pk], [$rows], ['SELECT id, b FROM t GROUP BY id'], [],
+		[ 'BEGIN', 'ALTER TABLE t DROP CONSTRAINT t_pkey', 'ALTER TABLE t ADD PRIMARY KEY (id)', 'COMMIT' ], 'done' ],
+	[ 'SET CONSTRAINTS', ['CREATE TABLE t (id int UNIQUE DEFERRABLE, b int, c text)'], [$rows], [ 'BEGIN', 'SET CONSTRAINTS t_id_key DEFERRED', 'UPDATE t SET id = id + 10000 WHERE id = 5', 'COMMIT' ], [],
+		['ALTER TABLE t DROP CONSTRAINT t_id_key'], 'refused' ],
+	[ 'a type', [ $t, $a ], [$rows], [$by_a], [], ['ALTER TABLE t ALTER a TYPE bigint'], 'done' ],
+	[ 'a type, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'ALTER TABLE t ALTER a TYPE bigint', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'REINDEX, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'REINDEX INDEX CONCURRENTLY t_a_idx', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'another name, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'ALTER INDEX t_a_idx RENAME TO x', 'DROP INDEX x' ], 'refused' ],
+	[ 'a schema in use', [ $t, $a ], [$rows], [$by_a], [], ['DROP SCHEMA SELF CASCADE'], 'refused' ],
+	[ 'an idle schema', [ $t, $a ], [$rows], [], [], ['DROP SCHEMA SELF CASCADE'], 'done' ],
+	[ 'a small table', [ $t, $a ], ['INSERT INTO t VALUES (1, 1, 1)'], [ 'SET enable_seqscan = off', $by_a ], [], ['DROP INDEX t_a_idx'], 'done' ],
+	[ 'a table swapped for one without', [ $t, $a, 'CREATE TABLE n (LIKE t)' ], [$rows], [$by_a], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT' ], 'refused' ],
+	[ 'a table swapped for one like it', [ $t, $a, 'CREATE TABLE n (LIKE t INCLUDING ALL)' ], [$rows], [$by_a], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT' ], 'done' ],
+	[ 'swapped, and the old one goes', [ $t, $a, 'CREATE TABLE n (LIKE t INCLUDING ALL)' ], [$rows], [$by_a], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT', 'DROP TABLE o' ], 'done' ],
+	[ 'swapped, and the new index goes', [ $t, $a, 'CREATE TABLE n (LIKE t INCLUDING ALL)' ], [$rows], [$by_a], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT', 'DROP TABLE o', 'DROP INDEX n_a_idx' ], 'refused' ],
+	[ 'a small table swapped for one without', [ $t, $a, 'CREATE TABLE n (LIKE t)' ], ['INSERT INTO t VALUES (1, 1, 1)'], [ 'SET enable_seqscan = off', $by_a ], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT' ], 'done' ],
+	[ 'renamed, then its index', [ $t, $a ], [$rows], [$by_a], [], [ 'ALTER TABLE t RENAME TO o', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'renamed and back', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE o RENAME TO t', 'COMMIT' ], 'done' ],
+	[ 'dropped and made again', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'DROP INDEX t_a_idx', 'CREATE INDEX t_new ON t (a)', 'COMMIT' ], 'done' ],
+	[ 'dropped and made otherwise', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'DROP INDEX t_a_idx', 'CREATE INDEX t_new ON t (b)', 'COMMIT' ], 'refused' ],
+	[ 'dropped and made again, too large for that', [ $t, $a ], [$rows], [$by_a], [], [ "SET guard.rebuild_limit = '64kB'", 'BEGIN', 'DROP INDEX t_a_idx', 'CREATE INDEX t_new ON t (a)', 'COMMIT' ], 'refused' ],
+	[ 'in one ALTER TABLE', [$pk], [$rows], ['SELECT c FROM t WHERE id = 42'], [], ['ALTER TABLE t DROP CONSTRAINT t_pkey, ADD CONSTRAINT x PRIMARY KEY (id)'], 'done' ],
+	[ 'a savepoint that is taken back', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'SAVEPOINT s', 'DROP INDEX t_a_idx', 'ROLLBACK TO s', 'COMMIT' ], 'done' ],
+	[ 'a partitioned index, hot', [ @$parts, $a ], [$rows], [$by_a], [], ['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'a partitioned index, idle', [ @$parts, $a ], [$rows], [], [], ['DROP INDEX t_a_idx'], 'done' ],
+	[ 'a partition that is looked at along with others', [ @$parts, $a ], [$rows], [ ('SELECT count(*) FROM t WHERE b = 1') x 3 ], [], ['DROP TABLE t_1'], 'done' ],
+	[ 'a partition that statements aim at', [ @$parts, $a ], [$rows], [ ($by_a) x 25 ], [], ['DROP TABLE t_1'], 'refused' ],
+	[ 'detached, and dropped', [ @$parts, $a ], [$rows], [ ('SELECT count(*) FROM t WHERE b = 1') x 3 ], [], [ 'ALTER TABLE t DETACH PARTITION t_1', 'DROP TABLE t_1' ], 'done' ],
+	[ 'a partitioned table, hot', [ @$parts, $a ], [$rows], [$by_a], [], ['DROP TABLE t'], 'refused' ],
+	[ 'protected', [ $t, $a ], [$rows], [], ["SELECT guard.protect('t_a_idx', 'not this one')"], ['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'the table is protected', [ $t, $a ], [$rows], [], ["SELECT guard.protect('t', 'not this one')"], ['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'protected, a new index on that table', [ $t, $a ], [$rows], [], ["SELECT guard.protect('t', 'not this one')"], [ 'CREATE INDEX t_new ON t (b)', 'DROP INDEX t_new' ], 'refused' ],
+	[ 'protected, a twin stays', [ $t, $a, 'CREATE INDEX t_a_twin ON t (a)' ], [$rows], [], ["SELECT guard.protect('t_a_idx', 'not this one')"], ['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'a service needs it', [ $t, $a ], [$rows], [], ["SELECT guard.add_dependency('t_a_idx', 'billing', '2.0')"], ['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'a service needed it', [ $t, $a ], [$rows], [$by_a], [ "SELECT guard.add_dependency('t_a_idx', 'auth', '2.0')", "SELECT guard.report_deployment('auth', '2.1')" ], ['DROP INDEX t_a_idx'], 'done' ],
+	[ 'a service needed it, another uses it', [ $t, $a ], [$rows], [$by_a], [ "SELECT guard.add_dependency('t_a_idx', 'mail', '2.0')", "SELECT guard.report_deployment('mail', '2.1')" ], ['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'checks of a foreign key', $fk, $fk_rows, ['DELETE FROM p WHERE id = 1100'], [], ['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'checks of a foreign key that goes along', $fk, $fk_rows, ['DELETE FROM p WHERE id = 1100'], [], [ 'BEGIN', 'ALTER TABLE t DROP CONSTRAINT t_a_fkey', 'DROP INDEX t_a_idx', 'COMMIT' ], 'done' ],
+	[ 'checks of a foreign key that went', $fk, $fk_rows, ['DELETE FROM p WHERE id = 1100'], [], [ 'ALTER TABLE t DROP CONSTRAINT t_a_fkey', 'DROP INDEX t_a_idx' ], 'done' ],
+	[ 'moved to another schema, and nothing is in its place', [ $t, $a, 'CREATE TABLE n (LIKE t)' ], [$rows], [$by_a], [],
+		[ 'BEGIN', 'CREATE SCHEMA SELF_away', 'ALTER TABLE t SET SCHEMA SELF_away', 'ALTER TABLE n RENAME TO t', 'COMMIT' ], 'refused' ],
+	[ 'columns change names', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'ALTER TABLE t RENAME a TO x', 'ALTER TABLE t RENAME b TO a', 'COMMIT' ], 'refused' ],
+	[ 'columns change names, the index is there', [ $t, $a, 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [$by_a], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME a TO x', 'ALTER TABLE t RENAME b TO a', 'COMMIT' ], 'done' ],
+	[ 'an expression', [ $t, 'CREATE INDEX t_c_idx ON t (lower(c))' ], [$rows], ["SELECT a FROM t WHERE lower(c) = 'x'"], [], ['DROP INDEX t_c_idx'], 'refused' ],
+	[ 'a partial index', [ $t, 'CREATE INDEX t_p_idx ON t (a) WHERE b = 1' ], [$rows], ['SELECT c FROM t WHERE a = 42 AND b = 1'], [], ['DROP INDEX t_p_idx'], 'refused' ],
+	[ 'a partial index for a whole one', [ $t, 'CREATE INDEX t_p_idx ON t (a) WHERE b = 1', $a ], [$rows], ['SELECT c FROM t WHERE a = 101 AND b = 1'], [], ['DROP INDEX t_p_idx'], 'done' ],
+	[ 'a hash index', [ $t, 'CREATE INDEX t_h_idx ON t USING hash (a)' ], [$rows], [$by_a], [], ['DROP INDEX t_h_idx'], 'refused' ],
+	[ 'with a function', [ $t, 'CREATE FUNCTION f(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT upper($1)$$', 'CREATE INDEX t_f_idx ON t (f(c))' ], [$rows], ["SELECT a FROM t WHERE f(c) = 'x'"], [],
+		['DROP FUNCTION f(text) CASCADE'], 'refused' ],
+	[ 'a materialized view', [ $t, 'CREATE MATERIALIZED VIEW m AS SELECT * FROM t', 'CREATE INDEX m_idx ON m (a)' ], [ $rows, 'REFRESH MATERIALIZED VIEW m' ], ['SELECT c FROM m WHERE a = 42'], [], ['DROP INDEX m_idx'], 'refused' ],
+	[ 'REFRESH CONCURRENTLY', [ $t, 'CREATE MATERIALIZED VIEW m AS SELECT * FROM t', 'CREATE UNIQUE INDEX m_idx ON m (a)' ], [ $rows, 'REFRESH MATERIALIZED VIEW m' ], ['REFRESH MATERIALIZED VIEW CONCURRENTLY m'], [],
+		['DROP INDEX m_idx'], 'refused' ],
+	[ 'a view that leads elsewhere', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [], ['CREATE OR REPLACE VIEW v AS SELECT * FROM n'], 'refused' ],
+	[ 'a view that leads to one like it', [ $t, $a, 'CREATE TABLE n (LIKE t INCLUDING ALL)', 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [],
+		['CREATE OR REPLACE VIEW v AS SELECT * FROM n'], 'done' ],
+	[ 'in a DO block', [ $t, $a ], [$rows], [$by_a], [], [q{DO $$BEGIN EXECUTE 'DROP INDEX ' || 't_a' || '_idx'; END$$}], 'refused' ],
+	[ 'in a loop over the catalog', [ $t, $a, 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [$by_a], [],
+		[q{DO $$DECLARE i regclass; BEGIN FOR i IN SELECT indexrelid FROM pg_index WHERE indrelid = 't'::regclass LOOP EXECUTE format('DROP INDEX %s', i); END LOOP; END$$}], 'refused' ],
+	[ 'a table made anew, with the index', [ $t, $a ], [$rows], [$by_a], [],
+		[ 'BEGIN', 'CREATE TABLE n AS TABLE t', 'DROP TABLE t', 'ALTER TABLE n RENAME TO t', 'CREATE INDEX t_a_idx ON t (a)', 'COMMIT' ], 'done' ],
+	[ 'a table made anew, without', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'CREATE TABLE n AS TABLE t', 'DROP TABLE t', 'ALTER TABLE n RENAME TO t', 'COMMIT' ], 'refused' ],
+	[ 'a child of inheritance', [ $t, 'CREATE TABLE k () INHERITS (t)', 'CREATE INDEX k_a_idx ON k (a)' ], [ $rows =~ s/INTO t/INTO k/r ], [$by_a], [], ['DROP INDEX k_a_idx'], 'refused' ],
+	[ 'unique, unused, with its column', [ 'CREATE TABLE t (a int UNIQUE, b int, c text)' ], [$rows], [], [], ['ALTER TABLE t DROP COLUMN a'], 'done' ],
+	[ 'the same where a rebuild takes long', [ 'CREATE TABLE t (a int UNIQUE, b int, c text)' ], [$rows], [], [], [ "SET guard.rebuild_limit = '64kB'", 'ALTER TABLE t DROP COLUMN a' ], 'refused' ],
+	[ 'replica identity', [ 'CREATE TABLE t (a int NOT NULL, b int, c text)', 'CREATE UNIQUE INDEX t_a_idx ON t (a)', 'ALTER TABLE t REPLICA IDENTITY USING INDEX t_a_idx', 'CREATE PUBLICATION SELF FOR TABLE t' ], [$rows], [], [],
+		['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'an invalid index', [ $t, $a, q{UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_a_idx'::regclass} ], [$rows], [], [], ['DROP INDEX t_a_idx'], 'done' ],
+	[ 'two uses, of two columns', [ $t, $a, 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [ $by_a, ('SELECT c FROM t WHERE b = 42') x 2 ], [], ['DROP INDEX t_b_idx'], 'refused' ]);
+cmp_ok(scalar @cases, '>=', 80, 'eighty cases and more');
+
+my $node = guard_server('main', extension => 0, conf => "pg_stat_statements.track = all\nautovacuum = off\n");
+$node->safe_psql('postgres', "CREATE DATABASE $_") foreach 'live', 'copy';
+
+sub in
+{
+	my ($database, $service) = @_;
+
+	return session($node, application_name => $service // 'migration', database => $database);
+}
+
+# One schema a case: c1, c2, ...
+my %maker = map { $_ => in($_, 'maker') } 'live', 'copy';
+$_->ok('CREATE EXTENSION guard') foreach values %maker;
+$maker{live}->ok('CREATE EXTENSION pg_stat_statements');
+for my $n (1 .. @cases)
+{
+	foreach my $database ('live', 'copy')
+	{
+		$maker{$database}->ok($_ =~ s/SELF/c$n/gr) foreach "CREATE SCHEMA c$n", "SET search_path = c$n", @{ $cases[ $n - 1 ][1] };
+	}
+	$maker{live}->ok($_) foreach @{ $cases[ $n - 1 ][2] };
+}
+$maker{live}->ok('VACUUM ANALYZE');
+for my $n (1 .. @cases)
+{
+	my $auth = in('live', 'auth');
+
+	$auth->ok($_) foreach "SET search_path = c$n", @{ $cases[ $n - 1 ][3] };
+	$auth->close;
+	$maker{live}->ok($_) foreach "SET search_path = c$n", @{ $cases[ $n - 1 ][4] };
+}
+wait_until($maker{live}, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'auth'");
+
+my $document = $maker{live}->value('SELECT guard.export_profile()');
+sub import_it
+{
+	my ($session, $source, $document) = @_;
+
+	return $session->query("SELECT guard.import_profile('$source', \$guard\$$document\$guard\$)");
+}
+passed(import_it($maker{copy}, 'prod', $document), 'imported');
+
+# ---- what guard.check says of every index of the cases
+
+sub verdicts
+{
+	my ($session) = @_;
+
+	return { map { $_->[0] => "$_->[1] $_->[2]" } @{ $session->ok(
+		"SELECT x.indexrelid::regclass, c.verdict, c.reason FROM pg_index x JOIN pg_class r ON r.oid = x.indexrelid, LATERAL guard.check(x.indexrelid) c
+		  WHERE r.relnamespace::regnamespace::text ~ '^c\\d'")->{rows} } };
+}
+$_->ok('RESET search_path') foreach values %maker;
+my ($live, $copy) = map { verdicts($maker{$_}) } 'live', 'copy';
+my @differ = grep { $live->{$_} ne ($copy->{$_} // 'none') } sort keys %$live;
+diag("$_: live $live->{$_}, on the copy " . ($copy->{$_} // 'none')) foreach @differ;
+cmp_ok(@differ / keys %$live, '<=', 0.01, 'guard.check says the same of ' . (keys(%$live) - @differ) . ' of ' . keys(%$live) . ' indexes');
+
+# ---- and what becomes of each migration
+
+# How far it comes.
+sub run
+{
+	my ($database, $n) = @_;
+	my $session = in($database);
+	my $outcome = 'done';
+
+	$session->ok("SET search_path = c$n");
+	foreach my $statement (@{ $cases[ $n - 1 ][5] })
+	{
+		my $error = $session->query($statement =~ s/SELF/c$n/gr)->{error};
+
+		next if !defined $error;
+		$outcome = $error->{C} eq '55006' ? 'refused' : "$error->{C} $error->{M}";
+		diag("$n $database: $statement: $error->{M}") if $ENV{SHOW};
+		last;
+	}
+	$session->query('ROLLBACK');
+	$session->close;
+	return $outcome;
+}
+my @other;
+for my $n (1 .. @cases)
+{
+	my ($name, $expected) = @{ $cases[ $n - 1 ] }[ 0, 6 ];
+	my ($live, $copy) = map { run($_, $n) } 'live', 'copy';
+
+	is($live, $expected, "$n, $name: live");
+	next if $copy eq $live;
+	push @other, $name;
+	diag("$n, $name: live $live, on the copy $copy");
+}
+cmp_ok(@other / @cases, '<=', 0.01, 'the same verdict in ' . (@cases - @other) . ' of ' . @cases . ' cases');
+
+done_testing();
