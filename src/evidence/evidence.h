@@ -444,13 +444,14 @@ extern void guard_history_collect(GuardEvidence *evidence);
 
 /*
  * The profiles of other servers that were imported; what they say of the use of
- * an index, and of the size of a table: false where none knows it.  Is the row
+ * an index, of plans without it, and of the size of a table: false where none knows it.  Is the row
  * one of a profile, named in that column where there is one, that is too old?
  * The index was rebuilt.
  */
 struct GuardRows;
 extern List *guard_profile_read(void);
 extern void guard_profile_collect(GuardEvidence *evidence);
+extern void guard_profile_plans(GuardEvidence *evidence);
 extern bool guard_profile_size(Oid table, BlockNumber *blocks);
 extern bool guard_profile_is_silent(const GuardEvidence *evidence,
 									const struct GuardRows *rows,

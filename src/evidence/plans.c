@@ -189,18 +189,15 @@ is_over(const GuardEvidence *evidence, const GuardCapturedStatement *statement)
 						  evidence->target->keys) == NULL;
 }
 
-void
-guard_plans_collect(GuardEvidence *evidence)
+/*
+ * What shadow plans of this server say.
+ */
+static void
+collect_own(GuardEvidence *evidence, List *pairs, List *statements, int64 uses)
 {
-	List	   *pairs = guard_whatif_lookup(evidence->index);
-	int64		uses;
-	List	   *statements = guard_capture_statements(list_make1_oid(evidence->index), &uses);
 	TimestampTz oldest = evidence->as_of -
 		(int64) guard_guc_lookback * USECS_PER_SEC;
-	GuardPlans *plans = &evidence->plans;
 
-	if (pairs == NIL)
-		return;
 	note_growth(evidence, pairs);
 
 	foreach_ptr(GuardCapturedStatement, statement, statements)
@@ -215,6 +212,19 @@ guard_plans_collect(GuardEvidence *evidence)
 			add_outlook(evidence, statement, &outlook, evidence->fellows);
 	}
 	evidence->plans.complete = accounts_for_all(statements, uses);
+}
+
+void
+guard_plans_collect(GuardEvidence *evidence)
+{
+	List	   *pairs = guard_whatif_lookup(evidence->index);
+	int64		uses;
+	List	   *statements = guard_capture_statements(list_make1_oid(evidence->index), &uses);
+	GuardPlans *plans = &evidence->plans;
+
+	if (pairs != NIL)
+		collect_own(evidence, pairs, statements, uses);
+	guard_profile_plans(evidence);
 
 	/*
 	 * Something that does not work, but has the same structure, is no reason

@@ -38,6 +38,11 @@
 #define RELATION_LAST_WRITE	11
 #define RELATION_AIMED		12
 
+/* guard.profile_plan */
+#define PLAN_OF				2
+#define PLAN_TAKEOVERS		12
+#define PLAN_PROVES			13
+
 /* guard.profile_fact */
 #define FACT_OF				2
 #define FACT_BY_SERVICE		22
@@ -264,6 +269,19 @@ collect_aim(GuardEvidence *evidence)
 }
 
 /*
+ * Do planners there rely on its uniqueness?
+ */
+static void
+collect_proof(GuardEvidence *evidence)
+{
+	GuardRows  *rows = guard_rows_by_key("profile_plan", "profile_plan_index_oid_idx",
+										 PLAN_OF, P_OID(evidence->index));
+
+	while (rows != NULL && guard_rows_next(rows))
+		evidence->proves |= guard_rows_bool(rows, PLAN_PROVES);
+}
+
+/*
  * What was seen here counts where it was use; that nothing was, or that nothing is
  * known, a profile knows better.
  */
@@ -282,11 +300,87 @@ guard_profile_collect(GuardEvidence *evidence)
 		collect_aim(evidence);
 	}
 	if (evidence->profiles != NIL)
+	{
 		evidence->created_at = 0;
+		collect_proof(evidence);
+	}
 	foreach_ptr(GuardFact, fact, here)
 	{
 		if (evidence->profiles == NIL || fact->seen == GUARD_SEEN_USED)
 			evidence->facts = lappend(evidence->facts, fact);
+	}
+}
+
+/* ---- plans ---- */
+
+#define PLANS(type, name, member) GUARD_COLUMN(GuardPlans, type, name, member)
+
+/* guard.profile_plan, but for the last two */
+static const GuardColumn plan_columns[] = {
+	{"source", GUARD_COLUMN_UNREAD, 0, NULL, 0},
+	{"index_oid", GUARD_COLUMN_UNREAD, 0, NULL, 0},
+	PLANS(INT4, "statements", statements),
+	PLANS(INT4, "planned", planned),
+	PLANS(BOOL, "complete", complete),
+	PLANS(FLOAT8, "worst_ratio", worst_ratio),
+	PLANS(FLOAT8, "worst_extra", worst_extra),
+	PLANS(FLOAT8, "found_ratio", found_ratio),
+	PLANS(FLOAT8, "found_extra", found_extra),
+	PLANS(FLOAT8, "added_load", added_load),
+	PLANS(BOOL, "slower", slower),
+};
+
+/*
+ * Plans there say something of here only where all indexes that they would take
+ * are here, and stay.
+ */
+static bool
+take_over(GuardEvidence *evidence, List *takeovers)
+{
+	foreach_oid(index, takeovers)
+	{
+		GuardReplacement *candidate = palloc0(sizeof(GuardReplacement));
+
+		if (!OidIsValid(index) || index == evidence->index ||
+			guard_fellows_have(evidence->fellows, index) ||
+			!guard_replacement_by_plan(evidence->shape, index, candidate))
+			return false;
+		evidence->plans.takeovers = lappend(evidence->plans.takeovers, candidate);
+	}
+	return true;
+}
+
+/*
+ * What the planners of other servers would do without the index, beside ours.
+ */
+void
+guard_profile_plans(GuardEvidence *evidence)
+{
+	GuardPlans *plans = &evidence->plans;
+	bool		any = plans->statements > 0;
+	GuardRows  *rows;
+
+	if (evidence->profiles == NIL)
+		return;
+	rows = guard_rows_surely(guard_rows_by_key("profile_plan", "profile_plan_index_oid_idx",
+											   PLAN_OF, P_OID(evidence->index)), "profile_plan");
+	while (guard_rows_next(rows))
+	{
+		GuardPlans	there = {0};
+
+		if (guard_profile_is_silent(evidence, rows, 1))
+			continue;
+		guard_record_read(plan_columns, lengthof(plan_columns), rows, &there);
+		plans->statements += there.statements;
+		plans->planned += take_over(evidence, guard_rows_list(rows, PLAN_TAKEOVERS)) ? there.planned : 0;
+		plans->complete = there.complete && (plans->complete || !any);
+		plans->worst_ratio = Max(plans->worst_ratio, there.worst_ratio);
+		plans->worst_extra = Max(plans->worst_extra, there.worst_extra);
+		plans->found_ratio = Max(plans->found_ratio, there.found_ratio);
+		plans->found_extra = Max(plans->found_extra, there.found_extra);
+		plans->added_load += there.added_load;
+		plans->slower |= there.slower;
+		any = true;
 	}
 }
 

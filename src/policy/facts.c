@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "utils/builtins.h"
 
 #include "policy/sentence.h"
@@ -314,6 +316,46 @@ guard_facts_json(const GuardJudgement *judgement)
 	return buf.data;
 }
 
+static void
+put_finite(StringInfo buf, const char *key, double value)
+{
+	if (!isinf(value))
+		guard_json_number(buf, key, value);
+}
+
+/*
+ * What its planner would do without the index; what is infinite is left out.
+ */
+static void
+put_plans(StringInfo buf, const GuardEvidence *evidence)
+{
+	const GuardPlans *plans = &evidence->plans;
+
+	if (plans->statements == 0 && !evidence->proves)
+		return;
+	guard_json_object(buf, "what_if");
+	guard_json_int(buf, "statements", plans->statements);
+	guard_json_int(buf, "planned", plans->planned);
+	put_flag(buf, "complete", plans->complete);
+	put_finite(buf, "worst_ratio", plans->worst_ratio);
+	put_finite(buf, "worst_extra", plans->worst_extra);
+	put_finite(buf, "found_ratio", plans->found_ratio);
+	put_finite(buf, "found_extra", plans->found_extra);
+	put_finite(buf, "added_load", plans->added_load);
+	put_flag(buf, "slower", plans->slower);
+	put_flag(buf, "proves", evidence->proves);
+	guard_json_array(buf, "takeovers");
+	foreach_ptr(const GuardReplacement, takeover, plans->takeovers)
+	{
+		guard_json_object(buf, NULL);
+		guard_json_text(buf, "schema", takeover->schema);
+		guard_json_text(buf, "name", takeover->name);
+		guard_json_end_object(buf);
+	}
+	guard_json_end_array(buf);
+	guard_json_end_object(buf);
+}
+
 char *
 guard_facts_for_profile(const GuardEvidence *evidence)
 {
@@ -329,6 +371,7 @@ guard_facts_for_profile(const GuardEvidence *evidence)
 			put_use(&buf, fact, evidence);
 	}
 	guard_json_end_array(&buf);
+	put_plans(&buf, evidence);
 	put_flag(&buf, "unread", evidence->unread);
 	put_flag(&buf, "aimed_at", evidence->aimed_at);
 	guard_json_time(&buf, "last_write", evidence->last_write);

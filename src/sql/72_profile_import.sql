@@ -114,6 +114,7 @@ BEGIN ATOMIC
 	DELETE FROM guard.profile_statement p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_plan p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_fact p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_plan p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_protection p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_dependency p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_deployment p WHERE p.source = forget_profile.source;
@@ -251,6 +252,16 @@ BEGIN
 		   CASE WHEN s.scans > 0 AND s.scans < current_setting('guard.min_scans')::bigint THEN 'too few scans to tell use from planning' END, NULL, false, false
 	  FROM guard.profile_index i, LATERAL (SELECT (i.document ->> 'scans')::bigint AS scans) s
 	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND NOT i.document ? 'evidence' AND NOT profile ? 'guard';
+
+	INSERT INTO guard.profile_plan
+	SELECT source, i.index_oid, (w.w ->> 'statements')::int, (w.w ->> 'planned')::int, w.w ? 'complete', COALESCE((w.w ->> 'worst_ratio')::float8, 'infinity'),
+		   COALESCE((w.w ->> 'worst_extra')::float8, 'infinity'), COALESCE((w.w ->> 'found_ratio')::float8, 'infinity'), COALESCE((w.w ->> 'found_extra')::float8, 'infinity'),
+		   COALESCE((w.w ->> 'added_load')::float8, 'infinity'), w.w ? 'slower',
+		   ARRAY(SELECT COALESCE(o.index_oid, 0) FROM jsonb_array_elements(w.w -> 'takeovers') t (t)
+				   LEFT JOIN guard.profile_index o ON o.source = import_profile.source AND o.table_schema = (t.t ->> 'schema')::name AND o.index_name = (t.t ->> 'name')::name),
+		   w.w ? 'proves'
+	  FROM guard.profile_index i, LATERAL (SELECT i.document #> '{evidence,what_if}' AS w) w
+	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND w.w IS NOT NULL;
 
 	UPDATE guard.profile_relation r SET aimed = d.d -> 'evidence' ? 'aimed_at', last_write = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,last_write}')::timestamptz)
 	  FROM jsonb_array_elements(profile -> 'relations') d (d)
