@@ -354,7 +354,7 @@ guard_usage_collect_aim(GuardEvidence *evidence)
 		(!evidence->roles.is_partition && !evidence->roles.is_inheritance_child &&
 		 !evidence->move.detached))
 		return;
-	evidence->aimed_at = aimed_at(evidence);
+	evidence->aimed_at |= aimed_at(evidence);
 	if (written_like_siblings(evidence))
 		evidence->last_write = 0;
 }
