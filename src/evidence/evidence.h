@@ -116,7 +116,7 @@ typedef struct GuardProfile
 	bool		stale;			/* too old to tell anything */
 	int			free_connections;	/* when it was exported; -1: not known */
 	char	   *words;			/* "prod, 14 h ago" */
-} GuardProfile;
+}			GuardProfile;
 
 /* As of when does a fact speak? */
 static inline TimestampTz
@@ -441,6 +441,9 @@ extern bool guard_predecessors_find_replacement(const GuardEvidence *evidence,
 												GuardReplacement *result,
 												GuardShape **lacking);
 extern void guard_history_collect(GuardEvidence *evidence);
+extern void guard_moved_collect(GuardEvidence *evidence);
+
+struct GuardRows;
 
 /*
  * The profiles of other servers that were imported; what they say of the use of
@@ -448,7 +451,6 @@ extern void guard_history_collect(GuardEvidence *evidence);
  * one of a profile, named in that column where there is one, that is too old?
  * The index was rebuilt.
  */
-struct GuardRows;
 extern List *guard_profile_read(void);
 extern void guard_profile_collect(GuardEvidence *evidence);
 extern void guard_profile_plans(GuardEvidence *evidence);
@@ -457,7 +459,6 @@ extern bool guard_profile_is_silent(const GuardEvidence *evidence,
 									const struct GuardRows *rows,
 									int column);
 extern void guard_profile_rebuilt(Oid old, Oid successor);
-extern void guard_moved_collect(GuardEvidence *evidence);
 
 /* seen being created?  protected?  what do shadow plans say? */
 extern void guard_protection_collect(GuardEvidence *evidence);

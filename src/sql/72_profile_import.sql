@@ -276,7 +276,7 @@ BEGIN
 			SELECT (d.d ->> 'schema')::name, (d.d ->> 'name')::name, NULL, d.d -> 'protected' FROM jsonb_array_elements(profile -> 'relations') d (d)) p
 	 WHERE p.facts IS NOT NULL;
 	INSERT INTO guard.profile_dependency
-	SELECT i.table_schema, i.table_name, COALESCE(c.relname, i.index_name), s.s ->> 'service', source, now, gen_random_uuid(), s.s ->> 'until_version', s.s ->> 'note', source
+	SELECT i.table_schema, i.table_name, COALESCE(c.relname, i.index_name), s.s ->> 'service', source, now, gen_random_uuid(), s.s ->> 'until_version', s.s ->> 'note', s.s ->> 'from_version', source
 	  FROM guard.profile_index i LEFT JOIN pg_class c ON c.oid = i.index_oid, jsonb_array_elements(i.document #> '{use,services}') s (s)
 	 WHERE i.source = import_profile.source AND s.s ? 'registered';
 	INSERT INTO guard.profile_deployment
