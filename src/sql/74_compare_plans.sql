@@ -2,7 +2,7 @@
 -- and now.
 
 CREATE FUNCTION guard.plan_statement(text text, search_path text, role name,
-	OUT cost double precision, OUT plan text, OUT why text)
+	OUT cost double precision, OUT plan text, OUT why text, OUT indexes oid[])
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_plan_statement';
@@ -11,7 +11,7 @@ COMMENT ON FUNCTION guard.plan_statement(text, text, name) IS
 REVOKE ALL ON FUNCTION guard.plan_statement(text, text, name) FROM PUBLIC;
 
 -- As they are planned now.
-CREATE FUNCTION guard.plan_statements(source text, OUT number int, OUT cost double precision, OUT plan text, OUT why text)
+CREATE FUNCTION guard.plan_statements(source text, OUT number int, OUT cost double precision, OUT plan text, OUT why text, OUT indexes oid[])
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET guard.plan_as = ''
@@ -57,13 +57,23 @@ BEGIN
 	END IF;
 	UPDATE guard.profile p SET role = remember_plans.role WHERE p.source = remember_plans.source;
 	DELETE FROM guard.profile_plan p WHERE p.source = remember_plans.source;
-	INSERT INTO guard.profile_plan SELECT remember_plans.source, p.* FROM guard.plan_statements(remember_plans.source) p;
+	INSERT INTO guard.profile_plan SELECT remember_plans.source, p.number, p.cost, p.plan, p.why FROM guard.plan_statements(remember_plans.source) p;
+	-- Where nobody captured what statements use, their plans say it: for a drop that says nothing.
+	DELETE FROM guard.profile_fact f WHERE f.source = remember_plans.source AND f.note = 'by plan';
+	INSERT INTO guard.profile_fact
+	SELECT p.source, i.i, 'history', 0, 'used', p.imported_at - (p.exported_at - (p.document ->> 'counting_since')::timestamptz), NULL, p.imported_at,
+		   least(sum(s.calls), 9e18)::bigint, COALESCE(sum(s.calls_per_second), 0), NULL, count(*), format('%s %s, by plan,', count(*), CASE count(*) WHEN 1 THEN 'statement' ELSE 'statements' END),
+		   0, NULL, 0, NULL, 0, 0, false, 'by plan', NULL, false, false
+	  FROM guard.profile p, guard.plan_statements(remember_plans.source) n JOIN guard.profile_statement s ON s.source = remember_plans.source AND s.number = n.number,
+		   LATERAL (SELECT DISTINCT u.u FROM unnest(n.indexes) u (u)) i (i)
+	 WHERE p.source = remember_plans.source AND p.guard IS NULL
+	 GROUP BY p.source, p.imported_at, p.exported_at, p.document, i.i;
 	SELECT count(p.cost) INTO planned FROM guard.profile_plan p WHERE p.source = remember_plans.source;
 	RETURN planned;
 END
 $function$;
 COMMENT ON FUNCTION guard.remember_plans(text, name) IS
-'Plan the statements of an imported profile on the schema as it is now, before a migration, for guard.compare_plans() after it. They are never run, and are planned as that role: one without login, attributes and memberships, which needs USAGE on the schemas that they name and nothing else. Returns how many could be planned. Raises 22023 for a role that may do more, 42704 for a profile or role that does not exist.';
+'Plan the statements of an imported profile on the schema as it is now, before a migration, for guard.compare_plans() after it. They are never run, and are planned as that role: one without login, attributes and memberships, which needs USAGE on the schemas that they name and nothing else. Where the profile was made without guard, the indexes in these plans count as used from then on, by plan. Returns how many could be planned. Raises 22023 for a role that may do more, 42704 for a profile or role that does not exist.';
 -- example: SELECT guard.remember_plans('prod', 'planner');
 REVOKE ALL ON FUNCTION guard.remember_plans(text, name) FROM PUBLIC;
 

@@ -63,6 +63,7 @@ typedef struct GuardPlanasPlan
 {
 	double		cost;
 	char	   *text;			/* as EXPLAIN shows it */
+	List	   *indexes;		/* that it scans: OIDs, some of them twice */
 } GuardPlanasPlan;
 
 /*

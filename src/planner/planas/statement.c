@@ -120,6 +120,15 @@ show(PlannedStmt *plan, const char *text, int nparams)
 	return guard_compat_explain_plan(plan, text, params);
 }
 
+static bool
+note_index(Oid index, double rows, void *arg)
+{
+	GuardPlanasPlan *plan = arg;
+
+	plan->indexes = lappend_oid(plan->indexes, index);
+	return true;
+}
+
 static void
 plan_stranger(void *arg)
 {
@@ -127,6 +136,7 @@ plan_stranger(void *arg)
 	int			nparams = 0;
 	Query	   *query = understand(stranger->text, &nparams);
 	PlannedStmt *plan;
+	MemoryContext old;
 
 	if (!is_trusted(query))
 		ereport(ERROR,
@@ -134,6 +144,9 @@ plan_stranger(void *arg)
 				 errmsg("planning it may run functions that are not in C")));
 	plan = guard_compat_plan_query(query, stranger->text);
 	stranger->plan->cost = plan->planTree->total_cost;
+	old = MemoryContextSwitchTo(stranger->context);
+	guard_plan_indexes(plan, note_index, stranger->plan);
+	MemoryContextSwitchTo(old);
 	stranger->plan->text = MemoryContextStrdup(stranger->context,
 											   show(plan, stranger->text, nparams));
 }
