@@ -38,7 +38,7 @@
 #define RELATION_LAST_WRITE	11
 #define RELATION_AIMED		12
 
-/* guard.profile_plan */
+/* guard.profile_without */
 #define PLAN_OF				2
 #define PLAN_TAKEOVERS		12
 #define PLAN_PROVES			13
@@ -274,7 +274,7 @@ collect_aim(GuardEvidence *evidence)
 static void
 collect_proof(GuardEvidence *evidence)
 {
-	GuardRows  *rows = guard_rows_by_key("profile_plan", "profile_plan_index_oid_idx",
+	GuardRows  *rows = guard_rows_by_key("profile_without", "profile_without_index_oid_idx",
 										 PLAN_OF, P_OID(evidence->index));
 
 	while (rows != NULL && guard_rows_next(rows))
@@ -315,7 +315,7 @@ guard_profile_collect(GuardEvidence *evidence)
 
 #define PLANS(type, name, member) GUARD_COLUMN(GuardPlans, type, name, member)
 
-/* guard.profile_plan, but for the last two */
+/* guard.profile_without, but for the last two */
 static const GuardColumn plan_columns[] = {
 	{"source", GUARD_COLUMN_UNREAD, 0, NULL, 0},
 	{"index_oid", GUARD_COLUMN_UNREAD, 0, NULL, 0},
@@ -362,8 +362,8 @@ guard_profile_plans(GuardEvidence *evidence)
 
 	if (evidence->profiles == NIL)
 		return;
-	rows = guard_rows_surely(guard_rows_by_key("profile_plan", "profile_plan_index_oid_idx",
-											   PLAN_OF, P_OID(evidence->index)), "profile_plan");
+	rows = guard_rows_surely(guard_rows_by_key("profile_without", "profile_without_index_oid_idx",
+											   PLAN_OF, P_OID(evidence->index)), "profile_without");
 	while (guard_rows_next(rows))
 	{
 		GuardPlans	there = {0};

@@ -114,7 +114,7 @@ CREATE INDEX profile_fact_relation_oid_idx ON guard.profile_fact (relation_oid);
 COMMENT ON TABLE guard.profile_fact IS
 'What imported profiles say of the use of indexes and tables that are here, as guard knew it there: times are what they would be had the profile been exported when it was imported, spans are microseconds. observer is who saw it there, as guard.check() names it; seen: used, not seen, unknown; way and foreign_key as in guard.known_use; by_service five texts each: service, version, first and last use in microseconds since 2000, uses.';
 
-CREATE TABLE guard.profile_plan (
+CREATE TABLE guard.profile_without (
 	source			text NOT NULL,
 	index_oid		oid NOT NULL,
 	statements		int NOT NULL,
@@ -129,9 +129,9 @@ CREATE TABLE guard.profile_plan (
 	takeovers		oid[] NOT NULL,
 	proves			boolean NOT NULL
 );
-CREATE INDEX profile_plan_source_idx ON guard.profile_plan (source);
-CREATE INDEX profile_plan_index_oid_idx ON guard.profile_plan (index_oid);
-COMMENT ON TABLE guard.profile_plan IS
+CREATE INDEX profile_without_source_idx ON guard.profile_without (source);
+CREATE INDEX profile_without_index_oid_idx ON guard.profile_without (index_oid);
+COMMENT ON TABLE guard.profile_without IS
 'What imported profiles say of how the statements of an index would be planned without it: how many there are, were planned so, and whether these are all; the worst of their costs, as a ratio and as a difference, also with the indexes that there were last; what all calls would take longer, in processors; the indexes here that they would use instead, 0: not here; whether planners rely on its uniqueness.';
 
 CREATE TABLE guard.profile_protection (

@@ -114,7 +114,7 @@ BEGIN ATOMIC
 	DELETE FROM guard.profile_statement p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_plan p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_fact p WHERE p.source = forget_profile.source;
-	DELETE FROM guard.profile_plan p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_without p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_protection p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_dependency p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_deployment p WHERE p.source = forget_profile.source;
@@ -228,7 +228,7 @@ BEGIN
 		  FROM placed p, jsonb_array_elements(p.evidence -> 'uses') u (u) WHERE p.oid <> 0
 	)
 	INSERT INTO guard.profile_fact
-	SELECT source, u.oid, u.u ->> 'source', COALESCE(array_position('{arbiter,constraint,skip,group,defer,refresh}', u.u ->> 'way'), 0), u.u ->> 'seen',
+	SELECT source, u.oid, CASE u.u ->> 'source' WHEN 'standby' THEN 'history' ELSE u.u ->> 'source' END, COALESCE(array_position('{arbiter,constraint,skip,group,defer,refresh}', u.u ->> 'way'), 0), u.u ->> 'seen',
 		   now - (u.as_of - (u.u ->> 'since')::timestamptz), now - (u.as_of - (u.u ->> 'first')::timestamptz), now - (u.as_of - (u.u ->> 'last')::timestamptz),
 		   COALESCE((u.u ->> 'count')::bigint, 0),
 		   greatest(COALESCE((u.u ->> 'per_second')::float8, 0), CASE WHEN u.u ->> 'source' = 'capture' AND NOT u.u ?| '{way,columns}' AND u.u ->> 'seen' = 'used' THEN u.peak END),
@@ -253,7 +253,7 @@ BEGIN
 	  FROM guard.profile_index i, LATERAL (SELECT (i.document ->> 'scans')::bigint AS scans) s
 	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND NOT i.document ? 'evidence' AND NOT profile ? 'guard';
 
-	INSERT INTO guard.profile_plan
+	INSERT INTO guard.profile_without
 	SELECT source, i.index_oid, (w.w ->> 'statements')::int, (w.w ->> 'planned')::int, w.w ? 'complete', COALESCE((w.w ->> 'worst_ratio')::float8, 'infinity'),
 		   COALESCE((w.w ->> 'worst_extra')::float8, 'infinity'), COALESCE((w.w ->> 'found_ratio')::float8, 'infinity'), COALESCE((w.w ->> 'found_extra')::float8, 'infinity'),
 		   COALESCE((w.w ->> 'added_load')::float8, 'infinity'), w.w ? 'slower',
@@ -292,3 +292,29 @@ COMMENT ON FUNCTION guard.import_profile(text, jsonb) IS
 'Believe what guard.export_profile() or guard_profile wrote on another server, under the name of that source: what traffic needs there is needed here, and how large tables are there they are here. Replaces what came from that source before. Statements in it are never run. Raises 22023 for what is no profile, naming the place in it, 0A000 for one in a newer format; then nothing is imported.';
 -- example: SELECT guard.import_profile('prod', pg_read_file('/etc/guard/prod.json')::jsonb);
 REVOKE ALL ON FUNCTION guard.import_profile(text, jsonb) FROM PUBLIC;
+
+CREATE VIEW guard.profiles WITH (security_barrier) AS
+	SELECT p.source, p.exported_at, p.imported_at, p.imported_by, p.server ->> 'version' AS version, p.guard IS NOT NULL AS with_guard,
+		   (SELECT pg_catalog.count(*) FROM guard.profile_index i WHERE i.source = p.source) AS indexes,
+		   (SELECT pg_catalog.count(*) FROM guard.profile_index i WHERE i.source = p.source AND i.index_oid <> 0) AS indexes_here,
+		   (SELECT pg_catalog.count(*) FROM guard.profile_statement s WHERE s.source = p.source) AS statements
+	  FROM guard.profile p;
+COMMENT ON VIEW guard.profiles IS
+'The profiles of other servers that guard.import_profile() has imported, how many indexes and statements each knows, and how many of these indexes are here.';
+-- example: SELECT source, exported_at, indexes, indexes_here FROM guard.profiles;
+GRANT SELECT ON guard.profiles TO pg_read_all_stats;
+
+CREATE VIEW guard.profile_drift WITH (security_barrier) AS
+	SELECT i.source, 'missing here' AS drift, i.table_schema, i.table_name, i.index_name, i.definition, i.document #>> '{use,verdict}' AS verdict,
+		   i.document #>> '{use,reason}' AS reason
+	  FROM guard.profile_index i WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.index_oid)
+	UNION ALL
+	SELECT p.source, 'unknown there', n.nspname, t.relname, c.relname, pg_catalog.pg_get_indexdef(c.oid), NULL, NULL
+	  FROM guard.profile p, pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_class t ON t.oid = x.indrelid
+	  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+	 WHERE n.nspname !~ '^(pg_|information_schema$|guard$)'
+	   AND NOT EXISTS (SELECT FROM guard.profile_index i WHERE i.source = p.source AND i.index_oid = c.oid);
+COMMENT ON VIEW guard.profile_drift IS
+'Indexes that an imported profile knows and this database lacks, with what guard would say there if they were dropped, and those here that the profile does not know: before a switch to a new server, what it lacks.';
+-- example: SELECT table_name, index_name, definition FROM guard.profile_drift WHERE drift = 'missing here' AND verdict = 'block';
+GRANT SELECT ON guard.profile_drift TO pg_read_all_stats;

@@ -223,4 +223,137 @@ for my $n (1 .. @cases)
 }
 cmp_ok(@other / @cases, '<=', 0.01, 'the same verdict in ' . (@cases - @other) . ' of ' . @cases . ' cases');
 
+# ---- who says so, and how long ago
+
+my $copy_session = in('copy');
+$copy_session->ok('SET search_path = c1');
+my $refused = $copy_session->query('DROP INDEX t_a_idx');
+refused($refused, qr/^cannot drop index "c1\.t_a_idx": guard saw auth use it once, last [0-9.]+ (s|min) ago \(prod, [0-9.]+ (s|min) ago\)$/, 'source and age');
+
+# ---- what is no profile is not imported, and leaves what was
+
+my $before = $maker{copy}->value('SELECT (source, exported_at, imported_at)::text FROM guard.profile');
+foreach my $bad (
+	[ q{jsonb_set(d, '{indexes,0,pages}', '"x"')}, '22023', qr/^this is no profile: \$\.indexes\[0\]\.pages must be of type integer$/ ],
+	[ q{jsonb_set(d, '{indexes,0,pages}', '1e30')}, '22023', qr/\$\.indexes\[0\]\.pages is out of range/ ],
+	[ q{jsonb_set(d, '{relations,3,tuples}', '1e400')}, '22023', qr/\$\.relations\[3\]\.tuples is out of range/ ],
+	[ q{d #- '{relations,2,name}'}, '22023', qr/\$\.relations\[2\] lacks member "name"/ ],
+	[ q{jsonb_set(d, ARRAY['statements', '0', 'odd"'], '1')}, '22023', qr/\$\.statements\[0\] has member "odd\\"", which the format does not know/ ],
+	[ q{jsonb_set(d, '{exported}', '"2026-02-31T00:00:00Z"')}, '22023', qr/\$\.exported is no point in time/ ],
+	[ q{jsonb_set(d, '{exported}', '"2998-01-01T00:00:00Z"')}, '22023', qr/\$\.exported is in the future/ ],
+	[ q{jsonb_set(d, '{guard,mode}', '[]')}, '22023', qr/\$\.guard\.mode must be of type string/ ],
+	[ q{jsonb_set(d, '{format}', '"guard/profile/2"')}, '0A000', qr{^profile has format guard/profile/2, which is newer than this guard reads$} ],
+	[ q{jsonb_set(d, '{format}', '"mysql"')}, '22023', qr{\$\.format is not "guard/profile/1"} ],
+	[ q{'[1]'}, '22023', qr/\$\.format is not/ ],
+	[ q{'null'}, '22023', qr/\$\.format is not/ ],
+	[ q{(repeat('[', 100000) || repeat(']', 100000))::jsonb}, '54001', qr/stack depth/ ])
+{
+	my ($expression, $code, $message) = @$bad;
+
+	failed($maker{copy}->query("SELECT guard.import_profile('prod', $expression) FROM (SELECT \$guard\$$document\$guard\$::jsonb AS d) d"), $code, $message, $expression);
+}
+is($maker{copy}->value('SELECT (source, exported_at, imported_at)::text FROM guard.profile'), $before, 'what was there is there');
+failed($maker{copy}->query("SELECT guard.import_profile(' ', '{}')"), '22023', qr/a profile needs a source/, 'no source');
+
+# ---- whose it is to import
+
+$node->safe_psql('copy', 'CREATE ROLE someone LOGIN; CREATE ROLE dba LOGIN; GRANT EXECUTE ON FUNCTION guard.import_profile(text, jsonb), guard.forget_profile(text) TO dba');
+my %by = map { $_ => session($node, user => $_, database => 'copy') } 'someone', 'dba';
+failed(import_it($by{someone}, 'prod', $document), '42501', qr/permission denied/, 'not anybody');
+passed(import_it($by{dba}, 'other', $document), 'whoever may');
+is($maker{copy}->value("SELECT imported_by FROM guard.profiles WHERE source = 'other'"), 'dba', 'and it is known who');
+is($by{dba}->value("SELECT guard.forget_profile('other')"), 't', 'taken back');
+is($by{dba}->value("SELECT guard.forget_profile('other')"), 'f', 'once');
+
+# ---- of several, each may object
+
+my $quiet = JSON::PP->new->decode($document);
+$_->{evidence}{uses} = [ grep { $_->{seen} ne 'used' } @{ $_->{evidence}{uses} } ] foreach grep { $_->{evidence} } @{ $quiet->{indexes} };
+my $empty = JSON::PP->new->encode($quiet);
+passed(import_it($maker{copy}, 'standby', $empty), 'nobody uses anything on the standby');
+is(verdict($maker{copy}, 'c1.t_a_idx'), 'block hot', 'used by one: hot');
+passed(import_it($maker{copy}, 'prod', $empty), 'nor in production');
+isnt(verdict($maker{copy}, 'c1.t_a_idx'), 'block hot', 'by nobody: not hot');
+passed(import_it($maker{copy}, 'standby', $document), 'the other way round');
+is(verdict($maker{copy}, 'c1.t_a_idx'), 'block hot', 'hot');
+passed(import_it($maker{copy}, 'prod', $document), 'as it was');
+$maker{copy}->ok("SELECT guard.forget_profile('standby')");
+
+# ---- names that are generated differ; a copy of the copy; what differs
+
+$maker{copy}->ok('ALTER INDEX c3.t_a_idx RENAME TO idx_4711');
+$maker{copy}->ok('CREATE INDEX here_alone ON c3.t (b)');
+$maker{copy}->ok('SET guard.mode = off; DROP INDEX c4.t_a_idx; RESET guard.mode') if $maker{copy}->value("SELECT to_regclass('c4.t_a_idx')");
+passed(import_it($maker{copy}, 'prod', $document), 'imported again');
+is(verdict($maker{copy}, 'c3.idx_4711'), 'block hot', 'found by its definition');
+is($maker{copy}->value("SELECT string_agg(drift || ' ' || index_name, ', ' ORDER BY drift) FROM guard.profile_drift WHERE table_schema IN ('c3', 'c4')"),
+	'missing here t_a_idx, unknown there here_alone', 'what differs');
+$_->close foreach $copy_session, values %by, values %maker;
+wait_until(session($node), "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'copy'");
+$node->safe_psql('postgres', 'CREATE DATABASE again TEMPLATE copy');
+my $again = in('again');
+is(verdict($again, 'c1.t_a_idx'), 'block hot', 'a copy of the database believes it as well');
+
+# ---- too old
+
+$again->ok("UPDATE guard.profile SET exported_at = exported_at - interval '8 days'");
+is(verdict($again, 'c1.t_a_idx'), 'allow unknown', 'a week later it is unknown');
+like($again->value("SELECT detail FROM guard.check('c1.t_a_idx')"), qr/^what is known of its use is too old \(prod, 8(\.\d+)? days ago\)/, 'and that is said');
+$again->ok("SET guard.rebuild_limit = '64kB'");
+is(verdict($again, 'c1.t_a_idx'), 'block unknown', 'which blocks what is large there');
+$again->ok('RESET guard.rebuild_limit');
+$again->ok("SET guard.min_evidence_age = '30d'");
+is(verdict($again, 'c1.t_a_idx'), 'block hot', 'where evidence takes longer, it counts longer');
+$again->ok('RESET guard.min_evidence_age');
+
+# ---- a hostile one is wrong about evidence, and nothing else
+
+my $hostile = JSON::PP->new->decode($document);
+my $injection = q{x'); DROP TABLE c1.t; SELECT ('"$1\\};
+$again->ok(q{CREATE FUNCTION public.evil() RETURNS int LANGUAGE plpgsql AS $$BEGIN CREATE TABLE public.pwned (); RETURN 1; END$$});
+foreach my $index (@{ $hostile->{indexes} })
+{
+	$index->{definition} = "CREATE INDEX $injection";
+	next if !$index->{use};
+	$index->{use}{services} = [ { service => $injection, registered => JSON::PP::true, until_version => $injection, note => $injection } ];
+	$index->{use}{protected} = { reason => $injection, by => $injection };
+	foreach my $use ($index->{evidence} ? @{ $index->{evidence}{uses} } : ())
+	{
+		@$use{qw(count per_second longest_pause_seconds services note not_observed)} = (9e18, 1e300, 1e10, $injection, $injection, $injection);
+		$use->{columns} = [$injection];
+		$use->{last} = '1900-01-01T00:00:00Z';
+	}
+}
+foreach my $relation (@{ $hostile->{relations} })
+{
+	@$relation{qw(pages tuples)} = (9_000_000_000_000_000_000, 1e300);
+	$relation->{parents} = [ { schema => $relation->{schema}, name => $relation->{name} } ];
+}
+$_->{text} = 'SELECT public.evil()' foreach @{ $hostile->{statements} };
+my $result = import_it($again, 'hostile', JSON::PP->new->encode($hostile) =~ s/9e\+18/9000000000000000000/gr);
+passed($result, 'imported');
+$again->ok("SELECT guard.forget_profile('prod')");
+$again->ok("SELECT count(*) FROM pg_index x JOIN pg_class r ON r.oid = x.indexrelid, LATERAL guard.check(x.indexrelid) c WHERE r.relnamespace::regnamespace::text ~ '^c\\d'");
+refused($again->query('DROP INDEX c1.t_a_idx'), qr/^cannot drop index "c1\.t_a_idx"/, 'what it says is believed');
+is($again->value("SELECT to_regclass('public.pwned')"), undef, 'nothing of it was run');
+is($again->value("SELECT count(*) FROM pg_class WHERE oid = 'c1.t'::regclass"), 1, 'nor lost');
+$again->ok("SELECT guard.forget_profile('hostile')");
+is(verdict($again, 'c1.t_a_idx'), 'allow harmless', 'and taken back it is as if it had never been there');
+
+# ---- made without guard: what its counters say, and plans
+
+my $bare = JSON::PP->new->decode($document);
+delete $bare->{guard};
+delete @$_{qw(evidence use)} foreach @{ $bare->{indexes} }, @{ $bare->{relations} };
+$_->{scans} = $_->{schema} eq 'c2' ? 1000 : 0 foreach @{ $bare->{indexes} };
+$bare->{statements} = [ { text => 'SELECT c FROM c1.t WHERE a = $1', parameters => [], calls => 400_000, calls_per_second => 412, query_ids => ['1'] } ];
+passed(import_it($again, 'bare', JSON::PP->new->encode($bare)), 'imported, of a server without guard');
+isnt(verdict($again, 'c1.t_a_idx'), 'block hot', 'its counters say that nobody uses it');
+is(verdict($again, 'c2.t_a_idx'), 'block hot', 'or that somebody does') if defined $again->value("SELECT to_regclass('c2.t_a_idx')");
+$node->safe_psql('again', 'CREATE ROLE planner; GRANT USAGE ON SCHEMA c1 TO planner');
+is($again->value("SELECT guard.remember_plans('bare', 'planner')"), 1, 'its statement is planned here');
+is(verdict($again, 'c1.t_a_idx'), 'block hot', 'and what its plan uses is in use');
+refused($again->query('DROP INDEX c1.t_a_idx'), qr/guard sees 1 statement, by plan, use it 412 times a second \(bare, /, 'by plan, as is said');
+isnt(verdict($again, 'c5.t_a_idx'), 'block hot', 'nothing else is') if defined $again->value("SELECT to_regclass('c5.t_a_idx')");
+
 done_testing();
