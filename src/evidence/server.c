@@ -230,11 +230,6 @@ guard_server_read(void)
 	server->busy_connections = busy_connections();
 	guard_nodes_read(server);
 	server->profiles = guard_profile_read();
-	foreach_ptr(const GuardProfile, profile, server->profiles)
-	{
-		if (profile->free_connections >= 0 && !profile->stale)
-			server->free_connections = Min(server->free_connections, profile->free_connections);
-	}
 	server->times = guard_times_create();
 	return server;
 }

@@ -714,6 +714,11 @@ guard_check_cannot_wait(const GuardJudgement *judgement, const char **why)
 	if (judgement->verdict.wait && is_prepared(&judgement->verdict))
 		return false;
 	(void) guard_server_limit(judgement->verdict.use, &free);
+	foreach_ptr(const GuardProfile, profile, judgement->verdict.evidence->server->profiles)
+	{
+		if (profile->free_connections >= 0 && !profile->stale)
+			free = Min(free, profile->free_connections);
+	}
 	return guard_verdict_cannot_wait(&judgement->verdict, judgement->rate, free,
 									 &policy, why);
 }
