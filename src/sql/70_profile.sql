@@ -787,7 +787,7 @@ BEGIN
 			   CASE WHEN t.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'numeric'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 'number'
 					WHEN t.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN 'time'
 					WHEN t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype) THEN 'text'
-					WHEN t.oid = 'uuid'::regtype THEN 'uuid' WHEN t.oid = 'bool'::regtype OR t.typtype = 'e' THEN 'same' ELSE '' END AS family,
+					WHEN t.oid = 'uuid'::regtype THEN 'uuid' WHEN t.oid = 'bool'::regtype OR t.typtype = 'e' OR literals = 'all' THEN 'same' ELSE '' END AS family,
 			   COALESCE((SELECT format('%I.%I', ln.nspname, l.collname) FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace
 						  WHERE l.oid = a.attcollation AND l.collname <> 'default'), '') AS coll,
 			   CASE WHEN t.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND m.typmod > 4 THEN m.typmod - 4
@@ -927,6 +927,12 @@ BEGIN
 		SELECT d.rel, d.attname, d.type, p.inherited, jsonb_strip_nulls(jsonb_build_object('null_fraction', guard.profile_digits(p.null_frac, 4),
 				   'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4), 'correlation', guard.profile_digits(p.correlation, 4),
 				   'frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.most_common_freqs) WITH ORDINALITY f (f, n)),
+				   -- elements are there in their order
+				   'elements', CASE WHEN literals = 'all' OR d.type IN ('smallint[]', 'integer[]', 'bigint[]', 'text[]', 'character varying[]', 'tsvector') THEN (
+						SELECT jsonb_agg(CASE WHEN literals = 'all' THEN e.e WHEN d.type ~ 'int' THEN (e.n * 10)::text ELSE 'e' || lpad((e.n * 10)::text, 6, '0') END ORDER BY e.n)
+						  FROM unnest(p.most_common_elems::text::text[]) WITH ORDINALITY e (e, n)) END,
+				   'element_frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.most_common_elem_freqs) WITH ORDINALITY f (f, n)),
+				   'element_counts', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.elem_count_histogram) WITH ORDINALITY f (f, n)),
 				   'no_code', CASE WHEN d.family = '' THEN 'type ' || d.type ELSE d.no_code END)) ||
 			   CASE WHEN d.family <> '' AND d.no_code IS NULL THEN jsonb_strip_nulls(jsonb_build_object(
 				   'common', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family = 'number' AND v.v ~ '[a-zA-Z]{3}' THEN v.v ELSE d.codes ->> v.v END

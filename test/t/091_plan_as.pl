@@ -209,6 +209,37 @@ $copy->ok('DROP INDEX account_padding_idx');
 $copy->ok('DROP TABLE event; CREATE TABLE event (id int PRIMARY KEY, account_id int NOT NULL, kind text); CREATE INDEX event_account_idx ON event (account_id)');
 is(explained($copy, $by_index)->{'Total Cost'}, $cost, 'a table made anew is that of the profile');
 
+# ---- with values in the profile every type of PostgreSQL's has its own, and constants mean what they say
+
+my $odd = 'CREATE TABLE odd (id int, addr inet, at time, span interval, doc jsonb, tags text[], numbers int[], cash money, words tsvector, many float4)';
+$live->ok($odd);
+$live->ok(<<'END');
+INSERT INTO odd SELECT n, ('10.0.' || n % 20 || '.' || n % 200)::inet, time '00:00' + n % 1000 * interval '1 minute', n % 77 * interval '1 hour', jsonb_build_object('kind', n % 5),
+	ARRAY['tag' || n % 7, 'tag' || n % 40], ARRAY[n % 9, n % 90], (n % 500)::money, to_tsvector('simple', 'word' || n % 11), n % 300 FROM generate_series(1, 12000) n
+END
+$live->ok('CREATE INDEX odd_idx ON odd (id)');
+$live->ok('VACUUM ANALYZE odd');
+my @odd = map { "SELECT * FROM odd WHERE $_" } ("addr << '10.0.3.0/24'", "addr = '10.0.3.3'", "at < '01:30'", "span > '70 hours'", "doc \@> '{\"kind\": 3}'", "doc = '{\"kind\": 3}'", "tags \@> '{tag3}'",
+	"tags && '{tag3,tag39}'", 'numbers @> ARRAY[5]', "cash > '400'", "words @@ 'word3'", 'many < 30', "tags = '{tag3,tag3}'");
+$live->ok($_) foreach @odd;
+$live->ok('SELECT count(*) FROM odd GROUP BY id, addr, at, span, doc, tags, numbers, cash, words, many');
+my $values = $live->value("SELECT guard.export_profile('all')");
+$copy->ok($odd);
+$copy->ok('CREATE INDEX odd_idx ON odd (id)');
+$import->('values', $values);
+$copy->ok("SET guard.plan_as = 'values'");
+foreach my $text (@odd)
+{
+	my ($there, $here) = (explained($live, $text), explained($copy, $text));
+	is(shape($here), shape($there), "values: $text");
+	# frequencies have four digits
+	cmp_ok(abs($here->{'Plan Rows'} / $there->{'Plan Rows'} - 1), '<=', 0.01, "$here->{'Plan Rows'} rows of $there->{'Plan Rows'}");
+	cmp_ok(abs($here->{'Total Cost'} / $there->{'Total Cost'} - 1), '<=', 0.01, 'at the same cost');
+}
+my ($codes) = grep { $_->{name} eq 'odd' } @{ JSON::PP->new->decode($live->value('SELECT guard.export_profile()'))->{relations} };
+like(join(' ', @{ $codes->{columns}{tags}{own}{elements} }), qr/^(e\d{6} ?)+$/, 'without values elements have codes');
+is(scalar @{ $codes->{columns}{numbers}{own}{element_frequencies} }, 3 + @{ $codes->{columns}{numbers}{own}{elements} }, 'with their frequencies');
+
 # ---- wrong and hostile profiles are wrong about plans, no more
 
 my $hostile = JSON::PP->new->decode($bytes);
