@@ -53,7 +53,7 @@ BEGIN
 		OR EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = role) THEN
 		RAISE EXCEPTION 'role "%" may do more than plan', role USING ERRCODE = 'invalid_parameter_value',
 			DETAIL = 'Statements of a profile are planned by a role without login, attributes and memberships.',
-			HINT = 'CREATE ROLE planner; GRANT USAGE ON SCHEMA … TO planner;';
+			HINT = 'CREATE ROLE planner; GRANT USAGE ON SCHEMA ... TO planner;';
 	END IF;
 	UPDATE guard.profile p SET role = remember_plans.role WHERE p.source = remember_plans.source;
 	DELETE FROM guard.profile_plan p WHERE p.source = remember_plans.source;

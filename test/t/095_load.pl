@@ -1,0 +1,173 @@
+# guard_load: a load is made from a profile and from staging's values alone, comes as production's did, and shows what a migration does to it.
+
+use strict;
+use warnings FATAL => 'all';
+use Cwd;
+use GuardTest;
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'python3-psycopg2 is not installed' if system("/usr/bin/python3 -c 'import psycopg2' 2> /dev/null") != 0;
+
+my $node = guard_server('main', conf => "pg_stat_statements.track = all\nautovacuum = off\nguard.whatif_interval = 0\nmax_connections = 40\n");
+my $folder = PostgreSQL::Test::Utils::tempdir_short;
+my $program = getcwd . '/guard_load';
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
+
+sub guard_load
+{
+	my ($out, $err);
+
+	IPC::Run::run([ '/usr/bin/python3', $program, @_ ], '>', \$out, '2>', \$err);
+	return ($? >> 8, $out, $err);
+}
+
+# ---- production: values that start with "prod", one of them in half of the rows, and a service that asks for it
+
+my $schema = <<'END';
+CREATE SCHEMA shop;
+CREATE TABLE shop.users (id int PRIMARY KEY, email text UNIQUE, state text, made timestamptz, tags text[], doc jsonb);
+CREATE INDEX users_state_idx ON shop.users (state);
+CREATE INDEX users_made_idx ON shop.users (made);
+CREATE TABLE shop.log (id serial PRIMARY KEY, who int, what text);
+END
+my $fill = "INSERT INTO shop.users SELECT i, '%s' || i || ':me', '%s' || CASE WHEN i %% 2 = 0 THEN 0 ELSE i %% 1000 END, "
+  . "now() - i * interval '1 minute', ARRAY['%s' || i %% 7], jsonb_build_object('k', '%s' || i) FROM generate_series(1, 20000) i; ANALYZE;";
+my $s = session($node, 'auth');
+$s->ok('CREATE EXTENSION pg_stat_statements');
+$s->ok($schema);
+$s->ok(sprintf $fill, ('prod') x 4);
+$s->ok("CREATE FUNCTION shop.mail(int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN 1; END'");
+$s->ok("CREATE FUNCTION shop.\"Mail\"(int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1'");
+$s->ok('SELECT pg_stat_statements_reset()');
+foreach my $i (1 .. 60)
+{
+	$s->ok("SELECT id FROM shop.users WHERE email = 'prod$i:me'");
+	next if $i > 20;
+	$s->ok("SELECT count(*) FROM shop.users WHERE made >= now() - interval '3 hours' AND made < now()");
+	$s->ok("SELECT id FROM shop.users WHERE state = 'prod0' ORDER BY id LIMIT 5");
+	$s->ok("UPDATE shop.users SET state = 'prod1' WHERE id = $i");
+	$s->ok("INSERT INTO shop.log (who, what) VALUES ($i, 'prod $i')");
+	$s->ok("SELECT id FROM shop.users WHERE tags \@> ARRAY['prod3'] AND id = ANY ('{1,2,3}')");
+	$s->ok("SELECT id FROM shop.users WHERE email LIKE 'prod1%' AND id IN (1, 2, 3) AND doc ->> 'k' <> 'prod'");
+	$s->ok("SELECT shop.mail(id) FROM shop.users WHERE id = $i");
+	$s->ok("SELECT shop.\"Mail\"(id) FROM shop.users WHERE id = $i");
+}
+$s->ok('SELECT guard.snapshot()');
+append_to_file("$folder/prod.json", $s->value('SELECT guard.export_profile()'));
+
+# ---- staging: another database, other values; guard is not there
+
+$node->safe_psql('postgres', 'CREATE DATABASE staging');
+$node->safe_psql('postgres', 'CREATE ROLE driver LOGIN');
+my $staging = session($node, dbname => 'staging');
+$staging->ok('CREATE EXTENSION pg_stat_statements');
+$staging->ok($schema);
+$staging->ok("CREATE FUNCTION shop.mail(int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN INSERT INTO shop.log (what) VALUES (NULL); RETURN 1; END'");
+$staging->ok("CREATE FUNCTION shop.\"Mail\"(int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1'");
+$staging->ok(sprintf $fill, ('stage') x 4);
+$staging->ok('GRANT USAGE ON SCHEMA shop TO driver; GRANT ALL ON ALL TABLES IN SCHEMA shop, public TO driver; GRANT ALL ON ALL SEQUENCES IN SCHEMA shop TO driver; GRANT pg_read_all_stats TO driver');
+
+my @there = ('-d', 'staging', '-U', 'driver');
+my ($status, $out, $err) = guard_load('make', "$folder/prod.json", '--out', "$folder/load", '--average', @there);
+is($status, 0, 'make: done') or diag($err);
+my $load = JSON::PP->new->decode(slurp_file("$folder/load/load.json"));
+my %made = map { $_->{text} => $_ } @{ $load->{statements} };
+my ($by_email) = grep { $_->{text} eq 'SELECT id FROM shop.users WHERE email = $1' } values %made;
+my ($by_state) = grep { $_->{text} =~ /WHERE state = \$1 ORDER/ } values %made;
+my ($update) = grep { $_->{text} =~ /^UPDATE/ } values %made;
+is_deeply($by_email->{indexes}, { users_email_key => 20 }, 'the planner takes the same index, for each value');
+is_deeply($by_email->{indexes_there}, ['users_email_key'], 'which is that of production');
+ok($update->{writes} && !$by_email->{writes}, 'what writes is known');
+cmp_ok($by_email->{rate}, '>', 2.5 * $by_state->{rate}, 'rates are production\'s');
+is(scalar(grep { /mail\(/i } keys %made), 0, 'volatile functions are left out');
+like($out, qr/calls the volatile function mail\n/, 'and named');
+like($out, qr/calls the volatile function Mail\n/, 'quoted ones, too');
+like($out, qr/^\d+ of \d+ statements: [\d.]+ % of the calls, [\d.]+ % of the time, \d of \d used indexes$/m, 'coverage');
+is(scalar(grep { $_->{why} !~ /volatile|guard|pg_stat/ } @{ $load->{left} }), 0, 'everything else runs') or diag($out);
+
+# ---- no value of production is there, all of them are staging's
+
+my %file = map { $_ => slurp_file($_) } glob "$folder/load/*";
+is_deeply([ grep { $file{$_} =~ /prod(?!\.)(?!uction)[0-9: ]/ } sort keys %file ], [], 'no value of production is in the folder');
+my ($n) = grep { $load->{statements}[$_]{text} eq $by_email->{text} } 0 .. $#{ $load->{statements} };
+my ($script) = grep { $file{$_} =~ /WHERE email = E'stage/ } keys %file;
+my @variants = $file{$script} =~ /email = E'(stage\d+)\\072me'/g;
+my %distinct = map { $_ => 1 } @variants;
+cmp_ok(scalar keys %distinct, '>', 50, 'many values, and no colon that pgbench would take for a variable');
+my ($limited) = map { $file{$_} } grep { /sql$/ && $file{$_} =~ /ORDER BY id LIMIT/ } keys %file;
+is(scalar(() = $limited =~ /LIMIT '?5'?;/g), scalar(() = $limited =~ /LIMIT/g), 'LIMIT is production\'s rows per call');
+my ($updates) = map { $file{$_} } grep { /sql$/ && $file{$_} =~ /UPDATE shop/ } keys %file;
+unlike($updates =~ s/^BEGIN\\;UPDATE .*\\;ROLLBACK;$//mgr, qr/UPDATE/, 'writes are rolled back in one message');
+is($staging->value("SELECT count(*) || ' ' || count(*) FILTER (WHERE state LIKE 'prod%') FROM shop.log, shop.users"), '0 0', 'to make a load changes nothing');
+
+# ---- a run, with a migration that takes an index away
+
+append_to_file("$folder/drop.sql", "ALTER TABLE shop.users DROP CONSTRAINT users_email_key;\n");
+my $fresh = sub { $staging->ok('SELECT pg_stat_statements_reset()'); };
+$fresh->();
+($status, $out, $err) = guard_load('run', "$folder/load", '--for', '4s', '--connections', '3', '--peak', '2', @there);
+is($status, 0, 'run: done') or diag("$out$err");
+like($out, qr{^ +\d+ s +\d+/s +\S+ ms +[\d.]+ of 3 busy}m, 'a line a second');
+my $ran = JSON::PP->new->decode(slurp_file("$folder/load/run.json"));
+cmp_ok(scalar @{ $ran->{samples} }, '>', 1, 'samples are kept');
+is($staging->value('SELECT count(*) FROM shop.log'), 0, 'what was written is gone again');
+my $counted = sub { $ran->{$_[1]}{ $_[0]{query_ids}[0] } };
+ok($counted->($by_email, 'before')->[0] > 0, 'the statement is counted under the identifier that the plan has');
+($status, $out, $err) = guard_load('compare', "$folder/load", '--factor', '1000');
+is($status, 0, 'compare without a migration: it would have stood it') or diag("$out$err");
+like($out, qr/Production would have stood it\.$/, 'says so');
+like($out, qr/SELECT id FROM shop\.users WHERE email/, 'a line a statement');
+like($out, qr/[\d.]+ % with the same indexes/, 'and how far it is from production\'s');
+ok(-s "$folder/load/load.svg", 'a picture') if system('gnuplot --version > /dev/null 2>&1') == 0;
+
+# the owner's migration; the load is the driver's
+$staging->ok('ALTER TABLE shop.users OWNER TO driver');
+$fresh->();
+($status, $out, $err) = guard_load('run', "$folder/load", '--for', '6s', '--at', '2s', '--connections', '3', '--migration', "$folder/drop.sql", @there);
+is($status, 0, 'run with a migration') or diag("$out$err");
+like($out, qr/drop\.sql ended with status 0/, 'it is told how the migration ended');
+$ran = JSON::PP->new->decode(slurp_file("$folder/load/run.json"));
+is_deeply($ran->{gone}, ['shop.users_email_key'], 'what is gone');
+SKIP:
+{
+	my $after = $counted->($by_email, 'after');
+	skip 'nothing was answered after the migration', 2 if !$after;
+	cmp_ok($after->[1] / $after->[0], '>', 1, 'a call takes more than a millisecond without its index');
+	($status, $out, $err) = guard_load('compare', "$folder/load");
+	is($status, 1, 'compare: it would not have stood it') or diag($out);
+}
+like($out, qr/shop\.users_email_key is gone; guard predicted /, 'with what guard had said');
+
+# ---- writes that are kept, and errors
+
+$fresh->();
+($status, $out, $err) = guard_load('run', "$folder/load", '--for', '3s', '--connections', '2', '--peak', '3', '--writes', 'commit', @there);
+cmp_ok($staging->value('SELECT count(*) FROM shop.log'), '>', 0, '--writes commit keeps what is written');
+$staging->ok('REVOKE ALL ON shop.log FROM driver');
+($status, $out, $err) = guard_load('run', "$folder/load", '--for', '3s', '--connections', '2', '--peak', '3', @there);
+if (`pgbench --help` =~ /--continue-on-error/ || $err eq '') { like($out, qr/statements failed/, 'failures are counted'); }
+else
+{
+	is($status, 1, 'a load that lost a connection is no figure');
+	like($err, qr/these are no figures: .*permission denied/, 'with the error');
+}
+
+foreach ([ [], qr/make, run or compare is missing/ ], [ ['make'], qr/takes one PROFILE/ ], [ [ 'make', "$folder/prod.json" ], qr/--out is missing/ ],
+	[ [ 'make', "$folder/drop.sql", '--out', "$folder/x" ], qr/drop\.sql: / ], [ [ 'run', "$folder/none" ], qr/load\.json/ ],
+	[ [ 'run', "$folder/load", '--for', 'long' ], qr/is no time/ ], [ [ 'run', "$folder/load", '--peak', 'x' ], qr/--peak takes a number/ ],
+	[ [ 'run', "$folder/load", '--writes', 'maybe' ], qr/--writes takes commit/ ], [ [ 'compare', "$folder/load", '--no' ], qr/no such option: --no/ ],
+	[ [ 'run', "$folder/load", '-d', 'nowhere' ], qr/nowhere/ ])
+{
+	my ($words, $why) = @$_;
+	($status, $out, $err) = guard_load(@$words);
+	is($status, 2, "wrong: @$words");
+	like($err, $why, 'with the reason');
+}
+append_to_file("$folder/new.json", '{"format": "guard/profile/2"}');
+($status, $out, $err) = guard_load('make', "$folder/new.json", '--out', "$folder/x");
+like($err, qr{format is guard/profile/2; this program knows guard/profile/1}, 'a newer format says so');
+
+done_testing();
