@@ -96,7 +96,9 @@ all:
 EXTENSION = guard
 MODULE_big = guard
 
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c)))
+# The library that has libpq is one of its own, loaded by the worker that needs it.
+REPORT = guard_report$(DLSUFFIX)
+OBJS = $(patsubst %.c,%.o,$(filter-out src/report/%,$(sort $(wildcard src/*.c src/*/*.c src/*/*/*.c))))
 
 # The install script: its parts, in the order in which they run.
 SQL_PARTS = $(sort $(wildcard src/sql/[0-9]*.sql))
@@ -133,7 +135,7 @@ override PROVE_FLAGS += -I $(CURDIR)/test/perl
 # PostgreSQL::Test::Cluster adds this file to the configuration of every server it makes.
 installcheck: export TEMP_CONFIG := $(TEMP_CONFIG)
 
-EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for .headers guard_review.1 guard_profile.1 guard_profile.sql guard_load.1 guard.7
+EXTRA_CLEAN = guard_report.so guard_report.dylib src/report/guard_report.o src/report/guard_report.d $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for .headers guard_review.1 guard_profile.1 guard_profile.sql guard_load.1 guard.7
 EXTRA_CLEAN += tmp_check* results output_iso log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
@@ -157,22 +159,35 @@ $(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) $(PROFILE_SCHEMA) guard.control Ma
 $(notdir $(UPDATES)): %: src/sql/updates/% $(SQL_PARTS) Makefile
 	sed 's/@SQL_ID@/$(SQL_ID)/' $< > $@
 
+src/report/guard_report.o: override CPPFLAGS += -I$(libpq_srcdir)
+src/report/guard_report.o: override CFLAGS += $(CFLAGS_SL)
+$(REPORT): src/report/guard_report.o
+	$(CC) $(CFLAGS) $< $(LDFLAGS) $(LDFLAGS_SL) -shared -o $@ $(libpq)
+.PHONY: install-report uninstall-report
+all: $(REPORT)
+install: install-report
+install-report: $(REPORT) installdirs
+	$(INSTALL_SHLIB) $(REPORT) '$(DESTDIR)$(pkglibdir)/'
+uninstall: uninstall-report
+uninstall-report:
+	rm -f '$(DESTDIR)$(pkglibdir)/$(REPORT)'
+
 # What an extension image holds: /share and /lib, for extension_control_path and dynamic_library_path.
 LAYOUT = image
 .PHONY: image-layout
 image-layout: all
 	install -d '$(LAYOUT)/share/extension' '$(LAYOUT)/lib' '$(LAYOUT)/licenses/guard'
 	install -m 644 guard.control $(DATA_built) '$(LAYOUT)/share/extension'
-	install -m 755 guard$(DLSUFFIX) '$(LAYOUT)/lib'
+	install -m 755 guard$(DLSUFFIX) $(REPORT) '$(LAYOUT)/lib'
 	install -m 644 LICENSE '$(LAYOUT)/licenses/guard'
 
 # Objects of one PostgreSQL version are worthless for another: PG_CONFIG=... in the same folder builds everything anew.  Not a
 # file per version: for PGXS every file is .SECONDARY, and the lack of one of those alone rebuilds nothing.
-$(OBJS): .built-for
+$(OBJS) src/report/guard_report.o: .built-for
 .PHONY: FORCE
 .built-for: FORCE
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) src/report/guard_report.d
 $(OBJS:.o=.bc): %.bc: %.o
 
 # A header that is missing is told once, with the packages that have it.

@@ -30,6 +30,7 @@ int			guard_guc_unknown_action = GUARD_UNKNOWN_AUTO;
 char	   *guard_guc_application_name_pattern = "%s/%v";
 bool		guard_guc_two_person = false;
 char	   *guard_guc_ignore_standbys = "";
+char	   *guard_guc_primary_conninfo = "";
 int			guard_guc_lookback = 35 * SECS_PER_DAY_INT;
 int			guard_guc_quiet_period = SECS_PER_DAY_INT;
 int			guard_guc_min_evidence_age = 7 * SECS_PER_DAY_INT;
@@ -277,6 +278,23 @@ define_softdrop(void)
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
+/*
+ * Settings are shown, written down and backed up.
+ */
+static bool
+check_no_password(char **newval, void **extra, GucSource source)
+{
+	const char *uri = strstr(*newval, "://");
+	const char *at = uri != NULL ? strchr(uri, '@') : NULL;
+	const char *colon = uri != NULL ? strchr(uri + 3, ':') : NULL;
+
+	if (strstr(*newval, "password") == NULL &&
+		(at == NULL || colon == NULL || colon > at))
+		return true;
+	GUC_check_errdetail("A password belongs into a passfile.");
+	return false;
+}
+
 /* History. */
 static void
 define_history(void)
@@ -287,6 +305,14 @@ define_history(void)
 							"loses at most.",
 							&guard_guc_snapshot_interval, 300, 0, SECS_PER_DAY_INT,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomStringVariable("guard.primary_conninfo",
+							   "On a standby: how its worker reaches the primary, to report what is used here.",
+							   "A connection string of libpq, without a password; empty: "
+							   "primary_conninfo, with the name of the database. The role needs "
+							   "EXECUTE on guard.report_node. Set it where a standby is fed by "
+							   "another one.",
+							   &guard_guc_primary_conninfo, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, check_no_password, NULL, NULL);
 	DefineCustomIntVariable("guard.history_retention",
 							"How long it is remembered.",
 							"Longer than the longest pause between uses that matter. An index "

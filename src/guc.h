@@ -43,6 +43,7 @@ extern int	guard_guc_hot_action;
 extern int	guard_guc_unknown_action;
 extern bool guard_guc_two_person;
 extern char *guard_guc_ignore_standbys; /* names, with commas between */
+extern char *guard_guc_primary_conninfo;	/* sighup */
 extern char *guard_guc_application_name_pattern;	/* sighup */
 extern int	guard_guc_lookback; /* seconds */
 extern int	guard_guc_quiet_period; /* seconds */

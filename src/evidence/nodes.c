@@ -29,6 +29,7 @@
 
 #include "evidence/evidence.h"
 #include "guc.h"
+#include "planner/capture/capture.h"
 #include "store/store.h"
 
 /* guard.node */
@@ -202,6 +203,7 @@ guard_nodes_read(GuardServer *server)
 		if (!node->counts || why == NULL)
 			continue;
 		node->silent = true;
+		node->lacks = why;
 		if (server->silent == NULL)
 			server->silent = node->name;
 		appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", node->name);
@@ -231,22 +233,138 @@ guard_nodes_remedy(const GuardServer *server)
 					get_database_name(MyDatabaseId), ignored);
 }
 
+/* ---- what they use ---- */
+
+/* guard.node_use */
+#define USE_NODE			1
+#define USE_RELATION		2
+#define USE_FOREIGN_KEY		3
+#define USE_FIRST			4
+#define USE_LAST			5
+#define USE_USES			6
+#define USE_USES_BEFORE		7
+#define USE_RATE			8
+#define USE_PAUSE			9
+#define USE_STATEMENTS		10
+#define USE_SERVICES		11
+
+static GuardFact *
+add_fact(GuardEvidence *evidence, GuardNode *node, GuardSeen seen, bool of_table)
+{
+	GuardFact  *fact = palloc0(sizeof(GuardFact));
+
+	fact->source = GUARD_SOURCE_NODE;
+	fact->node = node->name;
+	fact->seen = seen;
+	fact->of_table = of_table;
+	fact->since = node->since;
+	fact->pause = -1;
+	evidence->facts = lappend(evidence->facts, fact);
+	return fact;
+}
+
 /*
- * Does silence matter to this index?  Nobody reads on a standby what is not
- * written to the log, nor what no other transaction can see yet.
+ * One use, as its node reported it.  The rate is as old as the report: what was
+ * not used since is not in a later one.
+ */
+static void
+add_use(GuardEvidence *evidence, const GuardRows *rows, bool of_table)
+{
+	List	   *nodes = evidence->server->nodes;
+	GuardNode  *node = enter(&nodes, guard_rows_text(rows, USE_NODE));
+	GuardFact  *fact = add_fact(evidence, node, GUARD_SEEN_USED, of_table);
+	const char *services = guard_rows_text(rows, USE_SERVICES);
+
+	fact->fkey = (uint64) guard_rows_int(rows, USE_FOREIGN_KEY);
+	fact->way = guard_capture_way(fact->fkey);
+	if (fact->way != GUARD_WAY_READ)
+		fact->fkey = 0;
+	fact->first = guard_rows_time(rows, USE_FIRST);
+	fact->last = guard_rows_time(rows, USE_LAST);
+	fact->count = guard_rows_int(rows, USE_USES) + guard_rows_int(rows, USE_USES_BEFORE);
+	if (node->reported_at - fact->last < USECS_PER_MINUTE)
+		fact->rate = guard_rows_float(rows, USE_RATE);
+	fact->pause = guard_rows_int_or(rows, USE_PAUSE, -1);
+	fact->statements = guard_rows_int(rows, USE_STATEMENTS);
+	fact->who = psprintf("%s on %s", services != NULL ? services : "somebody", node->name);
+}
+
+/*
+ * What nodes reported of a relation; false where that cannot be read.
+ */
+static bool
+add_uses(GuardEvidence *evidence, Oid relation, bool of_table)
+{
+	GuardRows  *rows = guard_rows_by_key("node_use", "node_use_relation_oid_idx",
+										 USE_RELATION, P_OID(relation));
+
+	while (rows != NULL && guard_rows_next(rows))
+		add_use(evidence, rows, of_table);
+	return rows != NULL;
+}
+
+static bool
+uses_it(const GuardEvidence *evidence, const char *node)
+{
+	foreach_ptr(const GuardFact, fact, evidence->facts)
+	{
+		if (fact->node != NULL && fact->seen == GUARD_SEEN_USED && !fact->of_table &&
+			strcmp(fact->node, node) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A node that counts has not used the index, or has not been heard since it is
+ * there.
+ */
+static void
+add_silence(GuardEvidence *evidence, GuardNode *node)
+{
+	if (!node->counts || node->silent || uses_it(evidence, node->name))
+		return;
+	if (evidence->created_at >= node->reported_at)
+		evidence->silence = psprintf("standby \"%s\" has not reported since it was created",
+									 node->name);
+	else
+		add_fact(evidence, node, GUARD_SEEN_NOT, false)->unobserved = node->unobserved;
+}
+
+/*
+ * Can anybody read it on a standby?  Nobody can what is not written to the log,
+ * nor what no other transaction sees yet.
+ */
+static bool
+can_be_read(Oid index)
+{
+	Relation	rel = RelationIdGetRelation(index);
+	bool		result;
+
+	if (rel == NULL)
+		return false;
+	result = rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
+		rel->rd_createSubid == InvalidSubTransactionId;
+	RelationClose(rel);
+	return result;
+}
+
+/*
+ * What standbys use of the index, and when its table goes, of the table; and
+ * whether it matters that some are silent.
  */
 void
 guard_nodes_collect(GuardEvidence *evidence)
 {
-	Relation	rel;
+	const GuardServer *server = evidence->server;
 
-	if (evidence->server->nodes == NIL)
+	if (server->nodes == NIL || !can_be_read(evidence->index))
 		return;
-	rel = RelationIdGetRelation(evidence->index);
-	if (rel == NULL)
-		return;
-	if (rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
-		rel->rd_createSubid == InvalidSubTransactionId)
-		evidence->silence = evidence->server->silence;
-	RelationClose(rel);
+	evidence->silence = server->silence;
+	if (!add_uses(evidence, evidence->index, false) ||
+		(evidence->asked.whole_table &&
+		 !add_uses(evidence, evidence->shape->table, true)))
+		evidence->silence = "what standbys reported is locked by another session";
+	foreach_ptr(GuardNode, node, server->nodes)
+		add_silence(evidence, node);
 }

@@ -287,26 +287,38 @@ find_use(const GuardEvidence *evidence, const GuardPolicy *policy, bool ended)
 
 /*
  * For how long has the index been observed on one server by a source that saw
- * nothing?
+ * nothing, and on each of its standbys?
  */
 static int64
 observed_there(const GuardEvidence *evidence, const GuardProfile * profile,
 			   const GuardPolicy *policy, bool *since_creation)
 {
 	int64		longest = 0;
+	int64		elsewhere = PG_INT64_MAX;
+	bool		covered = true;
 
 	*since_creation = false;
 	foreach_ptr(const GuardFact, fact, evidence->facts)
 	{
+		int64		span = guard_evidence_clock(fact, policy->now) - fact->since -
+			fact->hidden - fact->unobserved;
+		bool		covers = fact->hidden == 0 &&
+			guard_evidence_covers(fact, guard_evidence_origin(evidence));
+
 		if (fact->profile != profile || fact->seen != GUARD_SEEN_NOT ||
 			fact->since == 0)
 			continue;
-		longest = Max(longest, guard_evidence_clock(fact, policy->now) -
-					  fact->since - fact->hidden - fact->unobserved);
-		*since_creation |= fact->hidden == 0 &&
-			guard_evidence_covers(fact, guard_evidence_origin(evidence));
+		if (fact->node != NULL)
+		{
+			elsewhere = Min(elsewhere, span);
+			covered &= covers;
+			continue;
+		}
+		longest = Max(longest, span);
+		*since_creation |= covers;
 	}
-	return longest;
+	*since_creation &= covered;
+	return Min(longest, elsewhere);
 }
 
 /*
@@ -418,7 +430,7 @@ plans_answer(const GuardEvidence *evidence, const GuardCase *asked,
 			continue;
 		if (captured_since == 0 || fact->first == 0 ||
 			fact->first < captured_since ||
-			fact->source == GUARD_SOURCE_WHATIF ||
+			fact->source == GUARD_SOURCE_WHATIF || fact->node != NULL ||
 			(fact->source == GUARD_SOURCE_HISTORY && !fact->of_table))
 			return false;
 	}

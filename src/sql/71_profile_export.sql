@@ -153,6 +153,9 @@ BEGIN
 	SELECT COALESCE(jsonb_agg(s.e || jsonb_strip_nulls(jsonb_build_object('indexes', s.indexes, 'peak', s.peak)) ORDER BY s.n), '[]') INTO used FROM statement s;
 	document := jsonb_set(document, '{statements}', used);
 
+	IF pg_is_in_recovery() THEN
+		document := document || jsonb_build_object('node', guard.node_report());
+	END IF;
 	RETURN document || jsonb_build_object('guard', jsonb_strip_nulls(jsonb_build_object(
 		'mode', current_setting('guard.mode'),
 		'min_evidence_age', extract(epoch FROM current_setting('guard.min_evidence_age')::interval)::bigint,

@@ -156,6 +156,12 @@ BEGIN
 			DETAIL = 'Nothing was imported.', HINT = 'What a profile is, doc/profile.md says; guard.export_profile() and guard_profile write one.';
 	END IF;
 
+	-- a standby of this server: what it uses counts here, and nothing else of it is news
+	IF profile #>> '{node,system_identifier}' = (SELECT c.system_identifier::text FROM pg_control_system() c) THEN
+		PERFORM guard.take_report(source, profile -> 'node', least(now, COALESCE((profile #>> '{node,replayed}')::timestamptz, now)));
+		RETURN;
+	END IF;
+
 	PERFORM guard.forget_profile(source);
 	INSERT INTO guard.profile
 	SELECT source, exported, now, session_user, profile -> 'server', profile -> 'guard',

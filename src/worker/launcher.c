@@ -16,10 +16,10 @@
  * again.  When there is none left, that is no error: it is counted, said
  * once and shown in guard.status, and tried again.
  *
- * There is no launcher while the server is a standby: it is registered to
- * start when recovery has finished, and until then only keeps its place
- * (doc/internals/postgresql.md 6.4).  When it dies it is started again after
- * some seconds, and finds everything where it was.
+ * On a standby visitors have one thing to do: they report what is used there
+ * (report.c).  When it is promoted all databases are due.  When the launcher
+ * dies it is started again after some seconds, and finds everything where it
+ * was.
  *
  * When the server is shut down there is nothing left to do.  No process can
  * be started then to visit anybody, but neither is it necessary: what capture
@@ -40,6 +40,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_database.h"
 #include "libpq/pqsignal.h"
@@ -370,6 +371,40 @@ send_workers(GuardWorkerKind kind, TimestampTz now)
 }
 
 /*
+ * All databases with guard are due.
+ */
+static void
+call_all(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < GUARD_MAX_DATABASES; i++)
+	{
+		GuardVisitSlot *slot = &guard_visits->slots[i];
+
+		if (OidIsValid(pg_atomic_read_u32(&slot->database)) &&
+			slot->state == GUARD_DATABASE_WITH)
+			guard_visits_sooner(&slot->calls[GUARD_VISITOR].due, now);
+	}
+}
+
+/*
+ * A standby that is promoted has much to do that it had not; until when it has
+ * to be looked whether it is.
+ */
+static TimestampTz
+note_promotion(TimestampTz now)
+{
+	static bool standby = false;
+	bool		promoted = standby && !RecoveryInProgress();
+
+	standby = RecoveryInProgress();
+	if (promoted)
+		call_all();
+	return standby ? now + USECS_PER_SEC : GUARD_NEVER;
+}
+
+/*
  * From when a busy pool is to be alerted of, somebody has to come and count.
  */
 static void
@@ -380,16 +415,7 @@ call_for_alerts(void)
 
 	if (wanted && !called)
 	{
-		TimestampTz now = GetCurrentTimestamp();
-
-		for (int i = 0; i < GUARD_MAX_DATABASES; i++)
-		{
-			GuardVisitSlot *slot = &guard_visits->slots[i];
-
-			if (OidIsValid(pg_atomic_read_u32(&slot->database)) &&
-				slot->state == GUARD_DATABASE_WITH)
-				guard_visits_sooner(&slot->calls[GUARD_VISITOR].due, now);
-		}
+		call_all();
 	}
 	called = wanted;
 }
@@ -449,8 +475,9 @@ guard_launcher_main(Datum arg)
 				now >= next_listing)
 				list_databases();
 			call_for_alerts();
-			next = Min(send_workers(GUARD_VISITOR, now),
-					   send_workers(GUARD_BUILDER, now));
+			next = note_promotion(now);
+			next = Min(next, send_workers(GUARD_VISITOR, now));
+			next = Min(next, send_workers(GUARD_BUILDER, now));
 		}
 		else
 			guard_visits_end_builders();

@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -77,6 +78,8 @@ typedef struct GuardTask
 	 * one, and left outside of one, also by what it raises.
 	 */
 	bool		own_transactions;
+
+	bool		on_standby;		/* it is for standbys, and only for them */
 } GuardTask;
 
 static const int hourly = 3600;
@@ -121,18 +124,19 @@ prune_audit(void)
 }
 
 static const GuardTask tasks[] = {
-	{"soft drops", NULL, guard_softdrop_visit, true},
-	{"soft drops, telling", NULL, guard_softdrop_tell, true},
-	{"audit", NULL, deliver_audit, false},
-	{"pool", NULL, guard_pool_watch, false},
-	{"history", &guard_guc_snapshot_interval, history, false},
-	{"prune audit", &hourly, prune_audit, false},
-	{"purge", &hourly, purge, false},
+	{"soft drops", NULL, guard_softdrop_visit, true, false},
+	{"soft drops, telling", NULL, guard_softdrop_tell, true, false},
+	{"audit", NULL, deliver_audit, false, false},
+	{"pool", NULL, guard_pool_watch, false, false},
+	{"history", &guard_guc_snapshot_interval, history, false, false},
+	{"prune audit", &hourly, prune_audit, false, false},
+	{"purge", &hourly, purge, false, false},
+	{"report", &guard_guc_snapshot_interval, guard_worker_report, true, true},
 };
 
 /* A builder's only one, which may take long and wait for locks without a limit. */
 static const GuardTask long_task =
-{"soft drops, long step", NULL, guard_softdrop_long_step, true};
+{"soft drops, long step", NULL, guard_softdrop_long_step, true, false};
 
 StaticAssertDecl(lengthof(tasks) <= GUARD_MAX_TASKS,
 				 "GUARD_MAX_TASKS is too small");
@@ -344,7 +348,8 @@ run_tasks(void)
 
 		if (must_leave())
 			return now;
-		if (tasks[i].interval != NULL && *tasks[i].interval == 0)
+		if ((tasks[i].interval != NULL && *tasks[i].interval == 0) ||
+			tasks[i].on_standby != RecoveryInProgress())
 			continue;
 		if (not_before[i] <= now &&
 			(tasks[i].interval == NULL || here->next[i] <= now))

@@ -21,6 +21,9 @@ extern PGDLLEXPORT void guard_launcher_main(Datum arg);
 extern PGDLLEXPORT void guard_visitor_main(Datum arg);
 extern PGDLLEXPORT void guard_builder_main(Datum arg);
 
+/* What is used on this standby is reported; a task. */
+extern TimestampTz guard_worker_report(void);
+
 /* What both do alike: signals, and a rest that a signal or a latch ends. */
 extern void guard_worker_handle_signals(void);
 extern void guard_worker_rest(TimestampTz until, uint32 wait_event);

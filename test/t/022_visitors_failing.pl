@@ -126,7 +126,7 @@ wait_until($s, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = '
 pass('ALTER DATABASE SET guard.mode = off: a visitor comes and does not stay');
 $s->ok('ALTER DATABASE postgres RESET guard.mode');
 
-# ---- a standby has no workers, until it is promoted
+# ---- on a standby visitors report, and do nothing else until it is promoted
 
 $node->backup('copy');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -135,13 +135,16 @@ $standby->start;
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 my $primary = $s;
 $s = session($standby);
-wait_for_status('worker', 'none: the server is in recovery');
-is($s->value("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'guard%'"), 0, 'a standby has neither launcher nor visitors');
-is($s->query('SELECT want_visit(0)')->{error}, undef, 'asking for one does no harm');
-$standby->promote;
 wait_for_status('worker', 'running');
 wait_for_status('visits here', '%last%');
-pass('after promotion they come');
+pass('a standby has visitors');
+is($s->query('SELECT want_visit(0)')->{error}, undef, 'asking for one does no harm');
+$standby->promote;
+wait_until($s, 'SELECT NOT pg_is_in_recovery()');
+my $visits = $s->value("SELECT state FROM guard.status() WHERE item = 'visits here'");
+$s->ok('SELECT want_visit(0)');
+wait_until($s, "SELECT state <> '$visits' FROM guard.status() WHERE item = 'visits here'");
+pass('after promotion they come as before');
 $s->close;
 $standby->stop;
 $s = $primary;
