@@ -45,6 +45,7 @@ is_ok "without PGXS, one line" test "$(wc -l <<< "$out") $(grep -c "postgresql-s
 quick_start() { make -s PG_CONFIG="$pg_config" && make -s install PG_CONFIG="$pg_config"; }
 is_ok "make, make install" quick_start
 is_ok "installs the library" test -e "$($pg_config --pkglibdir)/guard.so"
+is_ok "and the one that reports" test -e "$($pg_config --pkglibdir)/guard_report.so"
 is_ok "and the script" test -e "$($pg_config --sharedir)/extension/guard.control"
 make -s uninstall PG_CONFIG="$pg_config"
 is_ok "make uninstall leaves nothing" fails grep -q . <(find /usr -name '*guard*' ! -path '*guard-no-llvm*')
