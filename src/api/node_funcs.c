@@ -91,7 +91,7 @@ guard_sql_captured_here(PG_FUNCTION_ARGS)
 	nulls[0] = lacks != NULL;
 	values[1] = lacks != NULL ? CStringGetTextDatum(lacks) : (Datum) 0;
 	nulls[1] = lacks == NULL;
-	values[2] = CStringGetTextDatum(psprintf("%016" INT64_MODIFIER "x",
+	values[2] = CStringGetTextDatum(psprintf(UINT64_FORMAT,
 											 DatumGetUInt64(hash_any_extended((unsigned char *) where,
 																			  strlen(where), 0))));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));

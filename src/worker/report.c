@@ -20,6 +20,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "replication/walreceiver.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "guc.h"
