@@ -116,7 +116,7 @@ typedef struct GuardProfile
 	bool		stale;			/* too old to tell anything */
 	int			free_connections;	/* when it was exported; -1: not known */
 	char	   *words;			/* "prod, 14 h ago" */
-}			GuardProfile;
+} GuardProfile;
 
 /* As of when does a fact speak? */
 static inline TimestampTz

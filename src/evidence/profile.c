@@ -60,7 +60,7 @@ typedef struct ProfileFact
 	GuardFact	fact;
 	bool		unread;			/* not all of its use could be recorded, or
 								 * read, there */
-}			ProfileFact;
+} ProfileFact;
 
 static const char *const observers[] = {
 	[GUARD_SOURCE_CAPTURE] = "capture",
@@ -182,7 +182,7 @@ read_services(const GuardRows *rows)
 }
 
 static void
-add_fact(GuardEvidence *evidence, ProfileFact * read, GuardProfile * profile,
+add_fact(GuardEvidence *evidence, ProfileFact *read, GuardProfile *profile,
 		 List *services, bool of_table)
 {
 	GuardFact  *fact = &read->fact;

@@ -167,12 +167,12 @@ typedef struct Beginning
 	GuardFrame *frame;
 	Node	   *parsetree;
 	const char *str;
-}			Beginning;
+} Beginning;
 
 static void
 start(void *arg)
 {
-	const		Beginning *beginning = arg;
+	const Beginning *beginning = arg;
 	GuardFrame *frame = beginning->frame;
 	Node	   *parsetree = beginning->parsetree;
 	const char *str = beginning->str;

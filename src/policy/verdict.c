@@ -290,7 +290,7 @@ find_use(const GuardEvidence *evidence, const GuardPolicy *policy, bool ended)
  * nothing, and on each of its standbys?
  */
 static int64
-observed_there(const GuardEvidence *evidence, const GuardProfile * profile,
+observed_there(const GuardEvidence *evidence, const GuardProfile *profile,
 			   const GuardPolicy *policy, bool *since_creation)
 {
 	int64		longest = 0;

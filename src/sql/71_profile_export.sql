@@ -12,7 +12,7 @@ GRANT EXECUTE ON FUNCTION guard.captured_statements() TO pg_read_all_stats;
 -- example: SELECT index, count(*) AS statements, sum(uses) AS uses FROM guard.captured_statements() GROUP BY index;
 
 CREATE FUNCTION guard.index_height(index oid) RETURNS int
-LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_index_height';
 COMMENT ON FUNCTION guard.index_height(oid) IS
 'Levels of a B-tree above its leaves, by its meta page; null where the index is locked, partitioned, or no B-tree.';

@@ -38,8 +38,8 @@ SELECT is((SELECT enumvals FROM settings WHERE name = 'guard.mode'), '{off,obser
 SELECT ok((SELECT enumvals FROM settings WHERE name = 'guard.unknown_action') @> '{auto,allow,delay,block}', 'guard.unknown_action');
 SELECT is((SELECT enumvals FROM settings WHERE name = 'guard.hot_action'), '{block,delay}', 'guard.hot_action');
 
-SELECT is_empty($$ SELECT name FROM settings WHERE context NOT IN ('superuser', 'sighup', 'postmaster') AND name <> 'guard.without_index' $$,
-	'no setting is anybody''s, but the one that changes plans of whoever sets it');
+SELECT is_empty($$ SELECT name FROM settings WHERE context NOT IN ('superuser', 'sighup', 'postmaster') AND name NOT IN ('guard.without_index', 'guard.plan_as') $$,
+	'no setting is anybody''s, but those that change plans of whoever sets them');
 SELECT is_empty($$ SELECT name FROM settings WHERE short_desc IS NULL OR short_desc !~ '\.$' $$, 'each is described');
 SELECT is_empty($$ SELECT name FROM settings WHERE vartype = 'integer' AND unit IS NULL AND name !~ '(min_scans|max_indexes|max_statements|alert_pool_busy)$' $$,
 	'times and sizes have a unit, counts and percentages have none');

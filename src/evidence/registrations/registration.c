@@ -46,7 +46,7 @@ typedef struct Kin
 	char	   *table;
 	char	   *index;			/* NULL: it is a table */
 	GuardObject *object;		/* NULL: not seen yet */
-}			Kin;
+} Kin;
 
 static List *
 add_kin(List *kin, Oid relation, bool is_index)
@@ -101,7 +101,7 @@ guard_registration_covers(const GuardRows *rows, GuardEvidence *evidence,
 								evidence->shape->table, false);
 	foreach(lc, evidence->kin)
 	{
-		const		Kin *kin = lfirst(lc);
+		const Kin  *kin = lfirst(lc);
 
 		*inherited = kin->parent;
 		if (kin->object != NULL &&

@@ -111,7 +111,7 @@ typedef enum GuardUseKind
 	GUARD_KIND_USE,
 	GUARD_KIND_CHECK,
 	GUARD_KIND_NEED
-}			GuardUseKind;
+} GuardUseKind;
 
 static inline GuardUseKind
 guard_capture_kind(uint64 fkey)

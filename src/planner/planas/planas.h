@@ -38,6 +38,8 @@ extern void guard_planas_init(void);
 /* ---- called by hooks: an EXPLAIN, which "work" carries out ---- */
 
 typedef void (*guard_planas_work) (void *arg);
+
+/* Carry it out, as guard.plan_as says. */
 extern void guard_planas_explain(ExplainStmt *stmt, guard_planas_work work,
 								 void *arg);
 
@@ -47,6 +49,8 @@ extern void guard_planas_explain(ExplainStmt *stmt, guard_planas_work work,
  * Is an EXPLAIN being planned from a profile?  Then plan by this.
  */
 extern bool guard_planas_explaining;
+
+/* The plan of a query, from the profile in use. */
 extern PlannedStmt *guard_planas_plan(Query *parse, const char *query_string,
 									  int cursorOptions,
 									  ParamListInfo boundParams,
