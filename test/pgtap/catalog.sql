@@ -47,7 +47,7 @@ SELECT is_empty(
 SELECT is_empty(
 	$$ SELECT functions.oid::regprocedure FROM functions JOIN pg_language l ON l.oid = prolang
 		WHERE prosecdef AND (lanname = 'c' OR has_function_privilege('public', functions.oid, 'EXECUTE')
-			OR proname NOT IN ('import_profile', 'forget_profile', 'remember_plans', 'compare_plans')) $$,
+			OR proname NOT IN ('import_profile', 'forget_profile', 'remember_plans', 'compare_plans', 'report_node')) $$,
 	'only those that take a profile in and out run with their owner''s rights by themselves, and for nobody who was not granted them');
 SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE probin IS NOT NULL AND probin <> 'guard' $$, 'C functions are in one library');
 SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE proparallel <> 'u' AND provolatile = 'v' $$,
@@ -69,7 +69,7 @@ SELECT is_empty(
 	'PUBLIC reads none of guard''s tables');
 SELECT set_eq(
 	$$ SELECT relname::text FROM tables WHERE relkind = 'r' AND has_table_privilege('pg_read_all_stats', oid, 'SELECT') $$,
-	ARRAY['audit_log'], 'pg_read_all_stats reads the audit log, and no other table');
+	ARRAY['audit_log', 'node'], 'pg_read_all_stats reads the audit log and which nodes there are, and no other table');
 SELECT set_eq(
 	$$ SELECT relname::text FROM tables WHERE relkind = 'v' AND has_table_privilege('public', oid, 'SELECT') $$,
 	ARRAY['dependencies', 'hidden_indexes', 'index_facts', 'indexes', 'pool_health', 'soft_drops', 'status'], 'everybody may look at the views');
