@@ -447,9 +447,9 @@ struct GuardRows;
 
 /*
  * The profiles of other servers that were imported; what they say of the use of
- * an index, of plans without it, and of the size of a table: false where none knows it.  Is the row
- * one of a profile, named in that column where there is one, that is too old?
- * The index was rebuilt.
+ * an index, of plans without it, and of the size of a table: false where none
+ * knows it.  Is the row one of a profile, named in that column (0: of none), that
+ * is too old?  The index was rebuilt.
  */
 extern List *guard_profile_read(void);
 extern void guard_profile_collect(GuardEvidence *evidence);

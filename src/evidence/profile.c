@@ -149,7 +149,7 @@ guard_profile_is_silent(const GuardEvidence *evidence, const GuardRows *rows, in
 {
 	GuardProfile *profile;
 
-	if (rows->desc->natts < column)
+	if (column == 0)
 		return false;
 	profile = find_profile(evidence->server->profiles, guard_rows_text(rows, column));
 	return profile == NULL || profile->stale;

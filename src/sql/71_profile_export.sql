@@ -16,7 +16,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_index_height';
 COMMENT ON FUNCTION guard.index_height(oid) IS
 'Levels of a B-tree above its leaves, by its meta page; null where the index is locked, partitioned, or no B-tree.';
--- example: SELECT guard.index_height('accounts_pkey'::regclass);
+-- example: SELECT guard.index_height('auth.users_email_idx'::regclass);
 REVOKE ALL ON FUNCTION guard.index_height(oid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.index_height(oid) TO pg_read_all_stats;
 

@@ -73,9 +73,9 @@ refused(
 $new->close;
 $s->ok('ALTER TABLE app.hot SET SCHEMA public');
 
-# DETAIL dates what is known; HINT and status say what is missing.
+# The message dates what is known; HINT and status say what is missing.
 my $r = $s->query('DROP INDEX hot_a_idx');
-like($r->{error}{D}, qr/since \d{4}-\d\d-\d\d/,
+like($r->{error}{M}, qr/since \d{4}-\d\d-\d\d/,
 	'the error says since when this is known');
 like($r->{error}{H}, qr/shared_preload_libraries/,
 	'the hint says what would tell more');

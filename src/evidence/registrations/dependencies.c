@@ -57,10 +57,11 @@ typedef struct Deployment
 /* ---- reading ---- */
 
 /*
- * Those of a table that has the columns of guard.dependency.
+ * Those of a table that has the columns of guard.dependency.  That of profiles has
+ * one more, which says whose they are; 0: none.
  */
 static void
-read_dependencies(GuardEvidence *evidence, const char *table)
+read_dependencies(GuardEvidence *evidence, const char *table, int source_column)
 {
 	GuardRows  *rows = guard_rows_surely(guard_rows_of_table(table), table);
 	bool		inherited;
@@ -70,7 +71,7 @@ read_dependencies(GuardEvidence *evidence, const char *table)
 		Oid			index = guard_registration_covers(rows, evidence, &inherited);
 		GuardDependency *dependency;
 
-		if (!OidIsValid(index) || guard_profile_is_silent(evidence, rows, DEPENDENCY_SOURCE))
+		if (!OidIsValid(index) || guard_profile_is_silent(evidence, rows, source_column))
 			continue;
 		dependency = palloc0(sizeof(GuardDependency));
 		dependency->inherited = inherited;
@@ -229,9 +230,9 @@ guard_dependencies_collect(GuardEvidence *evidence)
 {
 	List	   *deployments;
 
-	read_dependencies(evidence, "dependency");
+	read_dependencies(evidence, "dependency", 0);
 	if (evidence->server->profiles != NIL)
-		read_dependencies(evidence, "profile_dependency");
+		read_dependencies(evidence, "profile_dependency", DEPENDENCY_SOURCE);
 	if (evidence->dependencies == NIL)
 		return;
 	deployments = read_deployments(NIL, "deployment");

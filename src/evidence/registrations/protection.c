@@ -22,7 +22,7 @@
  * One made on this very index or table says more than an inherited one.
  */
 static void
-read_protections(GuardEvidence *evidence, const char *table)
+read_protections(GuardEvidence *evidence, const char *table, int source_column)
 {
 	GuardRows  *rows = guard_rows_surely(guard_rows_of_table(table), table);
 	GuardProtection *protection = &evidence->protection;
@@ -32,7 +32,7 @@ read_protections(GuardEvidence *evidence, const char *table)
 	{
 		if (!OidIsValid(guard_registration_covers(rows, evidence, &inherited)) ||
 			(protection->found && inherited) ||
-			guard_profile_is_silent(evidence, rows, PROTECTION_SOURCE))
+			guard_profile_is_silent(evidence, rows, source_column))
 			continue;
 		protection->found = true;
 		protection->inherited = inherited;
@@ -48,9 +48,9 @@ read_protections(GuardEvidence *evidence, const char *table)
 void
 guard_protection_collect(GuardEvidence *evidence)
 {
-	read_protections(evidence, "protection");
+	read_protections(evidence, "protection", 0);
 	if (evidence->server->profiles != NIL)
-		read_protections(evidence, "profile_protection");
+		read_protections(evidence, "profile_protection", PROTECTION_SOURCE);
 }
 
 /*

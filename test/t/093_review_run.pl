@@ -75,11 +75,9 @@ my $harmful = answer(@base, 'migrations/1_harmful.sql');
 my $harmless = answer(@base, 'migrations/2_harmless.sql');
 is_deeply([ map { $_->{verdict} } @{ $harmless->{rows} } ], [ 'allow', 'allow' ], 'what is harmless is allowed');
 is($harmless->{errors}, 0, 'and there is no error');
-our $TODO = 'profiles are evidence';
 is_deeply(rows($harmful), ['migrations/1_harmful.sql:3 auth.users_email_idx block'], 'what is harmful would be refused, by line');
 like($harmful->{rows}[0]{detail}, qr/auth .*prod/s, 'by the traffic of production');
 is_deeply(rows(answer(@base, 'do.sql')), ['do.sql:1 auth.users_email_idx block'], 'also in DO');
-$TODO = undef;
 is_deeply(rows(answer(@base, 'turned.sql')), [ 'turned.sql:1 - allow', 'turned.sql:2 auth.users_email_idx allow' ], 'the right order passes');
 
 # ---- any tool that migrates
