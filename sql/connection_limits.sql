@@ -54,11 +54,11 @@ SELECT * FROM refused('pin');
 ALTER ROLE regress_guard_jobs CONNECTION LIMIT 30;
 SELECT * FROM refused('pin');
 -- connections that are taken are not free
-ALTER ROLE regress_guard_web CONNECTION LIMIT 14;
+ALTER ROLE regress_guard_web CONNECTION LIMIT 30;
 SELECT * FROM refused('id');
-SELECT count(dblink_connect('taken' || i, replace(connection('web'), 'user=' || session_user, 'user=regress_guard_web'))) FROM generate_series(1, 5) i;
+SELECT count(dblink_connect('taken' || i, replace(connection('web'), 'user=' || session_user, 'user=regress_guard_web'))) FROM generate_series(1, 25) i;
 SELECT * FROM refused('id');
-SELECT count(dblink_disconnect('taken' || i)) FROM generate_series(1, 5) i;
+SELECT count(dblink_disconnect('taken' || i)) FROM generate_series(1, 25) i;
 -- the role that a session takes on limits nobody
 ALTER ROLE regress_guard_web CONNECTION LIMIT -1;
 SELECT * FROM refused('code');

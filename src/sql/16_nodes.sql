@@ -14,7 +14,7 @@ CREATE TABLE guard.node (
 	node_clock		timestamptz,
 	whole_at		timestamptz
 ) WITH (fillfactor = 50);
-ALTER TABLE guard.node ADD CONSTRAINT node_name_key UNIQUE (name);
+CREATE UNIQUE INDEX node_name_idx ON guard.node (name);
 COMMENT ON TABLE guard.node IS
 'Standbys that have reported, or that another standby has named (reported_at null): role is standby; since: for how long use is watched there, null: it is not, lacks says why; unobserved: microseconds of that in which nobody watched; upstream: the standby that it is fed by, null: this server. identity tells two nodes of one name apart; node_clock is when it reported last, and whole_at when it reported everything, by its own clock.';
 

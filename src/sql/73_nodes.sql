@@ -103,9 +103,10 @@ BEGIN
 	   AND g.relation IN (SELECT c.oid FROM pg_class c);
 
 	-- standbys that it feeds
+	UPDATE guard.node n SET upstream = name WHERE n.name <> name AND COALESCE(report -> 'standbys', '[]') ? n.name;
 	INSERT INTO guard.node (name, role, upstream)
 	SELECT DISTINCT s.s, 'standby', name FROM jsonb_array_elements_text(COALESCE(report -> 'standbys', '[]')) s (s) WHERE s.s <> name
-	ON CONFLICT ON CONSTRAINT node_name_key DO UPDATE SET upstream = excluded.upstream;
+	ON CONFLICT DO NOTHING;
 	DELETE FROM guard.node n WHERE n.upstream = name AND n.reported_at IS NULL AND NOT COALESCE(report -> 'standbys', '[]') ? n.name;
 	UPDATE guard.node n SET upstream = NULL WHERE n.upstream = name AND NOT COALESCE(report -> 'standbys', '[]') ? n.name;
 

@@ -413,9 +413,10 @@ compose_definition(GuardShape *shape)
 
 /*
  * Fill in the texts of a shape that is complete but for them.  "predicate" is
- * the predicate as it is stored, NULL for none.  "locked" says that the caller
- * holds an AccessShareLock on the table; if not, the texts for comparison
- * stay NULL.
+ * the predicate as it is stored, NULL for none: deparsed where nothing is left
+ * of it, since guard_shape_text_renew() has only what is left.  "locked" says
+ * that the caller holds an AccessShareLock on the table; if not, the texts for
+ * comparison stay NULL.
  */
 void
 guard_shape_text_fill(GuardShape *shape, Node *predicate, bool locked)
@@ -424,7 +425,8 @@ guard_shape_text_fill(GuardShape *shape, Node *predicate, bool locked)
 
 	if (locked && keep_from_vanishing(shape))
 	{
-		deparse_comparable(shape, predicate);
+		deparse_comparable(shape, shape->predicate == NIL ? predicate :
+						   (Node *) make_ands_explicit(shape->predicate));
 		shape->definition = deparse_definition(shape);
 		if (!shape->live)
 			UnlockRelationOid(shape->index, AccessShareLock);
