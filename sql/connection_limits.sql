@@ -28,11 +28,11 @@ BEGIN
 	END LOOP;
 END
 $$;
--- Fifty-five times a second over the last minute: while an index is built, which takes a fifth of a second at least, eleven wait.
-CALL use_as('regress_guard_web', 'id = 17', 3300);
-CALL use_as('regress_guard_web', 'code = 17', 3300);
-CALL use_as('regress_guard_web', 'pin = 17', 3300);
-CALL use_as('regress_guard_jobs', 'pin = 17', 3300);
+-- Eleven times a second over the last minute: while an index is built, which takes a fifth of a second at least, two wait.
+CALL use_as('regress_guard_web', 'id = 17', 660);
+CALL use_as('regress_guard_web', 'code = 17', 660);
+CALL use_as('regress_guard_web', 'pin = 17', 660);
+CALL use_as('regress_guard_jobs', 'pin = 17', 660);
 -- "at once", with its reason, or "at COMMIT"; the use is going on
 CREATE FUNCTION tools.refused(col text) RETURNS TABLE (at text, why text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -45,25 +45,25 @@ $$;
 -- nobody is limited but by the server
 SELECT * FROM refused('id');
 -- the service is; the others are not
-ALTER ROLE regress_guard_web CONNECTION LIMIT 5;
+ALTER ROLE regress_guard_web CONNECTION LIMIT 2;
 SELECT * FROM refused('id');
 -- of two services all connections count, and of one without a limit all that there are
 SELECT * FROM refused('pin');
-ALTER ROLE regress_guard_jobs CONNECTION LIMIT 5;
+ALTER ROLE regress_guard_jobs CONNECTION LIMIT 2;
 SELECT * FROM refused('pin');
 ALTER ROLE regress_guard_jobs CONNECTION LIMIT 30;
 SELECT * FROM refused('pin');
 -- connections that are taken are not free
 ALTER ROLE regress_guard_web CONNECTION LIMIT 30;
 SELECT * FROM refused('id');
-SELECT count(dblink_connect('taken' || i, replace(connection('web'), 'user=' || session_user, 'user=regress_guard_web'))) FROM generate_series(1, 25) i;
+SELECT count(dblink_connect('taken' || i, replace(connection('web'), 'user=' || session_user, 'user=regress_guard_web'))) FROM generate_series(1, 28) i;
 SELECT * FROM refused('id');
-SELECT count(dblink_disconnect('taken' || i)) FROM generate_series(1, 25) i;
+SELECT count(dblink_disconnect('taken' || i)) FROM generate_series(1, 28) i;
 -- the role that a session takes on limits nobody
 ALTER ROLE regress_guard_web CONNECTION LIMIT -1;
 SELECT * FROM refused('code');
 -- the database does, all of them
-ALTER DATABASE guard_regress CONNECTION LIMIT 5;
+ALTER DATABASE guard_regress CONNECTION LIMIT 4;
 SELECT * FROM refused('code');
 SELECT * FROM refused('id');
 ALTER DATABASE guard_regress CONNECTION LIMIT 40;

@@ -190,3 +190,36 @@ DROP INDEX orders_team_idx;
 CALL use('SELECT count(*) FROM orders WHERE team = 17');
 DROP INDEX orders_team_idx;
 :refusal
+
+-- a copy has what its original has, also where a predicate can be computed in part beforehand
+CALL make('parcels');
+CREATE INDEX parcels_few_idx ON parcels (lower(email)) WHERE team IN (3, 4);
+CALL use('SELECT count(*) FROM parcels WHERE lower(email) = ''s17'' AND team IN (3, 4)');
+CREATE TABLE parcels_new (LIKE parcels INCLUDING ALL);
+BEGIN;
+ALTER TABLE parcels RENAME TO parcels_old;
+ALTER TABLE parcels_new RENAME TO parcels;
+COMMIT;
+-- not one of other rows
+CREATE TABLE parcels_next (LIKE parcels);
+CREATE INDEX ON parcels_next (lower(email)) WHERE team IN (3, 5);
+BEGIN;
+ALTER TABLE parcels RENAME TO parcels_gone;
+ALTER TABLE parcels_next RENAME TO parcels;
+COMMIT;
+:refusal
+-- nor a second copy, before anybody has read the first
+CALL make('crates');
+CREATE INDEX crates_email_idx ON crates (email);
+CALL use('SELECT count(*) FROM crates WHERE email = ''s17''');
+CREATE TABLE crates_new (LIKE crates INCLUDING ALL);
+BEGIN;
+ALTER TABLE crates RENAME TO crates_old;
+ALTER TABLE crates_new RENAME TO crates;
+COMMIT;
+CALL make('crates_next');
+BEGIN;
+ALTER TABLE crates RENAME TO crates_gone;
+ALTER TABLE crates_next RENAME TO crates;
+COMMIT;
+:refusal

@@ -86,6 +86,8 @@ typedef struct GuardFact
 								 * counts */
 	bool		by_column;		/* for one that another column has the name of */
 	bool		moved_now;		/* and this transaction has moved it */
+	bool		former_name;	/* inherited: under a name that the table has
+								 * lost */
 	GuardShape *shape;			/* inherited: the one that this use asks for;
 								 * NULL: that of the index */
 	uint64		fkey;			/* checks of foreign keys, by these columns;

@@ -110,7 +110,8 @@ origin_of(TimestampTz created_at)
 
 bool
 guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
-				const GuardServer *server, bool moved_away, GuardPastUse *use)
+				const GuardServer *server, bool moved_away, bool passes_on,
+				GuardPastUse *use)
 {
 	GuardEvidence *past = palloc0(sizeof(GuardEvidence));
 	GuardObject *object;
@@ -130,6 +131,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	past->departed = departed;
 	past->server = server;
 	past->as_of = GetCurrentTimestamp();
+	past->asked.passes_on = passes_on;
 	if (departed == NULL)
 	{
 		past->roles.subscribed = guard_needs_subscribed(shape->table);
@@ -246,7 +248,7 @@ guard_gone_note(Oid index, char *name, bool concurrent)
 	if (shape == NULL)
 		return NULL;
 	shape->name = name;
-	if (!guard_gone_read(shape, NULL, guard_server_read(), false, &use) &&
+	if (!guard_gone_read(shape, NULL, guard_server_read(), false, false, &use) &&
 		!concurrent)
 		return NULL;
 	departed = describe(shape);
@@ -423,7 +425,7 @@ write_gone(const GuardDeparted *departed, const GuardServer *server)
 	GuardPastUse use;
 
 	if (shape == NULL ||
-		!guard_gone_read(shape, departed, server, false, &use))
+		!guard_gone_read(shape, departed, server, false, false, &use))
 		return false;
 	if (use.unread)
 		ereport(ERROR,

@@ -35,11 +35,13 @@ typedef struct GuardPastUse
  * Read it, in the current memory context: of an index that is there, or, with
  * "departed", of one that is gone.  "shape" is its own; of the use of one that
  * is there only what was silenced since its table was moved away, if
- * "moved_away".  Returns whether its heir has to know: false where it was idle.
+ * "moved_away"; with "passes_on" as it was before this transaction, in which the
+ * name that its table had is passed on once more.  Returns whether its heir has to
+ * know: false where it was idle.
  */
 extern bool guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 							const GuardServer *server, bool moved_away,
-							GuardPastUse *use);
+							bool passes_on, GuardPastUse *use);
 
 /* What separates the shapes of several indexes that take over by their plans. */
 #define GUARD_GONE_NEXT	"\036"

@@ -372,10 +372,13 @@ guard_moved_shapes(const GuardShape *shape, TimestampTz used, bool before)
 
 /*
  * Was the use that of a name which the table had lost before this transaction?
+ * That of another table came with the name that this one took from it.
  */
 static bool
 of_former_name(const GuardFact *fact, List *moves, const GuardEvidence *evidence)
 {
+	if (guard_evidence_of_another(evidence, fact))
+		return fact->former_name;
 	foreach_ptr(const NotedMove, move, moves)
 	{
 		if (move->how == HOW_RENAMED && !move->now && before_move(fact, move, evidence))
@@ -430,7 +433,8 @@ guard_moved_collect(GuardEvidence *evidence)
 			continue;
 		which = find_move(fact, moves, evidence);
 		fact->moved_away = evidence->asked.passes_on &&
-			of_former_name(fact, moves, evidence) != evidence->target->former;
+			of_former_name(fact, moves, evidence) !=
+			(evidence->target != NULL && evidence->target->former);
 		if (which < 0 || fact->moved_away)
 			continue;
 		describe_move(evidence, moves, which, &move);

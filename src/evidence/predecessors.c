@@ -166,7 +166,8 @@ take_present(GuardEvidence *evidence, Oid index, bool silenced)
 		return;
 	object = shape->valid ? NULL : guard_identity_of(index);
 	worked = shape->valid || (object != NULL && object->index == index);
-	if (!guard_gone_read(shape, NULL, evidence->server, silenced, &use))
+	if (!guard_gone_read(shape, NULL, evidence->server, silenced,
+						 evidence->asked.passes_on, &use))
 		return;
 	if (served && (worked || has_use(&use)))
 		inherit(evidence, &use, shape, shape->schema, shape->name,
@@ -192,7 +193,7 @@ take_by_columns(GuardEvidence *evidence, Oid index)
 				guard_moved_shapes(shape, 0, evidence->asked.passes_on))
 	{
 		if (!serves(evidence, asked) ||
-			!guard_gone_read(shape, NULL, evidence->server, true, &use) ||
+			!guard_gone_read(shape, NULL, evidence->server, true, false, &use) ||
 			!has_use(&use))
 			continue;
 		inherit(evidence, &use, asked, shape->schema, shape->name, evidence->as_of);
@@ -297,7 +298,7 @@ take_half_gone(GuardEvidence *evidence, const GuardDeparted *departed)
 
 	if (own != NULL && (!own->valid || guard_hide_is_hidden(own->index)) &&
 		!serves(evidence, own) &&
-		guard_gone_read(own, NULL, evidence->server, false, &use))
+		guard_gone_read(own, NULL, evidence->server, false, false, &use))
 		inherit(evidence, &use, shape, own->schema, own->name,
 				departed->at);
 }
@@ -325,7 +326,7 @@ take_gone(GuardEvidence *evidence, const GuardDeparted *departed,
 	if (known != NULL)
 		use = *known;
 	else if (!guard_gone_read(guard_shape_copy(shape), departed,
-							  evidence->server, false, &use))
+							  evidence->server, false, false, &use))
 		return;
 
 	/* without a date: at the latest when it went, which may be long ago */
@@ -426,6 +427,7 @@ guard_predecessors_collect(GuardEvidence *evidence)
 	const GuardShape *shape = evidence->shape;
 	GuardBefore *before = evidence->asked.passes_on ?
 		guard_before_relation(shape->table) : NULL;
+	int			named;
 
 	if (before != NULL)
 		take_named(evidence, before->schema, before->name);
@@ -435,8 +437,11 @@ guard_predecessors_collect(GuardEvidence *evidence)
 			take_named(evidence, get_namespace_name(get_rel_namespace(table)),
 					   get_rel_name(table));
 	}
+	named = list_length(evidence->facts);
 	foreach_ptr(GuardFormerName, former, guard_moved_former_names(shape->table))
 		take_all_gone(evidence, former->schema, former->name, former->until);
+	for (int i = named; i < list_length(evidence->facts); i++)
+		((GuardFact *) list_nth(evidence->facts, i))->former_name = true;
 	take_indexes(evidence, shape->table, false);
 }
 
