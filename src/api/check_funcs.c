@@ -51,17 +51,14 @@ guard_sql_check(PG_FUNCTION_ARGS)
 	foreach(lc, guard_api_targets(object))
 	{
 		GuardJudgement *judgement = guard_check_alone(lfirst(lc), server);
-		char	   *detail;
 
 		if (judgement == NULL)
 			continue;
 		guard_check_predict(judgement);
-		detail = psprintf("%s. %s", guard_sentence_verdict(judgement),
-						  guard_sentence_detail(judgement));
 		guard_api_row(rsinfo, P_OID(judgement->target->index),
 					  P_TEXT(guard_verdict_decision_name(judgement->verdict.decision)),
 					  P_TEXT(guard_verdict_reason_name(judgement->verdict.reason)),
-					  P_TEXT(guard_text_valid(detail)),
+					  P_TEXT(guard_text_valid(guard_sentence_whole(judgement))),
 					  P_TEXT(hint_of(judgement)),
 					  P_JSONB(guard_facts_json(judgement)));
 	}

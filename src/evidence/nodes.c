@@ -99,15 +99,16 @@ read_attached(List **nodes)
 }
 
 /*
- * What the nodes have reported of themselves.  Where that cannot be read they
- * have said nothing.
+ * What the nodes have reported of themselves.  Not to know which there are is not
+ * to be able to judge: one that is not attached at the moment is known by its row
+ * alone.
  */
 static void
 read_reported(List **nodes)
 {
-	GuardRows  *rows = guard_rows_of_table("node");
+	GuardRows  *rows = guard_rows_surely(guard_rows_of_table("node"), "node");
 
-	while (rows != NULL && guard_rows_next(rows))
+	while (guard_rows_next(rows))
 	{
 		GuardNode  *node = enter(nodes, guard_rows_text(rows, NODE_NAME));
 

@@ -432,3 +432,12 @@ guard_sentence_detail(const GuardJudgement *judgement)
 	}
 	return buf.data;
 }
+
+char *
+guard_sentence_whole(const GuardJudgement *judgement)
+{
+	const char *detail = guard_sentence_detail(judgement);
+
+	return psprintf("%s.%s%s", guard_sentence_verdict(judgement),
+					detail[0] != '\0' ? " " : "", detail);
+}

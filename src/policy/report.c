@@ -104,6 +104,12 @@ primary_message(List *judgements, const char *which)
 	return buf.data;
 }
 
+static void
+add_line(StringInfo buf, const char *line)
+{
+	appendStringInfo(buf, "%s%s", buf->len > 0 ? "\n" : "", line);
+}
+
 /*
  * The evidence for each index: the first few for the client, all of them for
  * the server log.
@@ -118,29 +124,39 @@ detail_message(List *judgements, GuardOccasion occasion, const char *why,
 	initStringInfo(&buf);
 	foreach_ptr(GuardJudgement, judgement, judgements)
 	{
+		const char *sentence = limit >= 0 && !judgement->verdict.evidence->asker_may_see ?
+			"Its table belongs to another role." : guard_sentence_detail(judgement);
+
 		if (n == limit)
 		{
-			appendStringInfo(&buf, "\nFor %d more see the server log.",
-							 list_length(judgements) - n);
+			add_line(&buf, psprintf("For %d more see the server log.",
+									list_length(judgements) - n));
 			break;
 		}
-		if (n > 0)
-			appendStringInfo(&buf, "\nIndex \"%s\": ",
-							 guard_sentence_name(judgement->shape));
-		appendStringInfoString(&buf, limit >= 0 &&
-							   !judgement->verdict.evidence->asker_may_see ?
-							   "Its table belongs to another role." :
-							   guard_sentence_detail(judgement));
 		if (judgement->verdict.no_delay != NULL)
-			appendStringInfo(&buf, " It cannot be delayed: %s.",
-							 judgement->verdict.no_delay);
+			sentence = psprintf("%s%sIt cannot be delayed: %s.", sentence,
+								sentence[0] != '\0' ? " " : "", judgement->verdict.no_delay);
+		if (n > 0 && sentence[0] != '\0')
+			add_line(&buf, psprintf("Index \"%s\": %s", guard_sentence_name(judgement->shape),
+									sentence));
+		else if (sentence[0] != '\0')
+			add_line(&buf, sentence);
 		n++;
 	}
 	if (occasion == GUARD_AT_COMMIT)
-		appendStringInfoString(&buf, "\nThe transaction leaves nothing that serves in its place.");
+		add_line(&buf, "The transaction leaves nothing that serves in its place.");
 	if (why != NULL && strstr(buf.data, why) == NULL)
-		appendStringInfo(&buf, "\n%s", why);
+		add_line(&buf, why);
 	return buf.data;
+}
+
+/*
+ * Called within ereport(): what there is to say besides, if anything.
+ */
+static int
+tell_detail(const char *detail)
+{
+	return detail[0] != '\0' ? errdetail_internal("%s", detail) : 0;
 }
 
 /*
@@ -231,9 +247,8 @@ tell_review(const GuardJudgement *judgement, const char *verdict, const char *wh
 	guard_json_text(&buf, "table_name", guard_sentence_table(judgement->shape));
 	guard_json_text(&buf, "definition", judgement->shape->definition);
 	guard_json_text(&buf, "bearer", judgement->bearer);
-	guard_json_text(&buf, "detail", psprintf("%s. %s%s%s", guard_sentence_verdict(judgement),
-											 guard_sentence_detail(judgement), why ? " " : "",
-											 why ? why : ""));
+	guard_json_text(&buf, "detail", psprintf("%s%s%s", guard_sentence_whole(judgement),
+											 why ? " " : "", why ? why : ""));
 	guard_json_text(&buf, "hint", guard_hint_remedy(judgement));
 	guard_json_end_object(&buf);
 	ereport(INFO,
@@ -267,8 +282,8 @@ guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 	ereport(which == NULL ? ERROR : WARNING,
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg_internal("%s", primary),
-			 errdetail_internal("%s", detail),
-			 errdetail_log("%s\nReason: %s.", log,
+			 tell_detail(detail),
+			 errdetail_log("%s%sReason: %s.", log, log[0] != '\0' ? "\n" : "",
 						   guard_verdict_reason_name(first->verdict.reason)),
 			 hint != NULL ? errhint("%s", guard_text_valid(hint)) : 0,
 			 which == NULL ? 0 : errhidestmt(true),
@@ -333,7 +348,7 @@ guard_report_allowed(const GuardJudgement *judgement)
 				(errmsg("dropping index \"%s\" without knowing whether it is used: %s",
 						name, sentence),
 				 verdict->evidence->asker_may_see ?
-				 errdetail_internal("%s", guard_sentence_detail(judgement)) : 0,
+				 tell_detail(guard_sentence_detail(judgement)) : 0,
 				 verdict->silent ?
 				 errhint("%s", guard_nodes_remedy(verdict->evidence->server)) : 0,
 				 errhidestmt(true), errhidecontext(true)));

@@ -39,6 +39,9 @@ extern char *guard_sentence_use(const GuardFact *use, double rate, int64 count,
 /* What is known besides, in a few sentences, for the client. */
 extern char *guard_sentence_detail(const GuardJudgement *judgement);
 
+/* The same behind what the verdict says, where nobody has said that before. */
+extern char *guard_sentence_whole(const GuardJudgement *judgement);
+
 /* A replacement that is there, but not usable yet: a sentence, or NULL. */
 extern char *guard_sentence_not_usable(const GuardReplacement *replacement);
 

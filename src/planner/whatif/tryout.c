@@ -22,8 +22,6 @@
  */
 #include "postgres.h"
 
-#include <time.h>
-
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -121,15 +119,6 @@ may_try_out(Relation rel, List *condition)
 
 /* ---- trying ---- */
 
-static double
-processor_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return now.tv_sec * 1000.0 + now.tv_nsec / 1000000.0;
-}
-
 /*
  * Some pages, from the same ones on whenever the table is as large.
  */
@@ -153,7 +142,7 @@ static void
 time_rows(TryOut *tryout, TableScanDesc scan, TupleTableSlot * slot,
 		  ExprState * condition, ExprContext * context)
 {
-	double		started = processor_ms();
+	int64		started = guard_sample_clock();
 	int			rows = 0;
 
 	tryout->ms = 0;
@@ -165,7 +154,7 @@ time_rows(TryOut *tryout, TableScanDesc scan, TupleTableSlot * slot,
 		rows++;
 		if (rows % ROWS_TIMED != 0 && (rows & (rows - 1)) != 0)
 			continue;
-		tryout->ms = processor_ms() - started;
+		tryout->ms = guard_sample_elapsed(started);
 		tryout->rows = rows;
 	}
 }
