@@ -154,8 +154,8 @@ function drop() {
 	aim("  a refused drop", share_of_trigger("refused"), 0.5, "%7.3f  ")
 }
 
-function share_of(text, count, of, aim) {
-	printf "  %-76s %3d of %d  %s\n", sprintf("%s (aim: %d %%)", text, aim), count, of, (100 * count >= aim * of) ? "met" : "MISSED"
+function share_of(text, count, of, wanted) {
+	printf "  %-76s %3d of %d  %s\n", sprintf("%s (aim: %d %%)", text, wanted), count, of, (100 * count >= wanted * of) ? "met" : "MISSED"
 }
 # shape: now predicted low high measured verdict reason name...
 function prediction(    i, j, f, n, ratio, within, inside, open, low, high, none, order, missed, harm, name) {
