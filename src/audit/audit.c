@@ -292,20 +292,21 @@ guard_audit_pruning(void)
 }
 
 /*
- * Rows older than guard.audit_retention go; returns how many.
+ * Rows older than guard.audit_retention go, unless that is 0; returns how
+ * many.  What was counted of them is added up.
  */
 uint64
 guard_audit_prune(void)
 {
 	volatile uint64 count = 0;
 
-	if (guard_guc_audit_retention == 0)
-		return 0;
 	PG_TRY();
 	{
 		pruning = true;
-		count = guard_query_execute("DELETE FROM guard.audit_log"
-									" WHERE at < statement_timestamp() - $1 * interval '1 second'",
+		count = guard_query_execute("WITH t AS (DELETE FROM guard.audit_total RETURNING *), s AS (INSERT INTO guard.audit_total"
+									" SELECT verdict, reason, sum(entries), max(last_at), (array_agg(last_index ORDER BY last_at DESC))[1]"
+									" FROM t GROUP BY verdict, reason)"
+									" DELETE FROM guard.audit_log WHERE $1 > 0 AND at < statement_timestamp() - $1 * interval '1 second'",
 									P_INT4(guard_guc_audit_retention));
 	}
 	PG_FINALLY();

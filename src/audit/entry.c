@@ -152,7 +152,8 @@ guard_entry_short_json(const GuardEntry *entry)
 }
 
 /*
- * Make the row of an entry.  Its members have the names of the columns.
+ * Make the row of an entry, and count it.  Its members have the names of the
+ * columns.
  */
 void
 guard_entry_insert(const char *json, int coalesced)
@@ -162,8 +163,10 @@ guard_entry_insert(const char *json, int coalesced)
 	" outer_user, application, client"
 
 	static const char insert[] =
-		"INSERT INTO guard.audit_log (" COLUMNS ", coalesced) SELECT " COLUMNS ", $2"
-		" FROM jsonb_populate_record(NULL::guard.audit_log, $1::jsonb)";
+		"WITH e AS (INSERT INTO guard.audit_log (" COLUMNS ", coalesced) SELECT " COLUMNS ", $2"
+		" FROM jsonb_populate_record(NULL::guard.audit_log, $1::jsonb) RETURNING *)"
+		" INSERT INTO guard.audit_total SELECT verdict,"
+		" CASE WHEN verdict IN ('allow', 'observe', 'block') THEN reason END, 1 + coalesced, at, index_name FROM e";
 
 	guard_query_execute(guard_query_kept(insert), P_TEXT(json), P_INT4(coalesced));
 }

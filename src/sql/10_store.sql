@@ -135,3 +135,15 @@ CREATE INDEX audit_log_at_idx ON guard.audit_log (at, id);
 COMMENT ON TABLE guard.audit_log IS
 'What was asked of guard and what it answered: one row for each index that a statement dropped or was refused, and one for each change of guard''s own rules. Rows of one statement have the same question, which begins with the session''s ID in the server log (%c). Append-only.';
 GRANT SELECT ON guard.audit_log TO pg_read_all_stats;
+
+-- Rows are only added, so that no drop waits for another one's; one for each
+-- entry, until they are added up when the log is pruned.
+CREATE TABLE guard.audit_total (
+	verdict			text NOT NULL,
+	reason			text,
+	entries			bigint NOT NULL,
+	last_at			timestamptz NOT NULL,
+	last_index		text
+);
+COMMENT ON TABLE guard.audit_total IS
+'How many entries guard.audit_log has had, by verdict and, where guard has a fixed set of them, reason, whatever was pruned since; last_index is the index of the latest, at last_at. Summed up over several rows each.';
