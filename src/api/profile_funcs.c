@@ -3,7 +3,7 @@
  * profile_funcs.c
  *	  What a profile takes from shared memory, from pages, and from all that is
  *	  known, as SQL functions: guard.captured_statements, guard.index_height,
- *	  guard.captured_evidence.
+ *	  guard.captured_evidence, guard.captured_parameters.
  *
  * Everything else of a profile is SQL (src/sql/70_profile.sql).
  *
@@ -28,11 +28,13 @@
 #include "api/api.h"
 #include "compat/list.h"
 #include "planner/capture/capture.h"
+#include "planner/whatif/positions.h"
 #include "policy/sentence.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_captured_statements);
 PG_FUNCTION_INFO_V1(guard_sql_index_height);
 PG_FUNCTION_INFO_V1(guard_sql_captured_evidence);
+PG_FUNCTION_INFO_V1(guard_sql_captured_parameters);
 
 /*
  * guard.captured_statements(): which statements used which relations.
@@ -118,5 +120,50 @@ guard_sql_captured_evidence(PG_FUNCTION_ARGS)
 		MemoryContextReset(context);
 	}
 	guard_rows_end(rows);
+	return (Datum) 0;
+}
+
+static GuardParam
+counters(const uint16 * counts, int n)
+{
+	Datum	   *elements = palloc(n * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = Int32GetDatum(counts[i]);
+	return guard_param_array(INT4OID, elements, NULL, n);
+}
+
+static void
+put_position(GuardPosition *position, void *rsinfo)
+{
+	const GuardParameter *about = &position->about;
+	char		role[] = {about->role, '\0'};
+	char		measure[] = {position->measure, '\0'};
+	int			n = about->number == 0 ? GUARD_POSITION_MARKS :
+		Min(position->marked, GUARD_POSITION_MARKS);
+	Datum		marks[GUARD_POSITION_MARKS];
+
+	for (int i = 0; i < n; i++)
+		marks[i] = Float8GetDatum(position->marks[i]);
+	guard_api_row(rsinfo, P_INT8(position->head.queryid), P_INT4(about->number),
+				  P_TEXT(role), P_OID(about->type), P_OID(about->relation),
+				  P_INT4(about->column), P_OID(about->operator),
+				  P_INT4(position->samples), P_INT4(position->nulls),
+				  P_INT4(position->none),
+				  counters(position->common, GUARD_POSITION_COMMON),
+				  counters(position->deciles, GUARD_POSITION_DECILES),
+				  P_FLOAT8(guard_positions_distinct(position)), P_TEXT(measure),
+				  guard_param_array(FLOAT8OID, marks, NULL, n));
+}
+
+/*
+ * guard.captured_parameters(): where the values of statements' parameters lie.
+ */
+Datum
+guard_sql_captured_parameters(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	if (guard_api_may_see_texts())
+		guard_positions_each(put_position, fcinfo->resultinfo);
 	return (Datum) 0;
 }

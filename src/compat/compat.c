@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
@@ -82,6 +83,62 @@ guard_compat_hook_indexlist(guard_compat_indexlist_type filter)
 	indexlist_filter = filter;
 	prev_get_relation_info = get_relation_info_hook;
 	get_relation_info_hook = relation_info;
+}
+
+#endif
+
+/* ----------------------------------------------------------------
+ *		pg_stat_statements
+ * ----------------------------------------------------------------
+ */
+
+#if PG_VERSION_NUM >= 180000
+
+/*
+ * A constant or a parameter below its casts, as IsSquashableConstant() has it.
+ */
+static bool
+is_squashable(const Node *node)
+{
+	for (;;)
+	{
+		if (IsA(node, RelabelType))
+			node = (const Node *) ((const RelabelType *) node)->arg;
+		else if (IsA(node, CoerceViaIO))
+			node = (const Node *) ((const CoerceViaIO *) node)->arg;
+		else if (IsA(node, FuncExpr) &&
+				 list_length(((const FuncExpr *) node)->args) == 1 &&
+				 ((const FuncExpr *) node)->funcid <= FirstGenbkiObjectId &&
+				 (((const FuncExpr *) node)->funcformat == COERCE_IMPLICIT_CAST ||
+				  ((const FuncExpr *) node)->funcformat == COERCE_EXPLICIT_CAST))
+			node = linitial(((const FuncExpr *) node)->args);
+		else
+			return IsA(node, Const) ||
+				(IsA(node, Param) && ((const Param *) node)->paramkind == PARAM_EXTERN);
+	}
+}
+
+int
+guard_compat_squashed(const ArrayExpr * list)
+{
+	ListCell   *lc;
+
+	if (list->list_start <= 0 || list->list_end <= 0 || list_length(list->elements) < 2)
+		return -1;
+	foreach(lc, list->elements)
+	{
+		if (!is_squashable(lfirst(lc)))
+			return -1;
+	}
+	return list->list_start + 1;
+}
+
+#else
+
+int
+guard_compat_squashed(const ArrayExpr * list)
+{
+	return -1;
 }
 
 #endif

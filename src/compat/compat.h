@@ -289,6 +289,13 @@ extern void guard_compat_add_explain_option(const char *name,
 #endif
 
 /*
+ * 18 shows a list of constants and parameters as one parameter, at this place of
+ * the text ("Introduce squashing of constant lists in query jumbling", March
+ * 2025); -1: each for itself.
+ */
+extern int	guard_compat_squashed(const ArrayExpr * list);
+
+/*
  * What EXPLAIN prints of a plan; 17 can count memory, and 18 has other headers
  * for it.
  */

@@ -30,6 +30,18 @@ REVOKE ALL ON FUNCTION guard.captured_evidence() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.captured_evidence() TO pg_read_all_stats;
 -- example: SELECT index, evidence -> 'uses' FROM guard.captured_evidence();
 
+CREATE FUNCTION guard.captured_parameters(OUT queryid bigint, OUT number int, OUT role text, OUT type oid,
+	OUT relation oid, OUT "column" int, OUT operator oid, OUT samples int, OUT nulls int, OUT nowhere int,
+	OUT common int[], OUT deciles int[], OUT "distinct" float8, OUT measure text, OUT marks float8[])
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'guard_sql_captured_parameters';
+COMMENT ON FUNCTION guard.captured_parameters() IS
+'Where the values of statements'' parameters lay in the calls that were sampled: how often each of the most common values of the column was met, each tenth of its histogram, neither (nowhere), NULL. Number 0 is the statement itself: nowhere counts calls without a row, marks are the parameters that were NULL together, as bits, and common counts these. No row for anybody but members of pg_read_all_stats.';
+REVOKE ALL ON FUNCTION guard.captured_parameters() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION guard.captured_parameters() TO pg_read_all_stats;
+-- example: SELECT queryid, number, samples, nulls FROM guard.captured_parameters();
+
 CREATE VIEW guard.protections WITH (security_barrier) AS
 	SELECT p.table_schema, p.table_name, p.index_name, p.reason, p.protected_by, p.protected_at
 	  FROM guard.protection p;
@@ -55,6 +67,61 @@ COMMENT ON VIEW guard.evidence_spans IS
 'Spans of time for which the server''s counters, or capture, are unbroken, and why each began; what is between two is a gap.';
 -- example: SELECT * FROM guard.evidence_spans ORDER BY source, since;
 GRANT SELECT ON guard.evidence_spans TO pg_read_all_stats;
+
+-- What statements' parameters are and where their values lay, where that was
+-- seen: what the text did not say of them is taken from there as well.  Of
+-- several query identifiers of a text, that which was sampled most.
+CREATE FUNCTION guard.profile_positions(statements jsonb) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET enable_nestloop = off
+BEGIN ATOMIC
+	WITH known AS MATERIALIZED (
+		SELECT c.*, (SELECT sum(u) FROM unnest(c.common || c.deciles) u) + c.nowhere AS placed FROM guard.captured_parameters() c
+	), statement AS (
+		SELECT s.s, s.n FROM jsonb_array_elements(statements) WITH ORDINALITY s (s, n)
+	), chosen AS (
+		SELECT DISTINCT ON (s.n, k.number) s.n, k.* FROM statement s, jsonb_array_elements_text(s.s -> 'query_ids') q (id) JOIN known k ON k.queryid = q.id::bigint
+		 ORDER BY s.n, k.number, k.samples DESC, k.queryid
+	), whole AS (
+		SELECT c.n, jsonb_strip_nulls(jsonb_build_object('empty', guard.profile_digits(c.nowhere::float8 / c.samples, 4), 'null_together', (
+				SELECT jsonb_agg(jsonb_build_object('share', guard.profile_digits(u.count::float8 / c.samples, 4),
+							'parameters', (SELECT jsonb_agg(b + 1 ORDER BY b) FROM generate_series(0, 31) b WHERE u.mark::bigint >> b & 1 = 1)) ORDER BY u.count DESC, u.mark)
+				  FROM unnest(c.common, c.marks) u (count, mark) WHERE u.count > 0))) AS facts
+		  FROM chosen c WHERE c.number = 0
+	), position AS (
+		SELECT c.n, c.number, jsonb_strip_nulls(jsonb_build_object('samples', c.samples, 'null', guard.profile_digits(c.nulls::float8 / c.samples, 4),
+				   'distinct', guard.profile_digits(c.distinct, 2))) ||
+			   CASE WHEN c.placed > 0 THEN jsonb_strip_nulls(jsonb_build_object('none', guard.profile_digits(c.nowhere::float8 / (c.placed + c.nulls), 4),
+				   'mcv', (SELECT jsonb_agg(guard.profile_digits(u.count::float8 / (c.placed + c.nulls), 4) ORDER BY u.n) FROM unnest(c.common) WITH ORDINALITY u (count, n)
+							WHERE u.n <= (SELECT max(l.n) FROM unnest(c.common) WITH ORDINALITY l (count, n) WHERE l.count > 0)),
+				   'deciles', (SELECT jsonb_agg(guard.profile_digits(u.count::float8 / (c.placed + c.nulls), 4) ORDER BY u.n) FROM unnest(c.deciles) WITH ORDINALITY u (count, n)
+								HAVING max(u.count) > 0))) ELSE '{}' END ||
+			   CASE WHEN c.marks <> '{}' THEN jsonb_build_object(CASE c.measure WHEN 'a' THEN 'age' WHEN 'w' THEN 'width' WHEN 'l' THEN 'list' WHEN 'p' THEN 'prefix' ELSE 'value' END,
+				   (SELECT jsonb_agg(guard.profile_digits(q.q, 2) ORDER BY q.n) FROM unnest(
+						(SELECT percentile_disc(ARRAY(SELECT i / greatest(least(cardinality(c.marks) - 1, 20.0), 1) FROM generate_series(0, least(cardinality(c.marks) - 1, 20)) i))
+								WITHIN GROUP (ORDER BY m) FROM unnest(c.marks) m)) WITH ORDINALITY q (q, n))) ELSE '{}' END AS position
+		  FROM chosen c WHERE c.number > 0 AND c.samples > 0
+	), parameter AS (
+		SELECT s.n, jsonb_agg(CASE WHEN c.number IS NULL THEN p.p ELSE
+				   -- what was seen is certain, what the text seems to say is not
+				   jsonb_build_object('type', format_type(NULLIF(c.type, 'unknown'::regtype), NULL)) || p.p ||
+				   jsonb_strip_nulls(jsonb_build_object('role', CASE WHEN r.relname IS NOT NULL AND p.p ->> 'role' NOT IN ('list', 'assigned', 'inserted') THEN 'compared' END,
+					   'schema', x.nspname, 'table', r.relname, 'column', a.attname, 'operator', CASE WHEN p.p ? 'operator' THEN NULL ELSE o.oprname END)) ||
+				   jsonb_strip_nulls(jsonb_build_object('position', t.position)) END ORDER BY p.i) AS parameters
+		  FROM statement s CROSS JOIN jsonb_array_elements(s.s -> 'parameters') WITH ORDINALITY p (p, i)
+		  LEFT JOIN chosen c ON c.number = (p.p ->> 'number')::int AND c.n = s.n
+		  LEFT JOIN position t ON t.number = c.number AND t.n = c.n
+		  LEFT JOIN pg_operator o ON o.oid = c.operator
+		  LEFT JOIN pg_class r ON r.oid = c.relation LEFT JOIN pg_namespace x ON x.oid = r.relnamespace
+		  LEFT JOIN pg_attribute a ON a.attrelid = c.relation AND a.attnum = c.column
+		 GROUP BY s.n
+	)
+	SELECT COALESCE(jsonb_agg(s.s || COALESCE(w.facts, '{}') || CASE WHEN p.parameters IS NULL THEN '{}' ELSE jsonb_build_object('parameters', jsonb_strip_nulls(p.parameters)) END ORDER BY s.n), '[]')
+	  FROM statement s LEFT JOIN whole w USING (n) LEFT JOIN parameter p USING (n);
+END;
+COMMENT ON FUNCTION guard.profile_positions(jsonb) IS
+'Statements of a profile with what was seen of their parameters: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_positions(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION guard.export_profile(literals text DEFAULT 'none') RETURNS jsonb
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
@@ -151,7 +218,7 @@ BEGIN
 		  FROM jsonb_array_elements(document -> 'statements') WITH ORDINALITY s (e, n)
 	)
 	SELECT COALESCE(jsonb_agg(s.e || jsonb_strip_nulls(jsonb_build_object('indexes', s.indexes, 'peak', s.peak)) ORDER BY s.n), '[]') INTO used FROM statement s;
-	document := jsonb_set(document, '{statements}', used);
+	document := jsonb_set(document, '{statements}', guard.profile_positions(used));
 
 	IF pg_is_in_recovery() THEN
 		document := document || jsonb_build_object('node', guard.node_report());
@@ -171,4 +238,4 @@ COMMENT ON FUNCTION guard.export_profile(text) IS
 REVOKE ALL ON FUNCTION guard.export_profile(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.export_profile(text), guard.profile_document(text, text, boolean), guard.profile_ends(oid, name),
 	guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz),
-	guard.profile_digits(double precision, int), guard.profile_scan(text) TO pg_read_all_stats;
+	guard.profile_digits(double precision, int), guard.profile_scan(text), guard.profile_positions(jsonb) TO pg_read_all_stats;

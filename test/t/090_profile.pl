@@ -223,9 +223,60 @@ is("$service->{service} $service->{until_version} " . ($service->{uses} > 0), 'a
 is($document->{guard}{deployments}[0]{version}, '1.9', 'deployments');
 my ($statement) = grep { $_->{text} eq 'SELECT c FROM hot WHERE a = $1' } @{ $document->{statements} };
 is($statement->{indexes}[0]{name}, 'hot_a_idx', 'a statement has its indexes');
-is_deeply($statement->{parameters}, [ { number => 1, role => 'compared', operator => '=', schema => 'public', table => 'hot', column => 'a' } ], 'and what its parameters are');
+my %parameter = %{ $statement->{parameters}[0] };
+delete $parameter{position};
+is_deeply(\%parameter, { number => 1, type => 'integer', role => 'compared', operator => '=', schema => 'public', table => 'hot', column => 'a' }, 'and what its parameters are');
 is($document->{server}{connections}{server}, $s->value('SHOW max_connections'), 'limits');
 
+# ---- where the values of parameters lie: in the calls that were executed, and in no others
+
+$s->ok("CREATE TABLE place (id int PRIMARY KEY, state text, at timestamptz, price numeric(10,2), owner int)");
+$s->ok("INSERT INTO place SELECT i, CASE WHEN i % 10 < 7 THEN 'paid' WHEN i % 10 < 9 THEN 'new' ELSE 'lost' END, now() - i * interval '1 minute', i, i % 4 FROM generate_series(1, 2000) i");
+$s->ok('CREATE VIEW placed AS SELECT id AS key, state FROM place WHERE id > 0');
+$s->ok('ANALYZE place');
+$s->ok('CREATE ROLE refused LOGIN');
+$s->ok($_) foreach (
+	(map { "SELECT count(*) FROM place WHERE state = '$_'" } qw(paid paid new nope)),
+	"EXPLAIN SELECT count(*) FROM place WHERE state = 'lost'",
+	"EXPLAIN (ANALYZE, TIMING OFF) SELECT count(*) FROM place WHERE state = 'lost'",
+	"SELECT id FROM place WHERE at >= now() - interval '1 hour' AND price < 150 ORDER BY id LIMIT 3 OFFSET 1",
+	"SELECT id FROM place WHERE id BETWEEN 500 AND 510 AND at < '2001-02-03'",
+	"SELECT key FROM placed WHERE state LIKE 'pa%' AND key = 1999",
+	"SELECT x.a FROM (VALUES (7), (8)) x (a) JOIN place ON place.id = x.a WHERE place.id = ANY ('{1,2,7}')",
+	# a plan of the session's cache
+	'SET plan_cache_mode = force_generic_plan',
+	'PREPARE g AS SELECT id FROM place WHERE owner = $1 AND (state = $2 OR $2 IS NULL)',
+	"EXECUTE g (1, 'paid')", "EXECUTE g (2, 'new')", 'EXECUTE g (NULL, NULL)', 'EXECUTE g (77, NULL)',
+	'RESET plan_cache_mode');
+failed(session($node, user => 'refused')->query("SELECT count(*) FROM place WHERE state = 'lost'"), '42501', qr/permission denied/, 'who is refused');
+$document = export($s, 'positions');
+my $of = sub { my ($text) = @_; return (grep { $_->{text} =~ $text } @{ $document->{statements} })[0] };
+my $position = sub { my ($text, $n) = @_; return $of->($text)->{parameters}[ $n - 1 ]{position} };
+my %state = (samples => 4, mcv => [ 0.5, 0.25 ], none => 0.25, null => 0);
+my $seen = $position->(qr/^SELECT count\(\*\) FROM place WHERE state = /, 1);
+is_deeply({ map { $_ => $seen->{$_} } keys %state }, \%state, 'shares of the most common values, of none: neither of EXPLAIN, nor of who was refused');
+cmp_ok(abs($seen->{distinct} - 3), '<', 0.5, 'about so many were distinct');
+my $window = qr/ORDER BY id LIMIT/;
+is_deeply([ map { $position->($window, $_)->{value} } 1, 3, 4 ], [ [3600], [3], [1] ], 'an interval, LIMIT and OFFSET');
+is_deeply($position->($window, 2)->{deciles}, [ 1, (0) x 9 ], 'an integer compared with a numeric');
+my $between = qr/BETWEEN/;
+is_deeply([ map { $position->($between, $_)->{deciles} } 1, 2 ], [ [ 0, 0, 1, (0) x 7 ], [ 0, 0, 1, (0) x 7 ] ], 'tenths of a histogram');
+is_deeply($position->($between, 2)->{width}, [10], 'the width of a range');
+cmp_ok(abs($position->($between, 3)->{age}[0] / (time - 981158400) - 1), '<', 0.01, 'a time is told by its age, to two digits');
+is($of->($between)->{empty}, 1, 'a statement that found nothing');
+is($of->($window)->{empty}, 0, 'one that found something');
+my $view = $of->(qr/FROM placed/);
+is_deeply([ map { "$_->{table}.$_->{column}" } @{ $view->{parameters} } ], [ 'place.state', 'place.id' ], 'through a view');
+is_deeply($view->{parameters}[0]{position}{prefix}, [2], 'a pattern is told by its prefix');
+is_deeply($view->{parameters}[1]{position}{deciles}, [ (0) x 9, 1 ], '... the last tenth');
+my $list = $of->(qr/VALUES/);
+is_deeply([ map { $_->{type} } @{ $list->{parameters} } ], [ 'integer', 'integer', 'integer[]' ], 'types that the text does not tell');
+is_deeply($list->{parameters}[2]{position}{list}, [3], 'a list is told by its length');
+my $cached = $of->(qr/owner = \$1/);
+is_deeply($cached->{null_together}, [ { parameters => [2], share => 0.25 }, { parameters => [ 1, 2 ], share => 0.25 } ], 'parameters that are NULL together, of a cached plan');
+is("$cached->{parameters}[0]{position}{samples} $cached->{parameters}[0]{position}{none} $cached->{parameters}[0]{position}{null} $cached->{empty}", '4 0.25 0.25 0.5', 'and where they lie');
+is(scalar(grep { $_ == 0.25 } @{ $cached->{parameters}[0]{position}{mcv} }), 2, 'the others are common');
+is(session($node, user => 'refused')->query('SELECT * FROM guard.captured_parameters()')->{error}{C}, '42501', 'not for everybody');
 # ---- texts can be prepared: constants as they stand in pg_stat_statements, and as they were written
 
 my @forms = grep { /\S/ && !/^--/ } split /;\n/, slurp_file('test/profile/forms.sql');

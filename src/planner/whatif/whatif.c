@@ -14,6 +14,7 @@
  *						to spend
  *		waiting.c	keeps the outcome until the plan was executed
  *		table.c		and then in shared memory
+ *		positions.c	tells where the values of parameters lie
  *		question.c	plans with an index that is hidden, when the watch
  *						asks
  *
@@ -72,6 +73,7 @@
 #include "planner/capture/speed.h"
 #include "planner/planas/planas.h"
 #include "planner/planner.h"
+#include "planner/whatif/positions.h"
 #include "planner/whatif/question.h"
 #include "planner/whatif/sampling.h"
 #include "store/store.h"
@@ -117,6 +119,7 @@ guard_whatif_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	guard_whatif_table_init();
+	guard_positions_init();
 	guard_indexlist_register(note_seen);
 	guard_compat_hook_planner(whatif_planner);
 }
@@ -402,6 +405,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 
 	MemoryContextSwitchTo(context);
 	sample.started = guard_sample_clock();
+	guard_positions_plan(&sample);
 	if (asked)
 	{
 		sample.shadow.relations = sample.seen.relations;
@@ -458,6 +462,8 @@ guard_whatif_executed(QueryDesc *queryDesc, int64 queryid, bool published)
 	if (unlikely(guard_waiting_count > 0))
 		guard_waiting_executed(queryDesc, queryid);
 	guard_question_executed(queryDesc, queryid);
+	if (is_on())
+		guard_positions_executed(queryDesc, queryid);
 	if (unlikely(published))
 		replan_cached(queryDesc, queryid);
 }
@@ -523,6 +529,8 @@ guard_whatif_forget(Oid index)
 void
 guard_whatif_forget_database(Oid database)
 {
-	if (guard_whatif_table_attached())
-		guard_whatif_table_forget(database, InvalidOid);
+	if (!guard_whatif_table_attached())
+		return;
+	guard_whatif_table_forget(database, InvalidOid);
+	guard_positions_forget(database);
 }
