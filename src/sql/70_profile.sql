@@ -655,6 +655,7 @@ DECLARE
 	server jsonb;
 	source text;				-- pg_stat_statements
 	since timestamptz;
+	evictions bigint;
 	statements jsonb := '[]';
 	left_out jsonb;
 	relations jsonb;
@@ -692,6 +693,7 @@ BEGIN
 				'free', greatest(current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend'), 0),
 				'reserved', current_setting('superuser_reserved_connections')::int + COALESCE(current_setting('reserved_connections', true)::int, 0),
 				'database', NULLIF(d.datconnlimit, -1),
+				'idle_in_transaction', (SELECT guard.profile_digits(s.idle_in_transaction_time / NULLIF(s.session_time, 0), 4) FROM pg_stat_database s WHERE s.datid = d.oid),
 				'roles', COALESCE((SELECT jsonb_object_agg(r.rolname, r.rolconnlimit) FROM pg_roles r WHERE r.rolconnlimit >= 0 AND r.rolcanlogin), '{}')),
 		   -- not those of this function
 		   'settings', (SELECT jsonb_object_agg(s.name, s.reset_val) FROM pg_settings s
@@ -712,28 +714,32 @@ BEGIN
 		missing := missing || jsonb_build_object('what', 'statements', 'why', 'pg_stat_statements is not installed here, or not preloaded');
 	ELSE
 		BEGIN
-			EXECUTE format('SELECT i.stats_reset FROM %s_info() i', source) INTO since;
+			EXECUTE format('SELECT i.stats_reset, i.dealloc FROM %s_info() i', source) INTO since, evictions;
 			EXECUTE format($$
 				WITH entry AS (
 					SELECT s.query, s.queryid, s.calls, s.total_exec_time, s.stddev_exec_time, s.mean_exec_time, s.rows, s.shared_blks_read,
-						   to_jsonb(s) ->> 'stats_since' AS since
+						   to_jsonb(s) ->> 'stats_since' AS since, s.toplevel, CASE WHEN $2 THEN s.plans END AS plans,
+						   (to_jsonb(s) ->> 'generic_plan_calls')::bigint AS generic	-- of 19
 					  FROM %s(true) s WHERE s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND s.calls > 0
 				), merged AS (
 					SELECT e.query, array_agg(DISTINCT e.queryid) AS ids, sum(e.calls) AS calls, sum(e.total_exec_time) AS total, sum(e.rows) AS rows,
 						   sum(e.shared_blks_read) AS blocks, sum(e.calls * (e.stddev_exec_time ^ 2 + e.mean_exec_time ^ 2)) AS squares,
-						   min(e.since::timestamptz) AS since
+						   min(e.since::timestamptz) AS since, sum(e.calls) FILTER (WHERE NOT e.toplevel) AS nested,
+						   COALESCE(sum(e.generic), sum(e.calls) - sum(e.plans)) AS generic
 					  FROM entry e GROUP BY e.query
 				)
 				SELECT COALESCE(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('text', p.prepared, 'parameters', p.parameters, 'left_out', p.left_out,
 						   'query_ids', (SELECT jsonb_agg(i::text ORDER BY i) FROM unnest(m.ids) i),
 						   'calls', m.calls, 'calls_per_second', guard.profile_digits(m.calls::float8 /
-								greatest(extract(epoch FROM clock_timestamp() - greatest(m.since, $1)), 1)::float8, 4),
+								greatest(extract(epoch FROM $3 - greatest(m.since, $1)), 1)::float8, 4),
 						   'mean_time', guard.profile_digits(m.total / m.calls::float8, 4),
 						   'stddev_time', guard.profile_digits(sqrt(greatest(m.squares::float8 / m.calls::float8 - (m.total / m.calls::float8) ^ 2, 0)), 4),
 						   'rows_per_call', guard.profile_digits((m.rows / m.calls)::float8, 4),
 						   'blocks_read_per_call', guard.profile_digits((m.blocks / m.calls)::float8, 4),
+						   'nested', guard.profile_digits((m.nested / m.calls)::float8, 4),
+						   'generic', guard.profile_digits(NULLIF(greatest(m.generic / m.calls, 0), 0)::float8, 4),
 						   'relations', p.relations, 'names', to_jsonb(p.names), 'joined', p.joined))), '[]')
-				  FROM merged m, LATERAL guard.profile_scan(m.query) p WHERE p.left_out IS DISTINCT FROM 'not a query' $$, source) INTO statements USING since;
+				  FROM merged m, LATERAL guard.profile_scan(m.query) p WHERE p.left_out IS DISTINCT FROM 'not a query' $$, source) INTO statements USING since, COALESCE(current_setting('pg_stat_statements.track_planning', true)::boolean, false), clock_timestamp();
 		EXCEPTION
 			-- other people's bytes need be no characters here
 			WHEN character_not_in_repertoire OR untranslatable_character OR insufficient_privilege OR undefined_function THEN
@@ -992,7 +998,7 @@ BEGIN
 	END IF;
 	RETURN jsonb_strip_nulls(jsonb_build_object('format', 'guard/profile/1', 'exported', to_char(exported, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'exporter', exporter, 'literals', literals,
 		'missing', missing, 'server', server, 'relations', relations, 'indexes', indexes, 'left_out', COALESCE(left_out, '[]'),
-		'counting_since', to_char(since, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+		'counting_since', to_char(since, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'evictions', NULLIF(evictions, 0),
 		'statements', (SELECT COALESCE(jsonb_agg(s - '{names,joined}'::text[] ORDER BY s ->> 'text' COLLATE "C"), '[]') FROM jsonb_array_elements(statements) s)));
 END
 $function$;
