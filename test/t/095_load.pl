@@ -78,7 +78,7 @@ my %made = map { $_->{text} => $_ } @{ $load->{statements} };
 my ($by_email) = grep { $_->{text} eq 'SELECT id FROM shop.users WHERE email = $1' } values %made;
 my ($by_state) = grep { $_->{text} =~ /WHERE state = \$1 ORDER/ } values %made;
 my ($update) = grep { $_->{text} =~ /^UPDATE/ } values %made;
-is_deeply($by_email->{indexes}, { users_email_key => 20 }, 'the planner takes the same index, for each value');
+is_deeply($by_email->{indexes}, { users_email_key => 1 }, 'the planner takes the same index, for each value');
 is_deeply($by_email->{indexes_there}, ['users_email_key'], 'which is that of production');
 ok($update->{writes} && !$by_email->{writes}, 'what writes is known');
 cmp_ok($by_email->{rate}, '>', 2.5 * $by_state->{rate}, 'rates are production\'s');
@@ -93,7 +93,7 @@ is(scalar(grep { $_->{why} !~ /volatile|guard|pg_stat/ } @{ $load->{left} }), 0,
 my %file = map { $_ => slurp_file($_) } glob "$folder/load/*";
 is_deeply([ grep { $file{$_} =~ /prod(?!\.)(?!uction)[0-9: ]/ } sort keys %file ], [], 'no value of production is in the folder');
 my ($n) = grep { $load->{statements}[$_]{text} eq $by_email->{text} } 0 .. $#{ $load->{statements} };
-my ($script) = grep { $file{$_} =~ /WHERE email = E'stage/ } keys %file;
+my ($script) = grep { /sql$/ && $file{$_} =~ /WHERE email = E'stage/ } keys %file;
 my @variants = $file{$script} =~ /email = E'(stage\d+)\\072me'/g;
 my %distinct = map { $_ => 1 } @variants;
 cmp_ok(scalar keys %distinct, '>', 50, 'many values, and no colon that pgbench would take for a variable');
@@ -102,6 +102,50 @@ is(scalar(() = $limited =~ /LIMIT '?5'?;/g), scalar(() = $limited =~ /LIMIT/g), 
 my ($updates) = map { $file{$_} } grep { /sql$/ && $file{$_} =~ /UPDATE shop/ } keys %file;
 unlike($updates =~ s/^BEGIN\\;UPDATE .*\\;ROLLBACK;$//mgr, qr/UPDATE/, 'writes are rolled back in one message');
 is($staging->value("SELECT count(*) || ' ' || count(*) FILTER (WHERE state LIKE 'prod%') FROM shop.log, shop.users"), '0 0', 'to make a load changes nothing');
+
+# ---- where production's values lay, there staging's lie, too
+
+my $profile = JSON::PP->new->decode(slurp_file("$folder/prod.json"));
+my $of = sub { my $text = shift; (grep { $_->{text} =~ $text } @{ $profile->{statements} })[0] };
+my $position = sub { my ($text, $number, $where) = @_; (grep { $_->{number} == $number } @{ $of->($text)->{parameters} })[0]{position} = { samples => 100, %$where } };
+$position->(qr/WHERE email = /, 1, { deciles => [ (0) x 9, 1 ] });
+$of->(qr/WHERE email = /)->{rows_per_call} = 0.5;
+$of->(qr/WHERE email = /)->{empty} = 0.5;
+$position->(qr/WHERE state = /, 1, { mcv => [1] });
+$position->(qr/tags @>/, 2, { list => [7] });
+$position->(qr/email LIKE/, 1, { prefix => [7] });
+$position->(qr/^UPDATE/, 1, { null => 1 });
+$position->(qr/WHERE made >=/, 1, { value => [ 7200, 7200 ] });
+delete $of->(qr/LIKE/)->{rows_per_call};
+append_to_file("$folder/placed.json", JSON::PP->new->encode($profile));
+($status, $out, $err) = guard_load('make', "$folder/placed.json", '--out', "$folder/placed", '--average', @there);
+is($status, 0, 'make with positions: done') or diag($err);
+my $all = join '', map { slurp_file($_) } glob "$folder/placed/*.sql";
+my $top = $staging->value("SELECT min(email) FROM (SELECT email, ntile(10) OVER (ORDER BY email) AS tenth FROM shop.users) t WHERE tenth = 9");
+$top =~ s/:/\\072/;
+my @emails = $all =~ /email = E?'([^']*)'/g;
+my @there_are = grep { /^stage/ } @emails;
+cmp_ok(scalar(@there_are), '>', 20, 'values that are in staging');
+is_deeply([ grep { substr($_, 0, 8) lt substr($top, 0, 8) } @there_are ], [], 'of the end of the histogram, as it is a sample');
+my ($placed) = grep { $_->{text} =~ /WHERE email = \$1$/ } @{ JSON::PP->new->decode(slurp_file("$folder/placed/load.json"))->{statements} };
+cmp_ok(abs($placed->{rows_here} - 0.5), '<', 0.05, 'half of the calls find nothing, as in production');
+is_deeply([ grep { $_ ne 'stage0' } $all =~ /WHERE state = '([^']*)' ORDER/g ], [], 'the most common value');
+is_deeply([ grep { scalar(split /,/) != 7 } $all =~ /id = ANY \('\{([^}]*)\}'/g ], [], 'seven in a list');
+is_deeply([ grep { !/^.{7}%$/ } $all =~ /LIKE '([^']*)'/g ], [], 'seven characters before the wildcard');
+is_deeply([ grep { $_ ne 'NULL' } $all =~ /SET state = (\S+)/g ], [], 'NULL');
+like($all, qr/interval '?7200 seconds'?|CAST\('7200 seconds' AS interval\)/, 'an interval');
+
+# as a service that prepares its statements: the server chooses between a generic plan and one for these values
+($status, $out, $err) = guard_load('make', "$folder/prod.json", '--out', "$folder/prepared", '--average', '--prepared', @there);
+like(join('', map { slurp_file($_) } glob "$folder/prepared/*.sql"),
+	qr/^\\if :(guard_load_\d+) = 0\nPREPARE \1 AS SELECT id FROM shop\.users WHERE email = \$1;\n\\set \1 1\n\\endif\n.*^EXECUTE \1\(E'stage/ms, 'prepared once a connection');
+$staging->ok('SELECT pg_stat_statements_reset()');
+($status, $out, $err) = guard_load('run', "$folder/prepared", '--for', '3s', '--connections', '2', '--peak', '2', '--closed', @there);
+is($status, 0, 'run of what is prepared, in a closed loop') or diag("$out$err");
+like($out, qr/closed loop/, 'says so');
+($status, $out, $err) = guard_load('compare', "$folder/prepared", '--factor', '1000');
+like($out, qr/^SELECT id FROM shop\.\S* .*\d:\d/m, 'it is counted as the statement that it is');
+like($out, qr/closed loop: .* hides/, 'and what a closed loop hides');
 
 # ---- a run, with a migration that takes an index away
 
