@@ -303,7 +303,7 @@ class Session:
                 return self.refuse(statement, refusal)
             if self.proxy.psql:
                 self.send_client(b'N', notice('%s%d' % (self.proxy.nonce, len(self.proxy.statements) - 1)))
-            if re.match(r'\s*SET\s+((SESSION|LOCAL)\s+)?"?guard\.', text, re.I):
+            if SETS_GUARD.match(COMMENT.sub(' ', text)):
                 body = b'SET guard.review = on\0'
         elif kind == b'P':
             name, text = body.split(b'\0')[:2]
@@ -414,8 +414,11 @@ def receive(sock, size):
     return data
 
 
+COMMENT = re.compile(r'--[^\n]*|/\*.*?(?:\*/|\Z)', re.S)
+# A statement that is only that: of several in one string the others must run.
+SETS_GUARD = re.compile(r'\s*SET\s+((SESSION|LOCAL)\s+)?"?guard\.[^;]*;?\s*$', re.I)
 # What leaves the database: for databases that are not our own.
-LEAVES = re.compile(r'\s*(ALTER\s+SYSTEM|(CREATE|DROP|ALTER)\s+(DATABASE|TABLESPACE)|COPY\b[^;]*\bPROGRAM\b|LOAD)\b', re.I)
+LEAVES = re.compile(r'(?:^|;)\s*(ALTER\s+SYSTEM|(CREATE|DROP|ALTER)\s+(DATABASE|TABLESPACE)|COPY\b[^;]*\bPROGRAM\b|LOAD)\b', re.I)
 
 
 class Proxy:
@@ -442,7 +445,7 @@ class Proxy:
             os.unlink('%s/.s.PGSQL.%d' % (self.host, self.port))
 
     def refusal(self, text):
-        if self.database.private or not LEAVES.match(text):
+        if self.database.private or not LEAVES.search(COMMENT.sub(' ', text)):
             return None
         return 'it leaves the database'
 
@@ -944,7 +947,7 @@ class Report:
         self.look_at_plans(statement, facts)
         if len(self.rows) == first:
             self.add(self.row(statement))
-        if re.match(r'\s*SET\s+((SESSION|LOCAL)\s+)?"?guard\.', statement.text, re.I):
+        if SETS_GUARD.match(COMMENT.sub(' ', statement.text)):
             self.rows[-1].advise('It changes what guard will say when the script runs; the review is made without it.')
         for row in self.rows[first:]:
             row.empty = self.empty_from is not None and self.empty_from[0] is not statement

@@ -158,6 +158,8 @@ my @cases = (
 	[ 'CONCURRENTLY in a transaction', [ 'BEGIN', 'DROP INDEX CONCURRENTLY users_team_idx', 'ROLLBACK' ], [ '2 - error 25001' ], qr/Take it out of the transaction/ ],
 	[ 'CONCURRENTLY on a partitioned index', [ 'DROP INDEX CONCURRENTLY p_a' ], [ '1 - error 0A000' ], qr/without, after SET lock_timeout/ ],
 	[ 'a script that switches guard off', [ 'SET guard.mode = off', 'DROP INDEX CONCURRENTLY users_email_idx' ], [ '2 users_email_idx block hot' ], qr/the review is made without it/ ],
+	[ '... behind a comment', [ '/* why */ SET guard.mode = off', 'DROP INDEX CONCURRENTLY users_email_idx' ], [ '2 users_email_idx block hot' ], qr/the review is made without it/ ],
+	[ '... in one string with the drop', [ 'SET guard.mode = off\; DROP INDEX users_email_idx' ], [ '1 users_email_idx error' ] ],
 	[ '... otherwise', [ "SELECT set_config('guard.mode', 'off', false)", 'DROP INDEX CONCURRENTLY users_email_idx' ], [ '2 users_email_idx error' ] ],
 
 	# what a reader of the text cannot see into
@@ -461,10 +463,10 @@ unlike("$out$err", qr/geheim/, 'nor that of the connection');
 
 # ---- what leaves the database is not run in a database that is somebody's
 
-file('leaves.sql', "ALTER SYSTEM SET work_mem = '5MB';\nCREATE DATABASE regress_guard_d;\nCOPY u1 TO PROGRAM 'cat > $folder/left';\nSELECT 1;\n");
+file('leaves.sql', "ALTER SYSTEM SET work_mem = '5MB';\nCREATE DATABASE regress_guard_d;\nCOPY u1 TO PROGRAM 'cat > $folder/left';\n/* why */ ALTER SYSTEM SET work_mem = '5MB';\nSELECT 1\\; COPY u1 TO PROGRAM 'cat > $folder/left';\nSELECT 1;\n");
 ($status, $out, $err) = review('', '--format=json', '--strict', 'leaves.sql');
 is($status, 2, 'what leaves the database');
-is_deeply([ map { $_->{verdict} } @{ JSON::PP->new->decode($out)->{rows} } ], [ 'not run', 'not run', 'not run', 'allow' ], 'is not run, and named');
+is_deeply([ map { $_->{verdict} } @{ JSON::PP->new->decode($out)->{rows} } ], [ ('not run') x 5, 'allow' ], 'is not run, and named');
 ok(!-e "$folder/left", 'so nothing was written');
 my $ran = hot();
 foreach my $line ("\\! touch $folder/left", "\\echo `touch $folder/left`", "\\o |touch $folder/left", "\\copy u1 to program 'touch $folder/left'", "SELECT 1 \\g |touch $folder/left")
