@@ -9,8 +9,10 @@
  * now serve each of their uses?  Here it is found out what that is.
  *
  * A table is addressed by its own name and, where it is a partition or child, by
- * those of its parents.  A view that shows one relation is looked through.  Of
- * any other view nothing can be told.  What is in pg_temp bears no name.
+ * those of its parents; and by the views that lead to it, which are bound to it and
+ * follow when it takes another name.  Capture knows who came by which.  A view that
+ * shows one relation is looked through.  Of any other view nothing can be told.  What
+ * is in pg_temp bears no name.
  *
  * A partition that was exchanged for others has these in its place: partitions
  * with the same bounds; and whatever child came to a parent of inheritance,
@@ -24,6 +26,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -32,6 +35,7 @@
 #include "compat/list.h"
 #include "evidence/bearers.h"
 #include "evidence/gone.h"
+#include "planner/capture/capture.h"
 #include "store/store.h"
 
 /* How many views deep one is looked through. */
@@ -88,17 +92,17 @@ shown_columns(const Query *query, int rtindex, int *nshown)
 }
 
 /*
- * Look through a view, and whatever view that shows.  False: that cannot be
- * done.
+ * Look through a view, and whatever view that shows, as they are now or were before
+ * this transaction.  False: that cannot be done.
  */
 static bool
-look_through(GuardAnswer *answer, Oid view)
+look_through(GuardAnswer *answer, Oid view, bool now)
 {
 	answer->view = view;
 	answer->table = view;
 	for (int depth = 0; depth < VIEWS_DEEP; depth++)
 	{
-		Query	   *query = guard_before_view(answer->table, true);
+		Query	   *query = guard_before_view(answer->table, now);
 		int			rtindex;
 		RangeTblEntry *entry = shown_relation(query, &rtindex);
 		AttrNumber *shown;
@@ -120,32 +124,91 @@ look_through(GuardAnswer *answer, Oid view)
 			answer->nshown = nshown;
 		}
 		answer->table = entry->relid;
-		if (get_rel_relkind(entry->relid) != RELKIND_VIEW)
+		if (entry->relkind != RELKIND_VIEW)
 			return true;
 	}
 	return false;
 }
 
 /*
- * The tables that a view showed before, whatever it is.
+ * Append all relations that a query reads, however deep.
+ */
+static bool
+find_relations(Node *node, void *relations)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+	{
+		if (((RangeTblEntry *) node)->rtekind == RTE_RELATION)
+			*(List **) relations = list_append_unique_oid(*(List **) relations,
+														  ((RangeTblEntry *) node)->relid);
+		return false;
+	}
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_relations, relations,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, find_relations, relations);
+}
+
+/*
+ * What a view shows itself, whatever it is.
  */
 static List *
-tables_shown_before(Oid view, int depth)
+relations_shown(Oid view, bool now)
 {
-	Query	   *query = depth < VIEWS_DEEP ? guard_before_view(view, false) : NULL;
-	List	   *tables = NIL;
+	List	   *relations = NIL;
 
-	if (query == NULL)
-		return NIL;
-	foreach_ptr(RangeTblEntry, entry, query->rtable)
+	(void) find_relations((Node *) guard_before_view(view, now), &relations);
+	return list_delete_oid(relations, view);
+}
+
+/*
+ * The same with what is shown by the views among that.
+ */
+static List *
+all_shown(Oid view, bool now, int depth)
+{
+	List	   *relations = depth < VIEWS_DEEP ? relations_shown(view, now) : NIL;
+
+	foreach_oid(relation, list_copy(relations))
+		relations = list_concat_unique_oid(relations, all_shown(relation, now, depth + 1));
+	return relations;
+}
+
+static bool
+shows_any(Oid view, List *tables, bool now)
+{
+	foreach_oid(relation, all_shown(view, now, 0))
 	{
-		if (entry->rtekind != RTE_RELATION || entry->relid == view)
-			continue;
-		tables = lappend_oid(tables, entry->relid);
-		if (entry->relkind == RELKIND_VIEW)
-			tables = list_concat(tables, tables_shown_before(entry->relid, depth + 1));
+		if (list_member_oid(tables, relation))
+			return true;
 	}
-	return tables;
+	return false;
+}
+
+/*
+ * A table and all that it is, or was, a partition or child of.
+ */
+static List *
+lineage_of(List *found, Oid table, bool now)
+{
+	found = list_append_unique_oid(found, table);
+	foreach_oid(parent, now ? guard_catalog_parents(table) : guard_before_parents(table))
+		found = lineage_of(found, parent, now);
+	return found;
+}
+
+bool
+guard_bearers_leads(Oid view, Oid table)
+{
+	return shows_any(view, lineage_of(NIL, table, true), true);
+}
+
+static bool
+led(Oid view, Oid table)
+{
+	return shows_any(view, lineage_of(NIL, table, false), false);
 }
 
 /* ---- names ---- */
@@ -187,9 +250,23 @@ add_answer(GuardBearers *bearers, GuardAnswer *answer)
 	foreach_ptr(GuardAnswer, other, bearers->answers)
 	{
 		if (other->table == answer->table && other->view == answer->view)
+		{
+			other->by_any |= answer->by_any;
 			return;
+		}
 	}
 	bearers->answers = lappend(bearers->answers, answer);
+}
+
+/*
+ * Whoever comes by a parent that is where it was is led to it, by whatever name he
+ * reaches that.
+ */
+static void
+add_by_any(GuardBearers *bearers, GuardAnswer *answer)
+{
+	answer->by_any = true;
+	add_answer(bearers, answer);
 }
 
 static void
@@ -197,7 +274,7 @@ add_bearer(GuardBearers *bearers, GuardAnswer *answer, char kind)
 {
 	Oid			bearer = answer->view;
 
-	if (kind == RELKIND_VIEW && !look_through(answer, bearer))
+	if (kind == RELKIND_VIEW && !look_through(answer, bearer, true))
 		bearers->unknown = guard_catalog_name(bearer);
 	else
 		add_answer(bearers, answer);
@@ -291,7 +368,7 @@ add_by_parents(GuardBearers *bearers, const GuardBefore *before, char **written,
 			InvalidOid;
 
 		if (now == parent && is_below(before->relation, parent))
-			add_answer(bearers, make_answer(before->relation, written, nwritten,
+			add_by_any(bearers, make_answer(before->relation, written, nwritten,
 											before->relation));
 		else if (now == parent && guard_catalog_exists(parent))
 		{
@@ -300,7 +377,7 @@ add_by_parents(GuardBearers *bearers, const GuardBefore *before, char **written,
 			bearers->changed = true;
 			bearers->left |= heirs == NIL;
 			foreach_oid(heir, heirs)
-				add_answer(bearers, make_answer(before->relation, written, nwritten,
+				add_by_any(bearers, make_answer(before->relation, written, nwritten,
 												heir));
 		}
 		else if (OidIsValid(now))
@@ -343,46 +420,136 @@ touched_views(void)
 }
 
 /*
- * Views that showed the table, and lead to another one now.  Whose statements came
- * through them is not known, so they are names of the table like any other.
+ * The columns of the table as those write them who come by a view, which showed
+ * it, or what it was a partition of, as "was".
+ */
+static void
+write_by_view(GuardAnswer *answer, Oid view, const GuardAnswer *was)
+{
+	int			nnames;
+	int			nshown;
+	int			nown;
+	char	  **names = guard_before_columns(view, &nnames);
+	char	  **shown = guard_before_columns(was->table, &nshown);
+	char	  **own = guard_before_columns(answer->of, &nown);
+
+	answer->nwritten = nown;
+	answer->names = own;
+	answer->written = palloc0(sizeof(char *) * (nown + 1));
+	for (int i = 0; i < Min(was->nshown, nnames); i++)
+	{
+		const char *column = was->shown[i] > 0 && was->shown[i] <= nshown ?
+			shown[was->shown[i] - 1] : NULL;
+
+		for (int j = 0; j < nown && column != NULL; j++)
+		{
+			if (own[j] != NULL && strcmp(own[j], column) == 0)
+				answer->written[j] = names[i];
+		}
+	}
+}
+
+/*
+ * What does a view lead to now that showed the table?  Of one that computes it can
+ * be told where it reads one other table instead, and is the same otherwise.
+ */
+static GuardAnswer *
+answer_by_view(Oid view, Oid table, List *lineage, Oid bearer, char kind)
+{
+	GuardAnswer *answer = make_answer(table, NULL, 0, bearer);
+	GuardAnswer was = {0};
+	List	   *before;
+	List	   *now;
+
+	answer->by_view = view;
+	if (look_through(&was, view, false) && list_member_oid(lineage, was.table))
+	{
+		write_by_view(answer, view, &was);
+		if (kind == RELKIND_VIEW && !look_through(answer, bearer, true))
+			answer->table = InvalidOid;
+		return answer;
+	}
+	before = relations_shown(view, false);
+	now = kind == RELKIND_VIEW ? relations_shown(bearer, true) : NIL;
+	answer->table = InvalidOid;
+	if (list_length(list_difference_oid(before, now)) == 1 &&
+		list_length(list_difference_oid(now, before)) == 1 &&
+		list_member_oid(lineage, linitial_oid(list_difference_oid(before, now))))
+	{
+		Oid			instead = linitial_oid(list_difference_oid(now, before));
+
+		answer->written = guard_before_columns(table, &answer->nwritten);
+		if (get_rel_relkind(instead) != RELKIND_VIEW)
+			answer->table = answer->view = instead;
+	}
+	return answer;
+}
+
+/*
+ * Views that led to the table, and lead to another one now.
  */
 static void
 add_by_views(GuardBearers *bearers, Oid table)
 {
+	List	   *lineage = touched_views() != NIL ? lineage_of(NIL, table, false) : NIL;
+
 	foreach_oid(view, touched_views())
 	{
 		GuardBefore *before = guard_before_relation(view);
-		Query	   *query = guard_before_view(view, false);
-		int			rtindex;
-		RangeTblEntry *entry = shown_relation(query, &rtindex);
-		GuardAnswer *answer;
-		AttrNumber *shown;
-		char	  **names;
-		int			nnames;
-		int			nshown;
 		char		kind;
-		Oid			bearer;
+		Oid			bearer = bearer_now(before->schema, before->name, &kind);
 
-		if (entry == NULL || entry->relid != table)
-			continue;
-		bearer = bearer_now(before->schema, before->name, &kind);
-		if (!OidIsValid(bearer))
-			continue;
-		names = guard_before_columns(view, &nnames);
-		shown = shown_columns(query, rtindex, &nshown);
-		answer = make_answer(table, NULL, 0, bearer);
-		(void) guard_before_columns(table, &answer->nwritten);
-		answer->written = palloc0(sizeof(char *) * (answer->nwritten + 1));
-		for (int i = 0; i < Min(nshown, nnames); i++)
-		{
-			if (shown[i] > 0 && shown[i] <= answer->nwritten)
-				answer->written[shown[i] - 1] = names[i];
-		}
-		if ((kind == RELKIND_VIEW && !look_through(answer, bearer)) ||
-			answer->table == table)
+		if (!OidIsValid(bearer) || !shows_any(view, lineage, false) ||
+			list_member_oid(lineage, bearer) ||
+			(kind == RELKIND_VIEW && shows_any(bearer, lineage, true)))
 			continue;
 		bearers->changed = true;
-		add_answer(bearers, answer);
+		bearers->by_views = lappend(bearers->by_views,
+									answer_by_view(view, table, lineage, bearer, kind));
+	}
+}
+
+/*
+ * A use that came by a view goes where that leads: it is one of this table for as long as
+ * that shows it, whatever became of the table's name, and no longer.
+ */
+void
+guard_bearers_collect(GuardEvidence *evidence)
+{
+	Oid			table = evidence->shape->table;
+
+	foreach_ptr(GuardFact, fact, evidence->facts)
+	{
+		const GuardNames *names = fact->names;
+		bool		by_view = false;
+		bool		leads = false;
+		bool		lately = false;
+
+		if (fact->seen != GUARD_SEEN_USED || names == NULL || fact->of_table)
+			continue;
+		for (int i = 0; i < GUARD_CAPTURE_VIEWS; i++)
+		{
+			bool		before = guard_before_is_touched(names->views[i]) &&
+				led(names->views[i], table);
+
+			if (names->by_view[i] == 0)
+				continue;
+			by_view = true;
+			lately |= before;
+			leads |= (before && evidence->asked.passes_on) ||
+				guard_bearers_leads(names->views[i], table);
+		}
+		if (leads)
+		{
+			fact->moved_away = fact->by_column = fact->moved_now = false;
+			if (names->own == 0)
+				evidence->move.heir_table = NULL;
+		}
+		else if (by_view && names->own == 0 && names->more == 0)
+		{
+			fact->moved_away = true;
+			fact->moved_now |= lately;
+		}
 	}
 }
 
@@ -410,6 +577,7 @@ guard_bearers_find(Oid table)
 	bearers->not_borne = !OidIsValid(bearer);
 	bearers->changed = bearer != table || columns_changed(table, written, nwritten) ||
 		goes_with_session(table);
+	add_by_views(bearers, table);
 	add_by_parents(bearers, before, written, nwritten, table);
 	if (bearers->left && (bearer == table || bearers->not_borne))
 		return bearers;
@@ -419,7 +587,6 @@ guard_bearers_find(Oid table)
 		bearer = guard_catalog_exists(table) ? table : InvalidOid;
 	if (OidIsValid(bearer))
 		add_bearer(bearers, make_answer(table, written, nwritten, bearer), kind);
-	add_by_views(bearers, table);
 	return bearers;
 }
 
@@ -485,7 +652,10 @@ guard_bearers_concerned(void)
 		if (before == NULL || stands(before))
 			continue;
 		if (before->kind == RELKIND_VIEW)
-			tables = list_concat_unique_oid(tables, tables_shown_before(relation, 0));
+		{
+			foreach_oid(table, all_shown(relation, false, 0))
+				tables = with_children_before(tables, table);
+		}
 		else if (before->kind == RELKIND_RELATION || before->kind == RELKIND_MATVIEW ||
 				 before->kind == RELKIND_PARTITIONED_TABLE)
 			tables = with_children_before(tables, relation);
@@ -515,7 +685,8 @@ guard_bearers_of_taken(Oid relation)
 			guard_before_relation(table) == NULL)
 			continue;
 		answer->written = guard_before_columns(table, &answer->nwritten);
-		if (get_rel_relkind(relation) != RELKIND_VIEW || look_through(answer, relation))
+		if (get_rel_relkind(relation) != RELKIND_VIEW ||
+			look_through(answer, relation, true))
 			answers = lappend(answers, answer);
 	}
 	return answers;

@@ -22,6 +22,8 @@ typedef struct GuardBearers
 {
 	char	   *name;			/* the table's, before, qualified and quoted */
 	List	   *answers;		/* of GuardAnswer *: each of them must serve */
+	List	   *by_views;		/* the same for views that lead elsewhere now,
+								 * without a table where that cannot be told */
 	bool		changed;		/* not what it was before this transaction */
 	bool		not_borne;		/* nothing bears the table's name any more */
 	bool		left;			/* it was a partition or child, and is none
@@ -32,6 +34,11 @@ typedef struct GuardBearers
 
 /* In the current memory context. */
 extern GuardBearers *guard_bearers_find(Oid table);
+
+/*
+ * Does a view lead to a table, or what that is a partition of?
+ */
+extern bool guard_bearers_leads(Oid view, Oid table);
 
 /*
  * A table that answers for itself, under the names that its columns had before

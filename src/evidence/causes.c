@@ -190,6 +190,7 @@ collect_of(GuardEvidence *evidence, Oid relation)
 		fact->count = use->count;
 		fact->rate = use->rate;
 		fact->pause = use->longest_pause;
+		fact->names = &use->names;
 		guard_services_collect(fact, relation, use);
 		guard_youth_mark(evidence, fact);
 	}

@@ -285,6 +285,7 @@ static const GuardCollector kinds[] = {
 	guard_predecessors_limit,
 	guard_nodes_collect,
 	guard_moved_collect,
+	guard_bearers_collect,
 	guard_usage_collect_aim,
 	guard_protection_collect,
 	guard_hidden_collect,

@@ -86,6 +86,7 @@ typedef struct GuardFact
 								 * counts */
 	bool		by_column;		/* for one that another column has the name of */
 	bool		moved_now;		/* and this transaction has moved it */
+	const struct GuardNames *names; /* by which it came; NULL: not known */
 	bool		former_name;	/* inherited: under a name that the table has
 								 * lost */
 	GuardShape *shape;			/* inherited: the one that this use asks for;
@@ -461,6 +462,9 @@ extern bool guard_profile_is_silent(const GuardEvidence *evidence,
 									const struct GuardRows *rows,
 									int column);
 extern void guard_profile_rebuilt(Oid old, Oid successor);
+
+/* do the views by which uses came still lead here? */
+extern void guard_bearers_collect(GuardEvidence *evidence);
 
 /* seen being created?  protected?  what do shadow plans say? */
 extern void guard_protection_collect(GuardEvidence *evidence);

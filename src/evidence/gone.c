@@ -159,7 +159,8 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 		use->idle |= guard_evidence_covers(fact, use->origin);
 
 		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone && !fact->installation &&
-			(!moved_away || (fact->moved_away && !past->move.detached)))
+			(!moved_away || (fact->moved_away && !past->move.detached &&
+							 (fact->names == NULL || fact->names->own != 0))))
 		{
 			if (fact->profile != NULL)
 			{

@@ -102,6 +102,7 @@ collect_captured(GuardEvidence *evidence, Oid relation, TimestampTz capture_sinc
 		fact->rate = use.rate;
 		fact->pause = use.longest_pause;
 		fact->statements = use.statements;
+		fact->names = memcpy(palloc(sizeof(GuardNames)), &use.names, sizeof(GuardNames));
 		guard_services_collect(fact, relation, &use);
 		guard_youth_mark(evidence, fact);
 	}

@@ -21,8 +21,10 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "compat/list.h"
 #include "evidence/bearers.h"
 #include "guc.h"
+#include "planner/capture/capture.h"
 #include "policy/check.h"
 #include "store/store.h"
 
@@ -329,6 +331,118 @@ pass_on(const GuardEvidence *evidence, bool borne)
 	}
 }
 
+/* ---- by which names its statements came ---- */
+
+typedef enum Came
+{
+	CAME_NOT,
+	CAME_UNKNOWN,
+	CAME
+} Came;
+
+/*
+ * Does this use count, and did some of it come by a view, or with none by the name
+ * of the table?  Foreign keys follow their table under any name.
+ */
+static Came
+use_came_by(const GuardFact *fact, Oid view, const GuardPolicy *policy)
+{
+	const GuardNames *names = fact->names;
+	GuardFact	by = *fact;
+
+	by.moved_away &= !by.moved_now;
+	if (!guard_verdict_use_counts(&by, policy) || fact->fkey != 0)
+		return CAME_NOT;
+	if (names == NULL)
+		return CAME_UNKNOWN;
+	by.last = OidIsValid(view) ? 0 : names->own;
+	for (int i = 0; i < GUARD_CAPTURE_VIEWS; i++)
+	{
+		if (OidIsValid(view) && names->views[i] == view)
+			by.last = names->by_view[i];
+	}
+	if (by.last != 0 && guard_verdict_use_counts(&by, policy))
+		return CAME;
+	by.last = OidIsValid(view) ? names->more : 0;
+	return by.last != 0 && guard_verdict_use_counts(&by, policy) ? CAME_UNKNOWN : CAME_NOT;
+}
+
+/*
+ * The same of all use.  What people said of the index was about no name.
+ */
+static Came
+came_by(const GuardVerdict *verdict, Oid view)
+{
+	GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
+	Came		came = verdict->use == NULL || verdict->dependency != NULL ?
+		CAME_UNKNOWN : CAME_NOT;
+
+	foreach_ptr(const GuardFact, fact, verdict->evidence->facts)
+		came = Max(came, use_came_by(fact, view, &policy));
+	return came;
+}
+
+/*
+ * Has it come by a view that has not changed, and leads to it still?  Then it is
+ * asked for here, whatever became of its table's name.
+ */
+static bool
+stays_in_view(const GuardVerdict *verdict)
+{
+	foreach_ptr(const GuardFact, fact, verdict->evidence->facts)
+	{
+		for (int i = 0; i < GUARD_CAPTURE_VIEWS && fact->names != NULL; i++)
+		{
+			Oid			view = fact->names->views[i];
+
+			if (OidIsValid(view) && came_by(verdict, view) == CAME &&
+				guard_bearers_leads(view, verdict->evidence->shape->table))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Those bearers that are asked for this index: itself by what follows its table under
+ * any name, and where nobody else is.  *unknown is set to the name of a
+ * view that may be, and of which it cannot be told what it needs instead.
+ */
+static List *
+find_asked(const GuardVerdict *verdict, const GuardBearers *bearers, char **unknown)
+{
+	bool		by_name = came_by(verdict, InvalidOid) != CAME_NOT;
+	List	   *asked = NIL;
+
+	*unknown = by_name ? bearers->unknown : NULL;
+	foreach_ptr(GuardAnswer, answer, bearers->answers)
+	{
+		if (by_name || answer->by_any)
+			asked = lappend(asked, answer);
+	}
+	foreach_ptr(GuardAnswer, answer, bearers->by_views)
+	{
+		Came		came = came_by(verdict, answer->by_view);
+
+		if (came == CAME && OidIsValid(answer->table))
+			asked = lappend(asked, answer);
+		else if (came != CAME_NOT)
+			*unknown = guard_catalog_name(answer->view);
+	}
+	if (!verdict->evidence->asked.passes_on &&
+		guard_catalog_exists(verdict->evidence->shape->table) &&
+		(stays_in_view(verdict) || (asked == NIL && !bearers->left)))
+	{
+		GuardAnswer *itself = palloc0(sizeof(GuardAnswer));
+
+		itself->table = itself->view = verdict->evidence->shape->table;
+		asked = lappend(asked, itself);
+	}
+	return asked;
+}
+
+/* ---- what is there now ---- */
+
 static bool
 is_small(Oid table)
 {
@@ -434,10 +548,12 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 	const GuardEvidence *evidence = verdict->evidence;
 	Oid			table = evidence->shape->table;
 	GuardBearers *bearers = guard_bearers_find(table);
-	List	   *answers = bearers->answers;
+	char	   *unknown;
+	List	   *answers;
 	List	   *there = NIL;
 	GuardLeft	left = {0};
 
+	answers = find_asked(verdict, bearers, &unknown);
 	left.parent = parents_stay(evidence);
 	left.ended = bearers->left && answers == NIL;
 	if (left.ended && verdict->decision == GUARD_BLOCK && guard_catalog_exists(table))
@@ -555,34 +671,38 @@ is_missed(GuardJudgement *judgement, const GuardBearers *bearers, List **told)
 	{
 		GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
 		GuardReplacement replacement;
+		char	   *unknown;
+		List	   *answers;
 
 		pass_on(verdict->evidence, true);
 		verdict->asked.unreplaced = !find_like_takeovers(verdict->evidence,
 														 bearers->answers, NULL);
 		*verdict = guard_verdict_decide(verdict->evidence, &verdict->asked, &policy);
+		answers = find_asked(verdict, bearers, &unknown);
 		if (verdict->decision != GUARD_BLOCK ||
-			stays_small(verdict->evidence, bearers->answers) ||
+			stays_small(verdict->evidence, answers) ||
 			(bearers->not_borne && verdict->use == NULL))
 			verdict->decision = GUARD_ALLOW;
-		else if (bearers->unknown != NULL &&
-				 guard_verdict_unknown_blocks(verdict->evidence, &policy))
-		{
-			judgement->bearer = bearers->unknown;
-			missed = true;
-		}
-		else if (bearers->unknown != NULL)
-			tell(told, judgement, psprintf("guard cannot tell what view %s needs instead",
-										   bearers->unknown));
-		else if (bearers->not_borne)
-			tell(told, judgement, psprintf("nothing is called %s any more: its statements fail",
-										   bearers->name));
-		else if (!find_replacement(judgement, verdict, bearers->answers, &replacement))
+		else if (answers != NIL &&
+				 !find_replacement(judgement, verdict, answers, &replacement))
 		{
 			missed |= judgement->creation != NULL;
 			if (judgement->creation == NULL && verdict->use != NULL)
 				tell(told, judgement, psprintf("what is called %s has no such column: its statements fail",
 											   judgement->bearer));
 		}
+		else if (unknown != NULL &&
+				 guard_verdict_unknown_blocks(verdict->evidence, &policy))
+		{
+			judgement->bearer = unknown;
+			missed = true;
+		}
+		else if (unknown != NULL)
+			tell(told, judgement, psprintf("guard cannot tell what view %s needs instead",
+										   unknown));
+		else if (bearers->not_borne && came_by(verdict, InvalidOid) != CAME_NOT)
+			tell(told, judgement, psprintf("nothing is called %s any more: its statements fail",
+										   bearers->name));
 	}
 	guard_check_sum_up(judgement);
 	return missed;
@@ -609,19 +729,35 @@ judge_staying(Oid index, List *answers, bool former)
 	return guard_check_alone(target, guard_server_read());
 }
 
+/*
+ * All that may be asked; NIL where it cannot be told of each what it is.
+ */
+static List *
+all_answers(const GuardBearers *bearers)
+{
+	foreach_ptr(const GuardAnswer, answer, bearers->by_views)
+	{
+		if (!OidIsValid(answer->table))
+			return NIL;
+	}
+	return bearers->not_borne ? NIL :
+		list_concat_copy(bearers->answers, bearers->by_views);
+}
+
 List *
 guard_check_passed_on(Oid table, List **told)
 {
 	GuardBearers *bearers = guard_bearers_find(table);
 	List	   *missed = NIL;
 
-	if (!bearers->changed || (bearers->left && bearers->answers == NIL) ||
-		(bearers->not_borne && told == NULL))
+	if (!bearers->changed ||
+		(bearers->by_views == NIL &&
+		 ((bearers->left && bearers->answers == NIL) ||
+		  (bearers->not_borne && told == NULL))))
 		return NIL;
 	foreach_oid(index, guard_catalog_indexes(table))
 	{
-		GuardJudgement *judgement = judge_staying(index, bearers->not_borne ? NIL :
-												  bearers->answers, false);
+		GuardJudgement *judgement = judge_staying(index, all_answers(bearers), false);
 
 		if (judgement != NULL && is_missed(judgement, bearers, told))
 			missed = lappend(missed, judgement);

@@ -161,6 +161,10 @@ typedef struct GuardAnswer
 	char	  **written;		/* its columns as traffic writes them: number
 								 * n at n - 1, NULL: not at all */
 	int			nwritten;
+	char	  **names;			/* as the table calls them itself; NULL: so */
+	Oid			by_view;		/* it is asked by those who came by this view;
+								 * InvalidOid: by the name of "of" */
+	bool		by_any;			/* by everybody who came, however that was */
 } GuardAnswer;
 
 /* What became of a shape. */

@@ -58,6 +58,22 @@ answering(Translation *work, const char *written)
 }
 
 /*
+ * How does traffic write the column that has this name in the table asked about?
+ */
+static const char *
+as_written(const GuardAnswer *answer, const char *name)
+{
+	if (answer->names == NULL)
+		return name;
+	for (int i = 0; i < answer->nwritten; i++)
+	{
+		if (answer->names[i] != NULL && strcmp(answer->names[i], name) == 0)
+			return answer->written[i];
+	}
+	return NULL;
+}
+
+/*
  * The same for a column of the table asked about, by number; for another's
  * index by the name that it has there.
  */
@@ -66,7 +82,7 @@ answering_for(Translation *work, AttrNumber column, const char *name)
 {
 	const GuardAnswer *answer = work->answer;
 
-	AttrNumber	now = !work->own || column <= 0 ? answering(work, name) :
+	AttrNumber	now = !work->own || column <= 0 ? answering(work, as_written(answer, name)) :
 		answering(work, column <= answer->nwritten ? answer->written[column - 1] : NULL);
 
 	work->moved |= now != column;

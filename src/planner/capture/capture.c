@@ -394,6 +394,14 @@ fill_tally(const GuardRelationRecord *record, const GuardTally *tally,
 	use->rate = rate_per_second(tally, own);
 	use->longest_pause = tally->longest_pause;
 	use->other_services = record->others;
+	use->names.own = guard_last_by_others(&record->named, guard_pending_session());
+	use->names.more = record->more_views;
+	for (int i = 0; i < GUARD_CAPTURE_VIEWS; i++)
+	{
+		use->names.views[i] = record->by_view[i].view;
+		use->names.by_view[i] = guard_last_by_others(&record->by_view[i].used,
+													 guard_pending_session());
+	}
 	return own;
 }
 

@@ -15,6 +15,9 @@
  *				of records, told apart by their OID.
  *	aimed		the statement names the relation, or was pruned to it, rather
  *				than visiting it along with its sibling partitions.
+ *	name		by which a statement reached the relation: its own (or that of what
+ *				it is a partition of), or those of the views that it went through.
+ *				A check goes by no name
  *	check		a use that a foreign key made to look after itself.  It is told
  *				by the columns that it compares, as bits (guard_capture_fkey()):
  *				of whichever side of the key the relation is.  0: no check.  What
@@ -59,6 +62,7 @@
 #define GUARD_VERSION_LEN	32
 #define GUARD_CAPTURE_STATEMENTS_PER_INDEX	32
 #define GUARD_CAPTURE_SERVICES_PER_INDEX	16
+#define GUARD_CAPTURE_VIEWS	3
 
 /* Checks by other columns than the first two are told as those of any key. */
 #define GUARD_CAPTURE_FKEYS	3
@@ -120,6 +124,18 @@ guard_capture_kind(uint64 fkey)
 		guard_capture_way(fkey) == GUARD_WAY_READ ? GUARD_KIND_CHECK : GUARD_KIND_NEED;
 }
 
+/*
+ * When others last used a relation by which name; 0: not.
+ */
+typedef struct GuardNames
+{
+	TimestampTz own;
+	Oid			views[GUARD_CAPTURE_VIEWS];
+	TimestampTz by_view[GUARD_CAPTURE_VIEWS];
+	TimestampTz more;			/* by views of which there were too many to
+								 * tell which */
+} GuardNames;
+
 /* Uses of the last minute are counted in buckets of ten seconds. */
 #define GUARD_RATE_BUCKETS	6
 #define GUARD_RATE_BUCKET_SECS	10
@@ -156,6 +172,7 @@ typedef struct GuardCapturedUse
 								 * raise idx_scan, but are no uses */
 	int			statements;		/* distinct statements known */
 	int64		other_services; /* uses by services that found no slot */
+	GuardNames	names;			/* of uses of all kinds */
 } GuardCapturedUse;
 
 typedef struct GuardCapturedStatement

@@ -47,7 +47,7 @@ note(Oid relation, GuardWay way)
 		return;
 	form = (Form_pg_class) GETSTRUCT(tuple);
 	if (form->relpersistence != RELPERSISTENCE_TEMP)
-		guard_pending_use(relation, form->relowner, 0, guard_capture_need(way));
+		guard_pending_use(relation, form->relowner, GUARD_USE_NAMED, guard_capture_need(way));
 	ReleaseSysCache(tuple);
 }
 

@@ -14,6 +14,9 @@
  *		CONSTROID	the index of a key that GROUP BY relies on,
  *		AUTHOID		followed by its owner
  *		INDEXRELID	the index of a constraint that ON CONFLICT names
+ *		RULERELNAME	a view that the statement goes through
+ *		RELOID		in such a statement, a table that it names itself; 0: it may have
+ *					named any
  *		ATTNUM		columns that INSERT ... ON CONFLICT DO NOTHING supplies itself,
  *					32 in each item, in their order
  *
@@ -47,16 +50,27 @@
 
 #define COLUMNS_IN_ITEM	32
 
+/* What is found in a query, and all that is in it. */
+typedef struct Found
+{
+	List	   *marks;
+	bool		functions;		/* that may become part of it */
+	bool		views;			/* it goes through some */
+	bool		naming;			/* look for the names by which it reaches what
+								 * it does, and for nothing else */
+	bool		in_view;		/* here we are in one */
+} Found;
+
 /*
  * Where the queries of functions are met that are planned along, and the memory
  * that is in; NULL: nowhere.
  */
-static List **collecting = NULL;
+static Found *collecting = NULL;
 static MemoryContext context = NULL;
 
 static post_parse_analyze_hook_type prev_post_parse = NULL;
 
-static bool find_marks(Query *query, List **marks);
+static void find_marks(Query *query, Found *found);
 
 static void
 add_item(List **marks, int cache, uint32 value)
@@ -135,47 +149,122 @@ add_columns(List **marks, Query *query)
 }
 
 static bool
-find_in_sublink(Node *node, void *marks)
+find_in_sublink(Node *node, void *found)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, Query))
-		return find_marks((Query *) node, marks) && false;
-	return expression_tree_walker(node, find_in_sublink, marks);
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, find_in_sublink, found);
+	find_marks((Query *) node, found);
+	return false;
 }
 
 /*
- * The marks of a query and all that is in it, before it is planned.  Returns
- * whether functions may become part of it.
+ * The view that an entry stands for.  Where one is read, its entry has become that
+ * of a subquery: on 15 without a name, but with the view as an entry in there, which
+ * nothing refers to.  Where one is written to, the entry has stayed, beside that
+ * of its table.
  */
-static bool
-find_marks(Query *query, List **marks)
+static Oid
+view_of(const RangeTblEntry *entry)
 {
-	OnConflictExpr *conflict = query->onConflict;
-	bool		functions = false;
+	const Query *query = entry->rtekind == RTE_SUBQUERY ? entry->subquery : NULL;
+	const RangeTblEntry *first = query != NULL && query->rtable != NIL ?
+		linitial(query->rtable) : NULL;
 
-	foreach_oid(constraint, query->constraintDeps)
-		add_index(marks, CONSTROID, constraint);
-	if (conflict != NULL && OidIsValid(conflict->constraint))
-		add_index(marks, INDEXRELID, conflict->constraint);
-	else if (conflict != NULL && conflict->arbiterElems == NIL)
-		add_columns(marks, query);
+	if (entry->relkind == RELKIND_VIEW)
+		return entry->relid;
+	return first != NULL && first->rtekind == RTE_RELATION && !first->inFromCl &&
+		first->relkind == RELKIND_VIEW ? first->relid : InvalidOid;
+}
+
+/*
+ * By which names does the query reach its tables?  What one writes to through a
+ * view is not named.
+ */
+static void
+find_names(const Query *query, Found *found)
+{
+	bool		through_view = false;
+	int			rtindex = 0;
+
 	foreach_ptr(RangeTblEntry, entry, query->rtable)
 	{
-		functions |= entry->rtekind == RTE_FUNCTION;
-		if (entry->rtekind == RTE_SUBQUERY && entry->subquery != NULL)
-			functions |= find_marks(entry->subquery, marks);
+		Oid			view = view_of(entry);
+
+		if (OidIsValid(view))
+			add_item(&found->marks, RULERELNAME, view);
+		through_view |= OidIsValid(view) && entry->rtekind == RTE_RELATION;
+	}
+	foreach_ptr(RangeTblEntry, entry, query->rtable)
+	{
+		rtindex++;
+		if (entry->rtekind == RTE_RELATION && !found->in_view &&
+			entry->relkind != RELKIND_VIEW &&
+			(rtindex != query->resultRelation || !through_view))
+			add_item(&found->marks, RELOID, entry->relid);
+	}
+}
+
+static void
+find_needs(Query *query, Found *found)
+{
+	OnConflictExpr *conflict = query->onConflict;
+
+	foreach_oid(constraint, query->constraintDeps)
+		add_index(&found->marks, CONSTROID, constraint);
+	if (conflict != NULL && OidIsValid(conflict->constraint))
+		add_index(&found->marks, INDEXRELID, conflict->constraint);
+	else if (conflict != NULL && conflict->arbiterElems == NIL)
+		add_columns(&found->marks, query);
+}
+
+/*
+ * The marks of a query and all that is in it, before it is planned.
+ */
+static void
+find_marks(Query *query, Found *found)
+{
+	bool		outer = found->in_view;
+
+	if (found->naming)
+		find_names(query, found);
+	else
+		find_needs(query, found);
+	foreach_ptr(RangeTblEntry, entry, query->rtable)
+	{
+		bool		is_view = OidIsValid(view_of(entry));
+
+		found->views |= is_view;
+		found->functions |= entry->rtekind == RTE_FUNCTION;
+		if (entry->rtekind != RTE_SUBQUERY || entry->subquery == NULL)
+			continue;
+		found->in_view |= is_view;
+		find_marks(entry->subquery, found);
+		found->in_view = outer;
 	}
 	foreach_ptr(CommonTableExpr, cte, query->cteList)
 	{
 		if (IsA(cte->ctequery, Query))
-			functions |= find_marks((Query *) cte->ctequery, marks);
+			find_marks((Query *) cte->ctequery, found);
 	}
 	if (query->hasSubLinks)
-		(void) query_tree_walker(query, find_in_sublink, marks,
+		(void) query_tree_walker(query, find_in_sublink, found,
 								 QTW_IGNORE_RT_SUBQUERIES |
 								 QTW_IGNORE_CTE_SUBQUERIES);
-	return functions;
+}
+
+/*
+ * All of them.  Names are of interest only where some are those of views.
+ */
+static void
+find_all(Query *query, Found *found)
+{
+	find_marks(query, found);
+	found->naming = found->views;
+	if (found->naming)
+		find_marks(query, found);
+	found->naming = false;
 }
 
 static inline bool
@@ -187,18 +276,19 @@ is_on(void)
 PlannedStmt *
 guard_marks_plan(Query *query, guard_marks_planner plan, void *arg)
 {
-	List	   *marks = NIL;
-	List	  **outer = collecting;
+	Found		found = {0};
+	Found	   *outer = collecting;
 	MemoryContext outer_context = context;
 	PlannedStmt *result;
 
 	if (!is_on() || query->commandType == CMD_UTILITY || !guard_store_is_here())
 		return plan(arg);
-	if (likely(!find_marks(query, &marks)))
+	find_all(query, &found);
+	if (likely(!found.functions))
 		result = plan(arg);
 	else
 	{
-		collecting = &marks;
+		collecting = &found;
 		context = CurrentMemoryContext;
 		PG_TRY();
 		{
@@ -211,22 +301,30 @@ guard_marks_plan(Query *query, guard_marks_planner plan, void *arg)
 		}
 		PG_END_TRY();
 	}
-	if (unlikely(marks != NIL))
-		result->invalItems = list_concat(result->invalItems, marks);
+	if (unlikely(found.marks != NIL))
+		result->invalItems = list_concat(result->invalItems, found.marks);
 	return result;
 }
 
+/*
+ * Where only a function goes through views, it is too late to look for what the
+ * statement itself names.
+ */
 static void
 note_analyzed(ParseState *pstate, Query *query, guard_compat_jumble_state * jumble)
 {
 	MemoryContext old;
+	bool		views;
 
 	if (prev_post_parse)
 		prev_post_parse(pstate, query, jumble);
 	if (likely(collecting == NULL) || query->commandType != CMD_SELECT)
 		return;
 	old = MemoryContextSwitchTo(context);
-	(void) find_marks(query, collecting);
+	views = collecting->views;
+	find_all(query, collecting);
+	if (collecting->views && !views)
+		add_item(&collecting->marks, RELOID, InvalidOid);
 	MemoryContextSwitchTo(old);
 }
 
@@ -262,6 +360,33 @@ guard_marks_supply(const PlannedStmt *plan, AttrNumber column)
 	{
 		if (item->cacheId == ATTNUM && items++ == number / COLUMNS_IN_ITEM)
 			return (item->hashValue >> number % COLUMNS_IN_ITEM & 1) != 0;
+	}
+	return false;
+}
+
+bool
+guard_marks_views(const PlannedStmt *plan, void (*note) (Oid view))
+{
+	bool		any = false;
+
+	foreach_ptr(PlanInvalItem, item, plan->invalItems)
+	{
+		if (item->cacheId != RULERELNAME)
+			continue;
+		note(item->hashValue);
+		any = true;
+	}
+	return any;
+}
+
+bool
+guard_marks_named(const PlannedStmt *plan, Oid table)
+{
+	foreach_ptr(PlanInvalItem, item, plan->invalItems)
+	{
+		if (item->cacheId == RELOID &&
+			(item->hashValue == table || item->hashValue == InvalidOid))
+			return true;
 	}
 	return false;
 }

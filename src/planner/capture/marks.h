@@ -24,6 +24,13 @@ extern PlannedStmt *guard_marks_plan(Query *query, guard_marks_planner plan,
 									 void *arg);
 
 /*
+ * The views that it goes through, and whether there are any; and is this a table
+ * that such a statement names itself?
+ */
+extern bool guard_marks_views(const PlannedStmt *plan, void (*note) (Oid view));
+extern bool guard_marks_named(const PlannedStmt *plan, Oid table);
+
+/*
  * Does it name this index's constraint as its ON CONFLICT arbiter?  Has it an
  * INSERT ... ON CONFLICT DO NOTHING without a target, and does that supply a
  * column?  And on which keys does a GROUP BY rely?

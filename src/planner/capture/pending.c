@@ -100,6 +100,8 @@ static TimestampTz now;
 static int64 queryid;
 static uint64 run;				/* which of this session's runs of it */
 static uint32 statement = 0;
+static Oid	views[GUARD_CAPTURE_VIEWS];	/* that it goes through, ... */
+static int	nviews = 0;			/* ... so many, or more than fit */
 static bool in_statement = false;	/* between its begin and its end */
 static bool urgent = false;		/* something must be published at its end */
 static TimestampTz last_flush = 0;
@@ -153,8 +155,43 @@ guard_pending_begin(TimestampTz at, int64 id)
 	queryid = id;
 	statement++;
 	run = guard_runs_add(id);
+	nviews = 0;
 	in_statement = true;
 	follow_client();
+}
+
+void
+guard_pending_by_view(Oid view)
+{
+	for (int i = 0; i < Min(nviews, GUARD_CAPTURE_VIEWS); i++)
+	{
+		if (views[i] == view)
+			return;
+	}
+	if (nviews < GUARD_CAPTURE_VIEWS)
+		views[nviews] = view;
+	nviews++;
+}
+
+/*
+ * The batch has come by the views that the statement goes through, too.
+ */
+static void
+add_views(GuardUseBatch *batch)
+{
+	batch->more_views |= nviews > GUARD_CAPTURE_VIEWS;
+	for (int i = 0; i < Min(nviews, GUARD_CAPTURE_VIEWS); i++)
+	{
+		int			at = 0;
+
+		while (at < GUARD_CAPTURE_VIEWS && OidIsValid(batch->views[at]) &&
+			   batch->views[at] != views[i])
+			at++;
+		if (at < GUARD_CAPTURE_VIEWS)
+			batch->views[at] = views[i];
+		else
+			batch->more_views = true;
+	}
 }
 
 /*
@@ -204,6 +241,9 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 	}
 	pair->flags |= flags;
 	batch->member = (flags & GUARD_USE_MEMBER) != 0;
+	batch->named |= (flags & GUARD_USE_NAMED) != 0;
+	if (unlikely(nviews > 0))
+		add_views(batch);
 	if (news & GUARD_USE_AIMED)
 		batch->aimed++;
 	if (news & GUARD_USE_WRITE)

@@ -333,6 +333,42 @@ add_to_tally(GuardTally *tally, const GuardUseBatch *batch, uint64 session)
 }
 
 /*
+ * Of the views that a relation is used by, the least recent makes room: which one
+ * that was is forgotten, not that there was one.
+ */
+static void
+note_view(GuardRelationRecord *record, Oid view, uint64 session, TimestampTz at)
+{
+	GuardByView *place = &record->by_view[0];
+
+	for (int i = 0; i < GUARD_CAPTURE_VIEWS && place->view != view; i++)
+	{
+		GuardByView *each = &record->by_view[i];
+
+		if (each->view == view || each->used.last < place->used.last)
+			place = each;
+	}
+	if (place->view != view)
+	{
+		record->more_views = Max(record->more_views, place->used.last);
+		memset(place, 0, sizeof(*place));
+		place->view = view;
+	}
+	note_last(&place->used, session, at);
+}
+
+static void
+note_names(GuardRelationRecord *record, const GuardUseBatch *batch, uint64 session)
+{
+	if (batch->named)
+		note_last(&record->named, session, batch->last);
+	if (batch->more_views)
+		record->more_views = Max(record->more_views, batch->last);
+	for (int i = 0; i < GUARD_CAPTURE_VIEWS && OidIsValid(batch->views[i]); i++)
+		note_view(record, batch->views[i], session, batch->last);
+}
+
+/*
  * Add a batch to a record whose flag is held.
  */
 static void
@@ -349,6 +385,7 @@ add_to_record(GuardRelationRecord *record, const GuardUseBatch *batch,
 		note_last(&record->aimed, session, batch->last);
 	if (batch->writes > 0)
 		note_last(&record->written, session, batch->last);
+	note_names(record, batch, session);
 
 	record->member = batch->member;
 	record->rooted &= batch->member;

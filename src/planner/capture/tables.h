@@ -61,6 +61,9 @@ typedef struct GuardUseBatch
 	uint64		run_before;		/* ... as often until the first, by all, ... */
 	uint64		run;			/* ... and until the last of them */
 	uint32		own_settings;	/* under which it began; 0: the server's */
+	bool		named;			/* some came by the relation's own name, ... */
+	Oid			views[GUARD_CAPTURE_VIEWS]; /* ... some by these views, ... */
+	bool		more_views;		/* ... and by others */
 } GuardUseBatch;
 
 typedef struct GuardLastTwo
@@ -88,6 +91,13 @@ typedef struct GuardTally
 	GuardRate	rate;
 } GuardTally;
 
+/* A view by which a relation was used. */
+typedef struct GuardByView
+{
+	Oid			view;
+	GuardLastTwo used;
+} GuardByView;
+
 typedef struct GuardRelationKey
 {
 	Oid			database;
@@ -109,6 +119,9 @@ typedef struct GuardRelationRecord
 	GuardTally	needs[GUARD_WAYS];	/* by GuardWay */
 	GuardLastTwo aimed;
 	GuardLastTwo written;
+	GuardLastTwo named;			/* by its own name */
+	GuardByView by_view[GUARD_CAPTURE_VIEWS];
+	TimestampTz more_views;		/* by others */
 	int64		aimed_count;
 	int64		write_count;
 	int64		excused;
@@ -156,6 +169,7 @@ extern uint64 guard_runs_tell(int64 queryid, uint64 *mine);
 #define GUARD_USE_AIMED		0x01
 #define GUARD_USE_WRITE		0x02
 #define GUARD_USE_MEMBER	0x04	/* an index of a partition */
+#define GUARD_USE_NAMED		0x08	/* by its own name */
 
 /* What this session has published of its own, to be left out for itself. */
 typedef struct GuardOwnUse
@@ -171,9 +185,11 @@ typedef struct GuardOwnUse
 
 /*
  * One executed statement: begin, any number of uses, end.  "now" is the time
- * of all of them.
+ * of all of them.  by_view(): the statement goes through a view, whatever it uses
+ * after that.
  */
 extern void guard_pending_begin(TimestampTz now, int64 queryid);
+extern void guard_pending_by_view(Oid view);
 extern void guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey);
 extern void guard_pending_excuse(Oid relation, Oid owner, int64 executions);
 extern bool guard_pending_end(void);

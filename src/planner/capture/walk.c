@@ -60,6 +60,7 @@ typedef struct WalkState
 	const PlannedStmt *plan;
 	bool		excused;
 	bool		check;			/* a foreign key runs this */
+	bool		views;			/* it goes through views */
 	bool		workers;		/* some Gather has started workers */
 } WalkState;
 
@@ -135,6 +136,35 @@ cause_of(PlanState *scan, const WalkState *walk)
 }
 
 /*
+ * Does a statement that goes through views name the table of an entry itself, or
+ * what that is a partition or child of?
+ */
+static bool
+names_entry(Index rtindex, const WalkState *walk)
+{
+	bool		named = guard_marks_named(walk->plan,
+										  exec_rt_fetch(rtindex, walk->estate)->relid);
+
+	foreach_ptr(AppendRelInfo, child, walk->plan->appendRelations)
+	{
+		if (child->child_relid == rtindex && !named)
+			return names_entry(child->parent_relid, walk);
+	}
+	return named;
+}
+
+/*
+ * A check goes by no name.
+ */
+static inline int
+naming(Index rtindex, const WalkState *walk)
+{
+	if (unlikely(walk->check))
+		return 0;
+	return likely(!walk->views) || names_entry(rtindex, walk) ? GUARD_USE_NAMED : 0;
+}
+
+/*
  * A node used a relation; a bitmap's is below the scan to which it belongs.
  */
 static inline void
@@ -145,7 +175,9 @@ note_use(Relation rel, PlanState *node, PlanState *scan, int flags, WalkState *w
 	if (likely(!walk->excused))
 		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
 						  ((flags & WALK_AIMED) && !walk->check ? GUARD_USE_AIMED : 0) |
-						  membership(rel), cause_of(scan, walk));
+						  membership(rel) |
+						  naming(((Scan *) scan->plan)->scanrelid, walk),
+						  cause_of(scan, walk));
 	else
 		guard_pending_excuse(RelationGetRelid(rel), rel->rd_rel->relowner,
 							 guard_compat_executions(node));
@@ -442,9 +474,21 @@ is_changed(Relation rel)
 }
 
 static void
-note_need(Oid relation, Oid owner, GuardWay way)
+note_need(Oid relation, Oid owner, int flags, GuardWay way)
 {
-	guard_pending_use(relation, owner, 0, guard_capture_need(way));
+	guard_pending_use(relation, owner, flags, guard_capture_need(way));
+}
+
+/*
+ * Is what a statement changes named by it?  Rows may have been routed there.
+ */
+static int
+naming_target(const ResultRelInfo *target, const WalkState *walk)
+{
+	while (target->ri_RootResultRelInfo)
+		target = target->ri_RootResultRelInfo;
+	return target->ri_RangeTableIndex == 0 ? GUARD_USE_NAMED :
+		naming(target->ri_RangeTableIndex, walk);
 }
 
 /*
@@ -534,7 +578,7 @@ note_probes(const WalkState *walk, ResultRelInfo *target)
 		guard_pending_excuse(RelationGetRelid(index), index->rd_rel->relowner, 1);
 		if (skipped && !is_new(index) && can_conflict(walk, target, info))
 			note_need(RelationGetRelid(index), index->rd_rel->relowner,
-					  GUARD_WAY_SKIP);
+					  naming_target(target, walk), GUARD_WAY_SKIP);
 	}
 }
 
@@ -558,6 +602,7 @@ note_arbiter(const WalkState *walk, const ResultRelInfo *target, Oid index)
 	foreach_oid(each, root->ri_onConflictArbiterIndexes)
 		named |= guard_marks_name(walk->plan, each);
 	note_need(index, target->ri_RelationDesc->rd_rel->relowner,
+			  naming_target(target, walk),
 			  named ? GUARD_WAY_CONSTRAINT : GUARD_WAY_ARBITER);
 }
 
@@ -573,7 +618,8 @@ note_target(const WalkState *walk, ResultRelInfo *target, int flags)
 		return;
 	if (rel->rd_rel->relkind == RELKIND_RELATION && is_changed(rel))
 		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
-						  walk->check ? 0 : flags | GUARD_USE_WRITE,
+						  walk->check ? 0 :
+						  flags | GUARD_USE_WRITE | naming_target(target, walk),
 						  walk->check ? GUARD_FKEY_ANY : 0);
 
 	/* Empty where ON CONFLICT names no index. */
@@ -614,7 +660,7 @@ note_targets(const WalkState *walk)
 static void
 note_group(Oid index, Oid owner)
 {
-	note_need(index, owner, GUARD_WAY_GROUP);
+	note_need(index, owner, GUARD_USE_NAMED, GUARD_WAY_GROUP);
 }
 
 void
@@ -628,6 +674,8 @@ guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check)
 	walk.excused = excused;
 	walk.check = check;
 	walk.workers = false;
+	walk.views = unlikely(walk.plan->invalItems != NIL) && !check &&
+		guard_marks_views(walk.plan, guard_pending_by_view);
 
 	walk_node(queryDesc->planstate, WALK_AIMED, &walk);
 	foreach_ptr(PlanState, subplan, walk.estate->es_subplanstates)
