@@ -61,7 +61,7 @@ SELECT labels ->> 'what', labels ->> 'index' FROM guard.metrics WHERE name = 'gu
 ALTER TABLE users RENAME TO people;
 SELECT labels ->> 'what', labels ->> 'index' ~ '^public\.users_' FROM guard.metrics WHERE name = 'guard_last_removal_age_seconds';
 -- what has no state to speak of
-SELECT name, labels, value FROM guard.metrics WHERE name IN ('guard_audit_waiting', 'guard_audit_lost_total', 'guard_soft_drops_stuck', 'guard_mode') ORDER BY name;
+SELECT name, labels, value FROM guard.metrics WHERE name IN ('guard_audit_rows_waiting', 'guard_audit_lost_total', 'guard_soft_drops_stuck', 'guard_mode_info') ORDER BY name;
 SELECT labels, value > 0 FROM guard.metrics WHERE name = 'guard_evidence_unbroken_seconds' ORDER BY 1;
 SET ROLE regress_guard_app;
 SELECT count(*) FROM guard.metrics;

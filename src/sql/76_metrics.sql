@@ -8,7 +8,7 @@ WITH status AS MATERIALIZED (
 )
 SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
   FROM (
-	SELECT 'guard_mode' AS name, jsonb_build_object('mode', s.state) AS labels, 1::numeric AS value,
+	SELECT 'guard_mode_info' AS name, jsonb_build_object('mode', s.state) AS labels, 1::numeric AS value,
 		   'What guard does about a drop: enforce, observe, off' AS help, 'gauge' AS type
 	  FROM status s WHERE s.item = 'mode'
 	UNION ALL
@@ -40,7 +40,7 @@ SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
 	SELECT 'guard_failures_total', '{}', COALESCE(sum(t.entries), 0), 'Drops that could not be judged and were refused for that, or failed halfway', 'counter'
 	  FROM guard.home, guard.audit_total t WHERE t.verdict = 'failed'
 	UNION ALL
-	SELECT 'guard_audit_waiting', '{}', COALESCE(substring(s.state FROM '^(\d+) records wait')::numeric, 0),
+	SELECT 'guard_audit_rows_waiting', '{}', COALESCE(substring(s.state FROM '^(\d+) records wait')::numeric, 0),
 		   'Rows of guard.audit_log that wait to be written', 'gauge' FROM status s WHERE s.item = 'audit'
 	UNION ALL
 	SELECT 'guard_audit_lost_total', '{}', COALESCE(substring(s.state FROM '(\d+) are in the server log only')::numeric, 0),
@@ -75,9 +75,10 @@ SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
 	  FROM guard.home, guard.hidden_index
 	UNION ALL
 	-- Many uses of a large table: asking about every index would take too long.
-	SELECT * FROM (
-		SELECT 'guard_predicted_connections', jsonb_build_object('index', k.index::text, 'table', k.heap::text), (c.facts #>> '{load_without,busy_expected}')::numeric AS busy,
-			   'Connections that the statements of an index would keep busy without it, by estimate: the ten dearest of the thirty whose statements would read most', 'gauge'
+	SELECT 'guard_predicted_connections', jsonb_build_object('index', p.index::text, 'table', p.heap::text), p.busy,
+		   'Connections that the statements of an index would keep busy without it, by estimate: the ten dearest of the thirty whose statements would read most', 'gauge'
+	  FROM (
+		SELECT k.index, k.heap, (c.facts #>> '{load_without,busy_expected}')::numeric AS busy
 		  FROM (
 			SELECT x.indexrelid::regclass AS index, x.indrelid::regclass AS heap
 			  FROM guard.home, guard.hourly_use h JOIN guard.known_use u ON u.id = h.relation_id
