@@ -113,8 +113,9 @@ guard_evidence_blocks_now(Oid table)
 
 	if (rel == NULL)
 		return blocks;
-	if (!guard_profile_size(table, &blocks) && RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
+	if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
 		blocks = guard_evidence_blocks(rel);
+	(void) guard_profile_size(table, &blocks);
 	relation_close(rel, NoLock);
 	return blocks;
 }

@@ -447,12 +447,13 @@ extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
 
 struct GuardRows;
+struct GuardLoad;
 
 /*
  * The profiles of other servers that were imported; what they say of the use of
- * an index, of plans without it, and of the size of a table: false where none
- * knows it.  Is the row one of a profile, named in that column (0: of none), that
- * is too old?  The index was rebuilt.
+ * an index, of plans and of the load without it, and of the size of a table: false
+ * where none knows it.  Is the row one of a profile, named in that column (0: of
+ * none), that is too old?  The index was rebuilt; the table is being truncated.
  */
 extern List *guard_profile_read(void);
 extern void guard_profile_collect(GuardEvidence *evidence);
@@ -461,7 +462,10 @@ extern bool guard_profile_size(Oid table, BlockNumber *blocks);
 extern bool guard_profile_is_silent(const GuardEvidence *evidence,
 									const struct GuardRows *rows,
 									int column);
+extern bool guard_profile_load(const GuardEvidence *evidence, List *members,
+							   struct GuardLoad *load);
 extern void guard_profile_rebuilt(Oid old, Oid successor);
+extern void guard_profile_emptied(Oid table);
 
 /* do the views by which uses came still lead here? */
 extern void guard_bearers_collect(GuardEvidence *evidence);

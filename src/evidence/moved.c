@@ -399,7 +399,8 @@ guard_moved_collect(GuardEvidence *evidence)
 	int			named = -1;
 	int			last = -1;
 
-	evidence->attached_at = guard_departed_lost(evidence->shape->table);
+	evidence->attached_at = Max(evidence->attached_at,
+								guard_departed_lost(evidence->shape->table));
 	if (moves == NIL)
 		return;
 	foreach_ptr(GuardFact, fact, evidence->facts)

@@ -75,6 +75,9 @@ typedef struct GuardLoad
 	double		busy_high;
 	int			cores;
 	int			pool;			/* connections that there can be */
+	int			busy;			/* of these, at work on a statement now */
+	const struct GuardProfile *profile; /* all that on another server; NULL:
+										 * here */
 	bool		fills;			/* it wants more than all cores: then any pool
 								 * fills, whatever its size, ... */
 	bool		may_fill;		/* ... and that is within the bounds */

@@ -21,7 +21,9 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "compat/list.h"
 #include "evidence/evidence.h"
+#include "evidence/prediction.h"
 #include "guc.h"
 #include "planner/capture/departed.h"
 #include "store/store.h"
@@ -31,17 +33,25 @@
 #define PROFILE_EXPORTED	2
 #define PROFILE_IMPORTED	3
 #define PROFILE_FREE		9
+#define PROFILE_PREDECESSOR	10
 
 /* guard.profile_relation */
 #define RELATION_OID		2
 #define RELATION_PAGES		6
 #define RELATION_LAST_WRITE	11
 #define RELATION_AIMED		12
+#define RELATION_ATTACHED	13
+#define RELATION_DETACHED	14
 
 /* guard.profile_without */
 #define PLAN_OF				2
 #define PLAN_TAKEOVERS		12
 #define PLAN_PROVES			13
+#define PLAN_BESIDE			14
+
+/* guard.profile_load */
+#define LOAD_SOURCE			1
+#define LOAD_OF				2
 
 /* guard.profile_fact */
 #define FACT_OF				2
@@ -126,7 +136,8 @@ guard_profile_read(void)
 		profile->imported_at = guard_rows_time(rows, PROFILE_IMPORTED);
 		profile->free_connections = (int) guard_rows_int_or(rows, PROFILE_FREE, -1);
 		age = Max(now - profile->exported_at, 0);
-		profile->stale = age > Max(STALE_AFTER, (int64) guard_guc_min_evidence_age * USECS_PER_SEC);
+		profile->stale = !guard_rows_bool(rows, PROFILE_PREDECESSOR) &&
+			age > Max(STALE_AFTER, (int64) guard_guc_min_evidence_age * USECS_PER_SEC);
 		profile->words = psprintf("%s, %s ago", profile->source, guard_text_span(age));
 		profiles = lappend(profiles, profile);
 	}
@@ -251,7 +262,8 @@ collect_known(GuardEvidence *evidence, Oid relation, bool of_table)
 }
 
 /*
- * Partitions: the latest write, and whether statements aim at it.
+ * Partitions: the latest write, whether statements aim at it, and since when it
+ * is one, or is none any more.
  */
 static void
 collect_aim(GuardEvidence *evidence)
@@ -262,9 +274,18 @@ collect_aim(GuardEvidence *evidence)
 	while (rows != NULL && guard_rows_next(rows))
 	{
 		TimestampTz written = guard_rows_time(rows, RELATION_LAST_WRITE);
+		TimestampTz attached = guard_rows_time(rows, RELATION_ATTACHED);
+		TimestampTz detached = guard_rows_time(rows, RELATION_DETACHED);
 
 		evidence->last_write = Max(evidence->last_write, written);
 		evidence->aimed_at |= guard_rows_bool(rows, RELATION_AIMED);
+		evidence->attached_at = Max(evidence->attached_at, attached);
+		if (detached > evidence->move.at)
+			evidence->move = (GuardMove)
+		{
+			.moved = true, .detached = true, .at = detached,
+				.old_schema = evidence->shape->schema, .old_name = evidence->shape->table_name
+		};
 	}
 }
 
@@ -315,7 +336,7 @@ guard_profile_collect(GuardEvidence *evidence)
 
 #define PLANS(type, name, member) GUARD_COLUMN(GuardPlans, type, name, member)
 
-/* guard.profile_without, but for the last two */
+/* guard.profile_without, but for the last three */
 static const GuardColumn plan_columns[] = {
 	{"source", GUARD_COLUMN_UNREAD, 0, NULL, 0},
 	{"index_oid", GUARD_COLUMN_UNREAD, 0, NULL, 0},
@@ -351,6 +372,26 @@ take_over(GuardEvidence *evidence, List *takeovers)
 }
 
 /*
+ * Has the table the usable indexes that it had there?  With others a statement may
+ * be planned otherwise.
+ */
+static bool
+same_indexes(const GuardEvidence *evidence, List *there)
+{
+	int			n = 0;
+
+	foreach_oid(index, guard_catalog_indexes(evidence->shape->table))
+	{
+		if (!guard_catalog_is_valid(index))
+			continue;
+		if (!list_member_oid(there, index))
+			return false;
+		n++;
+	}
+	return n == list_length(there);
+}
+
+/*
  * What the planners of other servers would do without the index, beside ours.
  */
 void
@@ -371,6 +412,8 @@ guard_profile_plans(GuardEvidence *evidence)
 		if (guard_profile_is_silent(evidence, rows, 1))
 			continue;
 		guard_record_read(plan_columns, lengthof(plan_columns), rows, &there);
+		if (!same_indexes(evidence, guard_rows_list(rows, PLAN_BESIDE)))
+			there.planned = there.found_ratio = there.found_extra = 0;
 		plans->statements += there.statements;
 		plans->planned += take_over(evidence, guard_rows_list(rows, PLAN_TAKEOVERS)) ? there.planned : 0;
 		plans->complete = there.complete && (plans->complete || !any);
@@ -384,16 +427,67 @@ guard_profile_plans(GuardEvidence *evidence)
 	}
 }
 
+/* ---- load ---- */
+
+#define LOAD(type, name, member) GUARD_COLUMN(GuardLoad, type, name, member)
+
+static const GuardColumn load_columns[] = {
+	{"source", GUARD_COLUMN_UNREAD, 0, NULL, 0},
+	{"index_oid", GUARD_COLUMN_UNREAD, 0, NULL, 0},
+	LOAD(INT4, "statements", statements),
+	LOAD(INT4, "known", known),
+	LOAD(INT4, "open", open),
+	LOAD(FLOAT8, "calls", calls),
+	LOAD(FLOAT8, "mean_now", now),
+	LOAD(FLOAT8, "mean_expected", expected),
+	LOAD(FLOAT8, "busy_now", busy_now),
+	LOAD(FLOAT8, "busy_low", busy_low),
+	LOAD(FLOAT8, "busy_expected", busy_expected),
+	LOAD(FLOAT8, "busy_high", busy_high),
+	LOAD(INT4, "cores", cores),
+	LOAD(INT4, "pool", pool),
+	LOAD(INT4, "busy", busy),
+};
+
+/*
+ * As it was estimated there: of several profiles, and of partitions, the worst.
+ */
+bool
+guard_profile_load(const GuardEvidence *evidence, List *members, GuardLoad *load)
+{
+	load->known = 0;
+	foreach_oid(member, members)
+	{
+		GuardRows  *rows = guard_rows_by_key("profile_load", "profile_load_index_oid_idx",
+											 LOAD_OF, P_OID(member));
+
+		while (rows != NULL && guard_rows_next(rows))
+		{
+			GuardLoad	there = {0};
+
+			if (guard_profile_is_silent(evidence, rows, LOAD_SOURCE))
+				continue;
+			guard_record_read(load_columns, lengthof(load_columns), rows, &there);
+			there.profile = find_profile(evidence->server->profiles,
+										 guard_rows_text(rows, LOAD_SOURCE));
+			if (load->known == 0 || there.busy_expected > load->busy_expected)
+				*load = there;
+		}
+	}
+	return load->known > 0;
+}
+
 /* ---- size ---- */
 
 /*
- * How large is the table on the server where it is largest?
+ * How large is the table on the server where it is largest, this one, in *blocks,
+ * among them?
  */
 bool
 guard_profile_size(Oid table, BlockNumber *blocks)
 {
 	bool		found = false;
-	int64		most = 0;
+	int64		most = *blocks;
 
 	foreach_oid(each, guard_catalog_lineage(table))
 	{
@@ -413,16 +507,28 @@ guard_profile_size(Oid table, BlockNumber *blocks)
 	return found;
 }
 
+/* ---- what becomes of it here ---- */
+
 /*
  * The index of a profile is another one now.
  */
 void
 guard_profile_rebuilt(Oid old, Oid successor)
 {
-	if (guard_profile_read() == NIL)
-		return;
-	guard_query_execute("UPDATE guard.profile_fact SET relation_oid = $1 WHERE relation_oid = $2",
-						P_OID(successor), P_OID(old));
-	guard_query_execute("UPDATE guard.profile_index SET index_oid = $1 WHERE index_oid = $2",
-						P_OID(successor), P_OID(old));
+	if (guard_profile_read() != NIL)
+		guard_query_execute("SELECT guard.profile_rebuilt($1, $2)", P_OID(old), P_OID(successor));
+}
+
+static void
+note_emptied(void *arg)
+{
+	guard_query_execute("UPDATE guard.profile_relation SET pages = 0, tuples = 0, all_visible = 0"
+						" WHERE relation_oid = $1", P_OID(*(Oid *) arg));
+}
+
+void
+guard_profile_emptied(Oid table)
+{
+	if (guard_store_matches() && guard_profile_read() != NIL)
+		(void) guard_store_must("note that a table was emptied", note_emptied, &table);
 }

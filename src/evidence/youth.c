@@ -51,7 +51,7 @@ guard_youth_collect(GuardEvidence *evidence)
 {
 	const GuardShape *shape = evidence->shape;
 	GuardObject *made;
-	BlockNumber blocks;
+	BlockNumber blocks = 0;
 
 	/* what a profile knows has long been made */
 	if (guard_profile_size(shape->table, &blocks))

@@ -84,8 +84,14 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 
 	/* Most calls are for the execution of a function, or a search by name. */
 	if (likely(access != OAT_DROP && access != OAT_POST_CREATE &&
-			   access != OAT_POST_ALTER))
+			   access != OAT_POST_ALTER && access != OAT_TRUNCATE))
 		return;
+	if (access == OAT_TRUNCATE)
+	{
+		if (guard_guc_mode != GUARD_MODE_OFF && guard_store_present())
+			guard_profile_emptied(objectId);
+		return;
+	}
 	if (access == OAT_DROP && classId == DatabaseRelationId)
 	{
 		guard_capture_forget_database(objectId);

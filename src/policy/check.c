@@ -208,19 +208,30 @@ guard_check_alone(GuardTarget *target, const GuardServer *server)
 }
 
 void
+guard_check_load(GuardLoad *load, List *members, const GuardFact *use,
+				 const GuardServer *server)
+{
+	int			free;
+
+	guard_load_read(load, members, server->times);
+	load->cores = sysconf(_SC_NPROCESSORS_ONLN);
+	load->pool = guard_server_limit(use, &free);
+	load->busy = server->busy_connections;
+}
+
+void
 guard_check_predict(GuardJudgement *judgement)
 {
-	const GuardServer *server = judgement->verdict.evidence->server;
+	const GuardEvidence *evidence = judgement->verdict.evidence;
+	List	   *members = judgement->target->members;
 	GuardLoad  *load;
-	int			free;
 
 	if (judgement->load != NULL)
 		return;
-	load = palloc(sizeof(GuardLoad));
-	guard_load_read(load, judgement->target->members, server->times);
-	guard_load_hold(load, Max(server->busy_connections - load->busy_now, 0),
-					sysconf(_SC_NPROCESSORS_ONLN),
-					guard_server_limit(judgement->verdict.use, &free));
+	load = palloc0(sizeof(GuardLoad));
+	if (!guard_profile_load(evidence, members, load))
+		guard_check_load(load, members, judgement->verdict.use, evidence->server);
+	guard_load_hold(load, Max(load->busy - load->busy_now, 0), load->cores, load->pool);
 	if (load->known > 0)
 		judgement->load = load;
 }

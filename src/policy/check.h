@@ -76,10 +76,14 @@ extern GuardJudgement *guard_check_with_fellows(GuardTarget *target,
 extern List *guard_check_drop_list(List *targets, const GuardServer *server);
 
 /*
- * Fill in the load: what its statements would take without it.  Costs a look
- * into pg_stat_statements, once for all judgements of one GuardServer.
+ * Fill in the load: what its statements would take without it, as a profile says
+ * that knows it, else as this server does: guard_check_load(), of indexes that go
+ * together and the use that decided, NULL: none.  Costs a look into
+ * pg_stat_statements, once for all judgements of one GuardServer.
  */
 extern void guard_check_predict(GuardJudgement *judgement);
+extern void guard_check_load(GuardLoad *load, List *members, const GuardFact *use,
+							 const GuardServer *server);
 
 /*
  * It has turned out that the table whose partition goes, goes as well: decide

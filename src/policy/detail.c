@@ -99,7 +99,6 @@ static void
 append_load(StringInfo buf, const GuardJudgement *judgement)
 {
 	const GuardLoad *load = judgement->load;
-	const GuardServer *server = judgement->verdict.evidence->server;
 
 	if (load == NULL || load->calls <= 0 || !goes_on(&judgement->verdict))
 		return;
@@ -109,14 +108,18 @@ append_load(StringInfo buf, const GuardJudgement *judgement)
 					 duration(load->now));
 	if (load->busy_high >= WORTH_SAYING)
 	{
-		appendStringInfo(buf, ": %s busy connections (%s to %s) instead of %s; the limit is %d, on %d cores, and %d %s busy now",
+		appendStringInfo(buf, ": %s busy connections (%s to %s) instead of %s; the limit %sis %d, on %d cores, and %d ",
 						 connections(load->busy_expected),
 						 connections(load->busy_low),
 						 connections(load->busy_high),
 						 connections(load->busy_now),
-						 load->pool, load->cores,
-						 server->busy_connections,
-						 server->busy_connections == 1 ? "is" : "are");
+						 load->profile != NULL ? "there " : "",
+						 load->pool, load->cores, load->busy);
+		if (load->profile != NULL)
+			appendStringInfo(buf, "%s busy (%s)", load->busy == 1 ? "was" : "were",
+							 load->profile->words);
+		else
+			appendStringInfo(buf, "%s busy now", load->busy == 1 ? "is" : "are");
 		if (load->fills)
 			appendStringInfo(buf, "; that is more than the cores can do, so any pool fills, and at the limit a call takes %s",
 							 duration(load->full));

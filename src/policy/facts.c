@@ -227,28 +227,9 @@ put_replacement(StringInfo buf, const GuardVerdict *verdict)
 	guard_json_end_object(buf);
 }
 
-/*
- * Shadow plans, and what they predict; nothing where nothing is known.
- */
 static void
-put_prediction(StringInfo buf, const GuardJudgement *judgement)
+put_load(StringInfo buf, const GuardLoad *load)
 {
-	const GuardPlans *plans = &judgement->verdict.evidence->plans;
-	const GuardLoad *load = judgement->load;
-
-	if (plans->planned > 0)
-	{
-		guard_json_object(buf, "what_if");
-		guard_json_int(buf, "statements", plans->statements);
-		guard_json_int(buf, "planned", plans->planned);
-		put_flag(buf, "complete", plans->complete);
-		guard_json_number(buf, "worst_cost_ratio", plans->worst_ratio);
-		guard_json_number(buf, "worst_extra_cost", plans->worst_extra);
-		put_flag(buf, "slower", plans->slower);
-		guard_json_end_object(buf);
-	}
-	if (load == NULL)
-		return;
 	guard_json_object(buf, "load_without");
 	guard_json_int(buf, "statements", load->statements);
 	guard_json_int(buf, "known", load->known);
@@ -261,9 +242,36 @@ put_prediction(StringInfo buf, const GuardJudgement *judgement)
 	guard_json_number(buf, "busy_low", load->busy_low);
 	guard_json_number(buf, "busy_expected", load->busy_expected);
 	guard_json_number(buf, "busy_high", load->busy_high);
+	guard_json_int(buf, "cores", load->cores);
+	guard_json_int(buf, "limit", load->pool);
+	guard_json_int(buf, "busy", load->busy);
 	put_flag(buf, "fills_any_pool", load->fills);
-	guard_json_number(buf, "mean_ms_at_limit", load->full);
+	if (load->full > 0)
+		guard_json_number(buf, "mean_ms_at_limit", load->full);
 	guard_json_end_object(buf);
+}
+
+/*
+ * Shadow plans, and what they predict; nothing where nothing is known.
+ */
+static void
+put_prediction(StringInfo buf, const GuardJudgement *judgement)
+{
+	const GuardPlans *plans = &judgement->verdict.evidence->plans;
+
+	if (plans->planned > 0)
+	{
+		guard_json_object(buf, "what_if");
+		guard_json_int(buf, "statements", plans->statements);
+		guard_json_int(buf, "planned", plans->planned);
+		put_flag(buf, "complete", plans->complete);
+		guard_json_number(buf, "worst_cost_ratio", plans->worst_ratio);
+		guard_json_number(buf, "worst_extra_cost", plans->worst_extra);
+		put_flag(buf, "slower", plans->slower);
+		guard_json_end_object(buf);
+	}
+	if (judgement->load != NULL)
+		put_load(buf, judgement->load);
 }
 
 /*
@@ -359,6 +367,7 @@ put_plans(StringInfo buf, const GuardEvidence *evidence)
 char *
 guard_facts_for_profile(const GuardEvidence *evidence)
 {
+	GuardLoad	load = {0};
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -372,9 +381,15 @@ guard_facts_for_profile(const GuardEvidence *evidence)
 	}
 	guard_json_end_array(&buf);
 	put_plans(&buf, evidence);
+	guard_check_load(&load, list_make1_oid(evidence->index), NULL, evidence->server);
+	if (load.known > 0)
+		put_load(&buf, &load);
 	put_flag(&buf, "unread", evidence->unread);
 	put_flag(&buf, "aimed_at", evidence->aimed_at);
 	guard_json_time(&buf, "last_write", evidence->last_write);
+	guard_json_time(&buf, "attached", evidence->attached_at);
+	if (evidence->move.detached)
+		guard_json_time(&buf, "detached", evidence->move.at);
 	guard_json_end_object(&buf);
 	return buf.data;
 }

@@ -70,10 +70,11 @@ need_clause(const GuardDependency *dependency, TimestampTz now)
 			psprintf("%s needs it: %s", service,
 					 guard_sentence_one_line(dependency->note));
 	if (dependency->released_at != 0)
-		return psprintf("%s needs it until version %s, and version %s is still at work: role %s, process %d, last %s ago",
+		return psprintf("%s needs it until version %s, and version %s is still at work: %slast %s ago",
 						service, until, dependency->old_version,
-						dependency->old_role != NULL ? dependency->old_role : "dropped",
-						dependency->old_pid,
+						dependency->old_pid == 0 ? "" :
+						psprintf("role %s, process %d, ", dependency->old_role != NULL ?
+								 dependency->old_role : "dropped", dependency->old_pid),
 						guard_text_span(now - dependency->old_last));
 	if (dependency->deployed == NULL)
 		return psprintf("%s needs it until version %s, and no deployment of it was reported",

@@ -11,11 +11,12 @@ CREATE TABLE guard.profile (
 	guard			jsonb,
 	document		jsonb NOT NULL,
 	role			name,
-	free_connections int
+	free_connections int,
+	predecessor		boolean NOT NULL
 );
 CREATE UNIQUE INDEX profile_source_idx ON guard.profile (source);
 COMMENT ON TABLE guard.profile IS
-'Profiles that guard.import_profile() has imported: their members server and guard (null: made without guard), and in document what has no table of its own. role plans their statements, null: nobody does; free_connections is how many there were.';
+'Profiles that guard.import_profile() has imported: their members server and guard (null: made without guard), and in document what has no table of its own. role plans their statements, null: nobody does; free_connections is how many there were; predecessor: this server has taken the place of that one, so the profile counts until guard has watched here for long enough, and is forgotten then.';
 
 CREATE TABLE guard.profile_relation (
 	source			text NOT NULL,
@@ -29,13 +30,15 @@ CREATE TABLE guard.profile_relation (
 	parents			jsonb,
 	columns			jsonb,
 	last_write		timestamptz,
-	aimed			boolean NOT NULL
+	aimed			boolean NOT NULL,
+	attached_at		timestamptz,
+	detached_at		timestamptz
 );
 CREATE INDEX profile_relation_source_idx ON guard.profile_relation (source);
 CREATE INDEX profile_relation_relation_oid_idx ON guard.profile_relation (relation_oid);
 CREATE INDEX profile_relation_table_name_idx ON guard.profile_relation (table_name);
 COMMENT ON TABLE guard.profile_relation IS
-'The relations of imported profiles: relation_oid is the table here that bore the name when the profile was imported, 0: none did. columns are statistics as the document has them. pages of a partitioned table are those of all its partitions; last_write is what it would be had the profile been exported when it was imported.';
+'The relations of imported profiles: relation_oid is the table here that bore the name when the profile was imported, 0: none did. columns are statistics as the document has them. pages of a partitioned table are those of all its partitions, and 0 of what was truncated since; last_write, attached_at and detached_at are what they would be had the profile been exported when it was imported.';
 
 CREATE TABLE guard.profile_index (
 	source			text NOT NULL,
@@ -127,12 +130,35 @@ CREATE TABLE guard.profile_without (
 	added_load		double precision NOT NULL,
 	slower			boolean NOT NULL,
 	takeovers		oid[] NOT NULL,
-	proves			boolean NOT NULL
+	proves			boolean NOT NULL,
+	beside			oid[] NOT NULL
 );
 CREATE INDEX profile_without_source_idx ON guard.profile_without (source);
 CREATE INDEX profile_without_index_oid_idx ON guard.profile_without (index_oid);
 COMMENT ON TABLE guard.profile_without IS
-'What imported profiles say of how the statements of an index would be planned without it: how many there are, were planned so, and whether these are all; the worst of their costs, as a ratio and as a difference, also with the indexes that there were last; what all calls would take longer, in processors; the indexes here that they would use instead, 0: not here; whether planners rely on its uniqueness.';
+'What imported profiles say of how the statements of an index would be planned without it: how many there are, were planned so, and whether these are all; the worst of their costs, as a ratio and as a difference, also with the indexes that there were last; what all calls would take longer, in processors; the indexes here that they would use instead, 0: not here; whether planners rely on its uniqueness; and the indexes here that its table has there, 0: not here.';
+
+CREATE TABLE guard.profile_load (
+	source			text NOT NULL,
+	index_oid		oid NOT NULL,
+	statements		int NOT NULL,
+	known			int NOT NULL,
+	open			int NOT NULL,
+	calls			double precision NOT NULL,
+	mean_now		double precision NOT NULL,
+	mean_expected	double precision NOT NULL,
+	busy_now		double precision NOT NULL,
+	busy_low		double precision NOT NULL,
+	busy_expected	double precision NOT NULL,
+	busy_high		double precision NOT NULL,
+	cores			int NOT NULL,
+	pool			int NOT NULL,
+	busy			int NOT NULL
+);
+CREATE INDEX profile_load_source_idx ON guard.profile_load (source);
+CREATE INDEX profile_load_index_oid_idx ON guard.profile_load (index_oid);
+COMMENT ON TABLE guard.profile_load IS
+'What imported profiles say that the statements of an index would take without it there, in the busiest hour: how many statements there are, of how many that is known, and of how many of those without an upper bound; calls a second; milliseconds that a call takes and would take; connections that they keep busy, and would; the processors there, how many connections there can be, and how many were busy.';
 
 CREATE TABLE guard.profile_protection (
 	table_schema	name NOT NULL,

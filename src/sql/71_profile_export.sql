@@ -172,8 +172,9 @@ BEGIN
 		SELECT e.nspname, e.table_name, e.relname, jsonb_strip_nulls(jsonb_build_object('as_of', e.evidence -> 'as_of', 'unread', e.evidence -> 'unread', 'uses',
 				   (SELECT jsonb_agg(u || jsonb_build_object('source', regexp_replace(u ->> 'source', '^table ', ''))) FROM jsonb_array_elements(e.evidence -> 'uses') u
 					 WHERE starts_with(u ->> 'source', 'table ') = w.of_table))) ||
-			   jsonb_strip_nulls(CASE WHEN w.of_table THEN jsonb_build_object('aimed_at', e.evidence -> 'aimed_at', 'last_write', e.evidence -> 'last_write')
-									  ELSE jsonb_build_object('what_if', e.evidence -> 'what_if') END) AS evidence, w.of_table
+			   jsonb_strip_nulls(CASE WHEN w.of_table THEN jsonb_build_object('aimed_at', e.evidence -> 'aimed_at', 'last_write', e.evidence -> 'last_write',
+										'attached', e.evidence -> 'attached', 'detached', e.evidence -> 'detached')
+									  ELSE jsonb_build_object('what_if', e.evidence -> 'what_if', 'load_without', e.evidence -> 'load_without') END) AS evidence, w.of_table
 		  FROM evidence e, (VALUES (false), (true)) w (of_table)
 	), protected AS (
 		SELECT p.table_schema, p.table_name, p.index_name, jsonb_build_object('reason', p.reason, 'by', p.protected_by) AS facts FROM guard.protections p

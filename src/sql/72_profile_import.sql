@@ -115,6 +115,7 @@ BEGIN ATOMIC
 	DELETE FROM guard.profile_plan p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_fact p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_without p WHERE p.source = forget_profile.source;
+	DELETE FROM guard.profile_load p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_protection p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_dependency p WHERE p.source = forget_profile.source;
 	DELETE FROM guard.profile_deployment p WHERE p.source = forget_profile.source;
@@ -126,7 +127,36 @@ COMMENT ON FUNCTION guard.forget_profile(text) IS
 -- example: SELECT guard.forget_profile('prod');
 REVOKE ALL ON FUNCTION guard.forget_profile(text) FROM PUBLIC;
 
-CREATE FUNCTION guard.import_profile(source text, profile jsonb) RETURNS void
+CREATE FUNCTION guard.profile_rebuilt(old oid, successor oid) RETURNS void
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	UPDATE guard.profile_fact p SET relation_oid = successor WHERE p.relation_oid = old;
+	UPDATE guard.profile_index p SET index_oid = successor WHERE p.index_oid = old;
+	UPDATE guard.profile_load p SET index_oid = successor WHERE p.index_oid = old;
+	UPDATE guard.profile_without p SET index_oid = CASE p.index_oid WHEN old THEN successor ELSE p.index_oid END,
+		   beside = array_replace(p.beside, old, successor), takeovers = array_replace(p.takeovers, old, successor)
+	 WHERE p.beside @> ARRAY[old];
+END;
+COMMENT ON FUNCTION guard.profile_rebuilt(oid, oid) IS
+'An index that a profile knows was rebuilt: what the profile says of it goes along. Called by the library.';
+REVOKE ALL ON FUNCTION guard.profile_rebuilt(oid, oid) FROM PUBLIC;
+
+-- After a cut-over: what the old server knew counts for a week, and until this one has watched for as long as its own word takes.
+CREATE FUNCTION guard.forget_predecessors() RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT guard.forget_profile(p.source) FROM guard.profile p
+	 WHERE p.predecessor AND p.exported_at < clock_timestamp() - interval '7 days'
+	   AND EXISTS (SELECT FROM guard.evidence_spans e
+					WHERE e.source = 'capture' AND e.goes_on AND e.since <= clock_timestamp() - current_setting('guard.min_evidence_age')::interval);
+END;
+COMMENT ON FUNCTION guard.forget_predecessors() IS
+'Forget the profiles of servers whose place this one has taken, once it knows enough of its own: part of a snapshot.';
+REVOKE ALL ON FUNCTION guard.forget_predecessors() FROM PUBLIC;
+
+CREATE FUNCTION guard.import_profile(source text, profile jsonb, predecessor boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET jit = off
 AS $function$
@@ -139,8 +169,8 @@ DECLARE
 BEGIN
 	IF source !~ '\S' OR length(source) > 100 OR source ~ '[[:cntrl:]]' OR source IS NULL THEN
 		RAISE EXCEPTION 'a profile needs a source: a name of at most 100 characters' USING ERRCODE = 'invalid_parameter_value';
-	ELSIF profile IS NULL THEN
-		RAISE EXCEPTION 'profile must not be null' USING ERRCODE = 'null_value_not_allowed';
+	ELSIF profile IS NULL OR predecessor IS NULL THEN
+		RAISE EXCEPTION '% must not be null', CASE WHEN profile IS NULL THEN 'profile' ELSE 'predecessor' END USING ERRCODE = 'null_value_not_allowed';
 	ELSIF substring(profile ->> 'format' FROM '^guard/profile/(\d{1,9})$')::int > 1 THEN
 		RAISE EXCEPTION 'profile has format %, which is newer than this guard reads', profile ->> 'format'
 			USING ERRCODE = 'feature_not_supported', HINT = 'Update guard here, or export with an older one.';
@@ -165,11 +195,11 @@ BEGIN
 	PERFORM guard.forget_profile(source);
 	INSERT INTO guard.profile
 	SELECT source, exported, now, session_user, profile -> 'server', profile -> 'guard',
-		   profile - '{server,guard,relations,indexes,statements}'::text[], NULL, least((profile #>> '{server,connections,free}')::numeric, 1000000)::int;
+		   profile - '{server,guard,relations,indexes,statements}'::text[], NULL, least((profile #>> '{server,connections,free}')::numeric, 1000000)::int, predecessor;
 
 	INSERT INTO guard.profile_relation
 	SELECT source, COALESCE(c.oid, 0), r.r ->> 'schema', r.r ->> 'name', r.r ->> 'kind', (r.r ->> 'pages')::bigint, (r.r ->> 'tuples')::float8,
-		   COALESCE((r.r ->> 'all_visible')::bigint, 0), r.r -> 'parents', r.r -> 'columns', NULL, false
+		   COALESCE((r.r ->> 'all_visible')::bigint, 0), r.r -> 'parents', r.r -> 'columns', NULL, false, NULL, NULL
 	  FROM jsonb_array_elements(profile -> 'relations') r (r)
 	  LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
 		ON n.nspname = (r.r ->> 'schema')::name AND c.relname = (r.r ->> 'name')::name AND c.relkind IN ('r', 'p', 'm');
@@ -265,11 +295,27 @@ BEGIN
 		   COALESCE((w.w ->> 'added_load')::float8, 'infinity'), w.w ? 'slower',
 		   ARRAY(SELECT COALESCE(o.index_oid, 0) FROM jsonb_array_elements(w.w -> 'takeovers') t (t)
 				   LEFT JOIN guard.profile_index o ON o.source = import_profile.source AND o.table_schema = (t.t ->> 'schema')::name AND o.index_name = (t.t ->> 'name')::name),
-		   w.w ? 'proves'
+		   w.w ? 'proves',
+		   -- usable ones: production's plans knew no others
+		   ARRAY(SELECT o.index_oid FROM guard.profile_index o LEFT JOIN pg_index x ON x.indexrelid = o.index_oid
+				  WHERE o.source = import_profile.source AND o.table_oid = i.table_oid AND x.indisvalid IS NOT FALSE)
 	  FROM guard.profile_index i, LATERAL (SELECT i.document #> '{evidence,what_if}' AS w) w
 	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND w.w IS NOT NULL;
 
-	UPDATE guard.profile_relation r SET aimed = d.d -> 'evidence' ? 'aimed_at', last_write = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,last_write}')::timestamptz)
+	-- in the busiest hour, if that is known
+	INSERT INTO guard.profile_load
+	SELECT source, i.index_oid, (w.w ->> 'statements')::int, (w.w ->> 'known')::int, COALESCE((w.w ->> 'without_upper_bound')::int, 0), f.calls * f.f,
+		   (w.w ->> 'mean_ms_now')::float8, (w.w ->> 'mean_ms_expected')::float8, (w.w ->> 'busy_now')::float8 * f.f, (w.w ->> 'busy_low')::float8 * f.f,
+		   (w.w ->> 'busy_expected')::float8 * f.f, (w.w ->> 'busy_high')::float8 * f.f, (w.w ->> 'cores')::int, (w.w ->> 'limit')::int, (w.w ->> 'busy')::int
+	  FROM guard.profile_index i, LATERAL (SELECT i.document #> '{evidence,load_without}' AS w) w,
+		   LATERAL (SELECT c.c AS calls, greatest(CASE WHEN c.c > 0 THEN (i.document #>> '{use,scans_in_busiest_hour}')::float8 / 3600 / c.c END, 1) AS f
+					  FROM (SELECT (w.w ->> 'calls_per_second')::float8) c (c)) f
+	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND w.w IS NOT NULL;
+
+	UPDATE guard.profile_relation r SET aimed = d.d -> 'evidence' ? 'aimed_at',
+		   last_write = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,last_write}')::timestamptz),
+		   attached_at = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,attached}')::timestamptz),
+		   detached_at = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,detached}')::timestamptz)
 	  FROM jsonb_array_elements(profile -> 'relations') d (d)
 	 WHERE r.source = import_profile.source AND r.table_schema = (d.d ->> 'schema')::name AND r.table_name = (d.d ->> 'name')::name AND d.d ? 'evidence';
 
@@ -286,7 +332,10 @@ BEGIN
 	  FROM guard.profile_index i LEFT JOIN pg_class c ON c.oid = i.index_oid, jsonb_array_elements(i.document #> '{use,services}') s (s)
 	 WHERE i.source = import_profile.source AND s.s ? 'registered';
 	INSERT INTO guard.profile_deployment
-	SELECT d.d ->> 'service', d.d ->> 'version', now - (exported - (d.d ->> 'reported')::timestamptz), source FROM jsonb_array_elements(profile #> '{guard,deployments}') d (d);
+	SELECT d.d ->> 'service', d.d ->> 'version', now - (a.as_of - (d.d ->> 'reported')::timestamptz), source
+	  FROM jsonb_array_elements(profile #> '{guard,deployments}') d (d),
+		   -- no use after a deployment may seem to be one before it
+		   (SELECT COALESCE(max((i.document #>> '{evidence,as_of}')::timestamptz), exported) AS as_of FROM guard.profile_index i WHERE i.source = import_profile.source) a;
 
 	INSERT INTO guard.profile_statement
 	SELECT source, s.n, s.s ->> 'text', s.s -> 'parameters', (s.s ->> 'calls')::bigint, (s.s ->> 'calls_per_second')::float8, (s.s ->> 'mean_time')::float8,
@@ -294,10 +343,10 @@ BEGIN
 	  FROM jsonb_array_elements(profile -> 'statements') WITH ORDINALITY s (s, n);
 END
 $function$;
-COMMENT ON FUNCTION guard.import_profile(text, jsonb) IS
-'Believe what guard.export_profile() or guard_profile wrote on another server, under the name of that source: what traffic needs there is needed here, and how large tables are there they are here. Replaces what came from that source before. Statements in it are never run. Raises 22023 for what is no profile, naming the place in it, 0A000 for one in a newer format; then nothing is imported.';
+COMMENT ON FUNCTION guard.import_profile(text, jsonb, boolean) IS
+'Believe what guard.export_profile() or guard_profile wrote on another server, under the name of that source: what traffic needs there is needed here, and how large tables are there they are here. Replaces what came from that source before. An older one than a week tells nothing, unless this server has taken the place of that one (predecessor): then it counts until guard has watched here for guard.min_evidence_age, at least for a week, and is forgotten. Statements in it are never run. Raises 22023 for what is no profile, naming the place in it, 0A000 for one in a newer format; then nothing is imported.';
 -- example: SELECT guard.import_profile('prod', pg_read_file('/etc/guard/prod.json')::jsonb);
-REVOKE ALL ON FUNCTION guard.import_profile(text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION guard.import_profile(text, jsonb, boolean) FROM PUBLIC;
 
 CREATE VIEW guard.profiles WITH (security_barrier) AS
 	SELECT p.source, p.exported_at, p.imported_at, p.imported_by, p.server ->> 'version' AS version, p.guard IS NOT NULL AS with_guard,
@@ -311,7 +360,8 @@ COMMENT ON VIEW guard.profiles IS
 GRANT SELECT ON guard.profiles TO pg_read_all_stats;
 
 CREATE VIEW guard.profile_drift WITH (security_barrier) AS
-	SELECT i.source, 'missing here' AS drift, i.table_schema, i.table_name, i.index_name, i.definition, i.document #>> '{use,verdict}' AS verdict,
+	SELECT i.source, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+											   WHERE n.nspname = i.table_schema AND c.relname = i.index_name AND c.relkind IN ('i', 'I')) THEN 'import again' ELSE 'missing here' END AS drift, i.table_schema, i.table_name, i.index_name, i.definition, i.document #>> '{use,verdict}' AS verdict,
 		   i.document #>> '{use,reason}' AS reason
 	  FROM guard.profile_index i WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.index_oid)
 	UNION ALL
@@ -321,6 +371,6 @@ CREATE VIEW guard.profile_drift WITH (security_barrier) AS
 	 WHERE n.nspname !~ '^(pg_|information_schema$|guard$)'
 	   AND NOT EXISTS (SELECT FROM guard.profile_index i WHERE i.source = p.source AND i.index_oid = c.oid);
 COMMENT ON VIEW guard.profile_drift IS
-'Indexes that an imported profile knows and this database lacks, with what guard would say there if they were dropped, and those here that the profile does not know: before a switch to a new server, what it lacks.';
+'Indexes that an imported profile knows and this database lacks, with what guard would say there if they were dropped, and those here that the profile does not know: before a switch to a new server, what it lacks. Import again what was imported before the index of that name was made.';
 -- example: SELECT table_name, index_name, definition FROM guard.profile_drift WHERE drift = 'missing here' AND verdict = 'block';
 GRANT SELECT ON guard.profile_drift TO pg_read_all_stats;

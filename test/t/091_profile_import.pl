@@ -26,7 +26,14 @@ my $parts = [ 'CREATE TABLE t (a int, b int, c text) PARTITION BY RANGE (a)',
 my $fk = [ 'CREATE TABLE p (id int PRIMARY KEY)', 'CREATE TABLE t (a int REFERENCES p, b int, c text)', $a ];
 my $fk_rows = [ 'INSERT INTO p SELECT generate_series(1, 1100)', $rows ];
 
-# name, schema, rows (live only), uses (live only), registered (live only), migration, refused or done
+# One that was a partition until its DETACH, and one that became one lately: the copy has never seen it otherwise.
+my $part = sub { my ($live, $copy) = @_; return 'DO $$BEGIN EXECUTE CASE current_database() WHEN \'live\' THEN \'' . $live . "' ELSE '$copy' END; END\$\$" };
+my $whole = 'CREATE TABLE t (a int, b int, c text) PARTITION BY RANGE (a)';
+my $rest = 'CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (500) TO (2000)';
+my $in = 'CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (500)';
+my $out = 'CREATE TABLE t_1 (a int, b int, c text)';
+
+# name, schema, rows (live only), uses (live only), registered and done afterwards (live only; AS SERVICE: by that), migration, refused or done
 my @cases = (
 	[ 'a hot index', [ $t, $a ], [$rows], [$by_a], [], ['DROP INDEX t_a_idx'], 'refused' ],
 	[ 'an idle index', [ $t, $a ], [$rows], [], [], ['DROP INDEX t_a_idx'], 'done' ],
@@ -126,8 +133,80 @@ my @cases = (
 	[ 'replica identity', [ 'CREATE TABLE t (a int NOT NULL, b int, c text)', 'CREATE UNIQUE INDEX t_a_idx ON t (a)', 'ALTER TABLE t REPLICA IDENTITY USING INDEX t_a_idx', 'CREATE PUBLICATION SELF FOR TABLE t' ], [$rows], [], [],
 		['DROP INDEX t_a_idx'], 'refused' ],
 	[ 'an invalid index', [ $t, $a, q{UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_a_idx'::regclass} ], [$rows], [], [], ['DROP INDEX t_a_idx'], 'done' ],
-	[ 'two uses, of two columns', [ $t, $a, 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [ $by_a, ('SELECT c FROM t WHERE b = 42') x 2 ], [], ['DROP INDEX t_b_idx'], 'refused' ]);
-cmp_ok(scalar @cases, '>=', 80, 'eighty cases and more');
+	[ 'two uses, of two columns', [ $t, $a, 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [ $by_a, ('SELECT c FROM t WHERE b = 42') x 2 ], [], ['DROP INDEX t_b_idx'], 'refused' ],
+	[ 'an old version at work', [ $t, $a ], [$rows], [], [ "SELECT guard.add_dependency('t_a_idx', 'auth', '2.0')", "SELECT guard.report_deployment('auth', '2.1')", "AS auth/1.9: $by_a" ],
+		['DROP INDEX t_a_idx'], 'refused' ],
+	[ 'detached there', [ $whole, $part->($in, $out), $rest, $part->('SELECT 1', 'CREATE INDEX t_1_a_idx ON t_1 (a)'), $a ], [$rows], [ ('SELECT count(*) FROM t WHERE b = 1') x 3 ],
+		['ALTER TABLE t DETACH PARTITION t_1'], [ "SET guard.rebuild_limit = '16kB'", 'DROP TABLE t_1' ], 'done' ],
+	[ 'attached there lately', [ $whole, $part->($out, $in), $rest, $a, $part->('CREATE INDEX t_1_a_idx ON t_1 (a)', 'SELECT 1') ], [ $rows =~ s/INTO t/INTO t_1/r =~ s/1000/400/r =~ s/, 100\)/, 500)/r ],
+		[ ('SELECT c FROM t_1 WHERE a = 42') x 3 ], ['ALTER TABLE t ATTACH PARTITION t_1 FOR VALUES FROM (0) TO (500)'], ['DROP TABLE t_1'], 'refused' ],
+	# as migration tools and people write it
+	[ 'Rails: rename_index', [ $t, $a ], [$rows], [$by_a], [], ['ALTER INDEX "t_a_idx" RENAME TO "index_t_on_a"'], 'done' ],
+	[ 'Rails: remove_index', [ $t, $a ], [$rows], [$by_a], [], ['DROP INDEX  "t_a_idx"'], 'refused' ],
+	[ 'Rails: rename_column, and remove_index by the new name', [ $t, $a ], [$rows], [$by_a], [], [ 'ALTER TABLE "t" RENAME COLUMN "a" TO "aa"', 'DROP INDEX  "t_a_idx"' ], 'refused' ],
+	[ 'Django: RenameIndex, and in another migration RemoveIndex', [ $t, $a ], [$rows], [$by_a], [], [ 'ALTER INDEX "t_a_idx" RENAME TO "t_a_4f2e_idx"', 'BEGIN', 'DROP INDEX IF EXISTS "t_a_4f2e_idx"', 'COMMIT' ], 'refused' ],
+	[ 'Django: AlterField', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'ALTER TABLE "t" ALTER COLUMN "a" TYPE bigint USING "a"::bigint', 'DROP INDEX IF EXISTS "t_a_like"', 'COMMIT' ], 'done' ],
+	[ 'Flyway: several in a line', [ $t, $a ], [$rows], [$by_a], [], ['CREATE INDEX n ON t (b); DROP INDEX t_a_idx; ALTER TABLE t ADD d int'], 'refused' ],
+	[ 'Flyway: turned round, in a line', [ $t, $a ], [$rows], [$by_a], [], ['CREATE INDEX n ON t (a); DROP INDEX t_a_idx'], 'done' ],
+	[ 'Flyway: made up for, in a line', [ $t, $a ], [$rows], [$by_a], [], ['DROP INDEX t_a_idx; CREATE INDEX n ON t (a)'], 'done' ],
+	[ 'gh-ost: all in a line', [ $t, $a ], [$rows], [$by_a], [], ['CREATE TABLE n (LIKE t INCLUDING ALL); ALTER TABLE t RENAME TO o; ALTER TABLE n RENAME TO t; DROP TABLE o'], 'done' ],
+	[ 'the same without the indexes', [ $t, $a ], [$rows], [$by_a], [], ['CREATE TABLE n (LIKE t); ALTER TABLE t RENAME TO o; ALTER TABLE n RENAME TO t; DROP TABLE o'], 'refused' ],
+	[ 'by its columns, in a DO block', [ $t, $a ], [$rows], [$by_a], [],
+		[q{DO $$DECLARE r record; BEGIN FOR r IN SELECT schemaname, indexname FROM pg_indexes WHERE schemaname = current_schema AND tablename = 't' AND indexdef ~ '\(a\)'
+			LOOP EXECUTE format('DROP INDEX IF EXISTS %I.%I CASCADE', r.schemaname, r.indexname); END LOOP; END$$}], 'refused' ],
+	[ 'in a function', [ $t, $a ], [$rows], [$by_a], [], [ q{CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$BEGIN DROP INDEX t_a_idx; END$$}, 'SELECT f()' ], 'refused' ],
+	[ 'in a function in SQL', [ $t, $a ], [$rows], [$by_a], [], [ q{CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DROP INDEX t_a_idx'}, 'SELECT f()' ], 'refused' ],
+	[ 'in a procedure that commits', [ $t, $a ], [$rows], [$by_a], [],
+		[ q{CREATE PROCEDURE f() LANGUAGE plpgsql AS $$BEGIN ALTER TABLE t ADD d int; COMMIT; EXECUTE 'DROP INDEX t_a_idx'; COMMIT; END$$}, 'CALL f()' ], 'refused' ],
+	[ 'in a block that catches every error', [ $t, $a ], [$rows], [$by_a], [], [q{DO $$BEGIN DROP INDEX t_a_idx; EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'well'; END$$}], 'refused' ],
+	[ 'IF EXISTS, CASCADE, and a view', [ $t, $a, 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [], ['DROP TABLE IF EXISTS t CASCADE'], 'refused' ],
+	[ 'the view alone', [ $t, $a, 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], [$by_a], [], ['DROP VIEW IF EXISTS v CASCADE'], 'done' ],
+	[ 'a materialized view that is read', [ $t, 'CREATE MATERIALIZED VIEW m AS SELECT * FROM t', 'CREATE INDEX m_idx ON m (a)' ], [ $rows, 'REFRESH MATERIALIZED VIEW m' ], ['SELECT c FROM m WHERE a = 42'], [],
+		['DROP MATERIALIZED VIEW IF EXISTS m CASCADE'], 'refused' ],
+	[ 'a partition changed for a new one', [ @$parts, $a ], [$rows], [ ($by_a) x 25 ], [],
+		[ 'CREATE TABLE n (LIKE t INCLUDING DEFAULTS)', 'BEGIN', 'ALTER TABLE t DETACH PARTITION t_1', 'ALTER TABLE t ATTACH PARTITION n FOR VALUES FROM (0) TO (500)', 'COMMIT' ], 'done' ],
+	[ 'the same, and the old one goes', [ @$parts, $a ], [$rows], [ ($by_a) x 25 ], [],
+		[ 'CREATE TABLE n (LIKE t INCLUDING DEFAULTS)', 'BEGIN', 'ALTER TABLE t DETACH PARTITION t_1', 'ALTER TABLE t ATTACH PARTITION n FOR VALUES FROM (0) TO (500)', 'COMMIT', 'DROP TABLE t_1' ], 'done' ],
+	[ 'the partition alone, that statements aim at', [ @$parts, $a ], [$rows], [ ($by_a) x 25 ], [], [ 'ALTER TABLE t DETACH PARTITION t_1', 'DROP TABLE t_1' ], 'done' ],
+	[ 'an index on one partition only', [ @$parts, 'CREATE INDEX t_1_a_idx ON t_1 (a)' ], [$rows], [ ($by_a) x 25 ], [], ['DROP INDEX t_1_a_idx'], 'refused' ],
+	[ 'two columns', [ $t, $a ], [$rows], [$by_a], [], ['ALTER TABLE t DROP COLUMN b, DROP COLUMN a'], 'refused' ],
+	[ 'the second column of an index', [ $t, 'CREATE INDEX t_ab_idx ON t (a, b)' ], [$rows], [$by_a], [], ['ALTER TABLE t DROP COLUMN IF EXISTS b CASCADE'], 'refused' ],
+	[ 'the same, and one without it is there', [ $t, 'CREATE INDEX t_ab_idx ON t (a, b)' ], [$rows], [$by_a], [], [ $a, 'ALTER TABLE t DROP COLUMN b' ], 'refused' ],
+	[ 'a column of a predicate', [ $t, 'CREATE INDEX t_p_idx ON t (a) WHERE b = 1' ], [$rows], ['SELECT c FROM t WHERE a = 101 AND b = 1'], [], ['ALTER TABLE t DROP COLUMN b'], 'refused' ],
+	[ 'a type by USING', [ $t, $a ], [$rows], [$by_a], [], ["ALTER TABLE t ALTER a TYPE text USING a::text || ''"], 'done' ],
+	[ 'a type by USING, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'ALTER TABLE t ALTER a TYPE bigint USING a + 0', 'DROP INDEX IF EXISTS t_a_idx' ], 'refused' ],
+	[ 'what a role owns', [ $t, $a, 'DO $$BEGIN CREATE ROLE SELF_owner; EXCEPTION WHEN duplicate_object THEN NULL; END$$', 'GRANT ALL ON SCHEMA SELF TO SELF_owner', 'ALTER TABLE t OWNER TO SELF_owner' ], [$rows], [$by_a], [],
+		['DROP OWNED BY SELF_owner'], 'refused' ],
+	[ 'what a role owned', [ $t, $a, 'DO $$BEGIN CREATE ROLE SELF_owner; EXCEPTION WHEN duplicate_object THEN NULL; END$$', 'GRANT ALL ON SCHEMA SELF TO SELF_owner', 'ALTER TABLE t OWNER TO SELF_owner' ], [$rows], [$by_a], [],
+		[ 'REASSIGN OWNED BY SELF_owner TO CURRENT_USER', 'DROP OWNED BY SELF_owner' ], 'done' ],
+	[ 'with an extension', [ 'CREATE EXTENSION pg_trgm SCHEMA SELF', $t, 'CREATE INDEX t_c_idx ON t USING gin (c gin_trgm_ops)' ], [$rows], [ 'SET enable_seqscan = off', "SELECT a FROM t WHERE c LIKE '%row 777%'" ], [],
+		['DROP EXTENSION IF EXISTS pg_trgm CASCADE'], 'refused' ],
+	[ 'with an extension, unused', [ 'CREATE EXTENSION btree_gist SCHEMA SELF', $t, 'CREATE INDEX t_a_gist ON t USING gist (a)' ], [$rows], [], [], ['DROP EXTENSION btree_gist CASCADE'], 'done' ],
+	[ 'with a type', [ "CREATE TYPE e AS ENUM ('x', 'y')", 'CREATE TABLE t (a int, b int, c text, d e)', 'CREATE INDEX t_d_idx ON t (d, a)' ], [ $rows =~ s/INTO t/INTO t (a, b, c)/r, "UPDATE t SET d = 'x' WHERE a = 42" ],
+		["SELECT c FROM t WHERE d = 'x'"], [], ['DROP TYPE e CASCADE'], 'refused' ],
+	[ 'with a domain, unused', [ 'CREATE DOMAIN d AS int', 'CREATE TABLE t (a int, b d, c text)', 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [], [], ['DROP DOMAIN d CASCADE'], 'done' ],
+	[ 'with the function of a predicate', [ $t, 'CREATE FUNCTION f(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN $1 = 1; END$$', 'CREATE INDEX t_p_idx ON t (a) WHERE f(b)' ], [$rows],
+		['SELECT c FROM t WHERE a = 101 AND f(b)'], [], ['DROP FUNCTION f CASCADE'], 'refused' ],
+	[ 'a key changed for a new one', [$pk], [$rows], ['SELECT c FROM t WHERE id = 42'], [],
+		[ 'CREATE UNIQUE INDEX CONCURRENTLY n ON t (id)', 'ALTER TABLE t DROP CONSTRAINT IF EXISTS t_pkey, ADD CONSTRAINT t_pkey PRIMARY KEY USING INDEX n' ], 'done' ],
+	[ 'a key changed for another column', [$pk], [$rows], ['SELECT c FROM t WHERE id = 42'], [], ['ALTER TABLE t DROP CONSTRAINT t_pkey, ADD COLUMN k serial, ADD CONSTRAINT t_pkey PRIMARY KEY (k)'], 'refused' ],
+	[ 'a key that others refer to', $fk, $fk_rows, ['INSERT INTO t VALUES (7)'], [], ['ALTER TABLE p DROP CONSTRAINT p_pkey CASCADE'], 'done' ],
+	[ 'a view in the place of a table', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'ALTER TABLE t RENAME TO t_v2', 'CREATE VIEW t AS SELECT a, b, c FROM t_v2', 'COMMIT' ], 'done' ],
+	[ 'the same, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'ALTER TABLE t RENAME TO t_v2', 'CREATE VIEW t AS SELECT a, b, c FROM t_v2', 'COMMIT', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'a child that leaves', [ $t, 'CREATE TABLE k () INHERITS (t)', 'CREATE INDEX k_a_idx ON k (a)' ], [ $rows =~ s/INTO t/INTO k/r ], [$by_a], [], [ 'ALTER TABLE k NO INHERIT t', 'DROP TABLE k' ], 'done' ],
+	[ 'a temporary one of that name', [ $t, $a ], [$rows], [$by_a], [], [ 'CREATE TEMP TABLE t (a int)', 'CREATE INDEX t_a_idx ON pg_temp.t (a)', 'DROP INDEX t_a_idx', 'DROP TABLE t' ], 'done' ],
+	[ 'clustered, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'CLUSTER t USING t_a_idx', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'VACUUM FULL, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'VACUUM FULL t', 'DROP INDEX t_a_idx RESTRICT' ], 'refused' ],
+	[ 'IF NOT EXISTS makes nothing', [ $t, $a ], [$rows], [$by_a], [], [ 'CREATE INDEX IF NOT EXISTS t_a_idx ON t (b)', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'emptied, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'TRUNCATE t', 'DROP INDEX t_a_idx' ], 'done' ],
+	[ 'emptied and dropped in one transaction', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'TRUNCATE t', 'DROP INDEX t_a_idx', 'COMMIT' ], 'done' ],
+	[ 'one INCLUDEs what another has', [ $t, $a ], [$rows], [$by_a], [], [ 'CREATE INDEX n ON t (a) INCLUDE (c)', 'DROP INDEX t_a_idx' ], 'done' ],
+	[ 'the other order of columns', [ $t, $a ], [$rows], [$by_a], [], [ 'CREATE INDEX n ON t (a DESC NULLS LAST)', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'a partial one in its place', [ $t, $a ], [$rows], [$by_a], [], [ 'CREATE INDEX n ON t (a) WHERE a > 500', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'unlogged, and then the index', [ $t, $a ], [$rows], [$by_a], [], [ 'ALTER TABLE t SET UNLOGGED', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'a column of another name, made anew', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'ALTER TABLE t ADD a_new bigint', 'CREATE INDEX n ON t (a_new)', 'ALTER TABLE t DROP COLUMN a', 'ALTER TABLE t RENAME a_new TO a', 'COMMIT' ], 'done' ],
+	[ 'the same without the index', [ $t, $a ], [$rows], [$by_a], [], [ 'BEGIN', 'ALTER TABLE t ADD a_new bigint', 'ALTER TABLE t DROP COLUMN a', 'ALTER TABLE t RENAME a_new TO a', 'COMMIT' ], 'refused' ]);
+cmp_ok(scalar @cases, '>=', 130, 'a hundred and thirty cases and more');
 
 my $node = guard_server('main', extension => 0, conf => "pg_stat_statements.track = all\nautovacuum = off\n");
 $node->safe_psql('postgres', "CREATE DATABASE $_") foreach 'live', 'copy';
@@ -158,7 +237,14 @@ for my $n (1 .. @cases)
 
 	$auth->ok($_) foreach "SET search_path = c$n", @{ $cases[ $n - 1 ][3] };
 	$auth->close;
-	$maker{live}->ok($_) foreach "SET search_path = c$n", @{ $cases[ $n - 1 ][4] };
+	$maker{live}->ok("SET search_path = c$n");
+	foreach (@{ $cases[ $n - 1 ][4] })
+	{
+		my $session = /^AS (\S+): (.*)/ ? in('live', $1) : $maker{live};
+
+		$session->ok($_) foreach $session == $maker{live} ? $_ : ("SET search_path = c$n", $2);
+		$session->close if $session != $maker{live};
+	}
 }
 wait_until($maker{live}, "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'auth'");
 
@@ -257,7 +343,7 @@ failed($maker{copy}->query("SELECT guard.import_profile(' ', '{}')"), '22023', q
 
 # ---- whose it is to import
 
-$node->safe_psql('copy', 'CREATE ROLE someone LOGIN; CREATE ROLE dba LOGIN; GRANT EXECUTE ON FUNCTION guard.import_profile(text, jsonb), guard.forget_profile(text) TO dba');
+$node->safe_psql('copy', 'CREATE ROLE someone LOGIN; CREATE ROLE dba LOGIN; GRANT EXECUTE ON FUNCTION guard.import_profile(text, jsonb, boolean), guard.forget_profile(text) TO dba');
 my %by = map { $_ => session($node, user => $_, database => 'copy') } 'someone', 'dba';
 failed(import_it($by{someone}, 'prod', $document), '42501', qr/permission denied/, 'not anybody');
 passed(import_it($by{dba}, 'other', $document), 'whoever may');

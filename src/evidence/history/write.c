@@ -121,6 +121,7 @@ guard_history_snapshot(void)
 	guard_moved_snapshot();
 	guard_identity_snapshot(snap.now - (int64) guard_guc_history_retention * USECS_PER_SEC);
 	guard_evidence_refresh();
+	guard_query_execute("SELECT guard.forget_predecessors()");
 	read_known_uses(&snap);
 	find_lost(&snap);
 	walk_relations(&snap, look_at_relation);
@@ -142,7 +143,7 @@ lock_out_others(void)
 {
 	static const char *const tables[] = {"object", "evidence_epoch",
 		"known_use", "hourly_use", "statement_hour", "statement_rate", "departed",
-	"moved_table"};
+	"moved_table", "profile"};
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId,

@@ -138,8 +138,21 @@ apply_deployments(GuardDependency *dependency, List *deployments)
 }
 
 /*
- * Is a version that it should have left behind still at work, on this index or
- * its table?  Whoever calls himself by its name elsewhere proves nothing.
+ * Is that a use by a version which the service should have left behind, later than
+ * those known?
+ */
+static bool
+is_later_old(const GuardDependency *dependency, const char *service,
+			 const char *version, TimestampTz last)
+{
+	return version != NULL && version[0] != '\0' && last > dependency->old_last &&
+		guard_services_same(service, dependency->service) &&
+		guard_version_compare(version, dependency->until_version) == GUARD_VERSION_LESS;
+}
+
+/*
+ * Is such a version still at work, on this index or its table, here or on the
+ * server of a profile?  Whoever calls himself by its name elsewhere proves nothing.
  */
 static void
 find_old_version(GuardEvidence *evidence, GuardDependency *dependency)
@@ -148,17 +161,27 @@ find_old_version(GuardEvidence *evidence, GuardDependency *dependency)
 	{
 		foreach_ptr(GuardCapturedService, captured, guard_capture_services(each, &evidence->unread))
 		{
-			if (captured->mine || captured->version[0] == '\0' ||
-				captured->last <= dependency->old_last ||
-				!guard_services_same(captured->service, dependency->service) ||
-				guard_version_compare(captured->version,
-									  dependency->until_version) != GUARD_VERSION_LESS)
+			if (captured->mine ||
+				!is_later_old(dependency, captured->service, captured->version, captured->last))
 				continue;
 			dependency->old_version = captured->version;
 			dependency->old_last = captured->last;
 			dependency->old_count = captured->count;
 			dependency->old_role = GetUserNameFromId(captured->userid, true);
 			dependency->old_pid = captured->pid;
+		}
+	}
+	foreach_ptr(const GuardFact, fact, evidence->facts)
+	{
+		foreach_ptr(GuardServiceUse, use, fact->profile != NULL ? fact->services : NIL)
+		{
+			if (!is_later_old(dependency, use->service, use->version, use->last))
+				continue;
+			dependency->old_version = use->version;
+			dependency->old_last = use->last;
+			dependency->old_count = use->count;
+			dependency->old_role = NULL;
+			dependency->old_pid = 0;
 		}
 	}
 }
