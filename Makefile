@@ -3,6 +3,7 @@
 #   make check                   build here and run every test; installs what is missing, touches no server of yours
 #   make check-all               the same on every supported PostgreSQL; VERSIONS='17 18' for some of them
 #   make demo                    play the incident without guard, refused, and dropped in stages, and draw it
+#   make demo-ci                 play how the incident's migration is refused in CI, on an empty database with production's profile
 #   make bench                   what guard costs
 #   make check-histories         real projects' migration histories must run through
 #   make check-clients           real migration tools must stop at a refusal, and nightly jobs run through
@@ -32,7 +33,7 @@
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.control)
 
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
-SELF_SUFFICIENT = check check-all check-chain check-judge check-clients check-histories check-packages check-postgres check-source indent reference fuzz demo bench deb
+SELF_SUFFICIENT = check check-all check-chain check-judge check-clients check-histories check-packages check-postgres check-source indent reference fuzz demo demo-ci bench deb
 # Nor do these.
 TOOLS = guard_review guard_review.1 guard_profile guard_profile.1 guard_profile.sql guard_load guard_load.1 guard.7 install-tools uninstall-tools
 SELF_SUFFICIENT += $(TOOLS)
@@ -68,6 +69,8 @@ deb:
 	$(RUN) env $(MAKEOVERRIDES) packaging/deb
 demo:
 	$(RUN) demo/run
+demo-ci:
+	$(RUN) demo/ci
 bench:
 	$(RUN) bench/run
 

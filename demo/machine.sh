@@ -32,15 +32,16 @@ machine_prepare()
 	step "Loading $((ROWS * 5 / 1000000)) million rows in bulk" load_data
 }
 
-# Not in /tmp, which is memory on newer Debians: the data takes 3 GB.
+# Not in /tmp, which is memory on newer Debians: the data of demo/run takes 3 GB.
 make_work_directory()
 {
-	local free
+	local free need=$((ROWS * 2 + 200000))
 
 	WORK=$(mktemp -d -p "${TMPDIR:-/var/tmp}" guard-demo.XXXXXX)
 	chmod 711 "$WORK"
 	free=$(df --output=avail -k "$WORK" | tail -n 1)
-	[ "$free" -gt 4000000 ] || die "$WORK has less than 4 GB free; set TMPDIR to a place that has."
+	[ "$free" -gt "$need" ] || die "$WORK has less than $((need / 1000)) MB free; set TMPDIR to a place that has."
+	[ -n "$DRAWS" ] || return 0
 	mkdir -p "$OUT"
 	chown --reference="$DEMO" "$OUT"
 }
@@ -56,7 +57,8 @@ install_missing()
 	[ -e /usr/include/stdio.h ] || need+=(libc6-dev)
 	[ -e /usr/include/postgresql/libpq-fe.h ] || need+=(libpq-dev)
 	[ -e /usr/include/gssapi/gssapi.h ] || need+=(libkrb5-dev)
-	[ -x /usr/bin/gnuplot ] || need+=(gnuplot-nox)
+	[ -x /usr/bin/python3 ] || need+=(python3)
+	[ -z "$DRAWS" ] || [ -x /usr/bin/gnuplot ] || need+=(gnuplot-nox)
 	[ ${#need[@]} -gt 0 ] || return 0
 
 	command -v apt-get > /dev/null || die "Please install ${need[*]}: there is no apt here to do it."
