@@ -800,7 +800,7 @@ def compare_plans(database, names):
             rate = '%.1f calls a second, ' % row['calls_per_second'] if row['calls_per_second'] else ''
             cost = 'it cannot be planned any more: %s' % row['why'] if row['cost_now'] is None else 'cost %.0f before, %.0f now' % (row['cost_before'], row['cost_now'])
             dearer.append({'profile': name, 'statement': shown(row['statement']), 'detail': clean('%s: %s%s.' % (name, rate, cost)),
-                           'plan_before': clean(row['plan_before'] or ''), 'plan_now': clean(row['plan_now'] or '')})
+                           'plan_before': clean(row['plan_before'] or '').rstrip(), 'plan_now': clean(row['plan_now'] or '').rstrip()})
     return dearer
 
 
@@ -1272,8 +1272,9 @@ class Teller:
 
 def wrap(text):
     lines, line = [], '   '
+    width = min(shutil.get_terminal_size((110, 24)).columns - 1, 110)
     for word in text.split():
-        if len(line) + len(word) > 110 and line.strip():
+        if len(line) + len(word) > width and line.strip():
             lines.append(line)
             line = '   '
         line += ' ' + word

@@ -79,8 +79,17 @@ is_deeply([ map { $_->{verdict} } @{ $harmless->{rows} } ], [ 'allow', 'allow' ]
 is($harmless->{errors}, 0, 'and there is no error');
 is_deeply(rows($harmful), ['migrations/1_harmful.sql:3 auth.users_email_idx block'], 'what is harmful would be refused, by line');
 like($harmful->{rows}[0]{detail}, qr/auth .*prod/s, 'by the traffic of production');
+is_deeply([ map { $_->{statement} } @{ $harmful->{dearer} } ], ['SELECT id FROM auth.users WHERE email = $1'], 'the statement that became dearer is told');
+like("$harmful->{dearer}[0]{plan_before} $harmful->{dearer}[0]{plan_now}", qr/Index Scan using users_email_idx.* Seq Scan on users/s, 'with both plans');
+like($harmful->{rows}[0]{detail}, qr/Without it, by estimate, .* would take .* instead of /, 'and what the traffic would take without it');
 is_deeply(rows(answer(@base, 'do.sql')), ['do.sql:1 auth.users_email_idx block'], 'also in DO');
 is_deeply(rows(answer(@base, 'turned.sql')), [ 'turned.sql:1 - allow', 'turned.sql:2 auth.users_email_idx allow' ], 'the right order passes');
+
+# ---- what makes a statement dearer, or impossible, and drops nothing, is told and not refused
+
+my ($told, $how) = review('--format=json', @base, file('renamed.sql', "ALTER TABLE auth.users RENAME email TO mail;\n"));
+is($told, 0, 'the status is not changed by it');
+like(JSON::PP->new->utf8->decode($how)->{dearer}[0]{detail}, qr/^prod: .*it cannot be planned any more: column "email" does not exist/, 'a statement that cannot be planned any more');
 
 # ---- any tool that migrates
 
