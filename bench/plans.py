@@ -196,6 +196,8 @@ def coded(text, given, parameters, columns, exported, why):
             elif code is not None and column.kind == 'number':
                 code = number_of(code, column.whole)
             values[n] = quote(code) if code is not None else values[n]
+        elif 'pattern' in p.get('position', {}):
+            values[n] = quote(p['position']['pattern'])
         elif p['role'] in ('compared', 'list', 'other'):
             k = p.get('operator') or p['role']
             why[k] = why.get(k, 0) + 1
@@ -204,7 +206,7 @@ def coded(text, given, parameters, columns, exported, why):
 
 def plain(text):
     """without the types that numbers have where pg_stat_statements shows them"""
-    return re.sub(r'CAST\((\$\d+) AS (integer|bigint|numeric)\)', r'\1', text)
+    return re.sub(r'CAST\((\$\d+) AS (integer|bigint|numeric|boolean)\)', r'\1', text)
 
 
 def number_of(code, whole):
@@ -294,6 +296,7 @@ def schema(name, file, ddl):
             # the same transaction would be needed for now(): so again
             less, _ = plans(live, statements, f'SET guard.without_index = {quote(dropped[1])};\nBEGIN; SELECT guard.export_profile({quote(how)}) \\g {work}/{name}.less.json\n', 'ROLLBACK;')
         profile = json.load(open(f'{work}/{name}.json'))
+        can_prepare[name] = preparable(live, profile)
         psql(copy, f"SELECT guard.import_profile({quote(how)}, pg_read_file('{work}/{name}.json')::jsonb)" +
              (f"; SELECT guard.import_profile({quote(how + ' less')}, pg_read_file('{work}/{name}.less.json')::jsonb)" if dropped else ''))
         why = {}
@@ -322,6 +325,14 @@ def schema(name, file, ddl):
     return rows, details
 
 
+def preparable(database, profile):
+    """how many texts of a profile can be prepared, and of how many"""
+    texts = [s['text'] for s in profile['statements']]
+    out, _ = psql(database, ''.join(f'PREPARE bench_{n} AS {t};\n' for n, t in enumerate(texts)) + "\\echo @@0\nSELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'bench%'", stop=False)
+    return int(marked(out)[0]), len(texts)
+
+
+can_prepare = {}
 work = os.environ.get('WORK', '/tmp')
 
 
@@ -346,6 +357,7 @@ def main():
             total[how] = [a + b for a, b in zip(total.get(how, [0] * 4), figures)]
     for how, figures in total.items():
         print(f'{"all":18} {how:22} {figures[0]:>10} ' + ' '.join(f'{100 * f / figures[0]:>{w - 2}.1f} %' for f, w in zip(figures[1:], (11, 9, 6))))
+    print('\nTexts that can be prepared: ' + ', '.join(f'{name} {n} of {m}' for name, (n, m) in can_prepare.items()))
     print('\nWhat differs:\n' + ''.join(details))
 
 

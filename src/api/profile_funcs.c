@@ -142,9 +142,15 @@ put_position(GuardPosition *position, void *rsinfo)
 	int			n = about->number == 0 ? GUARD_POSITION_MARKS :
 		Min(position->marked, GUARD_POSITION_MARKS);
 	Datum		marks[GUARD_POSITION_MARKS];
+	List	   *matches = NIL;
 
 	for (int i = 0; i < n; i++)
 		marks[i] = Float8GetDatum(position->marks[i]);
+	for (int i = 0; i < GUARD_POSITION_MATCHES; i++)
+	{
+		if (position->matches[i / BITS_PER_BYTE] >> i % BITS_PER_BYTE & 1)
+			matches = lappend_int(matches, i + 1);
+	}
 	guard_api_row(rsinfo, P_INT8(position->head.queryid), P_INT4(about->number),
 				  P_TEXT(role), P_OID(about->type), P_OID(about->relation),
 				  P_INT4(about->column), P_OID(about->operator),
@@ -153,7 +159,7 @@ put_position(GuardPosition *position, void *rsinfo)
 				  counters(position->common, GUARD_POSITION_COMMON),
 				  counters(position->deciles, GUARD_POSITION_DECILES),
 				  P_FLOAT8(guard_positions_distinct(position)), P_TEXT(measure),
-				  guard_param_array(FLOAT8OID, marks, NULL, n));
+				  guard_param_array(FLOAT8OID, marks, NULL, n), P_INT4S(matches));
 }
 
 /*

@@ -641,7 +641,10 @@ COMMENT ON FUNCTION guard.profile_ends(oid, name) IS
 'The ends of an indexed column, null where the table is locked: for guard.export_profile().';
 REVOKE ALL ON FUNCTION guard.profile_ends(oid, name) FROM PUBLIC;
 
-CREATE FUNCTION guard.profile_document(literals text, exporter text, read_ends boolean)
+-- "patterns": which values of a column's statistics each known pattern matches,
+-- and the mark by which their codes show it.
+CREATE FUNCTION guard.profile_document(literals text, exporter text, read_ends boolean,
+	patterns jsonb DEFAULT '[]')
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET standard_conforming_strings = on
@@ -839,9 +842,11 @@ BEGIN
 					  FROM jsonb_array_elements(statements) s, jsonb_array_elements(s -> 'joined') j) j
 			  JOIN node x ON x.relname = j.t1 AND x.attname = j.c1 AND (j.s1 IS NULL OR x.nspname = j.s1)
 			  JOIN node y ON y.relname = j.t2 AND y.attname = j.c2 AND (j.s2 IS NULL OR y.nspname = j.s2)
+		), side AS MATERIALIZED (	-- one after the other: columns of one type are no pairs
+			SELECT x.n, x.family, x.coll, p.other_rel, p.other_att FROM pair p JOIN node x ON x.rel = p.rel AND x.att = p.att
 		)
-		SELECT x.n AS a, y.n AS b FROM pair p JOIN node x ON x.rel = p.rel AND x.att = p.att JOIN node y ON y.rel = p.other_rel AND y.att = p.other_att
-		 WHERE x.family = y.family AND x.coll = y.coll AND x.n <> y.n
+		SELECT DISTINCT s.n AS a, y.n AS b FROM side s JOIN node y ON y.rel = s.other_rel AND y.att = s.other_att
+		 WHERE s.family = y.family AND s.coll = y.coll AND s.n <> y.n
 	LOOP
 		a := found.a;
 		b := found.b;
@@ -917,6 +922,19 @@ BEGIN
 				found.anchors, found.longest, found.unit, exported) c;
 			coded[found.label] := outcome.codes;
 			uncoded[found.label] := outcome.no_code;
+			IF found.family = 'text' AND patterns <> '[]' AND outcome.no_code IS NULL THEN
+				coded[found.label] := (SELECT outcome.codes || COALESCE(jsonb_object_agg(m.v, (outcome.codes ->> m.v) || m.marks), '{}')
+				  FROM (SELECT u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
+						  FROM unnest(rels, atts, label) l (rel, att, label)
+						  JOIN jsonb_to_recordset(patterns) p (rel oid, att int2, mark text, matches int[]) ON p.rel = l.rel AND p.att = l.att
+						  JOIN pg_class c ON c.oid = l.rel JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = l.rel AND a.attnum = l.att
+						  CROSS JOIN LATERAL (SELECT t.* FROM pg_stats t WHERE t.schemaname = n.nspname AND t.tablename = c.relname AND t.attname = a.attname
+											   ORDER BY t.inherited DESC LIMIT 1) s
+						  CROSS JOIN LATERAL (SELECT v.v, v.n FROM unnest(s.most_common_vals::text::text[]) WITH ORDINALITY v (v, n)
+											   UNION ALL SELECT v.v, v.n + 100 FROM unnest(s.histogram_bounds::text::text[]) WITH ORDINALITY v (v, n)) u
+						 WHERE l.label = found.label AND u.n = ANY (p.matches) GROUP BY u.v) m
+				 WHERE m.v <> ALL (found.anchors) AND length(outcome.codes ->> m.v) + length(m.marks) <= found.longest);
+			END IF;
 		END IF;
 	END LOOP;
 
@@ -1002,6 +1020,6 @@ BEGIN
 		'statements', (SELECT COALESCE(jsonb_agg(s - '{names,joined}'::text[] ORDER BY s ->> 'text' COLLATE "C"), '[]') FROM jsonb_array_elements(statements) s)));
 END
 $function$;
-COMMENT ON FUNCTION guard.profile_document(text, text, boolean) IS
+COMMENT ON FUNCTION guard.profile_document(text, text, boolean, jsonb) IS
 'What the catalogs and pg_stat_statements say, as guard.export_profile() begins with it.';
-REVOKE ALL ON FUNCTION guard.profile_document(text, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION guard.profile_document(text, text, boolean, jsonb) FROM PUBLIC;

@@ -32,12 +32,12 @@ GRANT EXECUTE ON FUNCTION guard.captured_evidence() TO pg_read_all_stats;
 
 CREATE FUNCTION guard.captured_parameters(OUT queryid bigint, OUT number int, OUT role text, OUT type oid,
 	OUT relation oid, OUT "column" int, OUT operator oid, OUT samples int, OUT nulls int, OUT nowhere int,
-	OUT common int[], OUT deciles int[], OUT "distinct" float8, OUT measure text, OUT marks float8[])
+	OUT common int[], OUT deciles int[], OUT "distinct" float8, OUT measure text, OUT marks float8[], OUT matches int[])
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_captured_parameters';
 COMMENT ON FUNCTION guard.captured_parameters() IS
-'Where the values of statements'' parameters lay in the calls that were sampled: how often each of the most common values of the column was met, each tenth of its histogram, neither (nowhere), NULL. Number 0 is the statement itself: nowhere counts calls without a row, marks are the parameters that were NULL together, as bits, and common counts these. No row for anybody but members of pg_read_all_stats.';
+'Where the values of statements'' parameters lay in the calls that were sampled: how often each of the most common values of the column was met, each tenth of its histogram, neither (nowhere), NULL. Number 0 is the statement itself: nowhere counts calls without a row, marks are the parameters that were NULL together, as bits, and common counts these. Of a pattern, matches are the places of the column''s statistics that the latest one matched: from 1 the most common values, from 101 the bounds of the histogram. No row for anybody but members of pg_read_all_stats.';
 REVOKE ALL ON FUNCTION guard.captured_parameters() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.captured_parameters() TO pg_read_all_stats;
 -- example: SELECT queryid, number, samples, nulls FROM guard.captured_parameters();
@@ -68,6 +68,48 @@ COMMENT ON VIEW guard.evidence_spans IS
 -- example: SELECT * FROM guard.evidence_spans ORDER BY source, since;
 GRANT SELECT ON guard.evidence_spans TO pg_read_all_stats;
 
+-- Patterns that statements compare columns with, each with the mark that codes
+-- of the values have which it matches.
+CREATE FUNCTION guard.profile_patterns(OUT queryid bigint, OUT number int, OUT relation oid, OUT "column" int, OUT matches int[], OUT mark text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT p.queryid, p.number, p.relation, p."column", p.matches, '~' || chr(96 + p.n::int)
+	  FROM (SELECT c.*, dense_rank() OVER (PARTITION BY c.relation, c."column" ORDER BY c.matches) AS n
+			  FROM guard.captured_parameters() c WHERE c.measure = 'p' AND c.relation <> 0) p WHERE p.n <= 26;
+END;
+COMMENT ON FUNCTION guard.profile_patterns() IS
+'Patterns that statements compare columns with, by what they match, and the mark that stands for it in codes: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_patterns() FROM PUBLIC;
+
+-- A text in which parameters have the types that their constants had, where
+-- PREPARE may not find these itself.  It finds what it would have made of a
+-- string, and what is compared with a column or goes into one; not what the
+-- lexer tells of a number, nor that in ARRAY[...].
+CREATE FUNCTION guard.profile_typed(query text, parameters jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+	parts text[] := string_to_array(query, '"');		-- every second one is within quotes
+	p record;
+BEGIN
+	FOR p IN
+		SELECT x.number, x.type FROM jsonb_to_recordset(parameters) x (number text, role text, type text, seen boolean)
+		 WHERE x.seen AND x.type IN ('integer', 'bigint', 'numeric', 'boolean') AND (x.role = 'other' OR query ~* ('\marray\s*\[[^]]*\$' || x.number || '\M'))
+	LOOP
+		FOR i IN 1 .. cardinality(parts) BY 2 LOOP
+			parts[i] := regexp_replace(parts[i], '(?<![A-Za-z0-9_$])(?<![cC][aA][sS][tT]\()\$' || p.number || '(?![0-9])(?!\s*::)', format('CAST($%s AS %s)', p.number, p.type), 'g');
+		END LOOP;
+	END LOOP;
+	RETURN array_to_string(parts, '"');
+END
+$function$;
+COMMENT ON FUNCTION guard.profile_typed(text, jsonb) IS
+'A text of a profile in which parameters have their types where PREPARE would not find them: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_typed(text, jsonb) FROM PUBLIC;
+
 -- What statements' parameters are and where their values lay, where that was
 -- seen: what the text did not say of them is taken from there as well.  Of
 -- several query identifiers of a text, that which was sampled most.
@@ -90,7 +132,7 @@ BEGIN ATOMIC
 		  FROM chosen c WHERE c.number = 0
 	), position AS (
 		SELECT c.n, c.number, jsonb_strip_nulls(jsonb_build_object('samples', c.samples, 'null', guard.profile_digits(c.nulls::float8 / c.samples, 4),
-				   'distinct', guard.profile_digits(c.distinct, 2))) ||
+				   'distinct', guard.profile_digits(c.distinct, 2), 'pattern', '%' || m.mark || '%')) ||
 			   CASE WHEN c.placed > 0 THEN jsonb_strip_nulls(jsonb_build_object('none', guard.profile_digits(c.nowhere::float8 / (c.placed + c.nulls), 4),
 				   'mcv', (SELECT jsonb_agg(guard.profile_digits(u.count::float8 / (c.placed + c.nulls), 4) ORDER BY u.n) FROM unnest(c.common) WITH ORDINALITY u (count, n)
 							WHERE u.n <= (SELECT max(l.n) FROM unnest(c.common) WITH ORDINALITY l (count, n) WHERE l.count > 0)),
@@ -100,14 +142,14 @@ BEGIN ATOMIC
 				   (SELECT jsonb_agg(guard.profile_digits(q.q, 2) ORDER BY q.n) FROM unnest(
 						(SELECT percentile_disc(ARRAY(SELECT i / greatest(least(cardinality(c.marks) - 1, 20.0), 1) FROM generate_series(0, least(cardinality(c.marks) - 1, 20)) i))
 								WITHIN GROUP (ORDER BY m) FROM unnest(c.marks) m)) WITH ORDINALITY q (q, n))) ELSE '{}' END AS position
-		  FROM chosen c WHERE c.number > 0 AND c.samples > 0
+		  FROM chosen c LEFT JOIN guard.profile_patterns() m ON m.queryid = c.queryid AND m.number = c.number WHERE c.number > 0 AND c.samples > 0
 	), parameter AS (
 		SELECT s.n, jsonb_agg(CASE WHEN c.number IS NULL THEN p.p ELSE
 				   -- what was seen is certain, what the text seems to say is not
 				   jsonb_build_object('type', format_type(NULLIF(c.type, 'unknown'::regtype), NULL)) || p.p ||
 				   jsonb_strip_nulls(jsonb_build_object('role', CASE WHEN r.relname IS NOT NULL AND p.p ->> 'role' NOT IN ('list', 'assigned', 'inserted') THEN 'compared' END,
 					   'schema', x.nspname, 'table', r.relname, 'column', a.attname, 'operator', CASE WHEN p.p ? 'operator' THEN NULL ELSE o.oprname END)) ||
-				   jsonb_strip_nulls(jsonb_build_object('position', t.position)) END ORDER BY p.i) AS parameters
+				   jsonb_strip_nulls(jsonb_build_object('seen', true, 'position', t.position)) END ORDER BY p.i) AS parameters
 		  FROM statement s CROSS JOIN jsonb_array_elements(s.s -> 'parameters') WITH ORDINALITY p (p, i)
 		  LEFT JOIN chosen c ON c.number = (p.p ->> 'number')::int AND c.n = s.n
 		  LEFT JOIN position t ON t.number = c.number AND t.n = c.n
@@ -116,7 +158,8 @@ BEGIN ATOMIC
 		  LEFT JOIN pg_attribute a ON a.attrelid = c.relation AND a.attnum = c.column
 		 GROUP BY s.n
 	)
-	SELECT COALESCE(jsonb_agg(s.s || COALESCE(w.facts, '{}') || CASE WHEN p.parameters IS NULL THEN '{}' ELSE jsonb_build_object('parameters', jsonb_strip_nulls(p.parameters)) END ORDER BY s.n), '[]')
+	SELECT COALESCE(jsonb_agg(s.s || COALESCE(w.facts, '{}') || CASE WHEN p.parameters IS NULL THEN '{}' ELSE jsonb_build_object('text', guard.profile_typed(s.s ->> 'text', p.parameters), 'parameters', (
+			SELECT jsonb_agg(jsonb_strip_nulls(e) - 'seen' ORDER BY i) FROM jsonb_array_elements(p.parameters) WITH ORDINALITY e (e, i))) END ORDER BY s.n), '[]')
 	  FROM statement s LEFT JOIN whole w USING (n) LEFT JOIN parameter p USING (n);
 END;
 COMMENT ON FUNCTION guard.profile_positions(jsonb) IS
@@ -144,7 +187,8 @@ BEGIN
 	END IF;
 	-- where no capture tells that it was an EXPLAIN, to read an index would look like use of it
 	document := guard.profile_document(literals, 'guard ' || (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'guard'),
-		EXISTS (SELECT FROM guard.status() s WHERE s.item = 'capture' AND s.state !~ '^(not available|off)'));
+		EXISTS (SELECT FROM guard.status() s WHERE s.item = 'capture' AND s.state !~ '^(not available|off)'),
+		(SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_object('rel', p.relation, 'att', p."column", 'mark', p.mark, 'matches', p.matches)), '[]') FROM guard.profile_patterns() p));
 
 	-- what is known of each index
 	WITH service AS (
@@ -237,6 +281,6 @@ COMMENT ON FUNCTION guard.export_profile(text) IS
 'What this server knows, as one document (format guard/profile/1, doc/profile.md): relations with their sizes and statistics, indexes with their use, statements with their rates. No value of the data is in it: codes stand in their place; with literals => ''all'', for superusers, the values of the statistics. Takes no lock that waits: of what is locked it has what the catalogs say. For members of pg_read_all_stats; who is not one of pg_read_all_data as well gets statistics of his own tables only, and the member missing says so. Raises 22023 for other literals, 42501 where they are not for the caller.';
 -- example: SELECT guard.export_profile() -> 'server' ->> 'version';
 REVOKE ALL ON FUNCTION guard.export_profile(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION guard.export_profile(text), guard.profile_document(text, text, boolean), guard.profile_ends(oid, name),
+GRANT EXECUTE ON FUNCTION guard.export_profile(text), guard.profile_document(text, text, boolean, jsonb), guard.profile_ends(oid, name),
 	guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz),
-	guard.profile_digits(double precision, int), guard.profile_scan(text), guard.profile_positions(jsonb) TO pg_read_all_stats;
+	guard.profile_digits(double precision, int), guard.profile_scan(text), guard.profile_positions(jsonb), guard.profile_typed(text, jsonb), guard.profile_patterns() TO pg_read_all_stats;

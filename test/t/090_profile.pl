@@ -243,6 +243,7 @@ $s->ok($_) foreach (
 	"SELECT id FROM place WHERE id BETWEEN 500 AND 510 AND at < '2001-02-03'",
 	"SELECT key FROM placed WHERE state LIKE 'pa%' AND key = 1999",
 	"SELECT x.a FROM (VALUES (7), (8)) x (a) JOIN place ON place.id = x.a WHERE place.id = ANY ('{1,2,7}')",
+	'SELECT count(*) FROM generate_series(1, 3) g, place WHERE id = ANY (ARRAY[4, 5]) AND g IN (SELECT coalesce(NULL, 2))',
 	# a plan of the session's cache
 	'SET plan_cache_mode = force_generic_plan',
 	'PREPARE g AS SELECT id FROM place WHERE owner = $1 AND (state = $2 OR $2 IS NULL)',
@@ -268,9 +269,18 @@ is($of->($window)->{empty}, 0, 'one that found something');
 my $view = $of->(qr/FROM placed/);
 is_deeply([ map { "$_->{table}.$_->{column}" } @{ $view->{parameters} } ], [ 'place.state', 'place.id' ], 'through a view');
 is_deeply($view->{parameters}[0]{position}{prefix}, [2], 'a pattern is told by its prefix');
+my ($place) = grep { $_->{name} eq 'place' } @{ $document->{relations} };
+is($view->{parameters}[0]{position}{pattern}, '%~a%', '... and by what it matches');
+is_deeply([ map { /~a$/ ? 1 : 0 } @{ $place->{columns}{state}{own}{common} } ], [ 1, 0, 0 ], '... which the codes show');
 is_deeply($view->{parameters}[1]{position}{deciles}, [ (0) x 9, 1 ], '... the last tenth');
 my $list = $of->(qr/VALUES/);
 is_deeply([ map { $_->{type} } @{ $list->{parameters} } ], [ 'integer', 'integer', 'integer[]' ], 'types that the text does not tell');
+foreach my $text (map { $_->{text} } grep { $_->{text} =~ /place/ } @{ $document->{statements} })
+{
+	my $r = $s->query("PREPARE again AS $text");
+	is($r->{error}{M}, undef, "can be prepared: $text");
+	$s->query('DEALLOCATE again');
+}
 is_deeply($list->{parameters}[2]{position}{list}, [3], 'a list is told by its length');
 my $cached = $of->(qr/owner = \$1/);
 is_deeply($cached->{null_together}, [ { parameters => [2], share => 0.25 }, { parameters => [ 1, 2 ], share => 0.25 } ], 'parameters that are NULL together, of a cached plan');

@@ -24,6 +24,7 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "access/nbtree.h"
@@ -56,6 +57,9 @@
 /* A statement's parameters, of which not more are looked at. */
 #define PARAMETERS		(GUARD_SET_SLOTS - 1)
 
+/* So many there is room for, of each of guard.max_statements. */
+#define PER_STATEMENT	4
+
 /* Places in its text: one with more is left alone. */
 #define LOCATIONS		256
 
@@ -84,6 +88,7 @@ typedef struct Seen
 	bool		scaled;
 	double		scalar;			/* a number; a time's distance from now */
 	uint32		hash;
+	uint8		matches[GUARD_POSITION_MATCHES / BITS_PER_BYTE];
 } Seen;
 
 /* The statement at hand; queryid 0: there is none. */
@@ -129,7 +134,7 @@ static AtHand at_hand;
 void
 guard_positions_init(void)
 {
-	positions.sets = guard_slots_sets(guard_guc_max_statements);
+	positions.sets = guard_slots_sets(Min(guard_guc_max_statements, PG_INT32_MAX / PER_STATEMENT) * PER_STATEMENT);
 	guard_slots_register(&positions);
 }
 
@@ -436,12 +441,26 @@ decile_of(const AttStatsSlot * slot, FmgrInfo *compare, Datum value, int strateg
 }
 
 /*
+ * The statistics of a column; NULL: there are none.
+ */
+static HeapTuple
+statistics_of(const GuardParameter *about)
+{
+	HeapTuple	tuple = NULL;
+
+	for (int inherited = about->inherited; inherited >= 0 && tuple == NULL; inherited--)
+		tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(about->relation),
+								Int16GetDatum(about->column), BoolGetDatum(inherited));
+	return tuple;
+}
+
+/*
  * The place of a value among those of its column.
  */
 static int
 place_of(const GuardParameter *about, Datum value, Oid type)
 {
-	HeapTuple	tuple = NULL;
+	HeapTuple	tuple;
 	FmgrInfo	compare;
 	AttStatsSlot slot;
 	int			strategy;
@@ -449,9 +468,7 @@ place_of(const GuardParameter *about, Datum value, Oid type)
 
 	if (about->column == 0 || !find_comparison(about, type, &value, &compare, &strategy))
 		return UNKNOWN;
-	for (int inherited = about->inherited; inherited >= 0 && tuple == NULL; inherited--)
-		tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(about->relation),
-								Int16GetDatum(about->column), BoolGetDatum(inherited));
+	tuple = statistics_of(about);
 	if (!HeapTupleIsValid(tuple))
 		return UNKNOWN;
 	if (get_attstatsslot(&slot, tuple, STATISTIC_KIND_MCV, InvalidOid, ATTSTATSSLOT_VALUES))
@@ -526,12 +543,51 @@ is_time(Oid type)
 	return type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID;
 }
 
-static bool
-is_pattern(Oid operator)
+/*
+ * [I]LIKE of which an operator is, or the opposite of it; InvalidOid: of none.
+ */
+static Oid
+like_of(Oid operator)
 {
-	return operator == OID_TEXT_LIKE_OP || operator == OID_TEXT_ICLIKE_OP ||
-		operator == OID_BPCHAR_LIKE_OP || operator == OID_BPCHAR_ICLIKE_OP ||
-		operator == OID_NAME_LIKE_OP || operator == OID_NAME_ICLIKE_OP;
+	for (int i = 0; i < 2; i++, operator = get_negator(operator))
+	{
+		if (operator == OID_TEXT_LIKE_OP || operator == OID_TEXT_ICLIKE_OP ||
+			operator == OID_BPCHAR_LIKE_OP || operator == OID_BPCHAR_ICLIKE_OP ||
+			operator == OID_NAME_LIKE_OP || operator == OID_NAME_ICLIKE_OP)
+			return operator;
+	}
+	return InvalidOid;
+}
+
+/*
+ * Which of the values that the statistics have does a pattern match?  That is
+ * what the planner asks.
+ */
+static void
+match_pattern(Seen *seen, Datum pattern, Oid like)
+{
+	static const int kinds[] = {STATISTIC_KIND_MCV, STATISTIC_KIND_HISTOGRAM};
+	HeapTuple	tuple = seen->about.column != 0 ? statistics_of(&seen->about) : NULL;
+	AttStatsSlot slot;
+
+	seen->measure = 'p';
+	seen->mark = strcspn(TextDatumGetCString(pattern), "%_\\");
+	for (int k = 0; k < lengthof(kinds) && HeapTupleIsValid(tuple); k++)
+	{
+		int			first = k * GUARD_POSITION_COMMON;
+
+		if (!get_attstatsslot(&slot, tuple, kinds[k], InvalidOid, ATTSTATSSLOT_VALUES))
+			continue;
+		for (int i = 0; i < slot.nvalues &&
+			 first + i < (k == 0 ? GUARD_POSITION_COMMON : GUARD_POSITION_MATCHES); i++)
+		{
+			if (DatumGetBool(OidFunctionCall2Coll(get_opcode(like), slot.stacoll,
+												  slot.values[i], pattern)))
+				seen->matches[(first + i) / BITS_PER_BYTE] |= 1 << (first + i) % BITS_PER_BYTE;
+		}
+	}
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
 }
 
 /*
@@ -540,25 +596,22 @@ is_pattern(Oid operator)
 static void
 place_value(Seen *seen, Datum value, Oid type, bool isnull)
 {
+	Oid			like = seen->about.column != 0 ? like_of(seen->about.operator) : InvalidOid;
 	int16		typlen;
 	bool		typbyval;
 
 	seen->isnull |= isnull;
 	if (isnull || seen->nplaces == ELEMENTS)
 		return;
-	seen->places[seen->nplaces++] = place_of(&seen->about, value, type);
+	seen->places[seen->nplaces++] = OidIsValid(like) ? UNKNOWN :
+		place_of(&seen->about, value, type);
 	get_typlenbyval(type, &typlen, &typbyval);
 	seen->hash = seen->hash * 31 + datum_image_hash(value, typbyval, typlen);
 	seen->scaled = scalar_of(value, type, &seen->scalar);
+	if (OidIsValid(like))
+		match_pattern(seen, value, like);
 	if (!seen->scaled)
-	{
-		if (is_pattern(seen->about.operator))
-		{
-			seen->measure = 'p';
-			seen->mark = strcspn(TextDatumGetCString(value), "%_\\");
-		}
 		return;
-	}
 	seen->measure = seen->about.role == 'l' || seen->about.role == 'o' || type == INTERVALOID ? 'v' :
 		is_time(type) ? 'a' : 0;
 	seen->mark = seen->measure == 'a' ? -seen->scalar : seen->scalar;
@@ -681,6 +734,20 @@ place_quietly(void)
 	return guard_shadow_run(&shadow, place_all, NULL);
 }
 
+/*
+ * What asks the catalogs alone is no load, nor is an expression.
+ */
+static bool
+is_load(const GuardSample *sample)
+{
+	foreach_oid(relation, sample->plan->relationOids)
+	{
+		if (relation >= FirstNormalObjectId)
+			return true;
+	}
+	return sample->plan->relationOids == NIL && sample->shadow.query->rtable != NIL;
+}
+
 void
 guard_positions_plan(GuardSample *sample)
 {
@@ -689,7 +756,8 @@ guard_positions_plan(GuardSample *sample)
 	at_hand.queryid = 0;
 	at_hand.count = 0;
 	at_hand.params = NULL;
-	if (positions.shared == NULL || !guard_allowance_left(GetCurrentTimestamp()))
+	if (positions.shared == NULL || !is_load(sample) ||
+		!guard_allowance_left(GetCurrentTimestamp()))
 		return;
 	(void) find_parameters((Node *) sample->shadow.query, &finding);
 	if (finding.nlocations == LOCATIONS)
@@ -770,7 +838,7 @@ one_more(GuardSet *set, const GuardParameter *about)
  * Of more marks than there is room for, some by chance.
  */
 static void
-add_mark(GuardPosition *slot, char measure, double mark)
+add_mark(GuardPosition *slot, char measure, float4 mark)
 {
 	int			place;
 
@@ -824,6 +892,8 @@ add_seen(GuardPosition *slot, const Seen *seen)
 	}
 	if (seen->measure != 0)
 		add_mark(slot, seen->measure, seen->mark);
+	if (seen->measure == 'p')
+		memcpy(slot->matches, seen->matches, sizeof(slot->matches));
 }
 
 /*
@@ -835,7 +905,7 @@ add_nulls(GuardPosition *slot)
 {
 	uint32		nulls = 0;
 
-	for (int i = 0; at_hand.params != NULL && i < Min(at_hand.params->numParams, 32); i++)
+	for (int i = 0; at_hand.params != NULL && i < Min(at_hand.params->numParams, FLT_MANT_DIG); i++)
 		nulls |= at_hand.params->params[i].isnull ? (uint32) 1 << i : 0;
 	for (int i = 0; i < GUARD_POSITION_MARKS && nulls != 0; i++)
 	{

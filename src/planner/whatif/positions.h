@@ -33,6 +33,8 @@
 #define GUARD_POSITION_DECILES		10
 #define GUARD_POSITION_MARKS		24
 #define GUARD_POSITION_REGISTERS	64	/* two to the sixth */
+#define GUARD_POSITION_MATCHES		208 /* the common ones, then the bounds of
+										 * the histogram */
 
 /* What a parameter is. */
 typedef struct GuardParameter
@@ -62,12 +64,15 @@ typedef struct GuardPosition
 	char		measure;		/* of the marks: 'a'ge, 'w'idth, 'l'ist,
 								 * 'p'refix, 'v'alue; 0: there are none */
 	uint16		marked;
-	double		marks[GUARD_POSITION_MARKS];	/* some of all, by chance; of
+	float4		marks[GUARD_POSITION_MARKS];	/* some of all, by chance; of
 												 * the statement: parameters
 												 * that were NULL together, as
 												 * bits, "common" being how
 												 * often */
 	uint8		registers[GUARD_POSITION_REGISTERS];
+	uint8		matches[GUARD_POSITION_MATCHES / BITS_PER_BYTE];	/* of the column's
+																	 * statistics, by the
+																	 * latest pattern */
 } GuardPosition;
 
 struct GuardSample;
