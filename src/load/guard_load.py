@@ -361,6 +361,23 @@ def pattern(value, operator, prefix):
     return ('^' if prefix >= 1 else '') + part
 
 
+def within(value, of_type, operator):
+    """Of an array an element, of a document a member, of a text search vector a lexeme."""
+    try:
+        if of_type.endswith('[]'):
+            found = re.findall(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)', value)
+            one, other = dice.choice(found)
+            return re.sub(r'\\(.)', r'\1', one) if one else other
+        if of_type == 'jsonb' and operator == '@>':
+            key, member = dice.choice(list(json.loads(value).items()))
+            return json.dumps({key: member}, ensure_ascii=False)
+        if of_type == 'tsvector':
+            return dice.choice(re.findall(r"'([^']+)'", value))
+    except (TypeError, ValueError, IndexError, AttributeError):
+        pass
+    return value
+
+
 INTERVALS = ('1 minute', '1 hour', '1 day', '7 days', '30 days', '365 days')
 ROUND = (1, 2, 3, 5, 10, 20, 25, 50, 100, 200, 500, 1000)
 PLAIN = {'boolean': 'true', 'text': 'x', 'date': '2020-01-01', 'uuid': '00000000-0000-4000-8000-000000000000', 'json': '{}', 'jsonb': '{}'}
@@ -372,11 +389,17 @@ class Statement:
 
     def __init__(self, staging, entry):
         self.db, self.entry, self.text = staging.db, entry, entry['text'].rstrip().rstrip(';')
-        self.parameters = {p['number']: p for p in entry['parameters']}
+        self.parameters = {p['number']: dict(p) for p in entry['parameters']}
+        ends = [p for p in self.parameters.values() if p.get('operator') == 'between']
+        for p in ends:
+            # the second of two is the upper one
+            p['operator'] = '<=' if any(q['number'] == p['number'] - 1 and q['operator'] == '>=' for q in ends) else '>='
         self.types = types_of(self.db, self.text)
         self.count = len(self.types) if self.types is not None else max([int(n) for n in PARAMETER.findall(self.text) if n] or [0])
         self.rows = entry.get('rows_per_call', 1)
         self.guessed, self.relations, self.miss = set(), [], False
+        # what may reach as far as one likes, and nobody knows how far
+        self.wide = any('position' not in p and (p['role'] in ('interval', 'list') or p.get('operator', '=') != '=') for p in self.parameters.values())
         by_relation = {}
         for p in self.parameters.values():
             if 'table' in p and 'column' in p:
@@ -433,12 +456,14 @@ class Statement:
         if not want and row is not None:
             row = next((r for r in dice.choices(relation.rows, k=20) if all(r[c] is not None for c in needed)), row)
         taken = set()
-        for p in mine:
-            # a second value of the same column is another row's
-            again = p['column'] in taken and relation.rows
-            source = dice.choice(relation.rows) if again else row
+        for p in sorted(mine, key=lambda p: p['role'] not in ('compared', 'list')):
+            source, place = row, want.get(p['column'])
+            if p['column'] in taken and relation.rows:
+                # a second value of the same column is another row's
+                place = place_drawn(p.get('position', {}))
+                source = relation.find({p['column']: place} if place else {})
             taken.add(p['column'])
-            values[p['number']] = self.of_row(p, relation, source, None if again else want.get(p['column']))
+            values[p['number']] = self.of_row(p, relation, source, place)
 
     def of_row(self, p, relation, row, place):
         """The value, or values, of one parameter."""
@@ -457,7 +482,10 @@ class Statement:
             value = fresh(value, of_type)
         if '~' in operator or 'LIKE' in operator.upper():
             return [pattern(value, operator, between(position['prefix']) if 'prefix' in position else None)]
-        listed = self.type_of(p['number']).endswith('[]') and not of_type.endswith('[]')
+        mine = self.type_of(p['number'])
+        if operator in ('@>', '@@', '?', '=', '&&') and (of_type in ('jsonb', 'tsvector') or of_type.endswith('[]')) and mine != of_type or operator == '@>' and of_type == 'jsonb':
+            return [within(value, of_type, operator)]
+        listed = mine.endswith('[]') and not of_type.endswith('[]')
         if listed or p['role'] == 'list' and not p.get('list'):
             # of a list pg_stat_statements keeps one place only
             length = between(position['list']) if 'list' in position else p.get('list') or dice.choice((1, 2, 3, 5, 10, max(1, min(1000, math.ceil(self.rows)))))
@@ -532,7 +560,7 @@ class Statement:
         if role == 'offset':
             return '0'
         if role == 'interval' or of_type == 'interval':
-            return dice.choice(INTERVALS)
+            return dice.choice(INTERVALS) if dice.random() < 0.3 else '%d seconds' % 10 ** (1 + 6.5 * dice.random())
         if role == 'unit':
             return dice.choice(('hour', 'day', 'month'))
         self.guessed.add('$%d, %s' % (number, of_type))
@@ -594,6 +622,16 @@ class Variant:
         self.indexes = {node['Index Name'] for node in nodes(self.plan) if 'Index Name' in node}
         self.writes = any(node['Node Type'] in ('ModifyTable', 'LockRows') for node in nodes(self.plan))
         self.rows, self.weight = 0, 1.0
+        self.estimate = max(self.plan['Plan Rows'], *(child['Plan Rows'] for child in self.plan.get('Plans', [])[:1] * 2)) if self.writes else self.plan['Plan Rows']
+
+    def far(self, rows, of_rows, cost):
+        """How far from what production has: rows, and the cost of a plan where that is known; squares of logarithms."""
+        return math.log((rows + 0.5) / (of_rows + 0.5)) ** 2 + (math.log(max(self.plan['Total Cost'], 0.01) / cost) ** 2 if cost else 0)
+
+
+def cost_there(entry):
+    """What a plan of the statement costs in production."""
+    return next((i['without']['cost'] for i in entry.get('indexes', []) if 'without' in i), 0)
 
 
 def tilt(variants, feature, wanted):
@@ -619,6 +657,10 @@ def tilt(variants, feature, wanted):
 def weigh(variants, entry):
     """As many empty results, as many rows a call, and the same indexes as in production, one after the other until all hold."""
     uses = {i['name']: min(1, i['uses'] / entry['calls']) for i in entry.get('indexes', []) if entry.get('calls')}
+    if not any('position' in p for p in entry['parameters']):
+        # many calls that are like the mean are likelier than few that are far from it
+        for v in variants:
+            v.weight = max(1e-12, math.exp(-v.far(v.rows, entry.get('rows_per_call', 0), cost_there(entry)) / 4))
     for _ in range(8):
         for index, wanted in uses.items():
             seen = sum(v.weight for v in variants if index in v.indexes) / sum(v.weight for v in variants)
@@ -654,6 +696,10 @@ def tried(staging, statement, wanted, seconds):
             break
         try:
             variant = Variant(statement, statement.draw())
+            if statement.wide and n % 4 != 3:
+                # where any width is possible, those that the planner thinks like production's
+                variant = min([variant] + [Variant(statement, statement.draw()) for _ in range(3)],
+                              key=lambda v: v.far(v.estimate, statement.rows, cost_there(statement.entry)))
             if not n:
                 # what views and defaults call stands in the plan only
                 staging.harmless(json.dumps(variant.plan))
@@ -992,12 +1038,13 @@ SCANS = "SELECT indexrelname, sum(idx_scan)::float8 FROM pg_stat_user_indexes GR
 # a parallel worker is no connection
 BUSY = """SELECT count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE wait_event_type = 'Lock')
           FROM pg_stat_activity WHERE application_name = 'guard_load pgbench' AND backend_type = 'client backend'"""
+ENOUGH = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'guard_load pgbench' AND usename = current_user"""
 INDEXES = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
              JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND i.indisvalid"""
 ROOM = """SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - count(*)::int - 2
           FROM pg_stat_activity WHERE backend_type = 'client backend'"""
 WRITTEN = """SELECT DISTINCT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables WHERE n_dead_tup > 0"""
-PROGRESS = re.compile(r'progress: ([0-9.]+) s, ([0-9.]+) tps, lat ([0-9.]+|NaN) ms stddev \S+?, (?:([0-9]+) failed)?')
+PROGRESS = re.compile(r'progress: ([0-9.]+) s, ([0-9.]+) tps, lat ([0-9.]+|NaN) ms(?: stddev [^,]+)?(?:, ([0-9]+) failed)?')
 
 
 def seconds(words):
@@ -1037,14 +1084,14 @@ def difference(later, sooner):
 class Watch(threading.Thread):
     """Looks ten times a second how many connections are busy."""
 
-    def __init__(self, connection, began):
+    def __init__(self, connection):
         super().__init__(daemon=True)
-        self.db, self.began, self.over, self.seen, self.taken = connect(connection), began, threading.Event(), [], 0
+        self.db, self.over, self.seen, self.taken = connect(connection), threading.Event(), [], 0
 
     def run(self):
         while not self.over.wait(0.1):
             try:
-                self.seen.append([round(time.monotonic() - self.began, 2), *ask(self.db, BUSY)[0]])
+                self.seen.append((time.monotonic(), *ask(self.db, BUSY)[0]))
             except psycopg2.Error:
                 return
 
@@ -1052,6 +1099,9 @@ class Watch(threading.Thread):
         """What was seen since the last call, as (busy, waiting for locks)."""
         new, self.taken = self.seen[self.taken:], len(self.seen)
         return tuple(round(sum(part) / len(new), 1) for part in list(zip(*new))[1:]) if new else (0, 0)
+
+    def since(self, began):
+        return [[round(moment - began, 2), busy, locked] for moment, busy, locked in self.seen if moment >= began]
 
 
 class Run:
@@ -1076,7 +1126,7 @@ class Run:
             self.clients = max(1, room)
         if not options.get('no-vacuum'):
             self.vacuum()
-        self.samples, self.migration, self.migrated, self.ended, self.interrupted, self.lost = [], None, None, None, False, None
+        self.samples, self.migration, self.migrated, self.ended, self.interrupted, self.lost, self.ended_by_clock = [], None, None, None, False, None, False
 
     def vacuum(self):
         """What was rolled back leaves dead rows."""
@@ -1134,17 +1184,22 @@ class Run:
             self.ended = second
             print('  %5.0f s  %s ended with status %d' % (second, self.file, self.migration.returncode), flush=True)
 
-    def second(self, line):
+    def cut(self, bench):
+        """When the time is over, nobody waits for what is not answered yet."""
+        self.ended_by_clock = True
+        bench.terminate()
+        db = connect(self.connection)
+        ask(db, ENOUGH)
+        db.close()
+
+    def second(self, found):
         """A line of pgbench's progress, and who is busy now."""
-        found = PROGRESS.match(line)
-        if not found:
-            return
         busy, locked = self.watch.mean()
         now, rate = time.monotonic() - self.began, float(found.group(2))
         # nothing answered, no latency
         latency = float(found.group(3)) if rate and found.group(3) != 'NaN' else None
         self.answered += rate
-        waiting = 0 if self.closed else max(0, round(self.load['rate'] * self.peak * float(found.group(1)) - self.answered))
+        waiting = 0 if self.closed else max(0, round(self.load['rate'] * self.peak * (float(found.group(1)) - self.zero) - self.answered))
         failed = int(found.group(4) or 0)
         self.samples.append({'second': round(now, 2), 'rate': rate, 'latency': latency, 'busy': busy, 'locked': locked, 'waiting': waiting, 'failed': failed})
         words = ['%.1f of %d busy' % (busy, self.clients)] + ['%.1f on locks' % locked] * (locked > 0) + ['%d wait' % waiting] * (waiting > rate) + ['%d failed' % failed] * (failed > 0)
@@ -1160,31 +1215,41 @@ class Run:
             self.there = {row[0] for row in ask(self.db, INDEXES)}
             print('%.0f statements a second for %.0f s over %d connections, %s%s' % (
                 self.load['rate'] * self.peak, self.length, self.clients, 'committed' if self.commit else 'writes rolled back', ', closed loop' if self.closed else ''), flush=True)
-            self.began, self.answered, words = time.monotonic(), 0, []
-            self.watch = Watch(self.connection, self.began)
+            self.began, self.answered, words, last = time.monotonic(), 0, [], None
+            self.watch = Watch(self.connection)
             self.watch.start()
             bench = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                      errors='replace', start_new_session=True)
             try:
                 for line in bench.stdout:
                     words.append(line)
-                    self.second(line)
+                    found = PROGRESS.match(line)
+                    if found and last is None:
+                        # what comes before is connecting and reading the scripts
+                        self.began = time.monotonic() - 1
+                        self.zero = float(found.group(1)) - 1
+                        last = threading.Timer(self.length + 2, self.cut, (bench,))
+                        last.start()
+                    if found:
+                        self.second(found)
                     # those that are left take over the work, so what follows looks like an overload
-                    if self.lost is None and re.search(r'client \d+ .*aborted|connection to server .* failed|Run was aborted', line):
+                    if self.lost is None and not self.ended_by_clock and re.search(r'client \d+ .*aborted|connection to server .* failed|Run was aborted', line):
                         self.lost = round(time.monotonic() - self.began, 2)
                         bench.terminate()
             except KeyboardInterrupt:
                 self.interrupted = True
             finally:
+                if last is not None:
+                    last.cancel()
                 if self.interrupted:
-                    os.killpg(bench.pid, signal.SIGTERM)
+                    self.cut(bench)
                 bench.wait()
                 self.watch.over.set()
                 self.watch.join()
             self.end_migration()
         with open(os.path.join(self.folder, 'pgbench.out'), 'w', encoding='utf-8') as file:
             file.writelines(words)
-        return bench.returncode, ''.join(words)
+        return 0 if self.ended_by_clock else bench.returncode, ''.join(words)
 
     def end_migration(self):
         """What still runs when the load has ended is cancelled, as Ctrl-C would."""
@@ -1227,9 +1292,9 @@ class Run:
         dump(self.folder, 'run.json', {
             'peak': self.peak, 'seconds': self.length, 'connections': self.clients, 'status': status, 'interrupted': self.interrupted, 'lost': self.lost,
             'migration': self.file, 'migrated': self.migrated, 'ended': self.ended, 'migration_status': self.migration.returncode if self.migration else None,
-            'samples': self.samples, 'busy': self.watch.seen, 'before': difference(self.middle[0], self.first[0]), 'after': difference(last[0], self.middle[0]),
+            'samples': self.samples, 'busy': self.watch.since(self.began), 'before': difference(self.middle[0], self.first[0]), 'after': difference(last[0], self.middle[0]),
             'scans': difference(self.middle[1], self.first[1]), 'gone': gone, 'alone': self.alone(gone) if gone and not self.interrupted else {},
-            'cores': os.cpu_count(), 'writes': 'commit' if self.commit else 'rollback', 'closed': self.closed})
+            'pool': max(self.clients, self.load['connections'] if self.closed else 0), 'cores': os.cpu_count(), 'writes': 'commit' if self.commit else 'rollback', 'closed': self.closed})
 
     def export(self):
         """Staging's own profile, for compare; by the program that makes the others."""
@@ -1280,7 +1345,7 @@ def full_since(ran):
     after = [s for s in ran['busy'] if s[0] >= start]
     for n, (moment, _, _) in enumerate(after):
         window = [busy for t, busy, _ in after[n:] if t <= moment + 1]
-        if len(window) >= 5 and min(window) >= 0.9 * ran['connections']:
+        if len(window) >= 5 and min(window) >= 0.9 * ran['pool']:
             return moment - start
     return None
 
@@ -1288,7 +1353,7 @@ def full_since(ran):
 def was_full(ran):
     """Before the migration already?"""
     before = [busy for t, busy, _ in ran['busy'] if 1 < t < (ran['migrated'] or 0)]
-    return bool(before) and sum(busy >= 0.9 * ran['connections'] for busy in before) > len(before) / 2
+    return bool(before) and sum(busy >= 0.9 * ran['pool'] for busy in before) > len(before) / 2
 
 
 def figure(value, form='%.2f'):
@@ -1413,8 +1478,9 @@ def compare(options, _connection):
     say_distance(load, ran, more)
     full = full_since(ran)
     part = [busy for t, busy, _ in ran['busy'] if t >= (ran['migrated'] or 0)]
-    print('Busy connections: %s on average, %d at most, of %d; the pool was %s.' % (
+    print('Busy connections: %s on average, %d at most, of %d%s; the pool was %s.' % (
         figure(sum(part) / len(part) if part else None, '%.1f'), max(part or [0]), ran['connections'],
+        ' (production: %d)' % ran['pool'] if ran['pool'] != ran['connections'] else '',
         'never full' if full is None else 'full %.1f s after %s' % (full, 'the migration began' if ran['migrated'] is not None else 'the start')))
     failed = [sum(s['failed'] for s in ran['samples'] if (s['second'] > (ran['migrated'] or 0)) == later) for later in (False, True)]
     say_gone(load, ran)

@@ -32,6 +32,7 @@ CREATE TABLE shop.users (id int PRIMARY KEY, email text UNIQUE, state text, made
 CREATE INDEX users_state_idx ON shop.users (state);
 CREATE INDEX users_made_idx ON shop.users (made);
 CREATE TABLE shop.log (id serial PRIMARY KEY, who int, what text);
+CREATE FUNCTION shop.look(int) RETURNS bigint LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT count(*) FROM shop.log WHERE who = $1); END';
 END
 my $fill = "INSERT INTO shop.users SELECT i, '%s' || i || ':me', '%s' || CASE WHEN i %% 2 = 0 THEN 0 ELSE i %% 1000 END, "
   . "now() - i * interval '1 minute', ARRAY['%s' || i %% 7], jsonb_build_object('k', '%s' || i) FROM generate_series(1, 20000) i; ANALYZE;";
@@ -41,6 +42,8 @@ $s->ok($schema);
 $s->ok(sprintf $fill, ('prod') x 4);
 $s->ok("CREATE FUNCTION shop.mail(int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN 1; END'");
 $s->ok("CREATE FUNCTION shop.\"Mail\"(int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1'");
+my $view = 'CREATE VIEW shop.mailed AS SELECT id, shop.mail(id) FROM shop.users';
+$s->ok($view);
 $s->ok('SELECT pg_stat_statements_reset()');
 foreach my $i (1 .. 60)
 {
@@ -54,6 +57,8 @@ foreach my $i (1 .. 60)
 	$s->ok("SELECT id FROM shop.users WHERE email LIKE 'prod1%' AND id IN (1, 2, 3) AND doc ->> 'k' <> 'prod'");
 	$s->ok("SELECT shop.mail(id) FROM shop.users WHERE id = $i");
 	$s->ok("SELECT shop.\"Mail\"(id) FROM shop.users WHERE id = $i");
+	$s->ok("SELECT shop.look($i)");
+	$s->ok("SELECT * FROM shop.mailed WHERE id = $i");
 }
 $s->ok('SELECT guard.snapshot()');
 append_to_file("$folder/prod.json", $s->value('SELECT guard.export_profile()'));
@@ -68,6 +73,7 @@ $staging->ok($schema);
 $staging->ok("CREATE FUNCTION shop.mail(int) RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN INSERT INTO shop.log (what) VALUES (NULL); RETURN 1; END'");
 $staging->ok("CREATE FUNCTION shop.\"Mail\"(int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1'");
 $staging->ok(sprintf $fill, ('stage') x 4);
+$staging->ok($view);
 $staging->ok('GRANT USAGE ON SCHEMA shop TO driver; GRANT ALL ON ALL TABLES IN SCHEMA shop, public TO driver; GRANT ALL ON ALL SEQUENCES IN SCHEMA shop TO driver; GRANT pg_read_all_stats TO driver');
 
 my @there = ('-d', 'staging', '-U', 'driver');
@@ -85,6 +91,9 @@ cmp_ok($by_email->{rate}, '>', 2.5 * $by_state->{rate}, 'rates are production\'s
 is(scalar(grep { /mail\(/i } keys %made), 0, 'volatile functions are left out');
 like($out, qr/calls the volatile function mail\n/, 'and named');
 like($out, qr/calls the volatile function Mail\n/, 'quoted ones, too');
+like($out, qr/SELECT \* FROM shop\.mailed .*\n.*calls the volatile function mail\n/, 'and those in a view');
+is(scalar(grep { /FROM shop\.log/ } keys %made), 0, 'what a function calls comes by itself');
+is(scalar(grep { /shop\.look/ } keys %made), 1, 'with the function');
 like($out, qr/^\d+ of \d+ statements: [\d.]+ % of the calls, [\d.]+ % of the time, \d of \d used indexes$/m, 'coverage');
 is(scalar(grep { $_->{why} !~ /volatile|guard|pg_stat/ } @{ $load->{left} }), 0, 'everything else runs') or diag($out);
 
@@ -107,6 +116,7 @@ is($staging->value("SELECT count(*) || ' ' || count(*) FILTER (WHERE state LIKE 
 
 my $profile = JSON::PP->new->decode(slurp_file("$folder/prod.json"));
 my $of = sub { my $text = shift; (grep { $_->{text} =~ $text } @{ $profile->{statements} })[0] };
+my ($by_email_there) = $of->(qr/WHERE email = /);
 my $position = sub { my ($text, $number, $where) = @_; (grep { $_->{number} == $number } @{ $of->($text)->{parameters} })[0]{position} = { samples => 100, %$where } };
 $position->(qr/WHERE email = /, 1, { deciles => [ (0) x 9, 1 ] });
 $of->(qr/WHERE email = /)->{rows_per_call} = 0.5;
@@ -117,6 +127,11 @@ $position->(qr/email LIKE/, 1, { prefix => [7] });
 $position->(qr/^UPDATE/, 1, { null => 1 });
 $position->(qr/WHERE made >=/, 1, { value => [ 7200, 7200 ] });
 delete $of->(qr/LIKE/)->{rows_per_call};
+$_->{tuples} = 1000000 foreach grep { $_->{name} eq 'users' } @{ $profile->{relations} };
+$profile->{server}{version_number} = 240001;
+$profile->{server}{version} = '24.1';
+$profile->{evictions} = 7;
+$profile->{server}{connections}{idle_in_transaction} = 0.25;
 append_to_file("$folder/placed.json", JSON::PP->new->encode($profile));
 ($status, $out, $err) = guard_load('make', "$folder/placed.json", '--out', "$folder/placed", '--average', @there);
 is($status, 0, 'make with positions: done') or diag($err);
@@ -135,10 +150,27 @@ is_deeply([ grep { !/^.{7}%$/ } $all =~ /LIKE '([^']*)'/g ], [], 'seven characte
 is_deeply([ grep { $_ ne 'NULL' } $all =~ /SET state = (\S+)/g ], [], 'NULL');
 like($all, qr/interval '?7200 seconds'?|CAST\('7200 seconds' AS interval\)/, 'an interval');
 
+# what of production is not here
+like($out, qr/^shop\.users has 2e\+04 of 1e\+06 rows: plans and times are those of a smaller table/m, 'a table that is smaller');
+like($out, qr/^Production is PostgreSQL 24\.1, staging \d+.*: another planner/m, 'another major version');
+like($out, qr/^Production evicted statements 7 times since 20/m, 'evictions');
+like($out, qr/idle in a transaction for 25\.0 % of their time/, 'idle in transactions');
+
+# more statements than pgbench takes scripts
+$profile->{statements} = [ map { { %{ $by_email_there }, text => "SELECT id AS c$_ FROM shop.users WHERE email = \$1", indexes => [] } } 1 .. 160 ];
+append_to_file("$folder/many.json", JSON::PP->new->encode($profile));
+($status, $out, $err) = guard_load('make', "$folder/many.json", '--out', "$folder/many", '--average', '--variants', '8', @there);
+like($out, qr/^160 of 160 statements: 100\.0 % of the calls/m, 'more statements than scripts');
+my @scripts = glob "$folder/many/*.sql";
+is(scalar @scripts, 128, 'the rest share one');
+my $many = join '', map { slurp_file($_) } @scripts;
+is(scalar(grep { $many !~ /AS c$_ FROM/ } 1 .. 160), 0, 'all are there');
+
 # as a service that prepares its statements: the server chooses between a generic plan and one for these values
 ($status, $out, $err) = guard_load('make', "$folder/prod.json", '--out', "$folder/prepared", '--average', '--prepared', @there);
 like(join('', map { slurp_file($_) } glob "$folder/prepared/*.sql"),
 	qr/^\\if :(guard_load_\d+) = 0\nPREPARE \1 AS SELECT id FROM shop\.users WHERE email = \$1;\n\\set \1 1\n\\endif\n.*^EXECUTE \1\(E'stage/ms, 'prepared once a connection');
+like(join('', map { slurp_file($_) } glob "$folder/prepared/*.sql"), qr/^BEGIN\\;EXECUTE guard_load_\d+\(.*\)\\;ROLLBACK;$/m, 'and what it writes is rolled back');
 $staging->ok('SELECT pg_stat_statements_reset()');
 ($status, $out, $err) = guard_load('run', "$folder/prepared", '--for', '3s', '--connections', '2', '--peak', '2', '--closed', @there);
 is($status, 0, 'run of what is prepared, in a closed loop') or diag("$out$err");
@@ -184,6 +216,32 @@ SKIP:
 	is($status, 1, 'compare: it would not have stood it') or diag($out);
 }
 like($out, qr/shop\.users_email_key is gone; guard predicted /, 'with what guard had said');
+
+%file = map { $_ => slurp_file($_) } glob "$folder/load/*";
+ok((grep { m{/staging.json$} } keys %file), 'staging is profiled after the run');
+is_deeply([ grep { $file{$_} =~ /prod(?!\.)(?!uction)[0-9: ]/ } sort keys %file ], [], 'still no value of production in the folder');
+
+# ---- Ctrl-C: nothing goes on, and what was measured is kept
+
+unlink "$folder/load/run.json";
+($out, $err) = ('', '');
+my $going = IPC::Run::start([ '/usr/bin/python3', $program, 'run', "$folder/load", '--for', '5min', '--connections', '2', @there ], '>', \$out, '2>', \$err);
+$going->pump until $out =~ /busy/ || !$going->pumpable;
+$going->signal('INT');
+$going->finish;
+is($going->full_result(0) >> 8, 130, 'ended by Ctrl-C') or diag("$out$err");
+like($out, qr/Interrupted; guard_load compare shows what was measured\.$/, 'says so');
+is($err, '', 'without noise');
+ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'guard_load%'"), 'no connection is left');
+ok(-s "$folder/load/run.json", 'what was measured is kept');
+
+# ---- a migration that fails tells nothing
+
+append_to_file("$folder/fails.sql", "SELECT nonsense;\n");
+guard_load('run', "$folder/load", '--for', '2s', '--at', '0s', '--connections', '2', '--migration', "$folder/fails.sql", @there);
+($status, $out, $err) = guard_load('compare', "$folder/load");
+is($status, 2, 'compare after a migration that failed');
+like($err, qr/the migration failed, so this tells nothing of it: column "nonsense" does not exist/, 'says why');
 
 # ---- writes that are kept, and errors
 
