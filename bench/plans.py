@@ -265,20 +265,31 @@ def compare(name, what, statements, mine, theirs, details):
     return row
 
 
-def schema(name, file, ddl):
-    """fill, export, copy, compare: rows for the table, and what differs"""
+def read(file):
+    """a file of schemas: what fills it, its statements, and the index to be dropped"""
     text = open(file).read()
     data, _, queries = text.partition('-- @ queries')
     head, _, queries = queries.partition('\n')
-    dropped = re.search(r'dropped: (\S+)', head)
-    statements = [q.strip() for q in re.split(r';\s*\n', queries) if q.strip()]
-    live, copy = name, name + '_copy'
-    psql('postgres', f'DROP DATABASE IF EXISTS {live}; DROP DATABASE IF EXISTS {copy}; CREATE DATABASE {live}; CREATE DATABASE {copy};')
+    return data, [q.strip() for q in re.split(r';\s*\n', queries) if q.strip()], re.search(r'dropped: (\S+)', head)
+
+
+def fill(live, data, ddl):
+    """a database with schema, rows and guard; its search_path"""
+    psql('postgres', f'DROP DATABASE IF EXISTS {live}; CREATE DATABASE {live};')
     psql(live, ddl or '', stop=False)
     psql(live, 'SET client_min_messages = warning;\n' + data)
     path = psql(live, "SELECT string_agg(quote_ident(nspname), ', ') || ', public' FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public)'")[0].strip() or 'public'
-    psql('postgres', f'ALTER DATABASE {live} SET search_path = {path}; ALTER DATABASE {copy} SET search_path = {path}')
+    psql('postgres', f'ALTER DATABASE {live} SET search_path = {path}')
     psql(live, 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public; CREATE EXTENSION guard; VACUUM ANALYZE')
+    return path
+
+
+def schema(name, file, ddl):
+    """fill, export, copy, compare: rows for the table, and what differs"""
+    data, statements, dropped = read(file)
+    live, copy = name, name + '_copy'
+    path = fill(live, data, ddl)
+    psql('postgres', f'DROP DATABASE IF EXISTS {copy}; CREATE DATABASE {copy}; ALTER DATABASE {copy} SET search_path = {path}')
     psql('postgres', f"CREATE EXTENSION IF NOT EXISTS pg_stat_statements; SELECT pg_stat_statements_reset()")
     psql(live, ''.join(f"BEGIN; SET LOCAL statement_timeout = '60s'; {s}; ROLLBACK;\n" for s in statements), stop=False)
     given, details, rows = [literals(s) for s in statements], [], []
@@ -336,20 +347,25 @@ can_prepare = {}
 work = os.environ.get('WORK', '/tmp')
 
 
+def ddl_of(name):
+    """what makes the tables, where the file of schemas does not; None: it is not at hand"""
+    if os.path.exists(f'{os.environ.get("SCHEMAS", "-")}/{name}.sql'):
+        # psql's own commands of newer pg_dumps, and settings that older servers do not know
+        return re.sub(r'^(\\\\|SET transaction_timeout|CREATE SCHEMA public).*$', '', open(f'{os.environ["SCHEMAS"]}/{name}.sql').read(), flags=re.M)
+    if name == 'demo':
+        return '\n'.join(l for l in open(here + '/../demo/sql/schema.sql').read().split('\n') if not re.match(r'CREATE ROLE|CREATE EXTENSION|SET ROLE|GRANT|ALTER DEFAULT', l)).replace(' AUTHORIZATION deploy', '')
+    return None if name in ('openqa', 'mailman-web', 'unleash') else ''
+
+
 def main():
     names = sys.argv[1:] or sorted(f[:-4] for f in os.listdir(here + '/schemas') if f.endswith('.sql'))
     total, details = {}, []
     print(f'{"schema":18} {"literals":22} {"statements":>10} {"same shape":>11} {"cost 1 %":>9} {"10 %":>6}')
     for name in names:
-        ddl = None
-        if os.path.exists(f'{os.environ.get("SCHEMAS", "-")}/{name}.sql'):
-            # psql's own commands of newer pg_dumps, and settings that older servers do not know
-            ddl = re.sub(r'^(\\\\|SET transaction_timeout|CREATE SCHEMA public).*$', '', open(f'{os.environ["SCHEMAS"]}/{name}.sql').read(), flags=re.M)
-        elif name in ('openqa', 'mailman-web', 'unleash'):
+        ddl = ddl_of(name)
+        if ddl is None:
             print(f'{name:18} left out: its schema is not at hand')
             continue
-        elif name == 'demo':
-            ddl = '\n'.join(l for l in open(here + '/../demo/sql/schema.sql').read().split('\n') if not re.match(r'CREATE ROLE|CREATE EXTENSION|SET ROLE|GRANT|ALTER DEFAULT', l)).replace(' AUTHORIZATION deploy', '')
         rows, more = schema(name.replace('-', '_'), f'{here}/schemas/{name}.sql', ddl)
         details += more
         for n, how, *figures in rows:
@@ -361,4 +377,5 @@ def main():
     print('\nWhat differs:\n' + ''.join(details))
 
 
-main()
+if __name__ == '__main__':
+    main()
