@@ -8,6 +8,7 @@ act2()
 	heading 'Act 2: with guard'
 	say 'The same data, the same traffic, the same migration; and CREATE EXTENSION guard.'
 	act_begin act2 'CREATE EXTENSION guard'
+	sql act2 -c 'SELECT pg_stat_statements_reset()' > /dev/null		# what came before is no peak
 	start_services
 	watch_header
 	watch_seconds "$BEFORE"
@@ -17,6 +18,7 @@ act2()
 	migrate 'as one transaction: BEGIN ... COMMIT' -v ON_ERROR_STOP=1 --single-transaction
 	watch_seconds $((AFTER - AFTER / 2))
 	expect_refusal
+	take_profile
 	act_end
 }
 

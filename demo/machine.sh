@@ -59,6 +59,7 @@ install_missing()
 	[ -e /usr/include/gssapi/gssapi.h ] || need+=(libkrb5-dev)
 	[ -x /usr/bin/python3 ] || need+=(python3)
 	[ -z "$DRAWS" ] || [ -x /usr/bin/gnuplot ] || need+=(gnuplot-nox)
+	[ -z "$DRAWS" ] || /usr/bin/python3 -c 'import psycopg2' 2> /dev/null || need+=(python3-psycopg2)
 	[ ${#need[@]} -gt 0 ] || return 0
 
 	command -v apt-get > /dev/null || die "Please install ${need[*]}: there is no apt here to do it."
