@@ -283,6 +283,9 @@ class Relation:
             SELECT COALESCE(string_agg(e, ' '), '') FROM (SELECT pg_get_expr(indpred, indrelid) FROM pg_index WHERE indrelid = %s AND indpred IS NOT NULL
                 UNION ALL SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE contype = 'c' AND conrelid = %s) x (e)""", (oid, oid))[0][0]))
         self.constants = {quoted_one or bare for quoted_one, bare in self.constants}
+        self.predicates = {index: (predicate, [quoted_one or bare for quoted_one, bare in re.findall(r"'((?:[^']|'')*)'|\b(-?\d+)\b", predicate)]) for index, predicate in ask(db, """
+            SELECT indexrelid::regclass::text, pg_get_expr(indpred, indrelid) FROM pg_index WHERE indrelid = %s AND indpred IS NOT NULL""", (oid,))}
+        self.predicates = {index.rpartition('.')[2].strip('"'): found for index, found in self.predicates.items() if found[1]}
         self.common_there = common_there
         self.read(db, tuples, bounds)
         self.by = {}
@@ -464,6 +467,13 @@ class Statement:
                 source = relation.find({p['column']: place} if place else {})
             taken.add(p['column'])
             values[p['number']] = self.of_row(p, relation, source, place)
+        # what production's partial index is for may be what the statement asks for; whether it is, its plan tells
+        partial = [relation.predicates[i['name']] for i in self.entry.get('indexes', []) if i['name'] in relation.predicates]
+        if partial and dice.random() < 0.3:
+            predicate, constants = dice.choice(partial)
+            named = [p for p in mine if p['role'] in ('compared', 'list') and re.search(r'\b%s\b' % re.escape(p['column']), predicate)]
+            for p, constant in zip(named, constants):
+                values[p['number']] = [constant]
 
     def of_row(self, p, relation, row, place):
         """The value, or values, of one parameter."""
