@@ -17,7 +17,7 @@
 #   make indent                  lay out the C source as pgindent does
 #   make && sudo make install    build and install into the server that PG_CONFIG (default: pg_config in PATH) belongs to
 #   make installcheck            run the tests against what is installed, each kind on a private server (not as root)
-#   sudo make install-tools      guard_review, guard_profile, guard_load and what belongs to them below PREFIX=/usr/local; needs no server and no headers of one
+#   sudo make install-tools      guard_review, guard_profile, guard_load, guard_report and what belongs to them below PREFIX=/usr/local; needs no server and no headers of one
 #   make deb                     Debian packages, each built in a tree of its release, in deb/; RELEASES='bookworm trixie'
 #   make check-packages          the same, and what they do on bare machines of these releases
 #   make image-layout            share/ and lib/ as an extension image has them, in LAYOUT=image (packaging/image)
@@ -35,11 +35,11 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\([^']*\)'.*/\1/p" guard.c
 # These need neither PostgreSQL nor a compiler: they fetch both.  PGXS has a "check" too, one that only says no.
 SELF_SUFFICIENT = check check-all check-chain check-judge check-clients check-histories check-packages check-postgres check-source indent reference fuzz demo demo-ci bench deb
 # Nor do these.
-TOOLS = guard_review guard_review.1 guard_profile guard_profile.1 guard_profile.sql guard_load guard_load.1 guard.7 install-tools uninstall-tools
+TOOLS = guard_review guard_review.1 guard_profile guard_profile.1 guard_profile.sql guard_load guard_load.1 guard_report guard_report.1 guard.7 install-tools uninstall-tools
 SELF_SUFFICIENT += $(TOOLS)
 ifneq (,$(filter $(SELF_SUFFICIENT),$(MAKECMDGOALS)))
 
-.PHONY: $(filter-out guard_review guard_review.1 guard_profile guard_profile.1 guard_profile.sql guard_load guard_load.1 guard.7,$(SELF_SUFFICIENT))
+.PHONY: $(filter-out guard_review guard_review.1 guard_profile guard_profile.1 guard_profile.sql guard_load guard_load.1 guard_report guard_report.1 guard.7,$(SELF_SUFFICIENT))
 RUN = @unset MAKEFLAGS MFLAGS MAKELEVEL; exec
 check:
 	$(RUN) test/run $(MAKEOVERRIDES)
@@ -77,15 +77,15 @@ bench:
 PREFIX = /usr/local
 tools_dir = $(DESTDIR)$(PREFIX)/bin
 man_dir = $(DESTDIR)$(PREFIX)/share/man
-# guard(7) takes go-md2man, those of the programs python3, guard_load's psycopg2; where they are not, there is none.
-man_pages = $(if $(shell command -v python3),guard_review.1 guard_profile.1) $(if $(shell /usr/bin/python3 -c 'import psycopg2' 2> /dev/null && echo yes),guard_load.1) $(if $(shell command -v go-md2man),guard.7)
-install-tools: guard_review guard_profile guard_profile.sql guard_load $(man_pages)
+# guard(7) takes go-md2man, those of the programs python3, guard_load's and guard_report's psycopg2; where they are not, there is none.
+man_pages = $(if $(shell command -v python3),guard_review.1 guard_profile.1) $(if $(shell /usr/bin/python3 -c 'import psycopg2' 2> /dev/null && echo yes),guard_load.1 guard_report.1) $(if $(shell command -v go-md2man),guard.7)
+install-tools: guard_review guard_profile guard_profile.sql guard_load guard_report $(man_pages)
 	install -d '$(tools_dir)'
-	install -m 755 guard_review guard_profile guard_load '$(tools_dir)'
+	install -m 755 guard_review guard_profile guard_load guard_report '$(tools_dir)'
 	install -D -m 644 guard_profile.sql '$(DESTDIR)$(PREFIX)/share/guard/guard_profile.sql'
 	for page in $(man_pages); do install -D -m 644 $$page '$(man_dir)'/man$${page##*.}/$$page; done
 uninstall-tools:
-	rm -f '$(tools_dir)/guard_review' '$(tools_dir)/guard_profile' '$(tools_dir)/guard_load' '$(DESTDIR)$(PREFIX)/share/guard/guard_profile.sql' '$(man_dir)/man1/guard_review.1' '$(man_dir)/man1/guard_profile.1' '$(man_dir)/man1/guard_load.1' '$(man_dir)/man7/guard.7'
+	rm -f '$(tools_dir)/guard_review' '$(tools_dir)/guard_profile' '$(tools_dir)/guard_load' '$(tools_dir)/guard_report' '$(DESTDIR)$(PREFIX)/share/guard/guard_profile.sql' '$(man_dir)/man1/guard_review.1' '$(man_dir)/man1/guard_profile.1' '$(man_dir)/man1/guard_load.1' '$(man_dir)/man1/guard_report.1' '$(man_dir)/man7/guard.7'
 
 # "make clean check"
 $(filter-out $(SELF_SUFFICIENT),$(MAKECMDGOALS)):
@@ -112,7 +112,7 @@ src/store/store.o src/store/store.bc: override CPPFLAGS += -DGUARD_SQL_ID='"$(SQ
 src/store/store.o src/store/store.bc: $(SQL_PARTS) $(PROFILE_SCHEMA)
 UPDATES = $(sort $(wildcard src/sql/updates/$(EXTENSION)--*--*.sql))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql $(notdir $(UPDATES))
-SCRIPTS_built = guard_review guard_profile guard_load
+SCRIPTS_built = guard_review guard_profile guard_load guard_report
 
 # PostgreSQL needs two exceptions: every callback that it asks for has unused parameters, and macros of its headers
 # (ARR_DATA_PTR, for one) mix signed and unsigned.
@@ -138,7 +138,7 @@ override PROVE_FLAGS += -I $(CURDIR)/test/perl
 # PostgreSQL::Test::Cluster adds this file to the configuration of every server it makes.
 installcheck: export TEMP_CONFIG := $(TEMP_CONFIG)
 
-EXTRA_CLEAN = guard_report.so guard_report.dylib src/report/guard_report.o src/report/guard_report.d $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for .headers guard_review.1 guard_profile.1 guard_profile.sql guard_load.1 guard.7
+EXTRA_CLEAN = guard_report.so guard_report.dylib src/report/guard_report.o src/report/guard_report.d $(EXTENSION)--*.sql $(OBJS:.o=.d) .built-for .headers guard_review.1 guard_profile.1 guard_profile.sql guard_load.1 guard_report.1 guard.7
 EXTRA_CLEAN += tmp_check* results output_iso log regression.diffs regression.out
 
 PG_CONFIG ?= pg_config
@@ -229,7 +229,11 @@ guard_load: src/load/guard_load.py guard.control Makefile
 	sed 's/@VERSION@/$(EXTVERSION)/' $< > $@
 	chmod 755 $@
 
-guard_review.1 guard_profile.1 guard_load.1: %.1: % src/tools/man
+guard_report: src/page/guard_report.py guard.control Makefile
+	sed 's/@VERSION@/$(EXTVERSION)/' $< > $@
+	chmod 755 $@
+
+guard_review.1 guard_profile.1 guard_load.1 guard_report.1: %.1: % src/tools/man
 	src/tools/man ./$< > $@
 
 guard.7: src/tools/man7 README.md doc/settings.md doc/functions.md guard.control

@@ -60,6 +60,14 @@ COMMENT ON VIEW guard.use_history IS
 -- example: SELECT * FROM guard.use_history ORDER BY last_use DESC;
 GRANT SELECT ON guard.use_history TO pg_read_all_stats;
 
+CREATE VIEW guard.use_by_hour WITH (security_barrier) AS
+	SELECT k.relation_oid::pg_catalog.regclass AS relation, h.hour, h.hours, pg_catalog.sum(greatest(h.scans, h.uses))::bigint AS uses
+	  FROM guard.home, guard.known_use k JOIN guard.hourly_use h ON h.relation_id = k.id GROUP BY k.relation_oid, h.hour, h.hours;
+COMMENT ON VIEW guard.use_by_hour IS
+'How often each index and table was used in an hour, or in a day (hours = 24) when that is more than 14 days ago. Only where there was any.';
+-- example: SELECT * FROM guard.use_by_hour WHERE hour > now() - interval '1 day' ORDER BY uses DESC;
+GRANT SELECT ON guard.use_by_hour TO pg_read_all_stats;
+
 CREATE VIEW guard.evidence_spans WITH (security_barrier) AS
 	SELECT e.source, e.since, COALESCE(e.until, e.seen_at) AS until, e.until IS NULL AS goes_on, e.began
 	  FROM guard.home, guard.evidence_epoch e;

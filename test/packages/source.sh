@@ -6,7 +6,7 @@ pg_config=/usr/lib/postgresql/$version/bin/pg_config
 
 cp -r /host /tmp/guard
 cd /tmp/guard || exit 1
-rm -rf .git .headers .built-for guard--*.sql guard_review guard_review.1 guard_profile guard_profile.1 guard_profile.sql guard_load guard_load.1
+rm -rf .git .headers .built-for guard--*.sql guard_review guard_review.1 guard_profile guard_profile.1 guard_profile.sql guard_load guard_load.1 guard_report guard_report.1
 find . -name '*.[od]' -delete
 
 # Take away all but what the README names, and the server.

@@ -139,7 +139,7 @@ sub read_page
 make_path("$folder/bin", "$folder/work/migrations", "$folder/root");
 append_to_file("$folder/bin/sudo", "#!/bin/sh\nexec \"\$\@\"\n");
 chmod 0755, "$folder/bin/sudo";
-symlink "$source/$_", "$folder/bin/$_" foreach qw(guard_review guard_profile);
+symlink "$source/$_", "$folder/bin/$_" foreach qw(guard_review guard_profile guard_report);
 append_to_file("$folder/work/migrations/0042_drop_legacy_lookup.sql", $migration);
 symlink "$source/doc/postgres_exporter.yml", "$folder/work/postgres_exporter.yml";
 
