@@ -9,13 +9,9 @@
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "postmaster/postmaster.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -40,14 +36,28 @@ guard_sql_captured_uses(PG_FUNCTION_ARGS)
 	foreach_ptr(GuardCapturedUse, use, guard_capture_relations(false))
 	{
 		GuardFact	fact = {0};
+		StringInfoData services;
 
 		guard_services_collect(&fact, use->relation, use);
+		initStringInfo(&services);
+		guard_json_array(&services, NULL);
+		foreach_ptr(const GuardServiceUse, made, fact.services)
+		{
+			guard_json_object(&services, NULL);
+			guard_json_text(&services, "service", made->service);
+			guard_json_text(&services, "version", made->version);
+			guard_json_int(&services, "last", GetCurrentTimestamp() - made->last);
+			guard_json_int(&services, "count", made->count);
+			guard_json_end_object(&services);
+		}
+		guard_json_end_array(&services);
 		guard_api_row((ReturnSetInfo *) fcinfo->resultinfo,
 					  P_OID(use->relation), P_INT8((int64) use->fkey),
 					  P_INT8(use->made), P_TIME(use->first), P_TIME(use->last),
 					  P_INT8(use->count), P_FLOAT8(use->rate),
 					  P_NULL_IF(use->count < 2, P_INT8(use->longest_pause)),
-					  P_INT4(use->statements), P_TEXT(fact.who));
+					  P_INT4(use->statements), P_TEXT(services.data),
+					  P_BOOL(fact.services_known));
 	}
 	return (Datum) 0;
 }
@@ -75,8 +85,6 @@ guard_sql_captured_here(PG_FUNCTION_ARGS)
 	GuardCaptureStatus status;
 	TimestampTz since = guard_server_capture_since();
 	const char *lacks;
-	char		host[256] = "";
-	char	   *where;
 	TupleDesc	desc;
 	Datum		values[3];
 	bool		nulls[3] = {false};
@@ -85,15 +93,11 @@ guard_sql_captured_here(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	guard_capture_status(&status);
 	lacks = what_lacks(&status, since);
-	(void) gethostname(host, sizeof(host) - 1);
-	where = psprintf("%s %d %s", host, PostPortNumber, DataDir);
 	values[0] = TimestampTzGetDatum(since);
 	nulls[0] = lacks != NULL;
 	values[1] = lacks != NULL ? CStringGetTextDatum(lacks) : (Datum) 0;
 	nulls[1] = lacks == NULL;
-	values[2] = CStringGetTextDatum(psprintf(UINT64_FORMAT,
-											 DatumGetUInt64(hash_any_extended((unsigned char *) where,
-																			  strlen(where), 0))));
+	values[2] = CStringGetTextDatum(guard_nodes_identity());
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
@@ -112,7 +116,8 @@ guard_sql_forget_node(PG_FUNCTION_ARGS)
 						errmsg("name of the node must not be null")));
 	reason = guard_api_reason(fcinfo, 1, "Say why it does not come back.");
 	PreventCommandIfReadOnly("guard.forget_node()");
-	(void) guard_query_execute("DELETE FROM guard.node_use WHERE node = $1", P_TEXT(name));
+	(void) guard_query_execute("WITH watch AS (DELETE FROM guard.node_watch WHERE node = $1)"
+							   " DELETE FROM guard.node_use WHERE node = $1", P_TEXT(name));
 	known = guard_query_execute("DELETE FROM guard.node WHERE name = $1", P_TEXT(name));
 	if (known > 0)
 		guard_audit_change("forget_node", name, reason, NULL);
@@ -138,7 +143,8 @@ guard_sql_nodes(PG_FUNCTION_ARGS)
 					  P_TEXT(node->name), P_TEXT("standby"), P_BOOL(node->attached > 0),
 					  P_TIME(node->reported_at),
 					  guard_param(INTERVALOID, IntervalPGetDatum(&age), node->reported_at == 0),
-					  P_TIME(node->since), P_TEXT(node->upstream), P_TEXT(node->lacks));
+					  P_TIME(node->since), P_TEXT(node->upstream), P_TEXT(node->lacks),
+					  P_BOOL(node->counts));
 	}
 	return (Datum) 0;
 }

@@ -302,7 +302,8 @@ typedef struct GuardNode
 {
 	char	   *name;
 	int			attached;		/* walsenders of that name */
-	bool		counts;			/* attached, here or to another, and not in
+	bool		cut_off;		/* it is attached neither here nor to another */
+	bool		counts;			/* it may be read, and is not in
 								 * guard.ignore_standbys */
 	bool		silent;			/* and what is used there is not known */
 	TimestampTz reported_at;	/* 0: never */
@@ -323,7 +324,7 @@ typedef struct GuardServer
 	const struct GuardEpochs *epochs;	/* see history.h */
 	List	   *profiles;		/* of GuardProfile * */
 	List	   *nodes;			/* of GuardNode * */
-	char	   *silent;			/* the first standby whose reads are not
+	const GuardNode *silent;	/* the first standby whose reads are not
 								 * known; NULL when there is none */
 	char	   *standbys;		/* all of them, quoted, */
 	char	   *silence;		/* and why that is, as a clause */
@@ -350,6 +351,9 @@ extern int	guard_server_limit(const GuardFact *use, int *free);
  */
 extern void guard_nodes_read(GuardServer *server);
 extern char *guard_nodes_remedy(const GuardServer *server);
+
+/* what tells this node from others of its name */
+extern char *guard_nodes_identity(void);
 
 /*
  * Everything known of one leaf index, in the current memory context; NULL
@@ -419,7 +423,11 @@ extern GuardFact *guard_causes_add(GuardEvidence *evidence, GuardSource source,
 								   uint64 fkey);
 extern bool guard_causes_refresh(const GuardEvidence *evidence);
 
-/* does it matter that a standby is silent? */
+/*
+ * what standbys used it for, false where that cannot be read; and does it matter
+ * that one is silent?
+ */
+extern bool guard_nodes_collect_uses(GuardEvidence *evidence);
 extern void guard_nodes_collect(GuardEvidence *evidence);
 
 /* a table and its indexes: whatever capture may have a record of */
@@ -456,6 +464,7 @@ struct GuardLoad;
  * none), that is too old?  The index was rebuilt; the table is being truncated.
  */
 extern List *guard_profile_read(void);
+extern List *guard_profile_services(const struct GuardRows *rows, int column);
 extern void guard_profile_collect(GuardEvidence *evidence);
 extern void guard_profile_plans(GuardEvidence *evidence);
 extern bool guard_profile_size(Oid table, BlockNumber *blocks);

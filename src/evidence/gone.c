@@ -147,6 +147,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	guard_usage_collect(past);
 	guard_history_collect(past);
 	guard_profile_collect(past);
+	(void) guard_nodes_collect_uses(past);
 	guard_predecessors_limit(past);
 	if (moved_away)
 		guard_moved_collect(past);

@@ -6,8 +6,10 @@
  * A standby is a physical walsender that has told how far it has replayed;
  * receivers of log (pg_receivewal, backups) never do.  What is used there
  * leaves no trace here, so one that is attached and does not report makes
- * unknown what would be unused.  What is fed from an archive, or by another
- * standby that does not report, cannot be seen.
+ * unknown what would be unused.  So does one that has reported and is not
+ * attached any more: it may be cut off, and be read all the same.  After a day
+ * its data would be of no use to anybody.  What is fed from an archive, or by
+ * another standby that does not report, cannot be seen.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -15,10 +17,14 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
+#include "postmaster/postmaster.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "utils/builtins.h"
@@ -39,12 +45,16 @@
 #define NODE_UNOBSERVED		5
 #define NODE_UPSTREAM		6
 #define NODE_LACKS			7
+#define NODE_IDENTITY		8
 
 /* A node is heard as long as it has not missed so many reports. */
 #define REPORTS_MISSED	3
 
 /* How often it reports where guard.snapshot_interval is 0. */
 #define REPORT_INTERVAL	300
+
+/* For so long is one believed to be read that is not attached any more. */
+#define CUT_OFF_FOR		USECS_PER_DAY
 
 /*
  * Is any walsender at work?  Looked at without its lock: whoever attaches this
@@ -90,28 +100,48 @@ read_attached(List **nodes)
 
 	if (!any_walsender())
 		return;
-	rows = guard_query_server("SELECT a.application_name, count(*)"
-							  " FROM pg_stat_get_activity(NULL) a JOIN pg_stat_get_wal_senders() s USING (pid)"
-							  " WHERE a.datid IS NULL AND s.state <> 'backup' AND s.replay_lsn IS NOT NULL"
-							  " GROUP BY 1 ORDER BY 1");
+	rows = guard_query_server(guard_query_kept("SELECT a.application_name, count(*)"
+											   " FROM pg_stat_get_activity(NULL) a JOIN pg_stat_get_wal_senders() s USING (pid)"
+											   " WHERE a.datid IS NULL AND s.state <> 'backup' AND s.replay_lsn IS NOT NULL"
+											   " GROUP BY 1 ORDER BY 1"));
 	while (guard_rows_next(rows))
 		enter(nodes, guard_rows_text(rows, 1))->attached = guard_rows_int(rows, 2);
 }
 
 /*
- * What the nodes have reported of themselves.  Not to know which there are is not
- * to be able to judge: one that is not attached at the moment is known by its row
- * alone.
+ * What tells this node from others with the same name.
+ */
+char *
+guard_nodes_identity(void)
+{
+	char		host[256] = "";
+	char	   *where;
+
+	(void) gethostname(host, sizeof(host) - 1);
+	where = psprintf("%s %d %s", host, PostPortNumber, DataDir);
+	return psprintf(UINT64_FORMAT, DatumGetUInt64(hash_any_extended((unsigned char *) where,
+																	strlen(where), 0)));
+}
+
+/*
+ * What the nodes have reported of themselves; not this one, from before it was
+ * promoted.  Not to know which there are is not to be able to judge: one that is
+ * not attached at the moment is known by its row alone.
  */
 static void
 read_reported(List **nodes)
 {
 	GuardRows  *rows = guard_rows_surely(guard_rows_of_table("node"), "node");
+	char	   *mine = guard_nodes_identity();
 
 	while (guard_rows_next(rows))
 	{
-		GuardNode  *node = enter(nodes, guard_rows_text(rows, NODE_NAME));
+		char	   *identity = guard_rows_text(rows, NODE_IDENTITY);
+		GuardNode  *node;
 
+		if (identity != NULL && strcmp(identity, mine) == 0)
+			continue;
+		node = enter(nodes, guard_rows_text(rows, NODE_NAME));
 		node->reported_at = guard_rows_time(rows, NODE_REPORTED_AT);
 		node->since = guard_rows_time(rows, NODE_SINCE);
 		node->unobserved = guard_rows_int(rows, NODE_UNOBSERVED);
@@ -163,8 +193,8 @@ why_silent(const GuardNode *node, TimestampTz now)
 {
 	int64		interval = guard_guc_snapshot_interval != 0 ?
 		guard_guc_snapshot_interval : REPORT_INTERVAL;
-	const char *attached = node->upstream == NULL ? "is attached" :
-		psprintf("is attached to %s", node->upstream);
+	const char *attached = node->cut_off ? "is not attached any more" :
+		node->upstream == NULL ? "is attached" : psprintf("is attached to %s", node->upstream);
 
 	if (node->attached > 1)
 		return psprintf("is the name of %d that are attached", node->attached);
@@ -198,15 +228,18 @@ guard_nodes_read(GuardServer *server)
 	initStringInfo(&words);
 	foreach_ptr(GuardNode, node, server->nodes)
 	{
-		char	   *why = why_silent(node, now);
+		char	   *why;
 
-		node->counts = is_attached(node, server->nodes, 0) && !is_ignored(node->name);
+		node->cut_off = !is_attached(node, server->nodes, 0);
+		node->counts = !is_ignored(node->name) &&
+			(!node->cut_off || (node->reported_at != 0 && now - node->reported_at < CUT_OFF_FOR));
+		why = why_silent(node, now);
 		if (!node->counts || why == NULL)
 			continue;
 		node->silent = true;
 		node->lacks = why;
 		if (server->silent == NULL)
-			server->silent = node->name;
+			server->silent = node;
 		appendStringInfo(&names, "%s\"%s\"", names.len > 0 ? ", " : "", node->name);
 		appendStringInfo(&words, "%sstandby \"%s\" %s", words.len > 0 ? ", and " : "",
 						 node->name, why);
@@ -224,10 +257,13 @@ guard_nodes_read(GuardServer *server)
 char *
 guard_nodes_remedy(const GuardServer *server)
 {
-	char	   *name = quote_literal_cstr(server->silent);
+	char	   *name = quote_literal_cstr(server->silent->name);
 	char	   *ignored = guard_guc_ignore_standbys[0] == '\0' ? name :
-		quote_literal_cstr(psprintf("%s, %s", guard_guc_ignore_standbys, server->silent));
+		quote_literal_cstr(psprintf("%s, %s", guard_guc_ignore_standbys, server->silent->name));
 
+	if (server->silent->cut_off)
+		return psprintf("Have it attached again. Or, where it is gone for good: SELECT guard.forget_node(%s, 'decommissioned');",
+						name);
 	return psprintf("Report by hand: psql -h HOST_OF_STANDBY -d %s -Atc \"SELECT format('SELECT guard.import_profile(%%L, %%L)', %s, guard.export_profile())\" | psql -d %s"
 					" Or, where nobody reads there: ALTER SYSTEM SET guard.ignore_standbys = %s; SELECT pg_reload_conf();",
 					get_database_name(MyDatabaseId), name,
@@ -247,7 +283,8 @@ guard_nodes_remedy(const GuardServer *server)
 #define USE_RATE			8
 #define USE_PAUSE			9
 #define USE_STATEMENTS		10
-#define USE_SERVICES		11
+#define USE_BY_SERVICE		11
+#define USE_SERVICES_KNOWN	12
 
 static GuardFact *
 add_fact(GuardEvidence *evidence, GuardNode *node, GuardSeen seen, bool of_table)
@@ -274,7 +311,6 @@ add_use(GuardEvidence *evidence, const GuardRows *rows, bool of_table)
 	List	   *nodes = evidence->server->nodes;
 	GuardNode  *node = enter(&nodes, guard_rows_text(rows, USE_NODE));
 	GuardFact  *fact = add_fact(evidence, node, GUARD_SEEN_USED, of_table);
-	const char *services = guard_rows_text(rows, USE_SERVICES);
 
 	fact->fkey = (uint64) guard_rows_int(rows, USE_FOREIGN_KEY);
 	fact->way = guard_capture_way(fact->fkey);
@@ -287,7 +323,9 @@ add_use(GuardEvidence *evidence, const GuardRows *rows, bool of_table)
 		fact->rate = guard_rows_float(rows, USE_RATE);
 	fact->pause = guard_rows_int_or(rows, USE_PAUSE, -1);
 	fact->statements = guard_rows_int(rows, USE_STATEMENTS);
-	fact->who = psprintf("%s on %s", services != NULL ? services : "somebody", node->name);
+	fact->services = guard_profile_services(rows, USE_BY_SERVICE);
+	fact->services_known = guard_rows_bool(rows, USE_SERVICES_KNOWN);
+	fact->who = guard_services_name(fact->services, node->name);
 }
 
 /*
@@ -351,6 +389,15 @@ can_be_read(Oid index)
 }
 
 /*
+ * What they used of it, there or gone.
+ */
+bool
+guard_nodes_collect_uses(GuardEvidence *evidence)
+{
+	return add_uses(evidence, evidence->index, false);
+}
+
+/*
  * What standbys use of the index, and when its table goes, of the table; and
  * whether it matters that some are silent.
  */
@@ -362,7 +409,7 @@ guard_nodes_collect(GuardEvidence *evidence)
 	if (server->nodes == NIL || !can_be_read(evidence->index))
 		return;
 	evidence->silence = server->silence;
-	if (!add_uses(evidence, evidence->index, false) ||
+	if (!guard_nodes_collect_uses(evidence) ||
 		(evidence->asked.whole_table &&
 		 !add_uses(evidence, evidence->shape->table, true)))
 		evidence->silence = "what standbys reported is locked by another session";

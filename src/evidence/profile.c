@@ -57,7 +57,7 @@
 #define FACT_OF				2
 #define FACT_BY_SERVICE		22
 
-/* of which by_service has so many for each service */
+/* by_service has so many for each service */
 #define SERVICE_TEXTS		5
 
 /* An older profile tells nothing; where guard.min_evidence_age is longer, that. */
@@ -171,10 +171,10 @@ guard_profile_is_silent(const GuardEvidence *evidence, const GuardRows *rows, in
 /*
  * Five texts each: service, version, first and last use, how often.
  */
-static List *
-read_services(const GuardRows *rows)
+List *
+guard_profile_services(const GuardRows *rows, int column)
 {
-	List	   *texts = guard_rows_list(rows, FACT_BY_SERVICE);
+	List	   *texts = guard_rows_list(rows, column);
 	List	   *services = NIL;
 
 	for (int i = 0; i + SERVICE_TEXTS <= list_length(texts); i += SERVICE_TEXTS)
@@ -239,7 +239,7 @@ collect_of(GuardEvidence *evidence, Oid relation, bool of_table)
 			stale = lappend(stale, profile);
 		if (!of_table)
 			evidence->profiles = list_append_unique_ptr(evidence->profiles, profile);
-		add_fact(evidence, read, profile, read_services(rows), of_table);
+		add_fact(evidence, read, profile, guard_profile_services(rows, FACT_BY_SERVICE), of_table);
 	}
 	return found;
 }

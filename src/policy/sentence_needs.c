@@ -52,7 +52,7 @@ others_clause(const GuardVerdict *verdict)
 	}
 	if (uses == NIL)
 		return "";
-	return psprintf(" (%s %s it, too)", guard_services_name(uses),
+	return psprintf(" (%s %s it, too)", guard_services_name(uses, NULL),
 					list_length(uses) == 1 ? "needs" : "need");
 }
 

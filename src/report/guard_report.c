@@ -149,13 +149,33 @@ complain(GuardReport *report, PGconn * conn, const char *message)
 }
 
 /*
- * Send the report, and have the answer.
+ * Its next result, NULL after the last.  False: time is over.
+ */
+static bool
+next_result(PGconn * conn, TimestampTz until, PGresult **result)
+{
+	while (PQisBusy(conn))
+	{
+		(void) PQflush(conn);
+		if (!wait_for(conn, WL_SOCKET_READABLE, until))
+			return false;
+		if (!PQconsumeInput(conn))
+			break;
+	}
+	*result = PQgetResult(conn);
+	return true;
+}
+
+/*
+ * Send the report, and have the answer; all of it, for who left before would be a
+ * line in the primary's log.
  */
 static void
 exchange(GuardReport *report, PGconn * conn, TimestampTz until)
 {
 	const char *values[2] = {report->name, report->text};
-	PGresult   *result;
+	PGresult   *result = NULL;
+	bool		in_time;
 
 	if (!PQsendQueryParams(conn, "SELECT guard.report_node($1, $2::pg_catalog.jsonb)", 2,
 						   NULL, values, NULL, NULL, 0))
@@ -163,23 +183,16 @@ exchange(GuardReport *report, PGconn * conn, TimestampTz until)
 		complain(report, conn, PQerrorMessage(conn));
 		return;
 	}
-	while (PQisBusy(conn))
+	while ((in_time = next_result(conn, until, &result)) && result != NULL)
 	{
-		(void) PQflush(conn);
-		if (!wait_for(conn, WL_SOCKET_READABLE, until))
-		{
-			complain(report, conn, "the primary did not answer in time");
-			return;
-		}
-		if (!PQconsumeInput(conn))
-			break;
+		if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
+			report->answer = pstrdup(PQgetvalue(result, 0, 0));
+		else
+			complain(report, conn, PQerrorMessage(conn));
+		PQclear(result);
 	}
-	result = PQgetResult(conn);
-	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
-		report->answer = pstrdup(PQgetvalue(result, 0, 0));
-	else
-		complain(report, conn, PQerrorMessage(conn));
-	PQclear(result);
+	if (report->answer == NULL && report->error == NULL)
+		complain(report, conn, in_time ? PQerrorMessage(conn) : "the primary did not answer in time");
 }
 
 /*

@@ -91,7 +91,8 @@ read_facts(const GuardEvidence *evidence, GuardNeedAnswer *answer)
 	{
 		if (fact->seen != GUARD_SEEN_USED || fact->moved_away)
 			continue;
-		answer->used = answer->used || !fact->of_table;
+		if (!fact->of_table)
+			answer->used_on = lappend(answer->used_on, fact->node != NULL ? unconstify(char *, fact->node) : "");
 		answer->longest_pause = Max(answer->longest_pause, fact->pause);
 		answer->use_ends = Max(answer->use_ends, guard_verdict_use_ends(fact, &policy));
 	}

@@ -214,6 +214,9 @@ next_waiting(const GuardSoftDropFacts *facts)
 	if (!facts->hiding_works)
 		return stay(facts, "hidden once guard.hiding is on", 0,
 					waiting_interval(facts));
+	if (facts->unheard)
+		return stay(facts, "hidden once all standbys have told how its statements are there", 0,
+					waiting_interval(facts));
 	plan = step(GUARD_STEP_HIDE, NULL);
 	plan.use_approval = by_approval;
 	return plan;

@@ -175,6 +175,8 @@ typedef struct GuardSoftDropFacts
 								 * microseconds */
 	bool		name_wanted;	/* restored, but not under its name */
 	bool		restore_wanted;
+	bool		unheard;		/* waiting: not all standbys have told how its
+								 * statements are there */
 	bool		old_lockers;	/* a drop would wait, with the index invalid */
 	GuardSoftDropNeed need;
 	TimestampTz use_ends;		/* when its use stops counting if nothing more
@@ -250,7 +252,8 @@ typedef struct GuardNeedAnswer
 	TimestampTz use_ends;		/* when its use stops counting, if no more
 								 * happens; 0 when that is not known */
 	int64		longest_pause;	/* between two uses, microseconds; 0 not known */
-	bool		used;			/* a use is known, whether it counts or not */
+	List	   *used_on;		/* of const char *: where a use is known, whether
+								 * it counts or not; empty: this server */
 	TimestampTz protected_at;	/* 0: it is not */
 	List	   *approvals;		/* of const GuardApproval *: with them it
 								 * could go though it is needed */
@@ -298,9 +301,21 @@ typedef struct GuardRunning
 	double		elapsed;		/* milliseconds */
 } GuardRunning;
 
-/* What was counted at one moment, in one memory context. */
+/* A soft drop that a standby knows of. */
+typedef struct GuardHeard
+{
+	int64		drop;			/* key */
+	bool		hidden;			/* the index is hidden there, too */
+	int64		uses;			/* of it there, as far as capture knows */
+} GuardHeard;
+
+/* What was counted on one server at one moment, in one memory context. */
 typedef struct GuardWatchSample
 {
+	const char *node;			/* a standby; empty: this server */
+	const char *blind;			/* why statements cannot be compared there;
+								 * NULL: they can */
+	HTAB	   *heard;			/* of GuardHeard: of a standby */
 	HTAB	   *counted;		/* of GuardCounted */
 	List	   *running;		/* of GuardRunning * */
 	TimestampTz at;				/* counted at */
@@ -326,29 +341,35 @@ typedef struct GuardWatchFinding
 
 #define GUARD_WATCH_ANSWER_INTERVAL	INT64CONST(250000)	/* microseconds */
 
-/* NULL when statements can be compared, else why not, as a clause. */
-extern const char *guard_watch_blind(void);
+/*
+ * Count everything once, for all soft drops; in the current context.  First what
+ * this server counts, then what its standbys did when they reported.  And the
+ * statements of an index on a standby.
+ */
+extern List *guard_watch_samples(void);
+extern struct GuardRows *guard_watch_statements(const GuardWatchSample *sample,
+												int64 drop);
 
-/* Count everything once, for all soft drops; in the current context. */
-extern GuardWatchSample *guard_watch_sample(void);
+/*
+ * NULL when its statements can be compared, here and on all standbys that count,
+ * else why not, as a clause.
+ */
+extern const char *guard_watch_blind(const GuardSoftDrop *drop, const GuardServer *server,
+									 List *samples);
 
 /*
  * Write down how the statements of this index, of its table and of the rest
- * of the database are before it is hidden; in the transaction that hides it.
+ * of the database are before it is hidden; in the transaction that hides it.  Is
+ * known how those were that used it, as far as anything knows of a use?
  */
-extern void guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample);
+extern bool guard_watch_begin(GuardSoftDrop *drop, List *samples,
+							  const GuardNeedAnswer *need);
 
 /*
  * Compare with before.  Writes down where the next window begins.
  */
 extern GuardWatchFinding guard_watch_look(GuardSoftDrop *drop,
-										  GuardWatchSample *sample);
-
-/*
- * The statements (int64 *) of this index of which is known how they were before
- * it was hidden; and of how many others of its table that is known.
- */
-extern List *guard_watch_known(const GuardSoftDrop *drop, int64 *others);
+										  List *samples);
 
 /* The trial is over, however it ended: forget what was before. */
 extern void guard_watch_end(GuardSoftDrop *drop);

@@ -65,8 +65,9 @@ typedef struct Visit
 	List	   *ids;			/* of int64 *: those that are due */
 	int			hidden;			/* so many of them are hidden, and come first */
 	GuardServer *server;
-	GuardWatchSample *sample;
-	const char *blind;			/* why statements cannot be compared; NULL */
+	List	   *samples;		/* of GuardWatchSample *, this server's first */
+	const char *blind;			/* of the soft drop at hand: why statements
+								 * cannot be compared; NULL */
 	TimestampTz next;			/* when to come again; 0: no need to */
 	bool		stay;
 } Visit;
@@ -126,6 +127,7 @@ read_facts(GuardSoftDrop *drop, const GuardNeedAnswer *need,
 	facts->use_ends = need->use_ends;
 	facts->watched = guard_states_watched(drop, facts->now, watch->lost || visit->blind != NULL ||
 										  !facts->hiding_works || !facts->hidden);
+	facts->unheard = !hidden && visit->blind != NULL;
 	facts->trial = drop->trial;
 	facts->drop_started_at = drop->drop_started_at;
 	facts->attempts = drop->attempts;
@@ -153,31 +155,6 @@ record_heirs(const GuardJudgement *judgement)
 }
 
 /*
- * Is known how the statements that used it were?
- */
-static bool
-is_compared(const GuardSoftDrop *drop, bool used)
-{
-	int64		uses;
-	int64		covered = 0;
-	int64		others;
-	List	   *known = guard_watch_known(drop, &others);
-
-	foreach_ptr(GuardCapturedStatement, statement,
-				guard_capture_statements(guard_softdrop_indexes(drop), &uses))
-	{
-		foreach_ptr(int64, queryid, known)
-		{
-			if (*queryid != statement->queryid)
-				continue;
-			covered += statement->count;
-			break;
-		}
-	}
-	return guard_states_compared(used, Max(uses, 0), covered, others);
-}
-
-/*
  * Out of the planner's sight.  Returns false when the table is locked, or the
  * approval gone: then it is tried again.
  */
@@ -199,14 +176,13 @@ hide(GuardSoftDrop *drop, const GuardNeedAnswer *need, bool use_approval, Visit 
 					  guard_verdict_reason_name(need->judgement->verdict.reason),
 					  use_approval ? guard_sentence_approval(linitial(need->approvals)) :
 					  guard_sentence_verdict(need->judgement));
-	guard_watch_begin(drop, visit->sample);
+	drop->compared = guard_watch_begin(drop, visit->samples, need);
 	guard_hide_add(self->index, GUARD_HIDE_SOFT_DROP, reason);
 	record_heirs(need->judgement);
 	guard_softdrop_enter(drop, GUARD_SOFTDROP_HIDDEN, reason);
 	drop->trial = Max((int64) guard_guc_trial_period * USECS_PER_SEC,
 					  need->longest_pause + need->longest_pause / 2);
 	drop->last_visit = now;
-	drop->compared = is_compared(drop, need->used);
 	drop->approved_at = use_approval ? now : 0;
 	drop->next_step = drop->compared ? "dropped, if nothing becomes slower" :
 		"unknown: how its statements were before it was hidden is not known";
@@ -375,8 +351,9 @@ look_at(Visit *visit, int64 id)
 		guard_softdrop_rebuilt(drop->index, self->index);
 		drop->index = self->index;
 	}
+	visit->blind = guard_watch_blind(drop, visit->server, visit->samples);
 	if (OidIsValid(self->index) && drop->state == GUARD_SOFTDROP_HIDDEN)
-		watch = guard_watch_look(drop, visit->sample);
+		watch = guard_watch_look(drop, visit->samples);
 	if (OidIsValid(self->index) && !watch.regressed &&
 		drop->state <= GUARD_SOFTDROP_HIDDEN)
 		need = guard_need_ask(drop, visit->server);
@@ -545,9 +522,8 @@ prepare(Visit *visit)
 		visit->ids = guard_softdrop_list_due(now, &visit->hidden, &visit->next);
 		if (visit->ids != NIL)
 		{
-			visit->blind = guard_watch_blind();
 			visit->server = guard_server_read();
-			visit->sample = guard_watch_sample();
+			visit->samples = guard_watch_samples();
 		}
 		if (is_one_prepared())
 			come_again(visit, now + PREPARED_INTERVAL, false);

@@ -16,6 +16,10 @@
  * mean over days would hide what begins now.  A window begins anew as soon as
  * it has said enough.
  *
+ * Statements on standbys are series of their own, of which the standby tells what
+ * it counts there: they are compared with how they were there.  While one that
+ * counts is not heard the trial stands still.
+ *
  * What slows down everything is not the index's fault, so other statements are
  * looked at in the same window, as controls.  For that it is written down what
  * the busiest of the database had done at each moment at which some window
@@ -23,7 +27,8 @@
  *
  * Whether the index could be the cause at all, only a session can tell that
  * runs the statement.  It is asked before anything is given back
- * (planner/whatif/question.h).
+ * (planner/whatif/question.h).  Those of a standby are not asked: figures alone
+ * must do there.
  *
  * Statistics that hold calls from before the index existed do not tell how the
  * statement was with it, and are no baseline.
@@ -58,10 +63,14 @@ static const char *const kinds[] = {[KIND_INDEX] = "i",[KIND_TABLE] = "t"};
 /* A window that says too little is given up after this many seconds. */
 #define MAX_WINDOW		3600
 
+/* A standby that told nothing for so long is not heard, in microseconds. */
+#define HEARD_FOR		(INT64CONST(10) * USECS_PER_SEC)
+
 /* A row of guard.soft_drop_baseline. */
 typedef struct Baseline
 {
 	int64		drop;
+	char	   *node;			/* a standby; empty: this server */
 	int64		queryid;
 	Kind		kind;
 	int64		calls;			/* 0: not known */
@@ -80,6 +89,7 @@ typedef struct Baseline
 /* From WINDOW on, what changes when a new window begins. */
 static const GuardColumn columns[] = {
 	COLUMN(INT8, "soft_drop_id", drop),
+	COLUMN(TEXT, "node", node),
 	COLUMN(INT8, "queryid", queryid),
 	GUARD_COLUMN_OF_WORDS(Baseline, "kind", kind, kinds),
 	COLUMN(INT8, "calls", calls),
@@ -88,7 +98,7 @@ static const GuardColumn columns[] = {
 	COLUMN(FLOAT8, "longest", longest),
 	COLUMN(FLOAT8, "rows_per_call", rows),
 	COLUMN(TIME, "before_at", before_at),
-#define WINDOW 9
+#define WINDOW 10
 	COLUMN(TIME, "seen_at", seen.at),
 	COLUMN(INT8, "seen_calls", seen.calls),
 	COLUMN(FLOAT8, "seen_time", seen.time),
@@ -108,10 +118,52 @@ typedef struct Controls
 	GuardNoiseStatement *statements;
 } Controls;
 
-const char *
-guard_watch_blind(void)
+/*
+ * What a server has counted; NULL: nothing is known of that.
+ */
+static GuardWatchSample *
+find_sample(List *samples, const char *node)
 {
-	return guard_pgss_find().missing;
+	foreach_ptr(GuardWatchSample, sample, samples)
+	{
+		if (strcmp(sample->node, node) == 0)
+			return sample;
+	}
+	return NULL;
+}
+
+/*
+ * Has the standby told how the statements of this index are there lately, and
+ * while it was hidden there, if it is?
+ */
+static const char *
+why_unheard(const GuardSoftDrop *drop, const char *node, const GuardWatchSample *sample)
+{
+	bool		hidden = drop->state == GUARD_SOFTDROP_HIDDEN;
+	int64		age = sample != NULL ? GetCurrentTimestamp() - sample->at : 0;
+	GuardHeard *heard = sample == NULL ? NULL :
+		hash_search(sample->heard, &drop->id, HASH_FIND, NULL);
+
+	if (heard == NULL || (hidden && !heard->hidden))
+		return psprintf("standby \"%s\" has not told how its statements are there", node);
+	if (hidden && age > HEARD_FOR)
+		return psprintf("standby \"%s\" has not told for %s how its statements are there",
+						node, guard_text_span(age));
+	return hidden && sample->blind != NULL ? psprintf("on standby \"%s\" %s", node, sample->blind) : NULL;
+}
+
+const char *
+guard_watch_blind(const GuardSoftDrop *drop, const GuardServer *server, List *samples)
+{
+	foreach_ptr(const GuardNode, node, server->nodes)
+	{
+		const char *why = !node->counts ? NULL :
+			why_unheard(drop, node->name, find_sample(samples, node->name));
+
+		if (why != NULL)
+			return why;
+	}
+	return drop->state == GUARD_SOFTDROP_HIDDEN ? ((GuardWatchSample *) linitial(samples))->blind : NULL;
 }
 
 /* ---- before ---- */
@@ -122,42 +174,60 @@ typedef struct WatchedStatement
 	int64		queryid;		/* key */
 	Kind		kind;
 	TimestampTz first;			/* that capture knows of, on this table */
+	int64		uses;			/* of the index */
 } WatchedStatement;
 
 static void
-add_statements(HTAB *watched, List *relations, Kind kind)
+add_statement(HTAB *watched, int64 queryid, Kind kind, TimestampTz first, int64 uses)
 {
+	bool		found;
+	WatchedStatement *statement;
 
-	foreach_ptr(GuardCapturedStatement, captured, guard_capture_statements(relations, NULL))
+	if (queryid == 0)
+		return;
+	statement = hash_search(watched, &queryid, HASH_ENTER, &found);
+	if (!found)
 	{
-		bool		found;
-		WatchedStatement *statement;
-
-		if (captured->queryid == 0)
-			continue;
-		statement = hash_search(watched, &captured->queryid, HASH_ENTER, &found);
-		if (!found)
-		{
-			statement->kind = kind;
-			statement->first = captured->first;
-		}
-		statement->first = Min(statement->first, captured->first);
+		statement->kind = kind;
+		statement->first = first;
+		statement->uses = 0;
 	}
+	statement->first = Min(statement->first, first);
+	if (kind == KIND_INDEX)
+		statement->uses += uses;
+}
+
+static void
+add_statements(HTAB *watched, List *relations, Kind kind, int64 *uses)
+{
+	foreach_ptr(GuardCapturedStatement, captured, guard_capture_statements(relations, uses))
+		add_statement(watched, captured->queryid, kind, captured->first, captured->count);
 }
 
 /*
- * The index's own first: a statement has the first kind that fits.
+ * The index's own first: a statement has the first kind that fits.  *uses is for
+ * how many uses they are to account.
  */
 static HTAB *
-statements_to_watch(const GuardSoftDrop *drop)
+statements_to_watch(const GuardSoftDrop *drop, const GuardWatchSample *sample, int64 *uses)
 {
 	HTAB	   *watched = guard_hash_make("guard watched", sizeof(int64),
 										  sizeof(WatchedStatement), CurrentMemoryContext);
+	GuardRows  *rows;
 
-	add_statements(watched, guard_softdrop_indexes(drop), KIND_INDEX);
-	add_statements(watched, list_make1_oid(drop->table), KIND_TABLE);
-	foreach_ptr(GuardTarget, target, guard_targets_of_table(drop->table, GUARD_ROUTE_INDEX, true))
-		add_statements(watched, target->members, KIND_TABLE);
+	if (sample->heard == NULL)
+	{
+		add_statements(watched, guard_softdrop_indexes(drop), KIND_INDEX, uses);
+		add_statements(watched, list_make1_oid(drop->table), KIND_TABLE, NULL);
+		foreach_ptr(GuardTarget, target, guard_targets_of_table(drop->table, GUARD_ROUTE_INDEX, true))
+			add_statements(watched, target->members, KIND_TABLE, NULL);
+		return watched;
+	}
+	rows = guard_watch_statements(sample, drop->id);
+	while (guard_rows_next(rows))
+		add_statement(watched, guard_rows_int(rows, 1),
+					  strcmp(guard_rows_text(rows, 2), kinds[KIND_INDEX]) == 0 ? KIND_INDEX : KIND_TABLE,
+					  guard_rows_time(rows, 4), guard_rows_int(rows, 3));
 	return watched;
 }
 
@@ -224,11 +294,11 @@ keep_sample(const GuardWatchSample *sample)
 
 	hash_seq_init(&scan, sample->counted);
 	while ((counted = hash_seq_search(&scan)) != NULL)
-		guard_batch_add(batch, P_TIME(sample->at), P_INT8(counted->queryid),
+		guard_batch_add(batch, P_TEXT(sample->node), P_TIME(sample->at), P_INT8(counted->queryid),
 						P_INT8(counted->counters.calls), P_FLOAT8(counted->counters.time));
-	(void) guard_batch_execute(batch, "INSERT INTO guard.soft_drop_sample SELECT u.at, array_agg(u.q), array_agg(u.c), array_agg(u.t)"
-							   " FROM (SELECT * FROM unnest($1, $2, $3, $4) AS n (at, q, c, t) ORDER BY t DESC LIMIT " CppAsString2(MAX_CONTROLS) ") u"
-							   " GROUP BY u.at ON CONFLICT DO NOTHING");
+	(void) guard_batch_execute(batch, "INSERT INTO guard.soft_drop_sample SELECT u.node, u.at, array_agg(u.q), array_agg(u.c), array_agg(u.t)"
+							   " FROM (SELECT * FROM unnest($1, $2, $3, $4, $5) AS n (node, at, q, c, t) ORDER BY t DESC LIMIT " CppAsString2(MAX_CONTROLS) ") u"
+							   " GROUP BY u.node, u.at ON CONFLICT DO NOTHING");
 }
 
 /*
@@ -243,7 +313,7 @@ write_baseline(List *rows)
 	foreach_ptr(Baseline, row, rows)
 		guard_batch_add_params(batch, guard_record_params(columns, n, row), n);
 	(void) guard_batch_execute(batch, psprintf("INSERT INTO guard.soft_drop_baseline SELECT * FROM unnest(%s)"
-											   " ON CONFLICT (soft_drop_id, queryid) DO UPDATE SET (%s) = ROW(%s)",
+											   " ON CONFLICT (soft_drop_id, node, queryid) DO UPDATE SET (%s) = ROW(%s)",
 											   guard_record_numbers(1, n),
 											   guard_record_names(&columns[WINDOW], n - WINDOW, ""),
 											   guard_record_names(&columns[WINDOW], n - WINDOW, "excluded.")));
@@ -271,17 +341,24 @@ begin_window(Baseline *row, const GuardWatchSample *sample)
 	row->late = counted != NULL && counted->late;
 }
 
-void
-guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample)
+/*
+ * The same on one server.  False: that is not known of what used it there; *others
+ * counts other statements of which it is.
+ */
+static bool
+begin_there(const GuardSoftDrop *drop, const GuardWatchSample *sample, bool *used,
+			int64 *others)
 {
-	HTAB	   *watched = statements_to_watch(drop);
+	GuardHeard *heard = sample->heard == NULL ? NULL :
+		hash_search(sample->heard, &drop->id, HASH_FIND, NULL);
+	int64		uses = heard != NULL ? heard->uses : 0;
+	HTAB	   *watched = statements_to_watch(drop, sample, &uses);
 	TimestampTz created = created_at(drop);
+	int64		covered = 0;
 	List	   *rows = NIL;
 	HASH_SEQ_STATUS scan;
 	WatchedStatement *statement;
 
-	guard_watch_end(drop);
-	forget_samples();
 	hash_seq_init(&scan, watched);
 	while ((statement = hash_seq_search(&scan)) != NULL)
 	{
@@ -290,6 +367,7 @@ guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample)
 		double		calls;
 
 		row->drop = drop->id;
+		row->node = unconstify(char *, sample->node);
 		row->queryid = statement->queryid;
 		row->kind = statement->kind;
 		begin_window(row, sample);
@@ -302,11 +380,39 @@ guard_watch_begin(GuardSoftDrop *drop, const GuardWatchSample *sample)
 		row->rows = seen->rows / calls;
 		row->before_at = sample->at;
 		rows = lappend(rows, row);
+		if (row->calls == 0)
+			continue;
+		covered += statement->uses;
+		*others += row->kind == KIND_TABLE ? 1 : 0;
 	}
-	if (rows == NIL)
-		return;
-	keep_sample(sample);
-	write_baseline(rows);
+	if (rows != NIL)
+	{
+		keep_sample(sample);
+		write_baseline(rows);
+	}
+	*used |= uses > 0;
+	return !*used || guard_states_compared(true, Max(uses, 0), covered, 0);
+}
+
+bool
+guard_watch_begin(GuardSoftDrop *drop, List *samples, const GuardNeedAnswer *need)
+{
+	bool		compared = true;
+	bool		used_anywhere = false;
+	int64		others = 0;
+
+	guard_watch_end(drop);
+	forget_samples();
+	foreach_ptr(const GuardWatchSample, sample, samples)
+	{
+		bool		used = false;
+
+		foreach_ptr(const char, node, need->used_on)
+			used |= strcmp(node, sample->node) == 0;
+		compared &= begin_there(drop, sample, &used, &others);
+		used_anywhere |= used;
+	}
+	return compared && (used_anywhere || guard_states_compared(false, 0, 0, others));
 }
 
 void
@@ -348,9 +454,10 @@ read_controls(Controls *controls, const GuardWatchSample *sample)
 	GuardRows  *rows = guard_query_rows("SELECT s.q, s.c, s.t, b.c, b.t FROM guard.soft_drop_sample seen, guard.soft_drop_sample before,"
 										" unnest(seen.queryids, seen.calls, seen.times) AS s (q, c, t),"
 										" unnest(before.queryids, before.calls, before.times) AS b (q, c, t)"
-										" WHERE seen.at = $1 AND before.at = $2 AND b.q = s.q"
+										" WHERE seen.at = $1 AND before.at = $2 AND seen.node = $3 AND before.node = $3 AND b.q = s.q"
 										" AND s.q NOT IN (SELECT queryid FROM guard.soft_drop_baseline)",
-										P_TIME(controls->seen_at), P_TIME(controls->before_at));
+										P_TIME(controls->seen_at), P_TIME(controls->before_at),
+										P_TEXT(sample->node));
 
 	controls->statements = palloc0((rows->count + 1) * sizeof(GuardNoiseStatement));
 	while (guard_rows_next(rows))
@@ -477,6 +584,8 @@ describe(const Baseline *row, const GuardNoiseStatement *statement,
 	StringInfoData buf;
 
 	initStringInfo(&buf);
+	if (row->node[0] != '\0')
+		appendStringInfo(&buf, "%s slowed down: ", row->node);
 	if (finding->still_running)
 		appendStringInfo(&buf, "statement " INT64_FORMAT " has been running for %.0f ms",
 						 row->queryid, finding->mean);
@@ -546,7 +655,8 @@ look_at(const GuardSoftDrop *drop, Baseline *row, GuardWatchSample *sample,
 		finding = guard_noise_judge(&statement, guard_guc_restore_factor, &general);
 	}
 	if (finding.suspect)
-		answer = ask(drop, row->queryid, guard_guc_restore_factor * finding.expected);
+		answer = row->node[0] != '\0' ? GUARD_NOISE_NONE :
+			ask(drop, row->queryid, guard_guc_restore_factor * finding.expected);
 	step = guard_noise_decide(&finding, answer, row->in_a_row);
 	result->asking |= finding.suspect && answer == GUARD_NOISE_WAITING;
 	if (step.restore)
@@ -563,34 +673,25 @@ look_at(const GuardSoftDrop *drop, Baseline *row, GuardWatchSample *sample,
 	return !statement.lost && !step.end && statement.seconds <= MAX_WINDOW;
 }
 
-List *
-guard_watch_known(const GuardSoftDrop *drop, int64 *others)
-{
-	List	   *known = NIL;
-
-	*others = 0;
-	foreach_ptr(Baseline, row, read_baseline(drop))
-	{
-		if (row->calls > 0 && row->kind == KIND_INDEX)
-			known = lappend(known, &row->queryid);
-		else if (row->calls > 0)
-			(*others)++;
-	}
-	return known;
-}
-
 GuardWatchFinding
-guard_watch_look(GuardSoftDrop *drop, GuardWatchSample *sample)
+guard_watch_look(GuardSoftDrop *drop, List *samples)
 {
 	GuardWatchFinding result = {0};
 	List	   *ended = NIL;
+	List	   *begun = NIL;
 
 	foreach_ptr(Baseline, row, read_baseline(drop))
 	{
+		GuardWatchSample *sample = find_sample(samples, row->node);
+
+		/* Nothing new is known where the last report has been looked at. */
+		if (sample == NULL || (row->node[0] != '\0' && sample->at <= row->seen.at))
+			continue;
 		if (!look_at(drop, row, sample, &result))
 		{
 			begin_window(row, sample);
 			ended = lappend(ended, row);
+			begun = list_append_unique_ptr(begun, sample);
 		}
 		if (result.regressed)
 			return result;
@@ -599,7 +700,8 @@ guard_watch_look(GuardSoftDrop *drop, GuardWatchSample *sample)
 		return result;
 
 	/* New windows begin where these statements are now. */
-	keep_sample(sample);
+	foreach_ptr(GuardWatchSample, sample, begun)
+		keep_sample(sample);
 	write_baseline(ended);
 	return result;
 }

@@ -50,6 +50,7 @@ COMMENT ON TABLE guard.soft_drop IS
 
 CREATE TABLE guard.soft_drop_baseline (
 	soft_drop_id	bigint NOT NULL,
+	node			text NOT NULL,
 	queryid			bigint NOT NULL,
 	kind			"char" NOT NULL,
 	calls			bigint NOT NULL,
@@ -67,19 +68,20 @@ CREATE TABLE guard.soft_drop_baseline (
 	seen_late		boolean NOT NULL,
 	in_a_row		integer NOT NULL DEFAULT 0
 );
-CREATE UNIQUE INDEX soft_drop_baseline_soft_drop_id_queryid_idx ON guard.soft_drop_baseline (soft_drop_id, queryid);
+CREATE UNIQUE INDEX soft_drop_baseline_soft_drop_id_node_queryid_idx ON guard.soft_drop_baseline (soft_drop_id, node, queryid);
 COMMENT ON TABLE guard.soft_drop_baseline IS
-'How statements were before an index was hidden, while it is hidden: the index''s own (kind = i), others of its table (t), in milliseconds; calls = 0: that is not known. seen_* are the counters at the beginning of the window that is looked at, seen_late that a call waited for a lock then, in_a_row how many windows without a break have proven that it is slower.';
+'How statements were before an index was hidden, while it is hidden: the index''s own (kind = i), others of its table (t), on that standby (empty: on this server), in milliseconds; calls = 0: that is not known. seen_* are the counters at the beginning of the window that is looked at, seen_late that a call waited for a lock then, in_a_row how many windows without a break have proven that it is slower.';
 
 CREATE TABLE guard.soft_drop_sample (
+	node			text NOT NULL,
 	at				timestamptz NOT NULL,
 	queryids		bigint[] NOT NULL,
 	calls			bigint[] NOT NULL,
 	times			double precision[] NOT NULL
 );
-CREATE UNIQUE INDEX soft_drop_sample_at_idx ON guard.soft_drop_sample (at);
+CREATE UNIQUE INDEX soft_drop_sample_node_at_idx ON guard.soft_drop_sample (node, at);
 COMMENT ON TABLE guard.soft_drop_sample IS
-'What the busiest statements of the database had done at moments at which something was hidden, or a window of guard.soft_drop_baseline began: what becomes slower with them does so for another reason.';
+'What the busiest statements of the database had done, on that standby (empty: on this server), at moments at which something was hidden, or a window of guard.soft_drop_baseline began: what becomes slower with them does so for another reason.';
 
 
 -- Everything that is needed to create indexes again, from the catalogs.  Of one

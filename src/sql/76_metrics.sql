@@ -109,7 +109,7 @@ SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
 	SELECT 'guard_node_report_age_seconds', jsonb_build_object('node', n.name), extract(epoch FROM n.age),
 		   'Time since a standby last reported what is used there', 'gauge' FROM guard.nodes() n
 	UNION ALL
-	SELECT 'guard_node_heard', jsonb_build_object('node', n.name), (n.lacks IS NULL)::int, 'Whether it is known what a standby uses', 'gauge' FROM guard.nodes() n
+	SELECT 'guard_node_heard', jsonb_build_object('node', n.name), (n.lacks IS NULL)::int, 'Whether it is known what a standby uses', 'gauge' FROM guard.nodes() n WHERE n.counts
 ) m
  WHERE m.value IS NOT NULL
    AND pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');

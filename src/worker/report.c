@@ -22,11 +22,16 @@
 #include "replication/walreceiver.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "guc.h"
 #include "report/report.h"
 #include "store/store.h"
+#include "store/visits.h"
 #include "worker/worker.h"
+
+/* While something is hidden there, its statements are reported so often. */
+#define WATCH_INTERVAL	(2 * USECS_PER_SEC)
 
 /*
  * Make the report, in the current memory context.
@@ -71,5 +76,12 @@ guard_worker_report(void)
 				(errmsg("what is used on this standby could not be reported to its primary: %s",
 						report.error),
 				 report.hint != NULL ? errhint("%s", report.hint) : 0));
+	else if (strstr(report.answer, "\"hidden\": 0") == NULL)
+	{
+		TimestampTz next = GetCurrentTimestamp() + WATCH_INTERVAL;
+
+		guard_visits_want_at(next, next);
+		return next;
+	}
 	return 0;
 }

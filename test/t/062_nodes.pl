@@ -26,6 +26,15 @@ sub standby
 	return $node;
 }
 
+# Nodes report every second, and more seldom where the machine is busy.
+sub becomes
+{
+	my ($index, $reason, $test) = @_;
+
+	wait_until($s, "SELECT reason = '$reason' FROM guard.check('$index')");
+	return pass($test);
+}
+
 sub caught_up
 {
 	my ($node) = @_;
@@ -48,6 +57,9 @@ is($s->value(q{SELECT concat_ws(' ', name, role, attached, last_report IS NULL, 
 
 # ---- by hand
 
+$s->ok("ALTER SYSTEM SET guard.snapshot_interval = '20s'");
+$s->ok('SELECT pg_reload_conf()');
+wait_until($s, q{SELECT current_setting('guard.snapshot_interval') = '20s'});
 caught_up($two);
 my $reader = session($two, 'reporting');
 $reader->ok('SELECT c FROM t WHERE a = 42');
@@ -72,6 +84,8 @@ is(verdict($s, 'idle_a_idx'), 'allow cold', 'used nowhere: cold');
 is($s->value('SELECT count(*) FROM guard.profile'), 0, 'nothing else of a standby is news here');
 $s->ok('CREATE INDEX late_b_idx ON late (b)');
 like($s->value(q{SELECT detail FROM guard.check('late_b_idx')}), qr/has not reported since it was created/, 'of what is newer nothing is known yet');
+$s->ok('ALTER SYSTEM RESET guard.snapshot_interval');
+$s->ok('SELECT pg_reload_conf()');
 wait_until($s, q{SELECT count(*) = 1 FROM guard.nodes WHERE lacks ~ '^is attached and has not reported for '});
 is(verdict($s, 'idle_a_idx'), 'allow unknown', 'after three intervals it is silent');
 is(verdict($s, 't_a_idx'), 'block hot', 'and what was used stays');
@@ -81,13 +95,45 @@ is($there->value('SELECT count(*) FROM guard.node_use'), 1, 'the standby has wha
 
 $two->append_conf('postgresql.conf', "guard.primary_conninfo = ''\n");
 $two->reload;
-wait_until($s, q{SELECT count(*) = 1 FROM guard.nodes WHERE lacks IS NULL});
-is(verdict($s, 'idle_a_idx'), 'allow cold', 'by itself: heard again');
+becomes('idle_a_idx', 'cold', 'by itself: heard again');
 $reader->ok('SELECT c FROM late WHERE a = 42');
 wait_until($s, q{SELECT reason = 'hot' FROM guard.check('late_a_idx')});
 like($s->value(q{SELECT detail FROM guard.check('late_a_idx')}), qr/./, 'within an interval what it uses is hot');
 refused($s->query('DROP TABLE late'), qr/reporting on pg-2/, 'also when the table goes');
 ok($two->safe_psql('postgres', 'SELECT pg_is_in_recovery()') eq 't', 'it is a standby still');
+
+# ---- figures, for whoever watches the watch
+
+wait_until($s, q{SELECT string_agg(name || ' ' || value, ', ' ORDER BY name) = 'guard_node_counts 1, guard_node_heard 1'
+	FROM guard.metrics WHERE labels ->> 'node' = 'pg-2' AND name <> 'guard_node_report_age_seconds'});
+pass('guard.metrics has the node');
+is($s->value(q{SELECT value BETWEEN 0 AND 600 FROM guard.metrics WHERE name = 'guard_node_report_age_seconds'}), 't', 'and how old its last report is');
+
+# ---- the index is built again on the primary: what pg-2 did with the old one counts
+
+my $old = $s->value(q{SELECT 'late_a_idx'::regclass::oid});
+$s->ok('REINDEX INDEX CONCURRENTLY late_a_idx');
+isnt($s->value(q{SELECT 'late_a_idx'::regclass::oid}), $old, 'REINDEX CONCURRENTLY: another OID');
+wait_until($s, q{SELECT count(*) = 1 FROM guard.nodes WHERE lacks IS NULL});
+like(verdict($s, 'late_a_idx'), qr/^block/, 'nobody has used it under the new one, and it is needed all the same');
+like($s->value(q{SELECT detail FROM guard.check('late_a_idx')}), qr/reporting on pg-2/, 'by whom, is known');
+$s->ok('SELECT guard.snapshot()');
+$s->ok(q{UPDATE guard.evidence_epoch SET seen_at = seen_at - interval '2 days', since = since - interval '2 days' WHERE until IS NULL});
+$s->ok('SELECT guard.snapshot()');
+like(verdict($s, 'late_a_idx'), qr/^block/, 'also when history has it');
+
+# ---- a deployment ends the use of an old version there, too
+
+$s->ok("SELECT guard.add_dependency('late_b_idx', 'biller', until_version => '3.0')");
+my $biller = session($two, 'biller/2.9');
+$biller->ok("SELECT c FROM late WHERE b = 7");
+wait_until($s, q{SELECT detail ~ 'biller' AND reason IN ('hot', 'dependency') FROM guard.check('late_b_idx')});
+$s->ok("SELECT guard.report_deployment('biller', '3.0')");
+isnt(verdict($s, 'late_b_idx'), 'block hot', 'version 3.0 runs everywhere: its old use on pg-2 has ended');
+$biller->ok("SELECT c FROM late WHERE b = 8");
+wait_until($s, q{SELECT verdict = 'block' FROM guard.check('late_b_idx')});
+like($s->value(q{SELECT detail FROM guard.check('late_b_idx')}), qr/biller on pg-2/, 'but what is at work still is seen');
+$biller->close;
 
 # ---- the link is cut
 
@@ -117,6 +163,25 @@ failed($s->query("SELECT guard.report_node('pg-9', '" . ($report =~ s/("system_i
 failed($there->query("SELECT guard.report_node('pg-9', '$report')"), '25006', qr/a standby itself/, 'a standby takes no report');
 failed($s->query("SELECT guard.forget_node('pg-2', '')"), '22023', qr/reason/, 'to forget one takes a reason');
 
+# ---- what one role can use up
+
+$s->ok("CREATE FUNCTION uses(n int, relation text) RETURNS text LANGUAGE sql AS \$\$ SELECT format('[%s]', string_agg(format('{\"relation\":%s,\"way\":%s,\"last\":1}', \$2, g), ',')) FROM generate_series(1, \$1) g \$\$");
+failed($s->query("SELECT guard.report_node('pg-2', jsonb_set('$report', '{uses}', uses(51000, '1')::jsonb))"), '54000', qr/too long/, 'more uses than there may be');
+failed($s->query("SELECT guard.report_node('pg-2', jsonb_set('$report', '{uses}', uses(26000, '2')::jsonb)); SELECT guard.report_node('pg-2', jsonb_set('$report', '{uses}', uses(26000, '3')::jsonb))"),
+	'54000', qr/reported too much/, 'so are they in two reports');
+failed($s->query("SELECT guard.report_node(repeat('x', 101), '$report')"), '22023', qr/at most 100 characters/, 'a long name');
+failed($s->query("DO \$\$ BEGIN FOR i IN 1 .. 200 LOOP PERFORM guard.report_node('n' || i, '$report'); END LOOP; END \$\$"), '54000', qr/100 nodes already/, 'a hundred nodes are enough');
+$s->ok("SELECT guard.report_node('pg-2', jsonb_set('$report', '{lacks}', to_jsonb(repeat('x', 1000000))))");
+is($s->value('SELECT max(length(lacks)) FROM guard.node'), 1000, 'a long text is cut');
+failed($s->query("SELECT guard.report_node('pg-2', jsonb_set('$report', '{watch}', '{\"counted\": [{\"statement\": \"x\"}]}'))"), '22P02', qr/invalid input syntax/, 'what is no number is refused at the door');
+
+# ---- passwords belong into a passfile
+
+failed($s->query("ALTER SYSTEM SET guard.primary_conninfo = 'host=pg-1 $_'"), '22023', qr/invalid value for parameter "guard.primary_conninfo"/, "'$_' is refused")
+  foreach 'password=secret', "password = ''se cret''";
+passed($s->query("ALTER SYSTEM SET guard.primary_conninfo = 'host=pg-1 passfile=/etc/guard.pass'"), 'a passfile is not');
+$s->ok('ALTER SYSTEM RESET guard.primary_conninfo');
+
 # Its clock is an hour fast, or slow: ages travel.
 (my $clock = $report) =~ s/("clock": ")[^"]+/${1}2020-01-01T00:00:00+00:00/;
 $s->ok("SELECT guard.report_node('pg-2', '$clock')");
@@ -132,9 +197,22 @@ is(verdict($s, 'idle_a_idx'), 'allow unknown', 'and counts');
 $as =~ s/user=replicator//;
 $three->append_conf('postgresql.conf', $as);
 $three->reload;
-wait_until($s, q{SELECT count(*) = 2 FROM guard.nodes WHERE lacks IS NULL});
-is(verdict($s, 'idle_a_idx'), 'allow cold', 'until it reports to the primary itself');
+becomes('idle_a_idx', 'cold', 'until it reports to the primary itself');
+
+# A standby that is cut off altogether may be read all the same: its silence counts until somebody says that it is gone.
+$three->append_conf('postgresql.conf', "primary_conninfo = 'host=/nonexistent'\n$deaf");
+$three->restart;
+wait_until($s, q{SELECT count(*) = 1 FROM guard.nodes WHERE name = 'pg-3' AND NOT attached AND upstream IS NULL AND lacks ~ '^is not attached any more and has not reported for '});
+is(verdict($s, 'idle_a_idx'), 'allow unknown', 'cut off altogether: unknown after three intervals');
+wait_until($s, q{SELECT state ~ $$ SELECT guard\.forget_node\('pg-3', 'decommissioned'\);$$ FROM guard.status WHERE item = 'standbys'});
+pass('and what to do about it is said');
 $three->stop;
+is(verdict($s, 'idle_a_idx'), 'allow unknown', 'also when it has stopped: nobody here can tell the difference');
+is($s->value(q{SELECT guard.forget_node('pg-3', 'decommissioned')}), 't', 'until it is forgotten');
+becomes('idle_a_idx', 'cold', 'then it does not count');
+$s->ok(q{INSERT INTO guard.node (name, role, reported_at, since) VALUES ('pg-3', 'standby', now() - interval '25 hours', now())});
+becomes('idle_a_idx', 'cold', 'nor after a day');
+is($s->value(q{SELECT counts FROM guard.nodes WHERE name = 'pg-3'}), 'f', 'as guard.nodes says');
 
 # ---- promotion
 
@@ -149,7 +227,8 @@ refused($new->query('DROP INDEX t_a_idx'), qr/could not judge .*"guard\.node"/, 
 $locker->ok('ROLLBACK');
 $locker->close;
 wait_until($new, q{SELECT state LIKE 'running%' FROM guard.status() WHERE item = 'worker'});
+is($new->value(q{SELECT count(*) FROM guard.nodes WHERE name = 'pg-2'}), 0, 'it is no standby of itself');
 is($new->value(q{SELECT guard.forget_node('pg-3', 'decommissioned')}), 't', 'a node is forgotten');
-is($new->value(q{SELECT reason FROM guard.audit_log WHERE command = 'forget_node'}), 'decommissioned', 'and the audit log knows');
+is($new->value(q{SELECT reason FROM guard.audit_log WHERE command = 'forget_node' ORDER BY id DESC LIMIT 1}), 'decommissioned', 'and the audit log knows');
 $two->stop;
 done_testing();

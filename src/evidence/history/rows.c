@@ -185,6 +185,11 @@ guard_history_prune(const GuardEpochs *epochs)
 	guard_query_execute("DELETE FROM guard.evidence_epoch WHERE until < $1 - $2 * interval '1 s'",
 						now, retention);
 
+	/* What standbys used of an index that is gone is in the row of that. */
+	guard_query_execute("DELETE FROM guard.node_use WHERE relation_oid NOT IN (SELECT oid FROM pg_class)"
+						" AND (relation_oid IN (SELECT index_oid FROM guard.departed) OR last_use < $1 - $2 * interval '1 s')",
+						now, retention);
+
 	/*
 	 * Sessions that run uncaptured end epochs of capture, dozens a day maybe.
 	 * Where counters were there all the time these say nothing more.

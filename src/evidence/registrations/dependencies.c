@@ -238,7 +238,7 @@ mark_released(const GuardEvidence *evidence, GuardFact *fact)
 	if (!fact->services_known || left == NIL ||
 		list_length(left) == list_length(fact->services))
 		return;
-	fact->who = guard_services_name(left);
+	fact->who = guard_services_name(left, fact->node);
 	fact->rate *= (double) count / all;
 	fact->count = count;
 	fact->last = last;

@@ -84,8 +84,9 @@ extern char *guard_services_of(Oid relation, uint64 fkey);
 /*
  * A list of GuardServiceUse * in words: "auth", "auth and push", "auth, push,
  * mail and 2 others"; NULL for none.  Versions of one service are named once.
+ * With a node, they are there: "auth on pg-2", or "somebody on pg-2".
  */
-extern char *guard_services_name(List *uses);
+extern char *guard_services_name(List *uses, const char *node);
 
 /*
  * Sessions that bear the name of a version of a service now, in words:

@@ -73,7 +73,7 @@ guard_services_collect(GuardFact *fact, Oid relation,
 	list_sort(fact->services, by_count);
 	fact->services_known = use->other_services == 0 &&
 		fact->services != NIL && count >= use->count;
-	fact->who = guard_services_name(fact->services);
+	fact->who = guard_services_name(fact->services, NULL);
 }
 
 char *
@@ -87,7 +87,7 @@ guard_services_of(Oid relation, uint64 fkey)
 }
 
 char *
-guard_services_name(List *uses)
+guard_services_name(List *uses, const char *node)
 {
 	const char *names[SERVICES_NAMED];
 	List	   *others = NIL;
@@ -108,10 +108,12 @@ guard_services_name(List *uses)
 		else
 			others = list_append_unique(others, makeString(pstrdup(service)));
 	}
-	if (nnames == 0)
+	if (nnames == 0 && node == NULL)
 		return NULL;
 
 	initStringInfo(&buf);
+	if (nnames == 0)
+		appendStringInfoString(&buf, "somebody");
 	for (int i = 0; i < nnames; i++)
 	{
 		if (i > 0)
@@ -122,6 +124,8 @@ guard_services_name(List *uses)
 	if (others != NIL)
 		appendStringInfo(&buf, " and %d %s", list_length(others),
 						 list_length(others) == 1 ? "other" : "others");
+	if (node != NULL)
+		appendStringInfo(&buf, " on %s", node);
 	return buf.data;
 }
 

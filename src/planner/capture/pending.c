@@ -552,14 +552,16 @@ publish_pair(PendingPair *pair)
 	const GuardService *of = pair->orphan ? NULL : &service;
 	uint64		by = pair->orphan ? 0 : session;
 	bool		create;
+	bool		mailed;
 	GuardPublished published;
 
 	/* What the present statement used is locked by it, and so is not gone. */
 	create = !pair->known || (in_statement && pair->statement == statement);
 
 	published = guard_table_publish(batch, of, by, create);
-	if (published == GUARD_PUBLISH_BUSY && is_urgent(pair) &&
-		guard_mail_post(batch, of, by, create))
+	mailed = published == GUARD_PUBLISH_BUSY && is_urgent(pair) &&
+		guard_mail_post(batch, of, by, create);
+	if (mailed)
 		published = GUARD_PUBLISHED;
 
 	switch (published)
@@ -571,7 +573,7 @@ publish_pair(PendingPair *pair)
 				add_own(batch);
 			if (batch->count > 0)
 				pair->published = batch->last;
-			pair->known = true;
+			pair->known = !mailed;	/* its record may still have to be made */
 			pair->generation = generation;
 			break;
 		case GUARD_PUBLISH_FULL:
