@@ -158,10 +158,10 @@ def text(x, y, words, anchor='start', kind='label'):
     return '<text class="%s" x="%.2f%%" y="%d" text-anchor="%s">%s</text>' % (kind, x, y, anchor, e(words))
 
 
-def short(name):
-    """A name as long as a telephone has room for beside a figure; its ends tell more than its middle."""
-    name = clean(name)
-    return name if len(name) <= 36 else name[:20] + '…' + name[-15:]
+def short(name, said):
+    """A name as long as a telephone has room for beside what is said at its end; its ends tell more than its middle."""
+    name, room = clean(name), max(44 - len(said), 16)
+    return name if len(name) <= room else name[:room // 2] + '…' + name[1 - room // 2:]
 
 
 def bars(rows, label, say):
@@ -169,7 +169,7 @@ def bars(rows, label, say):
     most = max(value for _, value in rows) or 1
     body, y = [], 0
     for name, value in rows:
-        body += [text(0, y + 12, short(name)), text(100, y + 12, say(value), 'end', 'value'),
+        body += [text(0, y + 12, short(name, say(value))), text(100, y + 12, say(value), 'end', 'value'),
                  rect(0, y + 18, 100 * value / most, 10, 'bar', '%s: %s' % (name, say(value)))]
         y += 40
     return Chart(svg(y, label, body))
@@ -199,7 +199,7 @@ def lanes(axis, rows, label, legend):
     """Spans of time, a lane each: (name, what is said at its end, [(from, to, kind, title)])."""
     body, y = [], 0
     for name, said, spans in rows:
-        body += [text(0, y + 12, short(name)), text(100, y + 12, said, 'end', 'value')]
+        body += [text(0, y + 12, short(name, said)), text(100, y + 12, said, 'end', 'value')]
         body += [rect(axis.at(a), y + 18, axis.at(b) - axis.at(a), 12, kind, title) for a, b, kind, title in spans]
         y += 44
     return Chart(svg(y + 16, label, axis.ticks(y + 12) + body), legend)
@@ -210,7 +210,7 @@ def heat(rows, label):
     most = max(max(hours.values()) for _, _, hours in rows) or 1
     body, y = [text(100 * h / 24, 10, '%02d:00' % h, 'start', 'tick') for h in (0, 6, 12, 18)], 16
     for name, said, hours in rows:
-        body += [text(0, y + 12, short(name)), text(100, y + 12, said, 'end', 'value')]
+        body += [text(0, y + 12, short(name, said)), text(100, y + 12, said, 'end', 'value')]
         for hour in range(24):
             value = hours.get(hour, 0)
             # a tenth is seen, since use spans magnitudes
