@@ -68,5 +68,5 @@ rehearse()
 	[ "$status" = 0 ] || die 'The load lost its connections.'
 	printf '\n  %s$ guard_load compare load%s\n' "$BOLD" "$PLAIN"
 	load compare "$WORK/log/load" > "$WORK/log/compare.$1" 2>&1 || true
-	say "$(grep -E '^(Busy connections|auth\..* is gone|  Alone|This was a closed|Production would)' "$WORK/log/compare.$1" | sed 's/^auth\.//')"
+	say "$(grep -E '^(Busy connections|All together|This was a closed|Production would)' "$WORK/log/compare.$1")"
 }

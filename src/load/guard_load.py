@@ -1431,6 +1431,10 @@ def say_gone(load, ran):
                 ', '.join(figure(ms, '%.1f') for _, ms in alone), demand, ', times %g' % ran['peak'] if ran['peak'] != 1 else ''))
             if demand * ran['peak'] > ran['cores']:
                 print('  That is more than %d cores can do: any pool fills.' % ran['cores'])
+    known = [load['predicted_connections'][index] for index in ran['gone'] if index in load['predicted_connections']]
+    if len(ran['gone']) > 1 and known and ran['alone']:
+        print('All together: guard predicted %.1f busy connections, alone their calls come to %.1f, at production\'s rate; %d cores.' % (
+            sum(known), sum(s['rate'] * ran['alone'][s['text']] for s in load['statements'] if s['text'] in ran['alone']) / 1000, ran['cores']))
 
 
 def picture(folder, load, ran):
