@@ -16,6 +16,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "guc.h"
 #include "store/store.h"
 
 /*
@@ -113,6 +114,11 @@ guard_query_server_params(const char *sql, const GuardParam *params,
 	(void) set_config_option("search_path", "pg_catalog, pg_temp",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
+	/* guard_review hears what a script's own code reads, and not ours */
+	if (guard_guc_review && GetConfigOption("auto_explain.log_min_duration", true, false) != NULL)
+		(void) set_config_option("auto_explain.log_min_duration", "-1",
+								 PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
