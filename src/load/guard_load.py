@@ -1350,12 +1350,13 @@ def per_call(statement, counted, more):
 
 
 def full_since(ran):
-    """The moment from which the pool was full: nine tenths of it busy, for a second."""
-    start = ran['migrated'] or 0
+    """The moment from which the pool was full: nine tenths of it busy, in four of five looks of two seconds."""
+    # without a migration the first second is for what was due while the scripts were read
+    start = 1 if ran['migrated'] is None else ran['migrated']
     after = [s for s in ran['busy'] if s[0] >= start]
-    for n, (moment, _, _) in enumerate(after):
-        window = [busy for t, busy, _ in after[n:] if t <= moment + 1]
-        if len(window) >= 5 and min(window) >= 0.9 * ran['pool']:
+    for n, (moment, first, _) in enumerate(after):
+        window = [busy >= 0.9 * ran['pool'] for t, busy, _ in after[n:] if t <= moment + 2]
+        if first >= 0.9 * ran['pool'] and len(window) >= 5 and sum(window) >= 0.8 * len(window):
             return moment - start
     return None
 
