@@ -47,6 +47,9 @@ for my $name ('restored', 'replica')
 	refused($session->query('DROP INDEX busy_a_idx'), qr/^cannot drop index "public\.busy_a_idx": guard saw auth use it once, last .* ago \(old, /, 'what its traffic needs is refused');
 	isnt(verdict($session, 'idle_a_idx'), 'block hot', 'the other is not');
 	is($session->value("SELECT count(*) FROM guard.profile_drift WHERE drift = 'missing here'"), 0, 'nothing is missing here');
+	$session->ok('DROP INDEX idle_a_idx');
+	$session->ok('CREATE INDEX idle_a_idx ON idle (a)');
+	is($session->value("SELECT drift FROM guard.profile_drift WHERE index_name = 'idle_a_idx' AND drift <> 'unknown there'"), 'import again', 'what was made since wants another import');
 
 	# a week later guard has watched here for a moment only
 	aged($session, 8);
