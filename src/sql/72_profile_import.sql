@@ -345,7 +345,7 @@ END
 $function$;
 COMMENT ON FUNCTION guard.import_profile(text, jsonb, boolean) IS
 'Believe what guard.export_profile() or guard_profile wrote on another server, under the name of that source: what traffic needs there is needed here, and how large tables are there they are here. Replaces what came from that source before. An older one than a week tells nothing, unless this server has taken the place of that one (predecessor): then it counts until guard has watched here for guard.min_evidence_age, at least for a week, and is forgotten. Statements in it are never run. Raises 22023 for what is no profile, naming the place in it, 0A000 for one in a newer format; then nothing is imported.';
--- example: SELECT guard.import_profile('prod', pg_read_file('/etc/guard/prod.json')::jsonb);
+-- example: SELECT guard.import_profile('prod', guard.export_profile());
 REVOKE ALL ON FUNCTION guard.import_profile(text, jsonb, boolean) FROM PUBLIC;
 
 CREATE VIEW guard.profiles WITH (security_barrier) AS

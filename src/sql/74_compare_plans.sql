@@ -1,5 +1,5 @@
--- Which statements of a profile a migration makes dearer: their plans before it,
--- and now.
+-- Comparing plans.  Which statements of a profile a migration makes dearer: their
+-- plans before it, and now.
 
 CREATE FUNCTION guard.plan_statement(text text, search_path text, role name,
 	OUT cost double precision, OUT plan text, OUT why text, OUT indexes oid[])
@@ -74,7 +74,6 @@ END
 $function$;
 COMMENT ON FUNCTION guard.remember_plans(text, name) IS
 'Plan the statements of an imported profile on the schema as it is now, before a migration, for guard.compare_plans() after it. They are never run, and are planned as that role: one without login, attributes and memberships, which needs USAGE on the schemas that they name and nothing else. Where the profile was made without guard, the indexes in these plans count as used from then on, by plan. Returns how many could be planned. Raises 22023 for a role that may do more, 42704 for a profile or role that does not exist.';
--- example: SELECT guard.remember_plans('prod', 'planner');
 REVOKE ALL ON FUNCTION guard.remember_plans(text, name) FROM PUBLIC;
 
 CREATE FUNCTION guard.compare_plans(source text, OUT statement text, OUT calls_per_second double precision,
@@ -92,5 +91,4 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION guard.compare_plans(text) IS
 'The statements of an imported profile whose plans cost more than guard.restore_factor times what they did when guard.remember_plans() was called, and those that cannot be planned any more (why), with both plans; what costs most a second in all first. The plans are those that the server of the profile would make, generic ones, and nothing is run.';
--- example: SELECT statement, cost_before, cost_now FROM guard.compare_plans('prod');
 REVOKE ALL ON FUNCTION guard.compare_plans(text) FROM PUBLIC;
