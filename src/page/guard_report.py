@@ -161,7 +161,7 @@ def text(x, y, words, anchor='start', kind='label'):
 def short(name, said):
     """A name as long as a telephone has room for beside what is said at its end; its ends tell more than its middle."""
     name, room = clean(name), max(44 - len(said), 16)
-    return name if len(name) <= room else name[:room // 2] + '…' + name[1 - room // 2:]
+    return name if len(name) <= room else name[:room // 2] + '\u2026' + name[1 - room // 2:]
 
 
 def bars(rows, label, say):
@@ -541,7 +541,7 @@ def html_cell(value, name, kind):
     value = clean(value)
     said = e(value)
     if len(value) > LONG:
-        said = '<details><summary>%s …</summary>%s</details>' % (e(value[:LONG - 60]), said)
+        said = '<details><summary>%s \u2026</summary>%s</details>' % (e(value[:LONG - 60]), said)
     kind = kind or ('s' if len(value) <= SHORT else '')
     return '<td%s data-label="%s">%s</td>' % (kind and ' class="%s"' % kind, e(name), said)
 
@@ -554,7 +554,7 @@ def html_part(part):
         return part.svg + ('<div class="legend">%s</div>' % legend if legend else '')
     head = ''.join('<th%s>%s</th>' % (' class="n"' if kind else '', e(name)) for name, kind in part.columns)
     rows = ''.join('<tr>%s</tr>\n' % ''.join(html_cell(v, *c) for v, c in zip(row, part.columns)) for row in part.rows)
-    return '<table><thead><tr>%s</tr></thead><tbody>\n%s</tbody></table>%s' % (head, rows, '<p>… and %s more: --rows shows them.</p>' % number(part.more) if part.more else '')
+    return '<table><thead><tr>%s</tr></thead><tbody>\n%s</tbody></table>%s' % (head, rows, '<p>\u2026 and %s more: --rows shows them.</p>' % number(part.more) if part.more else '')
 
 
 NAMES = {'status': 'Health', 'go': 'Can go', 'hot': 'Needed', 'hours': 'By hour', 'soft': 'In stages', 'refused': 'Refused', 'evidence': 'Evidence', 'drift': 'Drift', 'nodes': 'Standbys'}
@@ -592,7 +592,7 @@ def markdown_part(part):
         return ''
     lines = ['| %s |' % ' | '.join(name for name, _ in part.columns), '|%s|' % '|'.join('--:' if kind else '---' for _, kind in part.columns)]
     lines += ['| %s |' % ' | '.join(plain(v) for v in row) for row in part.rows]
-    return '\n'.join(lines) + ('\n\n… and %s more.' % number(part.more) if part.more else '') + '\n'
+    return '\n'.join(lines) + ('\n\n\u2026 and %s more.' % number(part.more) if part.more else '') + '\n'
 
 
 def as_markdown(base, heads, sections):
