@@ -100,7 +100,7 @@ static TimestampTz now;
 static int64 queryid;
 static uint64 run;				/* which of this session's runs of it */
 static uint32 statement = 0;
-static Oid	views[GUARD_CAPTURE_VIEWS];	/* that it goes through, ... */
+static Oid	views[GUARD_CAPTURE_VIEWS]; /* that it goes through, ... */
 static int	nviews = 0;			/* ... so many, or more than fit */
 static bool in_statement = false;	/* between its begin and its end */
 static bool urgent = false;		/* something must be published at its end */
