@@ -329,8 +329,8 @@ is_below(Oid table, Oid ancestor)
 /*
  * Bounds tell where they stood in their statement, which does not count.
  */
-static bool
-same_bound(const char *a, const char *b)
+bool
+guard_bearers_same_bound(const char *a, const char *b)
 {
 	return a == NULL || b == NULL || equal(stringToNode(a), stringToNode(b));
 }
@@ -347,7 +347,7 @@ exchanged_for(const GuardBefore *before, Oid parent)
 	foreach_oid(child, guard_catalog_children(parent))
 	{
 		if (!list_member_oid(had, child) &&
-			same_bound(before->bound, guard_catalog_bound(child)))
+			guard_bearers_same_bound(before->bound, guard_catalog_bound(child)))
 			heirs = lappend_oid(heirs, child);
 	}
 	return heirs;

@@ -41,6 +41,11 @@ extern GuardBearers *guard_bearers_find(Oid table);
 extern bool guard_bearers_leads(Oid view, Oid table);
 
 /*
+ * Do two partitions, or children without bounds, take the same rows?
+ */
+extern bool guard_bearers_same_bound(const char *a, const char *b);
+
+/*
  * A table that answers for itself, under the names that its columns had before
  * this transaction.
  */

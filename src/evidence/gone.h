@@ -101,4 +101,10 @@ extern List *guard_moved_shapes(const GuardShape *shape, TimestampTz used,
  */
 extern List *guard_moved_from(const char *schema, const char *name, List **unseen);
 
+/*
+ * Tables in whose place among the partitions of what has this name that one has
+ * come.  OIDs.
+ */
+extern List *guard_moved_left(const char *schema, const char *name, Oid partition);
+
 #endif							/* GUARD_GONE_H */

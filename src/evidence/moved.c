@@ -40,6 +40,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "evidence/bearers.h"
 #include "evidence/gone.h"
 #include "guc.h"
 #include "store/store.h"
@@ -61,6 +62,8 @@
 #define HOW_ATTACHED	'a'
 #define HOW_COLUMNS		'c'		/* these were */
 #define HOW_UNSEEN		'u'		/* renamed, at some time before that */
+#define HOW_LEFT		'l'		/* a partition of what has that name; columns:
+								 * its bound */
 
 struct GuardPendingMove
 {
@@ -488,6 +491,51 @@ guard_moved_former_names(Oid table)
 	return names;
 }
 
+/*
+ * The partition that has come in the place which the table has left.
+ */
+static Oid
+heir_of_left(const NotedMove *move, Oid table)
+{
+	Oid			parent = table_by_name(move->old_schema, move->old_name);
+
+	foreach_oid(child, OidIsValid(parent) ? guard_catalog_children(parent) : NIL)
+	{
+		if (child != table &&
+			guard_bearers_same_bound(move->columns[0], guard_catalog_bound(child)))
+			return child;
+	}
+	return InvalidOid;
+}
+
+List *
+guard_moved_left(const char *schema, const char *name, Oid partition)
+{
+	GuardRows  *rows = guard_rows_by_key("moved_table", "moved_table_old_key_idx",
+										 MOVED_OLD_KEY,
+										 P_INT8(guard_departed_key(schema, name)));
+	List	   *candidates = NIL;
+	List	   *tables = NIL;
+
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		if (*guard_rows_text(rows, MOVED_HOW) == HOW_LEFT)
+			candidates = list_append_unique_oid(candidates,
+												guard_rows_oid(rows, MOVED_TABLE_OID));
+	}
+	foreach_oid(table, candidates)
+	{
+		foreach_ptr(const NotedMove, move, read_moves(table))
+		{
+			if (move->how == HOW_LEFT && strcmp(move->old_schema, schema) == 0 &&
+				strcmp(move->old_name, name) == 0 && table != partition &&
+				heir_of_left(move, table) == partition)
+				tables = list_append_unique_oid(tables, table);
+		}
+	}
+	return tables;
+}
+
 bool
 guard_moved_former_name(Oid table, Name schema, Name name)
 {
@@ -499,6 +547,16 @@ guard_moved_former_name(Oid table, Name schema, Name name)
 			continue;
 		namestrcpy(schema, former->schema);
 		namestrcpy(name, former->name);
+		return true;
+	}
+	foreach_ptr(const NotedMove, move, read_moves(table))
+	{
+		Oid			heir = move->how == HOW_LEFT ? heir_of_left(move, table) : InvalidOid;
+
+		if (!OidIsValid(heir))
+			continue;
+		namestrcpy(schema, get_namespace_name(get_rel_namespace(heir)));
+		namestrcpy(name, get_rel_name(heir));
 		return true;
 	}
 	return false;
@@ -599,6 +657,22 @@ add_schema(List **moves, const char *schema)
 }
 
 /*
+ * A partition is about to leave what it is one of.  Others may come in its place.
+ */
+static void
+add_left(List **moves, Oid table)
+{
+	char	   *bound = OidIsValid(table) ? guard_catalog_bound(table) : NULL;
+
+	foreach_oid(parent, bound != NULL ? guard_catalog_parents(table) : NIL)
+	{
+		add_move(moves, parent, HOW_LEFT);
+		((GuardPendingMove *) llast(*moves))->table = table;
+		((GuardPendingMove *) llast(*moves))->columns = list_make1(bound);
+	}
+}
+
+/*
  * DETACH, ATTACH, INHERIT and NO INHERIT.
  */
 static void
@@ -616,6 +690,9 @@ add_membership(List **moves, AlterTableStmt *stmt)
 										  NoLock, true),
 						 cmd->subtype == AT_AttachPartition ?
 						 HOW_ATTACHED : HOW_DETACHED);
+				if (cmd->subtype != AT_AttachPartition)
+					add_left(moves, RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
+													 NoLock, true));
 				break;
 			case AT_DropInherit:
 			case AT_AddInherit:

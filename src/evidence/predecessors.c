@@ -12,8 +12,8 @@
  * stays with the index that was used, and an heir is found when it is asked
  * about: an index has the use of every predecessor whose shape it serves, that
  * is, of indexes of its table, or of one that had its table's name, which are
- * not there any more, not valid, hidden, or on a table that has lost the name -
- * as the catalogs say now.  A drop that was rolled back leaves nothing behind,
+ * not there any more, not valid, hidden, or on a table that has lost the name, or
+ * its place among partitions - as the catalogs say now.  A drop that was rolled back leaves nothing behind,
  * one that was cancelled half-way counts, and so does REINDEX CONCURRENTLY
  * from the moment at which it swaps the names.
  *
@@ -434,8 +434,14 @@ guard_predecessors_collect(GuardEvidence *evidence)
 	else
 	{
 		foreach_oid(table, guard_catalog_lineage(shape->table))
-			take_named(evidence, get_namespace_name(get_rel_namespace(table)),
-					   get_rel_name(table));
+		{
+			char	   *schema = get_namespace_name(get_rel_namespace(table));
+
+			take_named(evidence, schema, get_rel_name(table));
+			foreach_oid(left, table == shape->table ? NIL :
+						guard_moved_left(schema, get_rel_name(table), shape->table))
+				take_indexes(evidence, left, false);
+		}
 	}
 	named = list_length(evidence->facts);
 	foreach_ptr(GuardFormerName, former, guard_moved_former_names(shape->table))
