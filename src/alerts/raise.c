@@ -22,7 +22,6 @@
 #include "commands/async.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "alerts/memory.h"

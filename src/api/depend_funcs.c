@@ -19,7 +19,6 @@
 #include "api/api.h"
 #include "audit/audit.h"
 #include "planner/capture/service.h"
-#include "policy/sentence.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_add_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_remove_dependency);

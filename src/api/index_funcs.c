@@ -16,7 +16,6 @@
 
 #include "access/relation.h"
 #include "access/transam.h"
-#include "catalog/pg_class.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"

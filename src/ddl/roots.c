@@ -26,8 +26,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -36,7 +34,6 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/fmgroids.h"
 
 #include "ddl/targets.h"
 #include "store/store.h"
@@ -60,7 +57,6 @@ typedef struct Step
 
 typedef struct Walk
 {
-	Relation	depend;			/* pg_depend */
 	HTAB	   *seen;			/* SeenObject by ObjectAddress */
 	List	   *agenda;			/* Step *, done and to do */
 	bool		cascade;
@@ -124,7 +120,6 @@ reach(Walk *walk, const ObjectAddress *object,
 static void
 begin_walk(Walk *walk, List *roots, bool cascade)
 {
-	walk->depend = table_open(DependRelationId, AccessShareLock);
 	walk->seen = guard_hash_make("guard objects that go", sizeof(ObjectAddress),
 								 sizeof(SeenObject), CurrentMemoryContext);
 	walk->agenda = NIL;
@@ -137,30 +132,21 @@ begin_walk(Walk *walk, List *roots, bool cascade)
 }
 
 /* A whole object stands for all of its parts, as in findDependentObjects. */
-static SysScanDesc
-scan_depend(Walk *walk, const ObjectAddress *object, Oid index,
-			AttrNumber classattr, AttrNumber objectattr, AttrNumber subattr)
+static GuardRows *
+scan_depend(const ObjectAddress *object, Oid index)
 {
-	ScanKeyData key[3];
+	const GuardParam keys[] = {P_OID(object->classId), P_OID(object->objectId),
+	P_INT4(object->objectSubId)};
 
-	ScanKeyInit(&key[0], classattr, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(object->classId));
-	ScanKeyInit(&key[1], objectattr, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(object->objectId));
-	ScanKeyInit(&key[2], subattr, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(object->objectSubId));
-
-	return systable_beginscan(walk->depend, index, true, NULL,
-							  object->objectSubId != 0 ? 3 : 2, key);
+	return guard_rows_of_catalog_params(DependRelationId, index, NULL, keys,
+										object->objectSubId != 0 ? 3 : 2);
 }
 
 /* The rows of pg_depend that say what this object depends on. */
-static SysScanDesc
-scan_owners(Walk *walk, const ObjectAddress *object)
+static GuardRows *
+scan_owners(const ObjectAddress *object)
 {
-	return scan_depend(walk, object, DependDependerIndexId,
-					   Anum_pg_depend_classid, Anum_pg_depend_objid,
-					   Anum_pg_depend_objsubid);
+	return scan_depend(object, DependDependerIndexId);
 }
 
 /*
@@ -199,18 +185,17 @@ is_seen(Walk *walk, const ObjectAddress *object)
 static void
 follow_owners(Walk *walk, const Step *step)
 {
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	GuardRows  *rows;
 
 	if (!walk->cascade ||
 		memcmp(&step->seen->object, &step->root->object,
 			   sizeof(ObjectAddress)) == 0)
 		return;
 
-	scan = scan_owners(walk, &step->seen->object);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	rows = scan_owners(&step->seen->object);
+	while (guard_rows_next(rows))
 	{
-		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
+		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(rows->tuple);
 		ObjectAddress owner;
 
 		if (row->deptype != DEPENDENCY_INTERNAL &&
@@ -224,16 +209,6 @@ follow_owners(Walk *walk, const Step *step)
 		if (!is_seen(walk, &owner))
 			(void) reach(walk, &owner, step->root, step->route);
 	}
-	systable_endscan(scan);
-}
-
-/* The rows of pg_depend that say what depends on this object. */
-static SysScanDesc
-scan_dependents(Walk *walk, const ObjectAddress *object)
-{
-	return scan_depend(walk, object, DependReferenceIndexId,
-					   Anum_pg_depend_refclassid, Anum_pg_depend_refobjid,
-					   Anum_pg_depend_refobjsubid);
 }
 
 /* A whole relation, not a column of one? */
@@ -254,12 +229,11 @@ static void
 follow_dependents(Walk *walk, const Step *step)
 {
 	const ObjectAddress *object = &step->seen->object;
-	SysScanDesc scan = scan_dependents(walk, object);
-	HeapTuple	tuple;
+	GuardRows  *rows = scan_depend(object, DependReferenceIndexId);
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (guard_rows_next(rows))
 	{
-		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
+		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(rows->tuple);
 		GuardRoute	route = step->route;
 		ObjectAddress dependent;
 		SeenObject *seen;
@@ -286,7 +260,6 @@ follow_dependents(Walk *walk, const Step *step)
 		if (row->deptype == DEPENDENCY_PARTITION_PRI)
 			seen->is_member = true;
 	}
-	systable_endscan(scan);
 }
 
 /*
@@ -318,15 +291,14 @@ follow_agenda(Walk *walk)
 static bool
 root_stands_alone(Walk *walk, const GuardRoot *root)
 {
-	SysScanDesc scan = scan_owners(walk, &root->object);
-	HeapTuple	tuple;
+	GuardRows  *rows = scan_owners(&root->object);
 	bool		stands_alone = true;
 	bool		attached = false;
 	bool		partition_goes = false;
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (guard_rows_next(rows))
 	{
-		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
+		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(rows->tuple);
 		ObjectAddress owner;
 
 		ObjectAddressSubSet(owner, row->refclassid, row->refobjid,
@@ -348,7 +320,6 @@ root_stands_alone(Walk *walk, const GuardRoot *root)
 				break;
 		}
 	}
-	systable_endscan(scan);
 
 	return stands_alone && (!attached || partition_goes);
 }
@@ -432,7 +403,6 @@ end_walk(Walk *walk)
 {
 	list_free_deep(walk->agenda);
 	hash_destroy(walk->seen);
-	table_close(walk->depend, AccessShareLock);
 }
 
 /*

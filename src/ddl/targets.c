@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
@@ -93,20 +92,11 @@ general_relkind(char relkind)
 static bool
 may_drop(Form_pg_class form, Oid role)
 {
-	HeapTuple	tuple;
-	Oid			schema_owner;
+	FormData_pg_namespace schema;
 
-	if (guard_roots_is_owner(role, form->relowner))
-		return true;
-
-	tuple = SearchSysCache1(NAMESPACEOID,
-							ObjectIdGetDatum(form->relnamespace));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	schema_owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
-	ReleaseSysCache(tuple);
-
-	return guard_roots_is_owner(role, schema_owner);
+	return guard_roots_is_owner(role, form->relowner) ||
+		(guard_catalog_form(NAMESPACEOID, form->relnamespace, &schema) &&
+		 guard_roots_is_owner(role, schema.nspowner));
 }
 
 /*
@@ -134,24 +124,17 @@ add_root(List **roots, DropStmt *stmt, List *name, Oid role)
 	GuardRoute	route = stmt->removeType == OBJECT_INDEX ?
 		GUARD_ROUTE_INDEX : GUARD_ROUTE_TABLE;
 	Oid			relid;
-	HeapTuple	tuple;
-	Form_pg_class form;
-	bool		droppable;
+	FormData_pg_class form;
 
 	relid = RangeVarGetRelidExtended(rel, NoLock, RVR_MISSING_OK, NULL, NULL);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tuple))
+	if (!guard_catalog_form(RELOID, relid, &form))
 		return stmt->missing_ok;
-
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	droppable = is_droppable(stmt, form, role);
-	if (droppable)
-		*roots = lappend(*roots,
-						 guard_roots_make(RelationRelationId, relid, 0, route,
-										  NameStr(form->relname)));
-	ReleaseSysCache(tuple);
-
-	return droppable;
+	if (!is_droppable(stmt, &form, role))
+		return false;
+	*roots = lappend(*roots,
+					 guard_roots_make(RelationRelationId, relid, 0, route,
+									  NameStr(form.relname)));
+	return true;
 }
 
 static List *
@@ -349,21 +332,11 @@ is_exempt_member(Oid table)
 bool
 guard_targets_eligible_table(Oid table)
 {
-	HeapTuple	tuple;
-	Form_pg_class form;
-	bool		eligible;
+	FormData_pg_class form;
 
-	if (table < FirstNormalObjectId)
-		return false;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	eligible = form->relpersistence != RELPERSISTENCE_TEMP &&
-		!IsToastClass(form) &&
-		!IsCatalogNamespace(form->relnamespace);
-	ReleaseSysCache(tuple);
-
-	return eligible && !is_exempt_member(table);
+	return table >= FirstNormalObjectId &&
+		guard_catalog_form(RELOID, table, &form) &&
+		form.relpersistence != RELPERSISTENCE_TEMP &&
+		!IsToastClass(&form) &&
+		!IsCatalogNamespace(form.relnamespace) && !is_exempt_member(table);
 }

@@ -75,35 +75,21 @@ is_alterable(AlterTableStmt *stmt, Form_pg_class form, Oid role)
 static Oid
 find_table(AlterTableStmt *stmt, Oid role)
 {
-	Oid			relid;
-	HeapTuple	tuple;
+	FormData_pg_class form;
+	Oid			relid = RangeVarGetRelidExtended(stmt->relation, NoLock, RVR_MISSING_OK,
+												 NULL, NULL);
 
-	relid = RangeVarGetRelidExtended(stmt->relation, NoLock, RVR_MISSING_OK,
-									 NULL, NULL);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	if (!is_alterable(stmt, (Form_pg_class) GETSTRUCT(tuple), role))
-		relid = InvalidOid;
-	ReleaseSysCache(tuple);
-
-	return relid;
+	return guard_catalog_form(RELOID, relid, &form) && is_alterable(stmt, &form, role) ?
+		relid : InvalidOid;
 }
 
 /* True also for one that has vanished: nothing to be dropped either way. */
 static bool
 is_inherited_constraint(Oid constraint)
 {
-	HeapTuple	tuple;
-	bool		inherited;
+	FormData_pg_constraint form;
 
-	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
-	if (!HeapTupleIsValid(tuple))
-		return true;
-	inherited = ((Form_pg_constraint) GETSTRUCT(tuple))->coninhcount > 0;
-	ReleaseSysCache(tuple);
-
-	return inherited;
+	return !guard_catalog_form(CONSTROID, constraint, &form) || form.coninhcount > 0;
 }
 
 /*
@@ -131,15 +117,9 @@ add_constraint(List **roots, Oid table, AlterTableCmd *cmd)
 static bool
 is_typed(Oid table)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	bool		typed;
+	FormData_pg_class form;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	typed = OidIsValid(((Form_pg_class) GETSTRUCT(tuple))->reloftype);
-	ReleaseSysCache(tuple);
-
-	return typed;
+	return guard_catalog_form(RELOID, table, &form) && OidIsValid(form.reloftype);
 }
 
 /* The fixed part of a column's pg_attribute row; false when there is none. */

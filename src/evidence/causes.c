@@ -16,21 +16,18 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/dependency.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/syscache.h"
 
 #include "compat/list.h"
 #include "evidence/evidence.h"
 #include "planner/capture/capture.h"
 #include "planner/planner.h"
+#include "store/store.h"
 
 /* How many keys a message names before it says "and N others". */
 #define KEYS_NAMED	3
@@ -43,25 +40,16 @@ static List *
 constraints_of(Oid table)
 {
 	List	   *constraints = NIL;
-	Relation	depend = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(DependRelationId, DependReferenceIndexId,
+											 P_OID(RelationRelationId), P_OID(table));
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(table));
-	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (guard_rows_next(rows))
 	{
-		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(tuple);
+		Form_pg_depend row = (Form_pg_depend) GETSTRUCT(rows->tuple);
 
 		if (row->classid == ConstraintRelationId)
 			constraints = list_append_unique_oid(constraints, row->objid);
 	}
-	systable_endscan(scan);
-	table_close(depend, AccessShareLock);
 	return constraints;
 }
 

@@ -19,7 +19,6 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -47,18 +46,10 @@ typedef void (*GuardCollector) (GuardEvidence *evidence);
 static int64
 estimated_kb(Oid table)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	int64		kb = -1;
+	FormData_pg_class form;
 
-	if (HeapTupleIsValid(tuple))
-	{
-		int32		pages = ((Form_pg_class) GETSTRUCT(tuple))->relpages;
-
-		if (pages > 0)
-			kb = (int64) pages * KB_PER_BLOCK;
-		ReleaseSysCache(tuple);
-	}
-	return kb;
+	(void) guard_catalog_form(RELOID, table, &form);
+	return form.relpages > 0 ? (int64) form.relpages * KB_PER_BLOCK : -1;
 }
 
 BlockNumber
@@ -170,13 +161,10 @@ is_last_key(const GuardShape *shape)
 		return false;
 	foreach_oid(other, guard_catalog_indexes(shape->table))
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(other));
-		bool		unique = other != shape->index && HeapTupleIsValid(tuple) &&
-			((Form_pg_index) GETSTRUCT(tuple))->indisunique;
+		FormData_pg_index form;
 
-		if (HeapTupleIsValid(tuple))
-			ReleaseSysCache(tuple);
-		if (unique)
+		if (other != shape->index && guard_catalog_form(INDEXRELID, other, &form) &&
+			form.indisunique)
 			return false;
 	}
 	return true;

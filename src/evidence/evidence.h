@@ -140,7 +140,6 @@ typedef struct GuardMove
 								 * index that serves in place of this one */
 	char	   *heir_table;		/* that table's name, served or not; NULL when
 								 * nothing bears the old name */
-	Oid			heir_index;		/* the index that serves */
 	Oid			twin;			/* an index of that table, just like this one
 								 * and usable: what services needed before the
 								 * move is that one.  Invalid: none */

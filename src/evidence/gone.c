@@ -26,7 +26,6 @@
 #include "pgstat.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "evidence/gone.h"
@@ -522,17 +521,11 @@ guard_gone_unnoted(Oid table, const char *schema, const char *name)
 static bool
 stays(const GuardDeparted *departed)
 {
-	HeapTuple	tuple;
-	bool		valid = false;
+	bool		valid;
 
 	if (!ConditionalLockRelationOid(departed->index, ShareUpdateExclusiveLock))
 		return false;
-	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(departed->index));
-	if (HeapTupleIsValid(tuple))
-	{
-		valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
-		ReleaseSysCache(tuple);
-	}
+	valid = guard_catalog_is_valid(departed->index);
 	UnlockRelationOid(departed->index, ShareUpdateExclusiveLock);
 	return valid;
 }

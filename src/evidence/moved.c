@@ -25,19 +25,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
-#include "pgstat.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "evidence/bearers.h"
@@ -98,34 +92,6 @@ table_by_name(const char *schema, const char *name)
 	return OidIsValid(nsp) ? get_relname_relid(name, nsp) : InvalidOid;
 }
 
-static Datum
-get_value(HeapTuple tuple, int attnum, TupleDesc desc)
-{
-	bool		isnull;
-
-	return heap_getattr(tuple, attnum, desc, &isnull);
-}
-
-static void
-read_columns(NotedMove *move, HeapTuple tuple, TupleDesc desc)
-{
-	bool		isnull;
-	Datum		columns = heap_getattr(tuple, MOVED_COLUMNS, desc, &isnull);
-	Datum	   *values;
-
-	if (isnull)
-		return;
-	deconstruct_array(DatumGetArrayTypePCopy(columns), TEXTOID, -1, false, TYPALIGN_INT,
-					  &values, NULL, &move->ncolumns);
-	move->columns = palloc(sizeof(char *) * (move->ncolumns + 1));
-	for (int i = 0; i < move->ncolumns; i++)
-	{
-		char	   *name = TextDatumGetCString(values[i]);
-
-		move->columns[i] = *name != '\0' ? name : NULL;
-	}
-}
-
 static int
 by_time(const ListCell *a, const ListCell *b)
 {
@@ -148,15 +114,22 @@ read_moves(Oid table)
 	while (rows != NULL && guard_rows_next(rows))
 	{
 		NotedMove  *move = palloc0(sizeof(NotedMove));
+		List	   *columns;
+		bool		isnull;
 
 		move->at = guard_rows_time(rows, MOVED_AT);
 		move->old_schema = guard_rows_text(rows, MOVED_OLD_SCHEMA);
 		move->old_name = guard_rows_text(rows, MOVED_OLD_NAME);
-		move->how = DatumGetChar(get_value(rows->tuple, MOVED_HOW, rows->desc));
-		move->relations = DatumGetArrayTypePCopy(get_value(rows->tuple, MOVED_RELATIONS, rows->desc));
-		move->scans = DatumGetArrayTypePCopy(get_value(rows->tuple, MOVED_SCANS, rows->desc));
+		move->how = *guard_rows_text(rows, MOVED_HOW);
+		move->relations = DatumGetArrayTypePCopy(heap_getattr(rows->tuple, MOVED_RELATIONS,
+															  rows->desc, &isnull));
+		move->scans = DatumGetArrayTypePCopy(heap_getattr(rows->tuple, MOVED_SCANS,
+														  rows->desc, &isnull));
 		move->now = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(rows->tuple->t_data));
-		read_columns(move, rows->tuple, rows->desc);
+		columns = guard_rows_list(rows, MOVED_COLUMNS);
+		move->columns = palloc(sizeof(char *) * (list_length(columns) + 1));
+		foreach_ptr(char, name, columns)
+			move->columns[move->ncolumns++] = *name != '\0' ? name : NULL;
 		moves = lappend(moves, move);
 	}
 	list_sort(moves, by_time);
@@ -279,7 +252,6 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 	result->heir_table = psprintf("%s.%s", move->old_schema, move->old_name);
 	guard_replacement_find(evidence->shape, heir, NULL, false, &successor);
 	result->served = successor.match != GUARD_MATCH_NONE && successor.usable;
-	result->heir_index = successor.index;
 	if (result->served && successor.match == GUARD_MATCH_TWIN)
 		result->twin = successor.index;
 }
@@ -636,24 +608,16 @@ static void
 add_schema(List **moves, const char *schema)
 {
 	Oid			nsp = get_namespace_oid(schema, true);
-	Relation	pg_class;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(RelationRelationId, InvalidOid);
 
-	if (!OidIsValid(nsp))
-		return;
-	pg_class = table_open(RelationRelationId, AccessShareLock);
-	scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (guard_rows_next(rows))
 	{
-		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(rows->tuple);
 
 		if (form->relnamespace == nsp && form->relhasindex &&
 			form->relkind != RELKIND_TOASTVALUE)
 			add_move(moves, form->oid, HOW_RENAMED);
 	}
-	systable_endscan(scan);
-	table_close(pg_class, AccessShareLock);
 }
 
 /*
@@ -743,57 +707,17 @@ guard_moved_prepare(Node *parsetree)
 }
 
 /*
- * Note the scan counts of a table and its indexes, for counters without a
+ * With the scan counts of the table and its indexes, for counters without a
  * date.
  */
 static void
-read_scans(Oid table, ArrayType **relations, ArrayType **scans)
-{
-	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
-	List	   *oids = list_make1_oid(table);
-	Datum	   *oid_values;
-	Datum	   *scan_values;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	int			n = 0;
-
-	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(table));
-	scan = systable_beginscan(pg_index, IndexIndrelidIndexId, true, NULL,
-							  1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		oids = lappend_oid(oids, ((Form_pg_index) GETSTRUCT(tuple))->indexrelid);
-	systable_endscan(scan);
-	table_close(pg_index, AccessShareLock);
-
-	oid_values = palloc(list_length(oids) * sizeof(Datum));
-	scan_values = palloc(list_length(oids) * sizeof(Datum));
-	foreach_oid(each, oids)
-	{
-		PgStat_StatTabEntry *tab = pgstat_fetch_stat_tabentry(each);
-
-		oid_values[n] = ObjectIdGetDatum(each);
-		scan_values[n++] = Int64GetDatum(tab != NULL ? tab->numscans : 0);
-	}
-	*relations = construct_array(oid_values, n, OIDOID, sizeof(Oid), true,
-								 TYPALIGN_INT);
-	*scans = construct_array(scan_values, n, INT8OID, sizeof(int64),
-							 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-}
-
-static void
 write_move(const GuardPendingMove *move)
 {
-	ArrayType  *relations;
-	ArrayType  *scans;
-
-	read_scans(move->table, &relations, &scans);
-	guard_query_execute("INSERT INTO guard.moved_table VALUES ($1, $2, $3, clock_timestamp(), $4, $5, $6, $7, $8)",
+	guard_query_execute("INSERT INTO guard.moved_table SELECT $1, $2, $3, clock_timestamp(), $4,"
+						" array_agg(r.oid), array_agg(pg_stat_get_numscans(r.oid)), $5, $6"
+						" FROM (SELECT $1 UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = $1) AS r (oid)",
 						P_OID(move->table), P_NAME(move->old_schema), P_NAME(move->old_name),
 						guard_param(CHAROID, CharGetDatum(move->how), false),
-						guard_param(OIDARRAYOID, PointerGetDatum(relations), false),
-						guard_param(INT8ARRAYOID, PointerGetDatum(scans), false),
 						P_INT8(guard_departed_key(move->old_schema, move->old_name)),
 						P_NULL_IF(move->columns == NIL, P_TEXTS(move->columns)));
 }

@@ -18,14 +18,12 @@
  */
 #include "postgres.h"
 
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "compat/list.h"
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
 #include "guc.h"
-#include "planner/capture/departed.h"
 #include "store/store.h"
 
 /* guard.profile */

@@ -14,15 +14,11 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
-#include "catalog/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_subscription_rel.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -140,24 +136,14 @@ supports_constraint(const GuardShape *shape, HeapTuple tuple)
 static bool
 supports_foreign_key(const GuardShape *shape)
 {
-	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(ConstraintRelationId, ConstraintRelidTypidNameIndexId,
+											 P_OID(shape->table));
 	bool		found = false;
 
-	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(shape->table));
-	scan = systable_beginscan(rel, ConstraintRelidTypidNameIndexId, true, NULL,
-							  1, &key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN)
-			found = supports_constraint(shape, tuple);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-
+	while (!found && guard_rows_next(rows))
+		found = *guard_rows_text(rows, Anum_pg_constraint_contype) == CONSTRAINT_FOREIGN &&
+			supports_constraint(shape, rows->tuple);
+	guard_rows_end(rows);
 	return found;
 }
 
@@ -168,24 +154,20 @@ supports_foreign_key(const GuardShape *shape)
 void
 guard_roles_collect(const GuardShape *shape, GuardRoles *roles)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(shape->table));
-	Form_pg_class form;
+	FormData_pg_class form;
 	Oid			parent;
 
 	memset(roles, 0, sizeof(GuardRoles));
-	if (!HeapTupleIsValid(tuple))
+	if (!guard_catalog_form(RELOID, shape->table, &form))
 		return;
-	form = (Form_pg_class) GETSTRUCT(tuple);
 
 	roles->fk_support = supports_foreign_key(shape);
 	roles->subscribed = guard_needs_subscribed(shape->table);
 
 	parent = guard_catalog_parent(shape->table);
-	roles->is_matview = form->relkind == RELKIND_MATVIEW;
-	roles->is_partition = form->relispartition;
-	roles->is_inheritance_child = OidIsValid(parent) && !form->relispartition;
-	roles->partition_parent = form->relispartition ? parent : InvalidOid;
+	roles->is_matview = form.relkind == RELKIND_MATVIEW;
+	roles->is_partition = form.relispartition;
+	roles->is_inheritance_child = OidIsValid(parent) && !form.relispartition;
+	roles->partition_parent = form.relispartition ? parent : InvalidOid;
 	roles->parents = guard_catalog_parents(shape->table);
-
-	ReleaseSysCache(tuple);
 }

@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
@@ -119,15 +118,9 @@ reserved(const char *name)
 static int
 database_limit(void)
 {
-	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
-	int			limit = -1;
+	FormData_pg_database form;
 
-	if (HeapTupleIsValid(tuple))
-	{
-		limit = ((Form_pg_database) GETSTRUCT(tuple))->datconnlimit;
-		ReleaseSysCache(tuple);
-	}
-	return limit;
+	return guard_catalog_form(DATABASEOID, MyDatabaseId, &form) ? form.datconnlimit : -1;
 }
 
 /*
@@ -136,16 +129,12 @@ database_limit(void)
 static int
 role_limit(Oid role, bool *superuser)
 {
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
-	int			limit = -1;
+	FormData_pg_authid form;
 
-	if (HeapTupleIsValid(tuple))
-	{
-		limit = ((Form_pg_authid) GETSTRUCT(tuple))->rolconnlimit;
-		*superuser |= ((Form_pg_authid) GETSTRUCT(tuple))->rolsuper;
-		ReleaseSysCache(tuple);
-	}
-	return limit;
+	if (!guard_catalog_form(AUTHOID, role, &form))
+		return -1;
+	*superuser |= form.rolsuper;
+	return form.rolconnlimit;
 }
 
 /*

@@ -19,18 +19,13 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_rewrite.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -109,160 +104,104 @@ guard_before_any(void)
 /* ---- the catalogs as they were, or, with "now", as they are ---- */
 
 /*
- * Those rows of a catalog whose first columns are these keys: "take" makes of
- * each one an element of the list, NULL for none.
+ * GuardRows *look(catalog, index, now, keys ...)
+ *
+ * The rows of a catalog, as guard_rows_of_catalog() finds them.
  */
-static List *
-look(Oid catalog, Oid catalog_index, int nkeys, ScanKeyData *keys, bool now,
-	 void *(*take) (HeapTuple tuple, TupleDesc desc))
+#define look(catalog, index, now, ...) \
+	look_params(catalog, index, now, GUARD_PARAMS(__VA_ARGS__))
+
+static GuardRows *
+look_params(Oid catalog, Oid index, bool now, const GuardParam *keys, int nkeys)
 {
-	Relation	rel = table_open(catalog, AccessShareLock);
 	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
-	SnapshotData before = *latest;
-	List	   *found = NIL;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	SnapshotData *before = palloc(sizeof(SnapshotData));
+	GuardRows  *rows;
 
-	before.curcid = FirstCommandId;
-	scan = systable_beginscan(rel, catalog_index, OidIsValid(catalog_index),
-							  now ? latest : &before, nkeys, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		void	   *element = take(tuple, RelationGetDescr(rel));
-
-		if (element != NULL)
-			found = lappend(found, element);
-	}
-	systable_endscan(scan);
-	UnregisterSnapshot(latest);
-	table_close(rel, AccessShareLock);
-	return found;
-}
-
-static List *
-look_by_oid(Oid catalog, Oid catalog_index, AttrNumber column, Oid oid, bool now,
-			void *(*take) (HeapTuple tuple, TupleDesc desc))
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
-	return look(catalog, catalog_index, 1, &key, now, take);
-}
-
-static void *
-first_of(List *found)
-{
-	return found != NIL ? linitial(found) : NULL;
-}
-
-static void *
-copy_oid(Oid oid)
-{
-	Oid		   *copy = palloc(sizeof(Oid));
-
-	*copy = oid;
-	return copy;
-}
-
-static List *
-to_oids(List *found)
-{
-	List	   *oids = NIL;
-
-	foreach_ptr(Oid, oid, found)
-		oids = lappend_oid(oids, *oid);
-	return oids;
-}
-
-static void *
-take_schema_name(HeapTuple tuple, TupleDesc desc)
-{
-	return pstrdup(NameStr(((Form_pg_namespace) GETSTRUCT(tuple))->nspname));
-}
-
-static void *
-take_schema_oid(HeapTuple tuple, TupleDesc desc)
-{
-	return copy_oid(((Form_pg_namespace) GETSTRUCT(tuple))->oid);
-}
-
-static void *
-take_relation_oid(HeapTuple tuple, TupleDesc desc)
-{
-	return copy_oid(((Form_pg_class) GETSTRUCT(tuple))->oid);
+	*before = *latest;
+	before->curcid = FirstCommandId;
+	rows = guard_rows_of_catalog_params(catalog, index, now ? latest : before,
+										keys, nkeys);
+	rows->registered = latest;
+	return rows;
 }
 
 /*
- * Without the name of its schema, which a second look finds.
+ * A column of the first of them; InvalidOid: there is none.
  */
-static void *
-take_relation(HeapTuple tuple, TupleDesc desc)
+static Oid
+first_oid(GuardRows *rows, int column)
 {
-	Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
-	GuardBefore *before = palloc0(sizeof(GuardBefore));
-	bool		isnull;
-	Datum		bound = heap_getattr(tuple, Anum_pg_class_relpartbound, desc, &isnull);
+	List	   *oids = guard_rows_oids(rows, column);
 
-	before->relation = form->relnamespace;
-	before->kind = form->relkind;
-	before->name = pstrdup(NameStr(form->relname));
-	before->partition = form->relispartition;
-	before->bound = isnull ? NULL : TextDatumGetCString(bound);
-	return before;
+	return oids != NIL ? linitial_oid(oids) : InvalidOid;
+}
+
+static char *
+schema_name(Oid schema)
+{
+	GuardRows  *rows = look(NamespaceRelationId, NamespaceOidIndexId, false, P_OID(schema));
+	char	   *name = NULL;
+
+	while (guard_rows_next(rows))
+		name = guard_rows_text(rows, Anum_pg_namespace_nspname);
+	return name;
 }
 
 GuardBefore *
 guard_before_relation(Oid relation)
 {
-	GuardBefore *before = first_of(look_by_oid(RelationRelationId, ClassOidIndexId,
-											   Anum_pg_class_oid, relation, false,
-											   take_relation));
+	GuardRows  *rows = look(RelationRelationId, ClassOidIndexId, false, P_OID(relation));
+	GuardBefore *before = NULL;
 
-	if (before == NULL)
-		return NULL;
-	before->schema = first_of(look_by_oid(NamespaceRelationId, NamespaceOidIndexId,
-										  Anum_pg_namespace_oid, before->relation,
-										  false, take_schema_name));
-	before->relation = relation;
-	return before->schema != NULL ? before : NULL;
+	while (guard_rows_next(rows))
+	{
+		before = palloc0(sizeof(GuardBefore));
+		before->relation = relation;
+		before->kind = *guard_rows_text(rows, Anum_pg_class_relkind);
+		before->schema = schema_name(guard_rows_oid(rows, Anum_pg_class_relnamespace));
+		before->name = guard_rows_text(rows, Anum_pg_class_relname);
+		before->bound = guard_rows_text(rows, Anum_pg_class_relpartbound);
+	}
+	return before != NULL && before->schema != NULL ? before : NULL;
 }
 
 Oid
 guard_before_named(const char *schema, const char *name)
 {
-	ScanKeyData keys[2];
-	Oid		   *found;
+	Oid			nsp = first_oid(look(NamespaceRelationId, NamespaceNameIndexId, false,
+									 P_NAME(schema)), Anum_pg_namespace_oid);
 
-	ScanKeyInit(&keys[0], Anum_pg_namespace_nspname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum(schema));
-	found = first_of(look(NamespaceRelationId, NamespaceNameIndexId, 1, keys, false,
-						  take_schema_oid));
-	if (found == NULL)
-		return InvalidOid;
-	ScanKeyInit(&keys[0], Anum_pg_class_relname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum(name));
-	ScanKeyInit(&keys[1], Anum_pg_class_relnamespace, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(*found));
-	found = first_of(look(RelationRelationId, ClassNameNspIndexId, 2, keys, false,
-						  take_relation_oid));
-	return found != NULL ? *found : InvalidOid;
+	return !OidIsValid(nsp) ? InvalidOid :
+		first_oid(look(RelationRelationId, ClassNameNspIndexId, false,
+					   P_NAME(name), P_OID(nsp)), Anum_pg_class_oid);
 }
 
-static void *
-take_column(HeapTuple tuple, TupleDesc desc)
+/*
+ * Those of its columns that are not dropped: a list of FormData_pg_attribute *.
+ */
+static List *
+columns_of(Oid relation)
 {
-	FormData_pg_attribute *copy = palloc(ATTRIBUTE_FIXED_PART_SIZE);
+	GuardRows  *rows = look(AttributeRelationId, AttributeRelidNumIndexId, false,
+							P_OID(relation));
+	List	   *columns = NIL;
 
-	memcpy(copy, GETSTRUCT(tuple), ATTRIBUTE_FIXED_PART_SIZE);
-	return copy->attnum > 0 && !copy->attisdropped ? copy : NULL;
+	while (guard_rows_next(rows))
+	{
+		FormData_pg_attribute *copy = palloc(ATTRIBUTE_FIXED_PART_SIZE);
+
+		memcpy(copy, GETSTRUCT(rows->tuple), ATTRIBUTE_FIXED_PART_SIZE);
+		if (copy->attnum > 0 && !copy->attisdropped)
+			columns = lappend(columns, copy);
+	}
+	return columns;
 }
 
 char	  **
 guard_before_columns(Oid relation, int *ncolumns)
 {
-	List	   *columns = look_by_oid(AttributeRelationId, AttributeRelidNumIndexId,
-									  Anum_pg_attribute_attrelid, relation, false,
-									  take_column);
+	List	   *columns = columns_of(relation);
 	char	  **names;
 
 	*ncolumns = columns != NIL ? ((Form_pg_attribute) llast(columns))->attnum : 0;
@@ -275,9 +214,7 @@ guard_before_columns(Oid relation, int *ncolumns)
 Oid
 guard_before_collation(Oid relation, AttrNumber column)
 {
-	foreach_ptr(FormData_pg_attribute, each,
-				look_by_oid(AttributeRelationId, AttributeRelidNumIndexId,
-							Anum_pg_attribute_attrelid, relation, false, take_column))
+	foreach_ptr(FormData_pg_attribute, each, columns_of(relation))
 	{
 		if (each->attnum == column)
 			return each->attcollation;
@@ -285,77 +222,59 @@ guard_before_collation(Oid relation, AttrNumber column)
 	return InvalidOid;
 }
 
-static void *
-take_child(HeapTuple tuple, TupleDesc desc)
-{
-	return copy_oid(((Form_pg_inherits) GETSTRUCT(tuple))->inhrelid);
-}
-
-static void *
-take_parent(HeapTuple tuple, TupleDesc desc)
-{
-	return copy_oid(((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
-}
-
 List *
 guard_before_children(Oid relation)
 {
-	return to_oids(look_by_oid(InheritsRelationId, InheritsParentIndexId,
-							   Anum_pg_inherits_inhparent, relation, false, take_child));
+	return guard_rows_oids(look(InheritsRelationId, InheritsParentIndexId, false,
+								P_OID(relation)), Anum_pg_inherits_inhrelid);
 }
 
 List *
 guard_before_parents(Oid relation)
 {
-	return to_oids(look_by_oid(InheritsRelationId, InheritsRelidSeqnoIndexId,
-							   Anum_pg_inherits_inhrelid, relation, false, take_parent));
-}
-
-static void *
-take_view(HeapTuple tuple, TupleDesc desc)
-{
-	Form_pg_rewrite form = (Form_pg_rewrite) GETSTRUCT(tuple);
-	bool		isnull;
-	Datum		action = heap_getattr(tuple, Anum_pg_rewrite_ev_action, desc, &isnull);
-	List	   *queries;
-
-	if (isnull || form->ev_type != '1' || !form->is_instead ||
-		strcmp(NameStr(form->rulename), "_RETURN") != 0)
-		return NULL;
-	queries = castNode(List, stringToNode(TextDatumGetCString(action)));
-	return list_length(queries) == 1 ? linitial(queries) : NULL;
+	return guard_rows_oids(look(InheritsRelationId, InheritsRelidSeqnoIndexId, false,
+								P_OID(relation)), Anum_pg_inherits_inhparent);
 }
 
 Query *
 guard_before_view(Oid view, bool now)
 {
-	return first_of(look_by_oid(RewriteRelationId, RewriteRelRulenameIndexId,
-								Anum_pg_rewrite_ev_class, view, now, take_view));
+	GuardRows  *rows = look(RewriteRelationId, RewriteRelRulenameIndexId, now,
+							P_OID(view), P_NAME("_RETURN"));
+	List	   *queries = NIL;
+
+	while (guard_rows_next(rows))
+	{
+		Form_pg_rewrite form = (Form_pg_rewrite) GETSTRUCT(rows->tuple);
+
+		if (form->ev_type == '1' && form->is_instead)
+			queries = castNode(List, stringToNode(guard_rows_text(rows, Anum_pg_rewrite_ev_action)));
+	}
+	return list_length(queries) == 1 ? linitial(queries) : NULL;
 }
 
 /* ---- what was touched, as relations ---- */
-
-static void *
-take_rule_relation(HeapTuple tuple, TupleDesc desc)
-{
-	return copy_oid(((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class);
-}
 
 /*
  * Schemas have no index of what is in them but the one by name, so that is read
  * to its end.
  */
-static Oid	schema_asked;
-
-static void *
-take_relation_in_schema(HeapTuple tuple, TupleDesc desc)
+static List *
+relations_in(Oid schema)
 {
-	Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+	GuardRows  *rows = look(RelationRelationId, InvalidOid, true);
+	List	   *relations = NIL;
 
-	return form->relnamespace == schema_asked &&
-		(form->relkind == RELKIND_RELATION || form->relkind == RELKIND_MATVIEW ||
-		 form->relkind == RELKIND_PARTITIONED_TABLE || form->relkind == RELKIND_VIEW) ?
-		copy_oid(form->oid) : NULL;
+	while (guard_rows_next(rows))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(rows->tuple);
+
+		if (form->relnamespace == schema &&
+			(form->relkind == RELKIND_RELATION || form->relkind == RELKIND_MATVIEW ||
+			 form->relkind == RELKIND_PARTITIONED_TABLE || form->relkind == RELKIND_VIEW))
+			relations = lappend_oid(relations, form->oid);
+	}
+	return relations;
 }
 
 static List *
@@ -366,13 +285,10 @@ relations_of(const Touch *touch)
 		case GUARD_TOUCHED_RELATION:
 			return list_make1_oid(touch->object);
 		case GUARD_TOUCHED_SCHEMA:
-			schema_asked = touch->object;
-			return to_oids(look(RelationRelationId, InvalidOid, 0, NULL, true,
-								take_relation_in_schema));
+			return relations_in(touch->object);
 		case GUARD_TOUCHED_RULE:
-			return to_oids(look_by_oid(RewriteRelationId, RewriteOidIndexId,
-									   Anum_pg_rewrite_oid, touch->object, true,
-									   take_rule_relation));
+			return guard_rows_oids(look(RewriteRelationId, RewriteOidIndexId, true,
+										P_OID(touch->object)), Anum_pg_rewrite_ev_class);
 	}
 	return NIL;
 }

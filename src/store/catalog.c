@@ -14,8 +14,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
@@ -28,11 +26,26 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "store/store.h"
+
+/*
+ * The fixed part of a row; see store.h.
+ */
+bool
+guard_catalog_copy_form(int cache, Oid oid, void *form, Size size)
+{
+	HeapTuple	tuple = SearchSysCache1(cache, ObjectIdGetDatum(oid));
+
+	memset(form, 0, size);
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	memcpy(form, GETSTRUCT(tuple), Min(size, tuple->t_len - tuple->t_data->t_hoff));
+	ReleaseSysCache(tuple);
+	return true;
+}
 
 /*
  * Is there a relation with this OID?
@@ -60,18 +73,12 @@ guard_catalog_is_index(Oid relation)
 bool
 guard_catalog_bears_name(Oid relation)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Form_pg_class form;
-	bool		bears;
+	FormData_pg_class form;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	bears = form->relpersistence != RELPERSISTENCE_TEMP &&
-		(form->relkind == RELKIND_RELATION || form->relkind == RELKIND_MATVIEW ||
-		 form->relkind == RELKIND_PARTITIONED_TABLE || form->relkind == RELKIND_VIEW);
-	ReleaseSysCache(tuple);
-	return bears;
+	return guard_catalog_form(RELOID, relation, &form) &&
+		form.relpersistence != RELPERSISTENCE_TEMP &&
+		(form.relkind == RELKIND_RELATION || form.relkind == RELKIND_MATVIEW ||
+		 form.relkind == RELKIND_PARTITIONED_TABLE || form.relkind == RELKIND_VIEW);
 }
 
 /*
@@ -82,27 +89,18 @@ is_temporary(const ObjectAddress *object)
 {
 	AttrNumber	attnum = is_objectclass_supported(object->classId) ?
 		get_object_attnum_namespace(object->classId) : InvalidAttrNumber;
-	Oid			schema = InvalidOid;
-	Relation	rel;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		isnull;
+	GuardRows  *rows;
+	bool		temporary;
 
 	if (object->classId == RelationRelationId)
 		return isAnyTempNamespace(get_rel_namespace(object->objectId));
 	if (attnum == InvalidAttrNumber)
 		return false;
-	rel = table_open(object->classId, AccessShareLock);
-	ScanKeyInit(&key, get_object_attnum_oid(object->classId), BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(object->objectId));
-	scan = systable_beginscan(rel, get_object_oid_index(object->classId), true, NULL, 1,
-							  &key);
-	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		schema = DatumGetObjectId(heap_getattr(tuple, attnum, RelationGetDescr(rel), &isnull));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return isAnyTempNamespace(schema);
+	rows = guard_rows_of_catalog(object->classId, get_object_oid_index(object->classId),
+								 P_OID(object->objectId));
+	temporary = guard_rows_next(rows) && isAnyTempNamespace(guard_rows_oid(rows, attnum));
+	guard_rows_end(rows);
+	return temporary;
 }
 
 /*
@@ -133,26 +131,16 @@ add_object(List **seen, Oid classid, Oid object, int32 subid)
 static void
 add_referenced(List **seen, const ObjectAddress *object)
 {
-	Relation	rel = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData keys[3];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(DependRelationId, DependDependerIndexId,
+											 P_OID(object->classId), P_OID(object->objectId),
+											 P_INT4(object->objectSubId));
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(object->classId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(object->objectId));
-	ScanKeyInit(&keys[2], Anum_pg_depend_objsubid, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(object->objectSubId));
-	scan = systable_beginscan(rel, DependDependerIndexId, true, NULL, 3, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (guard_rows_next(rows))
 	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(rows->tuple);
 
 		add_object(seen, form->refclassid, form->refobjid, form->refobjsubid);
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
 }
 
 /*
@@ -203,15 +191,10 @@ guard_catalog_table(Oid index)
 Oid
 guard_catalog_owner(Oid relation)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			owner = InvalidOid;
+	FormData_pg_class form;
 
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
+	(void) guard_catalog_form(RELOID, relation, &form);
+	return form.relowner;
 }
 
 /*
@@ -220,63 +203,9 @@ guard_catalog_owner(Oid relation)
 bool
 guard_catalog_is_valid(Oid index)
 {
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	bool		valid;
+	FormData_pg_index form;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
-	ReleaseSysCache(tuple);
-	return valid;
-}
-
-/*
- * Those rows of a catalog whose column "attnum" is "key", and that "take" gives
- * an OID for.
- */
-static List *
-scan_catalog(Oid catalog, Oid catalog_index, int attnum, Oid key,
-			 Oid (*take) (HeapTuple tuple))
-{
-	List	   *found = NIL;
-	Relation	rel = table_open(catalog, AccessShareLock);
-	ScanKeyData skey;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(key));
-	scan = systable_beginscan(rel, catalog_index, true, NULL, 1, &skey);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Oid			oid = take(tuple);
-
-		if (OidIsValid(oid))
-			found = lappend_oid(found, oid);
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return found;
-}
-
-static Oid
-take_index(HeapTuple tuple)
-{
-	return ((Form_pg_index) GETSTRUCT(tuple))->indexrelid;
-}
-
-static Oid
-take_child(HeapTuple tuple)
-{
-	Form_pg_inherits form = (Form_pg_inherits) GETSTRUCT(tuple);
-
-	return form->inhdetachpending ? InvalidOid : form->inhrelid;
-}
-
-static Oid
-take_parent(HeapTuple tuple)
-{
-	return ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+	return guard_catalog_form(INDEXRELID, index, &form) && form.indisvalid;
 }
 
 /*
@@ -285,8 +214,9 @@ take_parent(HeapTuple tuple)
 List *
 guard_catalog_indexes(Oid table)
 {
-	return scan_catalog(IndexRelationId, IndexIndrelidIndexId,
-						Anum_pg_index_indrelid, table, take_index);
+	return guard_rows_oids(guard_rows_of_catalog(IndexRelationId, IndexIndrelidIndexId,
+												 P_OID(table)),
+						   Anum_pg_index_indexrelid);
 }
 
 /*
@@ -295,8 +225,16 @@ guard_catalog_indexes(Oid table)
 List *
 guard_catalog_children(Oid parent)
 {
-	return scan_catalog(InheritsRelationId, InheritsParentIndexId,
-						Anum_pg_inherits_inhparent, parent, take_child);
+	GuardRows  *rows = guard_rows_of_catalog(InheritsRelationId, InheritsParentIndexId,
+											 P_OID(parent));
+	List	   *children = NIL;
+
+	while (guard_rows_next(rows))
+	{
+		if (!guard_rows_bool(rows, Anum_pg_inherits_inhdetachpending))
+			children = lappend_oid(children, guard_rows_oid(rows, Anum_pg_inherits_inhrelid));
+	}
+	return children;
 }
 
 /*
@@ -316,8 +254,9 @@ guard_catalog_parent(Oid table)
 List *
 guard_catalog_parents(Oid table)
 {
-	return scan_catalog(InheritsRelationId, InheritsRelidSeqnoIndexId,
-						Anum_pg_inherits_inhrelid, table, take_parent);
+	return guard_rows_oids(guard_rows_of_catalog(InheritsRelationId, InheritsRelidSeqnoIndexId,
+												 P_OID(table)),
+						   Anum_pg_inherits_inhparent);
 }
 
 /*
@@ -345,15 +284,11 @@ guard_catalog_bound(Oid partition)
 char	  **
 guard_catalog_columns(Oid table, int *ncolumns)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	FormData_pg_class form;
 	char	  **names;
 
-	*ncolumns = 0;
-	if (HeapTupleIsValid(tuple))
-	{
-		*ncolumns = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
-		ReleaseSysCache(tuple);
-	}
+	(void) guard_catalog_form(RELOID, table, &form);
+	*ncolumns = form.relnatts;
 	names = palloc0(sizeof(char *) * (*ncolumns + 1));
 	for (int i = 0; i < *ncolumns; i++)
 		names[i] = get_attname(table, i + 1, true);

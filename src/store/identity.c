@@ -24,16 +24,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/skey.h"
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
 #include "storage/lmgr.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -175,26 +171,20 @@ tables_named(const char *table_name)
 GuardObject *
 guard_identity_find(const pg_uuid_t * id)
 {
-	GuardRows	rows = {0};
-	GuardObject *object = NULL;
+	GuardRows  *rows;
+	GuardObject *object;
 	Oid			table = guard_store_table(OBJECT);
-	ScanKeyData key;
 
 	if (!guard_store_matches() || !guard_identity_is_home())
 		return NULL;
 	if (!OidIsValid(table) || !ConditionalLockRelationOid(table, AccessShareLock))
 		(void) guard_rows_surely(NULL, OBJECT);
-	rows.rel = table_open(table, NoLock);
-	rows.desc = RelationGetDescr(rows.rel);
-	ScanKeyInit(&key, OBJECT_ID, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
-	rows.scan = systable_beginscan(rows.rel,
-								   get_relname_relid("object_id_idx", RelationGetNamespace(rows.rel)),
-								   true, SnapshotSelf, 1, &key);
-	rows.tuple = systable_getnext(rows.scan);
-	if (rows.tuple != NULL)
-		object = read_object(&rows);
-	systable_endscan(rows.scan);
-	table_close(rows.rel, AccessShareLock);
+	rows = guard_rows_of_catalog_params(table, get_relname_relid("object_id_idx",
+																  get_rel_namespace(table)),
+										SnapshotSelf, GUARD_PARAMS(P_UUID(id)));
+	object = guard_rows_next(rows) ? read_object(rows) : NULL;
+	guard_rows_end(rows);
+	UnlockRelationOid(table, AccessShareLock);
 	return object;
 }
 

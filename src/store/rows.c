@@ -14,7 +14,7 @@
 #include "access/skey.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "catalog/pg_collation.h"
+#include "catalog/pg_index.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -22,11 +22,30 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "store/store.h"
 
 /* ---- of a table ---- */
+
+/*
+ * The condition that a column is a value.
+ */
+static ScanKeyData
+make_key(int attnum, GuardParam key)
+{
+	ScanKeyData skey;
+
+	Assert(key.type == OIDOID || key.type == INT4OID || key.type == INT8OID ||
+		   key.type == NAMEOID || key.type == UUIDOID);
+	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber,
+				key.type == OIDOID ? F_OIDEQ : key.type == INT4OID ? F_INT4EQ :
+				key.type == INT8OID ? F_INT8EQ :
+				key.type == NAMEOID ? F_NAMEEQ : F_UUID_EQ, key.value);
+	return skey;
+}
 
 /*
  * The rows of a table that "key" finds, NULL: all.
@@ -80,17 +99,37 @@ GuardRows *
 guard_rows_by_key(const char *table, const char *index, int attnum,
 				  GuardParam key)
 {
-	ScanKeyData skey;
+	ScanKeyData skey = make_key(attnum, key);
 
-	Assert(key.type == OIDOID || key.type == INT8OID || key.type == NAMEOID ||
-		   key.type == UUIDOID);
-	ScanKeyInit(&skey, attnum, BTEqualStrategyNumber,
-				key.type == OIDOID ? F_OIDEQ : key.type == INT8OID ? F_INT8EQ :
-				key.type == NAMEOID ? F_NAMEEQ : F_UUID_EQ, key.value);
-	/* as in PostgreSQL's own catalogs, where names are compared by bytes */
-	if (key.type == NAMEOID)
-		skey.sk_collation = C_COLLATION_OID;
 	return open_table(table, index, &skey);
+}
+
+/*
+ * The rows of a catalog that keys find; see store.h.
+ */
+GuardRows *
+guard_rows_of_catalog_params(Oid catalog, Oid index, Snapshot snapshot,
+							 const GuardParam *keys, int nkeys)
+{
+	GuardRows  *rows = palloc0(sizeof(GuardRows));
+	ScanKeyData skeys[INDEX_MAX_KEYS];
+
+	if (nkeys > 0)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", index);
+		for (int i = 0; i < nkeys; i++)
+			skeys[i] = make_key(((Form_pg_index) GETSTRUCT(tuple))->indkey.values[i],
+								keys[i]);
+		ReleaseSysCache(tuple);
+	}
+	rows->rel = table_open(catalog, AccessShareLock);
+	rows->desc = RelationGetDescr(rows->rel);
+	rows->scan = systable_beginscan(rows->rel, index, OidIsValid(index), snapshot,
+									nkeys, skeys);
+	return rows;
 }
 
 /*
@@ -114,6 +153,8 @@ close_table(GuardRows *rows)
 		return;
 	systable_endscan(rows->scan);
 	table_close(rows->rel, AccessShareLock);
+	if (rows->registered != NULL)
+		UnregisterSnapshot(rows->registered);
 	rows->rel = NULL;
 }
 
@@ -323,4 +364,17 @@ guard_rows_list(const GuardRows *rows, int column)
 	}
 	array_free_iterator(iterator);
 	return list;
+}
+
+/*
+ * One column of all rows that are left.
+ */
+List *
+guard_rows_oids(GuardRows *rows, int column)
+{
+	List	   *oids = NIL;
+
+	while (guard_rows_next(rows))
+		oids = lappend_oid(oids, guard_rows_oid(rows, column));
+	return oids;
 }

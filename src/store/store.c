@@ -19,8 +19,6 @@
  */
 #include "postgres.h"
 
-#include "access/stratnum.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/dependency.h"
@@ -33,7 +31,6 @@
 #include "miscadmin.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -133,26 +130,16 @@ look_up_match(GuardPresence *found)
 static void
 look_up(GuardPresence *found)
 {
-	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(ExtensionRelationId, ExtensionNameIndexId,
+											 P_NAME("guard"));
 
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum("guard"));
-	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	while (guard_rows_next(rows))
 	{
-		Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
-
-		found->extension = form->oid;
-		found->owner = form->extowner;
+		found->extension = guard_rows_oid(rows, Anum_pg_extension_oid);
+		found->owner = guard_rows_oid(rows, Anum_pg_extension_extowner);
 		found->schema = get_namespace_oid("guard", true);
 		look_up_match(found);
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
 }
 
 /*

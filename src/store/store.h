@@ -125,6 +125,7 @@ typedef struct GuardRows
 	/* of a table */
 	Relation	rel;			/* NULL: read to the end */
 	SysScanDesc scan;
+	Snapshot	registered;		/* until then; NULL: none */
 } GuardRows;
 
 /*
@@ -154,6 +155,21 @@ extern GuardRows *guard_rows_by_key(const char *table, const char *index,
  */
 extern GuardRows *guard_rows_surely(GuardRows *rows, const char *table);
 
+/*
+ * GuardRows *guard_rows_of_catalog(catalog, index, keys ...)
+ *
+ * The rows of one of PostgreSQL's catalogs whose columns are these keys, those
+ * by which the index begins: parameters, of type oid, integer or name.  Without
+ * keys, and with InvalidOid for the index, all rows.
+ */
+#define guard_rows_of_catalog(catalog, index, ...) \
+	guard_rows_of_catalog_params(catalog, index, NULL, GUARD_PARAMS(__VA_ARGS__))
+
+/* What that calls; the snapshot may be another than that of catalogs. */
+extern GuardRows *guard_rows_of_catalog_params(Oid catalog, Oid index,
+											   Snapshot snapshot,
+											   const GuardParam *keys, int nkeys);
+
 /* Go on to the next row, the first one to begin with; false: none is left. */
 extern bool guard_rows_next(GuardRows *rows);
 
@@ -182,6 +198,9 @@ extern char *guard_rows_text(const GuardRows *rows, int column);
 
 /* An array of oid or of text, as a list of OIDs or of char *; null is NIL. */
 extern List *guard_rows_list(const GuardRows *rows, int column);
+
+/* That column of all rows that are left, as a list of OIDs. */
+extern List *guard_rows_oids(GuardRows *rows, int column);
 
 /* ----------------------------------------------------------------
  *		The one way to run SQL of guard's own.
@@ -654,6 +673,18 @@ extern bool guard_identity_settle(void);
  * ----------------------------------------------------------------
  */
 
+/*
+ * bool guard_catalog_form(cache, oid, form)
+ *
+ * The row of a catalog that this cache has for an OID: its fixed part, into a
+ * FormData_..., which is all zero where there is none; then false.
+ */
+#define guard_catalog_form(cache, oid, form) \
+	guard_catalog_copy_form(cache, oid, form, sizeof(*(form)))
+
+/* What that calls. */
+extern bool guard_catalog_copy_form(int cache, Oid oid, void *form, Size size);
+
 /* Is there a relation with this OID? */
 extern bool guard_catalog_exists(Oid relation);
 
@@ -851,7 +882,6 @@ typedef struct GuardBefore
 	char		kind;			/* relkind */
 	char	   *schema;
 	char	   *name;
-	bool		partition;
 	char	   *bound;			/* of a partition, as a node tree */
 } GuardBefore;
 

@@ -337,7 +337,6 @@ guard_visits_status(GuardVisitsStatus *status)
 		pg_atomic_read_u64(&guard_visits->no_worker_since[GUARD_BUILDER]);
 	status->no_worker_count =
 		(int64) pg_atomic_read_u64(&guard_visits->no_worker_count);
-	status->visitors = guard_visits_present(GUARD_VISITOR);
 
 	LWLockAcquire(guard_visits->lock, LW_SHARED);
 	status->databases_left_out = guard_visits->left_out;

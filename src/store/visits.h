@@ -140,7 +140,6 @@ typedef struct GuardVisitsStatus
 	int			databases_new;	/* not visited yet */
 	int			databases_left_out; /* more than the list can hold */
 	int			waiting;		/* due, nobody there yet */
-	int			visitors;		/* at work or staying now */
 	int64		visits;			/* of this database */
 	TimestampTz last_visit;		/* of this database, 0 = none */
 	bool		visited_now;	/* a visitor is in this database */

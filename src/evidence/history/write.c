@@ -25,7 +25,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/catalog.h"
@@ -299,20 +298,15 @@ static void
 walk_relations(Snapshotting *snap, void (*work) (Snapshotting *, Form_pg_class))
 {
 	Oid			own_schema = get_namespace_oid("guard", true);
-	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(pg_class, InvalidOid, false, NULL, 0,
-										  NULL);
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(RelationRelationId, InvalidOid);
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (guard_rows_next(rows))
 	{
-		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(rows->tuple);
 
 		if (is_observed(form, own_schema))
 			work(snap, form);
 	}
-	systable_endscan(scan);
-	table_close(pg_class, AccessShareLock);
 }
 
 static void

@@ -15,11 +15,9 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/table.h"
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_subscription_rel.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 
 #include "compat/compat.h"
@@ -29,22 +27,13 @@
 bool
 guard_needs_subscribed(Oid table)
 {
-	Relation	rel = table_open(SubscriptionRelRelationId, AccessShareLock);
 	bool		found = false;
 
 	foreach_oid(relation, guard_catalog_lineage(table))
-	{
-		ScanKeyData key;
-		SysScanDesc scan;
-
-		ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid,
-					BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
-		scan = systable_beginscan(rel, SubscriptionRelSrrelidSrsubidIndexId,
-								  true, NULL, 1, &key);
-		found = found || HeapTupleIsValid(systable_getnext(scan));
-		systable_endscan(scan);
-	}
-	table_close(rel, AccessShareLock);
+		found = found || guard_rows_oids(guard_rows_of_catalog(SubscriptionRelRelationId,
+															   SubscriptionRelSrrelidSrsubidIndexId,
+															   P_OID(relation)),
+										 Anum_pg_subscription_rel_srsubid) != NIL;
 	return found;
 }
 

@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "utils/lsyscache.h"
@@ -50,15 +49,10 @@ guard_needs_constraint(Oid index)
 char
 guard_needs_identity(Oid table)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	char		identity = '\0';
+	FormData_pg_class form;
 
-	if (HeapTupleIsValid(tuple))
-	{
-		identity = ((Form_pg_class) GETSTRUCT(tuple))->relreplident;
-		ReleaseSysCache(tuple);
-	}
-	return identity;
+	(void) guard_catalog_form(RELOID, table, &form);
+	return form.relreplident;
 }
 
 void

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
 #include "catalog/pg_class.h"
@@ -56,19 +55,10 @@ is_publishable_form(Oid table, Form_pg_class form)
 static bool
 publication_has_changes(Oid publication)
 {
-	HeapTuple	tuple = SearchSysCache1(PUBLICATIONOID,
-										ObjectIdGetDatum(publication));
-	Form_pg_publication form;
-	bool		result;
+	FormData_pg_publication form;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-
-	form = (Form_pg_publication) GETSTRUCT(tuple);
-	result = form->pubupdate || form->pubdelete;
-	ReleaseSysCache(tuple);
-
-	return result;
+	return guard_catalog_form(PUBLICATIONOID, publication, &form) &&
+		(form.pubupdate || form.pubdelete);
 }
 
 /*
@@ -109,14 +99,10 @@ publishes_changes(List *relations)
 static bool
 is_published(Oid table)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	bool		publishable;
+	FormData_pg_class form;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	publishable = is_publishable_form(table, (Form_pg_class) GETSTRUCT(tuple));
-	ReleaseSysCache(tuple);
-	return publishable && publishes_changes(guard_catalog_lineage(table));
+	return guard_catalog_form(RELOID, table, &form) && is_publishable_form(table, &form) &&
+		publishes_changes(guard_catalog_lineage(table));
 }
 
 static void

@@ -16,20 +16,15 @@
 #include "postgres.h"
 
 #include "compat/list.h"
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_statistic_ext_data.h"
 #include "nodes/nodeFuncs.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "evidence/needs/needs.h"
 #include "guc.h"
+#include "store/store.h"
 
 /* An estimate without the index that is off by less than this does no harm. */
 #define ESTIMATE_FACTOR	10.0
@@ -38,13 +33,11 @@
  * The expressions of a statistics object.
  */
 static List *
-expressions_of(Relation rel, HeapTuple tuple)
+expressions_of(const GuardRows *rows)
 {
-	bool		null;
-	Datum		value = heap_getattr(tuple, Anum_pg_statistic_ext_stxexprs,
-									 RelationGetDescr(rel), &null);
+	char	   *expressions = guard_rows_text(rows, Anum_pg_statistic_ext_stxexprs);
 
-	return null ? NIL : castNode(List, stringToNode(TextDatumGetCString(value)));
+	return expressions == NULL ? NIL : castNode(List, stringToNode(expressions));
 }
 
 /*
@@ -75,20 +68,14 @@ has_data(Oid statistics)
 static bool
 has_statistics(Oid table, Node *expression)
 {
-	Relation	rel = table_open(StatisticExtRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(StatisticExtRelationId, StatisticExtRelidIndexId,
+											 P_OID(table));
 	bool		found = false;
 
-	ScanKeyInit(&key, Anum_pg_statistic_ext_stxrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(table));
-	scan = systable_beginscan(rel, StatisticExtRelidIndexId, true, NULL, 1, &key);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
-		found = list_member(expressions_of(rel, tuple), expression) &&
-			has_data(((Form_pg_statistic_ext) GETSTRUCT(tuple))->oid);
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	while (!found && guard_rows_next(rows))
+		found = list_member(expressions_of(rows), expression) &&
+			has_data(guard_rows_oid(rows, Anum_pg_statistic_ext_oid));
+	guard_rows_end(rows);
 	return found;
 }
 

@@ -39,12 +39,6 @@ extern void guard_approvals_add(Oid relation, const char *reason,
 extern bool guard_approvals_revoke(Oid relation);
 
 /*
- * bring those not used yet up to date with new names and OIDs
- * (doc/internals/postgresql.md 3.9)
- */
-extern void guard_approvals_refresh(void);
-
-/*
  * Claim an approval for a drop that is about to happen, and use it up; with
  * "later" only claim it, because nothing may be written yet.  Returns false
  * when another session has it.  Waits for no lock.  The claim ends with the

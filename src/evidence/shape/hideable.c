@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_index.h"
 #include "utils/syscache.h"
 
@@ -36,14 +35,10 @@ has_identity_index(Oid table)
 
 	foreach_oid(index, guard_catalog_indexes(table))
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-		Form_pg_index form;
+		FormData_pg_index form;
 
-		if (!HeapTupleIsValid(tuple))
-			continue;
-		form = (Form_pg_index) GETSTRUCT(tuple);
-		found |= form->indisvalid && (form->indisprimary || form->indisreplident);
-		ReleaseSysCache(tuple);
+		found |= guard_catalog_form(INDEXRELID, index, &form) && form.indisvalid &&
+			(form.indisprimary || form.indisreplident);
 	}
 	return found;
 }

@@ -22,7 +22,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/catversion.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
@@ -106,15 +105,10 @@ get_number(Reader *reader)
 static double
 table_rows(Oid table)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	double		rows = 0;
+	FormData_pg_class form;
 
-	if (HeapTupleIsValid(tuple))
-	{
-		rows = Max(((Form_pg_class) GETSTRUCT(tuple))->reltuples, 0);
-		ReleaseSysCache(tuple);
-	}
-	return rows;
+	(void) guard_catalog_form(RELOID, table, &form);
+	return Max(form.reltuples, 0);
 }
 
 /*

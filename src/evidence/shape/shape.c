@@ -56,6 +56,7 @@
 #include "compat/compat.h"
 #include "compat/list.h"
 #include "evidence/shape/shape.h"
+#include "store/store.h"
 
 /* Copy the fixed part of the pg_index row. */
 static void
@@ -255,18 +256,13 @@ read_column(Oid table, GuardShapeKey *key)
 static bool
 read_opclass(Oid am, GuardShapeKey *key)
 {
-	HeapTuple	tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(key->opclass));
-	Form_pg_opclass form;
+	FormData_pg_opclass form;
 
-	if (!HeapTupleIsValid(tuple))
+	if (!guard_catalog_form(CLAOID, key->opclass, &form))
 		return false;
-
-	form = (Form_pg_opclass) GETSTRUCT(tuple);
-	key->opfamily = form->opcfamily;
-	key->opclass_input = form->opcintype;
+	key->opfamily = form.opcfamily;
+	key->opclass_input = form.opcintype;
 	key->default_opclass = (GetDefaultOpClass(key->type, am) == key->opclass);
-	ReleaseSysCache(tuple);
-
 	return true;
 }
 

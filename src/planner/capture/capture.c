@@ -43,13 +43,10 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/parallel.h"
 #include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "compat/compat.h"
@@ -489,17 +486,9 @@ guard_capture_checks(Oid relation)
 TimestampTz
 guard_capture_lost(Oid relation)
 {
-	HeapTuple	tuple;
-	Oid			owner;
+	Oid			owner = guard_table_attached() ? guard_catalog_owner(relation) : InvalidOid;
 
-	if (!guard_table_attached())
-		return 0;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	if (!HeapTupleIsValid(tuple))
-		return 0;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return guard_shares_lost(relation, owner);
+	return OidIsValid(owner) ? guard_shares_lost(relation, owner) : 0;
 }
 
 List *

@@ -223,7 +223,6 @@ typedef struct GuardCaptureStatus
 	TimestampTz last_loss;		/* a relation of this database found no room;
 								 * 0 = none did within the look-back */
 	int			statements_used;
-	int			statements_max;
 	int64		statements_evicted;
 	int			services_used;
 	int			services_max;

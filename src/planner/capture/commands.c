@@ -13,9 +13,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -23,7 +21,6 @@
 #include "catalog/pg_constraint.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -40,15 +37,11 @@ static ProcessUtility_hook_type prev_ProcessUtility = NULL;
 static void
 note(Oid relation, GuardWay way)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Form_pg_class form;
+	FormData_pg_class form;
 
-	if (!HeapTupleIsValid(tuple))
-		return;
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	if (form->relpersistence != RELPERSISTENCE_TEMP)
-		guard_pending_use(relation, form->relowner, GUARD_USE_NAMED, guard_capture_need(way));
-	ReleaseSysCache(tuple);
+	if (guard_catalog_form(RELOID, relation, &form) &&
+		form.relpersistence != RELPERSISTENCE_TEMP)
+		guard_pending_use(relation, form.relowner, GUARD_USE_NAMED, guard_capture_need(way));
 }
 
 /*
@@ -57,26 +50,17 @@ note(Oid relation, GuardWay way)
 static void
 note_constraints(const char *name, Oid schema)
 {
-	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(ConstraintRelationId, ConstraintNameNspIndexId,
+											 P_NAME(name), P_OID(schema));
 
-	ScanKeyInit(&keys[0], Anum_pg_constraint_conname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum(name));
-	ScanKeyInit(&keys[1], Anum_pg_constraint_connamespace, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(schema));
-	scan = systable_beginscan(rel, ConstraintNameNspIndexId, true, NULL, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	while (guard_rows_next(rows))
 	{
-		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(rows->tuple);
 
 		if (form->condeferrable && form->contype != CONSTRAINT_FOREIGN &&
 			OidIsValid(form->conindid))
 			note(form->conindid, GUARD_WAY_DEFER);
 	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
 }
 
 /*

@@ -35,7 +35,6 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "optimizer/optimizer.h"
@@ -89,21 +88,17 @@ static void
 add_index(List **marks, int cache, Oid constraint)
 {
 	Oid			index = get_constraint_index(constraint);
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
-	Form_pg_class form;
+	FormData_pg_class form;
 
-	if (!HeapTupleIsValid(tuple))
-		return;
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	if (index >= FirstNormalObjectId &&
-		form->relpersistence != RELPERSISTENCE_TEMP &&
-		form->relnamespace != guard_store_schema)
+	if (guard_catalog_form(RELOID, index, &form) &&
+		index >= FirstNormalObjectId &&
+		form.relpersistence != RELPERSISTENCE_TEMP &&
+		form.relnamespace != guard_store_schema)
 	{
 		add_item(marks, cache, index);
 		if (cache == CONSTROID)
-			add_item(marks, AUTHOID, form->relowner);
+			add_item(marks, AUTHOID, form.relowner);
 	}
-	ReleaseSysCache(tuple);
 }
 
 static bool

@@ -426,7 +426,6 @@ void
 guard_sets_status(GuardCaptureStatus *status)
 {
 	status->statements_used = guard_slots_used(&statements);
-	status->statements_max = guard_slots_max(&statements);
 	status->statements_evicted = guard_slots_evicted(&statements);
 	status->services_used = guard_slots_used(&services);
 	status->services_max = guard_slots_max(&services);

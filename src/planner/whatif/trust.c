@@ -28,9 +28,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/partition.h"
 #include "catalog/pg_amop.h"
@@ -106,8 +104,7 @@ is_first_look(List **seen, Oid object)
 static bool
 is_c_function(Oid function, Trust *trust)
 {
-	HeapTuple	tuple;
-	Oid			language;
+	FormData_pg_proc form;
 
 	if (is_built_in(function))
 	{
@@ -120,12 +117,8 @@ is_c_function(Oid function, Trust *trust)
 	}
 	if (!is_first_look(&trust->functions, function))
 		return true;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	language = ((Form_pg_proc) GETSTRUCT(tuple))->prolang;
-	ReleaseSysCache(tuple);
-	return language == INTERNALlanguageId || language == ClanguageId;
+	return guard_catalog_form(PROCOID, function, &form) &&
+		(form.prolang == INTERNALlanguageId || form.prolang == ClanguageId);
 }
 
 /*
@@ -134,19 +127,13 @@ is_c_function(Oid function, Trust *trust)
 static bool
 has_c_functions(Oid operator, Trust *trust)
 {
-	HeapTuple	tuple;
 	FormData_pg_operator form;
 
-	if (is_built_in(operator))
-		return true;
-	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = *(Form_pg_operator) GETSTRUCT(tuple);
-	ReleaseSysCache(tuple);
-	return is_c_function(form.oprcode, trust) &&
-		is_c_function(form.oprrest, trust) &&
-		is_c_function(form.oprjoin, trust);
+	return is_built_in(operator) ||
+		(guard_catalog_form(OPEROID, operator, &form) &&
+		 is_c_function(form.oprcode, trust) &&
+		 is_c_function(form.oprrest, trust) &&
+		 is_c_function(form.oprjoin, trust));
 }
 
 /*
@@ -268,26 +255,13 @@ is_c_column(int cache, HeapTuple tuple, AttrNumber column, Trust *trust)
 static bool
 are_c_checks(Oid domain, Trust *trust)
 {
-	Relation	constraints = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	GuardRows  *rows = guard_rows_of_catalog(ConstraintRelationId, ConstraintTypidIndexId,
+											 P_OID(domain));
 	bool		result = true;
 
-	ScanKeyInit(&key, Anum_pg_constraint_contypid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(domain));
-	scan = systable_beginscan(constraints, ConstraintTypidIndexId, true, NULL, 1,
-							  &key);
-	while (result && HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, Anum_pg_constraint_conbin,
-										 RelationGetDescr(constraints), &isnull);
-
-		result = isnull || is_c_stored(TextDatumGetCString(value), trust);
-	}
-	systable_endscan(scan);
-	table_close(constraints, AccessShareLock);
+	while (result && guard_rows_next(rows))
+		result = is_c_stored(guard_rows_text(rows, Anum_pg_constraint_conbin), trust);
+	guard_rows_end(rows);
 	return result;
 }
 
@@ -344,17 +318,11 @@ is_c_comparison(Oid type, Trust *trust)
 static bool
 is_c_type(Oid type, Trust *trust)
 {
-	HeapTuple	tuple;
 	FormData_pg_type form;
 
 	if (is_built_in(type) || !is_first_look(&trust->types, type))
 		return true;
-	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	memcpy(&form, GETSTRUCT(tuple), offsetof(FormData_pg_type, typcollation));
-	ReleaseSysCache(tuple);
-	if (!form.typisdefined ||
+	if (!guard_catalog_form(TYPEOID, type, &form) || !form.typisdefined ||
 		!is_c_function(form.typinput, trust) ||
 		!is_c_function(form.typoutput, trust) ||
 		!is_c_function(form.typreceive, trust) ||
