@@ -14,7 +14,7 @@
  */
 #include "postgres.h"
 
-#include "alerts/memory.h"
+#include "alerts/alerts.h"
 
 #define SAMPLES_TO_BEGIN	3
 #define SAMPLES_TO_END		10

@@ -21,7 +21,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "alerts/memory.h"
+#include "alerts/alerts.h"
 #include "guc.h"
 #include "store/shmem.h"
 #include "store/store.h"

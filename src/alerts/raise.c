@@ -24,7 +24,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "alerts/memory.h"
+#include "alerts/alerts.h"
 #include "audit/audit.h"
 #include "guc.h"
 #include "planner/hide/hide.h"

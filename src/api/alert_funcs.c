@@ -14,7 +14,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "alerts/memory.h"
+#include "alerts/alerts.h"
 #include "api/api.h"
 #include "planner/capture/service.h"
 

@@ -43,14 +43,13 @@ guard_sql_check(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid			object = PG_GETARG_OID(0);
 	GuardServer *server;
-	ListCell   *lc;
 
 	guard_api_require_sight(object);
 	InitMaterializedSRF(fcinfo, 0);
 	server = guard_server_read();
-	foreach(lc, guard_api_targets(object))
+	foreach_ptr(GuardTarget, target, guard_api_targets(object))
 	{
-		GuardJudgement *judgement = guard_check_alone(lfirst(lc), server);
+		GuardJudgement *judgement = guard_check_alone(target, server);
 
 		if (judgement == NULL)
 			continue;

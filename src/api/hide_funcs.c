@@ -19,7 +19,7 @@
 
 #include "api/api.h"
 #include "audit/audit.h"
-#include "evidence/shape/hideable.h"
+#include "evidence/shape/shape.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
 

@@ -450,10 +450,9 @@ void
 guard_gone_write(List *departed)
 {
 	GuardServer *server = departed != NIL ? guard_server_read() : NULL;
-	ListCell   *lc;
 
-	foreach(lc, departed)
-		(void) write_gone(lfirst(lc), server);
+	foreach_ptr(GuardDeparted, each, departed)
+		(void) write_gone(each, server);
 }
 
 void

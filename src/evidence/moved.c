@@ -741,10 +741,8 @@ record_move(GuardPendingMove *move)
 void
 guard_moved_record(List *moves)
 {
-	ListCell   *lc;
-
-	foreach(lc, moves)
-		record_move(lfirst(lc));
+	foreach_ptr(GuardPendingMove, move, moves)
+		record_move(move);
 }
 
 void

@@ -172,14 +172,13 @@ void
 guard_load_read(GuardLoad *load, List *indexes, GuardTimes *times)
 {
 	List	   *pairs = guard_prediction_pairs(indexes);
-	ListCell   *lc;
 
 	memset(load, 0, sizeof(*load));
-	foreach(lc, guard_statements_captured(indexes))
+	foreach_ptr(GuardCapturedStatement, statement, guard_statements_captured(indexes))
 	{
 		GuardOutlook outlook;
 
-		(void) guard_outlook_read(&outlook, lfirst(lc), pairs, times);
+		(void) guard_outlook_read(&outlook, statement, pairs, times);
 		guard_load_add(load, &outlook);
 	}
 }

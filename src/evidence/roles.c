@@ -25,7 +25,7 @@
 
 #include "compat/compat.h"
 #include "evidence/needs/needs.h"
-#include "evidence/roles.h"
+#include "evidence/evidence.h"
 #include "store/store.h"
 
 /* Position of a column, -1 when it is not there (an expression never is). */

@@ -26,7 +26,7 @@
 
 #include "compat/compat.h"
 #include "evidence/history/history.h"
-#include "evidence/statements.h"
+#include "evidence/prediction.h"
 
 /* guard.installation */
 #define INSTALLATION_AT		1

@@ -16,7 +16,7 @@
 #include "utils/hsearch.h"
 
 #include "evidence/history/history.h"
-#include "evidence/statements.h"
+#include "evidence/prediction.h"
 
 struct GuardTimes
 {
@@ -63,10 +63,9 @@ List *
 guard_statements_captured(List *relations)
 {
 	List	   *statements = NIL;
-	ListCell   *lc;
 
-	foreach(lc, guard_capture_statements(relations, NULL))
-		add_statement(&statements, lfirst(lc));
+	foreach_ptr(GuardCapturedStatement, statement, guard_capture_statements(relations, NULL))
+		add_statement(&statements, statement);
 	list_sort(statements, by_count);
 	return statements;
 }

@@ -105,10 +105,9 @@ record_for_audit(void *arg)
 	GuardFrame *frame = arg;
 	GuardAsked	asked = guard_frame_asked(frame);
 	List	   *records = NIL;
-	ListCell   *lc;
 
-	foreach(lc, frame->dropped)
-		records = lappend(records, guard_audit_dropped(lfirst(lc), &asked));
+	foreach_ptr(GuardDropped, dropped, frame->dropped)
+		records = lappend(records, guard_audit_dropped(dropped, &asked));
 	guard_audit_write(records);
 }
 

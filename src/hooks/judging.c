@@ -19,7 +19,7 @@
 #include "alerts/alerts.h"
 #include "guc.h"
 #include "hooks/frame.h"
-#include "policy/report.h"
+#include "policy/check.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 

@@ -38,7 +38,7 @@
 #include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture/departed.h"
-#include "policy/report.h"
+#include "policy/check.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 
@@ -158,8 +158,8 @@ guard_transaction_forget_captured(GuardFrame *frame)
 {
 	ListCell   *lc;
 
-	foreach(lc, frame->dropped)
-		note_gone(((GuardDropped *) lfirst(lc))->index);
+	foreach_ptr(GuardDropped, dropped, frame->dropped)
+		note_gone(dropped->index);
 	foreach(lc, frame->gone)
 		note_gone(lfirst_oid(lc));
 }

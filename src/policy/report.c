@@ -20,7 +20,7 @@
 #include "compat/list.h"
 #include "evidence/needs/needs.h"
 #include "guc.h"
-#include "policy/report.h"
+#include "policy/check.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 
@@ -166,13 +166,12 @@ static void
 predict(List *judgements)
 {
 	int			n = 0;
-	ListCell   *lc;
 
-	foreach(lc, judgements)
+	foreach_ptr(GuardJudgement, judgement, judgements)
 	{
 		if (n++ == DETAILED_FOR_CLIENT)
 			break;
-		guard_check_predict(lfirst(lc));
+		guard_check_predict(judgement);
 	}
 }
 

@@ -111,13 +111,11 @@ static Room *
 room_of(List **rooms, Oid owner)
 {
 	Room	   *room;
-	ListCell   *lc;
 
-	foreach(lc, *rooms)
+	foreach_ptr(Room, each, *rooms)
 	{
-		room = lfirst(lc);
-		if (room->owner == owner)
-			return room;
+		if (each->owner == owner)
+			return each;
 	}
 	room = palloc(sizeof(Room));
 	room->owner = owner;

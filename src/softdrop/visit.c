@@ -36,7 +36,7 @@
 #include "utils/timestamp.h"
 
 #include "alerts/alerts.h"
-#include "evidence/shape/hideable.h"
+#include "evidence/shape/shape.h"
 #include "guc.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"

@@ -180,7 +180,7 @@ guard_identity_find(const pg_uuid_t * id)
 	if (!OidIsValid(table) || !ConditionalLockRelationOid(table, AccessShareLock))
 		(void) guard_rows_surely(NULL, OBJECT);
 	rows = guard_rows_of_catalog_params(table, get_relname_relid("object_id_idx",
-																  get_rel_namespace(table)),
+																 get_rel_namespace(table)),
 										SnapshotSelf, GUARD_PARAMS(P_UUID(id)));
 	object = guard_rows_next(rows) ? read_object(rows) : NULL;
 	guard_rows_end(rows);

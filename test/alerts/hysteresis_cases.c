@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "alerts/memory.h"
+#include "alerts/alerts.h"
 
 /* The server's own printf is not linked either. */
 #undef printf

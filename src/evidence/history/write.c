@@ -354,7 +354,6 @@ find_lost(Snapshotting *snap)
 	List	   *lost = NIL;
 	HASH_SEQ_STATUS status;
 	Known	   *known;
-	ListCell   *lc;
 
 	walk_relations(snap, note_present);
 	hash_seq_init(&status, snap->known);
@@ -365,8 +364,8 @@ find_lost(Snapshotting *snap)
 		if (known->stored && !known->present)
 			lost = lappend(lost, known);
 	}
-	foreach(lc, lost)
-		follow_lost(snap, lfirst(lc));
+	foreach_ptr(Known, each, lost)
+		follow_lost(snap, each);
 }
 
 static void

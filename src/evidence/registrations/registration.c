@@ -94,15 +94,12 @@ guard_registration_covers(const GuardRows *rows, GuardEvidence *evidence,
 						  bool *inherited)
 {
 	pg_uuid_t  *object = guard_rows_uuid(rows, REGISTRY_OBJECT);
-	ListCell   *lc;
 
 	if (evidence->kin == NIL)
 		evidence->kin = add_kin(add_kin(NIL, evidence->index, true),
 								evidence->shape->table, false);
-	foreach(lc, evidence->kin)
+	foreach_ptr(Kin, kin, evidence->kin)
 	{
-		const Kin  *kin = lfirst(lc);
-
 		*inherited = kin->parent;
 		if (kin->object != NULL &&
 			memcmp(&kin->object->id, object, sizeof(pg_uuid_t)) == 0)

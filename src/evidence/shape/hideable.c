@@ -21,7 +21,7 @@
 
 #include "ddl/targets.h"
 #include "evidence/needs/needs.h"
-#include "evidence/shape/hideable.h"
+#include "evidence/shape/shape.h"
 #include "store/store.h"
 
 /*

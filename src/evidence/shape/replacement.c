@@ -38,7 +38,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "evidence/shape/replacement.h"
+#include "evidence/shape/shape.h"
 #include "planner/hide/hide.h"
 
 static guard_replacement_leaving is_leaving = NULL;

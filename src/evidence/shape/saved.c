@@ -206,7 +206,6 @@ guard_shape_to_text(const GuardShape *shape, bool trees)
 {
 	List	   *strings = NIL;
 	double		rows = table_rows(shape->table);
-	ListCell   *lc;
 
 	strings = list_make1(makeString(FORMAT));
 	put_number(&strings, CATALOG_VERSION_NO);
@@ -228,8 +227,8 @@ guard_shape_to_text(const GuardShape *shape, bool trees)
 
 		put_key(&strings, &key, trees);
 	}
-	foreach(lc, shape->included)
-		put_text(&strings, lfirst(lc));
+	foreach_ptr(char, name, shape->included)
+		put_text(&strings, name);
 	return nodeToString(strings);
 }
 

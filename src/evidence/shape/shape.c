@@ -475,7 +475,6 @@ GuardShape *
 guard_shape_copy(const GuardShape *shape)
 {
 	GuardShape *copy = palloc(sizeof(GuardShape));
-	ListCell   *lc;
 
 	memcpy(copy, shape, sizeof(GuardShape));
 
@@ -490,8 +489,8 @@ guard_shape_copy(const GuardShape *shape)
 
 	copy->included = NIL;
 	copy->included_columns = list_copy(shape->included_columns);
-	foreach(lc, shape->included)
-		copy->included = lappend(copy->included, pstrdup(lfirst(lc)));
+	foreach_ptr(char, name, shape->included)
+		copy->included = lappend(copy->included, pstrdup(name));
 
 	copy->keys = palloc(sizeof(GuardShapeKey) * shape->nkeys);
 	memcpy(copy->keys, shape->keys, sizeof(GuardShapeKey) * shape->nkeys);

@@ -496,18 +496,17 @@ guard_capture_relations(bool roots)
 {
 	List	   *records;
 	List	   *result = NIL;
-	ListCell   *lc;
 
 	if (!guard_table_attached())
 		return NIL;
 	(void) publish_all(InvalidOid);
 	records = guard_table_relations(roots);
-	foreach(lc, records)
+	foreach_ptr(GuardRelationRecord, record, records)
 	{
 		GuardCapturedUse *use = palloc(sizeof(*use));
 
-		fill_use((GuardRelationRecord *) lfirst(lc), use);
-		result = append_checks(lappend(result, use), lfirst(lc));
+		fill_use(record, use);
+		result = append_checks(lappend(result, use), record);
 	}
 	list_free_deep(records);
 	return result;

@@ -356,11 +356,9 @@ is_c_type(Oid type, Trust *trust)
 static bool
 is_c_call(FuncExpr * call, Trust *trust)
 {
-	ListCell   *lc;
-
-	foreach(lc, call->args)
+	foreach_ptr(Node, arg, call->args)
 	{
-		if (exprType(lfirst(lc)) == CSTRINGOID)
+		if (exprType(arg) == CSTRINGOID)
 			return false;
 	}
 	return is_c_function(call->funcid, trust) &&
