@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_namespace.h"
+#include "optimizer/pathnode.h"
 #include "optimizer/plancat.h"
 
 #include "compat/compat.h"
