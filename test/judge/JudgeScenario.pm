@@ -102,6 +102,18 @@ my @templates = (
 	sub { my $c = one('a', 'b', 'at'); return ("SELECT min($c), max($c) FROM t WHERE s = \$1", 's') },
 	sub { my $c = one('a', 'b', 'at', 'id'); return ("SELECT max($c) FROM t") },
 	sub { return ("SELECT id FROM t WHERE s = 'open' ORDER BY at LIMIT 1 FOR UPDATE SKIP LOCKED") },
+	sub { my ($o, $p) = some(2, 'a', 'b', 'at', 'name', 'id'); return ("SELECT id, pad FROM t ORDER BY $o " . one('', 'DESC', 'NULLS FIRST', 'DESC NULLS LAST') . ", $p " . one('', 'DESC') . ' LIMIT 20') },
+	sub { my $c = one('a', 'b', 's'); return ("SELECT id FROM t WHERE $c = \$1 ORDER BY at DESC NULLS LAST, id LIMIT 5", $c) },
+	sub { return ('SELECT id, at FROM t WHERE a = $1 AND at > $2 ORDER BY at', 'a', 'at') },
+	sub { return ('SELECT a, id, lag(at) OVER (PARTITION BY a ORDER BY at) FROM t WHERE a < $1 ORDER BY a LIMIT 30', 'a') },
+	# several indexes at once
+	sub { return ("SELECT count(*) FROM t WHERE a >= \$1 AND a < \$1 + 40 AND b >= \$2 AND b < \$2 + 60", 'a', 'b') },
+	sub { return ("SELECT pad FROM t WHERE a = \$1 AND b = \$2 AND s = 'open'", 'a', 'b') },
+	sub { return ('SELECT pad FROM t WHERE a = $1 OR name = $2 OR id = $3', 'a', 'name', 'id') },
+	sub { return ("SELECT count(*) FROM t WHERE (a = \$1 OR b = \$2) AND at >= \$3", 'a', 'b', 'at') },
+	sub { return ('SELECT id FROM t WHERE (a, b) IN (($1, $2), ($3, $4))', 'a', 'b', 'a', 'b') },
+	sub { my $c = one('a', 'b'); return ("SELECT id FROM t WHERE $c = ANY (ARRAY[\$1, \$2, \$3]::int[]) AND s = \$4", $c, $c, $c, 's') },
+	sub { my $c = one('a', 'b'); return ("SELECT id FROM t WHERE $c BETWEEN \$1 AND \$1 + 3 AND gone IS NULL", $c) },
 	# expressions, operator classes, access methods
 	sub { return ('SELECT id FROM t WHERE a % 100 = $1 AND b = $2', 'b', 'b') },
 	sub { return ('SELECT count(*) FROM t WHERE a + b = $1', 'a') },
@@ -119,7 +131,17 @@ my @templates = (
 	sub { return ('SELECT x.id FROM t x LEFT JOIN t y ON y.id = x.b WHERE x.a = $1', 'a') },
 	sub { return ('SELECT id FROM t x WHERE a = $1 AND EXISTS (SELECT FROM t y WHERE y.b = x.a AND y.s = \'open\')', 'a') },
 	sub { return ('SELECT id FROM t WHERE a = $1 AND id NOT IN (SELECT id FROM t WHERE b = $2)', 'a', 'b') },
+	sub { return ('SELECT x.id, y.id FROM t x JOIN t y ON y.name = x.name AND y.id <> x.id WHERE x.a = $1', 'a') },
+	sub { my $c = one('a', 'b'); return ("SELECT x.id, y.pad FROM t x CROSS JOIN LATERAL (SELECT pad FROM t WHERE $c = x.b ORDER BY at DESC LIMIT 1) y WHERE x.id = \$1", 'id') },
+	sub { my $c = one('a', 'b'); return ("SELECT id FROM t WHERE $c = \$1 UNION ALL SELECT id FROM t WHERE name = \$2", $c, 'name') },
+	sub { my $c = one('a', 'b', 'name'); return ("SELECT count(DISTINCT $c) FROM t WHERE s = \$1", 's') },
+	sub { return ('SELECT id FROM t WHERE id IN (SELECT b FROM t WHERE a = $1)', 'a') },
+	sub { return ('WITH q AS MATERIALIZED (SELECT b FROM t WHERE a = $1) SELECT count(*) FROM t JOIN q USING (b)', 'a') },
 	# writes
+	sub { my $c = one('a', 'b', 'name', 'id'); return ("UPDATE t SET pad = x.p FROM (VALUES (\$1, 'y')) x(k, p) WHERE t.$c = x.k", $c) },
+	sub { return ('UPDATE t SET pad = y.pad FROM t y WHERE t.id = y.b AND y.a = $1', 'a') },
+	sub { my $c = one('a', 'b'); return ("DELETE FROM t USING t y WHERE t.$c = y.$c AND t.id > y.id AND y.id = \$1", 'id') },
+	sub { return ('DELETE FROM t WHERE id = $1', 'id') },
 	sub { my $c = one('a', 'id'); return ("UPDATE t SET pad = pad WHERE $c = \$1", $c) },
 	sub { my $c = one('a', 'id'); return ("DELETE FROM t WHERE $c = \$1 AND s = 'held'", $c) },
 	sub { return ("$insert $values ON CONFLICT (id) DO UPDATE SET b = excluded.b", 'id') },
@@ -134,7 +156,7 @@ my %beside = (
 	o => sub {
 		my ($w) = @_;
 		my @setup = (
-			'CREATE TABLE o (id int CONSTRAINT o_pkey PRIMARY KEY, t_id int' . (chance(0.6) && $w->{pk} ? ' CONSTRAINT o_t_fkey REFERENCES t (id)' : '') .
+			'CREATE TABLE o (id int CONSTRAINT o_pkey PRIMARY KEY, t_id int' . (($w->{fkey} = chance(0.6) && $w->{pk}) ? ' CONSTRAINT o_t_fkey REFERENCES t (id)' . one('', ' ON DELETE CASCADE', ' ON DELETE CASCADE', ' ON DELETE SET NULL') : '') .
 				', amount int, at timestamptz)',
 			"INSERT INTO o SELECT g, 1 + (hashint4(g) & 2147483647) % $w->{rows}, hashint4(g) & 127, timestamptz '2025-01-01 UTC' + g * interval '1 minute' FROM generate_series(1, 20000) g",
 			(chance(0.8) ? 'CREATE INDEX o_t ON o (t_id)' : ()), (chance(0.5) ? 'CREATE INDEX o_t_at ON o (t_id, at)' : ()),
@@ -147,6 +169,9 @@ my %beside = (
 			sub { return ('SELECT x.id FROM t x LEFT JOIN o ON o.id = x.b WHERE x.a = $1', 'a') },
 			sub { return ('SELECT id FROM t WHERE a = $1 AND EXISTS (SELECT FROM o WHERE o.t_id = t.id AND o.amount > 5)', 'a') },
 			sub { return ('SELECT o.id FROM o WHERE t_id = $1 ORDER BY at DESC LIMIT 3', 'id') },
+			sub { return ('DELETE FROM t WHERE id = $1', 'id') }, sub { return ('DELETE FROM t WHERE id = $1', 'id') },
+			sub { return ('UPDATE o SET amount = 1 FROM t WHERE o.t_id = t.id AND t.a = $1', 'a') },
+			sub { return ('DELETE FROM o USING t WHERE o.t_id = t.id AND t.b = $1', 'b') },
 			sub { return ('DELETE FROM t WHERE id = $1 AND NOT EXISTS (SELECT FROM o WHERE o.t_id = t.id)', 'id') },
 			sub { return ("INSERT INTO o VALUES (100000 + \$1, \$1, 1, '2025-01-01')", 'id') }]);
 	},
@@ -220,8 +245,24 @@ sub script
 		# the key
 		[ 'ALTER TABLE t DROP CONSTRAINT t_pkey, ADD CONSTRAINT t_key ' . one('PRIMARY KEY (id)', 'UNIQUE (id)') ],
 		[ 'CREATE UNIQUE INDEX n0 ON t (id)', 'BEGIN', 'ALTER TABLE t DROP CONSTRAINT t_pkey', 'ALTER TABLE t ADD CONSTRAINT t_pkey PRIMARY KEY USING INDEX n0', 'COMMIT' ],
-		# built again
+		# built again, and then dropped
 		[ 'ALTER TABLE t ALTER a TYPE bigint' ],
+		[ 'ALTER TABLE t ALTER ' . one('a TYPE bigint', 'b TYPE bigint', 'name TYPE varchar(40)', "s SET DATA TYPE varchar(10)"), "DROP INDEX $name" ],
+		[ "REINDEX INDEX CONCURRENTLY $name", "DROP INDEX CONCURRENTLY $name" ],
+		# three names, one after the other
+		[ @copy, 'ALTER TABLE t RENAME TO t_old', 'ALTER TABLE t_new RENAME TO t', 'DROP TABLE t_old' ],
+		[ @copy, 'BEGIN', 'DROP TABLE t' . ($w->{o} || $w->{v} || $w->{m} ? ' CASCADE' : ''), 'ALTER TABLE t_new RENAME TO t', 'COMMIT' ],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO t_base', 'CREATE VIEW t AS SELECT * FROM t_base', 'COMMIT' ],
+		# a column, with what it is part of, which comes back without it
+		[ 'BEGIN', "ALTER TABLE t DROP $c", map({ my $i = $_; $i =~ /\b$c\b/ && $i =~ /\($c, |, $c\)/ ? $i =~ s/\b$c, |, $c\b//r : () } @kept), 'COMMIT' ],
+		# of a foreign key and the index it checks by one or both, and back
+		($w->{fkey} ? ([ 'ALTER TABLE o DROP CONSTRAINT o_t_fkey', 'DROP INDEX IF EXISTS o_t, o_t_at, o_t_id' ],
+				[ 'BEGIN', 'ALTER TABLE o DROP CONSTRAINT o_t_fkey', 'DROP INDEX IF EXISTS o_t', 'ALTER TABLE o ADD CONSTRAINT o_t_fkey FOREIGN KEY (t_id) REFERENCES t', 'COMMIT' ],
+				[ 'DROP INDEX IF EXISTS o_t, o_t_at, o_t_id' ],
+				[ 'BEGIN', 'DROP INDEX IF EXISTS o_t, o_t_at, o_t_id', one('ALTER TABLE o DROP CONSTRAINT o_t_fkey', 'CREATE INDEX n0 ON o (t_id, amount)'), 'COMMIT' ]) : ()),
+		# what a materialized view is made anew with
+		($w->{m} ? [ 'BEGIN', 'DROP MATERIALIZED VIEW m', 'CREATE MATERIALIZED VIEW m AS SELECT b, count(*) AS n, max(at) AS at FROM t GROUP BY b',
+				one('CREATE UNIQUE INDEX n0 ON m (b)', 'CREATE INDEX n0 ON m (b)', 'SELECT 1'), 'COMMIT' ] : ()),
 		[ "REINDEX INDEX CONCURRENTLY $name" ],
 		# a view and what is below it
 		($w->{v} ? [ @copy, one('BEGIN', 'SELECT 1'), 'CREATE OR REPLACE VIEW v AS SELECT id, a, b, s, at, pad FROM t_new WHERE gone IS NULL', 'COMMIT' ] : ()),
@@ -237,15 +278,17 @@ sub new
 	my $rows = one(4_000, 10_000, 20_000);
 	my $w = { rows => $rows, a => one(63, 1023, 8191), b => one(50, 500, 5000) };
 	my $pad = one(10, 60, 300);
-	my $by = chance(0.15) ? one('hash', 'range') : '';
-	my $within = $by eq 'range' ? 'at' : 'id';
-	$w->{pk} = $by ne 'range' && chance(0.7);
+	my $by = chance(0.2) ? one('hash', 'range', 'list') : '';
+	my $within = $by eq 'range' ? 'at' : $by eq 'list' ? 's' : 'id';
+	$w->{pk} = $within eq 'id' && chance(0.7);
 	$w->{range} = $by eq 'range';
 	my @setup = (
 		'CREATE TABLE t (id int' . ($w->{pk} ? ' CONSTRAINT t_pkey PRIMARY KEY' : '') . join('', map { ", $_ $column{$_}{type}" } @columns) . ', pad text)' .
-			($by eq 'hash' ? ' PARTITION BY HASH (id)' : $by eq 'range' ? ' PARTITION BY RANGE (at)' : ''),
+			($by eq 'hash' ? ' PARTITION BY HASH (id)' : $by eq 'range' ? ' PARTITION BY RANGE (at)' : $by eq 'list' ? ' PARTITION BY LIST (s)' : ''),
 		($by eq 'hash' ? map { "CREATE TABLE t_p$_ PARTITION OF t FOR VALUES WITH (MODULUS 3, REMAINDER $_)" } 0 .. 2 : ()),
 		($by eq 'range' ? ("CREATE TABLE t_p0 PARTITION OF t FOR VALUES FROM (MINVALUE) TO ('2025-01-05 UTC')", 'CREATE TABLE t_p1 PARTITION OF t DEFAULT') : ()),
+		($by eq 'list' ? ("CREATE TABLE t_p0 PARTITION OF t FOR VALUES IN ('open', 'held')", 'CREATE TABLE t_p1 PARTITION OF t DEFAULT PARTITION BY HASH (id)',
+				map { "CREATE TABLE t_p1_$_ PARTITION OF t_p1 FOR VALUES WITH (MODULUS 2, REMAINDER $_)" } 0 .. 1) : ()),
 		'INSERT INTO t SELECT g, ' . join(', ', map { $column{$_}{make}->($w) } @columns) . ", repeat('x', $pad) FROM generate_series(1, $rows) g");
 	my %indexes = $w->{pk} ? (t_pkey => 'ALTER TABLE t DROP CONSTRAINT t_pkey') : ();
 
@@ -269,6 +312,7 @@ sub new
 	}
 	push @setup, 'CREATE STATISTICS t_stat (dependencies) ON a, s FROM t' if chance(0.1);
 	push @setup, q{DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET random_page_cost = 1.1', current_database()); END $$} if chance(0.4);
+	push @setup, q{DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database()); END $$} if chance(0.1);
 	/^CREATE (?:UNIQUE )?INDEX (\w+)/ and $indexes{$1} = "DROP INDEX $1" foreach @setup;
 	my $script = script($w, @create);
 	my @statements;
