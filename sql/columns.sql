@@ -123,3 +123,29 @@ ALTER TABLE files DROP CONSTRAINT files_pkey;
 ALTER TABLE files ADD CONSTRAINT files_pkey PRIMARY KEY USING INDEX files_new_pk;
 COMMIT;
 :refusal
+
+-- a column goes that an index had beside others: who names it fails, the others ask for what came before it
+RESET guard.rebuild_limit;
+\set prepare 'DROP TABLE IF EXISTS visits; CREATE TABLE visits (id int, site int, kind int, pad text); INSERT INTO visits SELECT i, i % 500, i % 7, repeat(''x'', 50) FROM generate_series(1, 5000) i; CREATE INDEX visits_a ON visits (site, kind, id) INCLUDE (pad); ANALYZE visits; CALL use(''SELECT count(id) FROM visits WHERE site = 77'');'
+SET client_min_messages = warning;
+:prepare
+ALTER TABLE visits DROP COLUMN kind;
+BEGIN; ALTER TABLE visits DROP COLUMN kind; CREATE INDEX visits_b ON visits (id, site); COMMIT;
+:refusal
+SELECT * FROM ask('BEGIN; ALTER TABLE visits DROP COLUMN kind; COMMIT') WHERE ask ~ '^HINT';
+BEGIN; ALTER TABLE visits DROP COLUMN site; CREATE INDEX visits_b ON visits (kind, id) INCLUDE (pad); COMMIT;
+BEGIN; ALTER TABLE visits DROP COLUMN kind; CREATE INDEX visits_b ON visits (site) INCLUDE (pad); COMMIT;
+-- that one is heir
+DROP INDEX visits_b;
+:refusal
+-- what it includes goes: the rest is asked for
+SET guard.mode = off;
+:prepare
+RESET guard.mode;
+BEGIN; ALTER TABLE visits DROP COLUMN pad; CREATE INDEX visits_b ON visits (site, kind); COMMIT;
+BEGIN; ALTER TABLE visits DROP COLUMN pad; CREATE INDEX visits_b ON visits (site, kind, id); COMMIT;
+-- on a copy that takes the name
+BEGIN; CREATE TABLE fresh (id int, site int); ALTER TABLE visits RENAME TO stale; ALTER TABLE fresh RENAME TO visits; COMMIT;
+:refusal
+BEGIN; CREATE TABLE fresh (id int, site int); CREATE INDEX ON fresh (site); ALTER TABLE visits RENAME TO stale; ALTER TABLE fresh RENAME TO visits; COMMIT;
+DROP TABLE stale;

@@ -40,6 +40,29 @@ RESET guard.rebuild_limit;
 BEGIN; ALTER TABLE legacy DROP COLUMN user_id; ROLLBACK;
 BEGIN; DROP TABLE legacy; ROLLBACK;
 BEGIN; DROP TABLE users CASCADE; DROP INDEX legacy_user_idx; ROLLBACK;
+-- a key that comes back in the same transaction checks as before, whatever it is called: on the same column, another of its name, another table
+BEGIN; ALTER TABLE legacy DROP CONSTRAINT legacy_user; DROP INDEX legacy_user_idx; ALTER TABLE legacy ADD CONSTRAINT legacy_user_2 FOREIGN KEY (user_id) REFERENCES users; COMMIT;
+:refusal
+BEGIN; ALTER TABLE legacy DROP COLUMN user_id; ALTER TABLE legacy ADD COLUMN user_id int REFERENCES users; COMMIT;
+BEGIN; CREATE TABLE legacy_2 (LIKE legacy); ALTER TABLE legacy_2 ADD FOREIGN KEY (user_id) REFERENCES users; DROP TABLE legacy; ALTER TABLE legacy_2 RENAME TO legacy; COMMIT;
+-- but not where it is undone, where another index serves it, or where it is of other columns
+BEGIN; ALTER TABLE legacy DROP CONSTRAINT legacy_user; SAVEPOINT s; DROP INDEX legacy_user_idx; ROLLBACK TO s; ALTER TABLE legacy ADD CONSTRAINT legacy_user FOREIGN KEY (user_id) REFERENCES users; COMMIT;
+BEGIN; ALTER TABLE legacy DROP CONSTRAINT legacy_user; DROP INDEX legacy_user_idx; ALTER TABLE legacy ADD FOREIGN KEY (id) REFERENCES users NOT VALID; COMMIT;
+ALTER TABLE legacy DROP CONSTRAINT legacy_id_fkey;
+CREATE INDEX legacy_user_idx ON legacy (user_id);
+ALTER TABLE legacy ADD CONSTRAINT legacy_user FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE;
+CALL use('DELETE FROM users WHERE id = 61', 'app');
+BEGIN; ALTER TABLE legacy DROP CONSTRAINT legacy_user; DROP INDEX legacy_user_idx; CREATE INDEX legacy_user_idx ON legacy (user_id, id); ALTER TABLE legacy ADD CONSTRAINT legacy_user FOREIGN KEY (user_id) REFERENCES users; COMMIT;
+:indexes
+-- a statement for itself: what takes the column takes its key and its index
+CREATE TABLE votes (id int, user_id int REFERENCES users ON DELETE CASCADE);
+INSERT INTO votes SELECT i, i + 1000 FROM generate_series(1, 20000) i;
+CREATE INDEX votes_user_idx ON votes (user_id);
+ANALYZE votes;
+CALL use('DELETE FROM users WHERE id = 62', 'app');
+DROP INDEX votes_user_idx;
+ALTER TABLE votes DROP COLUMN user_id;
+DROP TABLE votes;
 -- went before; the key of the other side, too
 ALTER TABLE legacy DROP CONSTRAINT legacy_user;
 SELECT * FROM verdict('legacy_user_idx');

@@ -202,19 +202,41 @@ guard_causes_collect(GuardEvidence *evidence)
 }
 
 /*
- * Here nothing is about to go: what was, is gone.
+ * Does a key check by these columns, where the index is asked for now?  There
+ * they may have other numbers.
+ */
+static bool
+are_compared(const GuardShape *shape, uint64 fkey, List *answers)
+{
+	foreach_ptr(const GuardAnswer, answer, answers)
+	{
+		GuardShape *asked = guard_shape_copy(shape);
+
+		if ((answer->of == InvalidOid ||
+			 guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED) &&
+			guard_causes_keys(asked, asked->table == shape->table &&
+							  columns_of(asked) == columns_of(shape) ? fkey :
+							  GUARD_FKEY_ANY, NIL) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Here nothing is about to go: what was, is gone, or has come back as another
+ * key.
  */
 bool
-guard_causes_refresh(const GuardEvidence *evidence)
+guard_causes_refresh(const GuardEvidence *evidence, List *answers)
 {
 	bool		gone = false;
 
 	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		if (fact->fkey == 0 || fact->key_gone ||
-			guard_causes_keys(evidence->shape, fact->fkey, NIL) != NULL)
+		if (fact->fkey == 0)
 			continue;
-		fact->key_gone = gone = true;
+		fact->key_gone = !are_compared(evidence->shape, fact->fkey, answers);
+		gone |= fact->key_gone;
 	}
 	return gone;
 }

@@ -444,14 +444,15 @@ extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
 /*
  * The names of the foreign keys that check by these columns of an index's
  * table, in words, without those that go; NULL: there is none.  Fill in which a
- * fact is about, if any; add one that is.  And, when a transaction ends: is a key gone by
- * now that the evidence has checks of?
+ * fact is about, if any; add one that is.  And, when a transaction ends: which keys are
+ * gone by now that the evidence has checks of, wherever it is asked for the index
+ * (GuardAnswer *)?  True: some are.
  */
 extern char *guard_causes_keys(const GuardShape *shape, uint64 fkey, List *going);
 extern void guard_causes_fill(const GuardEvidence *evidence, GuardFact *fact);
 extern GuardFact *guard_causes_add(GuardEvidence *evidence, GuardSource source,
 								   uint64 fkey);
-extern bool guard_causes_refresh(const GuardEvidence *evidence);
+extern bool guard_causes_refresh(const GuardEvidence *evidence, List *answers);
 
 /*
  * what standbys used it for, false where that cannot be read; and does it matter

@@ -237,6 +237,8 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 {
 	const NotedMove *move = list_nth(moves, which);
 	Oid			heir = table_by_name(move->old_schema, move->old_name);
+	GuardAnswer answer = {.of = evidence->shape->table, .table = heir, .view = heir};
+	GuardShape *asked = evidence->shape;
 	GuardReplacement successor;
 
 	memset(result, 0, sizeof(*result));
@@ -250,7 +252,9 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 		return;
 
 	result->heir_table = psprintf("%s.%s", move->old_schema, move->old_name);
-	guard_replacement_find(evidence->shape, heir, NULL, false, &successor);
+	answer.written = guard_catalog_columns(answer.of, &answer.nwritten);
+	(void) guard_shape_translate(evidence->shape, &answer, &asked);
+	guard_replacement_find(asked, heir, NULL, false, &successor);
 	result->served = successor.match != GUARD_MATCH_NONE && successor.usable;
 	if (result->served && successor.match == GUARD_MATCH_TWIN)
 		result->twin = successor.index;

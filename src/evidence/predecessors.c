@@ -244,6 +244,8 @@ served_shape(const GuardEvidence *evidence, const char *text, Oid table,
 {
 	GuardShape *shape = text == NULL ? NULL :
 		guard_shape_from_text(text, evidence->shape->table);
+	GuardAnswer answer = {.table = evidence->shape->table, .view = evidence->shape->table};
+	GuardShape *rest;
 
 	if (shape == NULL)
 		return NULL;
@@ -261,7 +263,12 @@ served_shape(const GuardEvidence *evidence, const char *text, Oid table,
 		if (serves(evidence, asked))
 			return asked;
 	}
-	return guard_shape_text_renew(shape) && serves(evidence, shape) ? shape : NULL;
+	if (guard_shape_text_renew(shape) && serves(evidence, shape))
+		return shape;
+
+	/* nor may all of them be there */
+	return guard_shape_translate(shape, &answer, &rest) == GUARD_TRANSLATED &&
+		serves(evidence, rest) ? rest : NULL;
 }
 
 /*

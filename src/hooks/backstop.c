@@ -111,14 +111,18 @@ note_dropped(GuardFrame *frame, Oid index)
 	return dropped;
 }
 
+/*
+ * "keys" are constraints that are known to go with the statement.
+ */
 static GuardJudgement *
-judge_one(GuardFrame *frame, Oid index, GuardRoute route)
+judge_one(GuardFrame *frame, Oid index, GuardRoute route, List *keys)
 {
 	GuardTarget *target = guard_targets_make(index, route, NULL);
 	List	   *judgements;
 
 	if (target == NULL)
 		return NULL;
+	target->keys = keys;
 	judgements = guard_judging_targets(frame, list_make1(target));
 	return judgements != NIL ? linitial(judgements) : NULL;
 }
@@ -178,7 +182,7 @@ recheck(GuardFrame *frame, GuardJudgement *judgement, Oid index)
 	if (frame->phase == GUARD_PHASE_BEFORE)
 		frame->fellows->table = InvalidOid;
 	frame->phase = GUARD_PHASE_REMOVING;
-	again = judge_one(frame, index, judgement->target->route);
+	again = judge_one(frame, index, judgement->target->route, judgement->target->keys);
 	if (again == NULL)
 		return;
 	if (again->verdict.decision == GUARD_BLOCK)
@@ -201,8 +205,8 @@ add_pending(GuardFrame *frame, GuardDropped *dropped)
 	pending->dropped = dropped;
 	if (get_rel_relispartition(dropped->index))
 		pending->parents = get_partition_ancestors(dropped->index);
-	pending->alone = judge_one(frame, dropped->index, GUARD_ROUTE_CASCADE);
-	pending->with_table = judge_one(frame, dropped->index, GUARD_ROUTE_TABLE);
+	pending->alone = judge_one(frame, dropped->index, GUARD_ROUTE_CASCADE, NIL);
+	pending->with_table = judge_one(frame, dropped->index, GUARD_ROUTE_TABLE, NIL);
 	if (pending->alone != NULL && pending->with_table != NULL)
 		frame->pending = lappend(frame->pending, pending);
 }
@@ -215,7 +219,7 @@ static void
 judge_now(GuardFrame *frame, GuardDropped *dropped)
 {
 	GuardJudgement *judgement = judge_one(frame, dropped->index,
-										  GUARD_ROUTE_INDEX);
+										  GUARD_ROUTE_INDEX, NIL);
 
 	frame->concurrent = true;
 	dropped->judgement = judgement;

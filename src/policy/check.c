@@ -577,7 +577,7 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 	left.needs = needs_are_served(verdict, answers);
 	if (find_replacement(judgement, verdict, answers, &left.replacement))
 		return left;
-	left.key_gone = guard_causes_refresh(evidence);
+	left.key_gone = guard_causes_refresh(evidence, answers);
 	left.replacement.match = left.replacement.usable ? GUARD_MATCH_NONE :
 		left.replacement.match;
 	left.small = evidence->refilled && is_small(table);

@@ -978,7 +978,7 @@ guard_verdict_asks_again(const GuardVerdict *verdict, const GuardPolicy *policy)
 	{
 		if (fact->seen != GUARD_SEEN_USED || fact->of_table)
 			continue;
-		if (fact->moved_now ||
+		if (fact->moved_now || fact->key_gone ||
 			(guard_verdict_use_counts(fact, policy) &&
 			 (verdict->reason == GUARD_REASON_PARTITION ||
 			  (verdict->reason == GUARD_REASON_HARMLESS &&

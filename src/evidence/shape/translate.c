@@ -124,6 +124,25 @@ translate_key(Translation *work, GuardShapeKey *key)
 		key->expression = turn(key->expression, work);
 }
 
+/*
+ * Statements that name a column which nobody bears any more fail; the others ask
+ * for what comes before it in the index.
+ */
+static void
+translate_keys(Translation *work, GuardShape *shape)
+{
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		translate_key(work, &shape->keys[i]);
+		if (work->outcome != GUARD_TRANSLATED_NOT_BORNE || i == 0 || shape->exclusion)
+			continue;
+		work->outcome = GUARD_TRANSLATED;
+		work->moved = true;
+		shape->nkeys = i;
+		shape->unique = false;
+	}
+}
+
 static void
 translate_included(Translation *work, GuardShape *shape)
 {
@@ -135,10 +154,15 @@ translate_included(Translation *work, GuardShape *shape)
 		AttrNumber	column = shape->included_columns == NIL ? InvalidAttrNumber :
 			list_nth_int(shape->included_columns, i);
 
+		i++;
 		column = answering_for(work, column, name);
+		if (work->outcome == GUARD_TRANSLATED_NOT_BORNE)
+		{
+			work->outcome = GUARD_TRANSLATED;
+			continue;
+		}
 		names = lappend(names, column > 0 ?
 						get_attname(work->answer->table, column, true) : name);
-		i++;
 	}
 	shape->included = names;
 	shape->included_columns = NIL;
@@ -175,8 +199,7 @@ guard_shape_translate(const GuardShape *shape, const GuardAnswer *answer,
 	GuardShape *copy = guard_shape_copy(shape);
 	Translation work = {answer, shape->table == answer->of, false, GUARD_TRANSLATED};
 
-	for (int i = 0; i < copy->nkeys; i++)
-		translate_key(&work, &copy->keys[i]);
+	translate_keys(&work, copy);
 	translate_included(&work, copy);
 	if (work.own)
 		copy->predicate = (List *) turn((Node *) copy->predicate, &work);

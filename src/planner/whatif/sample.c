@@ -36,6 +36,7 @@
 #include "planner/hide/hide.h"
 #include "planner/planner.h"
 #include "planner/whatif/sampling.h"
+#include "store/store.h"
 
 /* A statement that is off, and one that had to wait, are due after seconds: */
 #define OFF_FOR			3600
@@ -290,7 +291,7 @@ size_of(Oid heap)
 }
 
 uint32
-guard_sample_indexes(Oid index)
+guard_sample_indexes(Oid index, TimestampTz before)
 {
 	Oid			heap = IndexGetRelation(index, true);
 	Relation	rel = OidIsValid(heap) ? RelationIdGetRelation(heap) : NULL;
@@ -302,8 +303,10 @@ guard_sample_indexes(Oid index)
 	indexes = RelationGetIndexList(rel);
 	foreach_oid(each, indexes)
 	{
-		if (get_index_isvalid(each) &&
-			!guard_hide_is_hidden(each))
+		GuardObject *object = before != 0 ? guard_identity_of(each) : NULL;
+
+		if (get_index_isvalid(each) && !guard_hide_is_hidden(each) &&
+			(object == NULL || object->created_at < before))
 			result ^= murmurhash32(each);
 	}
 	list_free(indexes);
@@ -446,7 +449,7 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 	record.rows_with = sample->plan->planTree->plan_rows;
 	record.rows_without = shadow->planTree->plan_rows;
 	record.scanned = candidate->rows;
-	record.indexes = guard_sample_indexes(record.index);
+	record.indexes = guard_sample_indexes(record.index, 0);
 	record.own_settings = sample->own_settings;
 	record.generic = sample->generic;
 	record.together = together;

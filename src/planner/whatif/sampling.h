@@ -107,9 +107,10 @@ extern void guard_sample_statement(GuardSample *sample);
 
 /*
  * A hash of the usable indexes of an index's table, as the catalogs have them
- * now.  Takes no lock.
+ * now; unless "before" is 0, without those that guard saw being created since.
+ * Takes no lock.
  */
-extern uint32 guard_sample_indexes(Oid index);
+extern uint32 guard_sample_indexes(Oid index, TimestampTz before);
 
 /*
  * The time that this session has had a processor, in nanoseconds, and how many

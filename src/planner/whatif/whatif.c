@@ -475,19 +475,20 @@ guard_whatif_executed(QueryDesc *queryDesc, int64 queryid, bool published)
 
 /*
  * The records of an index.  What was sampled when its table had other usable
- * indexes answers nothing.
+ * indexes answers nothing, unless there are only more of them now: nothing costs
+ * more than it did because of these.
  */
 static List *
 read_records(Oid index)
 {
 	List	   *records = guard_whatif_table_read(index);
-	uint32		indexes = records == NIL ? 0 : guard_sample_indexes(index);
+	uint32		indexes = records == NIL ? 0 : guard_sample_indexes(index, 0);
 
 	foreach_ptr(GuardWhatIf, record, records)
 	{
 		if (record->indexes == indexes)
 			continue;
-		record->answers = false;
+		record->answers &= record->indexes == guard_sample_indexes(index, record->at);
 		record->found_ratio = record->found_extra = 0;
 	}
 	return records;
