@@ -38,7 +38,7 @@ refused() {
 	for what in $(shows); do
 		case $what in
 		message) check "its user sees who needs $1" shown "cannot drop index \"public\.$1\": .*auth" ;;
-		detail) check "and the evidence" shown 'observed since' ;;
+		detail) check "and the evidence" shown 'watched since' ;;
 		hint) check "and what to do" shown "[Hh](INT|int): +.?Deploy" ;;
 		esac
 	done
