@@ -223,10 +223,13 @@ sub script
 		map({ like_it($kept[$_], table => 't_new', name => "n$_") } 0 .. $#kept));
 
 	return one(
-		# a copy takes the table's name, at once or built before
+		# a copy takes the table's name, at once or built before; where that loses partitions, more is lost than indexes
+		($w->{by} ? () : (
 		[ 'BEGIN', @copy, 'ALTER TABLE t RENAME TO t_old', 'ALTER TABLE t_new RENAME TO t', 'COMMIT' ],
 		[ @copy, 'ANALYZE t_new', 'BEGIN', 'ALTER TABLE t RENAME TO t_old', 'ALTER TABLE t_new RENAME TO t', 'COMMIT', 'DROP TABLE t_old' ],
 		[ @copy, 'CREATE SCHEMA away', 'BEGIN', 'ALTER TABLE t SET SCHEMA away', 'ALTER TABLE t_new RENAME TO t', 'COMMIT' ],
+		[ @copy, 'ALTER TABLE t RENAME TO t_old', 'ALTER TABLE t_new RENAME TO t', 'DROP TABLE t_old' ],
+		[ @copy, 'BEGIN', 'DROP TABLE t' . ($w->{o} || $w->{v} || $w->{m} ? ' CASCADE' : ''), 'ALTER TABLE t_new RENAME TO t', 'COMMIT' ])),
 		# a column takes another's name, which has the same values
 		[ "ALTER TABLE t ADD ${c}2 int", "UPDATE t SET ${c}2 = $c",
 			map({ like_it($kept[$_], name => "n$_", column => [ $c, "${c}2" ]) } grep { $kept[$_] =~ /\b$c\b/ } 0 .. $#kept),
@@ -249,9 +252,6 @@ sub script
 		[ 'ALTER TABLE t ALTER a TYPE bigint' ],
 		[ 'ALTER TABLE t ALTER ' . one('a TYPE bigint', 'b TYPE bigint', 'name TYPE varchar(40)', "s SET DATA TYPE varchar(10)"), "DROP INDEX $name" ],
 		[ "REINDEX INDEX CONCURRENTLY $name", "DROP INDEX CONCURRENTLY $name" ],
-		# three names, one after the other
-		[ @copy, 'ALTER TABLE t RENAME TO t_old', 'ALTER TABLE t_new RENAME TO t', 'DROP TABLE t_old' ],
-		[ @copy, 'BEGIN', 'DROP TABLE t' . ($w->{o} || $w->{v} || $w->{m} ? ' CASCADE' : ''), 'ALTER TABLE t_new RENAME TO t', 'COMMIT' ],
 		[ 'BEGIN', 'ALTER TABLE t RENAME TO t_base', 'CREATE VIEW t AS SELECT * FROM t_base', 'COMMIT' ],
 		# a column, with what it is part of, which comes back without it
 		[ 'BEGIN', "ALTER TABLE t DROP $c", map({ my $i = $_; $i =~ /\b$c\b/ && $i =~ /\($c, |, $c\)/ ? $i =~ s/\b$c, |, $c\b//r : () } @kept), 'COMMIT' ],
@@ -265,7 +265,7 @@ sub script
 				one('CREATE UNIQUE INDEX n0 ON m (b)', 'CREATE INDEX n0 ON m (b)', 'SELECT 1'), 'COMMIT' ] : ()),
 		[ "REINDEX INDEX CONCURRENTLY $name" ],
 		# a view and what is below it
-		($w->{v} ? [ @copy, one('BEGIN', 'SELECT 1'), 'CREATE OR REPLACE VIEW v AS SELECT id, a, b, s, at, pad FROM t_new WHERE gone IS NULL', 'COMMIT' ] : ()),
+		($w->{v} && !$w->{by} ? [ @copy, one('BEGIN', 'SELECT 1'), 'CREATE OR REPLACE VIEW v AS SELECT id, a, b, s, at, pad FROM t_new WHERE gone IS NULL', 'COMMIT' ] : ()),
 		# partitions
 		($w->{range} ? ([ 'ALTER TABLE t DETACH PARTITION t_p1', 'ALTER TABLE t ATTACH PARTITION t_p1 DEFAULT' ],
 				[ 'BEGIN', 'CREATE TABLE t_in (LIKE t)', 'INSERT INTO t_in SELECT * FROM t_p1', 'ALTER TABLE t DETACH PARTITION t_p1', 'DROP TABLE t_p1',
@@ -282,6 +282,7 @@ sub new
 	my $within = $by eq 'range' ? 'at' : $by eq 'list' ? 's' : 'id';
 	$w->{pk} = $within eq 'id' && chance(0.7);
 	$w->{range} = $by eq 'range';
+	$w->{by} = $by;
 	my @setup = (
 		'CREATE TABLE t (id int' . ($w->{pk} ? ' CONSTRAINT t_pkey PRIMARY KEY' : '') . join('', map { ", $_ $column{$_}{type}" } @columns) . ', pad text)' .
 			($by eq 'hash' ? ' PARTITION BY HASH (id)' : $by eq 'range' ? ' PARTITION BY RANGE (at)' : $by eq 'list' ? ' PARTITION BY LIST (s)' : ''),

@@ -100,8 +100,9 @@ sub measure
 
 	$s->ok('ROLLBACK TO c');
 	return { error => $r->{error}{M} } if $r->{error};
-	return { buffers => 0, time => 0, cost => 0, does => '', seqscans => 0, shape => '', checks => 0 } unless $explain;
-	my $plan = $json->decode(join "\n", map { $_->[0] } @{ $r->{rows} })->[0];
+	# PostgreSQL 15 writes some plans of MERGE in a JSON that is none.
+	my $plan = $explain ? eval { $json->decode(join "\n", map { $_->[0] } @{ $r->{rows} })->[0] } : undef;
+	return { buffers => 0, time => 0, cost => 0, does => '', seqscans => 0, shape => '', checks => 0 } unless $plan;
 	my $top = $plan->{Plan};
 	return {
 		buffers => ($top->{'Shared Hit Blocks'} // 0) + ($top->{'Shared Read Blocks'} // 0),
@@ -194,7 +195,8 @@ sub truth
 }
 
 # Of a harmless one that was refused: "false", or what the documentation promises to refuse: that costs rise, or that a table is
-# read from end to end although they do not.  What functions run inside is in no plan of the twin's: guard's own plans tell of it.
+# read from end to end although they do not.  What functions run inside is in no plan of the twin's, and what the writes left dead is
+# not there: guard's own plans tell of it.
 sub kind_of_refusal
 {
 	my ($scenario, $dearer, $units, $guarded, @indexes) = @_;
@@ -204,7 +206,7 @@ sub kind_of_refusal
 	foreach my $index (@indexes)
 	{
 		my $r = $guarded->query("SELECT bool_or(seq_scan OR (cost_without > 1.1 * cost AND cost_without >= cost + 10)) FROM guard.what_if('$index')");
-		return 'cost' if (($r->{rows}[0] // [])->[0] // '') eq 't' && grep { $_->{text} =~ /\bf_/ } @{ $scenario->{statements} };
+		return 'cost' if (($r->{rows}[0] // [])->[0] // '') eq 't' && ($scenario->{writes} || grep { $_->{text} =~ /\bf_/ } @{ $scenario->{statements} });
 	}
 	return 'false';
 }

@@ -38,6 +38,9 @@ my @cases = (
 	[ 'taken away by name', [$create], [ 'BEGIN', 'ALTER TABLE t RENAME TO u', 'CREATE TABLE t (LIKE u)', 'COMMIT' ],
 		q{SELECT to_regclass('u') IS NOT NULL}, [ 'DROP TABLE t', 'ALTER TABLE u RENAME TO t' ] ],
 	[ 'rebuilt', [$create], [ 'REINDEX INDEX t_a_idx', 'ALTER TABLE t ALTER a TYPE bigint' ], 'SELECT true', ['ALTER TABLE t ALTER a TYPE int'] ],
+	# what is asked before any index is judged
+	[ 'the extension', ['CREATE EXTENSION IF NOT EXISTS guard'], ['DROP EXTENSION guard'], q{SELECT NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'guard')},
+		['CREATE EXTENSION guard'] ],
 	[ 'a whole table', [ 'CREATE TABLE IF NOT EXISTS t (a int, b int, c text)', $create ], ['DROP TABLE t'], q{SELECT to_regclass('t') IS NULL} ]);
 
 # One round, in which that query fails (0: none does); returns how many there were.
@@ -65,7 +68,7 @@ foreach my $case (@cases)
 	my $stopped = '';
 	my $passed = play(1_000_000, \$stopped, @round);
 
-	cmp_ok($passed, '>', 3, "$name: guard has queries");
+	cmp_ok($passed, '>', 0, "$name: guard has queries");
 	play($_, \$stopped, @round) foreach 1 .. $passed;
 	is($stopped, '', "$name: whichever of them fails, it is done");
 }
