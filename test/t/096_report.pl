@@ -168,7 +168,7 @@ is("$status $error", '0 ', 'a page');
 is_sound($page, 'a page');
 
 my %said = map { $_ => section($page, $_) } qw(status go hot hours soft refused evidence drift nodes);
-like($said{go}, qr/\d+ indexes of \d+ can go: that saves [\d.]+ MB/, 'what can go, and what that saves');
+like($said{go}, qr/\d+ index(?:es)? of \d+ can go: that saves [\d.]+ [kM]B/, 'what can go, and what that saves');
 my ($script) = $s->value('SELECT guard.clean_up()');
 my @can_go = sort $script =~ /^-- \d+ of \d+: (\S+) \(/mg;
 my @listed = sort grep { $page =~ m{<section id="go">(?:(?!</section>).)*<td[^>]* data-label="Index">\Q$_\E</td>}s } ('auth.users_legacy_idx', "auth.$long", 'auth.users_team_again_idx',
@@ -193,7 +193,7 @@ like($page, qr/&lt;b onclick=&quot;alert[^<]*bill/, 'and of a service');
 
 (undef, my $markdown, undef) = guard_report(@as, '--markdown');
 like($markdown, qr/^# Indexes of postgres\n/, 'Markdown');
-like($markdown, qr/^## \d+ indexes of \d+ can go/m, 'with the same sections');
+like($markdown, qr/^## \d+ index(?:es)? of \d+ can go/m, 'with the same sections');
 unlike($markdown, qr/<(?!!)[a-z]|(?<!\\)`|(?<!\\)\*\*\[/i, 'and no mark of anybody else');
 my @tables = $markdown =~ /^(\|.*\|\n(?:\|.*\|\n)+)/mg;
 my @uneven = grep { my %widths = map { scalar(() = /(?<!\\)\|/g) => 1 } split /\n/; keys %widths != 1 } @tables;
