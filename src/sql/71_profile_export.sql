@@ -104,8 +104,11 @@ DECLARE
 	p record;
 BEGIN
 	FOR p IN
-		SELECT x.number, x.type FROM jsonb_to_recordset(parameters) x (number text, role text, type text, seen boolean)
-		 WHERE x.seen AND x.type IN ('integer', 'bigint', 'numeric', 'boolean') AND (x.role = 'other' OR query ~* ('\marray\s*\[[^]]*\$' || x.number || '\M'))
+		-- 18 shows of ARRAY[1, 2] one element, and what was seen is all of it
+		SELECT x.number, CASE WHEN a.a THEN replace(x.type, '[]', '') ELSE x.type END AS type
+		  FROM jsonb_to_recordset(parameters) x (number text, role text, type text, seen boolean),
+			   LATERAL (SELECT query ~* ('\marray\s*\[[^]]*\$' || x.number || '\M') AS a) a
+		 WHERE x.seen AND (a.a OR x.role = 'other') AND CASE WHEN a.a THEN replace(x.type, '[]', '') ELSE x.type END IN ('integer', 'bigint', 'numeric', 'boolean')
 	LOOP
 		FOR i IN 1 .. cardinality(parts) BY 2 LOOP
 			parts[i] := regexp_replace(parts[i], '(?<![A-Za-z0-9_$])(?<![cC][aA][sS][tT]\()\$' || p.number || '(?![0-9])(?!\s*::)', format('CAST($%s AS %s)', p.number, p.type), 'g');

@@ -275,7 +275,7 @@ is_deeply([ map { /~a$/ ? 1 : 0 } @{ $place->{columns}{state}{own}{common} } ], 
 is_deeply($view->{parameters}[1]{position}{deciles}, [ (0) x 9, 1 ], '... the last tenth');
 my $list = $of->(qr/VALUES/);
 is_deeply([ map { $_->{type} } @{ $list->{parameters} } ], [ 'integer', 'integer', 'integer[]' ], 'types that the text does not tell');
-foreach my $text (map { $_->{text} } grep { $_->{text} =~ /place/ } @{ $document->{statements} })
+foreach my $text (map { $_->{text} } grep { $_->{text} =~ /\bplaced?\b/ } @{ $document->{statements} })
 {
 	my $r = $s->query("PREPARE again AS $text");
 	is($r->{error}{M}, undef, "can be prepared: $text");
