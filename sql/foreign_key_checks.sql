@@ -40,9 +40,11 @@ RESET guard.rebuild_limit;
 BEGIN; ALTER TABLE legacy DROP COLUMN user_id; ROLLBACK;
 BEGIN; DROP TABLE legacy; ROLLBACK;
 BEGIN; DROP TABLE users CASCADE; DROP INDEX legacy_user_idx; ROLLBACK;
--- a key that comes back in the same transaction checks as before, whatever it is called
+-- a key that comes back in the same transaction checks as before, whatever it is called: on the same column, another of its name, another table
 BEGIN; ALTER TABLE legacy DROP CONSTRAINT legacy_user; DROP INDEX legacy_user_idx; ALTER TABLE legacy ADD CONSTRAINT legacy_user_2 FOREIGN KEY (user_id) REFERENCES users; COMMIT;
 :refusal
+BEGIN; ALTER TABLE legacy DROP COLUMN user_id; ALTER TABLE legacy ADD COLUMN user_id int REFERENCES users; COMMIT;
+BEGIN; CREATE TABLE legacy_2 (LIKE legacy); ALTER TABLE legacy_2 ADD FOREIGN KEY (user_id) REFERENCES users; DROP TABLE legacy; ALTER TABLE legacy_2 RENAME TO legacy; COMMIT;
 -- but not where it is undone, where another index serves it, or where it is of other columns
 BEGIN; ALTER TABLE legacy DROP CONSTRAINT legacy_user; SAVEPOINT s; DROP INDEX legacy_user_idx; ROLLBACK TO s; ALTER TABLE legacy ADD CONSTRAINT legacy_user FOREIGN KEY (user_id) REFERENCES users; COMMIT;
 BEGIN; ALTER TABLE legacy DROP CONSTRAINT legacy_user; DROP INDEX legacy_user_idx; ALTER TABLE legacy ADD FOREIGN KEY (id) REFERENCES users NOT VALID; COMMIT;

@@ -165,4 +165,29 @@ BEGIN;
 CREATE INDEX ON p (email);
 CREATE OR REPLACE VIEW pv AS SELECT id, email AS mail FROM p;
 COMMIT;
+-- the same table, but other columns of it under the same names
+CREATE TABLE sides AS SELECT i AS a, 5000 - i AS b, repeat('x', 50) AS pad FROM generate_series(1, 5000) i;
+CREATE INDEX sides_a ON sides (a);
+ANALYZE sides;
+CREATE VIEW sv AS SELECT a AS k, b AS other, pad FROM sides;
+CALL use('SELECT count(pad) FROM sv WHERE k = 17');
+CREATE OR REPLACE VIEW sv AS SELECT b AS k, a AS other, pad FROM sides;
+:refusal
+BEGIN;
+DROP VIEW sv;
+CREATE VIEW sv AS SELECT b AS k, a AS other FROM sides;
+COMMIT;
+:refusal
+-- in another order, or where nobody asks for it
+BEGIN;
+DROP VIEW sv;
+CREATE VIEW sv AS SELECT pad, b AS other, a AS k FROM sides;
+COMMIT;
+CREATE OR REPLACE VIEW sv AS SELECT pad, b + 0 AS other, a AS k FROM sides;
+CREATE OR REPLACE VIEW sv AS SELECT pad, b AS other, a AS k FROM sides;
+-- or with the index that it needs
+BEGIN;
+CREATE INDEX sides_b ON sides (b);
+CREATE OR REPLACE VIEW sv AS SELECT pad, a AS other, b AS k FROM sides;
+COMMIT;
 \set ECHO none

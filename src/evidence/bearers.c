@@ -450,6 +450,32 @@ write_by_view(GuardAnswer *answer, Oid view, const GuardAnswer *was)
 }
 
 /*
+ * Has a view that leads to the same table other columns of it under the same
+ * names?
+ */
+static bool
+shows_otherwise(Oid view, Oid bearer)
+{
+	GuardAnswer was = {0};
+	GuardAnswer now = {0};
+	int			nnames;
+	char	  **names = guard_before_columns(view, &nnames);
+
+	if (!look_through(&was, view, false) || !look_through(&now, bearer, true) ||
+		was.table != now.table)
+		return false;
+	for (int i = 0; i < Min(nnames, was.nshown); i++)
+	{
+		AttrNumber	column = names[i] != NULL ? get_attnum(bearer, names[i]) : 0;
+
+		if (was.shown[i] > 0 &&
+			(column <= 0 || column > now.nshown || now.shown[column - 1] != was.shown[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
  * What does a view lead to now that showed the table?  Of one that computes it can
  * be told where it reads one other table instead, and is the same otherwise.
  */
@@ -501,7 +527,8 @@ add_by_views(GuardBearers *bearers, Oid table)
 
 		if (!OidIsValid(bearer) || !shows_any(view, lineage, false) ||
 			list_member_oid(lineage, bearer) ||
-			(kind == RELKIND_VIEW && shows_any(bearer, lineage, true)))
+			(kind == RELKIND_VIEW && shows_any(bearer, lineage, true) &&
+			 !shows_otherwise(view, bearer)))
 			continue;
 		bearers->changed = true;
 		bearers->by_views = lappend(bearers->by_views,

@@ -201,25 +201,16 @@ guard_causes_collect(GuardEvidence *evidence)
 		collect_of(evidence, top);
 }
 
-/*
- * Does a key check by these columns, where the index is asked for now?  There
- * they may have other numbers.
- */
-static bool
-are_compared(const GuardShape *shape, uint64 fkey, List *answers)
+bool
+guard_causes_compared(const GuardShape *shape, uint64 fkey, const GuardAnswer *answer)
 {
-	foreach_ptr(const GuardAnswer, answer, answers)
-	{
-		GuardShape *asked = guard_shape_copy(shape);
+	GuardShape *asked = guard_shape_copy(shape);
 
-		if ((answer->of == InvalidOid ||
-			 guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED) &&
-			guard_causes_keys(asked, asked->table == shape->table &&
-							  columns_of(asked) == columns_of(shape) ? fkey :
-							  GUARD_FKEY_ANY, NIL) != NULL)
-			return true;
-	}
-	return false;
+	return (answer->of == InvalidOid ||
+			guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED) &&
+		guard_causes_keys(asked, asked->table == shape->table &&
+						  columns_of(asked) == columns_of(shape) ? fkey :
+						  GUARD_FKEY_ANY, NIL) != NULL;
 }
 
 /*
@@ -235,7 +226,9 @@ guard_causes_refresh(const GuardEvidence *evidence, List *answers)
 	{
 		if (fact->fkey == 0)
 			continue;
-		fact->key_gone = !are_compared(evidence->shape, fact->fkey, answers);
+		fact->key_gone = true;
+		foreach_ptr(const GuardAnswer, answer, answers)
+			fact->key_gone &= !guard_causes_compared(evidence->shape, fact->fkey, answer);
 		gone |= fact->key_gone;
 	}
 	return gone;

@@ -452,6 +452,13 @@ extern char *guard_causes_keys(const GuardShape *shape, uint64 fkey, List *going
 extern void guard_causes_fill(const GuardEvidence *evidence, GuardFact *fact);
 extern GuardFact *guard_causes_add(GuardEvidence *evidence, GuardSource source,
 								   uint64 fkey);
+
+/*
+ * Does a key check by these columns of the shape, where that is asked for now?
+ * There they may have other numbers.
+ */
+extern bool guard_causes_compared(const GuardShape *shape, uint64 fkey,
+								  const GuardAnswer *answer);
 extern bool guard_causes_refresh(const GuardEvidence *evidence, List *answers);
 
 /*

@@ -415,6 +415,28 @@ stays_in_view(const GuardVerdict *verdict)
 }
 
 /*
+ * Does a foreign key that made use of it compare the same columns there?  A key
+ * follows its table under any name, and may come back on another one.
+ */
+static bool
+is_compared(const GuardVerdict *verdict, const GuardAnswer *answer)
+{
+	GuardPolicy policy = guard_check_policy(verdict->evidence->as_of);
+
+	foreach_ptr(const GuardFact, fact, verdict->evidence->facts)
+	{
+		GuardFact	use = *fact;
+
+		use.key_gone = false;
+		use.moved_away &= !use.moved_now;
+		if (use.fkey != 0 && guard_verdict_use_counts(&use, &policy) &&
+			guard_causes_compared(verdict->evidence->shape, use.fkey, answer))
+			return true;
+	}
+	return false;
+}
+
+/*
  * Those bearers that are asked for this index: itself by what follows its table under
  * any name, and where nobody else is.  *unknown is set to the name of a
  * view that may be, and of which it cannot be told what it needs instead.
@@ -423,12 +445,13 @@ static List *
 find_asked(const GuardVerdict *verdict, const GuardBearers *bearers, char **unknown)
 {
 	bool		by_name = came_by(verdict, InvalidOid) != CAME_NOT;
+	GuardAnswer *itself = palloc0(sizeof(GuardAnswer));
 	List	   *asked = NIL;
 
 	*unknown = by_name ? bearers->unknown : NULL;
 	foreach_ptr(GuardAnswer, answer, bearers->answers)
 	{
-		if (by_name || answer->by_any)
+		if (by_name || answer->by_any || is_compared(verdict, answer))
 			asked = lappend(asked, answer);
 	}
 	foreach_ptr(GuardAnswer, answer, bearers->by_views)
@@ -440,15 +463,11 @@ find_asked(const GuardVerdict *verdict, const GuardBearers *bearers, char **unkn
 		else if (came != CAME_NOT)
 			*unknown = guard_catalog_name(answer->view);
 	}
-	if (!verdict->evidence->asked.passes_on &&
-		guard_catalog_exists(verdict->evidence->shape->table) &&
-		(stays_in_view(verdict) || (asked == NIL && !bearers->left)))
-	{
-		GuardAnswer *itself = palloc0(sizeof(GuardAnswer));
-
-		itself->table = itself->view = verdict->evidence->shape->table;
+	itself->table = itself->view = verdict->evidence->shape->table;
+	if (!verdict->evidence->asked.passes_on && guard_catalog_exists(itself->table) &&
+		(stays_in_view(verdict) || (asked == NIL && !bearers->left) ||
+		 (bearers->changed && is_compared(verdict, itself))))
 		asked = lappend(asked, itself);
-	}
 	return asked;
 }
 
