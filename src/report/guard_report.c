@@ -34,7 +34,7 @@ PG_MODULE_MAGIC;
  * Wait until the socket can be read, or written.  False: time is over.
  */
 static bool
-wait_for(PGconn * conn, int event, TimestampTz until)
+wait_for(PGconn *conn, int event, TimestampTz until)
 {
 	long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 	int			events;
@@ -56,7 +56,7 @@ wait_for(PGconn * conn, int event, TimestampTz until)
  * Have the connection made; false: it could not be, or not in time.
  */
 static bool
-is_connected(PGconn * conn, TimestampTz until)
+is_connected(PGconn *conn, TimestampTz until)
 {
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
@@ -141,7 +141,7 @@ hint_for(const char *message, const char *user, const char *database)
 }
 
 static void
-complain(GuardReport *report, PGconn * conn, const char *message)
+complain(GuardReport *report, PGconn *conn, const char *message)
 {
 	report->error = pnstrdup(message, strcspn(message, "\n"));
 	report->hint = hint_for(message, PQuser(conn) != NULL ? PQuser(conn) : "USER",
@@ -152,7 +152,7 @@ complain(GuardReport *report, PGconn * conn, const char *message)
  * Its next result, NULL after the last.  False: time is over.
  */
 static bool
-next_result(PGconn * conn, TimestampTz until, PGresult **result)
+next_result(PGconn *conn, TimestampTz until, PGresult **result)
 {
 	while (PQisBusy(conn))
 	{
@@ -171,7 +171,7 @@ next_result(PGconn * conn, TimestampTz until, PGresult **result)
  * line in the primary's log.
  */
 static void
-exchange(GuardReport *report, PGconn * conn, TimestampTz until)
+exchange(GuardReport *report, PGconn *conn, TimestampTz until)
 {
 	const char *values[2] = {report->name, report->text};
 	PGresult   *result = NULL;

@@ -252,8 +252,9 @@ typedef struct GuardNeedAnswer
 	TimestampTz use_ends;		/* when its use stops counting, if no more
 								 * happens; 0 when that is not known */
 	int64		longest_pause;	/* between two uses, microseconds; 0 not known */
-	List	   *used_on;		/* of const char *: where a use is known, whether
-								 * it counts or not; empty: this server */
+	List	   *used_on;		/* of const char *: where a use is known,
+								 * whether it counts or not; empty: this
+								 * server */
 	TimestampTz protected_at;	/* 0: it is not */
 	List	   *approvals;		/* of const GuardApproval *: with them it
 								 * could go though it is needed */
