@@ -16,7 +16,7 @@ $$;
 CREATE TABLE users AS SELECT i AS id, i AS team, i % 7 AS kind, repeat('x', 100) AS pad FROM generate_series(1, 20000) i;
 CREATE INDEX users_team_kind ON users (team, kind);
 CREATE INDEX users_kind_team ON users (kind, team);
-VACUUM (FREEZE, ANALYZE) users;
+CALL vacuum('users');
 CALL use('SELECT pad FROM users WHERE team = 77 AND kind = 3', times => 3);
 SELECT instead FROM guard.what_if('users_kind_team');
 SELECT * FROM verdict('users');

@@ -10,7 +10,7 @@ INSERT INTO customer SELECT g, g % 2000, 'c' || g FROM generate_series(1, 20000)
 INSERT INTO orders SELECT g, 1 + g % 20000, g % 100 FROM generate_series(1, 60000) g;
 CREATE INDEX customer_region ON customer (region);
 CREATE INDEX orders_customer ON orders (customer);
-VACUUM (FREEZE, ANALYZE) customer, orders;
+CALL vacuum('customer', 'orders');
 CREATE UNIQUE INDEX customer_uq ON customer (id);
 -- only planned: no evidence
 CALL use('EXPLAIN SELECT name FROM customer GROUP BY id');

@@ -15,7 +15,7 @@ CREATE TABLE teams AS SELECT i AS id, i % 100 AS kind, repeat('x', 50) AS pad FR
 CREATE TABLE users AS SELECT i AS id, i % 20000 AS team FROM generate_series(1, 20000) i;
 CREATE UNIQUE INDEX teams_id ON teams (id);
 CREATE UNIQUE INDEX teams_id_kind ON teams (id) INCLUDE (kind);
-VACUUM (FREEZE, ANALYZE) teams, users;
+CALL vacuum('teams', 'users');
 CALL use('SELECT count(users.id) FROM users LEFT JOIN teams ON teams.id = users.team', times => 3);
 SELECT * FROM verdict('teams');
 DROP INDEX teams_id, teams_id_kind;

@@ -14,7 +14,7 @@ CREATE TABLE users AS SELECT i AS id, i AS team, i % 7 AS kind, repeat('x', 100)
 CREATE INDEX users_team ON users (team);
 CREATE INDEX users_id_kind ON users (id, kind);
 CREATE INDEX users_kind_id ON users (kind, id);
-VACUUM (FREEZE, ANALYZE) users;
+CALL vacuum('users');
 
 -- all of its statements are planned under settings of the sessions' own: they answer
 SET tools.options = '-c random_page_cost=1.1';
@@ -26,7 +26,7 @@ CREATE TABLE events AS SELECT i AS id, CASE WHEN i % 40 = 0 THEN 0 ELSE i END AS
 	repeat('x', 300) AS pad FROM generate_series(1, 30000) i;
 CREATE INDEX events_open ON events (shop) WHERE paid IS NULL;
 CREATE INDEX events_shop ON events (shop);
-VACUUM (FREEZE, ANALYZE) events;
+CALL vacuum('events');
 CALL use('SELECT count(*) FROM events WHERE shop = 77 AND paid IS NULL', times => 40);
 SELECT * FROM verdict('events_open');
 CALL use('SELECT count(*) FROM events WHERE shop = 0 AND paid IS NULL', times => 2);
@@ -40,7 +40,7 @@ SELECT * FROM verdict('users');
 CREATE TABLE others AS TABLE users;
 CREATE INDEX others_id_kind ON others (id, kind);
 CREATE INDEX others_kind_id ON others (kind, id);
-VACUUM (FREEZE, ANALYZE) others;
+CALL vacuum('others');
 SET tools.options = '-c random_page_cost=1.1';
 CALL use('SELECT pad FROM others WHERE id = 77 AND kind = 0', times => 3);
 SELECT * FROM verdict('others');
@@ -51,7 +51,7 @@ SELECT * FROM verdict('others');
 CREATE TABLE forced AS TABLE users;
 CREATE INDEX forced_id_kind ON forced (id, kind);
 CREATE INDEX forced_kind_id ON forced (kind, id);
-VACUUM (FREEZE, ANALYZE) forced;
+CALL vacuum('forced');
 SET tools.options = '-c enable_bitmapscan=off';
 CALL use('SELECT pad FROM forced WHERE id = 77 AND kind = 0', times => 3);
 SELECT * FROM verdict('forced');

@@ -22,7 +22,7 @@ INSERT INTO t SELECT g, g % 1000, g % 997, repeat('x', 60) FROM generate_series(
 CREATE INDEX t_id_a ON t (id, a);
 CREATE INDEX t_id_b ON t (id, b);
 CREATE INDEX t_id_ab ON t (id, a, b);
-VACUUM (FREEZE, ANALYZE) t;
+CALL vacuum('t');
 CALL plainly('SELECT pad FROM t WHERE id = 5 ORDER BY a LIMIT 1');
 CALL plainly('SELECT pad FROM t WHERE id = 5 AND b = 5');
 SELECT index_name, instead FROM (SELECT 't_id_ab' AS index_name, instead::text FROM guard.what_if('t_id_ab')) w ORDER BY instead;
@@ -53,7 +53,7 @@ CREATE TABLE s (id int, a int, pad text);
 INSERT INTO s SELECT g, g % 1000, repeat('x', 60) FROM generate_series(1, 20000) g;
 CREATE INDEX s_id_desc_a ON s (id, a DESC);
 CREATE INDEX s_id_a ON s (id, a);
-VACUUM (FREEZE, ANALYZE) s;
+CALL vacuum('s');
 CALL plainly('SELECT pad FROM s WHERE id = 5 AND a = 5');
 SELECT verdict, reason FROM guard.check('s_id_a');
 CREATE INDEX leftover ON s (id, a);

@@ -114,6 +114,6 @@ SELECT m.name, m.labels, m.value::double precision AS value, m.help, m.type
  WHERE m.value IS NOT NULL
    AND pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
 COMMENT ON VIEW guard.metrics IS
-'Figures for Prometheus, in its conventions, type gauge or counter; counters outlive restarts and what is pruned. What is not known has no row. No row for anybody but members of pg_read_all_stats.';
+'Figures for Prometheus, in its conventions, type gauge or counter; counters outlive restarts and what is pruned. What is not known has no row. Raises 42501 for anybody but members of pg_read_all_stats, also for those who are granted the view.';
 -- example: SELECT name, labels, value FROM guard.metrics ORDER BY name;
 GRANT SELECT ON guard.metrics TO pg_read_all_stats;

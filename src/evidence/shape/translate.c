@@ -206,7 +206,7 @@ guard_shape_translate(const GuardShape *shape, const GuardAnswer *answer,
 	if (work.outcome != GUARD_TRANSLATED)
 		return work.outcome;
 
-	copy->table = work.own ? answer->table : InvalidOid;
+	copy->table = work.own || shape->table == answer->table ? answer->table : InvalidOid;
 	copy->table_name = get_rel_name(answer->table);
 	copy->schema = get_namespace_name(get_rel_namespace(answer->table));
 	if (work.own && (work.moved || answer->table != shape->table))
