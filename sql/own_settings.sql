@@ -7,7 +7,7 @@ ALTER DATABASE guard_regress SET guard.whatif_time_limit = '1h';
 CREATE OR REPLACE FUNCTION tools.connection(service text) RETURNS text LANGUAGE sql AS $$
 	SELECT format('host=%s port=%s dbname=%s user=%s application_name=''%s'' options=''-c client_min_messages=warning %s''',
 				  split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'),
-				  current_database(), session_user, service, current_setting('tools.options'))
+				  current_database(), session_user, service, current_setting('tools.options', true))
 $$;
 \c
 CREATE TABLE users AS SELECT i AS id, i AS team, i % 7 AS kind, repeat('x', 100) AS pad FROM generate_series(1, 20000) i;
