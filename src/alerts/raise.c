@@ -22,6 +22,7 @@
 #include "commands/async.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "alerts/alerts.h"

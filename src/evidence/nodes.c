@@ -28,6 +28,7 @@
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
