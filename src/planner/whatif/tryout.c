@@ -86,12 +86,10 @@ is_foreign(Node *node, void *context)
 		case T_CoerceToDomain:
 			return true;
 		case T_Var:
-			if (IS_SPECIAL_VARNO(((Var *) node)->varno))
-				return true;
-			/* FALLTHROUGH */
 		case T_Const:
-			if (exprType(node) >= FirstUnpinnedObjectId &&
-				!type_is_enum(exprType(node)))
+			if ((IsA(node, Var) && IS_SPECIAL_VARNO(((Var *) node)->varno)) ||
+				(exprType(node) >= FirstUnpinnedObjectId &&
+				 !type_is_enum(exprType(node))))
 				return true;
 			break;
 		default:
