@@ -470,7 +470,7 @@ CREATE FUNCTION guard.profile_digits(x double precision, digits int) RETURNS num
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN x = 0 OR x <> x OR x IN ('Infinity', '-Infinity') THEN 0
+	SELECT /* guard_profile */ CASE WHEN x = 0 OR x <> x OR x IN ('Infinity', '-Infinity') THEN 0
 				ELSE trim_scale(round(x::numeric, greatest(digits - 1 - floor(log(abs(x)))::int, 0))) END
 $$;
 COMMENT ON FUNCTION guard.profile_digits(double precision, int) IS
@@ -525,7 +525,7 @@ BEGIN
 		IF family = 'number' THEN
 			SELECT array_agg(DISTINCT u::numeric) INTO r FROM unnest(ruler) u;
 		END IF;
-		WITH number AS (
+		WITH /* guard_profile */ number AS (
 			SELECT u.n, u.v, CASE WHEN family = 'number' THEN u.v::numeric WHEN isfinite(u.v::timestamptz) THEN extract(epoch FROM u.v::timestamptz - exported)
 					ELSE CASE WHEN u.v::timestamptz > exported THEN 1e15 ELSE -1e15 END END AS x, u.f
 			  FROM unnest(v, fixed) WITH ORDINALITY u (v, f, n)
@@ -724,6 +724,7 @@ BEGIN
 						   to_jsonb(s) ->> 'stats_since' AS since, s.toplevel, CASE WHEN $2 THEN s.plans END AS plans,
 						   (to_jsonb(s) ->> 'generic_plan_calls')::bigint AS generic	-- of 19
 					  FROM %s(true) s WHERE s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND s.calls > 0
+					   AND (s.toplevel OR s.query !~ '/\* guard_profile \*/')	-- nor what the export asks itself
 				), merged AS (
 					SELECT e.query, array_agg(DISTINCT e.queryid) AS ids, sum(e.calls) AS calls, sum(e.total_exec_time) AS total, sum(e.rows) AS rows,
 						   sum(e.shared_blks_read) AS blocks, sum(e.calls * (e.stddev_exec_time ^ 2 + e.mean_exec_time ^ 2)) AS squares,
