@@ -61,6 +61,11 @@ typedef struct WalkState
 	bool		excused;
 	bool		check;			/* a foreign key runs this */
 	bool		views;			/* it goes through views */
+	int			child;			/* place of the partition that was asked about
+								 * last, ... */
+	Index		parent;			/* ... what it is one of, ... */
+	bool		parent_named;	/* ... and whether that is named: scans come
+								 * in the order of partitions */
 	bool		workers;		/* some Gather has started workers */
 } WalkState;
 
@@ -140,24 +145,35 @@ cause_of(PlanState *scan, const WalkState *walk)
  * what that is a partition or child of?
  */
 static bool
-names_entry(Index rtindex, const WalkState *walk)
+names_entry(Index rtindex, WalkState *walk)
 {
-	bool		named = guard_marks_named(walk->plan,
-										  exec_rt_fetch(rtindex, walk->estate)->relid);
+	List	   *children = walk->plan->appendRelations;
 
-	foreach_ptr(AppendRelInfo, child, walk->plan->appendRelations)
+	if (guard_marks_named(walk->plan, exec_rt_fetch(rtindex, walk->estate)->relid))
+		return true;
+	for (int i = 0; i < list_length(children); i++)
 	{
-		if (child->child_relid == rtindex && !named)
-			return names_entry(child->parent_relid, walk);
+		int			at = (walk->child + i) % list_length(children);
+		AppendRelInfo *child = list_nth(children, at);
+
+		if (child->child_relid != rtindex)
+			continue;
+		walk->child = at;
+		if (walk->parent != child->parent_relid)
+		{
+			walk->parent_named = names_entry(child->parent_relid, walk);
+			walk->parent = child->parent_relid;
+		}
+		return walk->parent_named;
 	}
-	return named;
+	return false;
 }
 
 /*
  * A check goes by no name.
  */
 static inline int
-naming(Index rtindex, const WalkState *walk)
+naming(Index rtindex, WalkState *walk)
 {
 	if (unlikely(walk->check))
 		return 0;
@@ -483,7 +499,7 @@ note_need(Oid relation, Oid owner, int flags, GuardWay way)
  * Is what a statement changes named by it?  Rows may have been routed there.
  */
 static int
-naming_target(const ResultRelInfo *target, const WalkState *walk)
+naming_target(const ResultRelInfo *target, WalkState *walk)
 {
 	while (target->ri_RootResultRelInfo)
 		target = target->ri_RootResultRelInfo;
@@ -562,7 +578,7 @@ can_conflict(const WalkState *walk, const ResultRelInfo *target,
  * but the statement relies on those that may have made it leave out a row.
  */
 static void
-note_probes(const WalkState *walk, ResultRelInfo *target)
+note_probes(WalkState *walk, ResultRelInfo *target)
 {
 	bool		leaves_out = guard_marks_leave_out(walk->plan);
 	bool		skipped = leaves_out && may_have_skipped(walk);
@@ -586,7 +602,7 @@ note_probes(const WalkState *walk, ResultRelInfo *target)
  * An arbiter that ON CONFLICT has inferred, or that it names.
  */
 static void
-note_arbiter(const WalkState *walk, const ResultRelInfo *target, Oid index)
+note_arbiter(WalkState *walk, const ResultRelInfo *target, Oid index)
 {
 	const ResultRelInfo *root = target->ri_RootResultRelInfo ?
 		target->ri_RootResultRelInfo : target;
@@ -610,7 +626,7 @@ note_arbiter(const WalkState *walk, const ResultRelInfo *target, Oid index)
  * A relation that the statement opened to change it.
  */
 static void
-note_target(const WalkState *walk, ResultRelInfo *target, int flags)
+note_target(WalkState *walk, ResultRelInfo *target, int flags)
 {
 	Relation	rel = target->ri_RelationDesc;
 
@@ -633,7 +649,7 @@ note_target(const WalkState *walk, ResultRelInfo *target, int flags)
  * All of them, of all ModifyTable nodes there may be.
  */
 static void
-note_targets(const WalkState *walk)
+note_targets(WalkState *walk)
 {
 	EState	   *estate = walk->estate;
 	int			leaves = 0;
@@ -674,6 +690,8 @@ guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check)
 	walk.excused = excused;
 	walk.check = check;
 	walk.workers = false;
+	walk.child = 0;
+	walk.parent = 0;
 	walk.views = unlikely(walk.plan->invalItems != NIL) && !check &&
 		guard_marks_views(walk.plan, guard_pending_by_view);
 
