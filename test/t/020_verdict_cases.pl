@@ -16,7 +16,7 @@ sub run_cases
 
 	system('gcc', '-std=gnu11', '-Isrc', "-I$include", '-o', "$dir/$cases",
 		"test/verdict/$cases.c", $source) == 0
-	  or BAIL_OUT("could not build the table of $cases");
+	  or die("could not build the table of $cases");
 	for my $line (split /\n/, `$dir/$cases`)
 	{
 		if ($line =~ /^(not )?ok \d+ - (.*)/) { ok(!$1, $2) }

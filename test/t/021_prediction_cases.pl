@@ -11,7 +11,7 @@ my $program = tempdir(CLEANUP => 1) . '/cases';
 
 system('gcc', '-std=gnu11', '-Isrc', "-I$include", '-o', $program,
 	'test/verdict/prediction.c', 'src/evidence/prediction_model.c') == 0
-  or BAIL_OUT('could not build the table of cases');
+  or die('could not build the table of cases');
 
 for my $line (split /\n/, `$program`)
 {

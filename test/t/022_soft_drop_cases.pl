@@ -14,7 +14,7 @@ for my $path (qw(softdrop/states_cases softdrop/noise_cases softdrop/noise_simul
 
 	system('gcc', '-std=gnu11', '-O1', '-Isrc', "-I$include", '-o', "$dir/$program",
 		"test/$path.c", "src/$room/$what.c", '-lm') == 0
-	  or BAIL_OUT("could not build $program");
+	  or die("could not build $program");
 	for my $line (split /\n/, `$dir/$program`)
 	{
 		if ($line =~ /^(not )?ok \d+ - (.*)/) { ok(!$1, "$what: $2") }

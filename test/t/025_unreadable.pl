@@ -12,7 +12,7 @@ chomp(my $include = `pg_config --includedir-server`);
 my $dir = tempdir(CLEANUP => 1);
 chmod 0755, $dir;
 system('gcc', '-std=gnu11', '-shared', '-fPIC', '-Isrc', "-I$include", '-o', "$dir/hold.so", 'test/capture/hold.c') == 0
-  or BAIL_OUT('could not build the module');
+  or die('could not build the module');
 
 my $node = guard_server('main', conf => "guard.unknown_action = 'block'\n");
 my $s = session($node);

@@ -81,7 +81,7 @@ sub run_step
 	my ($step) = grep { $_->{name} eq $name } @{ $jobs->{$job}{steps} };
 	my $output;
 
-	BAIL_OUT("no step $name in job $job") if !$step || !defined $step->{run};
+	die("no step $name in job $job") if !$step || !defined $step->{run};
 	my %all = (%{ $jobs->{$job}{env} }, %{ $step->{env} }, GITHUB_BASE_REF => 'main', GITHUB_REPOSITORY => 'shop/shop', GITHUB_STEP_SUMMARY => "$service/summary", %env);
 	$_ =~ s/\$\{\{ github\.token \}\}/geheim/, $_ =~ s/\$\{\{ github\.event\.pull_request\.number \}\}/7/ foreach values %all;
 	local @ENV{ keys %all } = values %all;

@@ -81,7 +81,7 @@ $s->ok('CREATE ROLE nobody_special LOGIN');
 $s->ok('CREATE EXTENSION pg_stat_statements');
 my @as = ('-d', 'postgres', '-U', 'monitor');
 ($status, $page, $error) = guard_report(@as);
-is("$status $error", '0 ', 'an empty database') or BAIL_OUT($error);
+is("$status $error", '0 ', 'an empty database') or die($error);
 is_sound($page, 'an empty database');
 like(section($page, 'go'), qr/There is no index yet/, 'nothing to go');
 like(section($page, $_->[0]), $_->[1], "nothing: $_->[0]") foreach ([ hours => qr/No use by hour/ ], [ soft => qr/No index is being dropped/ ], [ refused => qr/Nothing was refused/ ],
