@@ -20,6 +20,7 @@
 #   sudo make install-tools      guard_review, guard_profile, guard_load, guard_report and what belongs to them below PREFIX=/usr/local; needs no server and no headers of one
 #   make deb                     Debian packages, each built in a tree of its release, in deb/; RELEASES='bookworm trixie'
 #   make check-packages          the same, and what they do on bare machines of these releases
+#   make release                 freeze the install script of this version, and put today's date beside it (packaging/release)
 #   make image-layout            share/ and lib/ as an extension image has them, in LAYOUT=image (packaging/image)
 #
 # One test:  make installcheck REGRESS=drop_index ISOLATION= TAP_TESTS=
@@ -204,6 +205,11 @@ $(OBJS): | .headers
 installcheck: installcheck-pgtap
 installcheck-pgtap:
 	$(if $(PGTAP_TESTS),PATH="$(bindir):$$PATH" test/prove_sql $(CURDIR)/tmp_check_pgtap $(TEMP_CONFIG) $(PGTAP_TESTS))
+
+# The step of a release that is not asked of people (CONTRIBUTING.md).
+.PHONY: release
+release: $(EXTENSION)--$(EXTVERSION).sql
+	packaging/release $(EXTVERSION)
 
 # For scripts: make -s print-REGRESS
 print-%:
