@@ -726,7 +726,11 @@ class Script:
     """A statement's variants, and what the report needs to know of them."""
 
     def __init__(self, staging, entry, rate, wanted, seconds, prepared):
-        staging.harmless(entry['text'])
+        text = entry['text'].rstrip().rstrip(';')
+        # No text of an export has a comment, or a second statement behind the first, which would run whatever becomes of that one.
+        if '\\' in text or re.search(r';|--|/\*', PARAMETER.sub('', text)):
+            raise Problem('no single statement without comments')
+        staging.harmless(text)
         self.entry, self.rate = entry, rate
         self.statement = Statement(staging, entry)
         found = tried(staging, self.statement, wanted, seconds)

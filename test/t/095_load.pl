@@ -166,6 +166,18 @@ is(scalar @scripts, 128, 'the rest share one');
 my $many = join '', map { slurp_file($_) } @scripts;
 is(scalar(grep { $many !~ /AS c$_ FROM/ } 1 .. 160), 0, 'all are there');
 
+# A profile is somebody else's: what it has beside one statement is not sent to staging.
+$staging->ok('CREATE TABLE shop.victim ()');
+$profile->{statements} = [ map { { %{ $by_email_there }, text => $_, parameters => [], indexes => [] } } 'SELECT 1; DROP TABLE shop.victim', "SELECT 1 -- '\n; DROP TABLE shop.victim -- '",
+	"SELECT E'a\\''; DROP TABLE shop.victim; --'", 'SELECT 1 /* \' */; DROP TABLE shop.victim; /* \' */', 'SELECT 1; COMMIT; DROP TABLE shop.victim;',
+	'SELECT $$\'$$; DROP TABLE shop.victim; SELECT $$\'$$', "SELECT 1 \\; DROP TABLE shop.victim" ];
+append_to_file("$folder/hostile.json", JSON::PP->new->encode($profile));
+($status, $out, $err) = guard_load('make', "$folder/hostile.json", '--out', "$folder/hostile", '--average', @there);
+is($status, 2, 'nothing of it can be run');
+like($err, qr/no single statement/, 'and why');
+is($staging->value("SELECT to_regclass('shop.victim')::text"), 'shop.victim', 'nor is it');
+$staging->ok('DROP TABLE shop.victim');
+
 # as a service that prepares its statements: the server chooses between a generic plan and one for these values
 ($status, $out, $err) = guard_load('make', "$folder/prod.json", '--out', "$folder/prepared", '--average', '--prepared', @there);
 like(join('', map { slurp_file($_) } glob "$folder/prepared/*.sql"),
