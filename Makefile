@@ -78,8 +78,8 @@ bench:
 PREFIX = /usr/local
 tools_dir = $(DESTDIR)$(PREFIX)/bin
 man_dir = $(DESTDIR)$(PREFIX)/share/man
-# guard(7) takes go-md2man, those of the programs python3, guard_load's and guard_report's psycopg2; where they are not, there is none.
-man_pages = $(if $(shell command -v python3),guard_review.1 guard_profile.1) $(if $(shell /usr/bin/python3 -c 'import psycopg2' 2> /dev/null && echo yes),guard_load.1 guard_report.1) $(if $(shell command -v go-md2man),guard.7)
+# guard(7) takes go-md2man, those of the programs python3; where they are not, there is none.
+man_pages = $(if $(shell command -v python3),guard_review.1 guard_profile.1 guard_load.1 guard_report.1) $(if $(shell command -v go-md2man),guard.7)
 install-tools: guard_review guard_profile guard_profile.sql guard_load guard_report $(man_pages)
 	install -d '$(tools_dir)'
 	install -m 755 guard_review guard_profile guard_load guard_report '$(tools_dir)'

@@ -66,7 +66,7 @@ try:
     import psycopg2
     import psycopg2.extensions
 except ImportError:
-    sys.exit('guard_load: psycopg2 is missing: install python3-psycopg2')
+    psycopg2 = None             # --help, and so the manual page, does without it
 
 VERSION = '@VERSION@'
 FORMAT = 'guard/profile/1'
@@ -101,11 +101,11 @@ def patiently(db):
         raise
 
 
-psycopg2.extensions.set_wait_callback(patiently)
-
-
 def connect(words, load=None):
     """A connection of our own; for what stands in load with its search_path and its settings of the planner."""
+    if psycopg2 is None:
+        raise Problem('psycopg2 is missing: install python3-psycopg2')
+    psycopg2.extensions.set_wait_callback(patiently)
     try:
         db = psycopg2.connect(' '.join(words), application_name='guard_load')
     except psycopg2.Error as error:

@@ -43,7 +43,7 @@ try:
     import psycopg2
     import psycopg2.extras
 except ImportError:
-    sys.exit('guard_report: psycopg2 is missing: install python3-psycopg2')
+    psycopg2 = None             # --help, and so the manual page, does without it
 
 VERSION = '@VERSION@'
 CONNECTION = {'-d': 'dbname', '--dbname': 'dbname', '-h': 'host', '--host': 'host', '-p': 'port', '--port': 'port', '-U': 'user', '--username': 'user'}
@@ -240,6 +240,8 @@ def days_chart(days, label):
 # ---- the database
 
 def connect(words):
+    if psycopg2 is None:
+        raise Problem('psycopg2 is missing: install python3-psycopg2')
     try:
         db = psycopg2.connect(' '.join(words), application_name='guard_report', cursor_factory=psycopg2.extras.NamedTupleCursor)
         db.set_session(readonly=True, autocommit=True)

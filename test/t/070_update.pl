@@ -213,7 +213,7 @@ foreach my $file (glob 'src/sql/updates/guard--*.sql')
 	my ($released) = basename($file) =~ /^guard--((?:(?!--).)*)\.sql$/ or next;
 
 	# Until default_version has the next number, a change in src/sql would be one of a script that people have installed.
-	is(slurp_file($file), $script, "$released is frozen, and what is installed is what was frozen (else: make release, or the next version)")
+	ok(slurp_file($file) eq $script, "$released is frozen, and what is installed is what was frozen (else: make release, or the next version)")
 	  if $released eq $current;
 	put("guard--$released.sql", slurp_file($file)) unless -e "$folder/guard--$released.sql";
 	as_fresh(database("CREATE EXTENSION guard VERSION '$released'"), "released $released");
