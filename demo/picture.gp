@@ -121,10 +121,13 @@ do for [act = 1:3] {
 	} else {
 		set xtics scale 0.5 ('−10 s' -10, '0' 0, '+10 s' 10, '' 20) nomirror
 	}
+	# Names stand behind the bars, or in them where a migration that had to wait leaves no room behind.
+	named(act) = act == 1 && strcol(3) eq 'used'
 	place(k) = strcol(3) eq word('used quiet hidden', k) ? -column(1) : NaN
 	plot for [k = 1:3] life(act) using 4:(place(k)):4:5:(place(k) - 0.33):(place(k) + 0.33) \
 			with boxxyerror fillstyle solid noborder linecolor rgb (k == 1 ? COLOUR[act] : k == 2 ? FADED : PALE), \
-	     life(act) using (act == 1 && strcol(3) eq 'used' ? LIFE_max + 1 : NaN):(-$1):2 with labels left font FONT.',9' textcolor rgb SOFT noenhanced
+	     life(act) using (named(act) && LIFE_max <= 6 ? LIFE_max + 1 : NaN):(-$1):2 with labels left font FONT.',9' textcolor rgb SOFT noenhanced, \
+	     life(act) using (named(act) && LIFE_max > 6 ? LIFE_max - 0.5 : NaN):(-$1):2 with labels right font FONT.',9' textcolor rgb 'white' noenhanced
 	set xtics 10 scale 0.5 format '' nomirror
 	set ytics nomirror
 }
