@@ -336,11 +336,12 @@ guard_bearers_same_bound(const char *a, const char *b)
 }
 
 /*
- * What has come to the parent that the table has left, to be in its place?
+ * What has come to the parent that this one has left, to be in its place?
  */
 static List *
-exchanged_for(const GuardBefore *before, Oid parent)
+exchanged_for(Oid left, Oid parent)
 {
+	const GuardBefore *before = guard_before_relation(left);
 	List	   *had = guard_before_children(parent);
 	List	   *heirs = NIL;
 
@@ -372,7 +373,7 @@ add_by_parents(GuardBearers *bearers, const GuardBefore *before, char **written,
 											before->relation));
 		else if (now == parent && guard_catalog_exists(parent))
 		{
-			List	   *heirs = exchanged_for(before, parent);
+			List	   *heirs = exchanged_for(below, parent);
 
 			bearers->changed = true;
 			bearers->left |= heirs == NIL;
@@ -690,6 +691,44 @@ guard_bearers_concerned(void)
 	return tables;
 }
 
+/*
+ * What the relation answers for in place of a table, if that was there before.
+ */
+static List *
+add_taken(List *answers, Oid table, Oid relation)
+{
+	GuardAnswer *answer = make_answer(table, NULL, 0, relation);
+
+	if (table == relation || !guard_catalog_exists(table) ||
+		guard_before_relation(table) == NULL)
+		return answers;
+	answer->written = guard_before_columns(table, &answer->nwritten);
+	return get_rel_relkind(relation) != RELKIND_VIEW || look_through(answer, relation, true) ?
+		lappend(answers, answer) : answers;
+}
+
+/*
+ * The same of those that had left before what it has become a partition of.
+ */
+static List *
+add_places_taken(List *answers, Oid relation)
+{
+	List	   *before = guard_before_parents(relation);
+
+	foreach_oid(parent, guard_catalog_bound(relation) != NULL ? guard_catalog_parents(relation) : NIL)
+	{
+		GuardBefore *was = list_member_oid(before, parent) ? NULL : guard_before_relation(parent);
+
+		foreach_oid(left, was == NULL ? NIL :
+					guard_moved_left(was->schema, was->name, relation, false))
+		{
+			if (!list_member_oid(guard_before_parents(left), parent))
+				answers = add_taken(answers, left, relation);
+		}
+	}
+	return answers;
+}
+
 List *
 guard_bearers_of_taken(Oid relation)
 {
@@ -699,22 +738,14 @@ guard_bearers_of_taken(Oid relation)
 	List	   *answers = NIL;
 	List	   *unseen;
 
-	if (schema == NULL || name == NULL ||
-		(before != NULL && strcmp(before->schema, schema) == 0 &&
+	if (schema == NULL || name == NULL)
+		return NIL;
+	answers = add_places_taken(NIL, relation);
+	if ((before != NULL && strcmp(before->schema, schema) == 0 &&
 		 strcmp(before->name, name) == 0) ||
 		OidIsValid(guard_before_named(schema, name)))
-		return NIL;
+		return answers;
 	foreach_oid(table, guard_moved_from(schema, name, &unseen))
-	{
-		GuardAnswer *answer = make_answer(table, NULL, 0, relation);
-
-		if (table == relation || !guard_catalog_exists(table) ||
-			guard_before_relation(table) == NULL)
-			continue;
-		answer->written = guard_before_columns(table, &answer->nwritten);
-		if (get_rel_relkind(relation) != RELKIND_VIEW ||
-			look_through(answer, relation, true))
-			answers = lappend(answers, answer);
-	}
+		answers = add_taken(answers, table, relation);
 	return answers;
 }

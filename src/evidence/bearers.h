@@ -58,8 +58,9 @@ extern GuardAnswer *guard_bearers_itself(Oid table);
 extern List *guard_bearers_concerned(void);
 
 /*
- * The relation bears a name that nothing bore before this transaction: it answers
- * for those tables that had lost it.  GuardAnswers.
+ * The relation bears a name that nothing bore before this transaction, or has a
+ * place among partitions that was free: it answers for those tables that had lost
+ * it.  GuardAnswers.
  */
 extern List *guard_bearers_of_taken(Oid relation);
 

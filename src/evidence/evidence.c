@@ -326,12 +326,13 @@ guard_evidence_rebuilt(Oid old, Oid successor)
 
 /*
  * A relation is gone for good.  Its OID may come back for something else.  What
- * is known of its use stays until a snapshot has seen to it.
+ * is known of its use stays until a snapshot has seen to it, and so does whose
+ * place among partitions it has left.
  */
 void
 guard_evidence_forget(Oid relation)
 {
-	guard_query_execute("DELETE FROM guard.moved_table WHERE table_oid = $1",
+	guard_query_execute("DELETE FROM guard.moved_table WHERE table_oid = $1 AND how <> 'l'",
 						P_OID(relation));
 }
 

@@ -102,9 +102,11 @@ extern List *guard_moved_shapes(const GuardShape *shape, TimestampTz used,
 extern List *guard_moved_from(const char *schema, const char *name, List **unseen);
 
 /*
- * Tables in whose place among the partitions of what has this name that one has
- * come.  OIDs.
+ * Tables in whose place, or that of what they were below, among the partitions of
+ * what has this name that one has come, or, with "before", had come before this
+ * transaction.  OIDs, also of tables that are gone.
  */
-extern List *guard_moved_left(const char *schema, const char *name, Oid partition);
+extern List *guard_moved_left(const char *schema, const char *name, Oid partition,
+							  bool before);
 
 #endif							/* GUARD_GONE_H */

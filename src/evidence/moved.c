@@ -27,7 +27,9 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -78,6 +80,7 @@ typedef struct NotedMove
 	ArrayType  *relations;
 	ArrayType  *scans;
 	bool		now;			/* by this transaction */
+	bool		along;			/* of what it is a partition of, with it */
 	char	  **columns;		/* HOW_COLUMNS: their names before */
 	int			ncolumns;
 } NotedMove;
@@ -190,8 +193,8 @@ ended_membership(List *moves, int which, const GuardEvidence *evidence)
 {
 	const NotedMove *move = list_nth(moves, which);
 
-	if (move->how != HOW_DETACHED || evidence->roles.is_partition ||
-		evidence->roles.is_inheritance_child)
+	if (move->how != HOW_DETACHED || evidence->roles.is_inheritance_child ||
+		(evidence->roles.is_partition && !move->along))
 		return false;
 	for (int i = which - 1; i >= 0; i--)
 	{
@@ -350,7 +353,7 @@ guard_moved_shapes(const GuardShape *shape, TimestampTz used, bool before)
 /* ---- names ---- */
 
 /*
- * Was the use that of a name which the table had lost before this transaction?
+ * Was the use that of a name, or place, which the table had lost before this transaction?
  * That of another table came with the name that this one took from it.
  */
 static bool
@@ -360,10 +363,32 @@ of_former_name(const GuardFact *fact, List *moves, const GuardEvidence *evidence
 		return fact->former_name;
 	foreach_ptr(const NotedMove, move, moves)
 	{
-		if (move->how == HOW_RENAMED && !move->now && before_move(fact, move, evidence))
+		if ((move->how == HOW_RENAMED || move->how == HOW_LEFT) && !move->now &&
+			before_move(fact, move, evidence))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * The moves of its table, and of the topmost that this is a partition of now: it
+ * went along when that was detached.
+ */
+static List *
+moves_of(const GuardEvidence *evidence)
+{
+	Oid			table = evidence->shape->table;
+	Oid			top = llast_oid(guard_catalog_lineage(table));
+	List	   *moves = read_moves(table);
+
+	foreach_ptr(NotedMove, move, top != table ? read_moves(top) : NIL)
+	{
+		move->along = true;
+		if (move->how == HOW_DETACHED || move->how == HOW_ATTACHED)
+			moves = lappend(moves, move);
+	}
+	list_sort(moves, by_time);
+	return moves;
 }
 
 /*
@@ -374,7 +399,7 @@ of_former_name(const GuardFact *fact, List *moves, const GuardEvidence *evidence
 void
 guard_moved_collect(GuardEvidence *evidence)
 {
-	List	   *moves = read_moves(evidence->shape->table);
+	List	   *moves = moves_of(evidence);
 	int			named = -1;
 	int			last = -1;
 
@@ -468,24 +493,30 @@ guard_moved_former_names(Oid table)
 }
 
 /*
- * The partition that has come in the place which the table has left.
+ * The partition that has come, or, with "before", had come before this transaction,
+ * in the place which the table has left.
  */
 static Oid
-heir_of_left(const NotedMove *move, Oid table)
+heir_of_left(const NotedMove *move, bool before)
 {
-	Oid			parent = table_by_name(move->old_schema, move->old_name);
+	Oid			parent = before ? guard_before_named(move->old_schema, move->old_name) :
+		table_by_name(move->old_schema, move->old_name);
+	List	   *children = !OidIsValid(parent) ? NIL :
+		before ? guard_before_children(parent) : guard_catalog_children(parent);
 
-	foreach_oid(child, OidIsValid(parent) ? guard_catalog_children(parent) : NIL)
+	foreach_oid(child, children)
 	{
-		if (child != table &&
-			guard_bearers_same_bound(move->columns[0], guard_catalog_bound(child)))
+		GuardBefore *was = before ? guard_before_relation(child) : NULL;
+
+		if (guard_bearers_same_bound(move->columns[0],
+									 was != NULL ? was->bound : guard_catalog_bound(child)))
 			return child;
 	}
 	return InvalidOid;
 }
 
 List *
-guard_moved_left(const char *schema, const char *name, Oid partition)
+guard_moved_left(const char *schema, const char *name, Oid partition, bool before)
 {
 	GuardRows  *rows = guard_rows_by_key("moved_table", "moved_table_old_key_idx",
 										 MOVED_OLD_KEY,
@@ -501,11 +532,13 @@ guard_moved_left(const char *schema, const char *name, Oid partition)
 	}
 	foreach_oid(table, candidates)
 	{
+		if (list_member_oid(guard_catalog_lineage(table), partition))
+			continue;			/* it is back */
 		foreach_ptr(const NotedMove, move, read_moves(table))
 		{
 			if (move->how == HOW_LEFT && strcmp(move->old_schema, schema) == 0 &&
-				strcmp(move->old_name, name) == 0 && table != partition &&
-				heir_of_left(move, table) == partition)
+				strcmp(move->old_name, name) == 0 &&
+				heir_of_left(move, before) == partition)
 				tables = list_append_unique_oid(tables, table);
 		}
 	}
@@ -523,16 +556,6 @@ guard_moved_former_name(Oid table, Name schema, Name name)
 			continue;
 		namestrcpy(schema, former->schema);
 		namestrcpy(name, former->name);
-		return true;
-	}
-	foreach_ptr(const NotedMove, move, read_moves(table))
-	{
-		Oid			heir = move->how == HOW_LEFT ? heir_of_left(move, table) : InvalidOid;
-
-		if (!OidIsValid(heir))
-			continue;
-		namestrcpy(schema, get_namespace_name(get_rel_namespace(heir)));
-		namestrcpy(name, get_rel_name(heir));
 		return true;
 	}
 	return false;
@@ -625,17 +648,19 @@ add_schema(List **moves, const char *schema)
 }
 
 /*
- * A partition is about to leave what it is one of.  Others may come in its place.
+ * A partition is about to leave what it is one of, with all that is below it.
+ * Others may come in its place.
  */
 static void
 add_left(List **moves, Oid table)
 {
 	char	   *bound = OidIsValid(table) ? guard_catalog_bound(table) : NULL;
+	List	   *leaving = bound != NULL ? find_all_inheritors(table, NoLock, NULL) : NIL;
 
-	foreach_oid(parent, bound != NULL ? guard_catalog_parents(table) : NIL)
+	foreach_oid(each, leaving)
 	{
-		add_move(moves, parent, HOW_LEFT);
-		((GuardPendingMove *) llast(*moves))->table = table;
+		add_move(moves, get_partition_parent(table, true), HOW_LEFT);
+		((GuardPendingMove *) llast(*moves))->table = each;
 		((GuardPendingMove *) llast(*moves))->columns = list_make1(bound);
 	}
 }

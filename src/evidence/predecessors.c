@@ -374,14 +374,13 @@ counts_from(const GuardEvidence *evidence, const GuardDeparted *departed,
 }
 
 /*
- * What is gone of the table itself, and of others under this name: written down,
- * noted, or neither, where a crash came before the next snapshot.
+ * What is gone of a table, and of others under this name: written down, noted, or
+ * neither, where a crash came before the next snapshot.
  */
 static void
-take_all_gone(GuardEvidence *evidence, const char *schema, const char *name,
+take_all_gone(GuardEvidence *evidence, Oid table, const char *schema, const char *name,
 			  TimestampTz until)
 {
-	Oid			table = evidence->shape->table;
 	List	   *rows = guard_gone_rows(table, schema, name);
 	TimestampTz from;
 
@@ -414,11 +413,58 @@ take_named(GuardEvidence *evidence, const char *schema, const char *name)
 	Oid			table = evidence->shape->table;
 	List	   *unseen;
 
-	take_all_gone(evidence, schema, name, 0);
+	take_all_gone(evidence, table, schema, name, 0);
 	foreach_oid(other, list_delete_oid(guard_moved_from(schema, name, &unseen), table))
 		take_indexes(evidence, other, true);
 	foreach_oid(other, list_delete_oid(unseen, table))
 		take_indexes(evidence, other, false);
+}
+
+/*
+ * What the table was a partition of before this transaction, as
+ * guard_catalog_lineage() says it of now; NIL where nothing has changed.
+ */
+static List *
+lineage_before(Oid table)
+{
+	GuardBefore *before = guard_before_any() ? guard_before_relation(table) : NULL;
+	List	   *lineage = NIL;
+
+	while (before != NULL)
+	{
+		lineage = lappend_oid(lineage, before->relation);
+		before = before->bound == NULL ? NULL :
+			guard_before_relation(linitial_oid(guard_before_parents(before->relation)));
+	}
+	return lineage;
+}
+
+/*
+ * All that was used under the names of this lineage, or only in places among
+ * partitions which it has.
+ */
+static void
+take_lineage(GuardEvidence *evidence, List *lineage, bool before, bool only_places)
+{
+	Oid			partition = InvalidOid;
+
+	foreach_oid(table, lineage)
+	{
+		GuardBefore *was = before ? guard_before_relation(table) : NULL;
+		char	   *schema = was != NULL ? was->schema :
+			get_namespace_name(get_rel_namespace(table));
+		char	   *name = was != NULL ? was->name : get_rel_name(table);
+
+		if (!only_places)
+			take_named(evidence, schema, name);
+		foreach_oid(left, !OidIsValid(partition) ? NIL :
+					guard_moved_left(schema, name, partition, before))
+		{
+			take_indexes(evidence, left, false);
+			take_all_gone(evidence, left, "", "", 0);
+		}
+		partition = table;
+	}
 }
 
 /*
@@ -432,27 +478,17 @@ void
 guard_predecessors_collect(GuardEvidence *evidence)
 {
 	const GuardShape *shape = evidence->shape;
-	GuardBefore *before = evidence->asked.passes_on ?
-		guard_before_relation(shape->table) : NULL;
+	List	   *lineage = guard_catalog_lineage(shape->table);
+	List	   *before = lineage_before(shape->table);
+	bool		passed = evidence->asked.passes_on && before != NIL;
 	int			named;
 
-	if (before != NULL)
-		take_named(evidence, before->schema, before->name);
-	else
-	{
-		foreach_oid(table, guard_catalog_lineage(shape->table))
-		{
-			char	   *schema = get_namespace_name(get_rel_namespace(table));
-
-			take_named(evidence, schema, get_rel_name(table));
-			foreach_oid(left, table == shape->table ? NIL :
-						guard_moved_left(schema, get_rel_name(table), shape->table))
-				take_indexes(evidence, left, false);
-		}
-	}
+	take_lineage(evidence, passed ? before : lineage, passed, false);
+	if (!passed && !equal(before, lineage))
+		take_lineage(evidence, before, true, true);
 	named = list_length(evidence->facts);
 	foreach_ptr(GuardFormerName, former, guard_moved_former_names(shape->table))
-		take_all_gone(evidence, former->schema, former->name, former->until);
+		take_all_gone(evidence, shape->table, former->schema, former->name, former->until);
 	for (int i = named; i < list_length(evidence->facts); i++)
 		((GuardFact *) list_nth(evidence->facts, i))->former_name = true;
 	take_indexes(evidence, shape->table, false);
