@@ -59,7 +59,7 @@ rehearse()
 	local migrated=$((STAGING / 3)) status=0
 
 	printf '\n  %s# %s%s\n' "$DIM" "$2" "$PLAIN"
-	printf '  %s$ guard_load run load --connections %s%s --migration migration.sql --at %ss%s\n' "$BOLD" "$3" "${4:+ $4}" "$migrated" "$PLAIN"
+	printf '  %s$ guard_load run load --connections %s%s \\\n      --migration migration.sql --at %ss%s\n' "$BOLD" "$3" "${4:+ $4}" "$migrated" "$PLAIN"
 	# in the background, so that Ctrl-C is heard
 	load run "$WORK/log/load" ${4:+"$4"} --for "${STAGING}s" --connections "$3" --migration migration.sql --at "${migrated}s" -U deploy -d act4 \
 		> >(sed -u 's/^/  /') 2>&1 &

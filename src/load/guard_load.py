@@ -1228,7 +1228,8 @@ class Run:
             self.first = self.middle = counters(self.db)
             self.there = {row[0] for row in ask(self.db, INDEXES)}
             print('%.0f statements a second for %.0f s over %d connections, %s%s' % (
-                self.load['rate'] * self.peak, self.length, self.clients, 'committed' if self.commit else 'writes rolled back', ', closed loop' if self.closed else ''), flush=True)
+                self.load['rate'] * self.peak, self.length, self.clients, 'committed' if self.commit else 'writes rolled back',
+                '\nin a closed loop: each connection waits for its answers' if self.closed else ''), flush=True)
             self.began, self.answered, words, last = time.monotonic(), 0, [], None
             self.watch = Watch(self.connection)
             self.watch.start()

@@ -22,9 +22,9 @@ files > /tmp/before
 is_ok "apt install" apt install /out/postgresql-"$version"-guard_*.deb /out/guard-tools_*.deb
 [ $failed = 0 ] || exit 1
 is_ok "which changes nothing in a server that runs" test "$(sql -c 'SHOW shared_preload_libraries')" = ""
-sql -c "ALTER SYSTEM SET shared_preload_libraries = 'guard'"
+sql -c 'ALTER SYSTEM SET shared_preload_libraries = pg_stat_statements, guard'
 restart
-sql -c 'CREATE EXTENSION guard'
+sql -c 'CREATE EXTENSION pg_stat_statements' -c 'CREATE EXTENSION guard'
 is_ok "CREATE EXTENSION" test "$(sql -c "SELECT count(*) FROM pg_extension WHERE extname = 'guard'")" = 1
 is_ok "a table with an index" sql -c 'CREATE TABLE orders AS SELECT g AS id, g AS customer FROM generate_series(1, 50000) g' \
 	-c 'CREATE INDEX orders_customer ON orders (customer)' -c 'ANALYZE orders'
@@ -44,7 +44,14 @@ review() { # STATUS PATTERN DDL
 }
 is_ok "guard_review is in PATH, and blocks it" review 1 '^BLOCK' 'DROP INDEX orders_customer;'
 is_ok "and nothing else" review 0 'nothing blocked' 'SELECT 1;'
-is_ok "it has a manual page" grep -q '^.TH GUARD_REVIEW 1' <(zcat /usr/share/man/man1/guard_review.1.gz)
+profile() { runuser -u postgres -- guard_profile -d postgres > /tmp/profile.json && grep -q '"format": *"guard/profile/1"' /tmp/profile.json && grep -q orders_customer /tmp/profile.json; }
+is_ok "guard_profile writes a profile" profile
+report() { runuser -u postgres -- guard_report -d postgres > /tmp/report.html && grep -q orders_customer /tmp/report.html; }
+is_ok "guard_report a page" report
+is_ok "guard_load makes a load of the profile" runuser -u postgres -- guard_load make /tmp/profile.json --out /tmp/load --average -d postgres
+for program in guard_review guard_profile guard_report guard_load; do
+	is_ok "$program has a manual page" grep -q "^.TH ${program^^} 1" <(zcat "/usr/share/man/man1/$program.1.gz")
+done
 is_ok "so has guard" grep -q '^.TH guard 7' <(zcat /usr/share/man/man7/guard.7.gz)
 is_ok "documents come with it" test -e "/usr/share/doc/postgresql-$version-guard/README.md.gz" -o -e "/usr/share/doc/postgresql-$version-guard/README.md"
 sql -c "SELECT guard.protect('orders_customer', 'from before')" > /dev/null
@@ -65,7 +72,7 @@ is_ok "ALTER EXTENSION UPDATE has nothing to do" grep -q 'already installed' <(s
 
 # ---- away
 
-sql -c 'DROP EXTENSION guard' -c 'DROP INDEX orders_customer' -c 'ALTER SYSTEM RESET shared_preload_libraries'
+sql -c 'DROP EXTENSION guard' -c 'DROP EXTENSION pg_stat_statements' -c 'DROP INDEX orders_customer' -c 'ALTER SYSTEM RESET shared_preload_libraries'
 restart
 is_ok "apt remove" apt remove "postgresql-$version-guard"
 restart
@@ -82,6 +89,9 @@ pg_ctlcluster "$version" main stop
 apt purge "postgresql-$version" > /dev/null
 is_ok "guard-tools without a server" apt install /out/guard-tools_*.deb
 is_ok "of which there is none" fails test -e "/usr/lib/postgresql/$version/bin/postgres"
-is_ok "guard_review says its version" guard_review --version
-is_ok "and that it reaches nobody" review 2 'connect' 'SELECT 1;'
+for program in guard_review guard_profile guard_report guard_load; do
+	is_ok "$program says its version" test "$("$program" --version | wc -w)" = 2
+done
+is_ok "guard_profile writes its script for psql" grep -q pg_temp <(guard_profile sql)
+is_ok "guard_review reaches nobody, and says so" review 2 'connect' 'SELECT 1;'
 exit $failed

@@ -9,11 +9,11 @@ cd /tmp/guard || exit 1
 rm -rf .git .headers .built-for guard--*.sql guard_review guard_review.1 guard_profile guard_profile.1 guard_profile.sql guard_load guard_load.1 guard_report guard_report.1
 find . -name '*.[od]' -delete
 
-# Take away all but what the README names, and the server.
+# Take away all but what the README names, the server, and what the programs are written in.
 mapfile -t named < <(sed -n 's/^ *sudo apt install \(gcc .*-NN\) .*/\1/p' README.md | sed "s/NN/$version/g" | tr ' ' '\n')
 is_ok "the README names packages: ${named[*]}" test ${#named[@]} -ge 4
 apt-mark auto '.*' > /dev/null 2>&1
-apt-mark manual "${named[@]}" "postgresql-$version" apt guard-no-llvm > /dev/null
+apt-mark manual "${named[@]}" "postgresql-$version" python3 apt guard-no-llvm > /dev/null
 apt-get -q -y -o APT::AutoRemove::RecommendsImportant=false -o APT::AutoRemove::SuggestsImportant=false autoremove --purge
 is_ok "nothing else is there" fails grep -q ' installed$' <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' debhelper build-essential g++)
 
