@@ -54,6 +54,7 @@ for program in guard_review guard_profile guard_report guard_load; do
 done
 is_ok "so has guard" grep -q '^.TH guard 7' <(zcat /usr/share/man/man7/guard.7.gz)
 is_ok "documents come with it" test -e "/usr/share/doc/postgresql-$version-guard/README.md.gz" -o -e "/usr/share/doc/postgresql-$version-guard/README.md"
+is_ok "and what is for other programs, uncompressed" test -e /usr/share/doc/guard-tools/grafana/guard.json -a -e /usr/share/doc/guard-tools/ci/github-sql.yml
 sql -c "SELECT guard.protect('orders_customer', 'from before')" > /dev/null
 
 # ---- the same version, packaged once more
