@@ -190,4 +190,95 @@ BEGIN;
 CREATE INDEX sides_b ON sides (b);
 CREATE OR REPLACE VIEW sv AS SELECT pad, a AS other, b AS k FROM sides;
 COMMIT;
+-- functions whose body is bound follow their tables, too: planned alone, as part of a statement, or through a view
+CREATE TABLE f1 AS TABLE u1;
+CREATE INDEX f1_email ON f1 (email);
+CREATE TABLE f2 AS TABLE u1;
+CREATE FUNCTION f_count(text) RETURNS bigint LANGUAGE sql STABLE RETURN (SELECT count(*) FROM f1 WHERE email = $1);
+CALL use('SELECT f_count(''s17'')');
+BEGIN;
+ALTER TABLE f1 RENAME TO f1_old;
+ALTER TABLE f2 RENAME TO f1;
+COMMIT;
+DROP INDEX f1_email;
+:refusal
+SELECT * FROM verdict('f1_old');
+CREATE TABLE g1 AS TABLE u1;
+CREATE INDEX g1_email ON g1 (email);
+CREATE TABLE g2 AS TABLE u1;
+CREATE FUNCTION g_rows(text) RETURNS TABLE (id int) LANGUAGE sql STABLE BEGIN ATOMIC SELECT id FROM g1 WHERE email = $1; END;
+CALL use('SELECT count(*) FROM u2 JOIN g_rows(''s17'') USING (id)');
+BEGIN;
+ALTER TABLE g1 RENAME TO g1_old;
+ALTER TABLE g2 RENAME TO g1;
+COMMIT;
+DROP INDEX g1_email;
+:refusal
+CREATE TABLE h1 AS TABLE u1;
+CREATE INDEX h1_email ON h1 (email);
+CREATE TABLE h2 AS TABLE u1;
+CREATE VIEW hv AS SELECT id, email AS mail FROM h1;
+CREATE FUNCTION h_rows(text) RETURNS SETOF int LANGUAGE sql BEGIN ATOMIC UPDATE u2 SET pad = pad WHERE false; SELECT id FROM hv WHERE mail = $1; END;
+CREATE FUNCTION h_by_text(text) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM h_rows($1)); END $$;
+CALL use('SELECT h_by_text(''s17'')');
+BEGIN;
+ALTER TABLE h1 RENAME TO h1_old;
+ALTER TABLE h2 RENAME TO h1;
+COMMIT;
+DROP INDEX h1_email;
+:refusal
+-- not those whose body is a text, nor what names the table beside them
+CREATE TABLE i1 AS TABLE u1;
+CREATE INDEX i1_email ON i1 (email);
+CREATE TABLE i2 AS TABLE u1;
+CREATE FUNCTION i_count(text) RETURNS bigint LANGUAGE sql STABLE RETURN (SELECT count(*) FROM i1 WHERE email = $1);
+CREATE FUNCTION i_text(text) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM i1 WHERE email = $1';
+CALL use('SELECT i_count(''s17'') FROM i1 WHERE email = ''s18''');
+BEGIN;
+ALTER TABLE i1 RENAME TO i1_old;
+ALTER TABLE i2 RENAME TO i1;
+COMMIT;
+:refusal
+CREATE TABLE j1 AS TABLE u1;
+CREATE INDEX j1_email ON j1 (email);
+CREATE TABLE j2 AS TABLE u1;
+CREATE FUNCTION j_text(text) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM j1 WHERE email = $1';
+CALL use('SELECT j_text(''s17'')');
+BEGIN;
+ALTER TABLE j1 RENAME TO j1_old;
+ALTER TABLE j2 RENAME TO j1;
+COMMIT;
+:refusal
+-- one that is bound to the new table goes by the name
+CREATE TABLE k1 AS TABLE u1;
+CREATE INDEX k1_email ON k1 (email);
+CREATE TABLE k2 AS TABLE u1;
+CREATE FUNCTION k_count(text) RETURNS bigint LANGUAGE sql STABLE RETURN (SELECT count(*) FROM k1 WHERE email = $1);
+CALL use('SELECT k_count(''s17'')');
+BEGIN;
+ALTER TABLE k1 RENAME TO k1_old;
+ALTER TABLE k2 RENAME TO k1;
+CREATE OR REPLACE FUNCTION k_count(text) RETURNS bigint LANGUAGE sql STABLE RETURN (SELECT count(*) FROM k1 WHERE email = $1);
+COMMIT;
+:refusal
+-- a view that is made anew has its traffic, whatever its OID
+CREATE TABLE m1 AS TABLE u1;
+CREATE INDEX m1_email ON m1 (email);
+CREATE TABLE m2 AS TABLE u1;
+CREATE VIEW mv AS SELECT id, email FROM m1;
+CALL use('SELECT count(*) FROM mv WHERE email = ''s17''');
+DROP VIEW mv;
+CREATE VIEW mv AS SELECT id, email FROM m1;
+DROP INDEX m1_email;
+:refusal
+CREATE OR REPLACE VIEW mv AS SELECT id, email FROM m2;
+:refusal
+BEGIN;
+ALTER TABLE m1 RENAME TO m1_old;
+ALTER TABLE m2 RENAME TO m1;
+COMMIT;
+DROP INDEX m1_email;
+:refusal
+DROP VIEW mv;
+DROP INDEX m1_email;
 \set ECHO none

@@ -26,6 +26,9 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
@@ -199,10 +202,57 @@ lineage_of(List *found, Oid table, bool now)
 	return found;
 }
 
+/*
+ * Is there a view that shows a relation, or the body of a function that is bound to
+ * it, or to such a view?
+ */
+static bool
+has_dependent(Oid relation, Oid catalog, int depth)
+{
+	GuardRows  *rows = guard_rows_of_catalog(DependRelationId, DependReferenceIndexId,
+											 P_OID(RelationRelationId), P_OID(relation));
+	bool		found = false;
+	List	   *views = NIL;
+
+	while (guard_rows_next(rows))
+	{
+		Oid			classid = guard_rows_oid(rows, Anum_pg_depend_classid);
+
+		found |= classid == ProcedureRelationId && catalog == classid;
+		if (classid == RewriteRelationId)
+			views = list_concat(views,
+								guard_rows_oids(guard_rows_of_catalog(RewriteRelationId, RewriteOidIndexId,
+																	  P_OID(guard_rows_oid(rows, Anum_pg_depend_objid))),
+												Anum_pg_rewrite_ev_class));
+	}
+	foreach_oid(view, views)
+		found |= view != relation && get_rel_relkind(view) == RELKIND_VIEW &&
+		(catalog == RewriteRelationId ||
+		 (depth < VIEWS_DEEP && has_dependent(view, catalog, depth + 1)));
+	return found;
+}
+
+bool
+guard_bearers_gone(Oid view)
+{
+	return OidIsValid(view) && view != GUARD_BOUND_BODY && !guard_catalog_exists(view) &&
+		guard_before_relation(view) == NULL;
+}
+
 bool
 guard_bearers_leads(Oid view, Oid table)
 {
-	return shows_any(view, lineage_of(NIL, table, true), true);
+	List	   *lineage = lineage_of(NIL, table, true);
+	Oid			catalog = view == GUARD_BOUND_BODY ? ProcedureRelationId : RewriteRelationId;
+
+	if (view != GUARD_BOUND_BODY && !guard_bearers_gone(view))
+		return shows_any(view, lineage, true);
+	foreach_oid(relation, lineage)
+	{
+		if (has_dependent(relation, catalog, 0))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -538,6 +588,43 @@ add_by_views(GuardBearers *bearers, Oid table)
 }
 
 /*
+ * Did a view lead to the table that this transaction has touched?  Any of those may
+ * be one that is gone, made anew.
+ */
+static bool
+led_lately(Oid view, Oid table)
+{
+	if (!guard_before_any() || !guard_bearers_gone(view))
+		return guard_before_is_touched(view) && led(view, table);
+	foreach_oid(touched, touched_views())
+	{
+		if (led(touched, table))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Where no function is bound to the table any more, its name is what those have that
+ * are made anew.
+ */
+static const GuardNames *
+come_by(const GuardNames *names, Oid table)
+{
+	GuardNames *by = palloc(sizeof(GuardNames));
+
+	*by = *names;
+	for (int i = 0; i < GUARD_CAPTURE_VIEWS; i++)
+	{
+		if (by->views[i] != GUARD_BOUND_BODY || guard_bearers_leads(GUARD_BOUND_BODY, table))
+			continue;
+		by->own = Max(by->own, by->by_view[i]);
+		by->by_view[i] = 0;
+	}
+	return by;
+}
+
+/*
  * A use that came by a view goes where that leads: it is one of this table for as long as
  * that shows it, whatever became of the table's name, and no longer.
  */
@@ -548,17 +635,17 @@ guard_bearers_collect(GuardEvidence *evidence)
 
 	foreach_ptr(GuardFact, fact, evidence->facts)
 	{
-		const GuardNames *names = fact->names;
+		const GuardNames *names;
 		bool		by_view = false;
 		bool		leads = false;
 		bool		lately = false;
 
-		if (fact->seen != GUARD_SEEN_USED || names == NULL || fact->of_table)
+		if (fact->seen != GUARD_SEEN_USED || fact->names == NULL || fact->of_table)
 			continue;
+		fact->names = names = come_by(fact->names, table);
 		for (int i = 0; i < GUARD_CAPTURE_VIEWS; i++)
 		{
-			bool		before = guard_before_is_touched(names->views[i]) &&
-				led(names->views[i], table);
+			bool		before = led_lately(names->views[i], table);
 
 			if (names->by_view[i] == 0)
 				continue;

@@ -36,9 +36,13 @@ typedef struct GuardBearers
 extern GuardBearers *guard_bearers_find(Oid table);
 
 /*
- * Does a view lead to a table, or what that is a partition of?
+ * Does a view lead to a table, or what that is a partition of?  Of one that is gone
+ * it is known that none does where there is none: it may have been made anew.
  */
 extern bool guard_bearers_leads(Oid view, Oid table);
+
+/* Was it gone before this transaction? */
+extern bool guard_bearers_gone(Oid view);
 
 /*
  * Do two partitions, or children without bounds, take the same rows?

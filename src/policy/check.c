@@ -369,8 +369,9 @@ use_came_by(const GuardFact *fact, Oid view, const GuardPolicy *policy)
 	by.last = OidIsValid(view) ? 0 : names->own;
 	for (int i = 0; i < GUARD_CAPTURE_VIEWS; i++)
 	{
-		if (OidIsValid(view) && names->views[i] == view)
-			by.last = names->by_view[i];
+		if (OidIsValid(view) &&
+			(names->views[i] == view || guard_bearers_gone(names->views[i])))
+			by.last = Max(by.last, names->by_view[i]);
 	}
 	if (by.last != 0 && guard_verdict_use_counts(&by, policy))
 		return CAME;

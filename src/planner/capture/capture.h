@@ -16,7 +16,8 @@
  *	aimed		the statement names the relation, or was pruned to it, rather
  *				than visiting it along with its sibling partitions.
  *	name		by which a statement reached the relation: its own (or that of what
- *				it is a partition of), or those of the views that it went through.
+ *				it is a partition of), or those of the views that it went through,
+ *				or that of no view, but a function with a bound body.
  *				A check goes by no name
  *	check		a use that a foreign key made to look after itself.  It is told
  *				by the columns that it compares, as bits (guard_capture_fkey()):
@@ -123,6 +124,12 @@ guard_capture_kind(uint64 fkey)
 	return fkey == 0 ? GUARD_KIND_USE :
 		guard_capture_way(fkey) == GUARD_WAY_READ ? GUARD_KIND_CHECK : GUARD_KIND_NEED;
 }
+
+/*
+ * What stands for all functions whose body is bound to OIDs (BEGIN ATOMIC, RETURN),
+ * where the OID of a view does: whose a statement is, nobody tells.
+ */
+#define GUARD_BOUND_BODY	1255	/* pg_proc's own */
 
 /*
  * When others last used a relation by which name; 0: not.

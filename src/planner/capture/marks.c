@@ -14,7 +14,7 @@
  *		CONSTROID	the index of a key that GROUP BY relies on,
  *		AUTHOID		followed by its owner
  *		INDEXRELID	the index of a constraint that ON CONFLICT names
- *		RULERELNAME	a view that the statement goes through
+ *		RULERELNAME	a view that the statement goes through, or GUARD_BOUND_BODY
  *		RELOID		in such a statement, a table that it names itself; 0: it may have
  *					named any
  *		ATTNUM		columns that INSERT ... ON CONFLICT DO NOTHING supplies itself,
@@ -35,6 +35,7 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "optimizer/optimizer.h"
@@ -44,6 +45,7 @@
 
 #include "compat/compat.h"
 #include "guc.h"
+#include "planner/capture/capture.h"
 #include "planner/capture/marks.h"
 #include "store/store.h"
 
@@ -155,7 +157,38 @@ find_in_sublink(Node *node, void *found)
 }
 
 /*
- * The view that an entry stands for.  Where one is read, its entry has become that
+ * Is this a call of a function that may become part of the statement, and reaches
+ * its tables by their OIDs?
+ */
+static bool
+has_bound_body(const RangeTblEntry *entry)
+{
+	const		RangeTblFunction *called = entry->rtekind == RTE_FUNCTION ?
+		linitial(entry->functions) : NULL;
+	Oid			function = called != NULL && IsA(called->funcexpr, FuncExpr) ?
+		((const FuncExpr *) called->funcexpr)->funcid : InvalidOid;
+	HeapTuple	tuple = function >= FirstNormalObjectId ?
+		SearchSysCache1(PROCOID, ObjectIdGetDatum(function)) : NULL;
+	bool		bound = HeapTupleIsValid(tuple) &&
+		!heap_attisnull(tuple, Anum_pg_proc_prosqlbody, NULL);
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return bound;
+}
+
+/*
+ * Is it a statement of such a body?  What was parsed here has a place in its text, and an
+ * identifier; the actions of rules have only that.
+ */
+static bool
+is_bound_body(const Query *query)
+{
+	return query->stmt_location == -1 && query->queryId == 0 && IsQueryIdEnabled();
+}
+
+/*
+ * The view that an entry stands for, if not a function.  Where one is read, its entry has become that
  * of a subquery: on 15 without a name, but with the view as an entry in there, which
  * nothing refers to.  Where one is written to, the entry has stayed, beside that
  * of its table.
@@ -169,6 +202,8 @@ view_of(const RangeTblEntry *entry)
 
 	if (entry->relkind == RELKIND_VIEW)
 		return entry->relid;
+	if (has_bound_body(entry))
+		return GUARD_BOUND_BODY;
 	return first != NULL && first->rtekind == RTE_RELATION && !first->inFromCl &&
 		first->relkind == RELKIND_VIEW ? first->relid : InvalidOid;
 }
@@ -255,8 +290,12 @@ find_marks(Query *query, Found *found)
 static void
 find_all(Query *query, Found *found)
 {
+	found->in_view = is_bound_body(query);
+	found->views |= found->in_view;
 	find_marks(query, found);
 	found->naming = found->views;
+	if (found->in_view)
+		add_item(&found->marks, RULERELNAME, GUARD_BOUND_BODY);
 	if (found->naming)
 		find_marks(query, found);
 	found->naming = false;
