@@ -115,3 +115,16 @@ DROP TABLE logs CASCADE;
 DROP TABLE logs_1;
 ALTER TABLE logs_2 NO INHERIT logs;
 DROP TABLE logs_2;
+-- what nearly serves is called by what people have made: of a partitioned table, not of one of its partitions
+CREATE TABLE near (id int, email text, team int) PARTITION BY RANGE (id);
+CREATE TABLE near_1 PARTITION OF near FOR VALUES FROM (0) TO (3000);
+CREATE TABLE near_2 PARTITION OF near FOR VALUES FROM (3000) TO (6000);
+INSERT INTO near SELECT i, 's' || i, i % 100 FROM generate_series(1, 5000) i;
+CREATE INDEX near_email ON near (email);
+CREATE INDEX near_few ON near (email) WHERE team = 3;
+CALL use('SELECT count(*) FROM near WHERE email = ''s17''');
+SELECT substring(ask FROM 'Index .*? does not serve.*?\.') FROM ask('DROP INDEX near_email') WHERE ask ~ '^DETAIL';
+DROP INDEX near_few;
+CREATE INDEX near_2_few ON near_2 (email) WHERE team = 4;
+CREATE INDEX near_1_own ON near_1 (email);
+SELECT substring(ask FROM 'Index .*') FROM ask('DROP INDEX near_email') WHERE ask ~ '^DETAIL';

@@ -79,6 +79,11 @@ ALTER TABLE q ATTACH PARTITION q4 FOR VALUES FROM (0) TO (30000);
 DROP TABLE q3;
 DROP INDEX q4_email_idx;
 :refusal
+-- nor does it help to rename what they are partitions of
+ALTER TABLE q RENAME TO q_renamed;
+DROP INDEX q4_email_idx;
+:refusal
+ALTER TABLE q_renamed RENAME TO q;
 -- what has come lacks the index: to refuse it would keep the rows away
 CALL use('SELECT count(*) FROM q WHERE email = ''s17''');
 ALTER TABLE q DETACH PARTITION q4;

@@ -492,39 +492,18 @@ guard_moved_former_names(Oid table)
 	return names;
 }
 
-/*
- * The partition that has come, or, with "before", had come before this transaction,
- * in the place which the table has left.
- */
-static Oid
-heir_of_left(const NotedMove *move, bool before)
-{
-	Oid			parent = before ? guard_before_named(move->old_schema, move->old_name) :
-		table_by_name(move->old_schema, move->old_name);
-	List	   *children = !OidIsValid(parent) ? NIL :
-		before ? guard_before_children(parent) : guard_catalog_children(parent);
-
-	foreach_oid(child, children)
-	{
-		GuardBefore *was = before ? guard_before_relation(child) : NULL;
-
-		if (guard_bearers_same_bound(move->columns[0],
-									 was != NULL ? was->bound : guard_catalog_bound(child)))
-			return child;
-	}
-	return InvalidOid;
-}
-
 List *
 guard_moved_left(const char *schema, const char *name, Oid partition, bool before)
 {
 	GuardRows  *rows = guard_rows_by_key("moved_table", "moved_table_old_key_idx",
 										 MOVED_OLD_KEY,
 										 P_INT8(guard_departed_key(schema, name)));
+	GuardBefore *was = before ? guard_before_relation(partition) : NULL;
+	const char *bound = was != NULL ? was->bound : guard_catalog_bound(partition);
 	List	   *candidates = NIL;
 	List	   *tables = NIL;
 
-	while (rows != NULL && guard_rows_next(rows))
+	while (bound != NULL && rows != NULL && guard_rows_next(rows))
 	{
 		if (*guard_rows_text(rows, MOVED_HOW) == HOW_LEFT)
 			candidates = list_append_unique_oid(candidates,
@@ -538,7 +517,7 @@ guard_moved_left(const char *schema, const char *name, Oid partition, bool befor
 		{
 			if (move->how == HOW_LEFT && strcmp(move->old_schema, schema) == 0 &&
 				strcmp(move->old_name, name) == 0 &&
-				heir_of_left(move, before) == partition)
+				guard_bearers_same_bound(move->columns[0], bound))
 				tables = list_append_unique_oid(tables, table);
 		}
 	}

@@ -440,6 +440,22 @@ lineage_before(Oid table)
 }
 
 /*
+ * All that was used in the place of this partition among those of what has, or had,
+ * the name.
+ */
+static void
+take_place(GuardEvidence *evidence, const char *schema, const char *name, Oid partition,
+		   bool before)
+{
+	foreach_oid(left, !OidIsValid(partition) ? NIL :
+				guard_moved_left(schema, name, partition, before))
+	{
+		take_indexes(evidence, left, false);
+		take_all_gone(evidence, left, "", "", 0);
+	}
+}
+
+/*
  * All that was used under the names of this lineage, or only in places among
  * partitions which it has.
  */
@@ -457,12 +473,10 @@ take_lineage(GuardEvidence *evidence, List *lineage, bool before, bool only_plac
 
 		if (!only_places)
 			take_named(evidence, schema, name);
-		foreach_oid(left, !OidIsValid(partition) ? NIL :
-					guard_moved_left(schema, name, partition, before))
-		{
-			take_indexes(evidence, left, false);
-			take_all_gone(evidence, left, "", "", 0);
-		}
+		take_place(evidence, schema, name, partition, before);
+		foreach_ptr(GuardFormerName, former, !OidIsValid(partition) ? NIL :
+					guard_moved_former_names(table))
+			take_place(evidence, former->schema, former->name, partition, before);
 		partition = table;
 	}
 }

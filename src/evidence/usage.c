@@ -145,6 +145,7 @@ collect_counted(GuardEvidence *evidence, Oid relation,
 {
 	PgStat_StatTabEntry *tab;
 	GuardFact  *fact = add_fact(evidence, GUARD_SOURCE_COUNTERS, relation);
+	bool		watched;
 	bool		covered;
 	TimestampTz last;
 
@@ -171,12 +172,12 @@ collect_counted(GuardEvidence *evidence, Oid relation,
 		fact->seen = GUARD_SEEN_NOT;
 		return;
 	}
-	covered = capture_since != 0 && !evidence->unread &&
-		!guard_usage_bypasses_executor(evidence->index,
-									   evidence->roles.subscribed) &&
+	watched = capture_since != 0 && !evidence->unread &&
 		guard_capture_lost(relation) < fact->since &&
 		(capture_since <= fact->since ||
 		 (evidence->created_at != 0 && capture_since <= evidence->created_at));
+	covered = watched && !guard_usage_bypasses_executor(evidence->index,
+														evidence->roles.subscribed);
 	if (evidence->shape->exclusion && relation == evidence->index)
 	{
 		fact->seen = covered ? GUARD_SEEN_NOT : GUARD_SEEN_UNKNOWN;
@@ -197,6 +198,13 @@ collect_counted(GuardEvidence *evidence, Oid relation,
 		return;
 	}
 	fact->seen = GUARD_SEEN_USED;
+
+	/* What capture would have seen in any other way is checks, of whatever key. */
+	if (watched && !evidence->roles.subscribed && relation == evidence->index)
+	{
+		fact->fkey = GUARD_FKEY_ANY;
+		guard_causes_fill(evidence, fact);
+	}
 
 	/*
 	 * The server keeps the date of the last scan only, and that one may have

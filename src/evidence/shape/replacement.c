@@ -40,6 +40,8 @@
 
 #include "evidence/shape/shape.h"
 #include "planner/hide/hide.h"
+#include "planner/planner.h"
+#include "store/store.h"
 
 static guard_replacement_leaving is_leaving = NULL;
 
@@ -317,7 +319,7 @@ guard_replacement_near_miss(const GuardShape *gone, GuardFellows *fellows,
 			continue;
 		best = lacks;
 		nearest = nearness;
-		*name = quote_qualified_identifier(shape->schema, shape->name);
+		*name = guard_catalog_name(guard_without_topmost(index));
 	}
 	return best;
 }

@@ -263,7 +263,7 @@ extern void guard_replacement_find(const GuardShape *gone, Oid table,
 
 /*
  * Where nothing serves: the index of the same table that comes nearest, by its
- * quoted name, and what it lacks, as a clause.  NULL where none is alike.
+ * quoted name (of a partition's the topmost), and what it lacks, as a clause.  NULL where none is alike.
  */
 extern char *guard_replacement_near_miss(const GuardShape *gone,
 										 GuardFellows *fellows,
