@@ -281,4 +281,20 @@ DROP INDEX m1_email;
 :refusal
 DROP VIEW mv;
 DROP INDEX m1_email;
+-- one that goes with the view by which alone it was used, and not for its table's name or where the view comes back
+CREATE TABLE n1 AS TABLE u1;
+CREATE INDEX n1_email ON n1 (email);
+CREATE VIEW nv AS SELECT id, email FROM n1;
+CALL use('SELECT count(*) FROM nv WHERE email = ''s17''');
+BEGIN; DROP VIEW nv; DROP INDEX n1_email; CREATE VIEW nv AS SELECT id, email FROM n1; COMMIT;
+:refusal
+BEGIN; DROP INDEX n1_email; DROP VIEW nv; ROLLBACK;
+BEGIN; DROP VIEW nv; DROP INDEX n1_email; COMMIT;
+:indexes
+CREATE INDEX n1_email ON n1 (email);
+CREATE VIEW nv AS SELECT id, email FROM n1;
+CALL use('SELECT count(*) FROM nv WHERE email = ''s17''');
+CALL use('SELECT count(*) FROM n1 WHERE email = ''s17''');
+BEGIN; DROP VIEW nv; DROP INDEX n1_email; COMMIT;
+:refusal
 \set ECHO none

@@ -239,22 +239,6 @@ guard_bearers_gone(Oid view)
 		guard_before_relation(view) == NULL;
 }
 
-bool
-guard_bearers_leads(Oid view, Oid table)
-{
-	List	   *lineage = lineage_of(NIL, table, true);
-	Oid			catalog = view == GUARD_BOUND_BODY ? ProcedureRelationId : RewriteRelationId;
-
-	if (view != GUARD_BOUND_BODY && !guard_bearers_gone(view))
-		return shows_any(view, lineage, true);
-	foreach_oid(relation, lineage)
-	{
-		if (has_dependent(relation, catalog, 0))
-			return true;
-	}
-	return false;
-}
-
 static bool
 led(Oid view, Oid table)
 {
@@ -585,6 +569,27 @@ add_by_views(GuardBearers *bearers, Oid table)
 		bearers->by_views = lappend(bearers->by_views,
 									answer_by_view(view, table, lineage, bearer, kind));
 	}
+}
+
+bool
+guard_bearers_leads(Oid view, Oid table)
+{
+	List	   *lineage = lineage_of(NIL, table, true);
+	bool		bound = view == GUARD_BOUND_BODY;
+	GuardBefore *dropped = bound || guard_catalog_exists(view) ? NULL :
+		guard_before_relation(view);
+	char		kind;
+
+	if (dropped != NULL)
+		view = bearer_now(dropped->schema, dropped->name, &kind);
+	if (!bound && (dropped != NULL || guard_catalog_exists(view)))
+		return shows_any(view, lineage, true);
+	foreach_oid(relation, lineage)
+	{
+		if (has_dependent(relation, bound ? ProcedureRelationId : RewriteRelationId, 0))
+			return true;
+	}
+	return false;
 }
 
 /*

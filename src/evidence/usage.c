@@ -199,7 +199,10 @@ collect_counted(GuardEvidence *evidence, Oid relation,
 	}
 	fact->seen = GUARD_SEEN_USED;
 
-	/* What capture would have seen in any other way is checks, of whatever key. */
+	/*
+	 * What capture would have seen in any other way is checks, of whatever
+	 * key.
+	 */
 	if (watched && !evidence->roles.subscribed && relation == evidence->index)
 	{
 		fact->fkey = GUARD_FKEY_ANY;

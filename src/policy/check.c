@@ -438,6 +438,30 @@ is_compared(const GuardVerdict *verdict, const GuardAnswer *answer)
 }
 
 /*
+ * Has all of it come by views, of which none leads to the table any more, nor
+ * anywhere else?  Who names them fails.
+ */
+static bool
+lost_its_views(const GuardVerdict *verdict, const GuardBearers *bearers)
+{
+	GuardAnswer itself = {.table = verdict->evidence->shape->table};
+	bool		by_view = false;
+
+	itself.view = itself.table;
+	if (bearers->by_views != NIL || came_by(verdict, InvalidOid) != CAME_NOT ||
+		came_by(verdict, GUARD_BOUND_BODY) != CAME_NOT || stays_in_view(verdict) ||
+		is_compared(verdict, &itself))
+		return false;
+	foreach_ptr(const GuardFact, fact, verdict->evidence->facts)
+	{
+		for (int i = 0; i < GUARD_CAPTURE_VIEWS && fact->names != NULL; i++)
+			by_view |= OidIsValid(fact->names->views[i]) &&
+				came_by(verdict, fact->names->views[i]) == CAME;
+	}
+	return by_view;
+}
+
+/*
  * Those bearers that are asked for this index: itself by what follows its table under
  * any name, and where nobody else is.  *unknown is set to the name of a
  * view that may be, and of which it cannot be told what it needs instead.
@@ -466,7 +490,8 @@ find_asked(const GuardVerdict *verdict, const GuardBearers *bearers, char **unkn
 	}
 	itself->table = itself->view = verdict->evidence->shape->table;
 	if (!verdict->evidence->asked.passes_on && guard_catalog_exists(itself->table) &&
-		(stays_in_view(verdict) || (asked == NIL && !bearers->left) ||
+		(stays_in_view(verdict) ||
+		 (asked == NIL && !bearers->left && !lost_its_views(verdict, bearers)) ||
 		 (bearers->changed && is_compared(verdict, itself))))
 		asked = lappend(asked, itself);
 	return asked;
@@ -586,7 +611,7 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 
 	answers = find_asked(verdict, bearers, &unknown);
 	left.parent = parents_stay(evidence);
-	left.ended = bearers->left && answers == NIL;
+	left.ended = answers == NIL && (bearers->left || lost_its_views(verdict, bearers));
 	if (left.ended && verdict->decision == GUARD_BLOCK && guard_catalog_exists(table))
 		answers = list_make1(guard_bearers_itself(table));
 	left.table = answers != NIL;
