@@ -23,6 +23,16 @@ wait_until() {
 	false
 }
 
+# create_users: the table of the first migration, for tools that take SQL
+create_users() {
+	local column
+	echo "CREATE TABLE users (id int PRIMARY KEY);"
+	for column in $columns; do
+		echo "ALTER TABLE users ADD COLUMN $column text;"
+		echo "CREATE INDEX users_${column}_idx ON users ($column);"
+	done
+}
+
 # traffic SERVICE RATE FILE: somebody else's load, until the script ends or calls "kill $traffic".
 traffic() {
 	PGAPPNAME=$1 PGUSER=auth pgbench -n -M prepared -R "$2" -T 1200 -f "$3" "$name" > "$log/$name.pgbench" 2>&1 &

@@ -64,4 +64,11 @@ passed($s->query("SELECT drop_chunks('m', timestamptz '2026-01-02 12:00')"), 'a 
 passed($s->query("SELECT drop_chunks('m', timestamptz '2026-01-06')"), 'several at once');
 refused($s->query('DROP TABLE m'), qr/cannot drop/, 'the hypertable is in use');
 
+# the order of deployment: the code first, then the index
+use_as_others('SELECT count(*) FROM m WHERE dev = 7');
+$s->ok(q{SELECT guard.add_dependency('m_dev_at', 'auth', until_version => '2.0')});
+refused($s->query('DROP INDEX m_dev_at'), qr/auth needs it until version 2\.0/, 'auth is still at work');
+$s->ok(q{SELECT guard.report_deployment('auth', '2.0')});
+passed($s->query('BEGIN; DROP INDEX m_dev_at; ROLLBACK'), 'its next version does without');
+
 done_testing();
