@@ -26,8 +26,7 @@ snapshot() { # WHAT
 	failed=$work/snapshot.log
 	sql history -c 'SET log_statement_stats = on' -c '\timing on' -c 'SELECT guard.snapshot()' > "$failed"
 	grep -qx t "$failed" || fail "no snapshot was taken"
-	result "snapshot $1 $(sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' "$failed") $(
-		sed -n 's/.*\t\([0-9.]*\) s user, \([0-9.]*\) s system, .* elapsed/\1 \2/p' "$work/history.log" | tail -n 1 | awk '{ print 1000 * ($1 + $2) }')"
+	result "snapshot $1 $(time_of history "$failed")"
 	failed=
 }
 

@@ -119,3 +119,9 @@ sql() { # NAME [PSQL-ARGUMENT]...
 	shift
 	"${as[@]}" psql -XqAt -v ON_ERROR_STOP=1 -p "$(port_of "$name")" "$@" < /dev/null
 }
+
+# Milliseconds of the last statement of a session with log_statement_stats and \timing on, whose output is FILE: in all, and of the backend's processor.
+time_of() { # NAME FILE
+	echo "$(sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' "$2" | tail -n 1) $(
+		sed -n 's/.*\t\([0-9.]*\) s user, \([0-9.]*\) s system, .* elapsed/\1 \2/p' "$work/$1.log" | tail -n 1 | awk '{ print 1000 * ($1 + $2) }')"
+}

@@ -23,6 +23,8 @@ $1 == "drop_instructions" { mi[$2, $3] = $4 / 1000000; counted = 1 }
 $1 == "snapshot"          { taken[$2]++; snapshot[$2, taken[$2]] = $3; processor[$2, taken[$2]] = $4; parts["history"] }
 $1 == "review"            { reviewed[$2]++; review_all[$2, reviewed[$2]] = $3; review_cpu[$2, reviewed[$2]] = $4; parts["review"] }
 $1 == "scale"             { scale[$2, $3] = $4; parts["scale"] }
+$1 == "lists_size"        { list_indexes = $2; list_rows = $3; parts["lists"] }
+$1 == "lists"             { list_all[++lists] = $2; list_cpu[lists] = $3; sub(/^lists [^ ]* [^ ]* /, ""); list_name[lists] = $0 }
 $1 == "history_known"     { known_bytes = $2; known_rows = $3 }
 $1 == "history_hours"     { hour_bytes = $2; hour_rows = $3 }
 
@@ -298,6 +300,14 @@ function scale_row(name, what, c) {
 	printf "  %-56s%13s%13s%9.4f\n", name, commas(scale[what, "plan0"]), commas(scale[what, c]), scale[what, c] / scale[what, "plan0"]
 }
 
+function lists_part(    i) {
+	printf "\nguard's lists in a database with %s indexes: milliseconds of processor time and in all, the second time in a session\n\n", commas(list_indexes)
+	printf "  %-66s %9s %9s\n", "", "processor", "in all"
+	for (i = 1; i <= lists; i++) printf "  %-66s %9.1f %9.1f\n", list_name[i], list_cpu[i], list_all[i]
+	print ""
+	aim(list_name[1] " (aim: below 10 s of processor time)", list_cpu[1] / 1000, 10, "%7.1f s ")
+}
+
 END {
 	protocols[1] = "prepared"
 	protocols[2] = "simple"
@@ -309,6 +319,7 @@ END {
 	if ("prediction" in parts) prediction()
 	if ("history" in parts) history()
 	if ("review" in parts) review()
+	if ("lists" in parts) lists_part()
 	if ("hiding" in parts) hide()
 	if ("watch" in parts) watch()
 }
