@@ -16,10 +16,7 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-
 #include "alerts/alerts.h"
-#include "guc.h"
 #include "hooks/frame.h"
 #include "planner/hide/hide.h"
 #include "planner/planas/planas.h"

@@ -24,7 +24,6 @@
 #ifndef GUARD_ALERTS_H
 #define GUARD_ALERTS_H
 
-#include "datatype/timestamp.h"
 #include "planner/capture/capture.h"
 
 typedef enum GuardAlertKind

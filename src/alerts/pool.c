@@ -18,11 +18,7 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "utils/timestamp.h"
-
 #include "alerts/alerts.h"
-#include "guc.h"
 #include "store/shmem.h"
 #include "store/store.h"
 #include "store/visits.h"

@@ -21,13 +21,9 @@
 
 #include "commands/async.h"
 #include "commands/dbcommands.h"
-#include "miscadmin.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "alerts/alerts.h"
 #include "audit/audit.h"
-#include "guc.h"
 #include "planner/hide/hide.h"
 
 #define CHANNEL			"guard_alert"

@@ -11,8 +11,6 @@
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
 
 #include "alerts/alerts.h"
 #include "api/api.h"

@@ -11,14 +11,9 @@
 
 #include "catalog/dependency.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_class.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
 
 #include "api/api.h"
-#include "compat/compat.h"
 #include "softdrop/softdrop.h"
 
 #define BLANKS	" \t\r\n"

@@ -10,7 +10,6 @@
 #ifndef GUARD_API_H
 #define GUARD_API_H
 
-#include "fmgr.h"
 #include "nodes/execnodes.h"
 
 #include "policy/check.h"

@@ -10,10 +10,6 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
-
 #include "api/api.h"
 #include "audit/audit.h"
 

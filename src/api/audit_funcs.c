@@ -10,8 +10,6 @@
 #include "postgres.h"
 
 #include "commands/trigger.h"
-#include "fmgr.h"
-#include "miscadmin.h"
 
 #include "audit/audit.h"
 

@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "utils/timestamp.h"
 
 #include "api/api.h"
 #include "policy/sentence.h"

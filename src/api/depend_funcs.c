@@ -12,8 +12,6 @@
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 
 #include "alerts/alerts.h"
 #include "api/api.h"

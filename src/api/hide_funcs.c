@@ -9,13 +9,7 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
 #include "commands/comment.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "api/api.h"
 #include "audit/audit.h"

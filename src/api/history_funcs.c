@@ -9,9 +9,6 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "miscadmin.h"
-
 #include "evidence/history/history.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_snapshot);

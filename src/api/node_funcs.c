@@ -9,11 +9,7 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "funcapi.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "api/api.h"
 #include "audit/audit.h"

@@ -10,8 +10,6 @@
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 
 #include "api/api.h"
 #include "planner/planas/planas.h"

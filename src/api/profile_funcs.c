@@ -15,17 +15,10 @@
 
 #include "access/nbtree.h"
 #include "access/relation.h"
-#include "access/transam.h"
 #include "catalog/pg_am.h"
-#include "catalog/pg_class.h"
 #include "funcapi.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
 
 #include "api/api.h"
-#include "compat/list.h"
 #include "planner/capture/capture.h"
 #include "planner/whatif/positions.h"
 #include "policy/sentence.h"

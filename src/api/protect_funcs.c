@@ -9,8 +9,6 @@
  */
 #include "postgres.h"
 
-#include "utils/lsyscache.h"
-
 #include "api/api.h"
 #include "audit/audit.h"
 

@@ -10,14 +10,8 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
-#include "fmgr.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/varlena.h"
 
-#include "compat/compat.h"
 #include "softdrop/softdrop.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_restore);

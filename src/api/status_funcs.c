@@ -10,16 +10,12 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "funcapi.h"
-#include "pgstat.h"
-#include "utils/timestamp.h"
 
 #include "alerts/alerts.h"
 #include "api/api.h"
 #include "audit/audit.h"
 #include "evidence/history/history.h"
-#include "guc.h"
 #include "planner/hide/hide.h"
 #include "policy/sentence.h"
 #include "store/visits.h"

@@ -12,9 +12,6 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "utils/timestamp.h"
-
 #include "store/visits.h"
 
 PG_FUNCTION_INFO_V1(guard_sql_want_visit);

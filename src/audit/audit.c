@@ -18,14 +18,10 @@
  */
 #include "postgres.h"
 
-#include "storage/lmgr.h"
-
 #include "audit/entry.h"
-#include "guc.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 #include "store/visits.h"
-#include "utils/memutils.h"
 
 struct GuardRecord
 {

@@ -17,14 +17,9 @@
 
 #include "commands/dbcommands.h"
 #include "libpq/libpq-be.h"
-#include "miscadmin.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "audit/entry.h"
-#include "guc.h"
 #include "store/store.h"
 
 /*

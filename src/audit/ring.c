@@ -29,15 +29,11 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
-#include "miscadmin.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
-#include "utils/timestamp.h"
 
 #include "audit/entry.h"
-#include "compat/compat.h"
 #include "store/shmem.h"
 #include "store/visits.h"
 #include "store/store.h"

@@ -21,16 +21,11 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "access/xlog.h"
-#include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
-#include "utils/snapmgr.h"
 
 #include "audit/entry.h"
-#include "compat/compat.h"
 #include "store/store.h"
 #include "store/visits.h"
 

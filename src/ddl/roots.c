@@ -25,15 +25,11 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/dependency.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
 
 #include "ddl/targets.h"
 #include "store/store.h"

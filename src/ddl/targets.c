@@ -17,18 +17,13 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "commands/extension.h"
-#include "miscadmin.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #include "ddl/targets.h"
 #include "store/store.h"

@@ -28,7 +28,8 @@
 
 #include "catalog/objectaddress.h"
 #include "nodes/parsenodes.h"
-#include "nodes/pg_list.h"
+
+#include "ground.h"
 
 typedef enum GuardRoute
 {

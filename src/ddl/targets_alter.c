@@ -21,13 +21,9 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #include "ddl/targets.h"
 #include "store/store.h"

@@ -15,15 +15,9 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
-#include "lib/stringinfo.h"
-#include "utils/builtins.h"
-#include "utils/syscache.h"
 
-#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "planner/capture/capture.h"
 #include "planner/planner.h"

@@ -12,23 +12,12 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/xlog.h"
 #include "catalog/partition.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
-#include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/syscache.h"
-#include "utils/timestamp.h"
 
-#include "compat/compat.h"
 #include "evidence/bearers.h"
 #include "evidence/evidence.h"
 #include "evidence/needs/needs.h"

@@ -20,7 +20,6 @@
 #define GUARD_EVIDENCE_H
 
 #include "storage/block.h"
-#include "utils/relcache.h"
 
 #include "ddl/targets.h"
 #include "evidence/registrations/registration.h"

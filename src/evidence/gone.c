@@ -20,18 +20,11 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/index.h"
-#include "pgstat.h"
-#include "storage/lmgr.h"
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "evidence/gone.h"
 #include "evidence/history/history.h"
 #include "evidence/needs/needs.h"
-#include "guc.h"
 
 /* guard.departed */
 #define DEPARTED_INDEX		1

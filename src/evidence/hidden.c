@@ -16,7 +16,6 @@
  */
 #include "postgres.h"
 
-#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "planner/hide/hide.h"
 

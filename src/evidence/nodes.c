@@ -19,22 +19,14 @@
 
 #include <unistd.h>
 
-#include "access/xlog.h"
-#include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "common/hashfn.h"
-#include "miscadmin.h"
 #include "postmaster/postmaster.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "evidence/evidence.h"
-#include "guc.h"
 #include "planner/capture/capture.h"
 #include "store/store.h"
 

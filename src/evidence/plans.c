@@ -21,10 +21,8 @@
  */
 #include "postgres.h"
 
-#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
-#include "guc.h"
 #include "store/store.h"
 
 /* A statement that gets slower by less than both of these does not suffer. */

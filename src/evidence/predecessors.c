@@ -27,13 +27,8 @@
 #include "postgres.h"
 
 #include "catalog/index.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/timestamp.h"
 
 #include "evidence/gone.h"
-#include "guc.h"
 #include "planner/hide/hide.h"
 
 /* What PostgreSQL appends to an index's name while it is being rebuilt. */

@@ -13,11 +13,7 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
-#include "compat/list.h"
 #include "evidence/prediction.h"
-#include "guc.h"
 #include "planner/planner.h"
 #include "store/store.h"
 

@@ -25,7 +25,6 @@
 
 #include "planner/capture/speed.h"
 #include "planner/whatif/whatif.h"
-#include "lib/stringinfo.h"
 #include "planner/capture/capture.h"
 
 /* ----------------------------------------------------------------

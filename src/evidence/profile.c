@@ -18,12 +18,8 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
-#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
-#include "guc.h"
 #include "store/store.h"
 
 /* guard.profile */

@@ -13,17 +13,10 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/transam.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/syscache.h"
 
-#include "compat/compat.h"
 #include "evidence/needs/needs.h"
 #include "evidence/evidence.h"
 #include "store/store.h"

@@ -16,15 +16,10 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
-#include "miscadmin.h"
 #include "storage/procarray.h"
-#include "utils/guc.h"
-#include "utils/syscache.h"
 
-#include "compat/compat.h"
 #include "evidence/history/history.h"
 #include "evidence/prediction.h"
 

@@ -13,8 +13,6 @@
  */
 #include "postgres.h"
 
-#include "utils/hsearch.h"
-
 #include "evidence/history/history.h"
 #include "evidence/prediction.h"
 

@@ -27,11 +27,8 @@
 #include "postgres.h"
 
 #include "catalog/dependency.h"
-#include "utils/timestamp.h"
 
-#include "compat/compat.h"
 #include "evidence/evidence.h"
-#include "guc.h"
 #include "planner/capture/departed.h"
 #include "store/store.h"
 

@@ -19,12 +19,7 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "utils/acl.h"
-
-#include "compat/list.h"
 #include "evidence/gone.h"
-#include "guc.h"
 #include "planner/capture/departed.h"
 #include "store/store.h"
 

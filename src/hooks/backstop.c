@@ -15,11 +15,7 @@
 #include "postgres.h"
 
 #include "catalog/partition.h"
-#include "catalog/pg_class.h"
 #include "commands/extension.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "hooks/frame.h"
 #include "planner/capture/departed.h"

@@ -14,11 +14,7 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/pg_class.h"
-#include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
 
 #include "hooks/frame.h"
 #include "planner/capture/departed.h"

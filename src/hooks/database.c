@@ -15,14 +15,10 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
-#include "miscadmin.h"
 
-#include "compat/compat.h"
-#include "compat/list.h"
 #include "hooks/frame.h"
 
 bool

@@ -13,10 +13,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/namespace.h"
 
-#include "compat/list.h"
 #include "hooks/frame.h"
 #include "softdrop/steps.h"
 #include "softdrop/softdrop.h"

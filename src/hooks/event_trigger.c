@@ -20,9 +20,7 @@
 #include "postgres.h"
 
 #include "commands/event_trigger.h"
-#include "fmgr.h"
 
-#include "guc.h"
 #include "hooks/frame.h"
 #include "store/store.h"
 

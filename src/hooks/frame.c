@@ -9,9 +9,7 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "storage/proc.h"
-#include "utils/memutils.h"
 
 #include "hooks/frame.h"
 #include "store/store.h"

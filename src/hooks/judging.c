@@ -14,10 +14,7 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
 #include "alerts/alerts.h"
-#include "guc.h"
 #include "hooks/frame.h"
 #include "policy/check.h"
 #include "policy/sentence.h"

@@ -16,16 +16,12 @@
 
 #include "catalog/dependency.h"
 #include "catalog/objectaccess.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_rewrite.h"
-#include "miscadmin.h"
-#include "utils/lsyscache.h"
 
-#include "guc.h"
 #include "hooks/frame.h"
 #include "planner/hide/hide.h"
 #include "softdrop/softdrop.h"

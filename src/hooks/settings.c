@@ -16,9 +16,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "utils/snapmgr.h"
-
 #include "hooks/frame.h"
 #include "store/store.h"
 

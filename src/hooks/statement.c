@@ -16,19 +16,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
-#include "miscadmin.h"
 #include "tcop/pquery.h"
-#include "utils/acl.h"
 #include "utils/portal.h"
 
-#include "compat/list.h"
-#include "guc.h"
 #include "hooks/frame.h"
 #include "softdrop/softdrop.h"
 #include "store/store.h"

@@ -27,15 +27,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "executor/executor.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
-
 #include "alerts/alerts.h"
-#include "compat/list.h"
 #include "evidence/bearers.h"
-#include "guc.h"
 #include "hooks/frame.h"
 #include "planner/capture/departed.h"
 #include "policy/check.h"

@@ -20,15 +20,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/dependency.h"
-#include "catalog/pg_class.h"
 #include "commands/extension.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
-#include "guc.h"
 #include "hooks/frame.h"
 #include "policy/sentence.h"
 #include "store/store.h"

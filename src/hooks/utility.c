@@ -13,13 +13,11 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "storage/ipc.h"
 #include "tcop/pquery.h"
 #include "tcop/utility.h"
 
-#include "guc.h"
 #include "hooks/frame.h"
 #include "planner/planas/planas.h"
 #include "planner/planner.h"

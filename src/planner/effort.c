@@ -24,10 +24,8 @@
  */
 #include "postgres.h"
 
-#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 
-#include "compat/list.h"
 #include "planner/planner.h"
 
 /* What an index scan does, in rows fetched from the table at random. */

@@ -29,8 +29,6 @@
 
 #include "catalog/pg_control.h"
 #include "common/controldata_utils.h"
-#include "miscadmin.h"
-#include "pgstat.h"
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"

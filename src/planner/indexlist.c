@@ -15,9 +15,6 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
-
-#include "compat/compat.h"
 #include "planner/planas/planas.h"
 #include "planner/planner.h"
 

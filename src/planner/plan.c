@@ -20,8 +20,6 @@
 #include "optimizer/planmain.h"
 #include "parser/parsetree.h"
 
-#include "compat/compat.h"
-#include "compat/list.h"
 #include "planner/planner.h"
 
 /* Costs and rows that differ by less are the same. */

@@ -11,12 +11,11 @@
 #ifndef GUARD_PLANNER_H
 #define GUARD_PLANNER_H
 
-#include "datatype/timestamp.h"
 #include "nodes/parsenodes.h"
-#include "nodes/pathnodes.h"
-#include "nodes/pg_list.h"
 #include "nodes/plannodes.h"
 #include "port/atomics.h"
+
+#include "ground.h"
 
 /* ----------------------------------------------------------------
  *		The indexes that the planner gets to see of a table.

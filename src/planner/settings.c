@@ -25,11 +25,8 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "miscadmin.h"
-#include "utils/guc.h"
 #include "utils/guc_tables.h"
 
-#include "compat/compat.h"
 #include "planner/planner.h"
 
 /* PostgreSQL 19 has some 60. */

@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "miscadmin.h"
 
 #include "planner/planner.h"
 #include "store/shmem.h"

@@ -21,15 +21,10 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
-#include "miscadmin.h"
-#include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/varlena.h"
 
-#include "compat/compat.h"
-#include "guc.h"
 #include "planner/planner.h"
 #include "store/store.h"
 

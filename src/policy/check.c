@@ -15,15 +15,9 @@
 
 #include <unistd.h>
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
-#include "compat/list.h"
 #include "evidence/bearers.h"
-#include "guc.h"
 #include "planner/capture/capture.h"
 #include "policy/check.h"
 #include "store/store.h"

@@ -17,12 +17,6 @@
 
 #include <math.h>
 
-#include "lib/stringinfo.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
-
-#include "compat/list.h"
 #include "planner/capture/capture.h"
 #include "policy/sentence.h"
 #include "store/store.h"

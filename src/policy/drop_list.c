@@ -20,7 +20,6 @@
  */
 #include "postgres.h"
 
-#include "compat/list.h"
 #include "policy/check.h"
 
 /*

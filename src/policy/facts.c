@@ -13,8 +13,6 @@
 
 #include <math.h>
 
-#include "utils/builtins.h"
-
 #include "policy/sentence.h"
 #include "store/store.h"
 

@@ -15,11 +15,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-
-#include "compat/list.h"
 #include "planner/capture/capture.h"
 #include "policy/sentence.h"
 #include "store/store.h"

@@ -15,11 +15,7 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-
-#include "compat/list.h"
 #include "evidence/needs/needs.h"
-#include "guc.h"
 #include "policy/check.h"
 #include "policy/sentence.h"
 #include "store/store.h"

@@ -13,10 +13,6 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-
-#include "compat/list.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 

@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "guc.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 

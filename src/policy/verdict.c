@@ -18,8 +18,6 @@
  */
 #include "postgres.h"
 
-#include "compat/list.h"
-#include "guc.h"
 #include "policy/verdict.h"
 
 /*

@@ -9,9 +9,6 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
-
 #include "planner/planner.h"
 #include "policy/sentence.h"
 #include "store/store.h"

@@ -18,18 +18,12 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "miscadmin.h"
 #include "parser/parser.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
-#include "utils/guc.h"
-#include "utils/memutils.h"
 #include "utils/portal.h"
-#include "utils/timestamp.h"
 
-#include "compat/compat.h"
 #include "softdrop/steps.h"
 #include "store/store.h"
 

@@ -23,11 +23,8 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
 #include "utils/timeout.h"
-#include "utils/timestamp.h"
 
-#include "guc.h"
 #include "softdrop/steps.h"
 #include "store/store.h"
 

@@ -15,16 +15,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "commands/comment.h"
 #include "commands/tablecmds.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "planner/hide/hide.h"
 #include "softdrop/steps.h"

@@ -14,13 +14,6 @@
  */
 #include "postgres.h"
 
-#include "access/xlog.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
-
 #include "audit/audit.h"
 #include "softdrop/steps.h"
 #include "store/store.h"

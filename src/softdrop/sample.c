@@ -16,9 +16,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "utils/timestamp.h"
-
 #include "softdrop/steps.h"
 #include "store/store.h"
 

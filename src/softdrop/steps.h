@@ -11,9 +11,7 @@
 #define GUARD_STEPS_H
 
 #include "c.h"
-#include "utils/hsearch.h"
 
-#include "compat/list.h"
 #include "softdrop/softdrop.h"
 #include "store/visits.h"
 

@@ -41,9 +41,6 @@
 
 #include <math.h>
 
-#include "utils/timestamp.h"
-
-#include "guc.h"
 #include "planner/whatif/question.h"
 #include "softdrop/steps.h"
 #include "store/store.h"

@@ -23,17 +23,9 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
 #include "commands/trigger.h"
-#include "fmgr.h"
-#include "miscadmin.h"
 #include "replication/logicalworker.h"
-#include "storage/lmgr.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "store/store.h"
 

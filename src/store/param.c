@@ -10,10 +10,7 @@
 #include "postgres.h"
 
 #include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "store/store.h"
 

@@ -20,9 +20,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "access/xlog.h"
-#include "miscadmin.h"
 #include "utils/resowner.h"
 
 #include "store/shmem.h"

@@ -9,14 +9,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "access/xlog.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/guc.h"
-#include "utils/memutils.h"
-
-#include "guc.h"
 #include "store/store.h"
 
 /*

@@ -15,6 +15,8 @@
 
 #include "storage/lwlock.h"
 
+#include "ground.h"
+
 typedef struct GuardShmem
 {
 	const char *name;			/* as pg_shmem_allocations shows it */

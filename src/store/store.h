@@ -16,18 +16,12 @@
 #define GUARD_STORE_H
 
 #include "access/genam.h"
-#include "access/htup.h"
-#include "access/tupdesc.h"
 #include "catalog/pg_type_d.h"
-#include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "lib/ilist.h"
-#include "lib/stringinfo.h"
-#include "utils/hsearch.h"
-#include "utils/relcache.h"
 #include "utils/uuid.h"
 
-#include "compat/list.h"
+#include "ground.h"
 
 /* ----------------------------------------------------------------
  *		A value with its type, as SQL takes it.

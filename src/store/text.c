@@ -14,7 +14,6 @@
 #include "mb/pg_wchar.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
-#include "utils/timestamp.h"
 
 #include "store/store.h"
 

@@ -21,11 +21,8 @@
 
 #include <signal.h>
 
-#include "miscadmin.h"
 #include "storage/procarray.h"
-#include "utils/timestamp.h"
 
-#include "compat/compat.h"
 #include "store/visits.h"
 #include "store/store.h"
 

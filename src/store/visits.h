@@ -30,10 +30,10 @@
 #ifndef GUARD_VISITS_H
 #define GUARD_VISITS_H
 
-#include "datatype/timestamp.h"
-#include "postmaster/bgworker.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
+
+#include "ground.h"
 
 /* Called by guard.c at start. */
 extern void guard_visits_init(void);

@@ -21,12 +21,10 @@
 
 #include <signal.h>
 
-#include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
-#include "utils/timestamp.h"
 
 #include "store/shmem.h"
 #include "store/visits.h"

@@ -21,12 +21,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "jit/jit.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
-#include "utils/guc.h"
-#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "store/store.h"

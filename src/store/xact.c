@@ -47,8 +47,6 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
-#include "access/xact.h"
-#include "miscadmin.h"
 #include "utils/portal.h"
 
 #include "store/store.h"

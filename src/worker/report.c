@@ -13,18 +13,10 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "access/xlog.h"
 #include "access/xlogrecovery.h"
 #include "commands/dbcommands.h"
-#include "fmgr.h"
-#include "miscadmin.h"
 #include "replication/walreceiver.h"
-#include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
-#include "guc.h"
 #include "report/report.h"
 #include "store/store.h"
 #include "store/visits.h"

@@ -22,20 +22,12 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "access/xlog.h"
-#include "miscadmin.h"
 #include "storage/ipc.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timeout.h"
-#include "utils/timestamp.h"
 
 #include "alerts/alerts.h"
 #include "audit/audit.h"
-#include "compat/compat.h"
 #include "evidence/history/history.h"
-#include "guc.h"
 #include "softdrop/softdrop.h"
 #include "store/visits.h"
 #include "worker/worker.h"

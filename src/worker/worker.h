@@ -10,8 +10,7 @@
 #ifndef GUARD_WORKER_H
 #define GUARD_WORKER_H
 
-#include "datatype/timestamp.h"
-#include "postmaster/bgworker.h"
+#include "ground.h"
 
 /* Called by guard.c: registers the launcher where guard is preloaded. */
 extern void guard_worker_init(void);

@@ -26,12 +26,7 @@
 
 #include <sys/stat.h>
 
-#include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "miscadmin.h"
-#include "pgstat.h"
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "evidence/history/history.h"
 

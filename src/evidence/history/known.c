@@ -14,9 +14,7 @@
  */
 #include "postgres.h"
 
-
 #include "evidence/history/history.h"
-#include "guc.h"
 
 #define COLUMN(type, name, member) GUARD_COLUMN(GuardKnownUse, type, name, member)
 

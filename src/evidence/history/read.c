@@ -18,7 +18,6 @@
 #include "postgres.h"
 
 #include "evidence/history/history.h"
-#include "guc.h"
 #include "planner/capture/departed.h"
 #include "planner/planner.h"
 

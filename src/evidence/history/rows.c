@@ -18,7 +18,6 @@
 #include "postgres.h"
 
 #include "evidence/history/history.h"
-#include "guc.h"
 
 #define COMPACT_AFTER	14		/* days */
 

@@ -12,8 +12,6 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
 #include "evidence/history/history.h"
 
 /*

@@ -24,25 +24,14 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/catalog.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "utils/builtins.h"
-#include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 
-#include "compat/compat.h"
 #include "evidence/history/history.h"
 #include "evidence/needs/needs.h"
-#include "guc.h"
 #include "planner/capture/departed.h"
 
 /* Tells our lock on the extension from PostgreSQL's own. */

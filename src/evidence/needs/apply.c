@@ -16,11 +16,8 @@
 
 #include "access/genam.h"
 #include "catalog/pg_am_d.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_subscription_rel.h"
-#include "utils/rel.h"
 
-#include "compat/compat.h"
 #include "evidence/needs/needs.h"
 #include "store/store.h"
 

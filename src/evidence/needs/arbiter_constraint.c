@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "evidence/needs/needs.h"
-#include "utils/builtins.h"
 
 /*
  * What it is on is whoever's affair who gave it that name.

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "compat/list.h"
 #include "evidence/needs/needs.h"
 
 static void

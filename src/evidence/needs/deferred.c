@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "evidence/needs/needs.h"
-#include "utils/builtins.h"
 
 static bool
 serves(const GuardEvidence *evidence, const GuardNeed *need,

@@ -12,9 +12,6 @@
 #include "postgres.h"
 
 #include "catalog/dependency.h"
-#include "catalog/pg_class.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #include "evidence/bearers.h"
 #include "evidence/needs/needs.h"

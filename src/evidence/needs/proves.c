@@ -13,9 +13,7 @@
  */
 #include "postgres.h"
 
-#include "compat/list.h"
 #include "evidence/needs/needs.h"
-#include "guc.h"
 
 static void
 collect(GuardEvidence *evidence, const GuardNeedKind *kind)

@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "compat/list.h"
 #include "catalog/pg_am_d.h"
 
 #include "evidence/needs/needs.h"

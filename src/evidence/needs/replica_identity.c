@@ -12,14 +12,8 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "catalog/catalog.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_publication.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
-#include "compat/compat.h"
 #include "evidence/needs/needs.h"
 #include "store/store.h"
 

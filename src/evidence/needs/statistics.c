@@ -15,15 +15,10 @@
  */
 #include "postgres.h"
 
-#include "compat/list.h"
-#include "access/htup_details.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_statistic_ext_data.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/syscache.h"
 
 #include "evidence/needs/needs.h"
-#include "guc.h"
 #include "store/store.h"
 
 /* An estimate without the index that is off by less than this does no harm. */

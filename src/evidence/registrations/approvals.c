@@ -24,14 +24,9 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/procarray.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"

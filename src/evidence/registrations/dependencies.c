@@ -26,8 +26,6 @@
 
 #include "catalog/index.h"
 #include "catalog/partition.h"
-#include "miscadmin.h"
-#include "utils/lsyscache.h"
 
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"

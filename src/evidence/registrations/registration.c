@@ -19,8 +19,6 @@
  */
 #include "postgres.h"
 
-#include "utils/lsyscache.h"
-
 #include "evidence/evidence.h"
 #include "evidence/registrations/registration.h"
 

@@ -15,7 +15,6 @@
 #define GUARD_REGISTRATION_H
 
 #include "store/store.h"
-#include "datatype/timestamp.h"
 #include "evidence/registrations/version.h"
 #include "planner/capture/capture.h"
 

@@ -15,12 +15,8 @@
 
 #include "catalog/pg_authid.h"
 #include "common/ip.h"
-#include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "utils/varlena.h"
 
-#include "compat/compat.h"
-#include "compat/list.h"
 #include "evidence/evidence.h"
 #include "planner/capture/service.h"
 #include "store/store.h"

@@ -17,7 +17,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_index.h"
-#include "utils/syscache.h"
 
 #include "ddl/targets.h"
 #include "evidence/needs/needs.h"

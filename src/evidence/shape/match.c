@@ -40,17 +40,12 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_index.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/catcache.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
-#include "compat/list.h"
 #include "evidence/shape/shape.h"
 
 /*

@@ -26,17 +26,9 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "access/twophase.h"
-#include "access/xlog.h"
-#include "catalog/pg_class.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 #include "evidence/shape/shape.h"
 #include "planner/hide/hide.h"

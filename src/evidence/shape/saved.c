@@ -23,12 +23,9 @@
 #include "postgres.h"
 
 #include "catalog/catversion.h"
-#include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "nodes/value.h"
 #include "parser/parse_coerce.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #include "evidence/shape/shape.h"
 #include "store/store.h"

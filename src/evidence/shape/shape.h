@@ -22,7 +22,8 @@
 #define GUARD_SHAPE_H
 
 #include "access/attnum.h"
-#include "nodes/pg_list.h"
+
+#include "ground.h"
 
 typedef struct GuardShapeKey
 {

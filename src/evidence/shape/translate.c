@@ -19,10 +19,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/lsyscache.h"
 
-#include "compat/list.h"
 #include "evidence/shape/shape.h"
 
 /* What is being done, and what has come of it so far. */

@@ -44,13 +44,8 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
-#include "access/xact.h"
-#include "miscadmin.h"
 #include "storage/ipc.h"
-#include "utils/timestamp.h"
 
-#include "compat/compat.h"
-#include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
 #include "planner/capture/marks.h"

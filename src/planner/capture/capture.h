@@ -56,8 +56,7 @@
 #ifndef GUARD_CAPTURE_H
 #define GUARD_CAPTURE_H
 
-#include "datatype/timestamp.h"
-#include "nodes/pg_list.h"
+#include "ground.h"
 
 #define GUARD_SERVICE_LEN	64	/* bytes, terminator included */
 #define GUARD_VERSION_LEN	32

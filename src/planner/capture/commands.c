@@ -13,19 +13,11 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/transam.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
-#include "utils/rel.h"
-#include "utils/syscache.h"
-#include "utils/timestamp.h"
 
-#include "guc.h"
 #include "planner/capture/tables.h"
 #include "store/store.h"
 

@@ -18,11 +18,8 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "miscadmin.h"
 #include "storage/shmem.h"
-#include "utils/timestamp.h"
 
-#include "guc.h"
 #include "planner/capture/departed.h"
 #include "planner/planner.h"
 #include "store/shmem.h"

@@ -17,8 +17,7 @@
 #ifndef GUARD_DEPARTED_H
 #define GUARD_DEPARTED_H
 
-#include "datatype/timestamp.h"
-#include "nodes/pg_list.h"
+#include "ground.h"
 
 /* Bytes for the shape, and for the other one, terminators included. */
 #define GUARD_DEPARTED_SHAPES	1024

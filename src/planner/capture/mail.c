@@ -21,7 +21,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "storage/proc.h"
 
 #include "planner/capture/tables.h"

@@ -32,19 +32,11 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/transam.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
-#include "compat/compat.h"
-#include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/marks.h"
 #include "store/store.h"

@@ -13,6 +13,8 @@
 #include "access/attnum.h"
 #include "nodes/plannodes.h"
 
+#include "ground.h"
+
 /* Called at start. */
 extern void guard_marks_init(void);
 

@@ -34,9 +34,7 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "common/hashfn.h"
-#include "miscadmin.h"
 #include "storage/ipc.h"
 
 #include "planner/capture/tables.h"
@@ -96,7 +94,7 @@ static GuardService service;	/* for whom this session works */
 static uint32 generation = 0;	/* counts the changes of service */
 
 /* the statement at hand */
-static TimestampTz now;
+static TimestampTz moment;
 static int64 queryid;
 static uint64 run;				/* which of this session's runs of it */
 static uint32 statement = 0;
@@ -151,7 +149,7 @@ is_urgent(const PendingPair *pair)
 void
 guard_pending_begin(TimestampTz at, int64 id)
 {
-	now = at;
+	moment = at;
 	queryid = id;
 	statement++;
 	run = guard_runs_add(id);
@@ -209,7 +207,7 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 
 	/* A batch must not span the time for which the session was idle. */
 	if (pair->batch.count > 0 &&
-		unlikely(has_passed(pair->batch.first, now, STALE_AFTER)))
+		unlikely(has_passed(pair->batch.first, moment, STALE_AFTER)))
 		publish_whole(pair);
 
 	batch = &pair->batch;
@@ -221,7 +219,7 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 		pair->flags = 0;
 		if (batch->count++ == 0)
 		{
-			batch->first = now;
+			batch->first = moment;
 			batch->userid = GetUserId();
 			batch->login = GetSessionUserId();
 			batch->own_settings = guard_settings_own();
@@ -229,14 +227,14 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 		}
 		else
 		{
-			batch->longest = Max(batch->longest, now - batch->last);
+			batch->longest = Max(batch->longest, moment - batch->last);
 			if (run > pair->run)
 				batch->longest_run = Max(batch->longest_run, run - pair->run - 1);
 		}
 		if (batch->transaction != GetCurrentTransactionStartTimestamp())
 			batch->transactions++;
 		batch->transaction = GetCurrentTransactionStartTimestamp();
-		batch->last = now;
+		batch->last = moment;
 		pair->run = run;
 	}
 	pair->flags |= flags;
@@ -276,7 +274,7 @@ bool
 guard_pending_end(void)
 {
 	bool		publish = urgent ||
-		(ndirty > 0 && has_passed(last_flush, now, FLUSH_INTERVAL));
+		(ndirty > 0 && has_passed(last_flush, moment, FLUSH_INTERVAL));
 
 	if (publish)
 		guard_pending_flush(false);
@@ -396,7 +394,7 @@ new_pair(Oid relation, Oid owner, uint64 fkey)
 	{
 		/* Eight others wait here, and nothing can be published. */
 		GuardUseBatch lost = {.relation = relation, .owner = owner,
-		.count = 1, .last = now};
+		.count = 1, .last = moment};
 
 		guard_table_lose(&lost);
 		return NULL;
@@ -647,7 +645,7 @@ guard_pending_flush(bool patient)
 		if (left == 0)
 			break;
 	}
-	last_flush = now;
+	last_flush = moment;
 }
 
 /* ----------------------------------------------------------------

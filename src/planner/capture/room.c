@@ -27,9 +27,6 @@
  */
 #include "postgres.h"
 
-#include "utils/timestamp.h"
-
-#include "guc.h"
 #include "planner/capture/tables.h"
 
 /* Owners that are told apart in a sample; the others pass for guaranteed. */

@@ -17,10 +17,8 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "port/pg_bitutils.h"
 
-#include "guc.h"
 #include "planner/capture/tables.h"
 #include "store/shmem.h"
 

@@ -40,11 +40,7 @@
 
 #include "common/hashfn.h"
 #include "libpq/libpq-be.h"
-#include "miscadmin.h"
-#include "postmaster/bgworker.h"
-#include "utils/guc.h"
 
-#include "guc.h"
 #include "planner/capture/service.h"
 #include "store/store.h"
 

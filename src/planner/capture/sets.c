@@ -31,10 +31,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "utils/timestamp.h"
-
-#include "guc.h"
 #include "planner/capture/tables.h"
 #include "store/shmem.h"
 #include "planner/planner.h"

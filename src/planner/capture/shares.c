@@ -29,10 +29,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "utils/timestamp.h"
-
-#include "guc.h"
 #include "planner/capture/tables.h"
 #include "planner/planner.h"
 #include "store/shmem.h"

@@ -32,13 +32,9 @@
 
 #include <math.h>
 
-#include "access/xact.h"
-#include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "parser/parsetree.h"
-#include "utils/rel.h"
 
-#include "compat/compat.h"
 #include "planner/capture/speed.h"
 #include "planner/planner.h"
 #include "store/shmem.h"

@@ -31,13 +31,8 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
 #include "storage/shmem.h"
-#include "utils/hsearch.h"
-#include "utils/timestamp.h"
 
-#include "compat/compat.h"
-#include "guc.h"
 #include "planner/capture/tables.h"
 #include "planner/planner.h"
 #include "store/shmem.h"

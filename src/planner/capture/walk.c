@@ -37,14 +37,9 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "nodes/execnodes.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/rel.h"
 
-#include "compat/compat.h"
 #include "planner/capture/marks.h"
 #include "planner/capture/tables.h"
 #include "store/store.h"

@@ -40,16 +40,9 @@
 #include "access/table.h"
 #include "catalog/index.h"
 #include "catalog/pg_inherits.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/memutils.h"
 #include "utils/plancache.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 
-#include "guc.h"
 #include "planner/hide/hide.h"
 #include "planner/planner.h"
 

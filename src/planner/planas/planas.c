@@ -27,25 +27,15 @@
 
 #include <math.h>
 
-#include "access/htup_details.h"
 #include "access/itup.h"
 #include "access/parallel.h"
-#include "access/transam.h"
-#include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_statistic.h"
 #include "commands/defrem.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/selfuncs.h"
 
-#include "compat/compat.h"
-#include "compat/list.h"
-#include "guc.h"
 #include "planner/planas/planas.h"
 
 /* What one EXPLAIN changes for its length. */

@@ -22,12 +22,11 @@
 #ifndef GUARD_PLANAS_H
 #define GUARD_PLANAS_H
 
-#include "access/htup.h"
-#include "datatype/timestamp.h"
 #include "nodes/params.h"
 #include "nodes/parsenodes.h"
-#include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
+
+#include "ground.h"
 
 struct ExplainState;
 struct GuardFailure;

@@ -21,24 +21,16 @@
 
 #include <math.h>
 
-#include "access/htup_details.h"
 #include "access/table.h"
-#include "access/transam.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
-#include "nodes/nodeFuncs.h"
 #include "storage/block.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "compat/list.h"
 #include "planner/planas/planas.h"
 #include "planner/planner.h"
 #include "store/store.h"

@@ -17,16 +17,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_inherits.h"
-#include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "optimizer/planner.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
-#include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
-#include "compat/compat.h"
-#include "compat/list.h"
 #include "planner/planas/planas.h"
 #include "planner/planner.h"
 #include "planner/whatif/sampling.h"

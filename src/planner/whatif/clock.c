@@ -38,12 +38,8 @@
 
 #include <math.h>
 
-#include "access/xact.h"
-#include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "utils/timestamp.h"
 
-#include "guc.h"
 #include "planner/whatif/sampling.h"
 #include "store/shmem.h"
 

@@ -38,14 +38,8 @@
 
 #include <math.h>
 
-#include "access/xact.h"
-#include "miscadmin.h"
 #include "utils/inval.h"
-#include "utils/syscache.h"
-#include "utils/timestamp.h"
 
-#include "compat/compat.h"
-#include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/hide/hide.h"
 #include "planner/planner.h"

@@ -21,7 +21,7 @@
 #ifndef GUARD_QUESTION_H
 #define GUARD_QUESTION_H
 
-#include "nodes/pg_list.h"
+#include "ground.h"
 
 struct GuardSample;
 struct QueryDesc;

@@ -44,18 +44,10 @@
 
 #include <signal.h>
 
-#include "access/xlog.h"
 #include "executor/instrument.h"
-#include "miscadmin.h"
-#include "pgstat.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/relcache.h"
 
-#include "compat/compat.h"
 #include "planner/planner.h"
 #include "planner/whatif/sampling.h"
 #include "store/store.h"

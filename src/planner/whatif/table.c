@@ -16,10 +16,7 @@
 #include <math.h>
 
 #include "common/hashfn.h"
-#include "miscadmin.h"
-#include "utils/timestamp.h"
 
-#include "guc.h"
 #include "store/shmem.h"
 #include "planner/planner.h"
 #include "planner/whatif/sampling.h"

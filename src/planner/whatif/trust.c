@@ -28,8 +28,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/transam.h"
 #include "catalog/partition.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_amproc.h"
@@ -43,17 +41,10 @@
 #include "catalog/pg_range.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
-#include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/relcache.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
 
-#include "compat/compat.h"
-#include "compat/list.h"
 #include "planner/whatif/sampling.h"
 
 /* What has been looked at for the query at hand, or is being looked at. */

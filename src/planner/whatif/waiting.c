@@ -22,8 +22,6 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
 #include "planner/whatif/sampling.h"
 #include "store/store.h"
 

@@ -58,16 +58,10 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "access/transam.h"
 #include "common/hashfn.h"
 #include "executor/execdesc.h"
-#include "miscadmin.h"
 #include "utils/plancache.h"
-#include "utils/timestamp.h"
 
-#include "compat/compat.h"
-#include "guc.h"
 #include "planner/capture/capture.h"
 #include "planner/capture/marks.h"
 #include "planner/capture/speed.h"

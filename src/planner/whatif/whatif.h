@@ -36,8 +36,6 @@
 #ifndef GUARD_WHATIF_H
 #define GUARD_WHATIF_H
 
-#include "datatype/timestamp.h"
-#include "nodes/pg_list.h"
 #include "storage/block.h"
 
 #include "planner/planner.h"
