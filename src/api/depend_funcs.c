@@ -3,7 +3,7 @@
  * depend_funcs.c
  *	  SQL functions about the order of deployment: guard.add_dependency,
  *	  guard.remove_dependency, guard.report_deployment,
- *	  guard.may_deploy, guard.compare_versions, guard.dependencies.
+ *	  guard.may_deploy, guard.dependencies.
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -23,7 +23,6 @@ PG_FUNCTION_INFO_V1(guard_sql_remove_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_report_deployment);
 PG_FUNCTION_INFO_V1(guard_sql_service_uses);
 PG_FUNCTION_INFO_V1(guard_sql_may_deploy);
-PG_FUNCTION_INFO_V1(guard_sql_compare_versions);
 PG_FUNCTION_INFO_V1(guard_sql_dependencies);
 
 /* ---- arguments ---- */
@@ -91,7 +90,8 @@ audit_change(const char *action, const char *object, const char *reason,
 static void
 notice_without_order(const char *version)
 {
-	if (!guard_version_has_order(version))
+	if (guard_query_int("SELECT 1 FROM guard.version_parts($1) v WHERE v.numbers IS NOT NULL",
+						P_TEXT(version)) == 0)
 		ereport(NOTICE,
 				(errmsg("version \"%s\" cannot be compared with any but itself",
 						version)));
@@ -209,16 +209,19 @@ guard_sql_report_deployment(PG_FUNCTION_ARGS)
 {
 	char	   *service = get_service(fcinfo, 0);
 	char	   *version = get_version(fcinfo, 1);
-	char	   *until;
+	GuardRows  *rows;
 
 	notice_unseen(service, true);
 	guard_dependencies_deploy(service, version);
 	audit_change("report_deployment", NULL, NULL, service, "version", version);
-	until = guard_dependencies_incomparable(service, version);
-	if (until != NULL)
+	rows = guard_query_rows("SELECT d.until_version FROM guard.dependency d"
+							" WHERE (d.service = $1 OR guard.service_of(d.service, d.service) = guard.service_of($1, $1))"
+							" AND d.until_version IS NOT NULL AND guard.compare_versions($2, d.until_version) IS NULL LIMIT 1",
+							P_TEXT(service), P_TEXT(version));
+	if (guard_rows_next(rows))
 		ereport(WARNING,
 				(errmsg("version \"%s\" of %s cannot be compared with \"%s\"",
-						version, service, until),
+						version, service, guard_rows_text(rows, 1)),
 				 errdetail("What %s needs until that version, it will be taken to need still.",
 						   service)));
 	alert_of_missing(service, version);
@@ -274,24 +277,6 @@ guard_sql_service_uses(PG_FUNCTION_ARGS)
 						  P_TIME(service->last));
 	}
 	return (Datum) 0;
-}
-
-Datum
-guard_sql_compare_versions(PG_FUNCTION_ARGS)
-{
-	switch (guard_version_compare(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-								  text_to_cstring(PG_GETARG_TEXT_PP(1))))
-	{
-		case GUARD_VERSION_LESS:
-			PG_RETURN_INT32(-1);
-		case GUARD_VERSION_EQUAL:
-			PG_RETURN_INT32(0);
-		case GUARD_VERSION_GREATER:
-			PG_RETURN_INT32(1);
-		case GUARD_VERSION_UNKNOWN:
-			break;
-	}
-	PG_RETURN_NULL();
 }
 
 /* ---- guard.dependencies ---- */

@@ -25,9 +25,98 @@ COMMENT ON FUNCTION guard.report_deployment(text, text) IS
 'From now on this version of the service runs everywhere, and no other does. For the deploy pipeline. A lower version than before is a rollback, and legal: what was released is needed again, and what is gone already is an alert and a WARNING with its CREATE INDEX. A NOTICE tells of a service that nobody has seen, with the nearest names. A WARNING says when a registered dependency cannot be compared with the version. Raises 22023 for an empty service or version.';
 -- example: SELECT guard.report_deployment('auth', '2.10');
 
+-- Which of two versions is the older one, as people expect.  There is no one rule, but what people write falls into few shapes:
+--
+--	2.10, v2.10, release-2.10.0		numbers; those that are missing are 0
+--	2.10.0-rc1, 2.10rc1, 2.10~beta	before 2.10.0
+--	2.10.post1, 2.10-hotfix2		after it
+--	v2.10-14-gabcdef				git describe: 14 commits after it
+--	2.10.0+build5					build metadata: 2.10.0
+--	1:2.10							an epoch, as Debian and (1!2.10) Python
+--	2026-11-04, 20261104, 20261104T1530	dates
+--
+-- What is not understood has no order, and whoever asks must not take that for "old enough" nor for "new enough".  That goes for a
+-- commit's hash, for names (blue, green), for a date beside a version, and for two that differ only in something whose order is
+-- anybody's guess: "2.10-1" comes before 2.10 with npm and after it with Debian.
+CREATE FUNCTION guard.version_parts(version text,
+	OUT prefix text, OUT dated boolean, OUT numbers numeric[], OUT words text[],
+	OUT commits numeric, OUT hash text, OUT dirty boolean, OUT build text)
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+WITH a AS (
+	-- letters in front, an epoch, all the rest up to build metadata
+	SELECT v, m, m[1] IN ('v', 'ver', 'version', 'r', 'rel', 'release') AS says_nothing,
+		   regexp_replace(m[4], '^([0-9]{4})-([0-9]{2})-([0-9]{2})(?![0-9])', '\1\2\3') AS rest
+	  FROM lower(version COLLATE "C") AS v,
+		   regexp_match(v, '^(?:([a-z]+)([-_ /]?)v?)?(?:([0-9]+)[:!])?([0-9][^+]*)(?:\+.*)?$') AS m
+	 WHERE length(v) <= 200
+	   -- a commit: nothing but hexadecimal digits, letters among them
+	   AND NOT (v ~ '^[0-9a-f]{7,}$' AND v ~ '[a-f]')
+), b AS (
+	-- year, month and day, the time of day or which of the day's, and what follows
+	SELECT a.*, d, coalesce(d[1]::int BETWEEN 1990 AND 2100 AND d[2]::int BETWEEN 1 AND 12 AND d[3]::int BETWEEN 1 AND 31, false) AS dated,
+		   regexp_match(m[4], '^([0-9]+(?:\.[0-9]+)*)(.*)$') AS p
+	  FROM a, regexp_match(rest, '^([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{4}|[0-9]{6})?(?![0-9])((?:[-t_.:][0-9]+)*)(?:z(?![a-z0-9]))?(.*)$') AS d
+	 WHERE m[1] IS NULL OR says_nothing OR m[2] <> ''
+), c AS (
+	SELECT b.*, CASE WHEN b.dated THEN d[1:3] ||
+					-- T1530 and T15:30 are the same
+					ARRAY(SELECT pair[1] FROM regexp_matches(concat_ws('.', d[4], d[5]), '[0-9]+', 'g') WITH ORDINALITY AS r (run, n),
+							regexp_matches(run[1], CASE WHEN length(run[1]) % 2 = 0 THEN '..' ELSE '.+' END, 'g') WITH ORDINALITY AS s (pair, i) ORDER BY n, i)
+					ELSE string_to_array(p[1], '.') END AS digits, w,
+		   ARRAY(SELECT word[1] FROM regexp_matches(w[1], '[0-9]+|[a-z]+', 'g') WITH ORDINALITY AS r (word, n) ORDER BY n) AS words
+	  FROM b, regexp_match(CASE WHEN b.dated THEN d[6] ELSE p[2] END, '^(.*?)(?:-([0-9]+)-g([0-9a-f]{4,}))?(-dirty)?$') AS w
+)
+SELECT CASE WHEN says_nothing THEN '' ELSE coalesce(m[1], '') END, c.dated, (coalesce(m[3], '0') || digits)::numeric[], c.words,
+	   coalesce(w[2], '0')::numeric, w[3], w[4] IS NOT NULL, substring(version FROM '^[^+]*\+(.*)$')
+  FROM c
+ WHERE w[1] ~ '^([-_.~]?([0-9]+|[a-z]+))*$' AND cardinality(digits) <= 10 AND cardinality(c.words) <= 10
+   -- 2.x and 11-04-2026 mean no version that numbers could tell
+   AND c.words[1] IS DISTINCT FROM 'x'
+   AND (cardinality(digits) <> 1 OR cardinality(c.words) <> 2 OR c.words[1] !~ '^[0-9]' OR c.words[2] !~ '^(199[0-9]|20[0-9][0-9]|2100)$');
+END;
+COMMENT ON FUNCTION guard.version_parts(text) IS
+'What a version is made of; all null where there is no order to be seen in it. For guard''s own use.';
+
 CREATE FUNCTION guard.compare_versions(a text, b text) RETURNS integer
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'guard_sql_compare_versions';
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+SELECT CASE WHEN a COLLATE "C" = b COLLATE "C" THEN 0
+			WHEN x.numbers IS NULL OR y.numbers IS NULL OR x.prefix <> y.prefix THEN NULL
+			-- a date may stand beside a version that begins with a year
+			WHEN x.dated <> y.dated AND (x.numbers[2] NOT BETWEEN 1990 AND 2100 OR y.numbers[2] NOT BETWEEN 1990 AND 2100) THEN NULL
+			WHEN l <> r THEN CASE WHEN l < r THEN -1 ELSE 1 END
+			WHEN word.sign <> 0 THEN nullif(word.sign, 2)
+			WHEN x.commits <> y.commits THEN sign(x.commits - y.commits)::int
+			-- as many commits after the tag, but on another branch?
+			WHEN left(x.hash, length(y.hash)) <> left(y.hash, length(x.hash)) OR x.dirty <> y.dirty OR x.build <> y.build THEN NULL
+			ELSE 0
+	   END
+  FROM guard.version_parts(a) x, guard.version_parts(b) y,
+	   LATERAL (SELECT array_cat(x.numbers, array_fill(0::numeric, ARRAY[greatest(cardinality(y.numbers) - cardinality(x.numbers), 0)])) AS l,
+					   array_cat(y.numbers, array_fill(0::numeric, ARRAY[greatest(cardinality(x.numbers) - cardinality(y.numbers), 0)])) AS r) n
+	   -- the first word that differs; 2: its order is anybody's guess
+	   LEFT JOIN LATERAL (
+		SELECT d.sign
+		  FROM generate_series(1, greatest(cardinality(x.words), cardinality(y.words))) AS i,
+			   LATERAL (SELECT x.words[i] AS p, y.words[i] AS q, coalesce(x.words[i], y.words[i]) AS alone,
+							   CASE WHEN x.words[i] IS NULL THEN y.words[i - 1] ELSE x.words[i - 1] END AS previous,
+							   CASE WHEN x.words[i] IS NULL THEN -1 ELSE 1 END AS side,
+							   '{"dev": -6, "snapshot": -5, "nightly": -5, "canary": -5, "a": -4, "alpha": -4, "b": -3, "beta": -3,
+								 "m": -2, "milestone": -2, "c": -1, "rc": -1, "cr": -1, "pre": -1, "preview": -1, "final": 0, "ga": 0, "release": 0,
+								 "post": 1, "p": 1, "patch": 1, "hotfix": 1, "sp": 1}'::jsonb AS rank) e,
+			   LATERAL (SELECT CASE
+							WHEN p = q THEN 0
+							WHEN p IS NOT NULL AND q IS NOT NULL THEN CASE
+								WHEN p ~ '^[0-9]' AND q ~ '^[0-9]' THEN sign(p::numeric - q::numeric)::int
+								WHEN p ~ '^[0-9]' OR q ~ '^[0-9]' THEN 2
+								ELSE coalesce(sign((rank ->> p)::int - (rank ->> q)::int)::int, 2) END
+							-- rc is rc0; but nobody knows where 2.10-1 stands
+							WHEN alone !~ '^[0-9]' THEN coalesce(side * sign((rank ->> alone)::int)::int, 2)
+							WHEN previous ~ '^[0-9]' OR rank ? previous THEN side * sign(alone::numeric)::int
+							ELSE 2 END AS sign) d
+		 WHERE d.sign <> 0 ORDER BY i LIMIT 1) word ON true;
+END;
 COMMENT ON FUNCTION guard.compare_versions(text, text) IS
 'How guard compares two versions: -1 when a is older than b, 0 when they are the same, 1 when a is newer, null when they cannot be compared.';
 -- example: SELECT guard.compare_versions('2.9', '2.10');

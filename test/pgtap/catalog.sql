@@ -58,7 +58,7 @@ SELECT is_empty($$ SELECT oid::regprocedure FROM functions WHERE proparallel <> 
 SELECT is_empty(
 	$$ SELECT oid::regprocedure FROM functions
 		WHERE has_function_privilege('public', oid, 'EXECUTE')
-		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'status', 'dependencies', 'compare_versions', 'what_if', 'service_of', 'pool_before', 'clean_up') $$,
+		  AND proname NOT IN ('check', 'index_statements', 'indexes', 'status', 'dependencies', 'compare_versions', 'version_parts', 'what_if', 'service_of', 'pool_before', 'clean_up') $$,
 	'PUBLIC may execute nothing but questions');
 SELECT is_empty(
 	$$ SELECT oid::regclass, p FROM tables, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) p

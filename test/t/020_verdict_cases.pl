@@ -1,6 +1,5 @@
 # What can be decided without a server, case by case: the rules of the verdict
-# (test/verdict/cases.c), verdicts on more than one index (wholes.c) and the
-# order of versions (versions.c).  Each is a
+# (test/verdict/cases.c), and verdicts on more than one index (wholes.c).  Each is a
 # program that is linked with one file of guard's and nothing of the server.
 use strict;
 use warnings;
@@ -27,5 +26,4 @@ sub run_cases
 
 run_cases('cases', 'src/policy/verdict.c');
 run_cases('wholes', 'src/policy/verdict.c');
-run_cases('versions', 'src/evidence/registrations/version.c');
 done_testing();

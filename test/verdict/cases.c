@@ -83,13 +83,13 @@ typedef struct Case
 	{.source = GUARD_SOURCE_HISTORY, .seen = GUARD_SEEN_NOT, .since = AGO((days) * DAY), .pause = -1, .unobserved = (gap)}
 /* A registered dependency, as what was reported leaves it. */
 #define NEEDS(who) \
-	{.service = (who), .until_version = "2.10", .deployed = "2.9", .deployed_at = AGO(DAY), .order = GUARD_VERSION_LESS}
+	{.service = (who), .until_version = "2.10", .deployed = "2.9", .deployed_at = AGO(DAY), .order = GUARD_VERSION_OLDER}
 #define FOREVER(who)	{.service = (who)}
 #define RELEASED(who, ago) \
-	{.service = (who), .until_version = "2.10", .deployed = "2.10", .deployed_at = AGO(ago), .order = GUARD_VERSION_EQUAL, \
+	{.service = (who), .until_version = "2.10", .deployed = "2.10", .deployed_at = AGO(ago), .order = GUARD_VERSION_REACHED, \
 	 .released_at = AGO(ago)}
 #define AT_WORK(who, ago, seen) \
-	{.service = (who), .until_version = "2.10", .deployed = "2.10", .deployed_at = AGO(ago), .order = GUARD_VERSION_EQUAL, \
+	{.service = (who), .until_version = "2.10", .deployed = "2.10", .deployed_at = AGO(ago), .order = GUARD_VERSION_REACHED, \
 	 .released_at = AGO(ago), .old_version = "2.9", .old_last = AGO(seen)}
 #define INHERITED(who) \
 	{.service = (who), .inherited = true}

@@ -52,6 +52,13 @@ typedef struct Deployment
 	TimestampTz at;
 } Deployment;
 
+/* Two versions as they were compared, one behind the other. */
+typedef struct Compared
+{
+	char		versions[80];	/* key */
+	GuardVersionOrder order;
+} Compared;
+
 /* ---- reading ---- */
 
 /*
@@ -111,6 +118,40 @@ by_time(const ListCell *a, const ListCell *b)
 }
 
 /*
+ * Does a version come before another?  The backend remembers what SQL says: many
+ * indexes may be needed until the same version.
+ */
+static GuardVersionOrder
+compare(const char *version, const char *until)
+{
+	static HTAB *known = NULL;
+	Compared	key = {0};
+	Compared   *compared;
+	GuardRows  *rows;
+	bool		fits = strlen(version) + strlen(until) + 2 < sizeof(key.versions);
+
+	if (known == NULL)
+		known = guard_hash_make("guard versions", sizeof(key.versions), sizeof(Compared),
+								TopMemoryContext);
+	if (fits)
+	{
+		strcpy(key.versions, version);
+		strcpy(key.versions + strlen(version) + 1, until);
+		compared = hash_search(known, &key, HASH_FIND, NULL);
+		if (compared != NULL)
+			return compared->order;
+	}
+	rows = guard_query_server(guard_query_kept("SELECT guard.compare_versions($1, $2)"),
+							  P_TEXT(version), P_TEXT(until));
+	if (guard_rows_next(rows) && !guard_rows_null(rows, 1))
+		key.order = guard_rows_int(rows, 1) < 0 ? GUARD_VERSION_OLDER : GUARD_VERSION_REACHED;
+	guard_rows_end(rows);
+	if (fits)
+		*(Compared *) hash_search(known, &key, HASH_ENTER, NULL) = key;
+	return key.order;
+}
+
+/*
  * What a service runs, and since when that is late enough a version.  Anything
  * older in between, or anything that cannot be compared, closes the door
  * again.
@@ -126,9 +167,8 @@ apply_deployments(GuardDependency *dependency, List *deployments)
 		dependency->deployed_at = deployment->at;
 		dependency->order = dependency->until_version == NULL ?
 			GUARD_VERSION_UNKNOWN :
-			guard_version_compare(deployment->version, dependency->until_version);
-		if (dependency->order != GUARD_VERSION_EQUAL &&
-			dependency->order != GUARD_VERSION_GREATER)
+			compare(deployment->version, dependency->until_version);
+		if (dependency->order != GUARD_VERSION_REACHED)
 			dependency->released_at = 0;
 		else if (dependency->released_at == 0)
 			dependency->released_at = deployment->at;
@@ -145,7 +185,7 @@ is_later_old(const GuardDependency *dependency, const char *service,
 {
 	return version != NULL && version[0] != '\0' && last > dependency->old_last &&
 		guard_services_same(service, dependency->service) &&
-		guard_version_compare(version, dependency->until_version) == GUARD_VERSION_LESS;
+		compare(version, dependency->until_version) == GUARD_VERSION_OLDER;
 }
 
 /*
@@ -202,8 +242,8 @@ released_since(const GuardEvidence *evidence, const GuardServiceUse *use)
 		if (dependency->released_at == 0)
 			return 0;
 		at = use->version != NULL &&
-			guard_version_compare(use->version,
-								  dependency->until_version) == GUARD_VERSION_LESS ?
+			compare(use->version,
+								  dependency->until_version) == GUARD_VERSION_OLDER ?
 			dependency->deployed_at : dependency->released_at;
 		since = since == 0 ? at : Min(since, at);
 	}
@@ -325,28 +365,6 @@ guard_dependencies_deploy(const char *service, const char *version)
 {
 	guard_query_execute("INSERT INTO guard.deployment VALUES ($1, $2, clock_timestamp(), session_user)",
 						P_TEXT(service), P_TEXT(version));
-}
-
-/*
- * An until_version of the service that cannot be compared with this one.
- */
-char *
-guard_dependencies_incomparable(const char *service, const char *version)
-{
-	GuardRows  *rows = guard_rows_of_table("dependency");
-
-	while (rows != NULL && guard_rows_next(rows))
-	{
-		char	   *until = guard_rows_text(rows, DEPENDENCY_UNTIL);
-
-		if (until == NULL ||
-			!guard_services_same(guard_rows_text(rows, DEPENDENCY_SERVICE), service) ||
-			guard_version_compare(version, until) != GUARD_VERSION_UNKNOWN)
-			continue;
-		guard_rows_end(rows);
-		return until;
-	}
-	return NULL;
 }
 
 /* ---- passing on ---- */

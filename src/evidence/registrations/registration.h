@@ -15,7 +15,6 @@
 #define GUARD_REGISTRATION_H
 
 #include "store/store.h"
-#include "evidence/registrations/version.h"
 #include "planner/capture/capture.h"
 
 /* Columns of every registry; the name of the index is null for a table. */
@@ -126,6 +125,14 @@ typedef struct GuardServiceUse
 								 * 0: it was not */
 } GuardServiceUse;
 
+/* A version beside the one until which an index is needed. */
+typedef enum GuardVersionOrder
+{
+	GUARD_VERSION_UNKNOWN,		/* they cannot be compared */
+	GUARD_VERSION_OLDER,
+	GUARD_VERSION_REACHED		/* the same, or newer */
+} GuardVersionOrder;
+
 typedef struct GuardDependency
 {
 	char	   *service;
@@ -204,12 +211,5 @@ extern void guard_dependencies_add(Oid index, const char *service,
 								   const char *until_version, const char *note);
 extern bool guard_dependencies_remove(Oid index, const char *service);
 extern void guard_dependencies_deploy(const char *service, const char *version);
-
-/*
- * Dependencies of the service, of any index, whose version cannot be compared
- * with this one: a version that is one's until_version, or NULL.
- */
-extern char *guard_dependencies_incomparable(const char *service,
-											 const char *version);
 
 #endif							/* GUARD_REGISTRATION_H */
