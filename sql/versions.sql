@@ -2,6 +2,7 @@
 \getenv srcdir PG_ABS_SRCDIR
 \set begin :srcdir /sql/include/begin.psql
 \i :begin
+CREATE EXTENSION guard;
 
 -- sign is '<', '=', or '?' where there is no order
 CREATE TEMP TABLE cases (n int GENERATED ALWAYS AS IDENTITY, older text, sign text, newer text);

@@ -40,6 +40,7 @@ typedef struct Case
 									 * say so */
 	bool		services_lost;	/* and of others */
 	int			unknown_action; /* GuardUnknownAction */
+	int64		quiet_period;	/* 0: a day */
 	int			hot_action;		/* GuardHotAction */
 	bool		two_person;
 	GuardDecision decision;
@@ -292,6 +293,8 @@ static Case cases[] = {
 	/* 11: stopped */
 	{"code out, a day later the drop", {BIG}, {VALID}, {USED(25 * HOUR, 1000, MINUTE)}, ALLOW(STOPPED)},
 	{"exactly one quiet period ago", {BIG}, {VALID}, {USED(DAY, 1000, MINUTE)}, ALLOW(STOPPED)},
+	{"quiet for a week, quiet_period longer than lookback", {BIG}, {VALID}, {USED(7 * DAY, 1000, MINUTE)}, .quiet_period = 365 * DAY, BLOCK(HOT)},
+	{"the same, quiet for the lookback", {BIG}, {VALID}, {USED(35 * DAY, 1000, MINUTE)}, .quiet_period = 365 * DAY, ALLOW(STOPPED)},
 	{"20 uses, quiet for a week", {BIG}, {VALID}, {USED(7 * DAY, 20, MINUTE)}, ALLOW(STOPPED)},
 	{"pause of 20 h, quiet for 30 h", {BIG}, {VALID}, {USED(30 * HOUR, 1000, 20 * HOUR)}, ALLOW(STOPPED)},
 	{"used once, 35 days ago", {BIG}, {VALID}, {USED(35 * DAY, 1, 0)}, ALLOW(STOPPED)},
@@ -487,7 +490,7 @@ holds(Case *c)
 	GuardPolicy policy = {
 		.now = NOW,
 		.lookback = 35 * DAY,
-		.quiet_period = DAY,
+		.quiet_period = c->quiet_period != 0 ? c->quiet_period : DAY,
 		.min_evidence_age = 7 * DAY,
 		.rebuild_limit = 256 * 1024,
 		.harmless_cost_ratio = 1.1,
