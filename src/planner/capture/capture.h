@@ -266,7 +266,6 @@ extern TimestampTz guard_capture_lost(Oid relation);
  */
 extern List *guard_capture_relations(bool roots);
 
-
 /*
  * The statements of some relations; where these are indexes of partitions, of
  * all partitions, once.  *uses, if not NULL, is for how many uses they are to
