@@ -330,6 +330,10 @@ extern GuardSlot *guard_slots_least(const GuardSlots *slots, GuardSet *set);
 extern GuardSlot *guard_slots_make_room(const GuardSlots *slots, GuardSet *set,
 										const GuardSlot *mine);
 
+/* The slot for this: its own, a free one, or one that makes room. */
+extern void *guard_slots_choose(GuardSlots *slots, GuardSet *set,
+								const void *sought);
+
 /* Put this into a slot, in place of what is there; and empty one. */
 extern void guard_slots_put(GuardSlots *slots, void *slot, const void *content);
 extern void guard_slots_clear(GuardSlots *slots, void *slot);

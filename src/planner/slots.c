@@ -209,6 +209,24 @@ guard_slots_put(GuardSlots *slots, void *slot, const void *content)
 	memcpy(slot, content, slots->size);
 }
 
+/*
+ * The slot for this: its own, or else put it into a free one, or into one that
+ * makes room.
+ */
+void *
+guard_slots_choose(GuardSlots *slots, GuardSet *set, const void *sought)
+{
+	GuardSlot  *slot = guard_slots_find(slots, set, sought);
+
+	if (slot != NULL)
+		return slot;
+	slot = guard_slots_least(slots, set);
+	if (OidIsValid(slot->database))
+		slot = guard_slots_make_room(slots, set, sought);
+	guard_slots_put(slots, slot, sought);
+	return slot;
+}
+
 /* Empty a slot that is taken. */
 void
 guard_slots_clear(GuardSlots *slots, void *slot)

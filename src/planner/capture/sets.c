@@ -116,23 +116,6 @@ guard_sets_init(void)
  * ----------------------------------------------------------------
  */
 
-/*
- * The slot for a statement: its own, a free one, or one that makes room.
- */
-static StatementSlot *
-choose_statement(GuardSet *set, const StatementSlot *sought)
-{
-	void	   *slot = guard_slots_find(&statements, set, sought);
-
-	if (slot != NULL)
-		return slot;
-	slot = guard_slots_least(&statements, set);
-	if (OidIsValid(((GuardSlot *) slot)->database))
-		slot = guard_slots_make_room(&statements, set, &sought->head);
-	guard_slots_put(&statements, slot, sought);
-	return slot;
-}
-
 static void
 add_statement(GuardSet *set, const GuardRelationKey *key,
 			  const GuardUseBatch *batch)
@@ -144,7 +127,7 @@ add_statement(GuardSet *set, const GuardRelationKey *key,
 		.first = batch->first,
 		.own_settings = batch->own_settings
 	};
-	StatementSlot *slot = choose_statement(set, &fresh);
+	StatementSlot *slot = guard_slots_choose(&statements, set, &fresh);
 
 	slot->head.last = Max(slot->head.last, batch->last);
 	slot->head.userid = batch->userid;
@@ -432,8 +415,9 @@ restore_statement(const void *saved)
 {
 	const GuardSlot *head = saved;
 
-	(void) choose_statement(guard_slots_set(&statements, head->database,
-											head->object), saved);
+	(void) guard_slots_choose(&statements,
+							  guard_slots_set(&statements, head->database, head->object),
+							  saved);
 }
 
 /*
