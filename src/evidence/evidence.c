@@ -248,12 +248,14 @@ collect_replacement(GuardEvidence *evidence)
 /*
  * The kinds of evidence, in the order in which they are collected: roles and
  * origin help to read the counters; history goes on where capture and counters
- * end; moves and hidden spans qualify facts that are there already.
+ * end; moves and hidden spans qualify facts that are there already.  Profiles
+ * know sizes, too, so what they know is found first.
  */
 static const GuardCollector kinds[] = {
 	collect_asker,
 	collect_roles,
 	collect_identity,
+	guard_profile_find,
 	guard_evidence_collect_size,
 	guard_youth_collect,
 	guard_usage_collect,

@@ -502,6 +502,7 @@ struct GuardLoad;
  */
 extern List *guard_profile_read(void);
 extern List *guard_profile_services(const struct GuardRows *rows, int column);
+extern void guard_profile_find(GuardEvidence *evidence);
 extern void guard_profile_collect(GuardEvidence *evidence);
 extern void guard_profile_plans(GuardEvidence *evidence);
 extern bool guard_profile_size(Oid table, BlockNumber *blocks);

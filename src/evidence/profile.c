@@ -3,8 +3,9 @@
  * profile.c
  *	  What other servers know of an index, as their profiles say.
  *
- * guard.import_profile() has found out which index and table here each fact is
- * about, so they are read by OID, as history is.  Where a profile knows an
+ * guard.place_profiles() has found out which index and table here each fact is
+ * about, so they are read by OID, as history is; what has been made since it
+ * last looked, it looks for when it is judged.  Where a profile knows an
  * index, that nobody uses it here tells nothing: migrations are tried where
  * there is no traffic.  Use here is use all the same, and of several profiles
  * each may object.
@@ -253,6 +254,32 @@ collect_known(GuardEvidence *evidence, Oid relation, bool of_table)
 		if (collect_of(evidence, each, of_table))
 			return;
 	}
+}
+
+/*
+ * An index that no profile knows may have been made since the import, or its
+ * table.
+ */
+void
+guard_profile_find(GuardEvidence *evidence)
+{
+	if (evidence->server->profiles == NIL)
+		return;
+	foreach_oid(index, guard_catalog_lineage(evidence->index))
+	{
+		GuardRows  *rows = guard_rows_surely(guard_rows_by_key("profile_fact", "profile_fact_relation_oid_idx",
+															   FACT_OF, P_OID(index)),
+											 "profile_fact");
+		bool		known = guard_rows_next(rows);
+
+		guard_rows_end(rows);
+		if (known)
+			return;
+	}
+	if (!guard_query_may_write("profile_fact"))
+		return;
+	foreach_oid(table, guard_catalog_lineage(evidence->shape->table))
+		guard_query_execute("SELECT guard.place_profiles(NULL, $1)", P_OID(table));
 }
 
 /*

@@ -87,7 +87,8 @@ PLAIN = {'format', 'exported', 'exporter', 'literals', 'counting_since', 'schema
          'operator', 'query_ids', 'version', 'system_identifier', 'database', 'encoding', 'collation', 'search_path', 'settings', 'service', 'until_version', 'versions_seen',
          'by', 'verdict', 'first_use', 'last_use', 'created', 'since', 'until', 'reported', 'source', 'peak_hour', 'mode', 'instead',
          'redundant_with', 'keep_instead', 'began', 'what'}
-CODE = re.compile(r'v?[0-9]+|-?[0-9]+(\.[0-9]+)?|-?infinity|NaN|[tf]|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.I)
+CODE = re.compile(r'v?[0-9]+(~[a-z])*|-?[0-9]+(\.[0-9]+)?|-?infinity|NaN|[tf]|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+                  r'|-?[0-9]+:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(\+00)?|[0-9]+(\.[0-9]+){3}|[0-9a-f]{12}|[0-9a-f]{16}|[0-9a-f]+/[0-9a-f]+|\{"v": [0-9]+(, "~[a-z]": 1)*\}', re.I)
 LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.])[0-9]+(?:\.[0-9]+)?(?![\w.])|\$[A-Za-z_]*\$")
 
 

@@ -32,13 +32,14 @@ CREATE TABLE guard.profile_relation (
 	last_write		timestamptz,
 	aimed			boolean NOT NULL,
 	attached_at		timestamptz,
-	detached_at		timestamptz
+	detached_at		timestamptz,
+	evidence		jsonb
 );
 CREATE INDEX profile_relation_source_idx ON guard.profile_relation (source);
 CREATE INDEX profile_relation_relation_oid_idx ON guard.profile_relation (relation_oid);
 CREATE INDEX profile_relation_table_name_idx ON guard.profile_relation (table_name);
 COMMENT ON TABLE guard.profile_relation IS
-'The relations of imported profiles: relation_oid is the table here that bore the name when the profile was imported, 0: none did. columns are statistics as the document has them. pages of a partitioned table are those of all its partitions, and 0 of what was truncated since; last_write, attached_at and detached_at are what they would be had the profile been exported when it was imported.';
+'The relations of imported profiles: relation_oid is the table here that bore the name when it was looked for, 0: none did. columns are statistics as the document has them. pages of a partitioned table are those of all its partitions, and 0 of what was truncated since; last_write, attached_at and detached_at are what they would be had the profile been exported when it was imported; evidence is that member of it.';
 
 CREATE TABLE guard.profile_index (
 	source			text NOT NULL,
@@ -58,8 +59,9 @@ CREATE TABLE guard.profile_index (
 CREATE INDEX profile_index_source_idx ON guard.profile_index (source);
 CREATE INDEX profile_index_index_oid_idx ON guard.profile_index (index_oid);
 CREATE INDEX profile_index_table_oid_idx ON guard.profile_index (table_oid);
+CREATE INDEX profile_index_table_name_idx ON guard.profile_index (table_name);
 COMMENT ON TABLE guard.profile_index IS
-'The indexes of imported profiles: index_oid is the index here of that name, or of that table and definition, when the profile was imported, 0: there was none. document is the rest of what the profile says of it.';
+'The indexes of imported profiles: index_oid is the index here of that name, or of that table and definition, when it was looked for, 0: there was none. document is the rest of what the profile says of it.';
 
 CREATE TABLE guard.profile_statement (
 	source			text NOT NULL,

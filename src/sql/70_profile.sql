@@ -477,26 +477,80 @@ COMMENT ON FUNCTION guard.profile_digits(double precision, int) IS
 'A number to so many significant digits: for guard.export_profile().';
 REVOKE ALL ON FUNCTION guard.profile_digits(double precision, int) FROM PUBLIC;
 
+-- The types whose values have codes.  Columns of one family may have theirs in
+-- common.  Of most a number stands for the value "v" (of times, the distance
+-- from $2, the export), and a value is made of the number "c" again, which is a
+-- multiple of "unit" between "lowest" and "most"; "literal" is what constants
+-- of the schema look like that can be read as such values; the ends of those
+-- that have min() and max() can be read from an index ("ends").
+CREATE FUNCTION guard.profile_kinds(OUT type text, OUT family text, OUT sorted_as text, OUT number text, OUT code text,
+	OUT unit numeric, OUT lowest numeric, OUT most numeric, OUT ends boolean, OUT literal text)
+RETURNS SETOF record
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE		-- whose plans are kept
+SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY WITH figure (type, unit, lowest, most) AS (VALUES ('smallint', 1, -32767, 32767), ('integer', 1, -2147483647, 2147483647), ('bigint', 1, -2147483647, 2147483647),
+		('oid', 1, 0, 2147483647), ('numeric', 0.000001, -2147483647, 2147483647), ('real', 0.000001, -2147483647, 2147483647), ('double precision', 0.000001, -2147483647, 2147483647))
+	SELECT f.type, 'number', '::numeric', 'v::numeric', 'c', f.unit, f.lowest, f.most, true, '^-?\d+(\.\d+)?$' FROM figure f
+	UNION ALL
+	SELECT t.type, 'time', '::timestamptz', 'CASE WHEN isfinite(v::timestamptz) THEN extract(epoch FROM v::timestamptz - $2) WHEN v::timestamptz > $2 THEN 1e15 ELSE -1e15 END', NULL,
+		   t.unit, -1e14, 1e14, true, '^\d{4}-\d\d-\d\d([ T][\d:.+-]+)?$'
+	  FROM (VALUES ('date', 86400), ('timestamp without time zone', 0.000001), ('timestamp with time zone', 0.000001)) t (type, unit)
+	UNION ALL
+	SELECT t.type, 'text', NULL, NULL, NULL, 1, 0, 0, true, '' FROM unnest('{text,character varying,character,name}'::text[]) t (type)
+	UNION ALL
+	-- as convert_network_to_scalar() has it, but that IPv6 begins where IPv4 ends
+	SELECT t.type, 'network', '::inet', 'CASE family(v::inet) WHEN 4 THEN host(v::inet)::inet - inet ''0.0.0.0'''
+		   ' ELSE 4294967296 + (''x'' || substr(encode(inet_send(v::inet), ''hex''), 9, 10))::bit(40)::bigint END',
+		   'host(inet ''0.0.0.0'' + c::bigint)', 1, 0, 4294967295, true, '^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(?!$|/)|(?=$|/))){4}(/(3[0-2]|[12]?\d))?$'
+	  FROM unnest('{inet,cidr}'::text[]) t (type)
+	UNION ALL VALUES
+	-- a year is 360 days where intervals are compared, and 365.25 of an epoch
+	('interval', 'interval', '::interval', 'extract(epoch FROM v::interval) - extract(year FROM v::interval) * 453600', 'make_interval(secs => c::float8)::text',
+	 1, -2147483647, 2147483647, true, '^(?=.)(-?\d{1,6} (years?|mons?|days?) ?)*(-?\d{1,6}:\d\d:\d\d(\.\d+)?)?$'),
+	('time without time zone', 'clock', '::time', 'extract(epoch FROM v::time)', '(time ''00:00'' + make_interval(secs => c::float8))::text',
+	 0.000001, 0, 86399.999999, true, '^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?$'),
+	('time with time zone', 'clock with zone', '::timetz', 'extract(epoch FROM v::timetz)', '(time ''00:00'' + make_interval(secs => c::float8))::text || ''+00''',
+	 0.000001, 0, 86399.999999, true, '^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?[+-]\d\d(:\d\d)?$'),
+	('money', 'money', '::money', 'v::money::numeric', 'c', 1, -2147483647, 2147483647, true, '^-?\$?\d{1,3}(,?\d{3}){0,3}(\.\d\d)?$'),
+	('macaddr', 'macaddr', '::macaddr', '(''x'' || replace(v, '':'', ''''))::bit(48)::bigint', 'lpad(to_hex(c::bigint), 12, ''0'')',
+	 1, 0, 281474976710655, false, '^([0-9a-f]{2}:){5}[0-9a-f]{2}$'),
+	('macaddr8', 'macaddr8', '::macaddr8', '(''x'' || left(replace(v, '':'', ''''), 8))::bit(32)::bigint * 4294967296::numeric + (''x'' || right(replace(v, '':'', ''''), 8))::bit(32)::bigint',
+	 'lpad(to_hex(c::bigint), 16, ''0'')', 1, 0, 9223372036854775807, false, '^([0-9a-f]{2}:){7}[0-9a-f]{2}$'),
+	('pg_lsn', 'lsn', '::pg_lsn', 'v::pg_lsn - pg_lsn ''0/0''', '(pg_lsn ''0/0'' + c::numeric)::text', 1, 0, 9223372036854775807, true, NULL),
+	('uuid', 'uuid', '::uuid', NULL, NULL, 1, 0, 0, false, '^[0-9a-f-]{36}$'),
+	('jsonb', 'json', '::jsonb', NULL, NULL, 1, 0, 0, false, NULL),
+	('boolean', 'same', NULL, NULL, NULL, 1, 0, 0, false, NULL);
+END
+$function$;
+COMMENT ON FUNCTION guard.profile_kinds() IS
+'The types whose values have codes in profiles, and how these are made: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_kinds() FROM PUBLIC;
+
 -- Codes keep the order among the values and with the schema's own constants,
 -- which stay what they are, and are bent like the longest histogram of the
 -- domain ("ruler"): a bucket and a thousandth of it is all that is left of a
 -- value.  Times become seconds from the export, rounded to the finer of a
 -- thousandth of their range and three digits.
-CREATE FUNCTION guard.profile_codes(family text, of_type text, collation_name text,
+CREATE FUNCTION guard.profile_codes(of_type text, collation_name text,
 	vals text[], ruler text[], anchors text[], longest int, unit numeric,
 	exported timestamptz, OUT codes jsonb, OUT no_code text)
 RETURNS record
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = postgres SET timezone = 'UTC' SET extra_float_digits = 1
+SET plan_cache_mode = force_generic_plan
 AS $function$
 DECLARE
+	kind record;
 	v text[];			-- values and anchors in their order
 	fixed boolean[];
+	x numeric[];		-- the numbers that stand for them
 	sorted_as text;
 	r numeric[];		-- the ruler
 	room boolean;
-	limit_up constant numeric := CASE WHEN longest > 0 THEN least(10::numeric ^ longest - unit, 10::numeric ^ 12)
-		WHEN of_type = 'smallint' THEN 32767 ELSE 2147483647 END;
+	most numeric;
 	-- texts: what stands between two anchors, by the first of them
 	a int := 0;
 	z int;
@@ -508,34 +562,30 @@ DECLARE
 	width int;
 	step bigint;
 BEGIN
-	sorted_as := CASE family WHEN 'number' THEN '::numeric' WHEN 'time' THEN '::timestamptz' WHEN 'uuid' THEN '::uuid' ELSE
-		' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"') END;
-	EXECUTE format('SELECT array_agg(u.v ORDER BY u.v%1$s, u.v), array_agg(u.f ORDER BY u.v%1$s, u.v)'
-				   ' FROM (SELECT w.v, bool_or(w.f) AS f FROM (SELECT unnest($1) AS v, false AS f UNION ALL SELECT unnest($2), true) w GROUP BY w.v) u',
-				   sorted_as)
-	   INTO v, fixed USING vals, anchors;
-	IF family = 'uuid' THEN
+	SELECT k.* INTO kind FROM guard.profile_kinds() k WHERE k.type = of_type;
+	sorted_as := COALESCE(kind.sorted_as, ' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"'));
+	EXECUTE format('SELECT array_agg(s.v), array_agg(s.f), array_agg(s.x), (SELECT array_agg(DISTINCT (%2$s)::numeric) FROM unnest($4) r (v))'
+				   ' FROM (SELECT u.v, u.f, (%2$s)::numeric AS x FROM (SELECT w.v, bool_or(w.f) AS f FROM (SELECT unnest($1) AS v, false AS f UNION ALL SELECT unnest($3), true) w'
+				   ' GROUP BY w.v) u ORDER BY u.v%1$s, u.v) s', sorted_as, COALESCE(kind.number, 'NULL'))
+	   INTO v, fixed, x, r USING vals, exported, anchors, CASE WHEN kind.family <> 'time' THEN ruler END;
+	IF kind.family = 'uuid' THEN
 		IF anchors <> '{}' THEN
 			no_code := 'a uuid in the schema';
 			RETURN;
 		END IF;
 		SELECT jsonb_object_agg(u.v, regexp_replace(lpad(to_hex(u.n * 1000000), 32, '0'), '(.{8})(.{4})(.{4})(.{4})', '\1-\2-\3-\4-')) INTO codes
 		  FROM unnest(v) WITH ORDINALITY u (v, n);
-	ELSIF family IN ('number', 'time') THEN
-		IF family = 'number' THEN
-			SELECT array_agg(DISTINCT u::numeric) INTO r FROM unnest(ruler) u;
-		END IF;
-		WITH /* guard_profile */ number AS (
-			SELECT u.n, u.v, CASE WHEN family = 'number' THEN u.v::numeric WHEN isfinite(u.v::timestamptz) THEN extract(epoch FROM u.v::timestamptz - exported)
-					ELSE CASE WHEN u.v::timestamptz > exported THEN 1e15 ELSE -1e15 END END AS x, u.f
-			  FROM unnest(v, fixed) WITH ORDINALITY u (v, f, n)
-		), placed AS MATERIALIZED (
-			SELECT s.n, s.v, s.x, s.f OR abs(s.x) = 1e15 AND family = 'time' AS f, round(CASE
-					WHEN family = 'time' OR cardinality(r) < 2 OR r IS NULL THEN s.n::numeric
+	ELSIF kind.family = 'json' THEN
+		SELECT jsonb_object_agg(u.v, jsonb_build_object('v', u.n)) INTO codes FROM unnest(v) WITH ORDINALITY u (v, n);
+	ELSIF kind.number IS NOT NULL THEN
+		most := CASE WHEN longest > 0 THEN least(10::numeric ^ longest - unit, 10::numeric ^ 12) ELSE kind.most END;
+		WITH /* guard_profile */ placed AS MATERIALIZED (
+			SELECT s.n, s.v, s.x, s.f OR abs(s.x) = 1e15 AND kind.family = 'time' AS f, round(CASE
+					WHEN cardinality(r) < 2 OR r IS NULL THEN s.n::numeric
 					WHEN s.b = 0 THEN greatest((s.x - r[1]) / (r[2] - r[1]), -100)
 					WHEN s.b = cardinality(r) THEN s.b - 1 + least((s.x - r[s.b]) / (r[s.b] - r[s.b - 1]), 100)
 					ELSE s.b - 1 + (s.x - r[s.b]) / (r[s.b + 1] - r[s.b]) END, 3) AS at
-			  FROM (SELECT n.*, CASE WHEN family = 'number' AND cardinality(r) > 1 THEN width_bucket(n.x, r) END AS b FROM number n) s
+			  FROM (SELECT u.*, CASE WHEN cardinality(r) > 1 THEN width_bucket(u.x, r) END AS b FROM unnest(v, x, fixed) WITH ORDINALITY u (v, x, f, n)) s
 		), outside AS (		-- the slope between the first two anchors goes on beyond them
 			SELECT (q.x - p.x) / (q.at - p.at) AS slope FROM placed p JOIN placed q ON q.f AND q.at > p.at
 			 WHERE p.n = (SELECT min(n) FROM placed WHERE f) ORDER BY q.n LIMIT 1
@@ -545,8 +595,8 @@ BEGIN
 				   (SELECT max(m.x) - min(m.x) FROM placed m WHERE abs(m.x) < 1e15) AS span FROM placed p
 		), segment AS (
 			SELECT b.*, b.n - b.a AS i, count(*) OVER w AS size, min(b.at) OVER w AS first_at, max(b.at) OVER w AS last_at, lo.at AS a_at, hi.at AS z_at,
-				   CASE WHEN b.a > 0 THEN lo.x WHEN family = 'time' THEN -1e14 WHEN b.z > 0 THEN -limit_up ELSE 0 END AS low,
-				   CASE WHEN b.z > 0 THEN hi.x WHEN family = 'time' THEN 1e14 ELSE limit_up END AS high
+				   CASE WHEN b.a > 0 THEN lo.x WHEN kind.family = 'time' OR b.z > 0 THEN greatest(kind.lowest, -most) ELSE 0 END AS low,
+				   CASE WHEN b.z > 0 THEN hi.x ELSE most END AS high
 			  FROM bounded b LEFT JOIN placed lo ON lo.n = b.a LEFT JOIN placed hi ON hi.n = b.z WHERE NOT b.f WINDOW w AS (PARTITION BY b.a)
 		), sloped AS (
 			SELECT s.*, CASE WHEN s.z_at > s.a_at THEN (s.high - s.low) / (s.z_at - s.a_at)
@@ -556,21 +606,24 @@ BEGIN
 				   CASE WHEN unit > 1 THEN extract(epoch FROM exported) ELSE 0 END AS origin		-- days are whole ones
 			  FROM segment s
 		), raw AS (
-			SELECT s.*, CASE WHEN family = 'time' THEN round((round(s.x / s.grid) * s.grid + s.origin) / unit) * unit - s.origin
+			SELECT s.*, CASE WHEN kind.family = 'time' THEN round((round(s.x / s.grid) * s.grid + s.origin) / unit) * unit - s.origin
 					ELSE floor(CASE WHEN s.a > 0 THEN s.low + s.slope * (s.at - s.a_at) WHEN s.z > 0 THEN s.high - s.slope * (s.z_at - s.at)
 									ELSE s.slope * (s.at - s.first_at + 1) END / unit) * unit END AS code
 			  FROM sloped s
 		), apart AS (		-- each at least a unit above the last, and below what is still to come
-			SELECT w.v, w.high - w.low >= unit * (w.size + 1) AS room, least(CASE WHEN family = 'number' OR w.z > 0 THEN w.high - unit * (w.size + 1 - w.i) END,
+			SELECT w.v, w.high - w.low >= unit * (w.size + 1) AS room, least(CASE WHEN kind.family <> 'time' OR w.z > 0 THEN w.high - unit * (w.size + 1 - w.i) END,
 					w.i * unit + greatest(w.low, max(w.code - w.i * unit) OVER (PARTITION BY w.a ORDER BY w.n))) AS code
 			  FROM raw w
 		)
 		SELECT jsonb_object_agg(c.v, c.code), bool_and(c.room) INTO codes, room FROM (
 			SELECT p.v, p.room, trim_scale(p.code)::text AS code FROM apart p
-			UNION ALL SELECT p.v, true, CASE WHEN family = 'number' OR abs(p.x) = 1e15 THEN p.v ELSE trim_scale(p.x)::text END FROM placed p WHERE p.f) c;
+			UNION ALL SELECT p.v, true, CASE WHEN kind.family <> 'time' OR abs(p.x) = 1e15 THEN p.v ELSE trim_scale(p.x)::text END FROM placed p WHERE p.f) c;
 		IF NOT room THEN
 			codes := NULL;
 			no_code := 'no room between constants of the schema';
+		ELSIF kind.code <> 'c' THEN
+			EXECUTE format('SELECT jsonb_object_agg(e.v, CASE WHEN e.v = ANY ($2) THEN e.c ELSE %s END) FROM jsonb_each_text($1) e (v, c)', kind.code)
+			   INTO codes USING codes, anchors;
 		END IF;
 	ELSE
 		-- texts: digits behind a prefix that has its place between two anchors
@@ -609,9 +662,9 @@ BEGIN
 	END IF;
 END
 $function$;
-COMMENT ON FUNCTION guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz) IS
+COMMENT ON FUNCTION guard.profile_codes(text, text, text[], text[], text[], int, numeric, timestamptz) IS
 'A code for each value of the statistics of columns that belong together: for guard.export_profile().';
-REVOKE ALL ON FUNCTION guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION guard.profile_codes(text, text, text[], text[], text[], int, numeric, timestamptz) FROM PUBLIC;
 
 -- The end of a column that an index knows better than the statistics: what
 -- get_actual_variable_range() would read while planning.  The lock on the
@@ -794,20 +847,18 @@ BEGIN
 	  INTO rels, atts, families, types, colls, longests, units, leads
 	  FROM (
 		SELECT c.oid AS rel, a.attnum AS att, format_type(t.oid, NULL) AS type,
-			   CASE WHEN t.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'numeric'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 'number'
-					WHEN t.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) THEN 'time'
-					WHEN t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype) THEN 'text'
-					WHEN t.oid = 'uuid'::regtype THEN 'uuid' WHEN t.oid = 'bool'::regtype OR t.typtype = 'e' OR literals = 'all' THEN 'same' ELSE '' END AS family,
+			   COALESCE(k.family, CASE WHEN t.typtype = 'e' OR literals = 'all' THEN 'same' ELSE '' END) AS family,
 			   COALESCE((SELECT format('%I.%I', ln.nspname, l.collname) FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace
 						  WHERE l.oid = a.attcollation AND l.collname <> 'default'), '') AS coll,
 			   CASE WHEN t.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND m.typmod > 4 THEN m.typmod - 4
 					WHEN t.oid = 'numeric'::regtype AND m.typmod > 4 THEN (((m.typmod - 4) >> 16) & 65535) - ((m.typmod - 4) & 2047)
-					WHEN t.oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype) THEN 60 ELSE 0 END AS longest,
-			   CASE WHEN t.oid = 'date'::regtype THEN 86400 WHEN t.oid = 'numeric'::regtype AND m.typmod > 4 THEN 10::numeric ^ - ((m.typmod - 4) & 2047)
-					WHEN t.oid IN ('numeric'::regtype, 'float4'::regtype, 'float8'::regtype) THEN 0.000001 ELSE 1 END AS unit,
-			   read_ends AND c.relkind = 'r' AND c.oid <> ALL (locked) AND a.attname = ANY (names) AND (c.relispartition OR c.relname = ANY (named)) AND EXISTS (
-					SELECT FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
-					 WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree')
+					WHEN k.family = 'text' THEN 60 ELSE 0 END AS longest,
+			   CASE WHEN t.oid = 'numeric'::regtype AND m.typmod > 4 THEN 10::numeric ^ - ((m.typmod - 4) & 2047)
+					WHEN t.oid IN ('timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype) AND m.typmod BETWEEN 0 AND 6 THEN 10::numeric ^ - m.typmod
+					ELSE COALESCE(k.unit, 1) END AS unit,
+			   read_ends AND COALESCE(k.ends, false) AND c.relkind = 'r' AND c.oid <> ALL (locked) AND a.attname = ANY (names) AND (c.relispartition OR c.relname = ANY (named)) AND (c.oid, a.attnum) IN (
+					SELECT i.indrelid, i.indkey[0] FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
+					 WHERE i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree')
 			   -- to plan with these would be to run what somebody wrote
 			   AND c.oid NOT IN (
 					SELECT COALESCE(i.indrelid, e.stxrelid) FROM pg_depend d LEFT JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid
@@ -818,7 +869,8 @@ BEGIN
 		  JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname !~ '^(pg_|information_schema$|guard$)'
 		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		  JOIN pg_type o ON o.oid = a.atttypid
-		  JOIN pg_type t ON t.oid = CASE o.typtype WHEN 'd' THEN o.typbasetype ELSE o.oid END,
+		  JOIN pg_type t ON t.oid = CASE o.typtype WHEN 'd' THEN o.typbasetype ELSE o.oid END
+		  LEFT JOIN guard.profile_kinds() k ON k.type = format_type(t.oid, NULL),
 			   LATERAL (SELECT CASE o.typtype WHEN 'd' THEN o.typtypmod ELSE a.atttypmod END AS typmod) m
 		 WHERE c.relkind IN ('r', 'p', 'm') AND (a.attname = ANY (names) OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)))
 			OR c.relkind IN ('i', 'I') AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid AND i.indexprs IS NOT NULL AND i.indkey[a.attnum - 1] = 0)) x;
@@ -868,7 +920,7 @@ BEGIN
 	coded := array_fill(NULL::jsonb, ARRAY[cardinality(label) + 1]);
 	FOR i IN 1 .. cardinality(label) LOOP
 		label[i] := label[label[i]];	-- the first of all: its own is done already
-		IF leads[i] AND families[i] IN ('number', 'time', 'text') THEN
+		IF leads[i] THEN
 			SELECT e.* INTO outcome FROM pg_attribute t, guard.profile_ends(t.attrelid, t.attname) e WHERE t.attrelid = rels[i] AND t.attnum = atts[i];
 			lows[i] := outcome.low;
 			highs[i] := outcome.high;
@@ -886,15 +938,15 @@ BEGIN
 			SELECT p.schemaname, p.tablename, p.attname, p.inherited, p.most_common_vals, p.histogram_bounds FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
 		), kind AS (
 			SELECT d.label, min(d.family) AS family, min(d.coll) AS coll, COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit,
-				   CASE WHEN min(d.type) = max(d.type) THEN min(d.type) WHEN bool_or(d.type = 'smallint') THEN 'smallint' ELSE '' END AS type
-			  FROM node d GROUP BY d.label
+				   (array_agg(d.type ORDER BY k.most, d.type))[1] AS type		-- which has the least room
+			  FROM node d LEFT JOIN guard.profile_kinds() k ON k.type = d.type GROUP BY d.label
 		), statistic AS MATERIALIZED (
 			SELECT d.label, d.family, d.low, d.high, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
 			  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
 		), own AS (
 			SELECT s.label, array_agg(DISTINCT v.v) AS vals
 			  FROM statistic s, LATERAL (SELECT unnest(s.common) UNION ALL SELECT unnest(s.bounds) UNION ALL SELECT s.low UNION ALL SELECT s.high) v (v)
-			 WHERE v.v IS NOT NULL AND NOT (s.family = 'number' AND v.v ~ '[a-zA-Z]{3}') GROUP BY s.label
+			 WHERE v.v IS NOT NULL AND NOT (s.family IN ('number', 'interval') AND v.v ~* '^(nan|-?infinity)$') GROUP BY s.label
 		), expression AS MATERIALIZED (
 			SELECT k.conrelid AS rel, pg_get_expr(k.conbin, k.conrelid) AS e FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.conrelid <> ALL (locked)
 			UNION ALL
@@ -903,11 +955,10 @@ BEGIN
 			SELECT c.oid, pg_get_partition_constraintdef(c.oid) FROM pg_class c WHERE c.relispartition AND c.relkind IN ('r', 'p') AND locked = '{}'
 		), anchor AS (
 			SELECT d.label, array_agg(DISTINCT l.l) AS anchors
-			  FROM node d JOIN expression x ON x.rel = d.rel AND strpos(x.e, quote_ident(d.attname)) > 0,
+			  FROM node d JOIN expression x ON x.rel = d.rel AND strpos(x.e, quote_ident(d.attname)) > 0 JOIN guard.profile_kinds() k ON k.type = d.type,
 				   LATERAL (SELECT COALESCE(replace(m.m[1], '''''', ''''), m.m[2])
 							  FROM regexp_matches(x.e, '''((?:[^'']|'''')*)''|(?<![\w.$"])(-?\d+(?:\.\d+)?)(?![\w.])', 'g') m) l (l)
-			 WHERE CASE d.family WHEN 'number' THEN l.l ~ '^-?\d+(\.\d+)?$' WHEN 'time' THEN l.l ~ '^\d{4}-\d\d-\d\d([ T][\d:.+-]+)?$' WHEN 'text' THEN true
-						WHEN 'uuid' THEN l.l ~ '^[0-9a-f-]{36}$' ELSE false END
+			 WHERE l.l ~ k.literal
 			 GROUP BY d.label
 		), ruler AS (
 			SELECT DISTINCT ON (s.label) s.label, s.bounds AS ruler FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
@@ -918,13 +969,14 @@ BEGIN
 		IF literals = 'all' THEN
 			coded[found.label] := (SELECT jsonb_object_agg(v, v) FROM unnest(found.vals) v);
 		ELSE
-			SELECT c.* INTO outcome FROM guard.profile_codes(found.family, found.type, found.coll,
-				found.vals, ARRAY(SELECT r FROM unnest(found.ruler) r WHERE found.family <> 'number' OR r !~ '[a-zA-Z]{3}'),
+			SELECT c.* INTO outcome FROM guard.profile_codes(found.type, found.coll,
+				found.vals, ARRAY(SELECT r FROM unnest(found.ruler) r WHERE found.family NOT IN ('number', 'interval') OR r !~* '^(nan|-?infinity)$'),
 				found.anchors, found.longest, found.unit, exported) c;
 			coded[found.label] := outcome.codes;
 			uncoded[found.label] := outcome.no_code;
-			IF found.family = 'text' AND patterns <> '[]' AND outcome.no_code IS NULL THEN
-				coded[found.label] := (SELECT outcome.codes || COALESCE(jsonb_object_agg(m.v, (outcome.codes ->> m.v) || m.marks), '{}')
+			IF found.family IN ('text', 'json') AND patterns <> '[]' AND outcome.no_code IS NULL THEN
+				coded[found.label] := (SELECT outcome.codes || COALESCE(jsonb_object_agg(m.v, CASE found.family WHEN 'text' THEN (outcome.codes ->> m.v) || m.marks
+						ELSE ((outcome.codes ->> m.v)::jsonb || (SELECT jsonb_object_agg('~' || k, 1) FROM regexp_split_to_table(substr(m.marks, 2), '~') k))::text END), '{}')
 				  FROM (SELECT u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
 						  FROM unnest(rels, atts, label) l (rel, att, label)
 						  JOIN jsonb_to_recordset(patterns) p (rel oid, att int2, mark text, matches int[]) ON p.rel = l.rel AND p.att = l.att
@@ -934,7 +986,7 @@ BEGIN
 						  CROSS JOIN LATERAL (SELECT v.v, v.n FROM unnest(s.most_common_vals::text::text[]) WITH ORDINALITY v (v, n)
 											   UNION ALL SELECT v.v, v.n + 100 FROM unnest(s.histogram_bounds::text::text[]) WITH ORDINALITY v (v, n)) u
 						 WHERE l.label = found.label AND u.n = ANY (p.matches) GROUP BY u.v) m
-				 WHERE m.v <> ALL (found.anchors) AND length(outcome.codes ->> m.v) + length(m.marks) <= found.longest);
+				 WHERE m.v <> ALL (found.anchors) AND (found.family = 'json' OR length(outcome.codes ->> m.v) + length(m.marks) <= found.longest));
 			END IF;
 		END IF;
 	END LOOP;
@@ -947,29 +999,33 @@ BEGIN
 		  JOIN unnest(coded, uncoded) WITH ORDINALITY d (codes, no_code, n) ON d.n = u.label
 		  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
 	), seen AS MATERIALIZED (
-		SELECT p.* FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
+		-- as texts, once
+		SELECT p.schemaname, p.tablename, p.attname, p.inherited, p.null_frac, p.avg_width, p.n_distinct, p.correlation, p.most_common_freqs, p.most_common_elem_freqs,
+			   p.elem_count_histogram, p.most_common_elems::text::text[] AS elements, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
+		  FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
 	), statistic AS (
 		SELECT d.rel, d.attname, d.type, p.inherited, jsonb_strip_nulls(jsonb_build_object('null_fraction', guard.profile_digits(p.null_frac, 4),
 				   'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4), 'correlation', guard.profile_digits(p.correlation, 4),
 				   'frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.most_common_freqs) WITH ORDINALITY f (f, n)),
 				   -- elements are there in their order
-				   'elements', CASE WHEN literals = 'all' OR d.type IN ('smallint[]', 'integer[]', 'bigint[]', 'text[]', 'character varying[]', 'tsvector') THEN (
-						SELECT jsonb_agg(CASE WHEN literals = 'all' THEN e.e WHEN d.type ~ 'int' THEN (e.n * 10)::text ELSE 'e' || lpad((e.n * 10)::text, 6, '0') END ORDER BY e.n)
-						  FROM unnest(p.most_common_elems::text::text[]) WITH ORDINALITY e (e, n)) END,
+				   'elements', CASE WHEN literals = 'all' OR d.type = 'tsvector' OR k.family IN ('number', 'text', 'same', 'uuid') THEN (
+						SELECT jsonb_agg(CASE WHEN literals = 'all' OR k.family = 'same' THEN e.e WHEN k.family = 'number' THEN (e.n * 10)::text
+											WHEN k.family = 'uuid' THEN lpad(to_hex(e.n * 10), 32, '0') ELSE 'e' || lpad((e.n * 10)::text, 6, '0') END ORDER BY e.n)
+						  FROM unnest(p.elements) WITH ORDINALITY e (e, n)) END,
 				   'element_frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.most_common_elem_freqs) WITH ORDINALITY f (f, n)),
 				   'element_counts', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.elem_count_histogram) WITH ORDINALITY f (f, n)),
 				   'no_code', CASE WHEN d.family = '' THEN 'type ' || d.type ELSE d.no_code END)) ||
 			   CASE WHEN d.family <> '' AND d.no_code IS NULL THEN jsonb_strip_nulls(jsonb_build_object(
-				   'common', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family = 'number' AND v.v ~ '[a-zA-Z]{3}' THEN v.v ELSE d.codes ->> v.v END
-							  FROM unnest(p.most_common_vals::text::text[]) WITH ORDINALITY v (v, n)) v (n, code)),
-				   'histogram', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family = 'number' AND v.v ~ '[a-zA-Z]{3}' THEN v.v
+				   'common', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family IN ('number', 'interval') AND v.v ~* '^(nan|-?infinity)$' THEN v.v ELSE d.codes ->> v.v END
+							  FROM unnest(p.common) WITH ORDINALITY v (v, n)) v (n, code)),
+				   'histogram', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family IN ('number', 'interval') AND v.v ~* '^(nan|-?infinity)$' THEN v.v
 										WHEN p.inherited THEN d.codes ->> v.v
 										WHEN v.n = 1 THEN d.codes ->> COALESCE(d.low, v.v)
-										WHEN v.n = cardinality(b.b) THEN d.codes ->> COALESCE(d.high, v.v) ELSE d.codes ->> v.v END
-							  FROM unnest(b.b) WITH ORDINALITY v (v, n)) v (n, code)),
-				   'ends_from_index', CASE WHEN NOT p.inherited AND d.low IS NOT NULL AND b.b IS NOT NULL THEN true END)) ELSE '{}' END AS facts
-		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname,
-			   LATERAL (SELECT p.histogram_bounds::text::text[] AS b) b
+										WHEN v.n = cardinality(p.bounds) THEN d.codes ->> COALESCE(d.high, v.v) ELSE d.codes ->> v.v END
+							  FROM unnest(p.bounds) WITH ORDINALITY v (v, n)) v (n, code)),
+				   'ends_from_index', CASE WHEN NOT p.inherited AND d.low IS NOT NULL AND p.bounds IS NOT NULL THEN true END)) ELSE '{}' END AS facts
+		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname
+		  LEFT JOIN guard.profile_kinds() k ON d.type LIKE '%[]' AND k.type = left(d.type, -2)
 	), beside AS (		-- of a named table's other columns what its rows' width hangs on
 		SELECT c.oid AS rel, p.attname, format_type(a.atttypid, NULL) AS type, p.inherited, jsonb_strip_nulls(jsonb_build_object(
 				   'null_fraction', guard.profile_digits(p.null_frac, 4), 'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4),

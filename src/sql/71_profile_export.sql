@@ -143,17 +143,21 @@ BEGIN ATOMIC
 		  FROM chosen c WHERE c.number = 0
 	), position AS (
 		SELECT c.n, c.number, jsonb_strip_nulls(jsonb_build_object('samples', c.samples, 'null', guard.profile_digits(c.nulls::float8 / c.samples, 4),
-				   'distinct', guard.profile_digits(c.distinct, 2), 'pattern', '%' || m.mark || '%')) ||
-			   CASE WHEN c.placed > 0 THEN jsonb_strip_nulls(jsonb_build_object('none', guard.profile_digits(c.nowhere::float8 / (c.placed + c.nulls), 4),
-				   'mcv', (SELECT jsonb_agg(guard.profile_digits(u.count::float8 / (c.placed + c.nulls), 4) ORDER BY u.n) FROM unnest(c.common) WITH ORDINALITY u (count, n)
+				   'distinct', guard.profile_digits(c.distinct, 2),
+				   'pattern', CASE WHEN o.oprname ~ '^!?~\*?$' THEN m.mark WHEN o.oprname ~ '^!?~~' THEN '%' || m.mark || '%' WHEN o.oprname = '?' THEN m.mark
+								  WHEN o.oprname = '@>' THEN '{"' || m.mark || '": 1}' END)) ||
+			   CASE WHEN c.placed > 0 THEN jsonb_strip_nulls(jsonb_build_object('none', CASE WHEN y.typcategory <> 'A' THEN guard.profile_digits(c.nowhere::float8 / (c.placed + c.nulls), 4) END,
+				   CASE y.typcategory WHEN 'A' THEN 'elements' ELSE 'mcv' END, (SELECT jsonb_agg(guard.profile_digits(u.count::float8 / (c.placed + c.nulls), 4) ORDER BY u.n) FROM unnest(c.common) WITH ORDINALITY u (count, n)
 							WHERE u.n <= (SELECT max(l.n) FROM unnest(c.common) WITH ORDINALITY l (count, n) WHERE l.count > 0)),
 				   'deciles', (SELECT jsonb_agg(guard.profile_digits(u.count::float8 / (c.placed + c.nulls), 4) ORDER BY u.n) FROM unnest(c.deciles) WITH ORDINALITY u (count, n)
 								HAVING max(u.count) > 0))) ELSE '{}' END ||
-			   CASE WHEN c.marks <> '{}' THEN jsonb_build_object(CASE c.measure WHEN 'a' THEN 'age' WHEN 'w' THEN 'width' WHEN 'l' THEN 'list' WHEN 'p' THEN 'prefix' ELSE 'value' END,
+			   CASE WHEN c.marks <> '{}' AND (c.measure <> 'p' OR o.oprname ~ '~~') THEN jsonb_build_object(CASE c.measure WHEN 'a' THEN 'age' WHEN 'w' THEN 'width' WHEN 'l' THEN 'list' WHEN 'p' THEN 'prefix' ELSE 'value' END,
 				   (SELECT jsonb_agg(guard.profile_digits(q.q, 2) ORDER BY q.n) FROM unnest(
 						(SELECT percentile_disc(ARRAY(SELECT i / greatest(least(cardinality(c.marks) - 1, 20.0), 1) FROM generate_series(0, least(cardinality(c.marks) - 1, 20)) i))
 								WITHIN GROUP (ORDER BY m) FROM unnest(c.marks) m)) WITH ORDINALITY q (q, n))) ELSE '{}' END AS position
-		  FROM chosen c LEFT JOIN guard.profile_patterns() m ON m.queryid = c.queryid AND m.number = c.number WHERE c.number > 0 AND c.samples > 0
+		  FROM chosen c LEFT JOIN guard.profile_patterns() m ON m.queryid = c.queryid AND m.number = c.number LEFT JOIN pg_operator o ON o.oid = c.operator
+		  LEFT JOIN pg_attribute a ON a.attrelid = c.relation AND a.attnum = c.column LEFT JOIN pg_type y ON y.oid = COALESCE(a.atttypid, 'text'::regtype)
+		 WHERE c.number > 0 AND c.samples > 0
 	), parameter AS (
 		SELECT s.n, jsonb_agg(CASE WHEN c.number IS NULL THEN p.p ELSE
 				   -- what was seen is certain, what the text seems to say is not
@@ -179,7 +183,8 @@ REVOKE ALL ON FUNCTION guard.profile_positions(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION guard.export_profile(literals text DEFAULT 'none') RETURNS jsonb
 LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET jit = off
+SET enable_nestloop = off SET enable_mergejoin = off SET work_mem = '64MB'	-- nobody knows how long what is joined here is
 AS $function$
 DECLARE
 	document jsonb;
@@ -265,15 +270,20 @@ BEGIN
 		SELECT h.queryid, h.calls, h.total_time, h.rows,
 			   greatest(extract(epoch FROM least(h.hour + interval '1 hour', clock_timestamp()) - h.hour), 1)::float8 AS seconds
 		  FROM guard.peak_hour h
-	), statement AS (
-		SELECT s.e, s.n, (SELECT jsonb_agg(i ORDER BY i ->> 'schema' COLLATE "C", i ->> 'name' COLLATE "C")
-							FROM jsonb_array_elements_text(s.e -> 'query_ids') q JOIN per_index x ON x.queryid = q::bigint, jsonb_array_elements(x.indexes) i) AS indexes,
-			   (SELECT jsonb_build_object('calls_per_second', guard.profile_digits(sum(p.calls)::float8 / max(p.seconds), 4),
-						'mean_time', guard.profile_digits(sum(p.total_time) / sum(p.calls)::float8, 4), 'rows_per_call', guard.profile_digits((sum(p.rows) / sum(p.calls))::float8, 4))
-				  FROM jsonb_array_elements_text(s.e -> 'query_ids') q JOIN peak p ON p.queryid = q::bigint HAVING sum(p.calls) > 0) AS peak
-		  FROM jsonb_array_elements(document -> 'statements') WITH ORDINALITY s (e, n)
+	), statement AS MATERIALIZED (
+		SELECT s.e, s.n FROM jsonb_array_elements(document -> 'statements') WITH ORDINALITY s (e, n)
+	), of_id AS MATERIALIZED (
+		SELECT s.n, q.q::bigint AS queryid FROM statement s, jsonb_array_elements_text(s.e -> 'query_ids') q (q)
+	), used_by AS (
+		SELECT o.n, jsonb_agg(i ORDER BY i ->> 'schema' COLLATE "C", i ->> 'name' COLLATE "C") AS indexes
+		  FROM of_id o JOIN per_index x USING (queryid), jsonb_array_elements(x.indexes) i GROUP BY o.n
+	), in_peak AS (
+		SELECT o.n, jsonb_build_object('calls_per_second', guard.profile_digits(sum(p.calls)::float8 / max(p.seconds), 4),
+				   'mean_time', guard.profile_digits(sum(p.total_time) / sum(p.calls)::float8, 4), 'rows_per_call', guard.profile_digits((sum(p.rows) / sum(p.calls))::float8, 4)) AS peak
+		  FROM of_id o JOIN peak p USING (queryid) GROUP BY o.n HAVING sum(p.calls) > 0
 	)
-	SELECT COALESCE(jsonb_agg(s.e || jsonb_strip_nulls(jsonb_build_object('indexes', s.indexes, 'peak', s.peak)) ORDER BY s.n), '[]') INTO used FROM statement s;
+	SELECT COALESCE(jsonb_agg(s.e || jsonb_strip_nulls(jsonb_build_object('indexes', u.indexes, 'peak', p.peak)) ORDER BY s.n), '[]') INTO used
+	  FROM statement s LEFT JOIN used_by u USING (n) LEFT JOIN in_peak p USING (n);
 	document := jsonb_set(document, '{statements}', guard.profile_positions(used));
 
 	IF pg_is_in_recovery() THEN
@@ -293,5 +303,5 @@ COMMENT ON FUNCTION guard.export_profile(text) IS
 -- example: SELECT guard.export_profile() -> 'server' ->> 'version';
 REVOKE ALL ON FUNCTION guard.export_profile(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.export_profile(text), guard.profile_document(text, text, boolean, jsonb), guard.profile_ends(oid, name),
-	guard.profile_codes(text, text, text, text[], text[], text[], int, numeric, timestamptz),
+	guard.profile_kinds(), guard.profile_codes(text, text, text[], text[], text[], int, numeric, timestamptz),
 	guard.profile_digits(double precision, int), guard.profile_scan(text), guard.profile_positions(jsonb), guard.profile_typed(text, jsonb), guard.profile_patterns() TO pg_read_all_stats;

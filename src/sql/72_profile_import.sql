@@ -156,6 +156,137 @@ COMMENT ON FUNCTION guard.forget_predecessors() IS
 'Forget the profiles of servers whose place this one has taken, once it knows enough of its own: part of a snapshot.';
 REVOKE ALL ON FUNCTION guard.forget_predecessors() FROM PUBLIC;
 
+-- Find here what profiles know by name: all of one source, or else the table
+-- and its indexes in all of them, which may have been made after the import.
+-- What has been found once stays with its OID, until that is gone.  False:
+-- there was nothing to be found.
+CREATE FUNCTION guard.place_profiles(source text, heap oid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET jit = off
+AS $function$
+#variable_conflict use_column
+DECLARE
+	-- nobody waits for who is at it already
+	sources constant text[] := ARRAY(SELECT p.source FROM guard.profile p WHERE p.source = COALESCE(place_profiles.source, p.source) FOR UPDATE SKIP LOCKED);
+	of_name constant name := (SELECT c.relname FROM pg_class c WHERE c.oid = heap);
+	in_schema constant name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = heap);
+	tables oid[];
+BEGIN
+	UPDATE guard.profile_relation r SET relation_oid = c.oid
+	  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	 WHERE r.source = ANY (sources) AND (of_name IS NULL OR r.table_name = of_name AND r.table_schema = in_schema)
+	   AND n.nspname = r.table_schema AND c.relname = r.table_name AND c.relkind IN ('r', 'p', 'm')
+	   AND NOT EXISTS (SELECT FROM pg_class o WHERE o.oid = r.relation_oid);
+
+	-- indexes by name, then by what they are made of, since names may be generated
+	WITH given AS (
+		SELECT i.source, i.ctid AS n, i.index_name, i.table_schema, i.table_name, i.definition, i.document ? 'unique' AS is_unique, r.relation_oid
+		  FROM guard.profile_index i JOIN guard.profile_relation r ON r.source = i.source AND r.table_schema = i.table_schema AND r.table_name = i.table_name
+		 WHERE i.source = ANY (sources) AND (of_name IS NULL OR i.table_name = of_name AND i.table_schema = in_schema)
+		   AND r.relation_oid <> 0 AND NOT EXISTS (SELECT FROM pg_class o WHERE o.oid = i.index_oid)
+	), here AS (
+		SELECT g.source, x.indexrelid, x.indrelid, c.relname, guard.profile_shape(pg_get_indexdef(x.indexrelid), x.indisunique, c.relname, n.nspname, t.relname) AS shape
+		  FROM (SELECT DISTINCT g.source, g.relation_oid FROM given g) g JOIN pg_index x ON x.indrelid = g.relation_oid
+		  JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+		 WHERE NOT EXISTS (SELECT FROM guard.profile_index o WHERE o.source = g.source AND o.index_oid = x.indexrelid)
+	), by_name AS (
+		SELECT g.source, g.n, h.indexrelid FROM given g JOIN here h ON h.source = g.source AND h.indrelid = g.relation_oid AND h.relname = g.index_name
+	), by_shape AS (
+		SELECT g.source, g.n, h.indexrelid
+		  FROM (SELECT g.*, row_number() OVER (PARTITION BY g.source, g.relation_oid, s.shape ORDER BY g.index_name) AS nth, s.shape FROM given g,
+					   LATERAL (SELECT guard.profile_shape(g.definition, g.is_unique, g.index_name, g.table_schema, g.table_name) AS shape) s
+				 WHERE NOT EXISTS (SELECT FROM by_name b WHERE b.n = g.n)) g
+		  JOIN (SELECT h.*, row_number() OVER (PARTITION BY h.source, h.indrelid, h.shape ORDER BY h.relname) AS nth FROM here h
+				 WHERE NOT EXISTS (SELECT FROM by_name b WHERE b.source = h.source AND b.indexrelid = h.indexrelid)) h
+			ON h.source = g.source AND h.indrelid = g.relation_oid AND h.shape = g.shape AND h.nth = g.nth
+	), placed AS (
+		UPDATE guard.profile_index i SET index_oid = COALESCE(b.indexrelid, i.index_oid), table_oid = g.relation_oid
+		  FROM given g LEFT JOIN (SELECT * FROM by_name UNION ALL SELECT * FROM by_shape) b USING (n) WHERE i.ctid = g.n
+		RETURNING CASE WHEN b.indexrelid IS NOT NULL THEN g.relation_oid END AS relation
+	)
+	SELECT array_agg(DISTINCT p.relation) FILTER (WHERE p.relation IS NOT NULL) INTO tables FROM placed p;
+	IF tables IS NULL AND heap IS NOT NULL THEN
+		RETURN false;
+	END IF;
+
+	-- What is known of a partition that is not here goes to what it is a partition of.
+	WITH RECURSIVE given AS (
+		SELECT i.source, 'index' AS kind, i.table_schema, i.index_name AS name, i.index_oid AS oid, i.table_oid, i.document -> 'parent' AS parent,
+			   i.document -> 'evidence' AS evidence, (i.document #>> '{use,scans_in_busiest_hour}')::float8 / 3600 AS peak
+		  FROM guard.profile_index i WHERE i.source = ANY (sources)
+		UNION ALL
+		SELECT r.source, 'table', r.table_schema, r.table_name, r.relation_oid, r.relation_oid, r.parents -> 0, r.evidence, NULL
+		  FROM guard.profile_relation r WHERE r.source = ANY (sources)
+	), placed AS (
+		SELECT g.*, 1 AS level FROM given g
+		UNION ALL
+		SELECT p.source, p.kind, p.table_schema, p.name, g.oid, g.table_oid, g.parent, p.evidence, p.peak, p.level + 1
+		  FROM placed p JOIN given g ON g.source = p.source AND g.kind = p.kind AND g.table_schema = (p.parent ->> 'schema')::name AND g.name = (p.parent ->> 'name')::name
+		 WHERE p.oid = 0 AND p.level < 10
+	), use AS (
+		SELECT p.*, f.imported_at AS now, u.u, (p.evidence ->> 'as_of')::timestamptz - make_interval(secs => COALESCE((u.u ->> 'hidden_seconds')::float8, 0)) AS as_of
+		  FROM placed p JOIN guard.profile f USING (source), jsonb_array_elements(p.evidence -> 'uses') u (u)
+		 WHERE p.oid <> 0 AND NOT EXISTS (SELECT FROM guard.profile_fact k WHERE k.source = p.source AND k.relation_oid = p.oid)
+	)
+	INSERT INTO guard.profile_fact
+	SELECT u.source, u.oid, CASE u.u ->> 'source' WHEN 'standby' THEN 'history' ELSE u.u ->> 'source' END, COALESCE(array_position('{arbiter,constraint,skip,group,defer,refresh}', u.u ->> 'way'), 0), u.u ->> 'seen',
+		   u.now - (u.as_of - (u.u ->> 'since')::timestamptz), u.now - (u.as_of - (u.u ->> 'first')::timestamptz), u.now - (u.as_of - (u.u ->> 'last')::timestamptz),
+		   COALESCE((u.u ->> 'count')::bigint, 0),
+		   greatest(COALESCE((u.u ->> 'per_second')::float8, 0), CASE WHEN u.u ->> 'source' = 'capture' AND NOT u.u ?| '{way,columns}' AND u.u ->> 'seen' = 'used' THEN u.peak END),
+		   (u.u ->> 'longest_pause_seconds')::numeric * 1000000, COALESCE((u.u ->> 'statements')::int, 0), u.u ->> 'services',
+		   COALESCE((u.u ->> 'not_observed_seconds')::bigint, 0) * 1000000, u.u ->> 'not_observed', COALESCE((u.u ->> 'known_uses')::bigint, 0),
+		   u.now - (u.as_of - (u.u ->> 'known_first')::timestamptz), COALESCE((u.u ->> 'days')::int, 0),
+		   CASE u.u -> 'columns' WHEN '[]' THEN -1
+				ELSE COALESCE((SELECT bit_or(1::bigint << (a.attnum - 1) % 63) FROM pg_attribute a
+								WHERE a.attrelid = u.table_oid AND a.attnum > 0 AND u.u -> 'columns' ? a.attname::text), CASE WHEN u.u ? 'columns' THEN -1 ELSE 0 END) END,
+		   u.u ? 'since_created', u.u ->> 'note',
+		   (SELECT array_agg(t.t ORDER BY s.n, t.n) FROM jsonb_array_elements(u.u -> 'by_service') WITH ORDINALITY s (s, n),
+				   unnest(ARRAY[s.s ->> 'service', COALESCE(s.s ->> 'version', ''), '0',
+					   COALESCE(((extract(epoch FROM u.now - (u.as_of - (s.s ->> 'last')::timestamptz)) - 946684800) * 1000000)::bigint, 0)::text, s.s ->> 'count']) WITH ORDINALITY t (t, n)),
+		   u.u ? 'by_service' AND NOT u.u ? 'others', u.evidence ? 'unread'
+	  FROM use u;
+
+	-- Without guard there were counters.
+	INSERT INTO guard.profile_fact
+	SELECT i.source, i.index_oid, 'counters', 0, CASE WHEN s.scans >= current_setting('guard.min_scans')::bigint THEN 'used' WHEN s.scans = 0 THEN 'not seen' ELSE 'unknown' END,
+		   p.imported_at - (p.exported_at - (p.document ->> 'counting_since')::timestamptz), NULL, NULL, COALESCE(s.scans, 0), 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, false,
+		   CASE WHEN s.scans > 0 AND s.scans < current_setting('guard.min_scans')::bigint THEN 'too few scans to tell use from planning' END, NULL, false, false
+	  FROM guard.profile_index i JOIN guard.profile p USING (source), LATERAL (SELECT (i.document ->> 'scans')::bigint AS scans) s
+	 WHERE i.source = ANY (sources) AND i.index_oid <> 0 AND NOT i.document ? 'evidence' AND p.guard IS NULL
+	   AND NOT EXISTS (SELECT FROM guard.profile_fact k WHERE k.source = i.source AND k.relation_oid = i.index_oid);
+
+	-- with an index that is new here all plans of its table are others
+	DELETE FROM guard.profile_without w USING guard.profile_index i WHERE i.source = ANY (sources) AND i.table_oid = ANY (tables) AND w.source = i.source AND w.index_oid = i.index_oid;
+	INSERT INTO guard.profile_without
+	SELECT i.source, i.index_oid, (w.w ->> 'statements')::int, (w.w ->> 'planned')::int, w.w ? 'complete', COALESCE((w.w ->> 'worst_ratio')::float8, 'infinity'),
+		   COALESCE((w.w ->> 'worst_extra')::float8, 'infinity'), COALESCE((w.w ->> 'found_ratio')::float8, 'infinity'), COALESCE((w.w ->> 'found_extra')::float8, 'infinity'),
+		   COALESCE((w.w ->> 'added_load')::float8, 'infinity'), w.w ? 'slower',
+		   ARRAY(SELECT COALESCE(o.index_oid, 0) FROM jsonb_array_elements(w.w -> 'takeovers') t (t)
+				   LEFT JOIN guard.profile_index o ON o.source = i.source AND o.table_schema = (t.t ->> 'schema')::name AND o.index_name = (t.t ->> 'name')::name),
+		   w.w ? 'proves',
+		   -- usable ones: production's plans knew no others
+		   ARRAY(SELECT o.index_oid FROM guard.profile_index o LEFT JOIN pg_index x ON x.indexrelid = o.index_oid
+				  WHERE o.source = i.source AND o.table_oid = i.table_oid AND x.indisvalid IS NOT FALSE)
+	  FROM guard.profile_index i, LATERAL (SELECT i.document #> '{evidence,what_if}' AS w) w
+	 WHERE i.source = ANY (sources) AND i.table_oid = ANY (tables) AND i.index_oid <> 0 AND w.w IS NOT NULL;
+
+	-- in the busiest hour, if that is known
+	INSERT INTO guard.profile_load
+	SELECT i.source, i.index_oid, (w.w ->> 'statements')::int, (w.w ->> 'known')::int, COALESCE((w.w ->> 'without_upper_bound')::int, 0), f.calls * f.f,
+		   (w.w ->> 'mean_ms_now')::float8, (w.w ->> 'mean_ms_expected')::float8, (w.w ->> 'busy_now')::float8 * f.f, (w.w ->> 'busy_low')::float8 * f.f,
+		   (w.w ->> 'busy_expected')::float8 * f.f, (w.w ->> 'busy_high')::float8 * f.f, (w.w ->> 'cores')::int, (w.w ->> 'limit')::int, (w.w ->> 'busy')::int
+	  FROM guard.profile_index i, LATERAL (SELECT i.document #> '{evidence,load_without}' AS w) w,
+		   LATERAL (SELECT c.c AS calls, greatest(CASE WHEN c.c > 0 THEN (i.document #>> '{use,scans_in_busiest_hour}')::float8 / 3600 / c.c END, 1) AS f
+					  FROM (SELECT (w.w ->> 'calls_per_second')::float8) c (c)) f
+	 WHERE i.source = ANY (sources) AND i.index_oid <> 0 AND w.w IS NOT NULL
+	   AND NOT EXISTS (SELECT FROM guard.profile_load k WHERE k.source = i.source AND k.index_oid = i.index_oid);
+	RETURN true;
+END
+$function$;
+COMMENT ON FUNCTION guard.place_profiles(text, oid) IS
+'Find the tables and indexes here that imported profiles know, and have what these say count for them: of one source, or where that is null of all, and all tables, or the given one. For guard.import_profile(), and for the library before it says that a profile does not know an index.';
+REVOKE ALL ON FUNCTION guard.place_profiles(text, oid) FROM PUBLIC;
+
 CREATE FUNCTION guard.import_profile(source text, profile jsonb, predecessor boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET jit = off
@@ -198,38 +329,14 @@ BEGIN
 		   profile - '{server,guard,relations,indexes,statements}'::text[], NULL, least((profile #>> '{server,connections,free}')::numeric, 1000000)::int, predecessor;
 
 	INSERT INTO guard.profile_relation
-	SELECT source, COALESCE(c.oid, 0), r.r ->> 'schema', r.r ->> 'name', r.r ->> 'kind', (r.r ->> 'pages')::bigint, (r.r ->> 'tuples')::float8,
-		   COALESCE((r.r ->> 'all_visible')::bigint, 0), r.r -> 'parents', r.r -> 'columns', NULL, false, NULL, NULL
-	  FROM jsonb_array_elements(profile -> 'relations') r (r)
-	  LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
-		ON n.nspname = (r.r ->> 'schema')::name AND c.relname = (r.r ->> 'name')::name AND c.relkind IN ('r', 'p', 'm');
-
-	-- indexes by name, then by what they are made of, since names may be generated
-	WITH given AS (
-		SELECT i.i, i.n, i.i ->> 'name' AS name, i.i #>> '{table,schema}' AS table_schema, i.i #>> '{table,name}' AS table_name, COALESCE(r.relation_oid, 0) AS table_oid
-		  FROM jsonb_array_elements(profile -> 'indexes') WITH ORDINALITY i (i, n)
-		  LEFT JOIN guard.profile_relation r ON r.source = import_profile.source
-			AND r.table_schema = (i.i #>> '{table,schema}')::name AND r.table_name = (i.i #>> '{table,name}')::name
-	), here AS (
-		SELECT x.indexrelid, x.indrelid, c.relname, guard.profile_shape(pg_get_indexdef(x.indexrelid), x.indisunique, c.relname, n.nspname, t.relname) AS shape
-		  FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
-		 WHERE x.indrelid IN (SELECT g.table_oid FROM given g)
-	), by_name AS (
-		SELECT g.n, h.indexrelid FROM given g JOIN here h ON h.indrelid = g.table_oid AND h.relname = g.name::name
-	), by_shape AS (
-		SELECT g.n, h.indexrelid
-		  FROM (SELECT g.*, row_number() OVER (PARTITION BY g.table_oid, s.shape ORDER BY g.name COLLATE "C") AS nth, s.shape FROM given g,
-					   LATERAL (SELECT guard.profile_shape(g.i ->> 'definition', g.i ? 'unique', g.name, g.table_schema, g.table_name) AS shape) s
-				 WHERE g.n NOT IN (SELECT b.n FROM by_name b)) g
-		  JOIN (SELECT h.*, row_number() OVER (PARTITION BY h.indrelid, h.shape ORDER BY h.relname) AS nth FROM here h
-				 WHERE h.indexrelid NOT IN (SELECT b.indexrelid FROM by_name b)) h
-			ON h.indrelid = g.table_oid AND h.shape = g.shape AND h.nth = g.nth
-	)
+	SELECT source, 0, r.r ->> 'schema', r.r ->> 'name', r.r ->> 'kind', (r.r ->> 'pages')::bigint, (r.r ->> 'tuples')::float8,
+		   COALESCE((r.r ->> 'all_visible')::bigint, 0), r.r -> 'parents', r.r -> 'columns', NULL, false, NULL, NULL, r.r -> 'evidence'
+	  FROM jsonb_array_elements(profile -> 'relations') r (r);
 	INSERT INTO guard.profile_index
-	SELECT source, COALESCE(b.indexrelid, 0), g.table_oid, g.table_schema, g.table_name, g.name, g.i ->> 'method', g.i ->> 'definition', (g.i ->> 'pages')::bigint,
-		   (g.i ->> 'tuples')::float8, COALESCE((g.i ->> 'all_visible')::bigint, 0), g.i -> 'columns',
-		   g.i - '{schema,name,table,method,definition,pages,tuples,all_visible,columns}'::text[]
-	  FROM given g LEFT JOIN (SELECT * FROM by_name UNION ALL SELECT * FROM by_shape) b USING (n);
+	SELECT source, 0, 0, i.i #>> '{table,schema}', i.i #>> '{table,name}', i.i ->> 'name', i.i ->> 'method', i.i ->> 'definition', (i.i ->> 'pages')::bigint,
+		   (i.i ->> 'tuples')::float8, COALESCE((i.i ->> 'all_visible')::bigint, 0), i.i -> 'columns',
+		   i.i - '{schema,name,table,method,definition,pages,tuples,all_visible,columns}'::text[]
+	  FROM jsonb_array_elements(profile -> 'indexes') i (i);
 
 	-- a partitioned table is as large as its partitions together
 	WITH RECURSIVE below AS (
@@ -244,80 +351,13 @@ BEGIN
 	  FROM (SELECT b.parent_schema, b.parent_name, least(sum(b.pages), 9e18)::bigint AS pages FROM below b GROUP BY 1, 2) b
 	 WHERE r.source = import_profile.source AND r.kind = 'partitioned table' AND r.table_schema = b.parent_schema AND r.table_name = b.parent_name;
 
-	-- What is known of a partition that is not here goes to what it is a partition of.
-	WITH RECURSIVE given AS (
-		SELECT 'index' AS kind, i.table_schema, i.index_name AS name, i.index_oid AS oid, i.table_oid, i.document -> 'parent' AS parent,
-			   i.document -> 'evidence' AS evidence, (i.document #>> '{use,scans_in_busiest_hour}')::float8 / 3600 AS peak
-		  FROM guard.profile_index i WHERE i.source = import_profile.source
-		UNION ALL
-		SELECT 'table', r.table_schema, r.table_name, r.relation_oid, r.relation_oid, r.parents -> 0, d.d -> 'evidence', NULL
-		  FROM guard.profile_relation r JOIN jsonb_array_elements(profile -> 'relations') d (d)
-			ON (d.d ->> 'schema')::name = r.table_schema AND (d.d ->> 'name')::name = r.table_name WHERE r.source = import_profile.source
-	), placed AS (
-		SELECT g.*, 1 AS level FROM given g
-		UNION ALL
-		SELECT p.kind, p.table_schema, p.name, g.oid, g.table_oid, g.parent, p.evidence, p.peak, p.level + 1
-		  FROM placed p JOIN given g ON g.kind = p.kind AND g.table_schema = (p.parent ->> 'schema')::name AND g.name = (p.parent ->> 'name')::name
-		 WHERE p.oid = 0 AND p.level < 10
-	), use AS (
-		SELECT p.*, u.u, (p.evidence ->> 'as_of')::timestamptz - make_interval(secs => COALESCE((u.u ->> 'hidden_seconds')::float8, 0)) AS as_of
-		  FROM placed p, jsonb_array_elements(p.evidence -> 'uses') u (u) WHERE p.oid <> 0
-	)
-	INSERT INTO guard.profile_fact
-	SELECT source, u.oid, CASE u.u ->> 'source' WHEN 'standby' THEN 'history' ELSE u.u ->> 'source' END, COALESCE(array_position('{arbiter,constraint,skip,group,defer,refresh}', u.u ->> 'way'), 0), u.u ->> 'seen',
-		   now - (u.as_of - (u.u ->> 'since')::timestamptz), now - (u.as_of - (u.u ->> 'first')::timestamptz), now - (u.as_of - (u.u ->> 'last')::timestamptz),
-		   COALESCE((u.u ->> 'count')::bigint, 0),
-		   greatest(COALESCE((u.u ->> 'per_second')::float8, 0), CASE WHEN u.u ->> 'source' = 'capture' AND NOT u.u ?| '{way,columns}' AND u.u ->> 'seen' = 'used' THEN u.peak END),
-		   (u.u ->> 'longest_pause_seconds')::numeric * 1000000, COALESCE((u.u ->> 'statements')::int, 0), u.u ->> 'services',
-		   COALESCE((u.u ->> 'not_observed_seconds')::bigint, 0) * 1000000, u.u ->> 'not_observed', COALESCE((u.u ->> 'known_uses')::bigint, 0),
-		   now - (u.as_of - (u.u ->> 'known_first')::timestamptz), COALESCE((u.u ->> 'days')::int, 0),
-		   CASE u.u -> 'columns' WHEN '[]' THEN -1
-				ELSE COALESCE((SELECT bit_or(1::bigint << (a.attnum - 1) % 63) FROM pg_attribute a
-								WHERE a.attrelid = u.table_oid AND a.attnum > 0 AND u.u -> 'columns' ? a.attname::text), CASE WHEN u.u ? 'columns' THEN -1 ELSE 0 END) END,
-		   u.u ? 'since_created', u.u ->> 'note',
-		   (SELECT array_agg(t.t ORDER BY s.n, t.n) FROM jsonb_array_elements(u.u -> 'by_service') WITH ORDINALITY s (s, n),
-				   unnest(ARRAY[s.s ->> 'service', COALESCE(s.s ->> 'version', ''), '0',
-					   COALESCE(((extract(epoch FROM now - (u.as_of - (s.s ->> 'last')::timestamptz)) - 946684800) * 1000000)::bigint, 0)::text, s.s ->> 'count']) WITH ORDINALITY t (t, n)),
-		   u.u ? 'by_service' AND NOT u.u ? 'others', u.evidence ? 'unread'
-	  FROM use u;
+	PERFORM guard.place_profiles(source, NULL);
 
-	-- Without guard there were counters.
-	INSERT INTO guard.profile_fact
-	SELECT source, i.index_oid, 'counters', 0, CASE WHEN s.scans >= current_setting('guard.min_scans')::bigint THEN 'used' WHEN s.scans = 0 THEN 'not seen' ELSE 'unknown' END,
-		   now - (exported - (profile ->> 'counting_since')::timestamptz), NULL, NULL, COALESCE(s.scans, 0), 0, NULL, 0, NULL, 0, NULL, 0, NULL, 0, 0, false,
-		   CASE WHEN s.scans > 0 AND s.scans < current_setting('guard.min_scans')::bigint THEN 'too few scans to tell use from planning' END, NULL, false, false
-	  FROM guard.profile_index i, LATERAL (SELECT (i.document ->> 'scans')::bigint AS scans) s
-	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND NOT i.document ? 'evidence' AND NOT profile ? 'guard';
-
-	INSERT INTO guard.profile_without
-	SELECT source, i.index_oid, (w.w ->> 'statements')::int, (w.w ->> 'planned')::int, w.w ? 'complete', COALESCE((w.w ->> 'worst_ratio')::float8, 'infinity'),
-		   COALESCE((w.w ->> 'worst_extra')::float8, 'infinity'), COALESCE((w.w ->> 'found_ratio')::float8, 'infinity'), COALESCE((w.w ->> 'found_extra')::float8, 'infinity'),
-		   COALESCE((w.w ->> 'added_load')::float8, 'infinity'), w.w ? 'slower',
-		   ARRAY(SELECT COALESCE(o.index_oid, 0) FROM jsonb_array_elements(w.w -> 'takeovers') t (t)
-				   LEFT JOIN guard.profile_index o ON o.source = import_profile.source AND o.table_schema = (t.t ->> 'schema')::name AND o.index_name = (t.t ->> 'name')::name),
-		   w.w ? 'proves',
-		   -- usable ones: production's plans knew no others
-		   ARRAY(SELECT o.index_oid FROM guard.profile_index o LEFT JOIN pg_index x ON x.indexrelid = o.index_oid
-				  WHERE o.source = import_profile.source AND o.table_oid = i.table_oid AND x.indisvalid IS NOT FALSE)
-	  FROM guard.profile_index i, LATERAL (SELECT i.document #> '{evidence,what_if}' AS w) w
-	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND w.w IS NOT NULL;
-
-	-- in the busiest hour, if that is known
-	INSERT INTO guard.profile_load
-	SELECT source, i.index_oid, (w.w ->> 'statements')::int, (w.w ->> 'known')::int, COALESCE((w.w ->> 'without_upper_bound')::int, 0), f.calls * f.f,
-		   (w.w ->> 'mean_ms_now')::float8, (w.w ->> 'mean_ms_expected')::float8, (w.w ->> 'busy_now')::float8 * f.f, (w.w ->> 'busy_low')::float8 * f.f,
-		   (w.w ->> 'busy_expected')::float8 * f.f, (w.w ->> 'busy_high')::float8 * f.f, (w.w ->> 'cores')::int, (w.w ->> 'limit')::int, (w.w ->> 'busy')::int
-	  FROM guard.profile_index i, LATERAL (SELECT i.document #> '{evidence,load_without}' AS w) w,
-		   LATERAL (SELECT c.c AS calls, greatest(CASE WHEN c.c > 0 THEN (i.document #>> '{use,scans_in_busiest_hour}')::float8 / 3600 / c.c END, 1) AS f
-					  FROM (SELECT (w.w ->> 'calls_per_second')::float8) c (c)) f
-	 WHERE i.source = import_profile.source AND i.index_oid <> 0 AND w.w IS NOT NULL;
-
-	UPDATE guard.profile_relation r SET aimed = d.d -> 'evidence' ? 'aimed_at',
-		   last_write = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,last_write}')::timestamptz),
-		   attached_at = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,attached}')::timestamptz),
-		   detached_at = now - ((d.d #>> '{evidence,as_of}')::timestamptz - (d.d #>> '{evidence,detached}')::timestamptz)
-	  FROM jsonb_array_elements(profile -> 'relations') d (d)
-	 WHERE r.source = import_profile.source AND r.table_schema = (d.d ->> 'schema')::name AND r.table_name = (d.d ->> 'name')::name AND d.d ? 'evidence';
+	UPDATE guard.profile_relation r SET aimed = r.evidence ? 'aimed_at',
+		   last_write = now - ((r.evidence #>> '{as_of}')::timestamptz - (r.evidence #>> '{last_write}')::timestamptz),
+		   attached_at = now - ((r.evidence #>> '{as_of}')::timestamptz - (r.evidence #>> '{attached}')::timestamptz),
+		   detached_at = now - ((r.evidence #>> '{as_of}')::timestamptz - (r.evidence #>> '{detached}')::timestamptz)
+	 WHERE r.source = import_profile.source AND r.evidence IS NOT NULL;
 
 	-- what people registered there, under the names that the indexes have here
 	INSERT INTO guard.profile_protection
@@ -361,7 +401,7 @@ GRANT SELECT ON guard.profiles TO pg_read_all_stats;
 
 CREATE VIEW guard.profile_drift WITH (security_barrier) AS
 	SELECT i.source, CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-											   WHERE n.nspname = i.table_schema AND c.relname = i.index_name AND c.relkind IN ('i', 'I')) THEN 'import again' ELSE 'missing here' END AS drift, i.table_schema, i.table_name, i.index_name, i.definition, i.document #>> '{use,verdict}' AS verdict,
+											   WHERE n.nspname = i.table_schema AND c.relname = i.index_name AND c.relkind IN ('i', 'I')) THEN 'made since' ELSE 'missing here' END AS drift, i.table_schema, i.table_name, i.index_name, i.definition, i.document #>> '{use,verdict}' AS verdict,
 		   i.document #>> '{use,reason}' AS reason
 	  FROM guard.profile_index i WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = i.index_oid)
 	UNION ALL
@@ -371,6 +411,6 @@ CREATE VIEW guard.profile_drift WITH (security_barrier) AS
 	 WHERE n.nspname !~ '^(pg_|information_schema$|guard$)'
 	   AND NOT EXISTS (SELECT FROM guard.profile_index i WHERE i.source = p.source AND i.index_oid = c.oid);
 COMMENT ON VIEW guard.profile_drift IS
-'Indexes that an imported profile knows and this database lacks, with what guard would say there if they were dropped, and those here that the profile does not know: before a switch to a new server, what it lacks. Import again what was imported before the index of that name was made.';
+'Indexes that an imported profile knows and this database lacks, with what guard would say there if they were dropped, and those here that the profile does not know: before a switch to a new server, what it lacks. What was made since the import is found when it is judged.';
 -- example: SELECT table_name, index_name, definition FROM guard.profile_drift WHERE drift = 'missing here' AND verdict = 'block';
 GRANT SELECT ON guard.profile_drift TO pg_read_all_stats;

@@ -139,14 +139,15 @@ my $texts = $s->value("SELECT string_agg(query, '') FROM pg_stat_statements");
 like($texts, qr/qzs\d+x/, 'pg_stat_statements has some in clear');
 $s->ok("SELECT count(*) FROM canary WHERE a_text = '${\canary}' AND an_integer > 5 AND a_bigint > 5");
 $s->ok("SELECT count(*), a_text || '${\canary}' FROM canary GROUP BY a_text || 'qzs" . ($t - 1) . "x'");
+$s->ok("SELECT count(*) FROM canary WHERE a_jsonb \@> '{\"${\canary}\": \"${\canary}\"}' OR a_jsonb ? '${\canary}' OR an_array && '{${\canary}}' OR a_text ~ '${\canary}'");
 
 my ($document, $bytes) = export($s, 'canaries');
 none_of_them($bytes, 'guard.export_profile');
 my ($table) = grep { $_->{name} eq 'canary' } @{ $document->{relations} };
 is(scalar(keys %{ $table->{columns} }), 20, 'there are statistics of all columns of a table that a statement names');
 my @coded = grep { $table->{columns}{$_}{own}{histogram} } sort keys %{ $table->{columns} };
-is("@coded", 'a_bigint a_char a_date a_double a_name a_numeric a_text a_timestamp a_timestamptz a_uuid a_varchar an_integer', 'and codes of these');
-is($table->{columns}{an_inet}{own}{no_code}, 'type inet', 'others say why there are none');
+is("@coded", 'a_bigint a_char a_date a_double a_jsonb a_name a_numeric a_text a_time a_timestamp a_timestamptz a_uuid a_varchar an_inet an_integer an_interval', 'and codes of these');
+is($table->{columns}{a_bytea}{own}{no_code}, 'type bytea', 'others say why there are none');
 my ($lower) = grep { $_->{name} eq 'canary_lower_idx' } @{ $document->{indexes} };
 like($lower->{columns}{lower}{own}{histogram}[0], qr/^v\d+$/, 'an expression of an index has codes as well');
 is(scalar(grep { $_->{text} =~ /^SELECT count\(\*\), a_text \|\| \$(\d) FROM canary GROUP BY a_text \|\| \$\1$/ } @{ $document->{statements} }), 1, 'a literal of GROUP BY is the parameter of the select list');
@@ -159,6 +160,32 @@ is_deeply($codes, [ sort { $a <=> $b } @$codes ], 'codes keep the order');
 ok($table->{columns}{a_bigint}{own}{ends_from_index}, 'ends come from the index');
 is_deeply([ $s->value("SELECT count(*) FROM unnest(ARRAY['" . join("','", @{ $table->{columns}{a_text}{own}{histogram} }) . "']) WITH ORDINALITY u (c, n)
 	JOIN unnest(ARRAY['" . join("','", @{ $table->{columns}{a_text}{own}{histogram} }) . "']) WITH ORDINALITY w (c, n) ON u.n < w.n AND u.c >= w.c") ], [0], 'of texts as well');
+
+# of each type, whatever is beside a schema's constant, and in whatever unit it is written
+foreach my $case (
+	[ 'inet', '', '10.0.0.0/8', '10.0.0.0/16', '10.0.0.1', '10.0.0.5', '192.168.1.1', 'fe80::1', 'fe80::2' ],
+	[ 'inet', '10.0.0.3', '9.255.255.255', '10.0.0.1', '10.0.0.3', '10.0.0.5', '255.255.255.255' ],
+	[ 'cidr', '10.0.0.0/12', '10.0.0.0/8', '10.0.0.0/12', '10.0.0.0/16', '10.0.0.0/24', '11.0.0.0/8' ],
+	[ 'interval', '1 mon', '-1 mons', '-3 days', '00:00:00', '29 days', '1 mon', '31 days', '1 year', '365 days', '1 year 2 mons 00:00:01' ],
+	[ 'time without time zone', '12:00:00', '00:00:00', '11:59:59.999999', '12:00:00', '12:00:00.000001', '23:59:59.999999' ],
+	[ 'time with time zone', '', '00:00:00+14', '12:00:00+00', '12:00:00-01', '23:00:00-12' ],
+	[ 'money', '', '-$5.00', '$0.01', '$0.02', '$1,000.00' ],
+	[ 'macaddr', '08:00:2b:00:00:05', '00:00:00:00:00:01', '08:00:2b:00:00:01', '08:00:2b:00:00:05', '08:00:2b:00:00:07', 'ff:ff:ff:ff:ff:ff' ],
+	[ 'macaddr8', '', '08:00:2b:00:00:07:00:01', '08:00:2b:00:00:07:00:02', 'ff:00:2b:00:00:01:00:01' ],
+	[ 'pg_lsn', '', '0/1', '0/FFFFFFFF', '1/0', 'FFFFFFFF/FFFFFFFF' ],
+	[ 'jsonb', '', '[]', '1', '{}', '{"a": 1}', '{"a": 1, "b": 1}' ])
+{
+	my ($type, $anchor, @values) = @$case;
+	my $list = sub { return 'ARRAY[' . join(', ', map { "'$_'" } @_) . ']::text[]' };
+	my $sorted = $s->value("SELECT string_agg(c.c, ' ' ORDER BY c.c::$type) FROM (SELECT e.value AS c FROM guard.profile_codes('$type', '', " . $list->(reverse @values) . ', ' . $list->(@values[ 0, -1 ])
+		  . ', ' . $list->($anchor || ()) . ", 0, (SELECT unit FROM guard.profile_kinds() WHERE type = '$type'), now()) p, jsonb_each_text(p.codes) e) c");
+	my $placed = $s->value("SELECT string_agg(p.codes ->> v.v, ' ' ORDER BY v.n) FROM unnest(" . $list->(@values) . ") WITH ORDINALITY v (v, n), guard.profile_codes('$type', '', " . $list->(reverse @values) . ', '
+		  . $list->(@values[ 0, -1 ]) . ', ' . $list->($anchor || ()) . ", 0, (SELECT unit FROM guard.profile_kinds() WHERE type = '$type'), now()) p");
+	ok(defined $sorted, "$type: there are codes");
+	is($sorted, $placed, '... which keep the order');
+	like($sorted, qr/(^| )\Q$anchor\E( |\z)/, '... and the constant') if $anchor;
+	is(scalar(grep { my $v = $_; grep { $_ eq $v } split / /, $sorted } @values), 0, '... and are no values') if !$anchor;
+}
 
 # ---- with values, for superusers
 

@@ -209,6 +209,7 @@ between(Datum low, Datum high, double share, Oid type)
 		case INT4OID:
 			return BETWEEN(DatumGetInt32, Int32GetDatum);
 		case INT8OID:
+		case TIMEOID:
 			return BETWEEN(DatumGetInt64, Int64GetDatum);
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:
@@ -234,7 +235,7 @@ static bool
 can_be_cut(Oid type)
 {
 	return type == INT2OID || type == INT4OID || type == INT8OID ||
-		type == TIMESTAMPOID || type == TIMESTAMPTZOID ||
+		type == TIMEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID ||
 		type == FLOAT8OID || type == NUMERICOID;
 }
 

@@ -28,7 +28,6 @@
 #include <math.h>
 
 #include "access/nbtree.h"
-#include "catalog/pg_operator.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
@@ -37,6 +36,7 @@
 #include "utils/array.h"
 #include "utils/date.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/typcache.h"
 
 #include "planner/whatif/positions.h"
@@ -364,14 +364,14 @@ is_trusted(Oid type)
 }
 
 /*
- * The function that compares values of a column's type with *value, which may
- * have to become one of that type; and what the operator asks of its order.
+ * The function that compares values of a column's type, or its elements', with
+ * *value, which may have to become one of that type; and what the operator asks
+ * of its order.
  */
 static bool
-find_comparison(const GuardParameter *about, Oid type, Datum *value,
+find_comparison(const GuardParameter *about, Oid column, Oid type, Datum *value,
 				FmgrInfo *compare, int *strategy)
 {
-	Oid			column = getBaseType(get_atttype(about->relation, about->column));
 	TypeCacheEntry *cached;
 	Oid			proc;
 	Oid			cast;
@@ -444,23 +444,29 @@ statistics_of(const GuardParameter *about)
 }
 
 /*
- * The place of a value among those of its column.
+ * The place of a value among those of its column; of an array's element, among
+ * these.
  */
 static int
 place_of(const GuardParameter *about, Datum value, Oid type)
 {
+	Oid			column = about->column == 0 ? InvalidOid :
+		getBaseType(get_atttype(about->relation, about->column));
+	Oid			element = get_element_type(column);
+	int			kind = OidIsValid(element) ? STATISTIC_KIND_MCELEM : STATISTIC_KIND_MCV;
 	HeapTuple	tuple;
 	FmgrInfo	compare;
 	AttStatsSlot slot;
 	int			strategy;
 	int			place = UNKNOWN;
 
-	if (about->column == 0 || !find_comparison(about, type, &value, &compare, &strategy))
+	if (!find_comparison(about, OidIsValid(element) ? element : column, type,
+						 &value, &compare, &strategy))
 		return UNKNOWN;
 	tuple = statistics_of(about);
 	if (!HeapTupleIsValid(tuple))
 		return UNKNOWN;
-	if (get_attstatsslot(&slot, tuple, STATISTIC_KIND_MCV, InvalidOid, ATTSTATSSLOT_VALUES))
+	if (get_attstatsslot(&slot, tuple, kind, InvalidOid, ATTSTATSSLOT_VALUES))
 	{
 		place = NOWHERE;
 		for (int i = 0; i < slot.nvalues && place == NOWHERE; i++)
@@ -469,8 +475,8 @@ place_of(const GuardParameter *about, Datum value, Oid type)
 				place = Min(i, GUARD_POSITION_COMMON - 1);
 		}
 	}
-	if (place < 0 && get_attstatsslot(&slot, tuple, STATISTIC_KIND_HISTOGRAM, InvalidOid,
-									  ATTSTATSSLOT_VALUES))
+	if (place < 0 && kind == STATISTIC_KIND_MCV &&
+		get_attstatsslot(&slot, tuple, STATISTIC_KIND_HISTOGRAM, InvalidOid, ATTSTATSSLOT_VALUES))
 		place = decile_of(&slot, &compare, value, strategy);
 	ReleaseSysCache(tuple);
 	return place;
@@ -533,17 +539,32 @@ is_time(Oid type)
 }
 
 /*
- * [I]LIKE of which an operator is, or the opposite of it; InvalidOid: of none.
+ * The operator itself, or the one that it is the opposite of, if the planner
+ * tries it on the values of the statistics: patterns, and documents in jsonb.
+ * Only PostgreSQL's own, which take such a value; InvalidOid: none.
  */
 static Oid
-like_of(Oid operator)
+matching_operator(Oid operator, Oid value)
 {
 	for (int i = 0; i < 2; i++, operator = get_negator(operator))
 	{
-		if (operator == OID_TEXT_LIKE_OP || operator == OID_TEXT_ICLIKE_OP ||
-			operator == OID_BPCHAR_LIKE_OP || operator == OID_BPCHAR_ICLIKE_OP ||
-			operator == OID_NAME_LIKE_OP || operator == OID_NAME_ICLIKE_OP)
-			return operator;
+		Oid			left;
+		Oid			right;
+
+		if (!OidIsValid(operator) || operator >= FirstNormalObjectId)
+			continue;
+		op_input_types(operator, &left, &right);
+		switch (get_oprrest(operator))
+		{
+			case F_LIKESEL:
+			case F_ICLIKESEL:
+			case F_REGEXEQSEL:
+			case F_ICREGEXEQSEL:
+			case F_MATCHINGSEL:
+				return IsBinaryCoercible(value, right) ? operator : InvalidOid;
+			default:
+				break;
+		}
 	}
 	return InvalidOid;
 }
@@ -553,14 +574,15 @@ like_of(Oid operator)
  * what the planner asks.
  */
 static void
-match_pattern(Seen *seen, Datum pattern, Oid like)
+match_pattern(Seen *seen, Datum pattern, Oid operator)
 {
 	static const int kinds[] = {STATISTIC_KIND_MCV, STATISTIC_KIND_HISTOGRAM};
 	HeapTuple	tuple = seen->about.column != 0 ? statistics_of(&seen->about) : NULL;
 	AttStatsSlot slot;
 
 	seen->measure = 'p';
-	seen->mark = strcspn(TextDatumGetCString(pattern), "%_\\");
+	if (get_oprrest(operator) == F_LIKESEL || get_oprrest(operator) == F_ICLIKESEL)
+		seen->mark = strcspn(TextDatumGetCString(pattern), "%_\\");
 	for (int k = 0; k < lengthof(kinds) && HeapTupleIsValid(tuple); k++)
 	{
 		int			first = k * GUARD_POSITION_COMMON;
@@ -570,7 +592,7 @@ match_pattern(Seen *seen, Datum pattern, Oid like)
 		for (int i = 0; i < slot.nvalues &&
 			 first + i < (k == 0 ? GUARD_POSITION_COMMON : GUARD_POSITION_MATCHES); i++)
 		{
-			if (DatumGetBool(OidFunctionCall2Coll(get_opcode(like), slot.stacoll,
+			if (DatumGetBool(OidFunctionCall2Coll(get_opcode(operator), slot.stacoll,
 												  slot.values[i], pattern)))
 				seen->matches[(first + i) / BITS_PER_BYTE] |= 1 << (first + i) % BITS_PER_BYTE;
 		}
@@ -585,20 +607,21 @@ match_pattern(Seen *seen, Datum pattern, Oid like)
 static void
 place_value(Seen *seen, Datum value, Oid type, bool isnull)
 {
-	Oid			like = seen->about.column != 0 ? like_of(seen->about.operator) : InvalidOid;
+	Oid			matching = seen->about.column != 0 ?
+		matching_operator(seen->about.operator, type) : InvalidOid;
 	int16		typlen;
 	bool		typbyval;
 
 	seen->isnull |= isnull;
 	if (isnull || seen->nplaces == ELEMENTS)
 		return;
-	seen->places[seen->nplaces++] = OidIsValid(like) ? UNKNOWN :
+	seen->places[seen->nplaces++] = OidIsValid(matching) ? UNKNOWN :
 		place_of(&seen->about, value, type);
 	get_typlenbyval(type, &typlen, &typbyval);
 	seen->hash = seen->hash * 31 + datum_image_hash(value, typbyval, typlen);
 	seen->scaled = scalar_of(value, type, &seen->scalar);
-	if (OidIsValid(like))
-		match_pattern(seen, value, like);
+	if (OidIsValid(matching))
+		match_pattern(seen, value, matching);
 	if (!seen->scaled)
 		return;
 	seen->measure = seen->about.role == 'l' || seen->about.role == 'o' || type == INTERVALOID ? 'v' :
@@ -766,29 +789,12 @@ guard_positions_plan(GuardSample *sample)
  * ----------------------------------------------------------------
  */
 
-/*
- * The slot of a parameter: its own, a free one, or one that makes room.
- */
-static GuardPosition *
-choose(GuardSet *set, const GuardPosition *sought)
-{
-	void	   *slot = guard_slots_find(&positions, set, sought);
-
-	if (slot != NULL)
-		return slot;
-	slot = guard_slots_least(&positions, set);
-	if (OidIsValid(((GuardSlot *) slot)->database))
-		slot = guard_slots_make_room(&positions, set, &sought->head);
-	guard_slots_put(&positions, slot, sought);
-	return slot;
-}
-
 static void
 restore(const void *saved)
 {
 	const GuardSlot *head = saved;
 
-	(void) choose(set_of(head->database, head->queryid), saved);
+	(void) guard_slots_choose(&positions, set_of(head->database, head->queryid), saved);
 }
 
 /*
@@ -802,7 +808,7 @@ one_more(GuardSet *set, const GuardParameter *about)
 		.userid = GetUserId(), .queryid = at_hand.queryid},
 		.about = *about
 	};
-	GuardPosition *slot = choose(set, &fresh);
+	GuardPosition *slot = guard_slots_choose(&positions, set, &fresh);
 
 	/* other types, or another search_path */
 	if (memcmp(&slot->about, about, sizeof(*about)) != 0)
