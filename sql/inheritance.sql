@@ -41,6 +41,19 @@ SET guard.hot_action = delay;
 DROP INDEX m_dev_3;
 :refusal
 RESET guard.hot_action;
+-- approved for the pattern it goes, for a child's it does not; and what was approved for the pattern lets no child's go alone
+SELECT guard.approve('m_2_dev', 'of a child');
+DROP INDEX m_dev_3;
+:refusal
+SELECT guard.revoke_approval('m_2_dev');
+SELECT guard.approve('m_dev_3', 'of the pattern');
+DROP INDEX m_2_dev;
+:refusal
+DROP INDEX m_dev_3;
+CREATE INDEX m_dev_3 ON m (dev);
+SELECT guard.approve('m', 'of the table');
+DROP INDEX m_dev_3;
+CREATE INDEX m_dev_3 ON m (dev);
 
 -- what an extension does at the drop of the pattern: the same to all that have its name
 DROP INDEX m_1_at_idx;

@@ -47,10 +47,8 @@ typedef struct Kin
 } Kin;
 
 static List *
-add_kin(List *kin, Oid relation, bool is_index)
+add_kin(List *kin, Oid relation, bool is_index, bool parent)
 {
-	bool		parent = false;
-
 	foreach_oid(each, guard_catalog_lineage(relation))
 	{
 		Kin		   *one = palloc0(sizeof(Kin));
@@ -94,8 +92,17 @@ guard_registration_covers(const GuardRows *rows, GuardEvidence *evidence,
 	pg_uuid_t  *object = guard_rows_uuid(rows, REGISTRY_OBJECT);
 
 	if (evidence->kin == NIL)
-		evidence->kin = add_kin(add_kin(NIL, evidence->index, true),
-								evidence->shape->table, false);
+	{
+		const GuardTarget *target = evidence->target;
+
+		evidence->kin = add_kin(add_kin(NIL, evidence->index, true, false),
+								evidence->shape->table, false, false);
+		/* a child's, which is judged with the one that is its pattern */
+		if (evidence->index != target->index &&
+			!list_member_oid(target->members, evidence->index))
+			evidence->kin = add_kin(add_kin(evidence->kin, target->index, true, true),
+									target->table, false, true);
+	}
 	foreach_ptr(Kin, kin, evidence->kin)
 	{
 		*inherited = kin->parent;
