@@ -243,7 +243,7 @@ released_since(const GuardEvidence *evidence, const GuardServiceUse *use)
 			return 0;
 		at = use->version != NULL &&
 			compare(use->version,
-								  dependency->until_version) == GUARD_VERSION_OLDER ?
+					dependency->until_version) == GUARD_VERSION_OLDER ?
 			dependency->deployed_at : dependency->released_at;
 		since = since == 0 ? at : Min(since, at);
 	}
