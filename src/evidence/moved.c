@@ -346,6 +346,22 @@ guard_moved_shapes(const GuardShape *shape, TimestampTz used, bool before)
 /* ---- names ---- */
 
 /*
+ * Did the table take only after the use the place that it left in this move?
+ */
+static bool
+joined_since(const GuardFact *fact, List *moves, int left, const GuardEvidence *evidence)
+{
+	for (int i = left - 1; i >= 0; i--)
+	{
+		const NotedMove *earlier = list_nth(moves, i);
+
+		if (earlier->how == HOW_ATTACHED)
+			return before_move(fact, earlier, evidence);
+	}
+	return false;
+}
+
+/*
  * Was the use that of a name, or place, which the table had lost before this transaction?
  * That of another table came with the name that this one took from it.
  */
@@ -354,10 +370,13 @@ of_former_name(const GuardFact *fact, List *moves, const GuardEvidence *evidence
 {
 	if (guard_evidence_of_another(evidence, fact))
 		return fact->former_name;
-	foreach_ptr(const NotedMove, move, moves)
+	for (int i = 0; i < list_length(moves); i++)
 	{
-		if ((move->how == HOW_RENAMED || move->how == HOW_LEFT) && !move->now &&
-			before_move(fact, move, evidence))
+		const NotedMove *move = list_nth(moves, i);
+
+		if (!move->now && before_move(fact, move, evidence) &&
+			(move->how == HOW_RENAMED ||
+			 (move->how == HOW_LEFT && !joined_since(fact, moves, i, evidence))))
 			return true;
 	}
 	return false;
