@@ -42,8 +42,8 @@ SELECT is((SELECT extrelocatable FROM pg_extension WHERE extname = 'guard'), fal
 
 SELECT is_empty(
 	$$ SELECT functions.oid::regprocedure FROM functions JOIN pg_language l ON l.oid = prolang
-		WHERE lanname NOT IN ('c', 'internal') AND NOT coalesce(proconfig::text ~ 'search_path=pg_catalog, pg_temp', false) $$,
-	'functions not written in C pin their search_path');
+		WHERE lanname NOT IN ('c', 'internal') AND prosqlbody IS NULL AND NOT coalesce(proconfig::text ~ 'search_path=pg_catalog, pg_temp', false) $$,
+	'functions not written in C pin their search_path, but for those whose body is bound');
 SELECT is_empty(
 	$$ SELECT functions.oid::regprocedure FROM functions JOIN pg_language l ON l.oid = prolang
 		WHERE prosecdef AND (lanname = 'c' OR has_function_privilege('public', functions.oid, 'EXECUTE')
