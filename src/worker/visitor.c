@@ -145,7 +145,9 @@ StaticAssertDecl(lengthof(tasks) <= GUARD_MAX_TASKS,
 
 /*
  * A database without guard announces itself when it gets it, and one in which
- * guard.mode is off when that changes; looking is for what nobody expects.
+ * guard.mode is off when that changes; looking is for what nobody expects.  On a
+ * standby nobody announces what is replayed, so it is looked as often as it would
+ * report.
  */
 #define WITHOUT_GUARD	USECS_PER_DAY
 #define WITH_MODE_OFF	(5 * 60 * USECS_PER_SEC)
@@ -314,7 +316,9 @@ is_wanted_here(TimestampTz *again)
 	here->state = present ? GUARD_DATABASE_WITH : GUARD_DATABASE_WITHOUT;
 	if (present && matches && guard_guc_mode != GUARD_MODE_OFF)
 		return true;
-	*again = now + (present ? WITH_MODE_OFF : WITHOUT_GUARD);
+	*again = now + (present ? WITH_MODE_OFF :
+					RecoveryInProgress() ? guard_guc_snapshot_interval * USECS_PER_SEC :
+					WITHOUT_GUARD);
 	return false;
 }
 

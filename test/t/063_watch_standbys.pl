@@ -224,6 +224,8 @@ ok(complaints() - $before <= $seconds + 1, 'a line an interval, while it was not
 $before = complaints();
 $s->ok('DROP EXTENSION guard CASCADE');
 caught_up();
+# nobody tells a standby that it is there again
+wait_until($reader, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'guard worker' AND datname = 'postgres'");
 $s->ok('CREATE EXTENSION guard');
 $from = $s->value('SELECT now()');
 heard_after($from);
