@@ -1596,6 +1596,7 @@ signal.signal(signal.SIGTERM, interrupted)
 signal.signal(signal.SIGHUP, interrupted)
 try:
     main(sys.argv[1:])
+    sys.stdout.flush()
 except Problem as problem:
     print('guard_load: %s' % problem, file=sys.stderr)
     sys.exit(2)

@@ -36,6 +36,7 @@ Exit status:
 """
 import datetime
 import html
+import os
 import re
 import sys
 
@@ -659,8 +660,13 @@ def main(words):
 
 try:
     main(sys.argv[1:])
+    sys.stdout.flush()
 except Problem as problem:
     print('guard_report: %s' % problem, file=sys.stderr)
     sys.exit(2)
 except KeyboardInterrupt:
     sys.exit(130)
+except BrokenPipeError:
+    # nobody reads any more; nor does Python's own last look
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)

@@ -152,7 +152,7 @@ def main(words):
         elif name == '--literals' and value in ('none', 'all'):
             literals = value
         elif word == '--help':
-            print(__doc__.strip())
+            print(__doc__.strip(), flush=True)
             return
         elif word == '--version':
             print('guard_profile ' + VERSION)
@@ -171,4 +171,10 @@ def main(words):
         export(connection, literals, rest[0] if rest and rest[0] != '-' else None)
 
 
-main(sys.argv[1:])
+try:
+    main(sys.argv[1:])
+    sys.stdout.flush()
+except BrokenPipeError:
+    # nobody reads any more; nor does Python's own last look
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)

@@ -1311,7 +1311,7 @@ def parse(words):
         name, equals, value = word.partition('=')
         name = SHORT.get(name, name)
         if name == '--help':
-            print(__doc__.strip())
+            print(__doc__.strip(), flush=True)
             sys.exit(0)
         if name == '--version':
             print('guard_review ' + VERSION)
@@ -1402,4 +1402,11 @@ def main(words):
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    try:
+        result = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # nobody reads any more; nor does Python's own last look
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        result = 141
+    sys.exit(result)

@@ -65,6 +65,10 @@ my ($status, $page, $error) = guard_report('--help');
 is($status, 0, '--help');
 like($page, qr/^guard_report tells .*\nUsage:\n.*Exit status:/s, 'says what it does');
 like((guard_report('--version'))[1], qr/^guard_report 1\./, '--version');
+foreach my $program (qw(guard_load guard_profile guard_report guard_review))
+{
+	is(`/bin/bash -c 'exec 3>&1; { ./$program --help 2>&3; } | true'`, '', "$program: nobody reads on, and nothing is said about it");
+}
 foreach my $case ([ '--what' => 'no such option: --what' ], [ '--days=0' => '--days takes a number' ], [ '--rows' => '--rows needs a value' ],
 	[ '--dbname=nowhere' => 'database "nowhere" does not exist' ], [ '--dbname=template1' => 'guard is not in database "template1"' ])
 {
