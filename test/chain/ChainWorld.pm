@@ -235,13 +235,21 @@ sub indexes
 	return $self->{model}->here;
 }
 
-# { oid => [verdict, reason] }
+# { oid => [verdict, reason] }; what it is about is looked at as well.
 sub answers
 {
 	my ($self) = @_;
+	my $world = sub { join "\n", map { my $index = $_; map { "$_ " . ($index->{$_} // '') } sort keys %$index } @{ $self->{model}{now} } };
+	my ($before, @answers);
 
-	return { map { $_->[0] => [ @{$_}[ 1, 2 ] ] }
-		  $self->rows("SELECT index::oid, verdict, reason FROM guard.check('$self->{table}')") };
+	# Drops in stages go on by themselves: what was answered is of the world that was the same before and after.
+	do
+	{
+		$before = $world->();
+		@answers = $self->rows("SELECT index::oid, verdict, reason FROM guard.check('$self->{table}')");
+		$self->look;
+	} until $world->() eq $before;
+	return { map { $_->[0] => [ @{$_}[ 1, 2 ] ] } @answers };
 }
 
 # For people, when something is wrong.

@@ -29,10 +29,8 @@ sub play
 
 	return "the test cannot go on: $@" if $@;
 	$w->look;
-	return (
-		ref $outcome ? @$outcome : (),
-		$w->{model}->wrong_world($served, $outcome eq 'meant'),
-		$w->{model}->wrong_answers($w->answers, 1));
+	my @wrong = $w->{model}->wrong_world($served, $outcome eq 'meant');
+	return (ref $outcome ? @$outcome : (), @wrong, $w->{model}->wrong_answers($w->answers, 1));
 }
 
 # Every index goes that may: one has to stay.
