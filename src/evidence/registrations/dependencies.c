@@ -52,6 +52,9 @@ typedef struct Deployment
 	TimestampTz at;
 } Deployment;
 
+/* So many comparisons a session remembers. */
+#define MAX_COMPARED	1024
+
 /* Two versions as they were compared, one behind the other. */
 typedef struct Compared
 {
@@ -130,6 +133,12 @@ compare(const char *version, const char *until)
 	GuardRows  *rows;
 	bool		fits = strlen(version) + strlen(until) + 2 < sizeof(key.versions);
 
+	/* versions come from application_name: who invents many must not fill our memory */
+	if (known != NULL && hash_get_num_entries(known) >= MAX_COMPARED)
+	{
+		hash_destroy(known);
+		known = NULL;
+	}
 	if (known == NULL)
 		known = guard_hash_make("guard versions", sizeof(key.versions), sizeof(Compared),
 								TopMemoryContext);
