@@ -133,7 +133,7 @@ compare(const char *version, const char *until)
 	GuardRows  *rows;
 	bool		fits = strlen(version) + strlen(until) + 2 < sizeof(key.versions);
 
-	/* versions come from application_name: who invents many must not fill our memory */
+	/* versions come from application_name, of which anybody may have many */
 	if (known != NULL && hash_get_num_entries(known) >= MAX_COMPARED)
 	{
 		hash_destroy(known);
