@@ -138,6 +138,16 @@ look_up(GuardTimes *times, int64 queryid)
 /* ---- as pg_stat_statements knows them ---- */
 
 /*
+ * Whose view fails must not fail the judgement, so it takes a subtransaction:
+ * at COMMIT there is none to be had, and what is known must do.
+ */
+static bool
+try_to_read(const char *what, guard_work work, GuardTimes *times)
+{
+	return guard_xact_may_begin() && guard_store_try(what, work, times);
+}
+
+/*
  * What it counted of all statements of this database.
  */
 static void
@@ -203,7 +213,7 @@ guard_times_find(GuardTimes *times, int64 queryid)
 	if (!entry->timed && !times->counted)
 	{
 		times->counted = true;
-		(void) guard_store_try("read pg_stat_statements", read_times, times);
+		(void) try_to_read("read pg_stat_statements", read_times, times);
 	}
 	return entry->timed ? entry : NULL;
 }
@@ -219,8 +229,10 @@ guard_times_query(GuardTimes *times, int64 queryid, bool cheaply,
 		times->texts = true;
 		if (cheaply && guard_pgss_texts_long())
 			times->no_texts = "the texts in pg_stat_statements are too long";
-		else if (!guard_store_try("read the texts of statements", read_texts, times))
-			times->no_texts = "pg_stat_statements could not be read with its texts";
+		else if (!try_to_read("read the texts of statements", read_texts, times))
+			times->no_texts = guard_xact_may_begin() ?
+				"pg_stat_statements could not be read with its texts" :
+				"pg_stat_statements cannot be read at COMMIT";
 	}
 	if (entry->query == NULL && times->no_texts != NULL)
 		*why = times->no_texts;

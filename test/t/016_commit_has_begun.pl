@@ -206,4 +206,23 @@ foreach my $end ('COMMIT', q{PREPARE TRANSACTION 'c'})
 }
 unlike(slurp_file($node->logfile), qr/TRAP:|terminated by signal/, 'no process has gone');
 $node->stop;
+
+# ---- judged while COMMIT begins: what pg_stat_statements measured cannot be read there, and nobody complains of that
+$node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'pg_stat_statements,guard'");
+$node->append_conf('postgresql.conf', "guard.whatif_interval = 0\nguard.whatif_time_limit = 1h\n");
+$node->start;
+$s = session($node);
+$s->ok('CREATE EXTENSION pg_stat_statements');
+make_table($s, 'moved');
+my $from = -s $node->logfile;
+foreach my $end ('COMMIT', q{PREPARE TRANSACTION 'm'})
+{
+	my $user = session($node, 'shop');
+	$user->ok('SELECT c FROM moved WHERE a = 7') foreach 1 .. 30;
+	my $session = session($node);
+	refused($session->query("BEGIN; CREATE TABLE moved_new (LIKE moved); ALTER TABLE moved RENAME TO moved_old; ALTER TABLE moved_new RENAME TO moved; $end"),
+		qr/moved_a_idx/, "a swap without the index: $end");
+}
+unlike(slurp_file($node->logfile, $from), qr/could not/, 'nothing is said to have failed');
+$node->stop;
 done_testing();
