@@ -117,3 +117,22 @@ SELECT * FROM verdict('names');
 SELECT * FROM ask('BEGIN; DROP INDEX names_id_idx; COMMIT') WHERE ask !~ '^(DETAIL|HINT)';
 CREATE UNIQUE INDEX names_id_pad_idx ON names (id) INCLUDE (pad);
 SELECT * FROM verdict('names_id_idx');
+
+-- a sort on the inner side of a loop is begun anew for each row of the outer side, although little of it is read
+CREATE TABLE sales (id int, member int, pad text);
+INSERT INTO sales SELECT i, i % 500, repeat('x', 100) FROM generate_series(1, 20000) i;
+CREATE INDEX sales_member_idx ON sales (member, id);
+CALL vacuum('sales');
+CALL use('SELECT pad FROM sales WHERE member = 7 ORDER BY id DESC LIMIT 3', 'auth', 10);
+CALL use('SELECT s.pad FROM generate_series(1, 8) g, LATERAL (SELECT pad FROM sales WHERE member = g ORDER BY id DESC LIMIT 3) s', 'auth', 10);
+SELECT count(*), max(predicted_time) > 4 * min(predicted_time) AS eight_times FROM guard.index_statements('sales_member_idx');
+
+-- a walk that ends when it has found enough may find it at once, or never
+CREATE TABLE tasks (id int, worker int, pad text);
+INSERT INTO tasks SELECT i, hashint4(i) & 127, repeat('x', 100) FROM generate_series(1, 20000) i;
+CREATE INDEX tasks_id_idx ON tasks (id);
+CREATE INDEX tasks_worker_idx ON tasks (worker, id);
+CALL vacuum('tasks');
+CALL use('SELECT pad FROM tasks WHERE worker = 7 ORDER BY id LIMIT 20', 'auth', 10);
+SELECT other_index, predicted_low < predicted_time / 10 AS at_once, predicted_high > predicted_time * 4 AS never
+  FROM guard.index_statements('tasks_worker_idx');

@@ -77,6 +77,7 @@ add_pair(GuardOutlook *outlook, const GuardCapturedStatement *statement,
 	for (int i = 0; i < GUARD_EFFORT_KINDS; i++)
 	{
 		outlook->without.expected[i] += pair->without.expected[i] - pair->with.expected[i];
+		outlook->without.least[i] += pair->without.least[i] - pair->with.least[i];
 		outlook->without.most[i] += pair->without.most[i] - pair->with.most[i];
 	}
 	outlook->worst_ratio = Max(outlook->worst_ratio, pair->worst_ratio);

@@ -97,7 +97,7 @@ static double
 time_without(const GuardOutlook *outlook, const GuardSpeed *speeds, Bound bound)
 {
 	const float *without = bound == HIGH ? outlook->without.most :
-		outlook->without.expected;
+		bound == LOW ? outlook->without.least : outlook->without.expected;
 	float		more[GUARD_EFFORT_KINDS];
 	double		result;
 

@@ -24,7 +24,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_statistic.h"
 #include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "planner/planner.h"
 
@@ -32,6 +36,8 @@
 #define IN_INDEX		1.0		/* for what finding them in the index costs */
 #define ENTRY			0.15	/* each of the entries */
 #define NEIGHBOUR		0.2		/* a row in the same page as the last one */
+#define ALSO_ORDERED	0.56	/* what further columns leave of an order, as
+								 * the planner has it */
 
 /* Paths that are looked at for one plan, at most. */
 #define MOST_LOOKS		10000
@@ -51,19 +57,31 @@ typedef struct Walk
 } Walk;
 
 /*
- * How much of something is done: by estimate, and at most.
+ * How much of something is done: at least, by estimate, and at most, and how
+ * often it is begun.
  */
 typedef struct Amount
 {
+	double		begun;
+	double		least;
 	double		expected;
 	double		most;
 } Amount;
 
 static double add_plan(Walk *walk, Plan *plan, Amount times);
 
+/* For each execution: so much. */
+static inline Amount
+each_execution(double much)
+{
+	return (Amount) {much, much, much, much};
+}
+
 static inline Amount
 part_of(Amount times, double share)
 {
+	times.begun *= share;
+	times.least *= share;
 	times.expected *= share;
 	times.most *= share;
 	return times;
@@ -72,6 +90,7 @@ part_of(Amount times, double share)
 static void
 add(Walk *walk, GuardEffortKind kind, Amount amount)
 {
+	walk->effort->least[kind] += amount.least;
 	walk->effort->expected[kind] += amount.expected;
 	walk->effort->most[kind] += amount.most;
 }
@@ -154,10 +173,36 @@ rows_found(const IndexPath * path, const RelOptInfo *table)
 
 	foreach_ptr(IndexClause, clause, path->indexclauses)
 		conditions = lappend(conditions, clause->rinfo);
-	result.expected = table->tuples * path->indexselectivity;
+	result = each_execution(table->tuples * path->indexselectivity);
 	result.most = table->tuples * share_at_most(conditions, table->relid,
 												path->indexselectivity);
 	return result;
+}
+
+/*
+ * How far do rows lie in the order of an index, from 0 to 1?  The planner has
+ * asked its statistics as well, and kept the cost only.
+ */
+static double
+order_of(const IndexPath * path, Oid relid)
+{
+	int			column = path->indexinfo->indexkeys[0];
+	HeapTuple	tuple = column <= 0 ? NULL :
+		SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relid), Int16GetDatum(column),
+						BoolGetDatum(false));
+	double		result = 0;
+	AttStatsSlot slot;
+
+	if (!HeapTupleIsValid(tuple))
+		return 0;
+	if (get_attstatsslot(&slot, tuple, STATISTIC_KIND_CORRELATION, InvalidOid,
+						 ATTSTATSSLOT_NUMBERS))
+	{
+		result = slot.numbers[0] * slot.numbers[0];
+		free_attstatsslot(&slot);
+	}
+	ReleaseSysCache(tuple);
+	return path->indexinfo->nkeycolumns > 1 ? result * ALSO_ORDERED : result;
 }
 
 /* ----------------------------------------------------------------
@@ -197,6 +242,7 @@ add_sequential(Walk *walk, Scan *scan, Amount times)
 	if (walk->aid != NULL &&
 		walk->aid->try_out(walk->aid, walk->plan, scan, &table, &row))
 	{
+		times.least /= processes;
 		times.expected /= processes;
 		add(walk, GUARD_EFFORT_TRIED, part_of(times, table));
 		return;
@@ -213,7 +259,7 @@ add_sequential(Walk *walk, Scan *scan, Amount times)
 static Amount
 add_bitmap(Walk *walk, Plan *plan, Amount times)
 {
-	Amount		result = {plan->plan_rows, plan->plan_rows};
+	Amount		result = each_execution(plan->plan_rows);
 
 	if (IsA(plan, BitmapIndexScan))
 	{
@@ -242,7 +288,7 @@ add_index_scan(Walk *walk, Scan *scan, Amount times)
 	Plan	   *plan = &scan->plan;
 	RelOptInfo *table;
 	Path	   *path = find_path(walk, plan, &table);
-	Amount		rows = {plan->plan_rows, plan->plan_rows};
+	Amount		rows = each_execution(plan->plan_rows);
 	double		each = 1;
 
 	if (IsA(plan, BitmapHeapScan))
@@ -259,11 +305,17 @@ add_index_scan(Walk *walk, Scan *scan, Amount times)
 									   ((IndexPath *) path)->indextotalcost :
 									   plan->startup_cost)));
 	if (path != NULL && IsA(path, IndexPath))
+	{
 		rows = rows_found((IndexPath *) path, table);
+		if (IsA(plan, IndexScan))
+			each -= (1 - NEIGHBOUR) * order_of((IndexPath *) path,
+											   rt_fetch(scan->scanrelid, walk->plan->rtable)->relid);
+	}
 	if (IsA(plan, IndexOnlyScan))
 		each = table != NULL ? 1 - table->allvisfrac : 0;
 	if (!IsA(plan, BitmapHeapScan))
 		each += ENTRY;
+	rows.least *= times.least;
 	rows.expected *= times.expected;
 	rows.most *= times.most;
 	add(walk, GUARD_EFFORT_FETCH, part_of(rows, each));
@@ -356,19 +408,21 @@ add_subplans(Walk *walk, Plan *plan, Amount times, double cost)
 }
 
 /*
- * How often the node below is executed, for one execution of this one: a part
- * of it by a LIMIT, which finds enough soon, if what it wants is everywhere.
+ * How often the node below a LIMIT is executed: a part of it, and less if what
+ * the LIMIT wants comes first, all of it if that comes last.
  */
 static Amount
-share_of_limit(const Plan *limit, const Plan *below)
+times_of_limited(const Plan *limit, const Plan *below, Amount times)
 {
 	double		run = below->total_cost - below->startup_cost;
 	double		share = run > 0 ? (limit->total_cost - below->startup_cost) / run : 1;
-	Amount		result;
+	bool		seeks = below->qual != NIL || innerPlan(below) != NULL;
 
-	result.expected = Max(Min(share, 1), 0);
-	result.most = below->qual != NIL || innerPlan(below) != NULL ? 1 : result.expected;
-	return result;
+	share = Max(Min(share, 1), 0);
+	times.least *= seeks ? share / MOST_DOUBT : share;
+	times.expected *= share;
+	times.most *= seeks ? 1 : share;
+	return times;
 }
 
 /*
@@ -418,10 +472,14 @@ add_plan(Walk *walk, Plan *plan, Amount times)
 	double		doubt = 1;
 	Plan	   *outer = outerPlan(plan);
 
-	/* what it does before its first row it does in any case */
-	if (times.expected < 1 && cost > 0)
-		times.expected += (1 - times.expected) *
-			Min(guard_plan_unfined(plan->startup_cost) / cost, 1);
+	/* what it does before its first row it does whenever it is begun */
+	if (cost > 0)
+	{
+		double		startup = Min(guard_plan_unfined(plan->startup_cost) / cost, 1);
+
+		times.least += Max(times.begun - times.least, 0) * startup;
+		times.expected += Max(times.begun - times.expected, 0) * startup;
+	}
 	times.most = Max(times.most, times.expected);
 	switch (nodeTag(plan))
 	{
@@ -437,13 +495,7 @@ add_plan(Walk *walk, Plan *plan, Amount times)
 			add_index_scan(walk, (Scan *) plan, times);
 			return doubt_of(walk, plan);
 		case T_Limit:
-			{
-				Amount		share = share_of_limit(plan, outerPlan(plan));
-
-				share.expected *= times.expected;
-				share.most *= times.most;
-				return add_plan(walk, outerPlan(plan), share);
-			}
+			return add_plan(walk, outer, times_of_limited(plan, outer, times));
 		case T_SubqueryScan:
 			outer = ((SubqueryScan *) plan)->subplan;
 			break;
@@ -478,8 +530,6 @@ guard_effort_of_plan(PlannedStmt *plan, GuardEffortAid *aid,
 {
 	Walk		walk = {plan, aid, effort, 1, 0, 0};
 
-	Amount		once = {1, 1};
-
 	memset(effort, 0, sizeof(*effort));
-	(void) add_plan(&walk, plan->planTree, once);
+	(void) add_plan(&walk, plan->planTree, each_execution(1));
 }

@@ -157,8 +157,9 @@ typedef enum GuardEffortKind
 typedef struct GuardEffort
 {
 	float		expected[GUARD_EFFORT_KINDS];
-	float		most[GUARD_EFFORT_KINDS];	/* if the planner was wrong where
-											 * it is unsure */
+	/* if the planner was wrong where it is unsure */
+	float		least[GUARD_EFFORT_KINDS];
+	float		most[GUARD_EFFORT_KINDS];
 	bool		untried;		/* evaluates for each row what could not be
 								 * tried out */
 } GuardEffort;

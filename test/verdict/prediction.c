@@ -63,6 +63,14 @@ ok(bool good, const char *name, const char *what, double value)
 		printf("# %g\n", value);
 }
 
+/* What the planner is sure of. */
+static void
+without_index(GuardOutlook *outlook, GuardEffortKind kind, double work)
+{
+	outlook->without.least[kind] = outlook->without.expected[kind] =
+		outlook->without.most[kind] = work;
+}
+
 /* A statement that fetches rows now, and would scan, or fetch more of them. */
 static GuardOutlook
 outlook_of(double now, double fetches, double scan, double without)
@@ -72,10 +80,8 @@ outlook_of(double now, double fetches, double scan, double without)
 	outlook.planned = outlook.timed = true;
 	outlook.now = now;
 	outlook.with.expected[GUARD_EFFORT_FETCH] = fetches;
-	outlook.without.expected[GUARD_EFFORT_SCAN] = scan;
-	outlook.without.expected[GUARD_EFFORT_FETCH] = without;
-	outlook.without.most[GUARD_EFFORT_SCAN] = scan;
-	outlook.without.most[GUARD_EFFORT_FETCH] = without;
+	without_index(&outlook, GUARD_EFFORT_SCAN, scan);
+	without_index(&outlook, GUARD_EFFORT_FETCH, without);
 	outlook.scans = scan > 0;
 	return outlook;
 }
@@ -99,10 +105,8 @@ measured_shapes(void)
 										  shape->scan, shape->without);
 		double		ratio;
 
-		outlook.without.expected[GUARD_EFFORT_REST] = shape->rest;
-		outlook.without.most[GUARD_EFFORT_REST] = shape->rest;
-		outlook.without.expected[GUARD_EFFORT_TRIED] = shape->tried;
-		outlook.without.most[GUARD_EFFORT_TRIED] = shape->tried;
+		without_index(&outlook, GUARD_EFFORT_REST, shape->rest);
+		without_index(&outlook, GUARD_EFFORT_TRIED, shape->tried);
 		guard_outlook_predict(&outlook, assumed);
 		ratio = outlook.expected / shape->measured;
 		ok(ratio > 1 / 3.0 && ratio < 3, shape->name,
