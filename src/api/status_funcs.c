@@ -214,8 +214,8 @@ put_whatif(ReturnSetInfo *rsinfo)
 	put(rsinfo, "what-if statements and indexes",
 		psprintf("%d of %d, " INT64_FORMAT " plans, " INT64_FORMAT
 				 " failed, " INT64_FORMAT " statements left out (functions not in C)",
-				 status.records_used, status.records_max,
-				 status.shadow_plans, status.failed, status.untrusted));
+				 Min(status.records_used, guard_guc_max_statements),
+				 guard_guc_max_statements, status.shadow_plans, status.failed, status.untrusted));
 	put(rsinfo, "what-if time",
 		psprintf("%.4f %% of one processor since %s (kept below %.0f %%), "
 				 INT64_FORMAT " statements put off, " INT64_FORMAT

@@ -53,16 +53,25 @@ duration(double ms)
 }
 
 /*
- * "400 calls a second", "3 calls an hour"
+ * "400 calls a second", "1 call an hour"
  */
 static char *
 calls(double per_second)
 {
-	if (per_second >= 0.95)
-		return psprintf("%.0f calls a second", per_second);
-	if (per_second * SECS_PER_MINUTE >= 0.95)
-		return psprintf("%.0f calls a minute", per_second * SECS_PER_MINUTE);
-	return psprintf("%.0f calls an hour", ceil(per_second * SECS_PER_HOUR));
+	const char *unit = "a second";
+	double		number = per_second;
+
+	if (number < 0.95)
+	{
+		unit = "a minute";
+		number = per_second * SECS_PER_MINUTE;
+	}
+	if (number < 0.95)
+	{
+		unit = "an hour";
+		number = ceil(per_second * SECS_PER_HOUR);
+	}
+	return psprintf("%.0f %s %s", number, number < 1.5 ? "call" : "calls", unit);
 }
 
 /*

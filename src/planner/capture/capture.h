@@ -32,10 +32,10 @@
  *
  *	relations	one record each, carries the verdict; makes room only when it
  *				is idle and history has it, or its database or owner has more
- *				than his share, and that is a loss (shares.h)
+ *				than his share, and that is a loss (shares.c)
  *	statements	(relation, queryid), with the topmost index for all of its
- *				partitions' once that is known; the least recently used goes, at most
- *				GUARD_CAPTURE_STATEMENTS_PER_INDEX each; loss costs detail
+ *				partitions' once that is known; of those that share a set of
+ *				slots the least recently used goes; loss costs detail
  *	services	(relation, service, version); at most
  *				GUARD_CAPTURE_SERVICES_PER_INDEX each plus the record's
  *				"others" counter
@@ -60,7 +60,6 @@
 
 #define GUARD_SERVICE_LEN	64	/* bytes, terminator included */
 #define GUARD_VERSION_LEN	32
-#define GUARD_CAPTURE_STATEMENTS_PER_INDEX	32
 #define GUARD_CAPTURE_SERVICES_PER_INDEX	16
 #define GUARD_CAPTURE_VIEWS	3
 

@@ -468,7 +468,6 @@ guard_whatif_table_forget(Oid database, Oid index)
 void
 guard_whatif_table_status(GuardWhatIfStatus *status)
 {
-	status->records_max = guard_slots_max(&records);
 	status->records_used = guard_slots_used(&records);
 	guard_clock_status(status);
 }

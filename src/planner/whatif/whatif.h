@@ -116,7 +116,6 @@ typedef struct GuardWhatIfStatus
 	bool		on;				/* guard.whatif, guard.mode */
 	TimestampTz since;			/* what follows is counted since then */
 	int			records_used;
-	int			records_max;
 	int64		shadow_plans;	/* plans made */
 	int64		failed;			/* of these, ended in an error */
 	int64		postponed;		/* statements put off: the share was used up */
