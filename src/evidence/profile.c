@@ -19,8 +19,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
+
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
+#include "planner/capture/capture.h"
 #include "store/store.h"
 
 /* guard.profile */
@@ -51,9 +54,13 @@
 /* guard.profile_fact */
 #define FACT_OF				2
 #define FACT_BY_SERVICE		22
+#define FACT_NAMES			25
 
 /* by_service has so many for each service */
 #define SERVICE_TEXTS		5
+
+/* names has when the table's own was used, and so many for each view */
+#define VIEW_TEXTS			4
 
 /* An older profile tells nothing; where guard.min_evidence_age is longer, that. */
 #define STALE_AFTER			(7 * USECS_PER_DAY)
@@ -109,6 +116,7 @@ static const GuardColumn columns[] = {
 	COLUMN(UNREAD, "by_service", source),
 	COLUMN(BOOL, "services_known", fact.services_known),
 	COLUMN(BOOL, "unread", unread),
+	COLUMN(UNREAD, "names", source),
 };
 
 /*
@@ -187,6 +195,40 @@ guard_profile_services(const GuardRows *rows, int column)
 	return services;
 }
 
+/*
+ * By which names others came there, NULL where that is not known.  A view that was
+ * not here when the fact was placed may have been made since; where there is none,
+ * it is not known which it was.
+ */
+static GuardNames *
+read_names(const GuardRows *rows)
+{
+	List	   *texts = guard_rows_list(rows, FACT_NAMES);
+	GuardNames *names = palloc0(sizeof(GuardNames));
+	int			n = 0;
+
+	if (texts == NIL)
+		return NULL;
+	names->own = strtoll(linitial(texts), NULL, 10);
+	for (int i = 1; i + VIEW_TEXTS <= list_length(texts); i += VIEW_TEXTS)
+	{
+		Oid			view = (Oid) strtoul(list_nth(texts, i), NULL, 10);
+		Oid			nsp = get_namespace_oid(list_nth(texts, i + 1), true);
+		TimestampTz last = strtoll(list_nth(texts, i + 3), NULL, 10);
+
+		if (!OidIsValid(view) && OidIsValid(nsp))
+			view = get_relname_relid(list_nth(texts, i + 2), nsp);
+		if (OidIsValid(view) && n < GUARD_CAPTURE_VIEWS)
+		{
+			names->views[n] = view;
+			names->by_view[n++] = last;
+		}
+		else
+			names->more = Max(names->more, last);
+	}
+	return names;
+}
+
 static void
 add_fact(GuardEvidence *evidence, ProfileFact *read, GuardProfile *profile,
 		 List *services, bool of_table)
@@ -232,6 +274,7 @@ collect_of(GuardEvidence *evidence, Oid relation, bool of_table)
 		found = true;
 		if (profile->stale)
 			stale = lappend(stale, profile);
+		read->fact.names = read_names(rows);
 		if (!of_table)
 			evidence->profiles = list_append_unique_ptr(evidence->profiles, profile);
 		add_fact(evidence, read, profile, guard_profile_services(rows, FACT_BY_SERVICE), of_table);

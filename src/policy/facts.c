@@ -13,6 +13,7 @@
 
 #include <math.h>
 
+#include "planner/capture/capture.h"
 #include "policy/sentence.h"
 #include "store/store.h"
 
@@ -89,6 +90,38 @@ put_dependencies(StringInfo buf, const GuardEvidence *evidence)
 }
 
 /*
+ * By which names others came: views by theirs, but for one that is gone.
+ */
+static void
+put_names(StringInfo buf, const GuardNames *names)
+{
+	if (names == NULL)
+		return;
+	guard_json_object(buf, "by");
+	guard_json_time(buf, "name", names->own);
+	guard_json_time(buf, "other_views", names->more);
+	guard_json_array(buf, "views");
+	for (int i = 0; i < GUARD_CAPTURE_VIEWS; i++)
+	{
+		Oid			view = names->views[i];
+
+		if (names->by_view[i] == 0)
+			continue;
+		guard_json_object(buf, NULL);
+		if (get_rel_relkind(view) == RELKIND_VIEW)
+		{
+			guard_json_text(buf, "schema", get_namespace_name(get_rel_namespace(view)));
+			guard_json_text(buf, "name", get_rel_name(view));
+		}
+		put_flag(buf, "function_bodies", view == GUARD_BOUND_BODY);
+		guard_json_time(buf, "last", names->by_view[i]);
+		guard_json_end_object(buf);
+	}
+	guard_json_end_array(buf);
+	guard_json_end_object(buf);
+}
+
+/*
  * What another server must know, too: its columns have other numbers.
  */
 static void
@@ -110,6 +143,7 @@ put_rest(StringInfo buf, const GuardFact *fact, const GuardEvidence *evidence)
 		guard_json_int(buf, "known_uses", fact->known_uses);
 	guard_json_time(buf, "known_first", fact->known_first);
 	put_flag(buf, "since_created", guard_evidence_covers(fact, guard_evidence_origin(evidence)));
+	put_names(buf, fact->names);
 	if (fact->fkey == 0)
 		return;
 	guard_json_array(buf, "columns");

@@ -112,12 +112,13 @@ CREATE TABLE guard.profile_fact (
 	note			text,
 	by_service		text[],
 	services_known	boolean NOT NULL,
-	unread			boolean NOT NULL
+	unread			boolean NOT NULL,
+	names			text[]
 );
 CREATE INDEX profile_fact_source_idx ON guard.profile_fact (source);
 CREATE INDEX profile_fact_relation_oid_idx ON guard.profile_fact (relation_oid);
 COMMENT ON TABLE guard.profile_fact IS
-'What imported profiles say of the use of indexes and tables that are here, as guard knew it there: times are what they would be had the profile been exported when it was imported, spans are microseconds. observer is who saw it there, as guard.check() names it; seen: used, not seen, unknown; way and foreign_key as in guard.known_use; by_service five texts each: service, version, first and last use in microseconds since 2000, uses.';
+'What imported profiles say of the use of indexes and tables that are here, as guard knew it there: times are what they would be had the profile been exported when it was imported, spans are microseconds. observer is who saw it there, as guard.check() names it; seen: used, not seen, unknown; way and foreign_key as in guard.known_use; by_service five texts each: service, version, first and last use in microseconds since 2000, uses; names is when others came by the name of the table, and four texts for each view by which they came: its OID here (0: it was not here; 1: it was gone there; 1255: bodies of functions), schema, name, and when; null: not known.';
 
 CREATE TABLE guard.profile_without (
 	source			text NOT NULL,

@@ -224,26 +224,34 @@ BEGIN
 		  FROM placed p JOIN given g ON g.source = p.source AND g.kind = p.kind AND g.table_schema = (p.parent ->> 'schema')::name AND g.name = (p.parent ->> 'name')::name
 		 WHERE p.oid = 0 AND p.level < 10
 	), use AS (
-		SELECT p.*, f.imported_at AS now, u.u, (p.evidence ->> 'as_of')::timestamptz - make_interval(secs => COALESCE((u.u ->> 'hidden_seconds')::float8, 0)) AS as_of
+		SELECT p.*, u.u, f.imported_at - (p.evidence ->> 'as_of')::timestamptz + make_interval(secs => COALESCE((u.u ->> 'hidden_seconds')::float8, 0)) AS later
 		  FROM placed p JOIN guard.profile f USING (source), jsonb_array_elements(p.evidence -> 'uses') u (u)
 		 WHERE p.oid <> 0 AND NOT EXISTS (SELECT FROM guard.profile_fact k WHERE k.source = p.source AND k.relation_oid = p.oid)
 	)
 	INSERT INTO guard.profile_fact
 	SELECT u.source, u.oid, CASE u.u ->> 'source' WHEN 'standby' THEN 'history' ELSE u.u ->> 'source' END, COALESCE(array_position('{arbiter,constraint,skip,group,defer,refresh}', u.u ->> 'way'), 0), u.u ->> 'seen',
-		   u.now - (u.as_of - (u.u ->> 'since')::timestamptz), u.now - (u.as_of - (u.u ->> 'first')::timestamptz), u.now - (u.as_of - (u.u ->> 'last')::timestamptz),
+		   (u.u ->> 'since')::timestamptz + u.later, (u.u ->> 'first')::timestamptz + u.later, (u.u ->> 'last')::timestamptz + u.later,
 		   COALESCE((u.u ->> 'count')::bigint, 0),
 		   greatest(COALESCE((u.u ->> 'per_second')::float8, 0), CASE WHEN u.u ->> 'source' = 'capture' AND NOT u.u ?| '{way,columns}' AND u.u ->> 'seen' = 'used' THEN u.peak END),
 		   (u.u ->> 'longest_pause_seconds')::numeric * 1000000, COALESCE((u.u ->> 'statements')::int, 0), u.u ->> 'services',
 		   COALESCE((u.u ->> 'not_observed_seconds')::bigint, 0) * 1000000, u.u ->> 'not_observed', COALESCE((u.u ->> 'known_uses')::bigint, 0),
-		   u.now - (u.as_of - (u.u ->> 'known_first')::timestamptz), COALESCE((u.u ->> 'days')::int, 0),
+		   (u.u ->> 'known_first')::timestamptz + u.later, COALESCE((u.u ->> 'days')::int, 0),
 		   CASE u.u -> 'columns' WHEN '[]' THEN -1
 				ELSE COALESCE((SELECT bit_or(1::bigint << (a.attnum - 1) % 63) FROM pg_attribute a
 								WHERE a.attrelid = u.table_oid AND a.attnum > 0 AND u.u -> 'columns' ? a.attname::text), CASE WHEN u.u ? 'columns' THEN -1 ELSE 0 END) END,
 		   u.u ? 'since_created', u.u ->> 'note',
 		   (SELECT array_agg(t.t ORDER BY s.n, t.n) FROM jsonb_array_elements(u.u -> 'by_service') WITH ORDINALITY s (s, n),
 				   unnest(ARRAY[s.s ->> 'service', COALESCE(s.s ->> 'version', ''), '0',
-					   COALESCE(((extract(epoch FROM u.now - (u.as_of - (s.s ->> 'last')::timestamptz)) - 946684800) * 1000000)::bigint, 0)::text, s.s ->> 'count']) WITH ORDINALITY t (t, n)),
-		   u.u ? 'by_service' AND NOT u.u ? 'others', u.evidence ? 'unread'
+					   COALESCE(((extract(epoch FROM (s.s ->> 'last')::timestamptz + u.later) - 946684800) * 1000000)::bigint, 0)::text, s.s ->> 'count']) WITH ORDINALITY t (t, n)),
+		   u.u ? 'by_service' AND NOT u.u ? 'others', u.evidence ? 'unread',
+		   (SELECT array_agg(t.t ORDER BY v.n, t.n)
+			  FROM jsonb_array_elements(jsonb_build_array(jsonb_build_object('last', u.u #> '{by,name}'), jsonb_build_object('name', '', 'last', u.u #> '{by,other_views}')) || (u.u #> '{by,views}'))
+				   WITH ORDINALITY v (v, n),
+				   unnest(ARRAY[CASE WHEN v.v ? 'name' THEN COALESCE((SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+																	   WHERE n.nspname = (v.v ->> 'schema')::name AND c.relname = (v.v ->> 'name')::name AND c.relkind = 'v'), 0)
+									 WHEN v.v ? 'function_bodies' THEN 1255 ELSE 1 END::text, COALESCE(v.v ->> 'schema', ''), COALESCE(v.v ->> 'name', ''),
+					   COALESCE(((extract(epoch FROM (v.v ->> 'last')::timestamptz + u.later) - 946684800) * 1000000)::bigint, 0)::text]) WITH ORDINALITY t (t, n)
+			 WHERE v.n > 1 OR t.n = 4)
 	  FROM use u;
 
 	-- Without guard there were counters.

@@ -121,6 +121,24 @@ my @cases = (
 	[ 'a view that leads elsewhere', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [], ['CREATE OR REPLACE VIEW v AS SELECT * FROM n'], 'refused' ],
 	[ 'a view that leads to one like it', [ $t, $a, 'CREATE TABLE n (LIKE t INCLUDING ALL)', 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [],
 		['CREATE OR REPLACE VIEW v AS SELECT * FROM n'], 'done' ],
+	[ 'a view made anew that leads elsewhere', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [],
+		[ 'BEGIN', 'DROP VIEW v', 'CREATE VIEW v AS SELECT * FROM n', 'COMMIT' ], 'refused' ],
+	[ 'a view made anew that leads where it did', [ $t, $a, 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [],
+		[ 'BEGIN', 'DROP VIEW v', 'CREATE VIEW v AS SELECT a, c FROM t', 'COMMIT', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'a view that a view leads to', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE VIEW w AS SELECT * FROM t', 'CREATE VIEW v AS SELECT * FROM w' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [],
+		['CREATE OR REPLACE VIEW w AS SELECT * FROM n'], 'refused' ],
+	[ 'a view by which nobody came', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], [$by_a], [], ['CREATE OR REPLACE VIEW v AS SELECT * FROM n'], 'done' ],
+	[ 'a view that goes, and with it the index', [ $t, $a, 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [], [ 'DROP VIEW v', 'DROP INDEX t_a_idx' ], 'done' ],
+	[ 'the same where it was used by name, too', [ $t, $a, 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], [ 'SELECT c FROM v WHERE a = 42', $by_a ], [], [ 'DROP VIEW v', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'a table swapped behind its view', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT' ], 'done' ],
+	[ 'the same, and then the index', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE VIEW v AS SELECT * FROM t' ], [$rows], ['SELECT c FROM v WHERE a = 42'], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'a table swapped behind a function', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE FUNCTION f(int) RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT c FROM t WHERE a = $1; END' ], [$rows], ['SELECT f(42)'], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT' ], 'done' ],
+	[ 'a function that follows its table, and then the index', [ $t, $a, 'CREATE TABLE n (LIKE t)', 'CREATE FUNCTION f(int) RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT c FROM t WHERE a = $1; END' ], [$rows], ['SELECT f(42)'], [],
+		[ 'BEGIN', 'ALTER TABLE t RENAME TO o', 'ALTER TABLE n RENAME TO t', 'COMMIT', 'DROP INDEX t_a_idx' ], 'refused' ],
+	[ 'a view made there since by hand', [ $t, $a, 'CREATE TABLE n (LIKE t)', $part->('CREATE VIEW v AS SELECT * FROM t', 'SELECT 1') ], [$rows], ['SELECT c FROM v WHERE a = 42'], [], ['DROP INDEX t_a_idx'], 'refused' ],
 	[ 'in a DO block', [ $t, $a ], [$rows], [$by_a], [], [q{DO $$BEGIN EXECUTE 'DROP INDEX ' || 't_a' || '_idx'; END$$}], 'refused' ],
 	[ 'in a loop over the catalog', [ $t, $a, 'CREATE INDEX t_b_idx ON t (b)' ], [$rows], [$by_a], [],
 		[q{DO $$DECLARE i regclass; BEGIN FOR i IN SELECT indexrelid FROM pg_index WHERE indrelid = 't'::regclass LOOP EXECUTE format('DROP INDEX %s', i); END LOOP; END$$}], 'refused' ],
@@ -307,7 +325,7 @@ for my $n (1 .. @cases)
 	push @other, $name;
 	diag("$n, $name: live $live, on the copy $copy");
 }
-cmp_ok(@other / @cases, '<=', 0.01, 'the same verdict in ' . (@cases - @other) . ' of ' . @cases . ' cases');
+is("@other", '', 'the same verdict in all of ' . @cases . ' cases');
 
 # ---- who says so, and how long ago
 
@@ -327,6 +345,7 @@ foreach my $bad (
 	[ q{jsonb_set(d, ARRAY['statements', '0', 'odd"'], '1')}, '22023', qr/\$\.statements\[0\] has member "odd\\"", which the format does not know/ ],
 	[ q{jsonb_set(d, '{exported}', '"2026-02-31T00:00:00Z"')}, '22023', qr/\$\.exported is no point in time/ ],
 	[ q{jsonb_set(d, '{exported}', '"2998-01-01T00:00:00Z"')}, '22023', qr/\$\.exported is in the future/ ],
+	[ q{jsonb_set(d, '{indexes,0,evidence,uses,0,by}', '{"views": [{"name": "v"}]}')}, '22023', qr/\$\.indexes\[0\]\.evidence\.uses\[0\]\.by\.views\[0\] lacks member "last"/ ],
 	[ q{jsonb_set(d, '{guard,mode}', '[]')}, '22023', qr/\$\.guard\.mode must be of type string/ ],
 	[ q{jsonb_set(d, '{format}', '"guard/profile/2"')}, '0A000', qr{^profile has format guard/profile/2, which is newer than this guard reads$} ],
 	[ q{jsonb_set(d, '{format}', '"mysql"')}, '22023', qr{\$\.format is not "guard/profile/1"} ],
@@ -407,6 +426,7 @@ foreach my $index (@{ $hostile->{indexes} })
 	{
 		@$use{qw(count per_second longest_pause_seconds services note not_observed)} = (9e18, 1e300, 1e10, $injection, $injection, $injection);
 		$use->{columns} = [$injection];
+		$use->{by} = { name => '2999-01-01T00:00:00Z', views => [ map { +{ schema => $injection, name => $_, last => '1900-01-01T00:00:00Z' } } ($injection) x 10 ] };
 		$use->{last} = '1900-01-01T00:00:00Z';
 	}
 }
