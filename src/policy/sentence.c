@@ -137,7 +137,7 @@ hot_clause(const GuardJudgement *judgement, bool guard_speaks)
 	/* The successor of a table that was swapped out lacks this index. */
 	if (evidence->move.moved && evidence->move.heir_table != NULL &&
 		!evidence->move.served && !verdict->asked.passes_on)
-		clause = psprintf("%s, and table \"%s\", which bears its old name now, has no index like it",
+		clause = psprintf("%s, and \"%s\", which bears its old name now, has no index like it",
 						  clause, evidence->move.heir_table);
 	return clause;
 }
