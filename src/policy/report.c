@@ -250,23 +250,47 @@ tell_review(const GuardJudgement *judgement, const char *verdict, const char *wh
 			(errmsg_internal("guard judgement: %s", buf.data), errhidecontext(true)));
 }
 
+/*
+ * Whoever drops a table has not chosen the order of its indexes: the one that
+ * is used most goes first.
+ */
+static List *
+in_order(List *judgements)
+{
+	GuardJudgement *most = linitial(judgements);
+
+	if (!most->verdict.asked.whole_table)
+		return judgements;
+	foreach_ptr(GuardJudgement, judgement, judgements)
+	{
+		if (judgement->count > most->count)
+			most = judgement;
+	}
+	return lcons(most, list_delete_ptr(list_copy(judgements), most));
+}
+
 void
 guard_report_refuse(List *judgements, GuardOccasion occasion, const char *why)
 {
 	const char *which = occasion == GUARD_TOO_LATE ? ", which cannot be refused any more" :
 		guard_guc_mode == GUARD_MODE_ENFORCE ? NULL :
 		", which guard.mode = enforce would refuse";
-	const GuardJudgement *first = linitial(judgements);
-	const char *primary = guard_text_valid(primary_message(judgements, which));
-	const char *together = which == NULL && occasion == GUARD_AT_STATEMENT ?
-		one_at_a_time(judgements) : NULL;
-	const char *hint = which == NULL ?
-		psprintf("%s %s", together != NULL ? together : guard_hint_remedy(first),
-				 guard_hint_approval(judgements)) :
-		guard_hint_bring_back(judgements);
+	const GuardJudgement *first;
+	const char *primary;
+	const char *together;
+	const char *hint;
 	const char *detail;
 	const char *log;
 
+	judgements = in_order(judgements);
+	first = linitial(judgements);
+	primary = guard_text_valid(primary_message(judgements, which));
+	together = which == NULL && occasion == GUARD_AT_STATEMENT ?
+		one_at_a_time(judgements) : NULL;
+	hint = which == NULL ?
+		psprintf("%s %s", together != NULL ? together : guard_hint_remedy(first),
+				 guard_hint_approval(judgements)) :
+		guard_hint_bring_back(judgements);
 	predict(judgements);
 	detail = guard_text_valid(detail_message(judgements, occasion, why,
 											 DETAILED_FOR_CLIENT));
