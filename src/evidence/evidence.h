@@ -116,6 +116,8 @@ typedef struct GuardFact
 								 * counts */
 	bool		by_column;		/* for one that another column has the name of */
 	bool		moved_now;		/* and this transaction has moved it */
+	const char *moved_from;		/* the name that the table bore then; NULL: the
+								 * one that it bears, or that is not known */
 	const struct GuardNames *names; /* by which it came; NULL: not known */
 	bool		former_name;	/* inherited: under a name that the table has
 								 * lost */

@@ -102,8 +102,8 @@ origin_of(TimestampTz created_at)
 
 bool
 guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
-				const GuardServer *server, bool moved_away, bool passes_on,
-				GuardPastUse *use)
+				const GuardServer *server, bool moved_away, const char *name,
+				bool passes_on, GuardPastUse *use)
 {
 	GuardEvidence *past = palloc0(sizeof(GuardEvidence));
 	GuardObject *object;
@@ -153,6 +153,8 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 
 		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone && !fact->installation &&
 			(!moved_away || (fact->moved_away && !past->move.detached &&
+							 (name == NULL || fact->moved_from == NULL ||
+							  strcmp(fact->moved_from, name) == 0) &&
 							 (fact->names == NULL || fact->names->own != 0))))
 		{
 			if (fact->profile != NULL)
@@ -186,14 +188,14 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
  */
 
 /*
- * The name by which traffic called the table: its own, unless another table
- * bears that name in its stead.
+ * The name by which traffic called the table when it last did: its own, unless
+ * another table bears that name in its stead.
  */
 static void
-set_names(GuardDeparted *departed, const GuardShape *shape)
+set_names(GuardDeparted *departed, const GuardShape *shape, TimestampTz used)
 {
 	namestrcpy(&departed->name, shape->name);
-	if (guard_moved_former_name(shape->table, &departed->schema,
+	if (guard_moved_former_name(shape->table, used, &departed->schema,
 								&departed->table_name))
 		return;
 	namestrcpy(&departed->schema, shape->schema);
@@ -201,14 +203,14 @@ set_names(GuardDeparted *departed, const GuardShape *shape)
 }
 
 static GuardDeparted *
-describe(const GuardShape *shape)
+describe(const GuardShape *shape, TimestampTz used)
 {
 	GuardDeparted *departed = palloc0(sizeof(GuardDeparted));
 
 	departed->index = shape->index;
 	departed->table = shape->table;
 	departed->at = GetCurrentTimestamp();
-	set_names(departed, shape);
+	set_names(departed, shape, used);
 	departed->shape = guard_shape_to_text(shape, true);
 	if (strlen(departed->shape) + 1 >= GUARD_DEPARTED_SHAPES)
 		departed->shape = guard_shape_to_text(shape, false);
@@ -242,10 +244,10 @@ guard_gone_note(Oid index, char *name, bool concurrent)
 	if (shape == NULL)
 		return NULL;
 	shape->name = name;
-	if (!guard_gone_read(shape, NULL, guard_server_read(), false, false, &use) &&
+	if (!guard_gone_read(shape, NULL, guard_server_read(), false, NULL, false, &use) &&
 		!concurrent)
 		return NULL;
-	departed = describe(shape);
+	departed = describe(shape, Max(use.dated.last, use.checks.last));
 	departed->scans = use.counted.count;
 	departed->scans_since = use.counted.since;
 	departed->created_at = use.created_at;
@@ -262,9 +264,13 @@ guard_gone_note(Oid index, char *name, bool concurrent)
 static GuardDeparted *
 describe_by_plan(const GuardEvidence *gone)
 {
-	GuardDeparted *departed = describe(gone->shape);
+	GuardDeparted *departed;
 	StringInfoData shapes;
+	TimestampTz used = 0;
 
+	foreach_ptr(const GuardFact, fact, gone->facts)
+		used = fact->of_table ? used : Max(used, fact->last);
+	departed = describe(gone->shape, used);
 	initStringInfo(&shapes);
 	foreach_ptr(const GuardReplacement, heir, gone->plans.takeovers)
 	{
@@ -419,7 +425,7 @@ write_gone(const GuardDeparted *departed, const GuardServer *server)
 	GuardPastUse use;
 
 	if (shape == NULL ||
-		!guard_gone_read(shape, departed, server, false, false, &use))
+		!guard_gone_read(shape, departed, server, false, NULL, false, &use))
 		return false;
 	if (use.unread)
 		ereport(ERROR,

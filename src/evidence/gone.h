@@ -35,12 +35,12 @@ typedef struct GuardPastUse
  * Read it, in the current memory context: of an index that is there, or, with
  * "departed", of one that is gone.  "shape" is its own; of the use of one that
  * is there only what was silenced since its table was moved away, if
- * "moved_away"; with "passes_on" as it was before this transaction, in which the
+ * "moved_away", and only what came by that name, if there is one; with "passes_on" as it was before this transaction, in which the
  * name that its table had is passed on once more.  Returns whether its heir has to
  * know: false where it was idle.
  */
 extern bool guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
-							const GuardServer *server, bool moved_away,
+							const GuardServer *server, bool moved_away, const char *name,
 							bool passes_on, GuardPastUse *use);
 
 /* What separates the shapes of several indexes that take over by their plans. */
@@ -68,10 +68,12 @@ extern List *guard_gone_rows(Oid table, const char *schema, const char *name);
 extern List *guard_gone_unnoted(Oid table, const char *schema, const char *name);
 
 /*
- * The name by which traffic called this table, where the table has lost it to
- * another one since; false: none, or not known.
+ * The name by which traffic called this table when it was used last (0: not
+ * known when), where the table has lost it to another one since; false: none, or
+ * not known.
  */
-extern bool guard_moved_former_name(Oid table, Name schema, Name name);
+extern bool guard_moved_former_name(Oid table, TimestampTz used, Name schema,
+									Name name);
 
 /* A name that a table bore until then. */
 typedef struct GuardFormerName

@@ -452,9 +452,12 @@ guard_moved_collect(GuardEvidence *evidence)
 		fact->moved_away = evidence->asked.passes_on &&
 			of_former_name(fact, moves, evidence) !=
 			(evidence->target != NULL && evidence->target->former);
-		if (which < 0 || fact->moved_away)
+		if (which < 0)
 			continue;
 		describe_move(evidence, moves, which, &move);
+		fact->moved_from = psprintf("%s.%s", move.old_schema, move.old_name);
+		if (fact->moved_away)
+			continue;
 		quiet = evidence->as_of - move.at >=
 			(int64) guard_guc_quiet_period * USECS_PER_SEC;
 		fact->moved_away = quiet || move.detached || move.served ||
@@ -537,19 +540,23 @@ guard_moved_left(const char *schema, const char *name, Oid partition, bool befor
 }
 
 bool
-guard_moved_former_name(Oid table, Name schema, Name name)
+guard_moved_former_name(Oid table, TimestampTz used, Name schema, Name name)
 {
+	const GuardFormerName *passed_on = NULL;
+
 	foreach_ptr(const GuardFormerName, former, guard_moved_former_names(table))
 	{
 		Oid			bearer = table_by_name(former->schema, former->name);
 
-		if (!OidIsValid(bearer) || bearer == table)
-			continue;
-		namestrcpy(schema, former->schema);
-		namestrcpy(name, former->name);
-		return true;
+		if (former->until < used || (used == 0 && passed_on != NULL))
+			break;
+		passed_on = OidIsValid(bearer) && bearer != table ? former : NULL;
 	}
-	return false;
+	if (passed_on == NULL)
+		return false;
+	namestrcpy(schema, passed_on->schema);
+	namestrcpy(name, passed_on->name);
+	return true;
 }
 
 List *

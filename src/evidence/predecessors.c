@@ -149,7 +149,7 @@ serves(const GuardEvidence *evidence, const GuardShape *shape)
  * noted of that.
  */
 static void
-take_present(GuardEvidence *evidence, Oid index, bool silenced)
+take_present(GuardEvidence *evidence, Oid index, const char *name)
 {
 	GuardShape *shape = guard_shape_read(index);
 	bool		served = shape != NULL && serves(evidence, shape);
@@ -161,7 +161,7 @@ take_present(GuardEvidence *evidence, Oid index, bool silenced)
 		return;
 	object = shape->valid ? NULL : guard_identity_of(index);
 	worked = shape->valid || (object != NULL && object->index == index);
-	if (!guard_gone_read(shape, NULL, evidence->server, silenced,
+	if (!guard_gone_read(shape, NULL, evidence->server, name != NULL, name,
 						 evidence->asked.passes_on, &use))
 		return;
 	if (served && (worked || has_use(&use)))
@@ -188,7 +188,7 @@ take_by_columns(GuardEvidence *evidence, Oid index)
 				guard_moved_shapes(shape, 0, evidence->asked.passes_on))
 	{
 		if (!serves(evidence, asked) ||
-			!guard_gone_read(shape, NULL, evidence->server, true, false, &use) ||
+			!guard_gone_read(shape, NULL, evidence->server, true, NULL, false, &use) ||
 			!has_use(&use))
 			continue;
 		inherit(evidence, &use, asked, shape->schema, shape->name, evidence->as_of);
@@ -198,10 +198,10 @@ take_by_columns(GuardEvidence *evidence, Oid index)
 
 /*
  * The indexes of the table itself that do not work, or all of those of one that
- * has lost its name: "silenced", what was used before.
+ * has lost its name, and what they were used for under that.
  */
 static void
-take_indexes(GuardEvidence *evidence, Oid table, bool silenced)
+take_indexes(GuardEvidence *evidence, Oid table, const char *name)
 {
 	List	   *indexes = guard_catalog_indexes(table);
 	bool		columns = guard_moved_any_columns(table);
@@ -211,7 +211,7 @@ take_indexes(GuardEvidence *evidence, Oid table, bool silenced)
 		if (index != evidence->index &&
 			(table != evidence->shape->table || !guard_catalog_is_valid(index) ||
 			 guard_hide_is_hidden(index)))
-			take_present(evidence, index, silenced);
+			take_present(evidence, index, name);
 		else if (columns && index != evidence->index)
 			take_by_columns(evidence, index);
 	}
@@ -300,7 +300,7 @@ take_half_gone(GuardEvidence *evidence, const GuardDeparted *departed)
 
 	if (own != NULL && (!own->valid || guard_hide_is_hidden(own->index)) &&
 		!serves(evidence, own) &&
-		guard_gone_read(own, NULL, evidence->server, false, false, &use))
+		guard_gone_read(own, NULL, evidence->server, false, NULL, false, &use))
 		inherit(evidence, &use, shape, own->schema, own->name,
 				departed->at);
 }
@@ -328,7 +328,7 @@ take_gone(GuardEvidence *evidence, const GuardDeparted *departed,
 	if (known != NULL)
 		use = *known;
 	else if (!guard_gone_read(guard_shape_copy(shape), departed,
-							  evidence->server, false, false, &use))
+							  evidence->server, false, NULL, false, &use))
 		return;
 
 	/* without a date: at the latest when it went, which may be long ago */
@@ -410,9 +410,9 @@ take_named(GuardEvidence *evidence, const char *schema, const char *name)
 
 	take_all_gone(evidence, table, schema, name, 0);
 	foreach_oid(other, list_delete_oid(guard_moved_from(schema, name, &unseen), table))
-		take_indexes(evidence, other, true);
+		take_indexes(evidence, other, psprintf("%s.%s", schema, name));
 	foreach_oid(other, list_delete_oid(unseen, table))
-		take_indexes(evidence, other, false);
+		take_indexes(evidence, other, NULL);
 }
 
 /*
@@ -445,7 +445,7 @@ take_place(GuardEvidence *evidence, const char *schema, const char *name, Oid pa
 	foreach_oid(left, !OidIsValid(partition) ? NIL :
 				guard_moved_left(schema, name, partition, before))
 	{
-		take_indexes(evidence, left, false);
+		take_indexes(evidence, left, NULL);
 		take_all_gone(evidence, left, "", "", 0);
 	}
 }
@@ -500,7 +500,7 @@ guard_predecessors_collect(GuardEvidence *evidence)
 		take_all_gone(evidence, shape->table, former->schema, former->name, former->until);
 	for (int i = named; i < list_length(evidence->facts); i++)
 		((GuardFact *) list_nth(evidence->facts, i))->former_name = true;
-	take_indexes(evidence, shape->table, false);
+	take_indexes(evidence, shape->table, NULL);
 }
 
 /*
