@@ -14,9 +14,8 @@
  * shows one relation is looked through.  Of any other view nothing can be told.  What
  * is in pg_temp bears no name.
  *
- * A partition that was exchanged for others has these in its place: partitions
- * with the same bounds; and whatever child came to a parent of inheritance,
- * which knows no bounds.
+ * A partition or child that was exchanged for others has these in its place: those
+ * that have some of its rows now (places.c).
  *
  * Copyright (c) 2026, the guard authors
  *
@@ -25,6 +24,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_rewrite.h"
@@ -341,73 +341,55 @@ goes_with_session(Oid table)
 /* ---- partitions and children ---- */
 
 /*
- * Is a table somewhere below another one?
+ * Is a table another one, or somewhere below it?
  */
 static bool
 is_below(Oid table, Oid ancestor)
 {
+	if (table == ancestor)
+		return true;
 	foreach_oid(parent, guard_catalog_parents(table))
 	{
-		if (parent == ancestor || is_below(parent, ancestor))
+		if (is_below(parent, ancestor))
 			return true;
 	}
 	return false;
 }
 
 /*
- * Bounds tell where they stood in their statement, which does not count.
- */
-bool
-guard_bearers_same_bound(const char *a, const char *b)
-{
-	return a == NULL || b == NULL || equal(stringToNode(a), stringToNode(b));
-}
-
-/*
- * What has come to the parent that this one has left, to be in its place?
- */
-static List *
-exchanged_for(Oid left, Oid parent)
-{
-	const GuardBefore *before = guard_before_relation(left);
-	List	   *had = guard_before_children(parent);
-	List	   *heirs = NIL;
-
-	foreach_oid(child, guard_catalog_children(parent))
-	{
-		if (!list_member_oid(had, child) &&
-			guard_bearers_same_bound(before->bound, guard_catalog_bound(child)))
-			heirs = lappend_oid(heirs, child);
-	}
-	return heirs;
-}
-
-/*
- * The names of what the table was a partition or child of, and so on upwards.
+ * The names of what the table was a partition or child of, and so on upwards:
+ * "lineage" leads down to it.
  */
 static void
 add_by_parents(GuardBearers *bearers, const GuardBefore *before, char **written,
-			   int nwritten, Oid below)
+			   int nwritten, List *lineage)
 {
+	Oid			below = linitial_oid(lineage);
+
 	foreach_oid(parent, guard_before_parents(below))
 	{
 		GuardBefore *was = guard_before_relation(parent);
-		char		kind;
+		List	   *from_here = lcons_oid(parent, list_copy(lineage));
+		char		kind = '\0';
 		Oid			now = was != NULL ? bearer_now(was->schema, was->name, &kind) :
 			InvalidOid;
 
-		if (now == parent && is_below(before->relation, parent))
+		if (now == parent && is_below(before->relation, below) && guard_places_kept(parent, below))
 			add_by_any(bearers, make_answer(before->relation, written, nwritten,
 											before->relation));
-		else if (now == parent && guard_catalog_exists(parent))
+		else if (now == parent || kind == RELKIND_PARTITIONED_TABLE)
 		{
-			List	   *heirs = exchanged_for(below, parent);
+			List	   *heirs = guard_places_taken(now, from_here);
 
-			bearers->changed = true;
+			bearers->changed |= !equal(heirs, list_make1_oid(before->relation));
 			bearers->left |= heirs == NIL;
 			foreach_oid(heir, heirs)
-				add_by_any(bearers, make_answer(before->relation, written, nwritten,
-												heir));
+			{
+				GuardAnswer *answer = make_answer(before->relation, written, nwritten, heir);
+
+				answer->by_any = now == parent;
+				add_answer(bearers, answer);
+			}
 		}
 		else if (OidIsValid(now))
 		{
@@ -415,7 +397,7 @@ add_by_parents(GuardBearers *bearers, const GuardBefore *before, char **written,
 			add_bearer(bearers, make_answer(before->relation, written, nwritten, now),
 					   kind);
 		}
-		add_by_parents(bearers, before, written, nwritten, parent);
+		add_by_parents(bearers, before, written, nwritten, from_here);
 	}
 }
 
@@ -692,7 +674,7 @@ guard_bearers_find(Oid table)
 	bearers->changed = bearer != table || columns_changed(table, written, nwritten) ||
 		goes_with_session(table);
 	add_by_views(bearers, table);
-	add_by_parents(bearers, before, written, nwritten, table);
+	add_by_parents(bearers, before, written, nwritten, list_make1_oid(table));
 	if (bearers->left && (bearer == table || bearers->not_borne))
 		return bearers;
 
@@ -747,11 +729,34 @@ stands(const GuardBefore *before)
 	if (bearer_now(before->schema, before->name, &kind) != before->relation ||
 		kind != before->kind || kind == RELKIND_VIEW)
 		return false;
+	foreach_oid(parent, guard_before_parents(before->relation))
+	{
+		if (!guard_places_kept(parent, before->relation))
+			return false;
+	}
 	written = guard_before_columns(before->relation, &nwritten);
 	return !columns_changed(before->relation, written, nwritten) &&
-		!goes_with_session(before->relation) &&
-		equal(guard_before_parents(before->relation),
-			  guard_catalog_parents(before->relation));
+		!goes_with_session(before->relation);
+}
+
+/*
+ * Default partitions that gave rows to this one, which has come beside them.
+ */
+static List *
+rests_before(Oid relation)
+{
+	List	   *rests = NIL;
+
+	foreach_oid(parent, guard_catalog_bound(relation) == NULL ? NIL :
+				list_difference_oid(guard_catalog_parents(relation),
+									guard_before_parents(relation)))
+	{
+		Oid			rest = get_default_partition_oid(parent);
+
+		if (OidIsValid(rest) && rest != relation && !guard_places_kept(parent, rest))
+			rests = lappend_oid(rests, rest);
+	}
+	return rests;
 }
 
 List *
@@ -763,6 +768,8 @@ guard_bearers_concerned(void)
 	{
 		GuardBefore *before = guard_before_relation(relation);
 
+		foreach_oid(gave, rests_before(relation))
+			tables = with_children_before(tables, gave);
 		if (before == NULL || stands(before))
 			continue;
 		if (before->kind == RELKIND_VIEW)
@@ -806,7 +813,8 @@ add_places_taken(List *answers, Oid relation)
 		GuardBefore *was = list_member_oid(before, parent) ? NULL : guard_before_relation(parent);
 
 		foreach_oid(left, was == NULL ? NIL :
-					guard_moved_left(was->schema, was->name, relation, false))
+					guard_moved_left(was->schema, was->name,
+									 list_make2_oid(parent, relation), false))
 		{
 			if (!list_member_oid(guard_before_parents(left), parent))
 				answers = add_taken(answers, left, relation);

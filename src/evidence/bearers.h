@@ -27,7 +27,7 @@ typedef struct GuardBearers
 	bool		changed;		/* not what it was before this transaction */
 	bool		not_borne;		/* nothing bears the table's name any more */
 	bool		left;			/* it was a partition or child, and is none
-								 * any more, and nothing took its place */
+								 * any more, and nothing has its rows */
 	char	   *unknown;		/* a view of which nothing can be told bears a
 								 * name; NULL: none does */
 } GuardBearers;
@@ -43,11 +43,6 @@ extern bool guard_bearers_leads(Oid view, Oid table);
 
 /* Was it gone before this transaction? */
 extern bool guard_bearers_gone(Oid view);
-
-/*
- * Do two partitions, or children without bounds, take the same rows?
- */
-extern bool guard_bearers_same_bound(const char *a, const char *b);
 
 /*
  * A table that answers for itself, under the names that its columns had before
@@ -67,5 +62,39 @@ extern List *guard_bearers_concerned(void);
  * it.  GuardAnswers.
  */
 extern List *guard_bearers_of_taken(Oid relation);
+
+/* ---- places.c ---- */
+
+/*
+ * The place of the last of a lineage, which leads downwards, below the first, as it
+ * is now or was before this transaction; and that as texts, and from them.
+ */
+extern List *guard_places_read(List *lineage, bool now);
+extern List *guard_places_write(List *place);
+extern List *guard_places_from(List *texts);
+
+/*
+ * Is it told by its bounds alone whose place it is?  Not below a table that is not
+ * partitioned, and not that of the default partition.
+ */
+extern bool guard_places_are_told(List *place);
+
+/*
+ * May rows of the other place be in that of the last of a lineage?
+ */
+extern bool guard_places_meet(List *lineage, List *place, List *other);
+
+/*
+ * Is a partition or child still where it was before this transaction, with all of
+ * its rows, as far as can be told?
+ */
+extern bool guard_places_kept(Oid parent, Oid child);
+
+/*
+ * What has, in a table or below it, the rows that were in the place of the last of
+ * a lineage before this transaction: OIDs; the table itself where it is not
+ * partitioned like the first.
+ */
+extern List *guard_places_taken(Oid table, List *lineage);
 
 #endif							/* GUARD_BEARERS_H */

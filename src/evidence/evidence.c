@@ -323,7 +323,7 @@ guard_evidence_rebuilt(Oid old, Oid successor)
 void
 guard_evidence_forget(Oid relation)
 {
-	guard_query_execute("DELETE FROM guard.moved_table WHERE table_oid = $1 AND how <> 'l'",
+	guard_query_execute("DELETE FROM guard.moved_table WHERE table_oid = $1 AND how NOT IN ('l', 'p')",
 						P_OID(relation));
 }
 

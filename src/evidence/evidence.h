@@ -545,6 +545,7 @@ typedef struct GuardPendingMove GuardPendingMove;
  * they are called since.
  */
 extern List *guard_moved_prepare(Node *parsetree);
+extern List *guard_moved_dropped(Oid table);	/* the same of one that goes */
 extern void guard_moved_record(List *moves);
 
 /* that could not be written down: shared memory is told */

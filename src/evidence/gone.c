@@ -556,7 +556,7 @@ prune(void)
 	guard_query_execute("DELETE FROM guard.departed WHERE gone_at"
 						" + GREATEST($1 * interval '1 second', longest_pause * interval '1.5 microsecond') < clock_timestamp()",
 						P_INT8(guard_guc_lookback));
-	guard_query_execute("DELETE FROM guard.moved_table m WHERE how = 'l' AND moved_at + $1 * interval '1 second' < clock_timestamp()"
+	guard_query_execute("DELETE FROM guard.moved_table m WHERE how IN ('l', 'p') AND moved_at + $1 * interval '1 second' < clock_timestamp()"
 						" AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.table_oid)"
 						" AND NOT EXISTS (SELECT FROM guard.departed d WHERE d.table_oid = m.table_oid)",
 						P_INT8(guard_guc_lookback));

@@ -104,11 +104,11 @@ extern List *guard_moved_shapes(const GuardShape *shape, TimestampTz used,
 extern List *guard_moved_from(const char *schema, const char *name, List **unseen);
 
 /*
- * Tables in whose place, or that of what they were below, among the partitions of
- * what has this name that one has come, or, with "before", had come before this
+ * Tables, or what was below them, that have left the places below what has this
+ * name in which the last of a lineage is now, or, with "before", was before this
  * transaction.  OIDs, also of tables that are gone.
  */
-extern List *guard_moved_left(const char *schema, const char *name, Oid partition,
+extern List *guard_moved_left(const char *schema, const char *name, List *lineage,
 							  bool before);
 
 #endif							/* GUARD_GONE_H */

@@ -29,6 +29,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
+#include "utils/fmgroids.h"
 
 #include "evidence/bearers.h"
 #include "evidence/gone.h"
@@ -44,6 +45,7 @@
 #define MOVED_SCANS			7
 #define MOVED_OLD_KEY		8
 #define MOVED_COLUMNS		9
+#define MOVED_BESIDE		10
 
 /* guard.moved_table.how */
 #define HOW_RENAMED		'r'		/* or its schema, or moved to another */
@@ -51,8 +53,10 @@
 #define HOW_ATTACHED	'a'
 #define HOW_COLUMNS		'c'		/* these were */
 #define HOW_UNSEEN		'u'		/* renamed, at some time before that */
-#define HOW_LEFT		'l'		/* a partition of what has that name; columns:
-								 * its bound */
+#define HOW_LEFT		'l'		/* a place below what has that name; columns:
+								 * which (places.c) */
+#define HOW_RETAINED	'p'		/* the same, but it is still below that table,
+								 * which has lost the name */
 
 struct GuardPendingMove
 {
@@ -61,6 +65,8 @@ struct GuardPendingMove
 	char	   *old_name;
 	char		how;
 	List	   *columns;		/* of char *: their names, "" for none */
+	List	   *beside;			/* of a place: OIDs of what else was there and
+								 * may not tell its rows from those */
 };
 
 /* A row of guard.moved_table. */
@@ -76,9 +82,16 @@ typedef struct NotedMove
 	bool		along;			/* of what it is a partition of, with it */
 	char	  **columns;		/* HOW_COLUMNS: their names before */
 	int			ncolumns;
+	List	   *place;			/* HOW_LEFT, HOW_RETAINED */
 } NotedMove;
 
 /* ---- reading ---- */
+
+static bool
+is_of_place(char how)
+{
+	return how == HOW_LEFT || how == HOW_RETAINED;
+}
 
 static Oid
 table_by_name(const char *schema, const char *name)
@@ -123,6 +136,8 @@ read_moves(Oid table)
 														  rows->desc, &isnull));
 		move->now = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(rows->tuple->t_data));
 		columns = guard_rows_list(rows, MOVED_COLUMNS);
+		if (is_of_place(move->how))
+			move->place = guard_places_from(columns);
 		move->columns = palloc(sizeof(char *) * (list_length(columns) + 1));
 		foreach_ptr(char, name, columns)
 			move->columns[move->ncolumns++] = *name != '\0' ? name : NULL;
@@ -201,6 +216,57 @@ ended_membership(List *moves, int which, const GuardEvidence *evidence)
 }
 
 /*
+ * Its own, or that of what it is below.
+ */
+static bool
+loses_name(const NotedMove *move)
+{
+	return move->how == HOW_RENAMED || move->how == HOW_RETAINED;
+}
+
+/*
+ * Has the table the name, or place, that it lost in this move, as things are or were
+ * before this transaction?
+ */
+static bool
+has_again(const NotedMove *move, Oid table, bool before)
+{
+	List	   *lineage = NIL;
+
+	while (OidIsValid(table))
+	{
+		GuardBefore *was = before ? guard_before_relation(table) : NULL;
+		List	   *parents = before ? guard_before_parents(table) : guard_catalog_parents(table);
+
+		lineage = lcons_oid(table, lineage);
+		if (is_of_place(move->how) == (list_length(lineage) > 1) &&
+			(before ? was != NULL && strcmp(was->schema, move->old_schema) == 0 &&
+			 strcmp(was->name, move->old_name) == 0 :
+			 table_by_name(move->old_schema, move->old_name) == table))
+			return move->how == HOW_RENAMED ||
+				guard_places_meet(lineage, guard_places_read(lineage, !before), move->place);
+		table = parents != NIL ? linitial_oid(parents) : InvalidOid;
+	}
+	return false;
+}
+
+/*
+ * Did the table take only after the use the place that it left in this move?
+ */
+static bool
+joined_since(const GuardFact *fact, List *moves, int left, const GuardEvidence *evidence)
+{
+	for (int i = left - 1; i >= 0; i--)
+	{
+		const NotedMove *earlier = list_nth(moves, i);
+
+		if (earlier->how == HOW_ATTACHED)
+			return before_move(fact, earlier, evidence);
+	}
+	return false;
+}
+
+/*
  * Whoever has been moved several times had several names.  A use was the use
  * of the name that the table bore then, which is the one that it lost in the
  * first move afterwards; -1 when there is none, or that is its name now.
@@ -212,15 +278,60 @@ find_move(const GuardFact *fact, List *moves, const GuardEvidence *evidence)
 	{
 		const NotedMove *move = list_nth(moves, i);
 
-		if (!before_move(fact, move, evidence))
+		if (!before_move(fact, move, evidence) ||
+			(move->how == HOW_RETAINED && joined_since(fact, moves, i, evidence)))
 			continue;
-		if (move->how == HOW_RENAMED &&
-			table_by_name(move->old_schema, move->old_name) == evidence->shape->table)
+		if (loses_name(move) && has_again(move, evidence->shape->table, false))
 			return -1;
-		if (move->how == HOW_RENAMED || ended_membership(moves, i, evidence))
+		if (loses_name(move) || ended_membership(moves, i, evidence))
 			return i;
 	}
 	return -1;
+}
+
+/*
+ * Does the other table serve in place of this index?
+ */
+static bool
+serves(GuardShape *shape, Oid heir, Oid *twin)
+{
+	GuardAnswer answer = {.of = shape->table, .table = heir, .view = heir};
+	GuardShape *asked = shape;
+	GuardReplacement successor;
+
+	answer.written = guard_catalog_columns(answer.of, &answer.nwritten);
+	(void) guard_shape_translate(shape, &answer, &asked);
+	guard_replacement_find(asked, heir, NULL, false, &successor);
+	if (successor.match == GUARD_MATCH_NONE || !successor.usable)
+		return false;
+	*twin = successor.match == GUARD_MATCH_TWIN ? successor.index : InvalidOid;
+	return true;
+}
+
+/*
+ * Do those below the first of the lineage that may have rows of this place, and are in it or below
+ * its last?
+ */
+static bool
+serve_in_place(GuardShape *shape, List *lineage, List *place)
+{
+	List	   *children = guard_catalog_children(llast_oid(lineage));
+	bool		any = false;
+	Oid			twin;
+
+	if (children == NIL)
+		return serves(shape, llast_oid(lineage), &twin);
+	foreach_oid(child, children)
+	{
+		List	   *down = lappend_oid(list_copy(lineage), child);
+
+		if (!guard_places_meet(down, guard_places_read(down, true), place))
+			continue;
+		if (!serve_in_place(shape, down, place))
+			return false;
+		any = true;
+	}
+	return any;
 }
 
 /*
@@ -233,9 +344,6 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 {
 	const NotedMove *move = list_nth(moves, which);
 	Oid			heir = table_by_name(move->old_schema, move->old_name);
-	GuardAnswer answer = {.of = evidence->shape->table, .table = heir, .view = heir};
-	GuardShape *asked = evidence->shape;
-	GuardReplacement successor;
 
 	memset(result, 0, sizeof(*result));
 	result->moved = true;
@@ -248,12 +356,8 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 		return;
 
 	result->heir_table = psprintf("%s.%s", move->old_schema, move->old_name);
-	answer.written = guard_catalog_columns(answer.of, &answer.nwritten);
-	(void) guard_shape_translate(evidence->shape, &answer, &asked);
-	guard_replacement_find(asked, heir, NULL, false, &successor);
-	result->served = successor.match != GUARD_MATCH_NONE && successor.usable;
-	if (result->served && successor.match == GUARD_MATCH_TWIN)
-		result->twin = successor.index;
+	result->served = serves(evidence->shape, heir, &result->twin) ||
+		(move->how == HOW_RETAINED && serve_in_place(evidence->shape, list_make1_oid(heir), move->place));
 }
 
 /* ---- columns ---- */
@@ -346,40 +450,37 @@ guard_moved_shapes(const GuardShape *shape, TimestampTz used, bool before)
 /* ---- names ---- */
 
 /*
- * Did the table take only after the use the place that it left in this move?
- */
-static bool
-joined_since(const GuardFact *fact, List *moves, int left, const GuardEvidence *evidence)
-{
-	for (int i = left - 1; i >= 0; i--)
-	{
-		const NotedMove *earlier = list_nth(moves, i);
-
-		if (earlier->how == HOW_ATTACHED)
-			return before_move(fact, earlier, evidence);
-	}
-	return false;
-}
-
-/*
  * Was the use that of a name, or place, which the table had lost before this transaction?
- * That of another table came with the name that this one took from it.
+ * What is below another table is read by way of that.  The use of another table came
+ * with the name that this one took from it.
  */
 static bool
 of_former_name(const GuardFact *fact, List *moves, const GuardEvidence *evidence)
 {
+	Oid			table = evidence->shape->table;
+	const NotedMove *name = NULL;
+	const NotedMove *place = NULL;
+	bool		joined = guard_before_parents(table) == NIL;
+
 	if (guard_evidence_of_another(evidence, fact))
 		return fact->former_name;
+	if (fact->names != NULL && fact->names->own == 0 && fact->names->more == 0)
+		return false;			/* it came by views */
 	for (int i = 0; i < list_length(moves); i++)
 	{
 		const NotedMove *move = list_nth(moves, i);
 
-		if (!move->now && before_move(fact, move, evidence) &&
-			(move->how == HOW_RENAMED ||
-			 (move->how == HOW_LEFT && !joined_since(fact, moves, i, evidence))))
-			return true;
+		if (move->now || !before_move(fact, move, evidence))
+			continue;
+		joined |= move->how == HOW_ATTACHED;
+		if (move->how == HOW_RENAMED && name == NULL)
+			name = move;
+		if (is_of_place(move->how) && place == NULL && !joined_since(fact, moves, i, evidence))
+			place = move;
 	}
-	return false;
+	if (place != NULL)
+		return !has_again(place, table, true);
+	return joined && name != NULL && !has_again(name, table, true);
 }
 
 /*
@@ -430,7 +531,7 @@ guard_moved_collect(GuardEvidence *evidence)
 
 		if (move->how == HOW_ATTACHED)
 			evidence->attached_at = Max(evidence->attached_at, move->at);
-		else if (move->how == HOW_RENAMED || move->how == HOW_DETACHED)
+		else if (loses_name(move) || move->how == HOW_DETACHED)
 			last = i;
 	}
 	if (last < 0)
@@ -507,34 +608,96 @@ guard_moved_former_names(Oid table)
 	return names;
 }
 
-List *
-guard_moved_left(const char *schema, const char *name, Oid partition, bool before)
+/* A place that a table has left, as all ask who look for their own. */
+typedef struct LeftPlace
+{
+	Oid			table;
+	List	   *place;
+	List	   *beside;
+} LeftPlace;
+
+/* Those below one name. */
+typedef struct LeftPlaces
+{
+	int64		key;
+	List	   *places;
+} LeftPlaces;
+
+static List *
+read_left(const char *schema, const char *name, int64 key)
 {
 	GuardRows  *rows = guard_rows_by_key("moved_table", "moved_table_old_key_idx",
-										 MOVED_OLD_KEY,
-										 P_INT8(guard_departed_key(schema, name)));
-	GuardBefore *was = before ? guard_before_relation(partition) : NULL;
-	const char *bound = was != NULL ? was->bound : guard_catalog_bound(partition);
-	List	   *candidates = NIL;
+										 MOVED_OLD_KEY, P_INT8(key));
+	List	   *places = NIL;
+
+	while (rows != NULL && guard_rows_next(rows))
+	{
+		LeftPlace  *left = palloc(sizeof(LeftPlace));
+
+		if (!is_of_place(*guard_rows_text(rows, MOVED_HOW)) ||
+			strcmp(guard_rows_text(rows, MOVED_OLD_SCHEMA), schema) != 0 ||
+			strcmp(guard_rows_text(rows, MOVED_OLD_NAME), name) != 0)
+			continue;
+		left->table = guard_rows_oid(rows, MOVED_TABLE_OID);
+		left->place = guard_places_from(guard_rows_list(rows, MOVED_COLUMNS));
+		left->beside = guard_rows_list(rows, MOVED_BESIDE);
+		places = lappend(places, left);
+	}
+	return places;
+}
+
+/*
+ * They are asked for by each of many partitions: read once for a command.
+ */
+static List *
+left_below(const char *schema, const char *name)
+{
+	static MemoryContext context = NULL;
+	static HTAB *all = NULL;
+	static uint64 xact = PG_UINT64_MAX;
+	static CommandId command = InvalidCommandId;
+	HASHCTL		info = {.keysize = sizeof(int64), .entrysize = sizeof(LeftPlaces)};
+	int64		key = guard_departed_key(schema, name);
+	LeftPlaces *known;
+	bool		found;
+
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "guard places", ALLOCSET_SMALL_SIZES);
+	if (xact != guard_xact_number() || command != GetCurrentCommandId(false))
+	{
+		MemoryContextReset(context);
+		info.hcxt = context;
+		all = hash_create("guard places", 8, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		xact = guard_xact_number();
+		command = GetCurrentCommandId(false);
+	}
+	known = hash_search(all, &key, HASH_FIND, &found);
+	if (!found)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		List	   *places = read_left(schema, name, key);
+
+		MemoryContextSwitchTo(old);
+		known = hash_search(all, &key, HASH_ENTER, &found);
+		known->places = places;
+	}
+	return known->places;
+}
+
+List *
+guard_moved_left(const char *schema, const char *name, List *lineage, bool before)
+{
+	List	   *left = left_below(schema, name);
+	List	   *place = left != NIL ? guard_places_read(lineage, !before) : NIL;
 	List	   *tables = NIL;
 
-	while (bound != NULL && rows != NULL && guard_rows_next(rows))
+	foreach_ptr(const LeftPlace, each, left)
 	{
-		if (*guard_rows_text(rows, MOVED_HOW) == HOW_LEFT)
-			candidates = list_append_unique_oid(candidates,
-												guard_rows_oid(rows, MOVED_TABLE_OID));
-	}
-	foreach_oid(table, candidates)
-	{
-		if (list_member_oid(guard_catalog_lineage(table), partition))
-			continue;			/* it is back */
-		foreach_ptr(const NotedMove, move, read_moves(table))
-		{
-			if (move->how == HOW_LEFT && strcmp(move->old_schema, schema) == 0 &&
-				strcmp(move->old_name, name) == 0 &&
-				guard_bearers_same_bound(move->columns[0], bound))
-				tables = list_append_unique_oid(tables, table);
-		}
+		/* it may be back */
+		if (each->table != llast_oid(lineage) && !list_member_oid(tables, each->table) &&
+			!list_member_oid(each->beside, lsecond_oid(lineage)) &&
+			guard_places_meet(lineage, place, each->place))
+			tables = lappend_oid(tables, each->table);
 	}
 	return tables;
 }
@@ -587,21 +750,23 @@ guard_moved_from(const char *schema, const char *name, List **unseen)
 /* ---- writing ---- */
 
 /*
- * Append a table, by OID, with its present name.
+ * Append a table, by OID, with its present name; NULL: it has none.
  */
-static void
+static GuardPendingMove *
 add_move(List **moves, Oid table, char how)
 {
 	GuardPendingMove *move = palloc0(sizeof(GuardPendingMove));
 
 	if (!OidIsValid(table))
-		return;
+		return NULL;
 	move->table = table;
 	move->old_schema = get_namespace_name(get_rel_namespace(table));
 	move->old_name = get_rel_name(table);
 	move->how = how;
-	if (move->old_schema != NULL && move->old_name != NULL)
-		*moves = lappend(*moves, move);
+	if (move->old_schema == NULL || move->old_name == NULL)
+		return NULL;
+	*moves = lappend(*moves, move);
+	return move;
 }
 
 /*
@@ -610,20 +775,51 @@ add_move(List **moves, Oid table, char how)
 static void
 add_columns(List **moves, Oid table)
 {
-	int			before = list_length(*moves);
-	GuardPendingMove *move;
+	GuardPendingMove *move = add_move(moves, table, HOW_COLUMNS);
 	char	  **names;
 	int			n;
 
-	add_move(moves, table, HOW_COLUMNS);
-	if (list_length(*moves) == before)
+	if (move == NULL)
 		return;
-	move = llast(*moves);
 	names = guard_catalog_columns(table, &n);
 	for (int i = 0; i < n; i++)
 		move->columns = lappend(move->columns, names[i] != NULL ? names[i] : "");
 	foreach_oid(child, guard_catalog_children(table))
 		add_columns(moves, child);
+}
+
+/*
+ * What leads down in a lineage is about to be no place below its first any more, nor is
+ * what is below that.  Others may come there.
+ */
+static void
+add_left(List **moves, List *lineage, char how)
+{
+	Oid			top = linitial_oid(lineage);
+	GuardPendingMove *move = add_move(moves, top, how);
+	List	   *place;
+
+	if (move == NULL)
+		return;
+	move->table = llast_oid(lineage);
+	/* of a table that is going, constraints may have gone before */
+	place = guard_places_read(lineage, guard_before_relation(move->table) == NULL);
+	move->columns = guard_places_write(place);
+	if (!guard_places_are_told(place))
+		move->beside = guard_before_children(top);
+	foreach_oid(child, guard_catalog_children(move->table))
+		add_left(moves, lappend_oid(list_copy(lineage), child), how);
+}
+
+/*
+ * A table loses its name, and what is below it its places there.
+ */
+static void
+add_renamed(List **moves, Oid table)
+{
+	add_move(moves, table, HOW_RENAMED);
+	foreach_oid(child, OidIsValid(table) ? guard_catalog_children(table) : NIL)
+		add_left(moves, list_make2_oid(table, child), HOW_RETAINED);
 }
 
 /*
@@ -639,35 +835,30 @@ add_schema(List **moves, const char *schema)
 	{
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(rows->tuple);
 
-		if (form->relnamespace == nsp && form->relhasindex &&
-			form->relkind != RELKIND_TOASTVALUE)
-			add_move(moves, form->oid, HOW_RENAMED);
+		if (form->relnamespace == nsp && (form->relhasindex || form->relhassubclass) &&
+			(form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE ||
+			 form->relkind == RELKIND_MATVIEW))
+			add_renamed(moves, form->oid);
 	}
 }
 
 /*
- * A partition is about to leave what it is one of, with all that is below it.
- * Others may come in its place.
+ * DETACH, ATTACH, INHERIT and NO INHERIT: by the first of these names, of the
+ * second.
  */
 static void
-add_left(List **moves, Oid table)
+add_membership(List **moves, const RangeVar *child, const RangeVar *parent, bool joins)
 {
-	char	   *bound = OidIsValid(table) ? guard_catalog_bound(table) : NULL;
-	List	   *leaving = bound != NULL ? find_all_inheritors(table, NoLock, NULL) : NIL;
+	Oid			table = RangeVarGetRelid(child, NoLock, true);
+	Oid			of = RangeVarGetRelid(parent, NoLock, true);
 
-	foreach_oid(each, leaving)
-	{
-		add_move(moves, get_partition_parent(table, true), HOW_LEFT);
-		((GuardPendingMove *) llast(*moves))->table = each;
-		((GuardPendingMove *) llast(*moves))->columns = list_make1(bound);
-	}
+	add_move(moves, table, joins ? HOW_ATTACHED : HOW_DETACHED);
+	if (!joins && OidIsValid(of) && list_member_oid(guard_catalog_parents(table), of))
+		add_left(moves, list_make2_oid(of, table), HOW_LEFT);
 }
 
-/*
- * DETACH, ATTACH, INHERIT and NO INHERIT.
- */
 static void
-add_membership(List **moves, AlterTableStmt *stmt)
+add_memberships(List **moves, AlterTableStmt *stmt)
 {
 	foreach_ptr(AlterTableCmd, cmd, stmt->cmds)
 	{
@@ -676,25 +867,36 @@ add_membership(List **moves, AlterTableStmt *stmt)
 			case AT_DetachPartition:
 			case AT_DetachPartitionFinalize:
 			case AT_AttachPartition:
-				add_move(moves,
-						 RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
-										  NoLock, true),
-						 cmd->subtype == AT_AttachPartition ?
-						 HOW_ATTACHED : HOW_DETACHED);
-				if (cmd->subtype != AT_AttachPartition)
-					add_left(moves, RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
-													 NoLock, true));
+				add_membership(moves, ((PartitionCmd *) cmd->def)->name, stmt->relation,
+							   cmd->subtype == AT_AttachPartition);
 				break;
 			case AT_DropInherit:
 			case AT_AddInherit:
-				add_move(moves, RangeVarGetRelid(stmt->relation, NoLock, true),
-						 cmd->subtype == AT_AddInherit ?
-						 HOW_ATTACHED : HOW_DETACHED);
+				add_membership(moves, stmt->relation, (RangeVar *) cmd->def,
+							   cmd->subtype == AT_AddInherit);
 				break;
 			default:
 				break;
 		}
 	}
+}
+
+/*
+ * A table is about to go, and has places below all that it is a partition or child of.
+ */
+List *
+guard_moved_dropped(Oid table)
+{
+	List	   *moves = NIL;
+	List	   *lineage = list_make1_oid(table);
+
+	for (Oid parent = guard_catalog_parent(table); OidIsValid(parent);
+		 parent = guard_catalog_parent(parent))
+	{
+		lineage = lcons_oid(parent, lineage);
+		add_left(&moves, lineage, HOW_LEFT);
+	}
+	return moves;
 }
 
 /*
@@ -716,8 +918,7 @@ guard_moved_prepare(Node *parsetree)
 			add_columns(&moves, RangeVarGetRelid(stmt->relation, NoLock, true));
 		else if (stmt->renameType == OBJECT_TABLE ||
 				 stmt->renameType == OBJECT_MATVIEW)
-			add_move(&moves, RangeVarGetRelid(stmt->relation, NoLock, true),
-					 HOW_RENAMED);
+			add_renamed(&moves, RangeVarGetRelid(stmt->relation, NoLock, true));
 	}
 	else if (IsA(parsetree, AlterObjectSchemaStmt))
 	{
@@ -725,51 +926,68 @@ guard_moved_prepare(Node *parsetree)
 
 		if (stmt->objectType == OBJECT_TABLE ||
 			stmt->objectType == OBJECT_MATVIEW)
-			add_move(&moves, RangeVarGetRelid(stmt->relation, NoLock, true),
-					 HOW_RENAMED);
+			add_renamed(&moves, RangeVarGetRelid(stmt->relation, NoLock, true));
 	}
 	else if (IsA(parsetree, AlterTableStmt))
-		add_membership(&moves, (AlterTableStmt *) parsetree);
+		add_memberships(&moves, (AlterTableStmt *) parsetree);
 	return moves;
 }
 
 /*
- * With the scan counts of the table and its indexes, for counters without a
- * date.
+ * Has the statement, which is done, given the table another name or parent, or dropped it?
  */
-static void
-write_move(const GuardPendingMove *move)
-{
-	guard_query_execute("INSERT INTO guard.moved_table SELECT $1, $2, $3, clock_timestamp(), $4,"
-						" array_agg(r.oid), array_agg(pg_stat_get_numscans(r.oid)), $5, $6"
-						" FROM (SELECT $1 UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = $1) AS r (oid)",
-						P_OID(move->table), P_NAME(move->old_schema), P_NAME(move->old_name),
-						guard_param(CHAROID, CharGetDatum(move->how), false),
-						P_INT8(guard_departed_key(move->old_schema, move->old_name)),
-						P_NULL_IF(move->columns == NIL, P_TEXTS(move->columns)));
-}
-
-/*
- * The statement is done: if the table has another name or parent now, write
- * the move down.
- */
-static void
-record_move(GuardPendingMove *move)
+static bool
+is_moved(const GuardPendingMove *move)
 {
 	char	   *schema = get_namespace_name(get_rel_namespace(move->table));
 	char	   *name = get_rel_name(move->table);
 
-	if (schema != NULL && name != NULL &&
-		(move->how != HOW_RENAMED || strcmp(schema, move->old_schema) != 0 ||
-		 strcmp(name, move->old_name) != 0))
-		write_move(move);
+	return is_of_place(move->how) ||
+		(schema != NULL && name != NULL &&
+		 (move->how != HOW_RENAMED || strcmp(schema, move->old_schema) != 0 ||
+		  strcmp(name, move->old_name) != 0));
+}
+
+/*
+ * An array as SQL writes it; "{}" is none.
+ */
+static GuardParam
+written(GuardParam array)
+{
+	return P_TEXT(OidOutputFunctionCall(F_ARRAY_OUT, array.value));
+}
+
+/*
+ * With the scan counts of the tables and their indexes, for counters without a date.
+ */
+static void
+write_moves(List *moves)
+{
+	GuardBatch *batch = guard_batch_make();
+
+	foreach_ptr(const GuardPendingMove, move, moves)
+		guard_batch_add(batch, P_OID(move->table), P_NAME(move->old_schema),
+						P_NAME(move->old_name), guard_param(CHAROID, CharGetDatum(move->how), false),
+						P_INT8(guard_departed_key(move->old_schema, move->old_name)),
+						written(P_TEXTS(move->columns)), written(P_OIDS(move->beside)));
+	guard_batch_execute(batch, "INSERT INTO guard.moved_table SELECT m.t, m.s, m.n, clock_timestamp(), m.how,"
+						" r.oids, r.scans, m.key, m.columns::text[], m.beside::oid[]"
+						" FROM unnest($1, $2, $3, $4, $5, $6, $7) AS m (t, s, n, how, key, columns, beside),"
+						" LATERAL (SELECT array_agg(o), array_agg(pg_stat_get_numscans(o)) FROM"
+						" (SELECT m.t UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = m.t) AS o (o)) AS r (oids, scans)");
 }
 
 void
 guard_moved_record(List *moves)
 {
+	List	   *moved = NIL;
+
 	foreach_ptr(GuardPendingMove, move, moves)
-		record_move(move);
+	{
+		if (is_moved(move))
+			moved = lappend(moved, move);
+	}
+	write_moves(moved);
 }
 
 void
@@ -800,6 +1018,6 @@ guard_moved_snapshot(void)
 			.how = HOW_UNSEEN
 		};
 
-		write_move(&move);
+		write_moves(list_make1(&move));
 	}
 }

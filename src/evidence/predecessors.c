@@ -416,34 +416,34 @@ take_named(GuardEvidence *evidence, const char *schema, const char *name)
 }
 
 /*
- * What the table was a partition of before this transaction, as
- * guard_catalog_lineage() says it of now; NIL where nothing has changed.
+ * A table and what it is a partition or, first, a child of, or, with "before", was
+ * before this transaction; then NIL where nothing has changed.
  */
 static List *
-lineage_before(Oid table)
+lineage_of(Oid table, bool before)
 {
-	GuardBefore *before = guard_before_any() ? guard_before_relation(table) : NULL;
-	List	   *lineage = NIL;
+	List	   *upwards = NIL;
 
-	while (before != NULL)
+	if (before && (!guard_before_any() || guard_before_relation(table) == NULL))
+		return NIL;
+	while (OidIsValid(table))
 	{
-		lineage = lappend_oid(lineage, before->relation);
-		before = before->bound == NULL ? NULL :
-			guard_before_relation(linitial_oid(guard_before_parents(before->relation)));
+		List	   *parents = before ? guard_before_parents(table) : guard_catalog_parents(table);
+
+		upwards = lappend_oid(upwards, table);
+		table = parents != NIL ? linitial_oid(parents) : InvalidOid;
 	}
-	return lineage;
+	return upwards;
 }
 
 /*
- * All that was used in the place of this partition among those of what has, or had,
- * the name.
+ * All that was used, below what has or had the name, in the place of the last of the lineage.
  */
 static void
-take_place(GuardEvidence *evidence, const char *schema, const char *name, Oid partition,
+take_place(GuardEvidence *evidence, const char *schema, const char *name, List *lineage,
 		   bool before)
 {
-	foreach_oid(left, !OidIsValid(partition) ? NIL :
-				guard_moved_left(schema, name, partition, before))
+	foreach_oid(left, guard_moved_left(schema, name, lineage, before))
 	{
 		take_indexes(evidence, left, NULL);
 		take_all_gone(evidence, left, "", "", 0);
@@ -451,28 +451,30 @@ take_place(GuardEvidence *evidence, const char *schema, const char *name, Oid pa
 }
 
 /*
- * All that was used under the names of this lineage, or only in places among
- * partitions which it has.
+ * All that was used under the names of this lineage, which leads upwards, or, with
+ * "only_places" and of what no partition has, in the places below them.
  */
 static void
-take_lineage(GuardEvidence *evidence, List *lineage, bool before, bool only_places)
+take_lineage(GuardEvidence *evidence, List *upwards, bool before, bool only_places)
 {
-	Oid			partition = InvalidOid;
+	List	   *lineage = NIL;
 
-	foreach_oid(table, lineage)
+	foreach_oid(table, upwards)
 	{
 		GuardBefore *was = before ? guard_before_relation(table) : NULL;
 		char	   *schema = was != NULL ? was->schema :
 			get_namespace_name(get_rel_namespace(table));
 		char	   *name = was != NULL ? was->name : get_rel_name(table);
 
+		lineage = lcons_oid(table, lineage);
 		if (!only_places)
 			take_named(evidence, schema, name);
-		take_place(evidence, schema, name, partition, before);
-		foreach_ptr(GuardFormerName, former, !OidIsValid(partition) ? NIL :
-					guard_moved_former_names(table))
-			take_place(evidence, former->schema, former->name, partition, before);
-		partition = table;
+		only_places |= was != NULL ? was->bound == NULL : !get_rel_relispartition(table);
+		if (list_length(lineage) == 1)
+			continue;
+		take_place(evidence, schema, name, lineage, before);
+		foreach_ptr(GuardFormerName, former, guard_moved_former_names(table))
+			take_place(evidence, former->schema, former->name, lineage, before);
 	}
 }
 
@@ -487,8 +489,8 @@ void
 guard_predecessors_collect(GuardEvidence *evidence)
 {
 	const GuardShape *shape = evidence->shape;
-	List	   *lineage = guard_catalog_lineage(shape->table);
-	List	   *before = lineage_before(shape->table);
+	List	   *lineage = lineage_of(shape->table, false);
+	List	   *before = lineage_of(shape->table, true);
 	bool		passed = evidence->asked.passes_on && before != NIL;
 	int			named;
 

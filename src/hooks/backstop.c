@@ -387,6 +387,14 @@ guard_backstop_drops_index(Oid index, bool internal, bool concurrent)
 	MemoryContextSwitchTo(old);
 }
 
+static void
+note_places(void *table)
+{
+	GuardFrame *frame = guard_frame_top();
+
+	frame->moves = list_concat(frame->moves, guard_moved_dropped(*(Oid *) table));
+}
+
 void
 guard_backstop_drops_table(Oid table)
 {
@@ -397,6 +405,7 @@ guard_backstop_drops_table(Oid table)
 		return;
 	old = MemoryContextSwitchTo(frame->context);
 	frame->gone = lappend_oid(frame->gone, table);
+	(void) guard_statement_look("note what a table was below", note_places, &table);
 	MemoryContextSwitchTo(old);
 	foreach_ptr(GuardPending, pending, frame->pending)
 	{

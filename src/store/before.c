@@ -20,8 +20,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_rewrite.h"
 
 #include "store/store.h"
@@ -227,6 +229,56 @@ guard_before_parents(Oid relation)
 {
 	return guard_rows_oids(look(InheritsRelationId, InheritsRelidSeqnoIndexId, false,
 								P_OID(relation)), Anum_pg_inherits_inhparent);
+}
+
+/*
+ * Its columns have their names, so that one table's key can be compared with
+ * another's.
+ */
+char *
+guard_before_partition_key(Oid table, bool now)
+{
+	GuardRows  *rows = look(PartitionedRelationId, PartitionedRelidIndexId, now,
+							P_OID(table));
+	char	   *key = NULL;
+
+	while (guard_rows_next(rows))
+	{
+		Form_pg_partitioned_table form = (Form_pg_partitioned_table) GETSTRUCT(rows->tuple);
+		char	   *expressions = guard_rows_text(rows, Anum_pg_partitioned_table_partexprs);
+		int			ncolumns;
+		char	  **columns = now ? guard_catalog_columns(table, &ncolumns) :
+			guard_before_columns(table, &ncolumns);
+
+		key = psprintf("%c %s %s %s", form->partstrat,
+					   guard_rows_text(rows, Anum_pg_partitioned_table_partclass),
+					   guard_rows_text(rows, Anum_pg_partitioned_table_partcollation),
+					   expressions != NULL ? expressions : "");
+		for (int i = 0; i < form->partnatts; i++)
+		{
+			AttrNumber	column = form->partattrs.values[i];
+
+			if (column > 0 && column <= ncolumns && columns[column - 1] != NULL)
+				key = psprintf("%s %s", key, quote_identifier(columns[column - 1]));
+		}
+	}
+	return key;
+}
+
+List *
+guard_before_checks(Oid table, bool now)
+{
+	GuardRows  *rows = look(ConstraintRelationId, ConstraintRelidTypidNameIndexId, now,
+							P_OID(table));
+	List	   *checks = NIL;
+
+	while (guard_rows_next(rows))
+	{
+		if (*guard_rows_text(rows, Anum_pg_constraint_contype) == CONSTRAINT_CHECK &&
+			guard_rows_bool(rows, Anum_pg_constraint_convalidated))
+			checks = lappend(checks, guard_rows_text(rows, Anum_pg_constraint_conbin));
+	}
+	return checks;
 }
 
 Query *

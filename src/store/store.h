@@ -895,7 +895,13 @@ extern Oid	guard_before_collation(Oid relation, AttrNumber column);
 extern List *guard_before_children(Oid relation);
 extern List *guard_before_parents(Oid relation);
 
-/* What a view showed, or shows now; NULL: it was none. */
+/*
+ * As it was, or is now: by what a table is partitioned, as a text, NULL: it is not;
+ * its CHECK constraints, node trees as texts; and what a view shows, NULL: it is
+ * none.
+ */
+extern char *guard_before_partition_key(Oid table, bool now);
+extern List *guard_before_checks(Oid table, bool now);
 extern Query *guard_before_view(Oid view, bool now);
 
 /* ----------------------------------------------------------------

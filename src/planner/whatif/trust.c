@@ -542,6 +542,22 @@ is_c_relation(Oid relation, Trust *trust)
 }
 
 bool
+guard_trust_expression(Node *expression)
+{
+	Trust		trust = {NIL};
+
+	return !calls_others(expression, &trust);
+}
+
+bool
+guard_trust_partition_key(Oid table)
+{
+	Trust		trust = {NIL};
+
+	return is_c_partition_key(table, &trust);
+}
+
+bool
 guard_trust_query(Query *query, List *relations)
 {
 	Trust		trust = {NIL};

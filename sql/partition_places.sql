@@ -1,0 +1,310 @@
+-- A place among partitions is its bounds: what comes to hold a part of them takes
+-- over the traffic, at COMMIT and afterwards.  What nobody comes to hold is retention.
+\getenv srcdir PG_ABS_SRCDIR
+\set begin :srcdir /sql/include/begin.psql
+\i :begin
+CREATE EXTENSION guard;
+-- one is split
+CREATE TABLE ev (at int, k int, pad text) PARTITION BY RANGE (at);
+CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM (0) TO (5000);
+CREATE TABLE ev2 PARTITION OF ev FOR VALUES FROM (5000) TO (10000);
+INSERT INTO ev SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 9999) i;
+CREATE INDEX ev1_k ON ev1 (k);
+CREATE INDEX ev2_k ON ev2 (k);
+CALL use('SELECT count(*) FROM ev WHERE k = 7');
+CREATE TABLE a AS SELECT * FROM ev1 WHERE at < 2000;
+CREATE TABLE b AS SELECT * FROM ev1 WHERE at >= 2000;
+CREATE INDEX a_k ON a (k);
+BEGIN;
+DROP TABLE ev1;
+ALTER TABLE ev ATTACH PARTITION a FOR VALUES FROM (0) TO (2000);
+ALTER TABLE ev ATTACH PARTITION b FOR VALUES FROM (2000) TO (5000);
+COMMIT;
+:refusal
+CREATE INDEX b_k ON b (k);
+BEGIN;
+DROP TABLE ev1;
+ALTER TABLE ev ATTACH PARTITION a FOR VALUES FROM (0) TO (2000);
+ALTER TABLE ev ATTACH PARTITION b FOR VALUES FROM (2000) TO (5000);
+COMMIT;
+DROP INDEX b_k;
+:refusal
+-- the oldest out, and next month's in
+CREATE TABLE ev3 PARTITION OF ev FOR VALUES FROM (10000) TO (20000);
+INSERT INTO ev SELECT i, i % 500, repeat('x', 50) FROM generate_series(10000, 19999) i;
+CREATE INDEX ev3_k ON ev3 (k);
+CALL use('SELECT count(*) FROM ev WHERE k = 7');
+BEGIN;
+CREATE TABLE ev4 PARTITION OF ev FOR VALUES FROM (20000) TO (30000);
+DROP TABLE ev3;
+COMMIT;
+-- two become one
+CREATE TABLE ab AS SELECT * FROM ev WHERE at < 10000;
+BEGIN;
+ALTER TABLE ev DETACH PARTITION a;
+ALTER TABLE ev DETACH PARTITION b;
+ALTER TABLE ev DETACH PARTITION ev2;
+ALTER TABLE ev ATTACH PARTITION ab FOR VALUES FROM (0) TO (10000);
+COMMIT;
+:refusal
+-- the neighbour is extended
+BEGIN;
+ALTER TABLE ev DETACH PARTITION ev2;
+ALTER TABLE ev DETACH PARTITION b;
+INSERT INTO ev2 SELECT * FROM b;
+ALTER TABLE ev ATTACH PARTITION ev2 FOR VALUES FROM (2000) TO (10000);
+DROP INDEX ev2_k;
+DROP TABLE b;
+COMMIT;
+:refusal
+-- one gives a part away
+BEGIN;
+ALTER TABLE ev DETACH PARTITION ev2;
+CREATE TABLE c AS SELECT * FROM ev2 WHERE at < 7000;
+DELETE FROM ev2 WHERE at < 7000;
+ALTER TABLE ev ATTACH PARTITION ev2 FOR VALUES FROM (7000) TO (10000);
+ALTER TABLE ev ATTACH PARTITION c FOR VALUES FROM (5000) TO (7000);
+COMMIT;
+:refusal
+-- by another name it is where it was
+ALTER TABLE ev2 RENAME TO ev2_renamed;
+CREATE TABLE d AS TABLE ev2_renamed;
+BEGIN;
+ALTER TABLE ev DETACH PARTITION ev2_renamed;
+ALTER TABLE ev ATTACH PARTITION d FOR VALUES FROM (5000) TO (10000);
+COMMIT;
+:refusal
+
+-- the default partition has what no other covers, if rows go there
+CREATE TABLE m (at int, k int, pad text) PARTITION BY RANGE (at);
+CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (5000);
+CREATE TABLE m2 PARTITION OF m FOR VALUES FROM (5000) TO (10000);
+CREATE TABLE m_rest PARTITION OF m DEFAULT;
+INSERT INTO m SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 19999) i;
+CREATE INDEX m1_k ON m1 (k);
+CREATE INDEX m2_k ON m2 (k);
+CALL use('SELECT count(*) FROM m WHERE k = 7 AND at < 9000');
+BEGIN;
+CREATE TABLE m3 PARTITION OF m FOR VALUES FROM (30000) TO (40000);
+DROP TABLE m1;
+COMMIT;
+BEGIN;
+ALTER TABLE m DETACH PARTITION m2;
+INSERT INTO m SELECT * FROM m2;
+DROP TABLE m2;
+COMMIT;
+:refusal
+CREATE INDEX m_rest_k ON m_rest (k);
+BEGIN;
+ALTER TABLE m DETACH PARTITION m2;
+INSERT INTO m SELECT * FROM m2;
+DROP TABLE m2;
+COMMIT;
+DROP INDEX m_rest_k;
+:refusal
+-- it gives rows away, or only makes room for a moment
+CALL use('SELECT count(*) FROM m WHERE k = 7');
+BEGIN;
+CREATE TABLE m4 AS SELECT * FROM m WHERE at >= 10000 AND at < 20000;
+DELETE FROM m WHERE at >= 10000 AND at < 20000;
+ALTER TABLE m ATTACH PARTITION m4 FOR VALUES FROM (10000) TO (20000);
+COMMIT;
+:refusal
+BEGIN;
+ALTER TABLE m DETACH PARTITION m_rest;
+CREATE TABLE m5 PARTITION OF m FOR VALUES FROM (40000) TO (50000);
+ALTER TABLE m ATTACH PARTITION m_rest DEFAULT;
+COMMIT;
+
+-- lists
+CREATE TABLE l (r text, k int, pad text) PARTITION BY LIST (r);
+CREATE TABLE l1 PARTITION OF l FOR VALUES IN ('a', 'b', NULL);
+CREATE TABLE l2 PARTITION OF l FOR VALUES IN ('c', 'd');
+INSERT INTO l SELECT chr(97 + i % 4), i % 500, repeat('x', 50) FROM generate_series(0, 9999) i;
+CREATE INDEX l1_k ON l1 (k);
+CALL use('SELECT count(*) FROM l WHERE k = 8 AND r = ''a''');
+BEGIN;
+CREATE TABLE l3 PARTITION OF l FOR VALUES IN ('e');
+ALTER TABLE l DETACH PARTITION l1;
+COMMIT;
+ALTER TABLE l ATTACH PARTITION l1 FOR VALUES IN ('a', 'b', NULL);
+BEGIN;
+CREATE TABLE l4 (LIKE l);
+ALTER TABLE l DETACH PARTITION l1;
+ALTER TABLE l ATTACH PARTITION l4 FOR VALUES IN ('x', NULL);
+COMMIT;
+:refusal
+
+-- remainders
+CREATE TABLE h (id int, k int, pad text) PARTITION BY HASH (id);
+CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO h SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 9999) i;
+CREATE INDEX h0_k ON h0 (k);
+CREATE TABLE h2 (LIKE h);
+CREATE TABLE h3 (LIKE h);
+CREATE INDEX h2_k ON h2 (k);
+CALL use('SELECT count(*) FROM h WHERE k = 7');
+BEGIN;
+ALTER TABLE h DETACH PARTITION h0;
+ALTER TABLE h ATTACH PARTITION h2 FOR VALUES WITH (MODULUS 4, REMAINDER 0);
+ALTER TABLE h ATTACH PARTITION h3 FOR VALUES WITH (MODULUS 4, REMAINDER 2);
+INSERT INTO h SELECT * FROM h0;
+COMMIT;
+:refusal
+CREATE INDEX h3_k ON h3 (k);
+BEGIN;
+ALTER TABLE h DETACH PARTITION h0;
+ALTER TABLE h ATTACH PARTITION h2 FOR VALUES WITH (MODULUS 4, REMAINDER 0);
+ALTER TABLE h ATTACH PARTITION h3 FOR VALUES WITH (MODULUS 4, REMAINDER 2);
+INSERT INTO h SELECT * FROM h0;
+DROP TABLE h0;
+COMMIT;
+DROP INDEX h3_k;
+:refusal
+
+-- of one with partitions of its own that is asked which has the part
+CREATE TABLE r (at int, region text, k int, pad text) PARTITION BY RANGE (at);
+CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (0) TO (5000) PARTITION BY LIST (region);
+CREATE TABLE r1_eu PARTITION OF r1 FOR VALUES IN ('eu');
+CREATE TABLE r1_us PARTITION OF r1 FOR VALUES IN ('us');
+INSERT INTO r SELECT i, CASE i % 2 WHEN 0 THEN 'eu' ELSE 'us' END, i % 500, repeat('x', 50) FROM generate_series(0, 4999) i;
+CREATE INDEX r1_eu_k ON r1_eu (k);
+CALL use('SELECT count(*) FROM r WHERE k = 8 AND region = ''eu''');
+CREATE TABLE s1 (LIKE r) PARTITION BY LIST (region);
+CREATE TABLE s1_eu PARTITION OF s1 FOR VALUES IN ('eu');
+CREATE TABLE s1_us PARTITION OF s1 FOR VALUES IN ('us');
+INSERT INTO s1 SELECT * FROM r1;
+CREATE INDEX s1_us_k ON s1_us (k);
+BEGIN;
+DROP TABLE r1;
+ALTER TABLE r ATTACH PARTITION s1 FOR VALUES FROM (0) TO (5000);
+COMMIT;
+:refusal
+CREATE INDEX s1_eu_k ON s1_eu (k);
+BEGIN;
+DROP TABLE r1;
+ALTER TABLE r ATTACH PARTITION s1 FOR VALUES FROM (0) TO (5000);
+COMMIT;
+DROP INDEX s1_us_k;
+DROP INDEX s1_eu_k;
+:refusal
+-- divided by something else, any of them may have it
+CREATE TABLE t1 (LIKE r) PARTITION BY HASH (at);
+CREATE TABLE t1_0 PARTITION OF t1 FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE t1_1 PARTITION OF t1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO t1 SELECT * FROM s1;
+CREATE INDEX t1_0_k ON t1_0 (k);
+BEGIN;
+ALTER TABLE r DETACH PARTITION s1;
+ALTER TABLE r ATTACH PARTITION t1 FOR VALUES FROM (0) TO (5000);
+COMMIT;
+:refusal
+
+-- the whole is exchanged by name
+CREATE TABLE q (at int, k int, pad text) PARTITION BY RANGE (at);
+CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (5000);
+CREATE TABLE q2 PARTITION OF q FOR VALUES FROM (5000) TO (10000);
+INSERT INTO q SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 9999) i;
+CREATE INDEX q1_k ON q1 (k);
+CALL use('SELECT count(*) FROM q WHERE k = 7 AND at < 5000');
+CREATE TABLE q_new (LIKE q) PARTITION BY RANGE (at);
+CREATE TABLE q_new1 PARTITION OF q_new FOR VALUES FROM (0) TO (2000);
+CREATE TABLE q_new2 PARTITION OF q_new FOR VALUES FROM (2000) TO (5000);
+CREATE TABLE q_new3 PARTITION OF q_new DEFAULT;
+INSERT INTO q_new SELECT * FROM q;
+CREATE INDEX q_new1_k ON q_new1 (k);
+CREATE INDEX q_new3_k ON q_new3 (k);
+BEGIN;
+ALTER TABLE q RENAME TO q_old;
+ALTER TABLE q_new RENAME TO q;
+COMMIT;
+:refusal
+CREATE INDEX q_new2_k ON q_new2 (k);
+DROP INDEX q_new3_k;
+BEGIN;
+ALTER TABLE q RENAME TO q_old;
+ALTER TABLE q_new RENAME TO q;
+COMMIT;
+DROP INDEX q_new2_k;
+:refusal
+-- and what it was goes
+DROP TABLE q_old;
+DROP INDEX q_new2_k;
+:refusal
+-- or has gone at once
+CREATE TABLE q_newer (LIKE q) PARTITION BY RANGE (at);
+CREATE TABLE q_newer1 PARTITION OF q_newer DEFAULT;
+INSERT INTO q_newer SELECT * FROM q;
+CREATE INDEX q_newer_k ON q_newer (k);
+BEGIN;
+DROP TABLE q;
+ALTER TABLE q_newer RENAME TO q;
+COMMIT;
+DROP INDEX q_newer_k;
+:refusal
+
+-- children of inheritance have their CHECK constraints for bounds
+CREATE TABLE lo (at int, k int, pad text);
+CREATE TABLE lo1 (CHECK (at >= 0 AND at < 5000)) INHERITS (lo);
+CREATE TABLE lo2 (CHECK (at >= 5000 AND at < 10000)) INHERITS (lo);
+INSERT INTO lo1 SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 4999) i;
+INSERT INTO lo2 SELECT i, i % 500, repeat('x', 50) FROM generate_series(5000, 9999) i;
+CREATE INDEX lo1_k ON lo1 (k);
+CREATE INDEX lo2_k ON lo2 (k);
+CALL use('SELECT count(*) FROM lo WHERE k = 7');
+BEGIN;
+CREATE TABLE lo3 (CHECK (at >= 10000 AND at < 15000)) INHERITS (lo);
+DROP TABLE lo1;
+COMMIT;
+CREATE INDEX lo3_k ON lo3 (k);
+DROP INDEX lo3_k;
+CREATE TABLE lo4 (pad text, k int, at int, CHECK (at > 7000));
+INSERT INTO lo4 SELECT pad, k, at FROM lo2 WHERE at > 7000;
+BEGIN;
+DROP TABLE lo2;
+ALTER TABLE lo4 INHERIT lo;
+COMMIT;
+:refusal
+CREATE INDEX lo4_k ON lo4 (k);
+BEGIN;
+ALTER TABLE lo2 NO INHERIT lo;
+ALTER TABLE lo4 INHERIT lo;
+COMMIT;
+DROP INDEX lo4_k;
+:refusal
+DROP TABLE lo2;
+DROP INDEX lo4_k;
+:refusal
+-- without them nothing tells whose rows a new one has, and those beside have their own
+CREATE TABLE lp (at int, k int, pad text);
+CREATE TABLE lp1 () INHERITS (lp);
+CREATE TABLE lp2 () INHERITS (lp);
+INSERT INTO lp1 SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 4999) i;
+CREATE INDEX lp1_k ON lp1 (k);
+CALL use('SELECT count(*) FROM lp WHERE k = 7');
+CREATE TABLE lp3 AS TABLE lp1;
+CREATE INDEX lp3_k ON lp3 (k);
+BEGIN;
+ALTER TABLE lp1 NO INHERIT lp;
+ALTER TABLE lp3 INHERIT lp;
+COMMIT;
+INSERT INTO lp2 SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 4999) i;
+CREATE INDEX lp2_k ON lp2 (k);
+DROP INDEX lp2_k;
+DROP INDEX lp3_k;
+:refusal
+
+-- a table that was away and came back has its use
+CREATE TABLE t (id int, k int, pad text);
+INSERT INTO t SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 9999) i;
+CREATE INDEX t_k ON t (k);
+CALL use('SELECT count(*) FROM t WHERE k = 7');
+ALTER TABLE t RENAME TO away;
+ALTER TABLE away RENAME TO t;
+CREATE TABLE t_new AS TABLE t;
+BEGIN;
+ALTER TABLE t RENAME TO t_old;
+ALTER TABLE t_new RENAME TO t;
+COMMIT;
+:refusal
