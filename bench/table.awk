@@ -25,6 +25,7 @@ $1 == "review"            { reviewed[$2]++; review_all[$2, reviewed[$2]] = $3; r
 $1 == "scale"             { scale[$2, $3] = $4; parts["scale"] }
 $1 == "lists_size"        { list_indexes = $2; list_rows = $3; parts["lists"] }
 $1 == "lists"             { list_all[++lists] = $2; list_cpu[lists] = $3; sub(/^lists [^ ]* [^ ]* /, ""); list_name[lists] = $0 }
+$1 == "export"            { export_all[++exports] = $2; export_cpu[exports] = $3; export_bytes = $4; export_gzipped = $5; parts["export"] }
 $1 == "history_known"     { known_bytes = $2; known_rows = $3 }
 $1 == "history_hours"     { hour_bytes = $2; hour_rows = $3 }
 
@@ -308,6 +309,13 @@ function lists_part(    i) {
 	aim(list_name[1] " (aim: below 10 s of processor time)", list_cpu[1] / 1000, 10, "%7.1f s ")
 }
 
+function export() {
+	printf "\nguard.export_profile() of 10,000 indexes of all types and 5,000 statements: %.1f MB, %.1f MB compressed\n\n", export_bytes / 1000000, export_gzipped / 1000000
+	printf "  %-76s %7.1f s\n", "by the clock, median", median(export_all, exports) / 1000
+	aim("of processor time, median (aim: below 10 s)", median(export_cpu, exports) / 1000, 10, "%7.1f s ")
+	aim("compressed (aim: below 10 MB)", export_gzipped / 1000000, 10, "%7.1f MB")
+}
+
 END {
 	protocols[1] = "prepared"
 	protocols[2] = "simple"
@@ -320,6 +328,7 @@ END {
 	if ("history" in parts) history()
 	if ("review" in parts) review()
 	if ("lists" in parts) lists_part()
+	if ("export" in parts) export()
 	if ("hiding" in parts) hide()
 	if ("watch" in parts) watch()
 }

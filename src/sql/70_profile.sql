@@ -702,7 +702,7 @@ RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET standard_conforming_strings = on
 SET datestyle = 'ISO, YMD' SET intervalstyle = postgres SET timezone = 'UTC' SET extra_float_digits = 1
-SET enable_nestloop = off SET enable_mergejoin = off SET jit = off SET work_mem = '64MB' SET plan_cache_mode = force_custom_plan
+SET enable_nestloop = off SET enable_mergejoin = off SET jit = off SET work_mem = '64MB'
 AS $function$
 DECLARE
 	exported constant timestamptz := date_trunc('second', transaction_timestamp());
@@ -941,7 +941,7 @@ BEGIN
 				   (array_agg(d.type ORDER BY k.most, d.type))[1] AS type		-- which has the least room
 			  FROM node d LEFT JOIN guard.profile_kinds() k ON k.type = d.type GROUP BY d.label
 		), statistic AS MATERIALIZED (
-			SELECT d.label, d.family, d.low, d.high, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
+			SELECT d.label, d.rel, d.att, d.family, d.low, d.high, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
 			  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
 		), own AS (
 			SELECT s.label, array_agg(DISTINCT v.v) AS vals
@@ -962,33 +962,33 @@ BEGIN
 			 GROUP BY d.label
 		), ruler AS (
 			SELECT DISTINCT ON (s.label) s.label, s.bounds AS ruler FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
+		), marked AS (		-- what each value's pattern marks are
+			SELECT m.label, jsonb_object_agg(m.v, m.marks) AS marks
+			  FROM (SELECT s.label, u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
+					  FROM (SELECT DISTINCT ON (s.rel, s.att) s.* FROM statistic s WHERE s.family IN ('text', 'json') ORDER BY s.rel, s.att, s.inherited DESC) s
+					  JOIN jsonb_to_recordset(patterns) p (rel oid, att int2, mark text, matches int[]) ON p.rel = s.rel AND p.att = s.att,
+						   unnest(p.matches) n (n), LATERAL (SELECT CASE WHEN n.n <= 100 THEN s.common[n.n] ELSE s.bounds[n.n - 100] END) u (v)
+					 WHERE u.v IS NOT NULL GROUP BY s.label, u.v) m GROUP BY m.label
 		)
-		SELECT o.label, o.vals, COALESCE(r.ruler, '{}') AS ruler, COALESCE(h.anchors, '{}') AS anchors, k.family, k.type, k.coll, k.longest, k.unit
-		  FROM own o JOIN kind k USING (label) LEFT JOIN ruler r USING (label) LEFT JOIN anchor h USING (label)
+		SELECT o.label, o.vals, COALESCE(r.ruler, '{}') AS ruler, COALESCE(h.anchors, '{}') AS anchors, k.family, k.type, k.coll, k.longest, k.unit, m.marks
+		  FROM own o JOIN kind k USING (label) LEFT JOIN ruler r USING (label) LEFT JOIN anchor h USING (label) LEFT JOIN marked m USING (label)
 	LOOP
 		IF literals = 'all' THEN
-			coded[found.label] := (SELECT jsonb_object_agg(v, v) FROM unnest(found.vals) v);
+			SELECT jsonb_object_agg(v, v) AS codes, NULL AS no_code INTO outcome FROM unnest(found.vals) v;
 		ELSE
-			SELECT c.* INTO outcome FROM guard.profile_codes(found.type, found.coll,
-				found.vals, ARRAY(SELECT r FROM unnest(found.ruler) r WHERE found.family NOT IN ('number', 'interval') OR r !~* '^(nan|-?infinity)$'),
-				found.anchors, found.longest, found.unit, exported) c;
-			coded[found.label] := outcome.codes;
-			uncoded[found.label] := outcome.no_code;
-			IF found.family IN ('text', 'json') AND patterns <> '[]' AND outcome.no_code IS NULL THEN
-				coded[found.label] := (SELECT outcome.codes || COALESCE(jsonb_object_agg(m.v, CASE found.family WHEN 'text' THEN (outcome.codes ->> m.v) || m.marks
-						ELSE ((outcome.codes ->> m.v)::jsonb || (SELECT jsonb_object_agg('~' || k, 1) FROM regexp_split_to_table(substr(m.marks, 2), '~') k))::text END), '{}')
-				  FROM (SELECT u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
-						  FROM unnest(rels, atts, label) l (rel, att, label)
-						  JOIN jsonb_to_recordset(patterns) p (rel oid, att int2, mark text, matches int[]) ON p.rel = l.rel AND p.att = l.att
-						  JOIN pg_class c ON c.oid = l.rel JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = l.rel AND a.attnum = l.att
-						  CROSS JOIN LATERAL (SELECT t.* FROM pg_stats t WHERE t.schemaname = n.nspname AND t.tablename = c.relname AND t.attname = a.attname
-											   ORDER BY t.inherited DESC LIMIT 1) s
-						  CROSS JOIN LATERAL (SELECT v.v, v.n FROM unnest(s.most_common_vals::text::text[]) WITH ORDINALITY v (v, n)
-											   UNION ALL SELECT v.v, v.n + 100 FROM unnest(s.histogram_bounds::text::text[]) WITH ORDINALITY v (v, n)) u
-						 WHERE l.label = found.label AND u.n = ANY (p.matches) GROUP BY u.v) m
-				 WHERE m.v <> ALL (found.anchors) AND (found.family = 'json' OR length(outcome.codes ->> m.v) + length(m.marks) <= found.longest));
-			END IF;
+			SELECT COALESCE(c.codes || m.codes, c.codes) AS codes, c.no_code INTO outcome
+			  FROM guard.profile_codes(found.type, found.coll, found.vals,
+					ARRAY(SELECT r FROM unnest(found.ruler) r WHERE found.family NOT IN ('number', 'interval') OR r !~* '^(nan|-?infinity)$'),
+					found.anchors, found.longest, found.unit, exported) c
+			  LEFT JOIN LATERAL (
+				SELECT jsonb_object_agg(m.v, CASE found.family WHEN 'text' THEN (c.codes ->> m.v) || m.marks
+						ELSE ((c.codes ->> m.v)::jsonb || (SELECT jsonb_object_agg('~' || k, 1) FROM regexp_split_to_table(substr(m.marks, 2), '~') k))::text END) AS codes
+				  FROM jsonb_each_text(found.marks) m (v, marks)
+				 WHERE m.v <> ALL (found.anchors) AND (found.family = 'json' OR length(c.codes ->> m.v) + length(m.marks) <= found.longest)) m ON true;
 		END IF;
+		-- set where they are, which is not done with what takes more than a glance
+		coded[found.label] := outcome.codes;
+		uncoded[found.label] := outcome.no_code;
 	END LOOP;
 
 	-- relations with what the planner knows of them: sizes as it sees them, from the file
@@ -1026,13 +1026,15 @@ BEGIN
 				   'ends_from_index', CASE WHEN NOT p.inherited AND d.low IS NOT NULL AND p.bounds IS NOT NULL THEN true END)) ELSE '{}' END AS facts
 		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname
 		  LEFT JOIN guard.profile_kinds() k ON d.type LIKE '%[]' AND k.type = left(d.type, -2)
+	), other AS MATERIALIZED (
+		SELECT c.oid, s.nspname, c.relname, a.attname, a.atttypid
+		  FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+		 WHERE c.relkind IN ('r', 'p', 'm') AND (c.relispartition OR c.relname = ANY (named)) AND NOT EXISTS (SELECT FROM node d WHERE d.rel = c.oid AND d.att = a.attnum)
 	), beside AS (		-- of a named table's other columns what its rows' width hangs on
-		SELECT c.oid AS rel, p.attname, format_type(a.atttypid, NULL) AS type, p.inherited, jsonb_strip_nulls(jsonb_build_object(
+		SELECT c.oid AS rel, p.attname, format_type(c.atttypid, NULL) AS type, p.inherited, jsonb_strip_nulls(jsonb_build_object(
 				   'null_fraction', guard.profile_digits(p.null_frac, 4), 'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4),
 				   'correlation', guard.profile_digits(p.correlation, 4), 'no_code', 'no statement names it')) AS facts
-		  FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace JOIN seen p ON p.schemaname = s.nspname AND p.tablename = c.relname
-		  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = p.attname
-		 WHERE c.relkind IN ('r', 'p', 'm') AND (c.relispartition OR c.relname = ANY (named)) AND NOT EXISTS (SELECT FROM node d WHERE d.rel = c.oid AND d.att = a.attnum)
+		  FROM other c JOIN seen p ON p.schemaname = c.nspname AND p.tablename = c.relname AND p.attname = c.attname
 	), columns AS (
 		SELECT s.rel, jsonb_object_agg(s.attname, s.facts) AS columns FROM (
 			SELECT s.rel, s.attname, jsonb_build_object('type', min(s.type)) || jsonb_object_agg(CASE WHEN s.inherited THEN 'with_children' ELSE 'own' END, s.facts) AS facts
