@@ -808,7 +808,12 @@ BEGIN
 	SELECT COALESCE(jsonb_agg(s ORDER BY s ->> 'text' COLLATE "C"), '[]') INTO statements FROM jsonb_array_elements(statements) s
 	 WHERE s ? 'text' AND NOT EXISTS (	-- what asks the server itself is no load of anybody's
 		SELECT FROM jsonb_array_elements(s -> 'relations') r
-		 WHERE r ->> 'schema' IN ('pg_catalog', 'information_schema', 'guard') OR r ->> 'name' ~ '^pg_') AND NOT s -> 'names' ? 'guard';
+		 WHERE r ->> 'schema' IN ('pg_catalog', 'information_schema', 'guard') OR r ->> 'name' ~ '^pg_') AND NOT s -> 'names' ? 'guard'
+	   -- nor what functions compute without a table, an earlier export among them
+	   AND NOT (s -> 'nested' = '1' AND NOT EXISTS (
+		SELECT FROM jsonb_array_elements(s -> 'relations') r
+		 WHERE (r ->> 'name' IN (SELECT c.relname::text FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
+								  WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND x.nspname !~ '^(pg_|information_schema$|guard$)')) IS TRUE));
 	-- whose column a parameter or a join means, where the text alone does not say it
 	WITH named AS (
 		SELECT s.n, r.r ->> 'name' AS name, r.i, (

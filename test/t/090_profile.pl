@@ -191,6 +191,8 @@ foreach my $case (
 
 my $all = $s->query("SELECT guard.export_profile('all')");
 like($all->{rows}[0][0], qr/qzt[0-9a-f]{32}/, 'literals => all has values');
+my %before = map { $_->{text} => 1 } @{ $document->{statements} };
+is_deeply([ map { $_->{text} } grep { $_->{nested} && !$before{ $_->{text} } } @{ JSON::PP->new->decode($all->{rows}[0][0])->{statements} } ], [], 'what an export asks itself is in none after it');
 valid($all->{rows}[0][0], 'all');
 failed($s->query("SELECT guard.export_profile('some')"), '22023', qr/literals must be none or all/, 'other literals');
 failed($s->query('SELECT guard.export_profile(NULL)'), '22023', qr/literals must be none or all/, 'null');
