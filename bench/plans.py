@@ -308,6 +308,7 @@ def schema(name, file, ddl):
             less, _ = plans(live, statements, f'SET guard.without_index = {quote(dropped[1])};\nBEGIN; SELECT guard.export_profile({quote(how)}) \\g {work}/{name}.less.json\n', 'ROLLBACK;')
         profile = json.load(open(f'{work}/{name}.json'))
         can_prepare[name] = preparable(live, profile)
+        details += [f'  [{name}] cannot be prepared: {t[:150]}\n' for t in can_prepare[name][2] if how == 'none']
         psql(copy, f"SELECT guard.import_profile({quote(how)}, pg_read_file('{work}/{name}.json')::jsonb)" +
              (f"; SELECT guard.import_profile({quote(how + ' less')}, pg_read_file('{work}/{name}.less.json')::jsonb)" if dropped else ''))
         why = {}
@@ -337,10 +338,12 @@ def schema(name, file, ddl):
 
 
 def preparable(database, profile):
-    """how many texts of a profile can be prepared, and of how many"""
+    """how many texts of a profile can be prepared, of how many, and which cannot"""
     texts = [s['text'] for s in profile['statements']]
-    out, _ = psql(database, ''.join(f'PREPARE bench_{n} AS {t};\n' for n, t in enumerate(texts)) + "\\echo @@0\nSELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'bench%'", stop=False)
-    return int(marked(out)[0]), len(texts)
+    out, _ = psql(database, ''.join(f'PREPARE bench_{n} AS {t};\n' for n, t in enumerate(texts)) +
+                  "\\echo @@0\nSELECT json_agg(substr(name, 7)::int) FROM pg_prepared_statements WHERE name LIKE 'bench%'", stop=False)
+    prepared = json.loads(marked(out)[0])
+    return len(prepared), len(texts), [t for n, t in enumerate(texts) if n not in prepared]
 
 
 can_prepare = {}
@@ -373,7 +376,7 @@ def main():
             total[how] = [a + b for a, b in zip(total.get(how, [0] * 4), figures)]
     for how, figures in total.items():
         print(f'{"all":18} {how:22} {figures[0]:>10} ' + ' '.join(f'{100 * f / figures[0]:>{w - 2}.1f} %' for f, w in zip(figures[1:], (11, 9, 6))))
-    print('\nTexts that can be prepared: ' + ', '.join(f'{name} {n} of {m}' for name, (n, m) in can_prepare.items()))
+    print('\nTexts that can be prepared: ' + ', '.join(f'{name} {n} of {m}' for name, (n, m, _) in can_prepare.items()))
     print('\nWhat differs:\n' + ''.join(details))
 
 

@@ -20,6 +20,7 @@ const each = manner === 'each';
 const connection = { host: process.env.PGHOST, user: process.env.PGUSER, database: process.env.PGDATABASE };
 
 let rows = process.env.FILL;
+const there_and_back = process.env.UP_ONLY ? ['up'] : ['up', 'down'];
 
 function psql(file) {
 	execFileSync('psql', ['-qXf', path.join(process.env.FILL, file)], { stdio: 'ignore' });
@@ -132,7 +133,7 @@ const kinds = {
 				await tool.destroy();
 			}
 		};
-		for (const way of ['up', 'down']) {
+		for (const way of there_and_back) {
 			const what = each ? way : way === 'up' ? 'latest' : 'rollback';
 			for (;;) {
 				const names = await bear(() => step(what, way)).catch((error) => fail(way, what, error));
@@ -159,7 +160,7 @@ const kinds = {
 		let thrown = () => {};
 		process.on('uncaughtException', (error) => error.code === '57P01' || thrown(error));
 		const safely = (work) => Promise.race([work(), new Promise((resolve, reject) => { thrown = reject; })]);
-		for (const way of ['up', 'down']) {
+		for (const way of there_and_back) {
 			const order = way === 'up' ? names : [...names].reverse();
 			if (each) for (const name of order) await attempt(way, name, () => safely(() => step(way, 1)));
 			else {
@@ -201,7 +202,8 @@ const kinds = {
 			await step('up', list).catch((error) => fail('up', 'all', error));
 			list.forEach((migration) => done('up', migration.name));
 		}
-		for (const migration of [...list].reverse()) await attempt('down', migration.name, () => step('down', list));
+		if (there_and_back.includes('down'))
+			for (const migration of [...list].reverse()) await attempt('down', migration.name, () => step('down', list));
 	},
 
 	// Medusa's modules; MikroORM's migrations only collect SQL, which its migrator then runs in one transaction.
@@ -252,7 +254,7 @@ const kinds = {
 };
 
 // each_or_whole: `run` for each of the list, up and down, every one in a transaction and session of its own, or all in one.
-async function each_or_whole(list, run, ways = ['up', 'down']) {
+async function each_or_whole(list, run, ways = there_and_back) {
 	for (const way of ways) {
 		const order = way === 'up' ? list : [...list].reverse();
 		const transaction = (client, work) =>

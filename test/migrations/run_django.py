@@ -82,7 +82,7 @@ def main():
     if manner == "each":
         for app, name in plan:
             attempt("up", f"{app}.{name}", app, name)
-        for at in range(len(plan) - 1, -1, -1):
+        for at in range(len(plan) - 1, -1, -1) if not os.environ.get("UP_ONLY") else ():
             app, name = plan[at]
             before = [n for a, n in plan[:at] if a == app]
             attempt("down", f"{app}.{name}", app, before[-1] if before else "zero")
