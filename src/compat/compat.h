@@ -161,12 +161,10 @@ guard_compat_backend_status(int number)
 #endif
 
 /*
- * 19 lets FOR ALL TABLES name exceptions, and therefore renamed the look-up of
- * the publications that include a table (4 March 2026: "Allow table exclusions
+ * 19 lets FOR ALL TABLES name exceptions (4 March 2026: "Allow table exclusions
  * in publications via EXCEPT TABLE").
  */
 #if PG_VERSION_NUM < 190000
-#define GetRelationIncludedPublications(relid)	GetRelationPublications(relid)
 #define GetRelationExcludedPublications(relid)	NIL
 #endif
 

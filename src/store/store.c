@@ -47,6 +47,11 @@ static bool cache_valid = false;
 static GuardPresence cached = {0};
 static bool known_absent = false;
 
+/* Tables that have been seen to be the extension's, until the cache is renewed. */
+#define MOST_TABLES		32
+static Oid	members[MOST_TABLES];
+static int	nmembers = 0;
+
 /*
  * An event trigger has come or gone, or all may have (0), which others have
  * seen for themselves.
@@ -144,6 +149,7 @@ load_cached(void)
 
 	/* Set first: an invalidation that arrives meanwhile must not be lost. */
 	cache_valid = true;
+	nmembers = 0;
 	cached.extension = cached.owner = InvalidOid;
 	if (!guard_presence_read(&found, &number))
 	{
@@ -228,9 +234,16 @@ guard_store_table(const char *name)
 	if (!OidIsValid(nsp) || !OidIsValid(guard_store_extension()))
 		return InvalidOid;
 	relid = get_relname_relid(name, nsp);
+	for (int i = 0; i < nmembers; i++)
+	{
+		if (members[i] == relid)
+			return relid;
+	}
 	if (OidIsValid(relid) &&
 		getExtensionOfObject(RelationRelationId, relid) != cached.extension)
 		return InvalidOid;
+	if (OidIsValid(relid) && nmembers < MOST_TABLES)
+		members[nmembers++] = relid;
 	return relid;
 }
 

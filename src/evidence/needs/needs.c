@@ -143,7 +143,7 @@ guard_needs_served(const GuardEvidence *evidence, const GuardNeed *need,
 
 		if (index == evidence->index || guard_fellows_have(fellows, index))
 			continue;
-		other = guard_shape_read(index);
+		other = guard_shape_read_to_compare(index);
 		if (other == NULL || !other->valid || !other->ready || !other->live ||
 			!need->kind->serves(&asked, need, other))
 			continue;

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/catalog.h"
+#include "catalog/pg_publication_rel.h"
 
 #include "evidence/needs/needs.h"
 #include "store/store.h"
@@ -72,8 +73,14 @@ publishes_changes(List *relations)
 
 	foreach_oid(relation, relations)
 	{
+		/* PostgreSQL's own look-up goes through all lists that it has cached */
+		GuardRows  *rows = guard_rows_of_catalog(PublicationRelRelationId,
+												 PublicationRelPrrelidPrpubidIndexId,
+												 P_OID(relation));
+
 		publications = list_concat(publications,
-								   GetRelationIncludedPublications(relation));
+								   list_difference_oid(guard_rows_oids(rows, Anum_pg_publication_rel_prpubid),
+													   GetRelationExcludedPublications(relation)));
 		publications = list_concat(publications,
 								   GetSchemaPublications(get_rel_namespace(relation)));
 	}

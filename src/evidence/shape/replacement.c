@@ -243,7 +243,7 @@ find_on(const GuardShape *gone, Oid table, GuardFellows *fellows, bool need_uniq
 		if (index == gone->index)
 			continue;
 
-		shape = guard_shape_read(index);
+		shape = guard_shape_read_to_compare(index);
 		if (shape == NULL)
 			continue;			/* dropped meanwhile */
 
@@ -300,7 +300,7 @@ guard_replacement_near_miss(const GuardShape *gone, GuardFellows *fellows,
 
 	foreach_oid(index, list_staying(gone->table, fellows))
 	{
-		GuardShape *shape = index == gone->index ? NULL : guard_shape_read(index);
+		GuardShape *shape = index == gone->index ? NULL : guard_shape_read_to_compare(index);
 		int			nearness;
 		char	   *lacks;
 

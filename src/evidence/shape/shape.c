@@ -252,7 +252,9 @@ read_opclass(Oid am, GuardShapeKey *key)
 		return false;
 	key->opfamily = form.opcfamily;
 	key->opclass_input = form.opcintype;
-	key->default_opclass = (GetDefaultOpClass(key->type, am) == key->opclass);
+	/* of a type's own there is one; the look-up reads all of the access method's */
+	key->default_opclass = (form.opcdefault && form.opcintype == key->type) ||
+		GetDefaultOpClass(key->type, am) == key->opclass;
 	return true;
 }
 
@@ -353,7 +355,8 @@ read_constraint(GuardShape *shape)
 	HeapTuple	tuple;
 	Form_pg_constraint form;
 
-	shape->constraint = get_index_constraint(shape->index);
+	if (shape->unique || shape->exclusion)
+		shape->constraint = get_index_constraint(shape->index);
 	if (!OidIsValid(shape->constraint))
 		return true;
 
@@ -404,13 +407,8 @@ read_catalogs(Oid index, Node **predicate)
 	return found ? shape : NULL;
 }
 
-/*
- * The shape of an index, in the current memory context; NULL when it has
- * vanished.  Waits for no lock, and holds none afterwards that the caller did
- * not hold.  May process invalidation messages.
- */
-GuardShape *
-guard_shape_read(Oid index)
+static GuardShape *
+read_shape(Oid index, bool definition)
 {
 	Oid			table = IndexGetRelation(index, true);
 	MemoryContext context;
@@ -429,7 +427,7 @@ guard_shape_read(Oid index)
 
 	shape = read_catalogs(index, &predicate);
 	if (shape != NULL)
-		guard_shape_text_fill(shape, predicate, locked);
+		guard_shape_text_fill(shape, predicate, locked, definition);
 
 	/* locks are counted: one that we held before stays held */
 	if (locked)
@@ -440,6 +438,27 @@ guard_shape_read(Oid index)
 		shape = guard_shape_copy(shape);
 	MemoryContextDelete(context);
 	return shape;
+}
+
+/*
+ * The shape of an index, in the current memory context; NULL when it has
+ * vanished.  Waits for no lock, and holds none afterwards that the caller did
+ * not hold.  May process invalidation messages.
+ */
+GuardShape *
+guard_shape_read(Oid index)
+{
+	return read_shape(index, true);
+}
+
+/*
+ * The same without its definition, for comparing it with others: a table may
+ * have many indexes.
+ */
+GuardShape *
+guard_shape_read_to_compare(Oid index)
+{
+	return read_shape(index, false);
 }
 
 static char *

@@ -104,6 +104,7 @@ typedef enum GuardMatch
  * vanished.
  */
 extern GuardShape *guard_shape_read(Oid index);
+extern GuardShape *guard_shape_read_to_compare(Oid index);
 
 /*
  * A deep copy into the current memory context.
@@ -209,7 +210,7 @@ extern bool guard_shape_text_renew(GuardShape *shape);
 
 /* text.c, called by shape.c only: fills in the texts */
 extern void guard_shape_text_fill(GuardShape *shape, Node *predicate,
-								  bool locked);
+								  bool locked, bool definition);
 
 /* ----------------------------------------------------------------
  *		Is there another index that serves in place of one that goes?

@@ -410,23 +410,31 @@ compose_definition(GuardShape *shape)
  * the predicate as it is stored, NULL for none: deparsed where nothing is left
  * of it, since guard_shape_text_renew() has only what is left.  "locked" says
  * that the caller holds an AccessShareLock on the table; if not, the texts for
- * comparison stay NULL.
+ * comparison stay NULL.  Without "definition" these are all that is wanted.
  */
 void
-guard_shape_text_fill(GuardShape *shape, Node *predicate, bool locked)
+guard_shape_text_fill(GuardShape *shape, Node *predicate, bool locked,
+					  bool definition)
 {
-	int			nestlevel = pin_settings();
+	int			nestlevel;
+	bool		comparable = predicate != NULL;
 
+	for (int i = 0; i < shape->nkeys; i++)
+		comparable |= shape->keys[i].expression != NULL;
+	if (!comparable && !definition)
+		return;
+	nestlevel = pin_settings();
 	if (locked && keep_from_vanishing(shape))
 	{
 		deparse_comparable(shape, shape->predicate == NIL ? predicate :
 						   (Node *) make_ands_explicit(shape->predicate));
-		shape->definition = deparse_definition(shape);
+		if (definition)
+			shape->definition = deparse_definition(shape);
 		if (!shape->live)
 			UnlockRelationOid(shape->index, AccessShareLock);
 	}
 
-	if (shape->definition == NULL)
+	if (definition && shape->definition == NULL)
 		shape->definition = compose_definition(shape);
 
 	AtEOXact_GUC(true, nestlevel);
