@@ -357,6 +357,38 @@ is_below(Oid table, Oid ancestor)
 }
 
 /*
+ * What a name, the parent's or one that has come to it, leads to where the rows of
+ * the last of the lineage were.  False: nobody has them.
+ */
+static bool
+add_places(GuardBearers *bearers, List *lineage, char **written, int nwritten,
+		   Oid bearer, char kind)
+{
+	Oid			table = llast_oid(lineage);
+	GuardAnswer *answer = make_answer(table, written, nwritten, bearer);
+	List	   *heirs;
+
+	if (kind == RELKIND_VIEW && !look_through(answer, bearer, true))
+	{
+		bearers->unknown = guard_catalog_name(bearer);
+		return true;
+	}
+	heirs = guard_places_taken(answer->table, lineage);
+	bearers->changed |= !equal(heirs, list_make1_oid(table));
+	foreach_oid(heir, heirs)
+	{
+		GuardAnswer *there = make_answer(table, written, nwritten, heir);
+
+		if (kind == RELKIND_VIEW)
+			*there = *answer;
+		there->table = heir;
+		there->by_any = bearer == linitial_oid(lineage);
+		add_answer(bearers, there);
+	}
+	return heirs != NIL;
+}
+
+/*
  * The names of what the table was a partition or child of, and so on upwards:
  * "lineage" leads down to it.
  */
@@ -377,26 +409,8 @@ add_by_parents(GuardBearers *bearers, const GuardBefore *before, char **written,
 		if (now == parent && is_below(before->relation, below) && guard_places_kept(parent, below))
 			add_by_any(bearers, make_answer(before->relation, written, nwritten,
 											before->relation));
-		else if (now == parent || kind == RELKIND_PARTITIONED_TABLE)
-		{
-			List	   *heirs = guard_places_taken(now, from_here);
-
-			bearers->changed |= !equal(heirs, list_make1_oid(before->relation));
-			bearers->left |= heirs == NIL;
-			foreach_oid(heir, heirs)
-			{
-				GuardAnswer *answer = make_answer(before->relation, written, nwritten, heir);
-
-				answer->by_any = now == parent;
-				add_answer(bearers, answer);
-			}
-		}
 		else if (OidIsValid(now))
-		{
-			bearers->changed = true;
-			add_bearer(bearers, make_answer(before->relation, written, nwritten, now),
-					   kind);
-		}
+			bearers->left |= !add_places(bearers, from_here, written, nwritten, now, kind);
 		add_by_parents(bearers, before, written, nwritten, from_here);
 	}
 }

@@ -272,6 +272,7 @@ static const GuardCollector kinds[] = {
 	guard_dependencies_collect,
 	guard_approvals_collect,
 	guard_needs_collect,
+	guard_moved_collect_reliance,
 	collect_replacement,
 	guard_plans_collect,
 };

@@ -116,8 +116,8 @@ typedef struct GuardFact
 								 * counts */
 	bool		by_column;		/* for one that another column has the name of */
 	bool		moved_now;		/* and this transaction has moved it */
-	const char *moved_from;		/* the name that the table bore then; NULL: the
-								 * one that it bears, or that is not known */
+	const char *moved_from;		/* the name that the table bore then; NULL:
+								 * the one that it bears, or that is not known */
 	const struct GuardNames *names; /* by which it came; NULL: not known */
 	bool		former_name;	/* inherited: under a name that the table has
 								 * lost */
@@ -492,6 +492,7 @@ extern bool guard_predecessors_find_replacement(const GuardEvidence *evidence,
 												GuardShape **lacking);
 extern void guard_history_collect(GuardEvidence *evidence);
 extern void guard_moved_collect(GuardEvidence *evidence);
+extern void guard_moved_collect_reliance(GuardEvidence *evidence);	/* of plans */
 
 struct GuardRows;
 struct GuardLoad;

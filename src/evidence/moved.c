@@ -352,7 +352,8 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 	result->old_name = move->old_name;
 	for (int i = which; i < list_length(moves); i++)
 		result->detached |= ended_membership(moves, i, evidence);
-	if (!OidIsValid(heir) || heir == evidence->shape->table)
+	if (!OidIsValid(heir) || heir == evidence->shape->table ||
+		guard_bearers_leads(heir, evidence->shape->table))
 		return;
 
 	result->heir_table = psprintf("%s.%s", move->old_schema, move->old_name);
@@ -505,6 +506,41 @@ moves_of(const GuardEvidence *evidence)
 }
 
 /*
+ * Has the use stopped speaking for the index because of a move?  "named" is the
+ * latest of which that is known.
+ */
+static void
+end_by_move(GuardEvidence *evidence, List *moves, GuardFact *fact, int *named)
+{
+	int			which;
+	GuardMove	move;
+	bool		quiet;
+
+	if (fact->seen != GUARD_SEEN_USED || fact->by_column)
+		return;
+	which = find_move(fact, moves, evidence);
+	fact->moved_away = evidence->asked.passes_on &&
+		of_former_name(fact, moves, evidence) !=
+		(evidence->target != NULL && evidence->target->former);
+	if (which < 0)
+		return;
+	describe_move(evidence, moves, which, &move);
+	fact->moved_from = psprintf("%s.%s", move.old_schema, move.old_name);
+	if (fact->moved_away)
+		return;
+	quiet = evidence->as_of - move.at >=
+		(int64) guard_guc_quiet_period * USECS_PER_SEC;
+	fact->moved_away = quiet || move.detached || move.served ||
+		(fact->of_table && move.heir_table != NULL);
+	for (int i = which; i < list_length(moves); i++)
+		fact->moved_now |= fact->moved_away &&
+			((const NotedMove *) list_nth(moves, i))->now;
+	if (which >= *named)
+		evidence->move = move;
+	*named = Max(*named, which);
+}
+
+/*
  * Mark the facts that stopped speaking for this index because its table was
  * moved out of the way.  Of several moves the evidence names the latest that
  * ended a use, else the latest.
@@ -542,33 +578,21 @@ guard_moved_collect(GuardEvidence *evidence)
 	evidence->move.served = false;
 	evidence->move.heir_table = NULL;
 	foreach_ptr(GuardFact, fact, evidence->facts)
-	{
-		int			which;
-		GuardMove	move;
-		bool		quiet;
+		end_by_move(evidence, moves, fact, &named);
+}
 
-		if (fact->seen != GUARD_SEEN_USED || fact->by_column)
+void
+guard_moved_collect_reliance(GuardEvidence *evidence)
+{
+	List	   *moves = NIL;
+	int			named = -1;
+
+	foreach_ptr(GuardFact, fact, evidence->facts)
+	{
+		if (fact->source != GUARD_SOURCE_WHATIF)
 			continue;
-		which = find_move(fact, moves, evidence);
-		fact->moved_away = evidence->asked.passes_on &&
-			of_former_name(fact, moves, evidence) !=
-			(evidence->target != NULL && evidence->target->former);
-		if (which < 0)
-			continue;
-		describe_move(evidence, moves, which, &move);
-		fact->moved_from = psprintf("%s.%s", move.old_schema, move.old_name);
-		if (fact->moved_away)
-			continue;
-		quiet = evidence->as_of - move.at >=
-			(int64) guard_guc_quiet_period * USECS_PER_SEC;
-		fact->moved_away = quiet || move.detached || move.served ||
-			(fact->of_table && move.heir_table != NULL);
-		for (int i = which; i < list_length(moves); i++)
-			fact->moved_now |= fact->moved_away &&
-				((const NotedMove *) list_nth(moves, i))->now;
-		if (which >= named)
-			evidence->move = move;
-		named = Max(named, which);
+		moves = moves_of(evidence);
+		end_by_move(evidence, moves, fact, &named);
 	}
 }
 

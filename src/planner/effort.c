@@ -74,7 +74,10 @@ static double add_plan(Walk *walk, Plan *plan, Amount times);
 static inline Amount
 each_execution(double much)
 {
-	return (Amount) {much, much, much, much};
+	return (Amount)
+	{
+		much, much, much, much
+	};
 }
 
 static inline Amount

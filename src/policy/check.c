@@ -272,7 +272,7 @@ guard_check_approval_taken(GuardJudgement *judgement, int32 id)
  * Is everything there for which statements need the index, and which counts?
  */
 static bool
-needs_are_served(const GuardVerdict *verdict, List *answers)
+needs_are_served(GuardJudgement *judgement, const GuardVerdict *verdict, List *answers)
 {
 	const GuardEvidence *evidence = verdict->evidence;
 	GuardPolicy policy = guard_check_policy(evidence->as_of);
@@ -284,8 +284,10 @@ needs_are_served(const GuardVerdict *verdict, List *answers)
 			continue;
 		foreach_ptr(const GuardAnswer, answer, answers)
 		{
-			if (!guard_needs_served(evidence, need, answer, NULL, &server))
-				return false;
+			if (guard_needs_served(evidence, need, answer, NULL, &server))
+				continue;
+			judgement->bearer = guard_catalog_name(answer->view);
+			return false;
 		}
 	}
 	return true;
@@ -613,7 +615,7 @@ read_left(GuardJudgement *judgement, const GuardVerdict *verdict)
 		pass_on(evidence, left.table);
 	if (!left.table)
 		return left;
-	left.needs = needs_are_served(verdict, answers);
+	left.needs = needs_are_served(judgement, verdict, answers);
 	if (find_replacement(judgement, verdict, answers, &left.replacement))
 		return left;
 	left.key_gone = guard_causes_refresh(evidence, answers);
@@ -733,6 +735,8 @@ is_missed(GuardJudgement *judgement, const GuardBearers *bearers, List **told)
 			stays_small(verdict->evidence, answers) ||
 			(bearers->not_borne && verdict->use == NULL))
 			verdict->decision = GUARD_ALLOW;
+		else if (!needs_are_served(judgement, verdict, answers))
+			missed = true;
 		else if (answers != NIL &&
 				 !find_replacement(judgement, verdict, answers, &replacement))
 		{
@@ -769,7 +773,9 @@ judge_staying(Oid index, List *answers, bool former)
 	GuardShape *shape = guard_shape_read(index);
 	GuardTarget *target;
 
-	if (shape == NULL || !shape->valid || is_served_everywhere(shape, answers, true, NULL))
+	/* what enforces something may be needed for more than being read */
+	if (shape == NULL || !shape->valid ||
+		(!shape->unique && is_served_everywhere(shape, answers, true, NULL)))
 		return NULL;
 	target = guard_targets_make(index, GUARD_ROUTE_INDEX, NULL);
 	if (target == NULL)

@@ -490,7 +490,7 @@ find_need(const GuardEvidence *evidence, const GuardCase *asked,
 		/* what the catalogs say of a table does not pass on with its name */
 		if (asked->passes_on && need->use == NULL)
 			continue;
-		if ((need->served || asked->needs_served) == served &&
+		if (((need->served && !asked->passes_on) || asked->needs_served) == served &&
 			(need->kind->by_name || !named) &&
 			guard_verdict_need_counts(need, policy))
 			return need;

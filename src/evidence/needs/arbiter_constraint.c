@@ -37,6 +37,7 @@ const GuardNeedKind guard_need_arbiter_constraint = {
 	.name = "arbiter_constraint",
 	.reason = GUARD_NEED_ARBITER,
 	.by_name = true,
+	.of_table = true,
 	.way = GUARD_WAY_CONSTRAINT,
 	.serves = serves,
 	.sentence = sentence

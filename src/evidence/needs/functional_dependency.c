@@ -33,6 +33,7 @@ sentence(const GuardEvidence *evidence, const GuardNeed *need)
 const GuardNeedKind guard_need_functional_dependency = {
 	.name = "functional_dependency",
 	.reason = GUARD_NEED_REQUIRED,
+	.of_table = true,
 	.way = GUARD_WAY_GROUP,
 	.serves = serves,
 	.sentence = sentence

@@ -52,6 +52,20 @@ guard_needs_identity(Oid table)
 	return form.relreplident;
 }
 
+/*
+ * As statements know it, who have not seen what this transaction calls it.  It has
+ * the name of its index.
+ */
+static char *
+constraint_before(Oid index)
+{
+	char	   *name = guard_needs_constraint(index);
+	GuardBefore *before = name != NULL && guard_before_any() ?
+		guard_before_relation(guard_without_topmost(index)) : NULL;
+
+	return before != NULL ? before->name : name;
+}
+
 void
 guard_needs_add(GuardEvidence *evidence, const GuardNeedKind *kind,
 				const GuardFact *use)
@@ -60,7 +74,7 @@ guard_needs_add(GuardEvidence *evidence, const GuardNeedKind *kind,
 
 	need->kind = kind;
 	need->use = use;
-	need->name = guard_needs_constraint(evidence->index);
+	need->name = constraint_before(evidence->index);
 	need->served = guard_needs_served(evidence, need,
 									  guard_bearers_itself(evidence->shape->table),
 									  evidence->fellows, &need->server);
@@ -135,13 +149,16 @@ guard_needs_served(const GuardEvidence *evidence, const GuardNeed *need,
 	memset(server, 0, sizeof(*server));
 	if (translated != GUARD_TRANSLATED)
 		return translated == GUARD_TRANSLATED_NOT_BORNE;
+	if (need->kind->of_table && answer->view != answer->table)
+		return OidIsValid(answer->by_view);
 	if (need->kind->dispensable != NULL && need->kind->dispensable(answer->table))
 		return true;
 	foreach_oid(index, guard_catalog_indexes(answer->table))
 	{
 		GuardShape *other;
 
-		if (index == evidence->index || guard_fellows_have(fellows, index))
+		if ((index == evidence->index && !evidence->asked.passes_on) ||
+			guard_fellows_have(fellows, index))
 			continue;
 		other = guard_shape_read_to_compare(index);
 		if (other == NULL || !other->valid || !other->ready || !other->live ||

@@ -40,6 +40,8 @@ struct GuardNeedKind
 	GuardNeedReason reason;
 	bool		by_name;		/* statements name it: an exact twin under
 								 * another name serves no more than anything */
+	bool		of_table;		/* PostgreSQL does not look for it through a
+								 * view */
 	GuardWay	way;			/* each use in this way is one ... */
 	void		(*collect) (GuardEvidence *evidence, const GuardNeedKind *kind);	/* ... or this finds
 																					 * them */
