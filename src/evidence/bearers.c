@@ -226,6 +226,40 @@ has_dependent(Oid relation, Oid catalog, int depth)
 	return found;
 }
 
+/*
+ * The views that lead to a relation, however deep.
+ */
+static List *
+add_views(List *found, Oid relation, int depth)
+{
+	GuardRows  *rows = guard_rows_of_catalog(DependRelationId, DependReferenceIndexId,
+											 P_OID(RelationRelationId), P_OID(relation));
+	List	   *rules = NIL;
+
+	while (guard_rows_next(rows))
+	{
+		if (guard_rows_oid(rows, Anum_pg_depend_classid) == RewriteRelationId)
+			rules = list_append_unique_oid(rules, guard_rows_oid(rows, Anum_pg_depend_objid));
+	}
+	foreach_oid(rule, rules)
+	{
+		List	   *views = guard_rows_oids(guard_rows_of_catalog(RewriteRelationId, RewriteOidIndexId,
+																  P_OID(rule)),
+											Anum_pg_rewrite_ev_class);
+
+		foreach_oid(view, views)
+		{
+			if (view == relation || list_member_oid(found, view) ||
+				get_rel_relkind(view) != RELKIND_VIEW)
+				continue;
+			found = lappend_oid(found, view);
+			if (depth < VIEWS_DEEP)
+				found = add_views(found, view, depth + 1);
+		}
+	}
+	return found;
+}
+
 bool
 guard_bearers_gone(Oid view)
 {
@@ -561,6 +595,60 @@ add_by_views(GuardBearers *bearers, Oid table)
 	}
 }
 
+List *
+guard_bearers_views(Oid table, bool before)
+{
+	List	   *views = NIL;
+
+	foreach_oid(view, add_views(NIL, table, 0))
+	{
+		if (!before || !guard_before_is_touched(view))
+			views = lappend_oid(views, view);
+	}
+	foreach_oid(view, before ? touched_views() : NIL)
+	{
+		if (shows_any(view, list_make1_oid(table), false))
+			views = lappend_oid(views, view);
+	}
+	return views;
+}
+
+bool
+guard_bearers_any_view(void)
+{
+	return guard_before_any() && touched_views() != NIL;
+}
+
+List *
+guard_bearers_lost_views(void)
+{
+	List	   *lost = NIL;
+
+	foreach_oid(view, guard_bearers_any_view() ? touched_views() : NIL)
+	{
+		GuardBefore *before = guard_before_relation(view);
+		char		kind;
+		Oid			bearer = bearer_now(before->schema, before->name, &kind);
+
+		foreach_oid(table, all_shown(view, false, 0))
+		{
+			GuardLostView *each;
+
+			if (bearer == table || guard_before_relation(table) == NULL ||
+				guard_before_relation(table)->kind == RELKIND_VIEW ||
+				(OidIsValid(bearer) && kind == RELKIND_VIEW &&
+				 shows_any(bearer, list_make1_oid(table), true)))
+				continue;
+			each = palloc(sizeof(GuardLostView));
+			each->table = table;
+			each->schema = before->schema;
+			each->name = before->name;
+			lost = lappend(lost, each);
+		}
+	}
+	return lost;
+}
+
 bool
 guard_bearers_leads(Oid view, Oid table)
 {
@@ -853,7 +941,8 @@ guard_bearers_of_taken(Oid relation)
 		 strcmp(before->name, name) == 0) ||
 		OidIsValid(guard_before_named(schema, name)))
 		return answers;
-	foreach_oid(table, guard_moved_from(schema, name, &unseen))
+	foreach_oid(table, list_concat_unique_oid(guard_moved_from(schema, name, false, &unseen),
+											  guard_moved_from(schema, name, true, &unseen)))
 		answers = add_taken(answers, table, relation);
 	return answers;
 }

@@ -41,6 +41,25 @@ extern GuardBearers *guard_bearers_find(Oid table);
  */
 extern bool guard_bearers_leads(Oid view, Oid table);
 
+/* The views that lead to a table, now or before this transaction: OIDs. */
+extern List *guard_bearers_views(Oid table, bool before);
+
+/*
+ * Tables to which views led before this transaction, and what has the views' names
+ * does not any more: a list of GuardLostView *.
+ */
+typedef struct GuardLostView
+{
+	Oid			table;
+	char	   *schema;			/* of the view */
+	char	   *name;
+}			GuardLostView;
+
+extern List *guard_bearers_lost_views(void);
+
+/* Has this transaction touched a view? */
+extern bool guard_bearers_any_view(void);
+
 /* Was it gone before this transaction? */
 extern bool guard_bearers_gone(Oid view);
 

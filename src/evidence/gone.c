@@ -57,6 +57,8 @@ merge(const GuardFact *fact, GuardFact *merged)
 {
 	if (merged->count == 0)
 		merged->pause = -1;
+	if (fact->last >= merged->last)
+		merged->names = fact->names;
 	merged->last = Max(merged->last, fact->last);
 	merged->count = Max(merged->count, Max(fact->count, fact->known_uses));
 	merged->pause = Max(merged->pause, fact->pause);
@@ -100,9 +102,32 @@ origin_of(TimestampTz created_at)
 	return created_at != 0 ? created_at : guard_server_installed_at();
 }
 
+/*
+ * Did some of this use come under a name that its table has lost?
+ */
+static bool
+came_under(const GuardEvidence *past, const GuardFact *fact,
+		   const GuardUnder * under)
+{
+	if (!OidIsValid(under->view))
+		return fact->moved_away && !past->move.detached &&
+			(under->name == NULL || fact->moved_from == NULL ||
+			 strcmp(fact->moved_from, under->name) == 0) &&
+			(fact->names == NULL || fact->names->own != 0);
+	for (int i = 0; i < GUARD_CAPTURE_VIEWS && fact->names != NULL; i++)
+	{
+		/* one that is gone may have been made anew */
+		if (fact->names->by_view[i] != 0 &&
+			(fact->names->views[i] == under->view ||
+			 !guard_catalog_exists(fact->names->views[i])))
+			return true;
+	}
+	return fact->names == NULL || fact->names->more != 0;
+}
+
 bool
 guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
-				const GuardServer *server, bool moved_away, const char *name,
+				const GuardServer *server, const GuardUnder * under,
 				bool passes_on, GuardPastUse *use)
 {
 	GuardEvidence *past = palloc0(sizeof(GuardEvidence));
@@ -141,7 +166,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	guard_profile_collect(past);
 	(void) guard_nodes_collect_uses(past);
 	guard_predecessors_limit(past);
-	if (moved_away)
+	if (under != NULL && !OidIsValid(under->view))
 		guard_moved_collect(past);
 
 	use->unread = past->unread;
@@ -152,10 +177,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 		use->idle |= guard_evidence_covers(fact, use->origin);
 
 		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone && !fact->installation &&
-			(!moved_away || (fact->moved_away && !past->move.detached &&
-							 (name == NULL || fact->moved_from == NULL ||
-							  strcmp(fact->moved_from, name) == 0) &&
-							 (fact->names == NULL || fact->names->own != 0))))
+			(under == NULL || came_under(past, fact, under)))
 		{
 			if (fact->profile != NULL)
 			{
@@ -188,13 +210,45 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
  */
 
 /*
- * The name by which traffic called the table when it last did: its own, unless
- * another table bears that name in its stead.
+ * The view by which it was used last, and not by its table's name; InvalidOid: none.
+ */
+static Oid
+last_view(const GuardNames *names)
+{
+	Oid			view = InvalidOid;
+	TimestampTz last = 0;
+
+	for (int i = 0; i < GUARD_CAPTURE_VIEWS && names != NULL && names->own == 0; i++)
+	{
+		if (names->by_view[i] <= last || names->views[i] == GUARD_BOUND_BODY)
+			continue;
+		last = names->by_view[i];
+		view = names->views[i];
+	}
+	return view;
+}
+
+/*
+ * The name by which traffic called the table when it last did: that of a view, or
+ * its own, unless another table bears that in its stead.
  */
 static void
-set_names(GuardDeparted *departed, const GuardShape *shape, TimestampTz used)
+set_names(GuardDeparted *departed, const GuardShape *shape, TimestampTz used,
+		  const GuardNames *names)
 {
+	Oid			view = last_view(names);
+	GuardBefore *before = OidIsValid(view) && guard_before_any() ?
+		guard_before_relation(view) : NULL;
+
 	namestrcpy(&departed->name, shape->name);
+	if (before != NULL || (OidIsValid(view) && guard_catalog_exists(view)))
+	{
+		namestrcpy(&departed->schema, before != NULL ? before->schema :
+				   get_namespace_name(get_rel_namespace(view)));
+		namestrcpy(&departed->table_name, before != NULL ? before->name :
+				   get_rel_name(view));
+		return;
+	}
 	if (guard_moved_former_name(shape->table, used, &departed->schema,
 								&departed->table_name))
 		return;
@@ -203,14 +257,14 @@ set_names(GuardDeparted *departed, const GuardShape *shape, TimestampTz used)
 }
 
 static GuardDeparted *
-describe(const GuardShape *shape, TimestampTz used)
+describe(const GuardShape *shape, TimestampTz used, const GuardNames *names)
 {
 	GuardDeparted *departed = palloc0(sizeof(GuardDeparted));
 
 	departed->index = shape->index;
 	departed->table = shape->table;
 	departed->at = GetCurrentTimestamp();
-	set_names(departed, shape, used);
+	set_names(departed, shape, used, names);
 	departed->shape = guard_shape_to_text(shape, true);
 	if (strlen(departed->shape) + 1 >= GUARD_DEPARTED_SHAPES)
 		departed->shape = guard_shape_to_text(shape, false);
@@ -244,10 +298,10 @@ guard_gone_note(Oid index, char *name, bool concurrent)
 	if (shape == NULL)
 		return NULL;
 	shape->name = name;
-	if (!guard_gone_read(shape, NULL, guard_server_read(), false, NULL, false, &use) &&
+	if (!guard_gone_read(shape, NULL, guard_server_read(), NULL, false, &use) &&
 		!concurrent)
 		return NULL;
-	departed = describe(shape, Max(use.dated.last, use.checks.last));
+	departed = describe(shape, Max(use.dated.last, use.checks.last), use.dated.names);
 	departed->scans = use.counted.count;
 	departed->scans_since = use.counted.since;
 	departed->created_at = use.created_at;
@@ -267,10 +321,16 @@ describe_by_plan(const GuardEvidence *gone)
 	GuardDeparted *departed;
 	StringInfoData shapes;
 	TimestampTz used = 0;
+	const GuardNames *names = NULL;
 
 	foreach_ptr(const GuardFact, fact, gone->facts)
-		used = fact->of_table ? used : Max(used, fact->last);
-	departed = describe(gone->shape, used);
+	{
+		if (fact->of_table || fact->last < used)
+			continue;
+		used = fact->last;
+		names = fact->names;
+	}
+	departed = describe(gone->shape, used, names);
 	initStringInfo(&shapes);
 	foreach_ptr(const GuardReplacement, heir, gone->plans.takeovers)
 	{
@@ -425,7 +485,7 @@ write_gone(const GuardDeparted *departed, const GuardServer *server)
 	GuardPastUse use;
 
 	if (shape == NULL ||
-		!guard_gone_read(shape, departed, server, false, NULL, false, &use))
+		!guard_gone_read(shape, departed, server, NULL, false, &use))
 		return false;
 	if (use.unread)
 		ereport(ERROR,

@@ -32,15 +32,25 @@ typedef struct GuardPastUse
 } GuardPastUse;
 
 /*
+ * The name under which use counts that a table has lost: that of a view, or its
+ * own (NULL: any).
+ */
+typedef struct GuardUnder
+{
+	Oid			view;
+	const char *name;
+}			GuardUnder;
+
+/*
  * Read it, in the current memory context: of an index that is there, or, with
  * "departed", of one that is gone.  "shape" is its own; of the use of one that
- * is there only what was silenced since its table was moved away, if
- * "moved_away", and only what came by that name, if there is one; with "passes_on" as it was before this transaction, in which the
+ * is there only what came under a name that its table has lost since, if "under"
+ * is not NULL; with "passes_on" as it was before this transaction, in which the
  * name that its table had is passed on once more.  Returns whether its heir has to
  * know: false where it was idle.
  */
 extern bool guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
-							const GuardServer *server, bool moved_away, const char *name,
+							const GuardServer *server, const GuardUnder * under,
 							bool passes_on, GuardPastUse *use);
 
 /* What separates the shapes of several indexes that take over by their plans. */
@@ -98,10 +108,11 @@ extern List *guard_moved_shapes(const GuardShape *shape, TimestampTz used,
 								bool before);
 
 /*
- * Tables that have lost this name, as lists of OIDs: from when on is known, or,
- * in *unseen, is not.
+ * Tables that have lost this name, or to which the view of this name led, as lists
+ * of OIDs: from when on is known, or, in *unseen, is not.
  */
-extern List *guard_moved_from(const char *schema, const char *name, List **unseen);
+extern List *guard_moved_from(const char *schema, const char *name, bool view,
+							  List **unseen);
 
 /*
  * Tables, or what was below them, that have left the places below what has this

@@ -55,6 +55,7 @@
 #define HOW_UNSEEN		'u'		/* renamed, at some time before that */
 #define HOW_LEFT		'l'		/* a place below what has that name; columns:
 								 * which (places.c) */
+#define HOW_VIEW		'v'		/* a view of that name led to it */
 #define HOW_RETAINED	'p'		/* the same, but it is still below that table,
 								 * which has lost the name */
 
@@ -747,14 +748,14 @@ guard_moved_former_name(Oid table, TimestampTz used, Name schema, Name name)
 }
 
 List *
-guard_moved_from(const char *schema, const char *name, List **unseen)
+guard_moved_from(const char *schema, const char *name, bool view, List **unseen)
 {
 	GuardRows  *rows = guard_rows_by_key("moved_table", "moved_table_old_key_idx",
 										 MOVED_OLD_KEY,
 										 P_INT8(guard_departed_key(schema, name)));
 	List	   *tables = NIL;
 
-	*unseen = guard_identity_tables_named(schema, name);
+	*unseen = view ? NIL : guard_identity_tables_named(schema, name);
 	while (rows != NULL && guard_rows_next(rows))
 	{
 		char		how = *guard_rows_text(rows, MOVED_HOW);
@@ -763,9 +764,9 @@ guard_moved_from(const char *schema, const char *name, List **unseen)
 		if (strcmp(guard_rows_text(rows, MOVED_OLD_SCHEMA), schema) != 0 ||
 			strcmp(guard_rows_text(rows, MOVED_OLD_NAME), name) != 0)
 			continue;
-		if (how == HOW_RENAMED)
+		if (how == (view ? HOW_VIEW : HOW_RENAMED))
 			tables = list_append_unique_oid(tables, table);
-		else if (how == HOW_UNSEEN)
+		else if (how == HOW_UNSEEN && !view)
 			*unseen = list_append_unique_oid(*unseen, table);
 	}
 	return tables;
@@ -958,6 +959,34 @@ guard_moved_prepare(Node *parsetree)
 }
 
 /*
+ * Views that led to a table, and lead there no more.
+ */
+List *
+guard_moved_by_views(void)
+{
+	List	   *moves = NIL;
+
+	foreach_ptr(const GuardLostView, lost, guard_bearers_lost_views())
+	{
+		GuardPendingMove *move = palloc0(sizeof(GuardPendingMove));
+		bool		noted = false;
+
+		foreach_ptr(const NotedMove, earlier, read_moves(lost->table))
+			noted |= earlier->how == HOW_VIEW && earlier->now &&
+			strcmp(earlier->old_schema, lost->schema) == 0 &&
+			strcmp(earlier->old_name, lost->name) == 0;
+		if (noted)
+			continue;
+		move->table = lost->table;
+		move->old_schema = lost->schema;
+		move->old_name = lost->name;
+		move->how = HOW_VIEW;
+		moves = lappend(moves, move);
+	}
+	return moves;
+}
+
+/*
  * Has the statement, which is done, given the table another name or parent, or dropped it?
  */
 static bool
@@ -966,7 +995,7 @@ is_moved(const GuardPendingMove *move)
 	char	   *schema = get_namespace_name(get_rel_namespace(move->table));
 	char	   *name = get_rel_name(move->table);
 
-	return is_of_place(move->how) ||
+	return is_of_place(move->how) || move->how == HOW_VIEW ||
 		(schema != NULL && name != NULL &&
 		 (move->how != HOW_RENAMED || strcmp(schema, move->old_schema) != 0 ||
 		  strcmp(name, move->old_name) != 0));

@@ -28,6 +28,7 @@
 
 #include "catalog/index.h"
 
+#include "evidence/bearers.h"
 #include "evidence/gone.h"
 #include "planner/hide/hide.h"
 
@@ -149,7 +150,7 @@ serves(const GuardEvidence *evidence, const GuardShape *shape)
  * noted of that.
  */
 static void
-take_present(GuardEvidence *evidence, Oid index, const char *name)
+take_present(GuardEvidence *evidence, Oid index, const GuardUnder * under)
 {
 	GuardShape *shape = guard_shape_read(index);
 	bool		served = shape != NULL && serves(evidence, shape);
@@ -161,7 +162,7 @@ take_present(GuardEvidence *evidence, Oid index, const char *name)
 		return;
 	object = shape->valid ? NULL : guard_identity_of(index);
 	worked = shape->valid || (object != NULL && object->index == index);
-	if (!guard_gone_read(shape, NULL, evidence->server, name != NULL, name,
+	if (!guard_gone_read(shape, NULL, evidence->server, under,
 						 evidence->asked.passes_on, &use))
 		return;
 	if (served && (worked || has_use(&use)))
@@ -181,6 +182,7 @@ take_present(GuardEvidence *evidence, Oid index, const char *name)
 static void
 take_by_columns(GuardEvidence *evidence, Oid index)
 {
+	const		GuardUnder any_name = {0};
 	GuardShape *shape = guard_shape_read(index);
 	GuardPastUse use;
 
@@ -188,7 +190,7 @@ take_by_columns(GuardEvidence *evidence, Oid index)
 				guard_moved_shapes(shape, 0, evidence->asked.passes_on))
 	{
 		if (!serves(evidence, asked) ||
-			!guard_gone_read(shape, NULL, evidence->server, true, NULL, false, &use) ||
+			!guard_gone_read(shape, NULL, evidence->server, &any_name, false, &use) ||
 			!has_use(&use))
 			continue;
 		inherit(evidence, &use, asked, shape->schema, shape->name, evidence->as_of);
@@ -201,7 +203,7 @@ take_by_columns(GuardEvidence *evidence, Oid index)
  * has lost its name, and what they were used for under that.
  */
 static void
-take_indexes(GuardEvidence *evidence, Oid table, const char *name)
+take_indexes(GuardEvidence *evidence, Oid table, const GuardUnder * under)
 {
 	List	   *indexes = guard_catalog_indexes(table);
 	bool		columns = guard_moved_any_columns(table);
@@ -211,7 +213,7 @@ take_indexes(GuardEvidence *evidence, Oid table, const char *name)
 		if (index != evidence->index &&
 			(table != evidence->shape->table || !guard_catalog_is_valid(index) ||
 			 guard_hide_is_hidden(index)))
-			take_present(evidence, index, name);
+			take_present(evidence, index, under);
 		else if (columns && index != evidence->index)
 			take_by_columns(evidence, index);
 	}
@@ -300,7 +302,7 @@ take_half_gone(GuardEvidence *evidence, const GuardDeparted *departed)
 
 	if (own != NULL && (!own->valid || guard_hide_is_hidden(own->index)) &&
 		!serves(evidence, own) &&
-		guard_gone_read(own, NULL, evidence->server, false, NULL, false, &use))
+		guard_gone_read(own, NULL, evidence->server, NULL, false, &use))
 		inherit(evidence, &use, shape, own->schema, own->name,
 				departed->at);
 }
@@ -328,7 +330,7 @@ take_gone(GuardEvidence *evidence, const GuardDeparted *departed,
 	if (known != NULL)
 		use = *known;
 	else if (!guard_gone_read(guard_shape_copy(shape), departed,
-							  evidence->server, false, NULL, false, &use))
+							  evidence->server, NULL, false, &use))
 		return;
 
 	/* without a date: at the latest when it went, which may be long ago */
@@ -400,17 +402,19 @@ take_all_gone(GuardEvidence *evidence, Oid table, const char *schema, const char
 
 /*
  * All that was used under this name, which the table bears, or what it is a
- * partition of.
+ * partition of, or a view that leads to it.
  */
 static void
-take_named(GuardEvidence *evidence, const char *schema, const char *name)
+take_named(GuardEvidence *evidence, const char *schema, const char *name, Oid view)
 {
 	Oid			table = evidence->shape->table;
+	GuardUnder	under = {view, psprintf("%s.%s", schema, name)};
 	List	   *unseen;
+	List	   *others = guard_moved_from(schema, name, OidIsValid(view), &unseen);
 
-	take_all_gone(evidence, table, schema, name, 0);
-	foreach_oid(other, list_delete_oid(guard_moved_from(schema, name, &unseen), table))
-		take_indexes(evidence, other, psprintf("%s.%s", schema, name));
+	take_all_gone(evidence, OidIsValid(view) ? InvalidOid : table, schema, name, 0);
+	foreach_oid(other, list_delete_oid(others, table))
+		take_indexes(evidence, other, &under);
 	foreach_oid(other, list_delete_oid(unseen, table))
 		take_indexes(evidence, other, NULL);
 }
@@ -468,13 +472,45 @@ take_lineage(GuardEvidence *evidence, List *upwards, bool before, bool only_plac
 
 		lineage = lcons_oid(table, lineage);
 		if (!only_places)
-			take_named(evidence, schema, name);
+			take_named(evidence, schema, name, InvalidOid);
 		only_places |= was != NULL ? was->bound == NULL : !get_rel_relispartition(table);
 		if (list_length(lineage) == 1)
 			continue;
 		take_place(evidence, schema, name, lineage, before);
 		foreach_ptr(GuardFormerName, former, guard_moved_former_names(table))
 			take_place(evidence, former->schema, former->name, lineage, before);
+	}
+}
+
+/*
+ * All that was used by views that lead to one of these tables, and led to another
+ * one then.
+ */
+static void
+take_by_views(GuardEvidence *evidence, List *tables)
+{
+	bool		before = evidence->asked.passes_on && guard_before_any();
+
+	foreach_oid(table, tables)
+	{
+		foreach_oid(view, guard_bearers_views(table, before))
+		{
+			GuardBefore *was = before ? guard_before_relation(view) : NULL;
+			int			known = list_length(evidence->facts);
+
+			take_named(evidence, was != NULL ? was->schema :
+					   get_namespace_name(get_rel_namespace(view)),
+					   was != NULL ? was->name : get_rel_name(view), view);
+			for (int i = known; i < list_length(evidence->facts); i++)
+			{
+				GuardFact  *fact = list_nth(evidence->facts, i);
+				GuardNames *names = palloc0(sizeof(GuardNames));
+
+				names->views[0] = view;
+				names->by_view[0] = Max(fact->last, fact->inherited_at);
+				fact->names = names;
+			}
+		}
 	}
 }
 
@@ -495,6 +531,7 @@ guard_predecessors_collect(GuardEvidence *evidence)
 	int			named;
 
 	take_lineage(evidence, passed ? before : lineage, passed, false);
+	take_by_views(evidence, passed ? before : lineage);
 	if (!passed && !equal(before, lineage))
 		take_lineage(evidence, before, true, true);
 	named = list_length(evidence->facts);

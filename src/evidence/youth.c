@@ -36,7 +36,7 @@ name_is_new(const GuardShape *shape)
 	List	   *unseen;
 
 	return guard_departed_lost(shape->table) == 0 &&
-		list_delete_oid(guard_moved_from(shape->schema, shape->table_name, &unseen),
+		list_delete_oid(guard_moved_from(shape->schema, shape->table_name, false, &unseen),
 						shape->table) == NIL &&
 		list_delete_oid(unseen, shape->table) == NIL;
 }

@@ -16,6 +16,7 @@
 
 #include "catalog/index.h"
 
+#include "evidence/bearers.h"
 #include "hooks/frame.h"
 #include "planner/capture/departed.h"
 #include "policy/sentence.h"
@@ -257,10 +258,11 @@ guard_books_write(GuardFrame *frame)
 	bool		(*run) (const char *what, guard_work work, void *arg);
 
 	/* DROP EXTENSION guard leaves no books to write. */
-	if (has_news(frame) && guard_store_present())
+	if ((has_news(frame) || guard_bearers_any_view()) && guard_store_present())
 	{
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
+		frame->moves = list_concat(frame->moves, guard_moved_by_views());
 		/* In a trigger that was deferred, COMMIT may have begun. */
 		touch_created(frame);
 		run = guard_xact_may_begin() ? guard_store_try : guard_store_must;

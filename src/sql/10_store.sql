@@ -103,7 +103,7 @@ CREATE TABLE guard.moved_table (
 CREATE INDEX moved_table_old_key_idx ON guard.moved_table (old_key);
 CREATE INDEX moved_table_table_oid_idx ON guard.moved_table (table_oid);
 COMMENT ON TABLE guard.moved_table IS
-'Tables that were renamed or moved to another schema (how = r), detached (d) or attached (a), that had a place below what has this name (l), or had it (p), columns being which, with what was beside it and may not tell its rows from those, which stays when they are dropped, or whose columns were renamed (c) and had these names before, with the scans that they and their indexes had then.';
+'Tables that were renamed or moved to another schema (how = r), detached (d) or attached (a), that had a place below what has this name (l), or had it (p), columns being which, with what was beside it and may not tell its rows from those, which stays when they are dropped, to which a view of this name led (v), or whose columns were renamed (c) and had these names before, with the scans that they and their indexes had then.';
 
 -- The columns that a row is made of have the names of the members of the line
 -- in the server log (src/audit/entry.c).

@@ -252,7 +252,11 @@ read_opclass(Oid am, GuardShapeKey *key)
 		return false;
 	key->opfamily = form.opcfamily;
 	key->opclass_input = form.opcintype;
-	/* of a type's own there is one; the look-up reads all of the access method's */
+
+	/*
+	 * of a type's own there is one; the look-up reads all of the access
+	 * method's
+	 */
 	key->default_opclass = (form.opcdefault && form.opcintype == key->type) ||
 		GetDefaultOpClass(key->type, am) == key->opclass;
 	return true;
