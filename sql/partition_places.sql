@@ -308,3 +308,27 @@ ALTER TABLE t RENAME TO t_old;
 ALTER TABLE t_new RENAME TO t;
 COMMIT;
 :refusal
+-- one that was divided, and is not any more
+CREATE TABLE f (id int, k int, pad text);
+INSERT INTO f SELECT i, i % 500, repeat('x', 50) FROM generate_series(0, 4999) i;
+CREATE INDEX f_k ON f (k);
+CALL use('SELECT count(*) FROM f WHERE k = 7');
+BEGIN;
+ALTER TABLE f RENAME TO f_rest;
+CREATE TABLE f (LIKE f_rest) PARTITION BY RANGE (id);
+ALTER TABLE f ATTACH PARTITION f_rest DEFAULT;
+COMMIT;
+CREATE TABLE f_flat AS TABLE f;
+BEGIN;
+ALTER TABLE f RENAME TO f_parts;
+ALTER TABLE f_flat RENAME TO f;
+COMMIT;
+:refusal
+CREATE INDEX f_flat_k ON f_flat (k);
+BEGIN;
+ALTER TABLE f RENAME TO f_parts;
+ALTER TABLE f_flat RENAME TO f;
+COMMIT;
+DROP INDEX f_flat_k;
+:refusal
+DROP TABLE f_parts;

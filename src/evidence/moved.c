@@ -226,8 +226,8 @@ loses_name(const NotedMove *move)
 }
 
 /*
- * Has the table the name, or place, that it lost in this move, as things are or were
- * before this transaction?
+ * Has the table, or what it is below, the name that it lost in this move, or it the
+ * place, as things are or were before this transaction?
  */
 static bool
 has_again(const NotedMove *move, Oid table, bool before)
@@ -240,7 +240,7 @@ has_again(const NotedMove *move, Oid table, bool before)
 		List	   *parents = before ? guard_before_parents(table) : guard_catalog_parents(table);
 
 		lineage = lcons_oid(table, lineage);
-		if (is_of_place(move->how) == (list_length(lineage) > 1) &&
+		if ((move->how == HOW_RENAMED || list_length(lineage) > 1) &&
 			(before ? was != NULL && strcmp(was->schema, move->old_schema) == 0 &&
 			 strcmp(was->name, move->old_name) == 0 :
 			 table_by_name(move->old_schema, move->old_name) == table))
