@@ -138,7 +138,8 @@ guard_profile_read(void)
 		profile->exported_at = guard_rows_time(rows, PROFILE_EXPORTED);
 		profile->imported_at = guard_rows_time(rows, PROFILE_IMPORTED);
 		profile->free_connections = (int) guard_rows_int_or(rows, PROFILE_FREE, -1);
-		age = Max(now - profile->exported_at, 0);
+		/* its clock may be ahead of ours */
+		age = Max(now - Min(profile->exported_at, profile->imported_at), 0);
 		profile->stale = !guard_rows_bool(rows, PROFILE_PREDECESSOR) &&
 			age > Max(STALE_AFTER, (int64) guard_guc_min_evidence_age * USECS_PER_SEC);
 		profile->words = psprintf("%s, %s ago", profile->source, guard_text_span(age));

@@ -148,7 +148,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT guard.forget_profile(p.source) FROM guard.profile p
-	 WHERE p.predecessor AND p.exported_at < clock_timestamp() - interval '7 days'
+	 WHERE p.predecessor AND least(p.exported_at, p.imported_at) < clock_timestamp() - interval '7 days'
 	   AND EXISTS (SELECT FROM guard.evidence_spans e
 					WHERE e.source = 'capture' AND e.goes_on AND e.since <= clock_timestamp() - current_setting('guard.min_evidence_age')::interval);
 END;

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 use GuardTest;
 use JSON::PP;
 use Test::More;
+use Time::Piece;
 
 # What has no meaning there, and why.
 my %no_meaning = (
@@ -398,6 +399,32 @@ wait_until(session($node), "SELECT count(*) = 0 FROM pg_stat_activity WHERE datn
 $node->safe_psql('postgres', 'CREATE DATABASE again TEMPLATE copy');
 my $again = in('again');
 is(verdict($again, 'c1.t_a_idx'), 'block hot', 'a copy of the database believes it as well');
+
+# ---- clocks that are an hour apart: ages travel
+
+# All points in time of the document, so much later.
+sub later
+{
+	my ($seconds) = @_;
+
+	return $document =~ s{"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)((?:\.\d+)?(?:Z|\+00:00))"}
+		{'"' . (Time::Piece->strptime($1, '%Y-%m-%dT%H:%M:%S') + $seconds)->strftime('%Y-%m-%dT%H:%M:%S') . "$2\""}gre;
+}
+my $ages = q{SELECT string_agg(format('%s %s %s', p.imported_at - f.last_use, p.imported_at - f.since, extract(epoch FROM p.imported_at) * 1000000 - NULLIF(f.names[1], '0')::bigint), ', ' ORDER BY f.relation_oid, f.observer, f.last_use)
+	  FROM guard.profile_fact f JOIN guard.profile p USING (source)};
+my %aged;
+foreach my $seconds (0, 3600, -3600)
+{
+	passed(import_it($again, 'prod', later($seconds)), "imported from a clock that is $seconds s ahead");
+	$aged{$seconds} = $again->value($ages);
+	is($again->value('SELECT count(*) FROM guard.profile_fact WHERE greatest(since, first_use, last_use, known_first) > clock_timestamp()'), 0, 'nothing happened in the future');
+	is(verdict($again, 'c1.t_a_idx'), 'block hot', 'hot');
+}
+is($aged{$_}, $aged{0}, 'as long ago as it was') foreach 3600, -3600;
+passed(import_it($again, 'prod', later(3600)), 'from an hour ahead');
+$again->ok(q{UPDATE guard.profile SET (exported_at, imported_at) = (exported_at - interval '7 days 1 minute', imported_at - interval '7 days 1 minute')});
+is(verdict($again, 'c1.t_a_idx'), 'allow unknown', 'and after a week it is a week old');
+passed(import_it($again, 'prod', $document), 'as it was');
 
 # ---- too old
 
