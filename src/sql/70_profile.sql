@@ -26,7 +26,7 @@ DECLARE
 		'|(?:[~!@#^&|`?+*%<>=]|-(?!-)|/(?!\*))+|::|:=|.';
 	-- a value may follow these; behind any other name it belongs to a type
 	before_value constant text[] := '{all,and,any,array,between,both,by,case,default,distinct,else,escape,first,for,from,groups,having,ilike,in,'
-		'is,leading,like,limit,next,not,offset,on,or,passing,path,placing,preceding,range,return,returning,rows,select,set,similar,some,'
+		'is,leading,like,limit,next,not,offset,on,operator,or,passing,path,placing,preceding,range,return,returning,rows,select,set,similar,some,'
 		'symmetric,then,to,trailing,uescape,using,value,values,when,where,zone}';
 	typed_names constant text[] := '{bit,char,character,dec,decimal,float,interval,nchar,numeric,second,time,timestamp,varchar,varying}';
 	clauses constant text[] := '{except,fetch,for,from,group,having,intersect,limit,offset,on,order,returning,select,set,union,using,values,when,where,window}';
@@ -1052,7 +1052,9 @@ BEGIN
 		 WHERE c.relkind IN ('r', 'p', 'm', 'i', 'I') AND n.nspname !~ '^(pg_|information_schema$|guard$)'
 	), sized AS (
 		SELECT f.*, jsonb_strip_nulls(jsonb_build_object('schema', f.nspname, 'name', f.relname, 'pages', f.pages, 'all_visible', NULLIF(f.relallvisible, 0),
-			   'tuples', CASE WHEN f.relpages > 0 AND f.reltuples >= 0 THEN guard.profile_digits(f.reltuples::float8 / f.relpages * f.pages, 4) END,
+			   -- an index's first page has none
+			   'tuples', CASE WHEN f.relpages > 0 AND f.reltuples >= 0 THEN guard.profile_digits(CASE WHEN f.relkind = 'i' AND f.relpages > 1
+					THEN f.reltuples::float8 / (f.relpages - 1) * greatest(f.pages - 1, 0) ELSE f.reltuples::float8 / f.relpages * f.pages END, 4) END,
 			   'locked', NULLIF(f.is_locked, false), 'columns', f.columns)) AS facts
 		  FROM file f
 	)
