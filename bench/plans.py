@@ -209,6 +209,18 @@ def plain(text):
     return re.sub(r'CAST\((\$\d+) AS (integer|bigint|numeric|boolean)\)', r'\1', text)
 
 
+def squeezed(text):
+    """a text with one parameter for each list, as 18 shows it, and which of its parameters that makes each of them"""
+    found = {}
+
+    def first(parameters):
+        numbers = [int(n) for n in re.findall(r'\d+', parameters)]
+        new = found.setdefault(numbers[0], len(set(found.values())) + 1)
+        found.update((n, new) for n in numbers)
+        return f'${new}'
+    return re.sub(r'(\bIN \()(\$\d+(?:, \$\d+)*) ?(?=\))|\$\d+', lambda m: (m[1] or '') + first(m[2] or m[0]), plain(text)), found
+
+
 def number_of(code, whole):
     f = Fraction(code)
     if whole:
@@ -313,17 +325,21 @@ def schema(name, file, ddl):
              (f"; SELECT guard.import_profile({quote(how + ' less')}, pg_read_file('{work}/{name}.less.json')::jsonb)" if dropped else ''))
         why = {}
         if how == 'none':
-            known = {plain(s['text']): s for s in profile['statements']}
+            known = {squeezed(s['text'])[0]: s for s in profile['statements']}
             columns = columns_of(live, profile)
             here_ = []
             for s, lits, (prepared, scanned) in zip(statements, given, ways):
-                entry = known.get(plain(prepared))
+                key, places = squeezed(prepared)
+                entry = known.get(key)
                 if entry is None:
                     details.append(f'  [{name}] not in the profile: {prepared[:200]}\n')
-                parameters = {p['number']: p for p in (entry['parameters'] if entry else scanned)}
+                    parameters = {p['number']: p for p in scanned}
+                else:
+                    there = {squeezed(entry['text'])[1].get(p['number']): p for p in entry['parameters']}
+                    parameters = {n: there[place] for n, place in places.items() if place in there}
                 if len(parameters) != len(lits):
                     sys.exit(f'plans: {len(lits)} constants, {len(parameters)} parameters in {s}\n{prepared}\n{lits}')
-                here_.append(coded(entry['text'] if entry else prepared, lits, parameters, columns, profile['exported'], why))
+                here_.append(coded(entry['text'] if entry and all(a == b for a, b in places.items()) else prepared, lits, parameters, columns, profile['exported'], why))
         else:
             here_ = statements
         mine, errors = plans(copy, here_, f'SET guard.plan_as = {quote(how)};\n')
