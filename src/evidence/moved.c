@@ -837,6 +837,22 @@ add_left(List **moves, List *lineage, char how)
 }
 
 /*
+ * The same of the first of the lineage and all that this is below.
+ */
+static void
+add_left_all(List **moves, List *lineage)
+{
+	Oid			parent = linitial_oid(lineage);
+
+	add_left(moves, lineage, HOW_LEFT);
+	while (OidIsValid(parent = guard_catalog_parent(parent)))
+	{
+		lineage = lcons_oid(parent, lineage);
+		add_left(moves, lineage, HOW_LEFT);
+	}
+}
+
+/*
  * A table loses its name, and what is below it its places there.
  */
 static void
@@ -879,7 +895,7 @@ add_membership(List **moves, const RangeVar *child, const RangeVar *parent, bool
 
 	add_move(moves, table, joins ? HOW_ATTACHED : HOW_DETACHED);
 	if (!joins && OidIsValid(of) && list_member_oid(guard_catalog_parents(table), of))
-		add_left(moves, list_make2_oid(of, table), HOW_LEFT);
+		add_left_all(moves, list_make2_oid(of, table));
 }
 
 static void
@@ -913,14 +929,9 @@ List *
 guard_moved_dropped(Oid table)
 {
 	List	   *moves = NIL;
-	List	   *lineage = list_make1_oid(table);
 
-	for (Oid parent = guard_catalog_parent(table); OidIsValid(parent);
-		 parent = guard_catalog_parent(parent))
-	{
-		lineage = lcons_oid(parent, lineage);
-		add_left(&moves, lineage, HOW_LEFT);
-	}
+	if (OidIsValid(guard_catalog_parent(table)))
+		add_left_all(&moves, list_make2_oid(guard_catalog_parent(table), table));
 	return moves;
 }
 

@@ -32,11 +32,15 @@
 #include "utils/partcache.h"
 
 #include "evidence/bearers.h"
-#include "planner/whatif/sampling.h"
+#include "evidence/evidence.h"
+#include "planner/planner.h"
 #include "store/store.h"
 
-/* By what the children of inheritance are told apart. */
-#define BY_CHECKS	"-"
+/*
+ * By what the children of inheritance are told apart, of which table: its
+ * constraints are in its columns.
+ */
+#define BY_CHECKS	"- %u"
 
 /* What texts of this transaction say; those before are gone with its memory. */
 typedef struct Parsed
@@ -143,7 +147,13 @@ key_of(Oid table, bool now)
 {
 	char	   *key = guard_before_partition_key(table, now);
 
-	return key != NULL ? key : BY_CHECKS;
+	return key != NULL ? key : psprintf(BY_CHECKS, table);
+}
+
+static bool
+is_by_checks(const char *key)
+{
+	return *key == *BY_CHECKS;
 }
 
 List *
@@ -273,7 +283,7 @@ share_remainders(const PartitionBoundSpec *a, const PartitionBoundSpec *b)
 bool
 guard_places_are_told(List *place)
 {
-	return strcmp(strVal(linitial(place)), BY_CHECKS) != 0 && !is_default(lsecond(place));
+	return !is_by_checks(strVal(linitial(place))) && !is_default(lsecond(place));
 }
 
 /*
@@ -482,21 +492,40 @@ find_takers(Oid table, Node *bound, List *before)
 	return takes_rest(table, rest, bound, before, found) ? lappend_oid(found, rest) : found;
 }
 
+/*
+ * What has, in the last of a path which leads downwards, or below it, the rows of the last of
+ * the lineage, of which that has come to be the first's; all of them were in this
+ * place.
+ */
+static List *
+find_taken(List *path, List *lineage, List *place)
+{
+	Oid			table = llast_oid(path);
+	Oid			parent = linitial_oid(lineage);
+	char	   *key = key_of(parent, false);
+	List	   *takers = NIL;
+	List	   *found = NIL;
+
+	if (list_length(lineage) > 1 && strcmp(key, key_of(table, true)) == 0)
+		takers = find_takers(table, bound_of(lsecond_oid(lineage), parent, false),
+							 table == parent ? guard_before_children(table) : NIL);
+	else if (list_length(lineage) > 1 && is_by_checks(key) &&
+			 guard_evidence_blocks_now(table) == 0)
+		takers = guard_catalog_children(table);
+	else
+		return guard_places_meet(path, guard_places_read(path, true), place) ?
+			list_make1_oid(table) : NIL;
+	foreach_oid(child, takers)
+		found = list_concat_unique_oid(found,
+									   find_taken(lappend_oid(list_copy(path), child),
+												  list_copy_tail(lineage, 1), place));
+	return found;
+}
+
 List *
 guard_places_taken(Oid table, List *lineage)
 {
-	Oid			parent = linitial_oid(lineage);
-	char	   *key = key_of(parent, false);
-	List	   *found = NIL;
-
-	if (list_length(lineage) == 1 || strcmp(key, key_of(table, true)) != 0 ||
-		(strcmp(key, BY_CHECKS) == 0 && table != parent))
-		return list_make1_oid(table);
-	foreach_oid(child, find_takers(table, bound_of(lsecond_oid(lineage), parent, false),
-								   table == parent ? guard_before_children(table) : NIL))
-		found = list_concat_unique_oid(found,
-									   guard_places_taken(child, list_copy_tail(lineage, 1)));
-	return found;
+	return find_taken(list_make1_oid(table), lineage, guard_places_read(lineage, false));
 }
 
 bool
@@ -533,15 +562,23 @@ is_rest(Oid parent, Node *bound)
 bool
 guard_places_meet(List *lineage, List *place, List *other)
 {
-	for (int i = 0; i < Min(list_length(place), list_length(other)); i += 2)
+	bool		alike = true;
+
+	for (int i = 0; i < list_length(place); i += 2)
 	{
+		char	   *key = strVal(list_nth(place, i));
 		Oid			parent = list_nth_oid(lineage, i / 2);
 		Node	   *bound = list_nth(place, i + 1);
 
-		if (strcmp(strVal(list_nth(place, i)), strVal(list_nth(other, i))) != 0)
-			return true;
-		if (!overlap(parent, bound, list_nth(other, i + 1)) ||
-			(is_default(bound) && !is_rest(parent, list_nth(other, i + 1))))
+		/* a row has to be within all bounds, at whatever level they are */
+		for (int j = 0; j < list_length(other); j += 2)
+		{
+			if (strcmp(key, strVal(list_nth(other, j))) == 0 &&
+				!overlap(parent, bound, list_nth(other, j + 1)))
+				return false;
+		}
+		alike &= i < list_length(other) && strcmp(key, strVal(list_nth(other, i))) == 0;
+		if (alike && is_default(bound) && !is_rest(parent, list_nth(other, i + 1)))
 			return false;
 	}
 	return true;

@@ -368,4 +368,14 @@ extern bool guard_file_get(GuardFile *file, void *data, size_t len);
  */
 extern void guard_file_startup(void);
 
+/* ---- whatif/trust.c ---- */
+
+/*
+ * Is all that planning with this expression, or list of them, may call written in C,
+ * and what bounds of the table's partitions are compared by?  The look-ups
+ * scribble on operators.
+ */
+extern bool guard_trust_expression(Node *expression);
+extern bool guard_trust_partition_key(Oid table);
+
 #endif							/* GUARD_PLANNER_H */

@@ -142,13 +142,6 @@ guard_sample_elapsed(int64 since)
  */
 extern bool guard_trust_query(Query *query, List *relations);
 
-/*
- * The same of one expression, or a list of them, and of what compares bounds of
- * partitions.
- */
-extern bool guard_trust_expression(Node *expression);
-extern bool guard_trust_partition_key(Oid table);
-
 /* ---- tryout.c ---- */
 
 /*
