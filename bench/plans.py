@@ -339,7 +339,7 @@ def schema(name, file, ddl):
                     parameters = {n: there[place] for n, place in places.items() if place in there}
                 if len(parameters) != len(lits):
                     sys.exit(f'plans: {len(lits)} constants, {len(parameters)} parameters in {s}\n{prepared}\n{lits}')
-                here_.append(coded(entry['text'] if entry and all(a == b for a, b in places.items()) else prepared, lits, parameters, columns, profile['exported'], why))
+                here_.append(coded(entry['text'] if entry and all(a == b for a, b in places.items()) else plain(prepared), lits, parameters, columns, profile['exported'], why))
         else:
             here_ = statements
         mine, errors = plans(copy, here_, f'SET guard.plan_as = {quote(how)};\n')
