@@ -613,18 +613,28 @@ guard_bearers_views(Oid table, bool before)
 	return views;
 }
 
-bool
-guard_bearers_any_view(void)
+List *
+guard_bearers_views_touched(void)
 {
-	return guard_before_any() && touched_views() != NIL;
+	static uint64 seen = 0;
+	List	   *views = NIL;
+
+	foreach_oid(relation, guard_before_any() ? guard_before_touched_since(&seen) : NIL)
+	{
+		GuardBefore *before = guard_before_relation(relation);
+
+		if (before != NULL && before->kind == RELKIND_VIEW)
+			views = lappend_oid(views, relation);
+	}
+	return views;
 }
 
 List *
-guard_bearers_lost_views(void)
+guard_bearers_lost_views(List *views)
 {
 	List	   *lost = NIL;
 
-	foreach_oid(view, guard_bearers_any_view() ? touched_views() : NIL)
+	foreach_oid(view, views)
 	{
 		GuardBefore *before = guard_before_relation(view);
 		char		kind;

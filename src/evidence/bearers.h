@@ -45,8 +45,14 @@ extern bool guard_bearers_leads(Oid view, Oid table);
 extern List *guard_bearers_views(Oid table, bool before);
 
 /*
- * Tables to which views led before this transaction, and what has the views' names
- * does not any more: a list of GuardLostView *.
+ * Views of the time before this transaction that it has touched since this was
+ * asked last: OIDs.
+ */
+extern List *guard_bearers_views_touched(void);
+
+/*
+ * Tables to which these views led before this transaction, and what has the views'
+ * names does not any more: a list of GuardLostView *.
  */
 typedef struct GuardLostView
 {
@@ -55,10 +61,7 @@ typedef struct GuardLostView
 	char	   *name;
 }			GuardLostView;
 
-extern List *guard_bearers_lost_views(void);
-
-/* Has this transaction touched a view? */
-extern bool guard_bearers_any_view(void);
+extern List *guard_bearers_lost_views(List *views);
 
 /* Was it gone before this transaction? */
 extern bool guard_bearers_gone(Oid view);

@@ -547,8 +547,8 @@ typedef struct GuardPendingMove GuardPendingMove;
  */
 extern List *guard_moved_prepare(Node *parsetree);
 
-/* What views led to before this transaction, and do no more: the same. */
-extern List *guard_moved_by_views(void);
+/* What these views led to before this transaction, and do no more: the same. */
+extern List *guard_moved_by_views(List *views);
 extern List *guard_moved_dropped(Oid table);	/* the same of one that goes */
 extern void guard_moved_record(List *moves);
 

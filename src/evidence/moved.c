@@ -973,11 +973,11 @@ guard_moved_prepare(Node *parsetree)
  * Views that led to a table, and lead there no more.
  */
 List *
-guard_moved_by_views(void)
+guard_moved_by_views(List *views)
 {
 	List	   *moves = NIL;
 
-	foreach_ptr(const GuardLostView, lost, guard_bearers_lost_views())
+	foreach_ptr(const GuardLostView, lost, guard_bearers_lost_views(views))
 	{
 		GuardPendingMove *move = palloc0(sizeof(GuardPendingMove));
 		bool		noted = false;

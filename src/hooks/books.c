@@ -256,13 +256,15 @@ void
 guard_books_write(GuardFrame *frame)
 {
 	bool		(*run) (const char *what, guard_work work, void *arg);
+	bool		present = guard_store_present();
+	List	   *views = present ? guard_bearers_views_touched() : NIL;
 
 	/* DROP EXTENSION guard leaves no books to write. */
-	if ((has_news(frame) || guard_bearers_any_view()) && guard_store_present())
+	if ((has_news(frame) || views != NIL) && present)
 	{
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
-		frame->moves = list_concat(frame->moves, guard_moved_by_views());
+		frame->moves = list_concat(frame->moves, guard_moved_by_views(views));
 		/* In a trigger that was deferred, COMMIT may have begun. */
 		touch_created(frame);
 		run = guard_xact_may_begin() ? guard_store_try : guard_store_must;

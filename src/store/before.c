@@ -33,6 +33,7 @@ typedef struct Touch
 	GuardXactItem item;
 	GuardTouched kind;
 	Oid			object;
+	uint64		number;			/* in the order of touches */
 } Touch;
 
 static GuardXactList touched = GUARD_XACT_LIST_INIT(touched);
@@ -44,6 +45,9 @@ static GuardXactList touched = GUARD_XACT_LIST_INIT(touched);
 static HTAB *remembered = NULL;
 static uint64 remembered_in = PG_UINT64_MAX;
 static uint64 touches = 0;
+
+/* The same, repetitions counted. */
+static uint64 last_number = 0;
 
 /* ---- what was touched ---- */
 
@@ -79,7 +83,10 @@ guard_before_touch(GuardTouched kind, Oid object)
 		touch = dlist_container(Touch, item.node, touched.items.head.prev);
 		if (touch->kind == kind && touch->object == object &&
 			touch->item.subid == GetCurrentSubTransactionId())
+		{
+			touch->number = ++last_number;
 			return;
+		}
 	}
 	touches++;
 	if (kind == GUARD_TOUCHED_RELATION)
@@ -87,6 +94,7 @@ guard_before_touch(GuardTouched kind, Oid object)
 	touch = MemoryContextAlloc(TopTransactionContext, sizeof(Touch));
 	touch->kind = kind;
 	touch->object = object;
+	touch->number = ++last_number;
 	guard_xact_list_add(&touched, &touch->item);
 }
 
@@ -349,6 +357,24 @@ guard_before_touched(void)
 								relations_of(dlist_container(Touch, item.node, iter.cur)));
 	list_sort(relations, list_oid_cmp);
 	list_deduplicate_oid(relations);
+	return relations;
+}
+
+List *
+guard_before_touched_since(uint64 *seen)
+{
+	List	   *relations = NIL;
+	dlist_iter	iter;
+
+	dlist_reverse_foreach(iter, &touched.items)
+	{
+		Touch	   *touch = dlist_container(Touch, item.node, iter.cur);
+
+		if (touch->number <= *seen)
+			break;
+		relations = list_concat_unique_oid(relations, relations_of(touch));
+	}
+	*seen = last_number;
 	return relations;
 }
 

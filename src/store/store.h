@@ -869,6 +869,9 @@ extern uint64 guard_before_touches(void);
 /* What it has touched, gone ones included: OIDs of relations. */
 extern List *guard_before_touched(void);
 
+/* The same of what was touched since, which *seen tells, and is told. */
+extern List *guard_before_touched_since(uint64 *seen);
+
 /* A relation as it was. */
 typedef struct GuardBefore
 {
