@@ -50,17 +50,18 @@ extern List *guard_bearers_views(Oid table, bool before);
  */
 extern List *guard_bearers_views_touched(void);
 
-/*
- * Tables to which these views led before this transaction, and what has the views'
- * names does not any more: a list of GuardLostView *.
- */
+/* A table to which a view has led. */
 typedef struct GuardLostView
 {
 	Oid			table;
 	char	   *schema;			/* of the view */
 	char	   *name;
-}			GuardLostView;
+} GuardLostView;
 
+/*
+ * Tables to which these views led before this transaction, and what has the views'
+ * names does not any more: a list of GuardLostView *.
+ */
 extern List *guard_bearers_lost_views(List *views);
 
 /* Was it gone before this transaction? */

@@ -107,7 +107,7 @@ origin_of(TimestampTz created_at)
  */
 static bool
 came_under(const GuardEvidence *past, const GuardFact *fact,
-		   const GuardUnder * under)
+		   const GuardUnder *under)
 {
 	if (!OidIsValid(under->view))
 		return fact->moved_away && !past->move.detached &&
@@ -127,7 +127,7 @@ came_under(const GuardEvidence *past, const GuardFact *fact,
 
 bool
 guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
-				const GuardServer *server, const GuardUnder * under,
+				const GuardServer *server, const GuardUnder *under,
 				bool passes_on, GuardPastUse *use)
 {
 	GuardEvidence *past = palloc0(sizeof(GuardEvidence));

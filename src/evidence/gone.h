@@ -39,7 +39,7 @@ typedef struct GuardUnder
 {
 	Oid			view;
 	const char *name;
-}			GuardUnder;
+} GuardUnder;
 
 /*
  * Read it, in the current memory context: of an index that is there, or, with
@@ -50,7 +50,7 @@ typedef struct GuardUnder
  * know: false where it was idle.
  */
 extern bool guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
-							const GuardServer *server, const GuardUnder * under,
+							const GuardServer *server, const GuardUnder *under,
 							bool passes_on, GuardPastUse *use);
 
 /* What separates the shapes of several indexes that take over by their plans. */

@@ -150,7 +150,7 @@ serves(const GuardEvidence *evidence, const GuardShape *shape)
  * noted of that.
  */
 static void
-take_present(GuardEvidence *evidence, Oid index, const GuardUnder * under)
+take_present(GuardEvidence *evidence, Oid index, const GuardUnder *under)
 {
 	GuardShape *shape = guard_shape_read(index);
 	bool		served = shape != NULL && serves(evidence, shape);
@@ -182,7 +182,7 @@ take_present(GuardEvidence *evidence, Oid index, const GuardUnder * under)
 static void
 take_by_columns(GuardEvidence *evidence, Oid index)
 {
-	const		GuardUnder any_name = {0};
+	const GuardUnder any_name = {0};
 	GuardShape *shape = guard_shape_read(index);
 	GuardPastUse use;
 
@@ -203,7 +203,7 @@ take_by_columns(GuardEvidence *evidence, Oid index)
  * has lost its name, and what they were used for under that.
  */
 static void
-take_indexes(GuardEvidence *evidence, Oid table, const GuardUnder * under)
+take_indexes(GuardEvidence *evidence, Oid table, const GuardUnder *under)
 {
 	List	   *indexes = guard_catalog_indexes(table);
 	bool		columns = guard_moved_any_columns(table);
