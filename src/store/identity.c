@@ -672,11 +672,8 @@ guard_identity_snapshot(TimestampTz forget)
 	guard_query_execute("DELETE FROM guard.object WHERE gone_at < $1", P_TIME(forget));
 }
 
-/*
- * The object of a relation, for who hangs something on it.
- */
-pg_uuid_t *
-guard_identity_ensure(Oid relation)
+static GuardObject *
+find_or_add(Oid relation)
 {
 	GuardObject *object = guard_identity_of(relation);
 
@@ -687,6 +684,23 @@ guard_identity_ensure(Oid relation)
 		add_objects(list_make1_oid(relation), false);
 		CommandCounterIncrement();
 		object = guard_identity_of(relation);
+	}
+	return object;
+}
+
+/*
+ * The object of a relation, for who hangs something on it.
+ */
+pg_uuid_t *
+guard_identity_ensure(Oid relation)
+{
+	GuardObject *object = find_or_add(relation);
+
+	/* Another session is about to make the copy of a database its own. */
+	if (object == NULL && !guard_identity_is_home())
+	{
+		(void) guard_query_server("SELECT 1 FROM guard.installation FOR SHARE");
+		object = find_or_add(relation);
 	}
 	if (object == NULL)
 		elog(ERROR, "guard.object has no row for relation %u", relation);

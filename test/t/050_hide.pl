@@ -134,6 +134,14 @@ my $copied = session($node, dbname => 'copied');
 failed($copied->query("SELECT guard.unhide('t_a_idx')"), '42704', qr/is not hidden/, 'it is not what unhide undoes');
 $copied->ok("SELECT guard.hide('t_a_idx')");
 is(seen($service), $hidden, 'hidden there on its own account');
+$node->safe_psql('template1', 'CREATE DATABASE another TEMPLATE postgres');
+my @both = map { session($node, dbname => 'another') } 1, 2;
+# whoever comes first holds guard.installation until he is done; a visitor may be it
+my $first = $both[0]->query("BEGIN; SELECT guard.hide('t_a_idx')");
+my $second = $both[1]->query("SET lock_timeout = '100ms'; SELECT guard.hide('t_a_idx')");
+ok($first->{error} || !$second->{error} || $second->{error}{C} eq '55P03', 'two at once in a copy: the second waits for the first');
+$both[0]->query('COMMIT');
+$_->close foreach @both;
 is($copied->value('SELECT count(*) FROM guard.hidden_index'), 1, 'the row of the original does not stay');
 $_->close foreach $copied, $service;
 
