@@ -810,7 +810,7 @@ BEGIN
 		SELECT FROM jsonb_array_elements(s -> 'relations') r
 		 WHERE r ->> 'schema' IN ('pg_catalog', 'information_schema', 'guard') OR r ->> 'name' ~ '^pg_') AND NOT s -> 'names' ? 'guard'
 	   -- nor what functions compute without a table, an earlier export among them
-	   AND NOT (s -> 'nested' = '1' AND NOT EXISTS (
+	   AND NOT ((s -> 'nested' = '1') IS TRUE AND NOT EXISTS (
 		SELECT FROM jsonb_array_elements(s -> 'relations') r
 		 WHERE (r ->> 'name' IN (SELECT c.relname::text FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
 								  WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND x.nspname !~ '^(pg_|information_schema$|guard$)')) IS TRUE));
