@@ -713,9 +713,18 @@ List *
 guard_moved_left(const char *schema, const char *name, List *lineage, bool before)
 {
 	List	   *left = left_below(schema, name);
-	List	   *place = left != NIL ? guard_places_read(lineage, !before) : NIL;
 	List	   *tables = NIL;
+	List	   *place;
+	MemoryContext context;
+	MemoryContext old;
 
+	if (left == NIL)
+		return NIL;
+
+	/* many may have left, and each of many partitions asks */
+	context = AllocSetContextCreate(CurrentMemoryContext, "guard place", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	place = guard_places_read(lineage, !before);
 	foreach_ptr(const LeftPlace, each, left)
 	{
 		/* it may be back */
@@ -724,6 +733,9 @@ guard_moved_left(const char *schema, const char *name, List *lineage, bool befor
 			guard_places_meet(lineage, place, each->place))
 			tables = lappend_oid(tables, each->table);
 	}
+	MemoryContextSwitchTo(old);
+	tables = list_copy(tables);
+	MemoryContextDelete(context);
 	return tables;
 }
 
@@ -822,15 +834,28 @@ add_left(List **moves, List *lineage, char how)
 {
 	Oid			top = linitial_oid(lineage);
 	GuardPendingMove *move = add_move(moves, top, how);
+	MemoryContext context;
+	MemoryContext old;
 	List	   *place;
+	List	   *texts;
+	bool		told;
 
 	if (move == NULL)
 		return;
 	move->table = llast_oid(lineage);
+
+	/* a table may go with all of its partitions */
+	context = AllocSetContextCreate(CurrentMemoryContext, "guard place", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
 	/* of a table that is going, constraints may have gone before */
 	place = guard_places_read(lineage, guard_before_relation(move->table) == NULL);
-	move->columns = guard_places_write(place);
-	if (!guard_places_are_told(place))
+	texts = guard_places_write(place);
+	told = guard_places_are_told(place);
+	MemoryContextSwitchTo(old);
+	foreach_ptr(const char, text, texts)
+		move->columns = lappend(move->columns, pstrdup(text));
+	MemoryContextDelete(context);
+	if (!told)
 		move->beside = guard_before_children(top);
 	foreach_oid(child, guard_catalog_children(move->table))
 		add_left(moves, lappend_oid(list_copy(lineage), child), how);
