@@ -19,6 +19,7 @@ sub connect_again
 }
 connect_again();
 $s->ok('CREATE EXTENSION pg_stat_statements');
+$s->ok("CREATE FUNCTION want_visit(seconds int) RETURNS void LANGUAGE c AS 'guard', 'guard_sql_want_visit'");
 $s->ok("CREATE ROLE $_ LOGIN") foreach qw(owner1 owner2 boss);
 $s->ok('CREATE SCHEMA o1 AUTHORIZATION owner1; CREATE SCHEMA o2 AUTHORIZATION owner2');
 $s->ok('GRANT EXECUTE ON FUNCTION guard.approve(regclass, text, interval) TO owner1, boss; GRANT USAGE ON SCHEMA o1 TO boss');
@@ -84,6 +85,7 @@ sub look_again
 	my ($index) = @_;
 
 	$s->ok("UPDATE guard.soft_drop SET due_at = '-infinity' WHERE index_name = '$index'");
+	$s->ok('SELECT want_visit(0)');
 	wait_for($index, "due_at > '-infinity'");
 }
 
