@@ -197,36 +197,6 @@ lineage_of(List *found, Oid table, bool now)
 }
 
 /*
- * Is there a view that shows a relation, or the body of a function that is bound to
- * it, or to such a view?
- */
-static bool
-has_dependent(Oid relation, Oid catalog, int depth)
-{
-	GuardRows  *rows = guard_rows_of_catalog(DependRelationId, DependReferenceIndexId,
-											 P_OID(RelationRelationId), P_OID(relation));
-	bool		found = false;
-	List	   *views = NIL;
-
-	while (guard_rows_next(rows))
-	{
-		Oid			classid = guard_rows_oid(rows, Anum_pg_depend_classid);
-
-		found |= classid == ProcedureRelationId && catalog == classid;
-		if (classid == RewriteRelationId)
-			views = list_concat(views,
-								guard_rows_oids(guard_rows_of_catalog(RewriteRelationId, RewriteOidIndexId,
-																	  P_OID(guard_rows_oid(rows, Anum_pg_depend_objid))),
-												Anum_pg_rewrite_ev_class));
-	}
-	foreach_oid(view, views)
-		found |= view != relation && get_rel_relkind(view) == RELKIND_VIEW &&
-		(catalog == RewriteRelationId ||
-		 (depth < VIEWS_DEEP && has_dependent(view, catalog, depth + 1)));
-	return found;
-}
-
-/*
  * The views that lead to a relation, however deep.
  */
 static List *
@@ -256,6 +226,25 @@ add_views(List *found, Oid relation, int depth)
 			if (depth < VIEWS_DEEP)
 				found = add_views(found, view, depth + 1);
 		}
+	}
+	return found;
+}
+
+/*
+ * Is the body of a function bound to one of these relations?
+ */
+static bool
+has_bound_body(List *relations)
+{
+	bool		found = false;
+
+	foreach_oid(relation, relations)
+	{
+		GuardRows  *rows = guard_rows_of_catalog(DependRelationId, DependReferenceIndexId,
+												 P_OID(RelationRelationId), P_OID(relation));
+
+		while (guard_rows_next(rows))
+			found |= guard_rows_oid(rows, Anum_pg_depend_classid) == ProcedureRelationId;
 	}
 	return found;
 }
@@ -674,7 +663,9 @@ guard_bearers_leads(Oid view, Oid table)
 		return shows_any(view, lineage, true);
 	foreach_oid(relation, lineage)
 	{
-		if (has_dependent(relation, bound ? ProcedureRelationId : RewriteRelationId, 0))
+		List	   *views = add_views(NIL, relation, 0);
+
+		if (bound ? has_bound_body(lcons_oid(relation, views)) : views != NIL)
 			return true;
 	}
 	return false;

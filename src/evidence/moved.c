@@ -55,9 +55,9 @@
 #define HOW_UNSEEN		'u'		/* renamed, at some time before that */
 #define HOW_LEFT		'l'		/* a place below what has that name; columns:
 								 * which (places.c) */
-#define HOW_VIEW		'v'		/* a view of that name led to it */
 #define HOW_RETAINED	'p'		/* the same, but it is still below that table,
 								 * which has lost the name */
+#define HOW_VIEW		'v'		/* a view of that name led to it */
 
 struct GuardPendingMove
 {

@@ -221,9 +221,6 @@ log_detail(List *judgements, const char *detail)
 }
 
 /*
- * What is not refused is gone: then one needs to know how to have it back.
- */
-/*
  * What would be refused, or delayed, in the form in which the audit log says
  * what was, for a review.
  */
