@@ -125,7 +125,8 @@ CREATE INDEX sales_member_idx ON sales (member, id);
 CALL vacuum('sales');
 CALL use('SELECT pad FROM sales WHERE member = 7 ORDER BY id DESC LIMIT 3', 'auth', 10);
 CALL use('SELECT s.pad FROM generate_series(1, 8) g, LATERAL (SELECT pad FROM sales WHERE member = g ORDER BY id DESC LIMIT 3) s', 'auth', 10);
-SELECT count(*), max(predicted_time) > 4 * min(predicted_time) AS eight_times FROM guard.index_statements('sales_member_idx');
+-- what is added to what each takes now: that is measured, and takes as long as the machine lets it
+SELECT count(*), max(predicted_time - mean_time) > 4 * min(predicted_time - mean_time) AS eight_times FROM guard.index_statements('sales_member_idx');
 
 -- a walk that ends when it has found enough may find it at once, or never
 CREATE TABLE tasks (id int, worker int, pad text);
@@ -134,5 +135,6 @@ CREATE INDEX tasks_id_idx ON tasks (id);
 CREATE INDEX tasks_worker_idx ON tasks (worker, id);
 CALL vacuum('tasks');
 CALL use('SELECT pad FROM tasks WHERE worker = 7 ORDER BY id LIMIT 20', 'auth', 10);
-SELECT other_index, predicted_low < predicted_time / 10 AS at_once, predicted_high > predicted_time * 4 AS never
+SELECT other_index, predicted_low - mean_time < (predicted_time - mean_time) / 10 AS at_once,
+	predicted_high - mean_time > (predicted_time - mean_time) * 4 AS never
   FROM guard.index_statements('tasks_worker_idx');
