@@ -24,7 +24,7 @@ measure()
 
 	t0=$(fact "$1" t0)
 	after=$(fact "$1" after)
-	awk -v t0="$t0" -v before="$BEFORE" -v after="$after" -v patience="$PATIENCE" \
+	awk -v t0="$t0" -v before="$BEFORE" -v after="$after" -v patience="$(fact "$1" patience)" \
 		-f awk/requests.awk "$dir"/*.requests.* > "$dir/requests"
 	awk '{ print ($1 < 0 ? "before" : "after"), $2, $3 }' "$dir/requests" |
 		sort -k1,1 -k2,2n | awk -f awk/quantiles.awk > "$dir/phases"
@@ -53,7 +53,7 @@ table()
 	row 'busiest connections'   busy
 	row 'pool exhausted'        fact exhausted
 	printf '\n'
-	say "${DIM}A request that waits for $PATIENCE s is given up: it failed, and counts with those $PATIENCE s.$PLAIN"
+	say "${DIM}A request that waits too long is given up (after $(fact act1 patience), $(fact act2 patience) and $(fact act3 patience) s in the three acts): it failed, and counts with that time.$PLAIN"
 }
 
 # row TITLE CELL [ARGUMENT]: what cell_CELL [ARGUMENT] ACT PHASE prints, for every act
