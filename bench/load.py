@@ -164,12 +164,29 @@ def plain(text):
 
 # ---- the incident
 
+def alone_without(live, index):
+    """what the statement of the incident takes without its index, ms; rolled back, so guard allows it"""
+    cur = connect(live)
+    cur.connection.autocommit = False
+    cur.execute(f'DROP INDEX auth.{index}')
+    took = []
+    for i in range(10):
+        cur.execute(f"EXPLAIN (ANALYZE, TIMING off, FORMAT json) SELECT u.email, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = md5('s{i}')")
+        took.append(cur.fetchall()[0][0][0]['Execution Time'])
+    cur.connection.rollback()
+    cur.connection.close()
+    return sorted(took)[5]
+
+
 def incident():
     """the demonstration's index goes: when the pool is full, what a call takes alone beside what guard predicts, and a closed loop"""
     live, index = 'demo', 'sessions_token_hash_idx'
-    profile, folder = f'{work}/demo.json', f'{work}/incident'
-    plans.psql(live, "DO $$ BEGIN FOR i IN 1 .. 300 LOOP PERFORM u.email, s.expires_at FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id WHERE s.token_hash = md5('s' || i); END LOOP; END $$")
-    predicted = ask(connect(live), f"SELECT predicted_time FROM guard.index_statements('auth.{index}') WHERE predicted_time IS NOT NULL ORDER BY uses DESC LIMIT 1")
+    profile, folder = f'{work}/services.json', f'{work}/incident'
+    predicted = ask(connect(live), f"SELECT predicted_time FROM guard.index_statements('auth.{index}') WHERE query LIKE 'SELECT u.email%' AND predicted_time IS NOT NULL")
+    # of the services, which look single rows up; whoever reads reports is not at work now
+    document = json.load(open(f'{work}/demo.json'))
+    document['statements'] = [s for s in document['statements'] if s['mean_time'] < 1]
+    json.dump(document, open(profile, 'w'))
     lines = []
     open(f'{work}/drop.sql', 'w').write(f'DROP INDEX auth.{index};\n')
     for how, more in (('open loop', []), ('closed loop', ['--closed'])):
@@ -177,14 +194,15 @@ def incident():
         guard_load('make', profile, '--out', folder, '--average', '-d', there)
         load = json.load(open(folder + '/load.json'))
         name = next(s for s in load['statements'] if index in s['indexes'] and 'SELECT' in s['text'])
-        # 60 of these a second, as a service would
-        guard_load('run', folder, '--connections', '12', '--peak', '%.4f' % (60 / name['rate']), '--for', '16s', '--at', '6s', '--migration', f'{work}/drop.sql', '-d', there, *more)
+        # without the index these alone ask for twice the cores there are, as they did in the incident
+        rate = 2 * os.cpu_count() * 1000 / alone_without(there, index)
+        guard_load('run', folder, '--connections', '12', '--peak', '%.4f' % (rate / name['rate']), '--for', '16s', '--at', '6s', '--migration', f'{work}/drop.sql', '-d', there, *more)
         ran = json.load(open(folder + '/run.json'))
         said = guard_load('compare', folder)
         after = [b for t, b, _ in ran['busy'] if t > ran['migrated']]
         latency = [s['latency'] for s in ran['samples'] if s['latency'] is not None]
         alone = ran['alone'].get(name['text'])
-        lines.append(f'  {how:12} {re.search("the pool was (.*)[.]$", said, re.M)[1]}; {sum(after) / len(after):.1f} of {ran["connections"]} busy; latency {latency[0]:.1f} -> {latency[-1]:.0f} ms; '
+        lines.append(f'  {how:12} {rate:.0f} a second; {re.search("the pool was (.*)[.]$", said, re.M)[1]}; {sum(after) / len(after):.1f} of {ran["connections"]} busy; latency {latency[0]:.1f} -> {latency[-1]:.0f} ms; '
                      f'alone {alone or 0:.1f} ms, predicted {predicted[0][0] if predicted else 0:.1f} ms')
     return lines
 
@@ -202,7 +220,7 @@ def main():
         print(f'{row[0]:12} {row[1]:>11} {row[2]:6.1f} % {row[3]:6.1f} % {row[4]:13,.0f} {row[5]:10.1f} % {row[6]:9.1f} % {row[7]:6.1f} %', flush=True)
     print('aim                       >= 95 %  >= 95 %    >= 100,000      <= 10.0 %   >= 98.0 %')
     if 'demo' in names:
-        print('\nThe incident: an index of the demonstration goes, 60 statements a second need it\n' + '\n'.join(incident()))
+        print('\nThe incident: an index of the demonstration goes; without it the statements that need it want twice the cores\n' + '\n'.join(incident()))
     print('\nWhat differs:\n' + '\n'.join(details))
 
 

@@ -1058,7 +1058,7 @@ INDEXES = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN p
 ROOM = """SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - count(*)::int - 2
           FROM pg_stat_activity WHERE backend_type = 'client backend'"""
 WRITTEN = """SELECT DISTINCT format('%I.%I', schemaname, relname) FROM pg_stat_user_tables WHERE n_dead_tup > 0"""
-PROGRESS = re.compile(r'progress: ([0-9.]+) s, ([0-9.]+) tps, lat ([0-9.]+|NaN) ms(?: stddev [^,]+)?(?:, ([0-9]+) failed)?')
+PROGRESS = re.compile(r'progress: ([0-9.]+) s, ([0-9.]+) tps, lat ([0-9.]+|NaN) ms(?: stddev [^,]+)?(?:, ([0-9]+) failed)?(?:, lag ([0-9.]+) ms)?')
 
 
 def seconds(words):
@@ -1214,8 +1214,8 @@ class Run:
         latency = float(found.group(3)) if rate and found.group(3) != 'NaN' else None
         self.answered += rate
         waiting = 0 if self.closed else max(0, round(self.load['rate'] * self.peak * (float(found.group(1)) - self.zero) - self.answered))
-        failed = int(found.group(4) or 0)
-        self.samples.append({'second': round(now, 2), 'rate': rate, 'latency': latency, 'busy': busy, 'locked': locked, 'waiting': waiting, 'failed': failed})
+        failed, lag = int(found.group(4) or 0), float(found.group(5) or 0)
+        self.samples.append({'second': round(now, 2), 'rate': rate, 'latency': latency, 'lag': lag, 'busy': busy, 'locked': locked, 'waiting': waiting, 'failed': failed})
         words = ['%.1f of %d busy' % (busy, self.clients)] + ['%.1f on locks' % locked] * (locked > 0) + ['%d wait' % waiting] * (waiting > rate) + ['%d failed' % failed] * (failed > 0)
         print('  %5.0f s  %7.0f/s  %9s ms  %s' % (now, rate, figure(latency, '%.1f'), ', '.join(words)), flush=True)
         self.migrate(now)
@@ -1354,22 +1354,34 @@ def per_call(statement, counted, more):
     return {'calls': total[0], 'mean_time': total[1] / total[0], 'rows': total[2] / total[0], 'blocks': total[3] / total[0]}
 
 
+def looks(ran):
+    """Each look, as (moment, was the pool full?): nine tenths of it were busy; or half, and most of what calls took was waiting for a
+    connection. That is how it looks where the clients want the cores that the server has filled: they answer it late."""
+    late = [(s['second'], s['latency'] and s['lag'] > s['latency'] / 2) for s in ran['samples']]
+    n, found = 0, []
+    for moment, busy, _ in ran['busy']:
+        while n < len(late) - 1 and late[n][0] < moment:
+            n += 1
+        found.append((moment, busy >= 0.9 * ran['pool'] or bool(late and late[n][1]) and busy >= 0.5 * ran['pool']))
+    return found
+
+
 def full_since(ran):
-    """The moment from which the pool was full: nine tenths of it busy, in four of five looks of two seconds."""
+    """The moment from which the pool was full: in four of five looks of two seconds."""
     # without a migration the first second is for what was due while the scripts were read
     start = 1 if ran['migrated'] is None else ran['migrated']
-    after = [s for s in ran['busy'] if s[0] >= start]
-    for n, (moment, first, _) in enumerate(after):
-        window = [busy >= 0.9 * ran['pool'] for t, busy, _ in after[n:] if t <= moment + 2]
-        if first >= 0.9 * ran['pool'] and len(window) >= 5 and sum(window) >= 0.8 * len(window):
+    after = [look for look in looks(ran) if look[0] >= start]
+    for n, (moment, first) in enumerate(after):
+        window = [full for t, full in after[n:] if t <= moment + 2]
+        if first and len(window) >= 5 and sum(window) >= 0.8 * len(window):
             return moment - start
     return None
 
 
 def was_full(ran):
     """Before the migration already?"""
-    before = [busy for t, busy, _ in ran['busy'] if 1 < t < (ran['migrated'] or 0)]
-    return bool(before) and sum(busy >= 0.9 * ran['pool'] for busy in before) > len(before) / 2
+    before = [full for t, full in looks(ran) if 1 < t < (ran['migrated'] or 0)]
+    return bool(before) and sum(before) > len(before) / 2
 
 
 def figure(value, form='%.2f'):

@@ -233,6 +233,31 @@ like($out, qr/shop\.users_email_key is gone; guard predicted /, 'with what guard
 ok((grep { m{/staging.json$} } keys %file), 'staging is profiled after the run');
 is_deeply([ grep { $file{$_} =~ /prod(?!\.)(?!uction)[0-9: ]/ } sort keys %file ], [], 'still no value of production in the folder');
 
+# ---- when is a pool of ten full?  When nine are busy; or half, and most of a call's time is waiting for one
+
+my $measured = slurp_file("$folder/load/run.json");
+sub pool_was
+{
+	my ($busy, $lag, $from) = @_;
+	my $run = JSON::PP->new->decode($measured);
+	my $phase = sub { $_[0] > ($from // 2) };
+
+	@$run{qw(pool connections migrated)} = (10, 10, 2);
+	$run->{busy} = [ map { [ $_ / 10, $phase->($_ / 10) ? $busy : 1, 0 ] } 1 .. 60 ];
+	$run->{samples} = [ map { { second => $_, rate => 10, latency => 100, lag => $phase->($_) ? $lag : 0, busy => $busy, locked => 0, waiting => 0, failed => 0 } } 1 .. 6 ];
+	unlink "$folder/load/run.json";
+	append_to_file("$folder/load/run.json", JSON::PP->new->encode($run));
+	my ($done, $said, $error) = guard_load('compare', "$folder/load");
+	return $error =~ /the pool was full before/ ? 'full before' : $said =~ /the pool was (never full|full)/ ? $1 : "$said$error";
+}
+is(pool_was(9, 0), 'full', 'nine of ten are busy');
+is(pool_was(8, 0), 'never full', 'eight are, and nobody waits');
+is(pool_was(5, 51), 'full', 'half are, and most of the time is waiting');
+is(pool_was(5, 49), 'never full', 'half are, and most of the time is the call');
+is(pool_was(4, 99), 'never full', 'fewer are: it is not the pool that calls wait for');
+is(pool_was(9, 0, 0), 'full before', 'it was full before the migration');
+is(pool_was(5, 51, 0), 'full before', 'and so it was here');
+
 # ---- Ctrl-C: nothing goes on, and what was measured is kept
 
 unlink "$folder/load/run.json";
