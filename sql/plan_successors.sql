@@ -44,9 +44,10 @@ DROP INDEX t_id_b;
 COMMIT;
 :indexes
 DROP INDEX t_id_ab;
--- these have its use now, though nobody has asked since
+-- these have its use now, though nobody has asked since; either will do for both
 SELECT * FROM verdict('t');
 DROP INDEX t_id_b;
+SELECT * FROM verdict('t');
 
 -- what is left of a CREATE INDEX CONCURRENTLY
 CREATE TABLE s (id int, a int, pad text);

@@ -336,6 +336,6 @@ guard_evidence_forget_vanished(TimestampTz unused_since)
 		if (use->last_any < unused_since &&
 			!guard_departed_have(use->relation) &&
 			get_rel_relkind(use->relation) == '\0')
-			guard_capture_forget(use->relation);
+			guard_capture_forget(use->relation, true);
 	}
 }

@@ -123,6 +123,9 @@ typedef struct GuardFact
 								 * lost */
 	GuardShape *shape;			/* inherited: the one that this use asks for;
 								 * NULL: that of the index */
+	Oid			of_index;		/* by which index it came then, */
+	bool		answered;		/* and all of its statements are known and
+								 * were planned without this one */
 	uint64		fkey;			/* checks of foreign keys, by these columns;
 								 * 0: any other use */
 	char	   *keys;			/* which these are, in words */
@@ -186,6 +189,8 @@ typedef struct GuardPlans
 	int			statements;		/* that used it within the look-back */
 	int			planned;		/* of these, planned without it, lately, and
 								 * with no other index than what stays */
+	int			inherited;		/* of those of inherited use, so planned, too,
+								 * beside the former */
 	List	   *takeovers;		/* of GuardReplacement *: other indexes that
 								 * they would take then, which must stay */
 	bool		complete;		/* these are all its captured uses */
@@ -256,6 +261,8 @@ typedef struct GuardEvidence
 	TimestampTz older;			/* it has taken the place of one that was made
 								 * then, and may have been used when nobody
 								 * was there to see it; 0: of none */
+	List	   *stands_for;		/* of GuardShape *: what went for its sake, as
+								 * plans said */
 	GuardMove	move;
 	struct GuardObject *made;	/* its table, which is new, and by whom; NULL:
 								 * it is not new */

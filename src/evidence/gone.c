@@ -476,16 +476,19 @@ insert_row(const GuardDeparted *departed, const GuardPastUse *use)
 
 /*
  * Write the rows of an index that is gone from the catalogs, as this transaction
- * sees them.  False: it was not used.
+ * sees them: of one that was not used only for whose sake it went, if plans said.
+ * False: there is nothing to tell.
  */
 static bool
 write_gone(const GuardDeparted *departed, const GuardServer *server)
 {
+	const GuardPastUse nothing = {.dated.way = GUARD_WAYS, .undated.pause = -1};
 	GuardShape *shape = guard_shape_from_text(departed->shape, departed->table);
 	GuardPastUse use;
 
 	if (shape == NULL ||
-		!guard_gone_read(shape, departed, server, NULL, false, &use))
+		(!guard_gone_read(shape, departed, server, NULL, false, &use) &&
+		 departed->by_plan == NULL))
 		return false;
 	if (use.unread)
 		ereport(ERROR,
@@ -496,6 +499,8 @@ write_gone(const GuardDeparted *departed, const GuardServer *server)
 						P_OID(departed->index));
 	if (!use.idle)
 		insert_row(departed, &use);
+	else if (departed->by_plan != NULL)
+		insert_row(departed, &nothing);
 	foreach_ptr(GuardFact, fact, use.needed)
 	{
 		GuardPastUse needed = {.dated = *fact, .undated = {.pause = -1}};
@@ -630,7 +635,7 @@ static void
 forget(const GuardDeparted *departed)
 {
 	guard_history_forget(departed->index);
-	guard_capture_forget(departed->index);
+	guard_capture_forget(departed->index, false);
 	guard_departed_forget(departed->index, departed->at);
 }
 

@@ -143,9 +143,9 @@ has_moved(const GuardCapturedStatement *statement, Oid successor)
 /*
  * One statement's plan without the index.  One that takes another index is
  * believed only if that one stays: the verdict leans on it, and it is asked for
- * again before COMMIT.
+ * again before COMMIT.  False: it does not answer.
  */
-static void
+static bool
 add_outlook(GuardEvidence *evidence, const GuardCapturedStatement *statement,
 			const GuardOutlook *outlook, const GuardFellows *fellows)
 {
@@ -158,19 +158,19 @@ add_outlook(GuardEvidence *evidence, const GuardCapturedStatement *statement,
 	plans->added_load += outlook->calls * outlook->added / MS_PER_SEC;
 	if (outlook->mixed || !outlook->answers ||
 		(outlook->moved && !has_moved(statement, outlook->takeover)))
-		return;
+		return false;
 	if (OidIsValid(outlook->takeover))
 	{
 		GuardReplacement *candidate = palloc(sizeof(GuardReplacement));
 
 		if (!can_take_over(evidence, outlook->takeover, fellows, candidate))
-			return;
+			return false;
 		note_takeover(plans, candidate);
 	}
-	plans->planned++;
 	plans->worst_ratio = Max(plans->worst_ratio, outlook->cost_with > 0 ?
 							 outlook->cost_without / outlook->cost_with : 1);
 	plans->slower |= may_be_slower(outlook);
+	return true;
 }
 
 /*
@@ -187,29 +187,110 @@ is_over(const GuardEvidence *evidence, const GuardCapturedStatement *statement)
 						  evidence->target->keys) == NULL;
 }
 
+/* Statements that were looked at, and those of them that were answered. */
+typedef struct Looked
+{
+	GuardEvidence *evidence;
+	List	   *pairs;
+	List	   *statements;		/* of GuardCapturedStatement * */
+	List	   *answered;
+}			Looked;
+
+static bool
+has_statement(List *statements, const GuardCapturedStatement *sought)
+{
+	foreach_ptr(const GuardCapturedStatement, statement, statements)
+	{
+		if (statement->queryid == sought->queryid && statement->fkey == sought->fkey)
+			return true;
+	}
+	return false;
+}
+
 /*
- * What shadow plans of this server say.
+ * Is a statement that has no plan without this index one that has a plan with
+ * another index of the table, as that is now?
+ */
+static bool
+is_of_another(const GuardEvidence *evidence, const GuardCapturedStatement *statement)
+{
+	foreach_oid(index, guard_catalog_indexes(evidence->shape->table))
+	{
+		foreach_ptr(const GuardWhatIf, pair, index == evidence->index ? NIL : guard_whatif_lookup(index))
+		{
+			if (pair->queryid == statement->queryid && pair->answers &&
+				pair->role == GUARD_WHATIF_SCAN)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Look at a statement, once.  Is it answered?
+ */
+static bool
+look_at(Looked * looked, GuardCapturedStatement *statement, bool own)
+{
+	GuardEvidence *evidence = looked->evidence;
+	GuardOutlook outlook;
+
+	if (has_statement(looked->statements, statement))
+		return has_statement(looked->answered, statement);
+	looked->statements = lappend(looked->statements, statement);
+	if (guard_outlook_read(&outlook, statement, looked->pairs, evidence->server->times) ?
+		!add_outlook(evidence, statement, &outlook, evidence->fellows) :
+		(own || !is_of_another(evidence, statement)))
+		return false;
+	looked->answered = lappend(looked->answered, statement);
+	return true;
+}
+
+/*
+ * What shadow plans of this server say of its own statements, and of those that
+ * used what it has taken the place of.
  */
 static void
 collect_own(GuardEvidence *evidence, List *pairs, List *statements, int64 uses)
 {
+	Looked		looked = {.evidence = evidence, .pairs = pairs};
 	TimestampTz oldest = evidence->as_of -
 		(int64) guard_guc_lookback * USECS_PER_SEC;
+	int			own;
 
 	note_growth(evidence, pairs);
-
 	foreach_ptr(GuardCapturedStatement, statement, statements)
 	{
-		GuardOutlook outlook;
-
 		if (statement->last < oldest || is_over(evidence, statement))
 			continue;
 		evidence->plans.statements++;
-		if (guard_outlook_read(&outlook, statement, pairs,
-							   evidence->server->times))
-			add_outlook(evidence, statement, &outlook, evidence->fellows);
+		evidence->plans.planned += look_at(&looked, statement, true) ? 1 : 0;
 	}
-	evidence->plans.complete = accounts_for_all(statements, uses);
+	evidence->plans.complete = statements == NIL && uses < 0 ? true :
+		accounts_for_all(statements, uses);
+	own = list_length(looked.answered);
+
+	foreach_ptr(GuardFact, fact, evidence->facts)
+	{
+		int64		count = 0;
+
+		if (fact->seen != GUARD_SEEN_USED || !OidIsValid(fact->of_index) ||
+			fact->way != GUARD_WAY_READ || fact->profile != NULL)
+			continue;
+		fact->answered = true;
+		foreach_ptr(GuardCapturedStatement, statement,
+					guard_capture_statements(list_make1_oid(fact->of_index), NULL))
+		{
+			if (guard_capture_way(statement->fkey) != GUARD_WAY_READ ||
+				(statement->fkey != 0) != (fact->fkey != 0))
+				continue;
+			count += statement->count;
+			if (statement->last >= oldest && !is_over(evidence, statement))
+				fact->answered &= look_at(&looked, statement, false);
+		}
+		fact->answered &= count >= fact->count;
+	}
+	evidence->plans.inherited = list_length(looked.answered) - own;
 }
 
 void

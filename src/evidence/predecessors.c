@@ -50,7 +50,7 @@ is_former_self(const GuardEvidence *evidence, const char *schema, const char *na
 }
 
 static void
-add_fact(GuardEvidence *evidence, const GuardFact *use, GuardShape *shape,
+add_fact(GuardEvidence *evidence, const GuardFact *use, Oid index, GuardShape *shape,
 		 TimestampTz at, const char *note)
 {
 	GuardFact  *fact;
@@ -64,6 +64,7 @@ add_fact(GuardEvidence *evidence, const GuardFact *use, GuardShape *shape,
 	fact->note = pstrdup(note);
 	fact->inherited_at = at;
 	fact->shape = shape;
+	fact->of_index = index;
 	if (fact->fkey != 0 && shape->table != evidence->shape->table)
 		fact->fkey = GUARD_FKEY_ANY;
 	guard_causes_fill(evidence, fact);
@@ -104,7 +105,7 @@ add_unknown(GuardEvidence *evidence, const char *note, const char *schema,
  * is known of the two together is what is known since the older one was made.
  */
 static void
-inherit(GuardEvidence *evidence, const GuardPastUse *use, GuardShape *shape,
+inherit(GuardEvidence *evidence, const GuardPastUse *use, Oid index, GuardShape *shape,
 		const char *schema, const char *name, TimestampTz at)
 {
 	const char *note = is_former_self(evidence, schema, name) ?
@@ -124,19 +125,26 @@ inherit(GuardEvidence *evidence, const GuardPastUse *use, GuardShape *shape,
 		stands_for_one_of(evidence, use->origin);
 	}
 	evidence->unread |= use->unread;
-	add_fact(evidence, &use->dated, shape, at, note);
-	add_fact(evidence, &use->undated, shape, at, note);
-	add_fact(evidence, &use->checks, shape, at, note);
+	add_fact(evidence, &use->dated, index, shape, at, note);
+	add_fact(evidence, &use->undated, index, shape, at, note);
+	add_fact(evidence, &use->checks, index, shape, at, note);
 	foreach_ptr(GuardFact, fact, use->needed)
-		add_fact(evidence, fact, shape, at, note);
+		add_fact(evidence, fact, index, shape, at, note);
 	foreach_ptr(GuardFact, fact, use->profiled)
-		add_fact(evidence, fact, shape, at, note);
+		add_fact(evidence, fact, index, shape, at, note);
 }
 
+/*
+ * Does it, or did one that went for its sake?
+ */
 static bool
 serves(const GuardEvidence *evidence, const GuardShape *shape)
 {
-	return guard_shape_match(shape, evidence->shape, false) >= GUARD_MATCH_SERVES;
+	bool		served = guard_shape_match(shape, evidence->shape, false) >= GUARD_MATCH_SERVES;
+
+	foreach_ptr(const GuardShape, other, evidence->stands_for)
+		served |= guard_shape_match(shape, other, false) >= GUARD_MATCH_SERVES;
+	return served;
 }
 
 /* ---- predecessors that are there ---- */
@@ -166,7 +174,7 @@ take_present(GuardEvidence *evidence, Oid index, const GuardUnder *under)
 						 evidence->asked.passes_on, &use))
 		return;
 	if (served && (worked || has_use(&use)))
-		inherit(evidence, &use, shape, shape->schema, shape->name,
+		inherit(evidence, &use, index, shape, shape->schema, shape->name,
 				evidence->as_of);
 	else if (!served && worked && object->first_seen < guard_departed_since())
 	{
@@ -193,7 +201,7 @@ take_by_columns(GuardEvidence *evidence, Oid index)
 			!guard_gone_read(shape, NULL, evidence->server, &any_name, false, &use) ||
 			!has_use(&use))
 			continue;
-		inherit(evidence, &use, asked, shape->schema, shape->name, evidence->as_of);
+		inherit(evidence, &use, index, asked, shape->schema, shape->name, evidence->as_of);
 		return;
 	}
 }
@@ -303,7 +311,7 @@ take_half_gone(GuardEvidence *evidence, const GuardDeparted *departed)
 	if (own != NULL && (!own->valid || guard_hide_is_hidden(own->index)) &&
 		!serves(evidence, own) &&
 		guard_gone_read(own, NULL, evidence->server, NULL, false, &use))
-		inherit(evidence, &use, shape, own->schema, own->name,
+		inherit(evidence, &use, own->index, shape, own->schema, own->name,
 				departed->at);
 }
 
@@ -336,7 +344,7 @@ take_gone(GuardEvidence *evidence, const GuardDeparted *departed,
 	/* without a date: at the latest when it went, which may be long ago */
 	if (evidence->as_of - departed->at >= (int64) guard_guc_lookback * USECS_PER_SEC)
 		use.undated.last = departed->at;
-	inherit(evidence, &use, shape, NameStr(departed->schema),
+	inherit(evidence, &use, departed->index, shape, NameStr(departed->schema),
 			NameStr(departed->name), at);
 }
 
@@ -371,6 +379,30 @@ counts_from(const GuardEvidence *evidence, const GuardDeparted *departed,
 }
 
 /*
+ * Find all of these that went for its sake, as plans said: what those had taken
+ * over is its own as well, whatever the shapes.
+ */
+static void
+stand_for(GuardEvidence *evidence, List *all)
+{
+	int			known;
+
+	do
+	{
+		known = list_length(evidence->stands_for);
+		foreach_ptr(const GuardDeparted, departed, all)
+		{
+			GuardShape *shape = departed->by_plan == NULL || is_present(departed) ||
+				served_by_plan(evidence, departed) == NULL ? NULL :
+				guard_shape_from_text(departed->shape, departed->table);
+
+			if (shape != NULL && !serves(evidence, shape))
+				evidence->stands_for = lappend(evidence->stands_for, shape);
+		}
+	} while (list_length(evidence->stands_for) > known);
+}
+
+/*
  * What is gone of a table, and of others under this name: written down, noted, or
  * neither, where a crash came before the next snapshot.
  */
@@ -379,14 +411,19 @@ take_all_gone(GuardEvidence *evidence, Oid table, const char *schema, const char
 			  TimestampTz until)
 {
 	List	   *rows = guard_gone_rows(table, schema, name);
+	List	   *noted = guard_departed_of(table, schema, name);
+	List	   *all = list_copy(noted);
 	TimestampTz from;
 
+	foreach_ptr(GuardGoneRow, row, rows)
+		all = lappend(all, &row->departed);
+	stand_for(evidence, all);
 	foreach_ptr(const GuardGoneRow, row, rows)
 	{
 		if (counts_from(evidence, &row->departed, until, &from))
 			take_gone(evidence, &row->departed, &row->use, from);
 	}
-	foreach_ptr(const GuardDeparted, departed, guard_departed_of(table, schema, name))
+	foreach_ptr(const GuardDeparted, departed, noted)
 	{
 		if (!is_written(rows, departed->index, departed->at) &&
 			counts_from(evidence, departed, until, &from))

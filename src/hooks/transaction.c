@@ -325,7 +325,7 @@ clean_up(bool committed)
 			Oid			relation = dlist_container(Gone, item.node, iter.cur)->relation;
 
 			if (!guard_departed_have(relation))
-				guard_capture_forget(relation);
+				guard_capture_forget(relation, false);
 		}
 	}
 	guard_xact_list_clear(&remembered);

@@ -291,11 +291,11 @@ put_prediction(StringInfo buf, const GuardJudgement *judgement)
 {
 	const GuardPlans *plans = &judgement->verdict.evidence->plans;
 
-	if (plans->planned > 0)
+	if (plans->planned + plans->inherited > 0)
 	{
 		guard_json_object(buf, "what_if");
-		guard_json_int(buf, "statements", plans->statements);
-		guard_json_int(buf, "planned", plans->planned);
+		guard_json_int(buf, "statements", plans->statements + plans->inherited);
+		guard_json_int(buf, "planned", plans->planned + plans->inherited);
 		put_flag(buf, "complete", plans->complete);
 		guard_json_number(buf, "worst_cost_ratio", plans->worst_ratio);
 		guard_json_number(buf, "worst_extra_cost", plans->worst_extra);

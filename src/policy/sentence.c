@@ -242,8 +242,8 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 								100 * evidence->plans.added_load);
 			if (!evidence->heap_known || evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)
 				return psprintf("its %d captured %s would cost the same without it",
-								evidence->plans.statements,
-								evidence->plans.statements == 1 ?
+								evidence->plans.statements + evidence->plans.inherited,
+								evidence->plans.statements + evidence->plans.inherited == 1 ?
 								"statement" : "statements");
 			return psprintf("its table has %u %s", evidence->heap_blocks,
 							evidence->heap_blocks == 1 ? "block" : "blocks");

@@ -406,7 +406,8 @@ plans_answer(const GuardEvidence *evidence, const GuardCase *asked,
 	const GuardPlans *plans = &evidence->plans;
 	TimestampTz captured_since = 0;
 
-	if (plans->statements == 0 || plans->planned < plans->statements ||
+	if (plans->statements + plans->inherited == 0 ||
+		plans->planned < plans->statements ||
 		!plans->complete || plans->slower || asked->whole_table ||
 		evidence->unread ||
 		(asked->unreplaced && (plans->takeovers != NIL ||
@@ -429,6 +430,7 @@ plans_answer(const GuardEvidence *evidence, const GuardCase *asked,
 		if (captured_since == 0 || fact->first == 0 ||
 			fact->first < captured_since ||
 			fact->source == GUARD_SOURCE_WHATIF || fact->node != NULL ||
+			(OidIsValid(fact->of_index) && fact->profile == NULL && !fact->answered) ||
 			(fact->source == GUARD_SOURCE_HISTORY && !fact->of_table))
 			return false;
 	}

@@ -544,6 +544,8 @@ guard_capture_statements(List *relations, int64 *uses)
 		if (!read_rooted(relation, &record, &unreadable))
 		{
 			known = unreadable ? UNKNOWN_USES : known;
+			if (!unreadable)
+				result = list_concat(result, guard_sets_statements(relation));
 			continue;
 		}
 		if (record.rooted)
@@ -591,12 +593,12 @@ guard_capture_saved(Oid relation, int64 count)
 }
 
 void
-guard_capture_forget(Oid relation)
+guard_capture_forget(Oid relation, bool statements)
 {
 	if (!guard_table_attached())
 		return;
 	guard_pending_forget(relation);
-	guard_table_forget(relation);
+	guard_table_forget(relation, statements);
 	guard_whatif_forget(relation);
 }
 

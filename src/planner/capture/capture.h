@@ -286,8 +286,11 @@ extern void guard_capture_saved(Oid relation, int64 count);
  */
 extern bool guard_capture_wants_purge(void);
 
-/* the relation is gone (at commit of its drop), or the whole database */
-extern void guard_capture_forget(Oid relation);
+/*
+ * The relation is gone (at commit of its drop), or the whole database.  Its
+ * statements may stay for those who ask what has taken its place.
+ */
+extern void guard_capture_forget(Oid relation, bool statements);
 extern void guard_capture_forget_database(Oid database);
 
 /* at commit, if it comes to that, this database is guaranteed nothing more */

@@ -394,9 +394,10 @@ guard_sets_services(Oid relation, uint64 session, bool *unreadable)
  * sets, and not all is forgotten.
  */
 bool
-guard_sets_forget(const GuardRelationKey *key, bool wait)
+guard_sets_forget(const GuardRelationKey *key, bool its_statements, bool wait)
 {
-	return guard_slots_forget(&statements, key->database, key->relation, wait) &&
+	return (!its_statements ||
+			guard_slots_forget(&statements, key->database, key->relation, wait)) &&
 		guard_slots_forget(&services, key->database, key->relation, wait);
 }
 

@@ -225,7 +225,7 @@ make_room(int share, Oid owner)
 													&costless);
 
 	/* Its statements would pass for all there are of the next record. */
-	if (victim == NULL || !guard_sets_forget(&victim->key, false))
+	if (victim == NULL || !guard_sets_forget(&victim->key, true, false))
 		return false;
 	if (!costless && victim->last != 0)
 		guard_shares_lose(&victim->key, victim->owner, victim->last);
@@ -625,7 +625,7 @@ guard_table_saved(Oid relation, int64 count)
  * Forget a relation of this database.
  */
 void
-guard_table_forget(Oid relation)
+guard_table_forget(Oid relation, bool statements)
 {
 	GuardRelationKey key = {MyDatabaseId, relation};
 	GuardRelationRecord *shared;
@@ -635,7 +635,7 @@ guard_table_forget(Oid relation)
 	if (shared)
 		remove_record(shared);
 	LWLockRelease(lock);
-	(void) guard_sets_forget(&key, true);
+	(void) guard_sets_forget(&key, statements, true);
 	guard_shares_forget(&key);
 }
 
@@ -657,7 +657,7 @@ guard_table_forget_database(Oid database)
 			remove_record(shared);
 	}
 	LWLockRelease(lock);
-	(void) guard_sets_forget(&key, true);
+	(void) guard_sets_forget(&key, true, true);
 	guard_shares_forget_database(database);
 	guard_mail_forget_database(database);
 }

@@ -241,7 +241,7 @@ extern bool guard_table_read(Oid relation, GuardRelationRecord *record,
 extern List *guard_table_relations(bool roots);
 extern void guard_table_adopt(Oid relation, Oid root);
 extern void guard_table_saved(Oid relation, int64 count);
-extern void guard_table_forget(Oid relation);
+extern void guard_table_forget(Oid relation, bool statements);
 extern void guard_table_forget_database(Oid database);
 extern bool guard_table_is_nearly_full(void);
 extern void guard_table_status(GuardCaptureStatus *status);
@@ -283,10 +283,10 @@ extern List *guard_sets_services(Oid relation, uint64 session,
 								 bool *unreadable);
 
 /*
- * Forget a relation, or without one a whole database.  False: somebody is at
- * one of the sets, and not all is forgotten.
+ * Forget a relation, or without one a whole database, its statements maybe not.
+ * False: somebody is at one of the sets, and not all is forgotten.
  */
-extern bool guard_sets_forget(const GuardRelationKey *key, bool wait);
+extern bool guard_sets_forget(const GuardRelationKey *key, bool statements, bool wait);
 extern void guard_sets_status(GuardCaptureStatus *status);
 
 /* ---- mail.c ---- */

@@ -38,6 +38,9 @@
 /* So many conditions of one plan are tried out. */
 #define TRIES			3
 
+/* So many indexes are taken to be gone, one for the sake of the next. */
+#define AHEAD			2
+
 /* An index, or a partitioned one with those of its partitions. */
 typedef struct Candidate
 {
@@ -281,7 +284,7 @@ size_of(Oid heap)
 }
 
 uint32
-guard_sample_indexes(Oid index, TimestampTz before)
+guard_sample_indexes(Oid index, TimestampTz before, List *gone)
 {
 	Oid			heap = IndexGetRelation(index, true);
 	Relation	rel = OidIsValid(heap) ? RelationIdGetRelation(heap) : NULL;
@@ -296,7 +299,8 @@ guard_sample_indexes(Oid index, TimestampTz before)
 		GuardObject *object = before != 0 ? guard_identity_of(each) : NULL;
 
 		if (get_index_isvalid(each) && !guard_hide_is_hidden(each) &&
-			(object == NULL || object->created_at < before))
+			(object == NULL || object->created_at < before) &&
+			(gone == NIL || !list_member_oid(gone, guard_without_topmost(each))))
 			result ^= murmurhash32(each);
 	}
 	list_free(indexes);
@@ -414,9 +418,10 @@ compare_efforts(GuardSample *sample, Candidate *candidate, PlannedStmt *plan,
 }
 
 /*
- * Its record waits for the execution.
+ * Its record waits for the execution.  Returns what would take over at the same
+ * cost; InvalidOid: nothing.
  */
-static void
+static Oid
 record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 			bool together)
 {
@@ -439,7 +444,8 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 	record.rows_with = sample->plan->planTree->plan_rows;
 	record.rows_without = shadow->planTree->plan_rows;
 	record.scanned = candidate->rows;
-	record.indexes = guard_sample_indexes(record.index, 0);
+	record.indexes = guard_sample_indexes(record.index, 0, sample->gone);
+	record.ahead = sample->gone != NIL;
 	record.own_settings = sample->own_settings;
 	record.generic = sample->generic;
 	record.together = together;
@@ -461,7 +467,10 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 	clocks[0] = guard_clock_key(sample->statement, InvalidOid);
 	clocks[1] = pair_key(sample, candidate->index, candidate->rows,
 						 candidate->role);
-	guard_waiting_add(&record, sample->plan->planTree->total_cost, clocks);
+	guard_waiting_add(&record, sample->plan_cost, clocks);
+	return record.seqscan ||
+		record.cost_without > record.cost_with * guard_guc_harmless_cost_ratio ?
+		InvalidOid : record.takeover;
 }
 
 /* ----------------------------------------------------------------
@@ -509,9 +518,45 @@ claim_pair(GuardSample *sample, Candidate *candidate)
 											  candidate->role),
 									 sample->now, sample->now);
 	}
-	return guard_clock_claim(pair_key(sample, candidate->index, candidate->rows,
-									  candidate->role),
-							 sample->now, sample->now) || sample->drawn;
+	if (guard_clock_claim(pair_key(sample, candidate->index, candidate->rows,
+								   candidate->role),
+						  sample->now, sample->now))
+		return true;
+	if (sample->drawn && sample->due)
+		guard_lot_drawn(sample->statement);
+	return sample->drawn;
+}
+
+/*
+ * Record the plan without an index.  Where another one would take over: what if
+ * that went next, or before?
+ */
+static void
+record_and_look_ahead(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow)
+{
+	Oid			heir = record_pair(sample, candidate, shadow, false);
+	GuardSample next = *sample;
+	GuardSample turned = *sample;
+	Candidate  *its;
+
+	if (!OidIsValid(heir) || sample->own_settings != 0 ||
+		list_length(sample->gone) == AHEAD ||
+		guard_sample_elapsed(sample->started) > guard_guc_whatif_time_limit)
+		return;
+	next.plan = shadow;
+	next.scans = guard_plan_scans(shadow);
+	next.seen.tables = sample->shadow.tables;
+	next.gone = lappend_oid(list_copy(sample->gone), candidate->index);
+	its = find_candidate(scanned_candidates(&next), heir);
+	shadow = its == NULL ? NULL :
+		plan_without(&next, lappend_oid(list_copy(next.gone), heir));
+	if (shadow == NULL)
+		return;
+	turned.gone = list_make1_oid(heir);
+	turned.shadow.tables = next.shadow.tables;
+	if (sample->gone == NIL && find_candidate(scanned_candidates(sample), heir) == NULL)
+		(void) record_pair(&turned, candidate, shadow, false);
+	record_and_look_ahead(&next, its, shadow);
 }
 
 static void
@@ -533,7 +578,7 @@ sample_scanned(GuardSample *sample, List *candidates)
 		sample->sampled = true;
 		shadow = plan_without(sample, list_make1_oid(candidate->index));
 		if (shadow != NULL)
-			record_pair(sample, candidate, shadow, false);
+			record_and_look_ahead(sample, candidate, shadow);
 	}
 }
 
@@ -580,7 +625,7 @@ sample_silent(GuardSample *sample, List *candidates)
 			continue;
 		shadow = plan_differently(sample, list_make1(candidate));
 		if (shadow != NULL)
-			record_pair(sample, candidate, shadow, false);
+			(void) record_pair(sample, candidate, shadow, false);
 		else
 			rest = lappend(rest, candidate);
 	}
@@ -591,7 +636,7 @@ sample_silent(GuardSample *sample, List *candidates)
 	foreach_ptr(Candidate, candidate, rest)
 	{
 		if (all != NULL)
-			record_pair(sample, candidate, all, true);
+			(void) record_pair(sample, candidate, all, true);
 	}
 }
 
@@ -604,7 +649,7 @@ claim_statement(GuardSample *sample, uint64 key)
 {
 	int64		at = sample->now - guard_guc_whatif_interval;
 
-	if (sample->drawn)
+	if (!sample->due)
 	{
 		guard_lot_drawn(sample->statement);
 		return sample->planning_ms <= guard_guc_whatif_time_limit &&
@@ -634,6 +679,7 @@ guard_sample_statement(GuardSample *sample)
 	if (!claim_statement(sample, key))
 		return;
 	sample->scans = guard_plan_scans(sample->plan);
+	sample->plan_cost = sample->plan->planTree->total_cost;
 	sample->shadow.relations = sample->seen.relations;
 	sample->trusted = guard_trust_query(sample->shadow.query,
 										sample->plan->relationOids);
@@ -645,14 +691,14 @@ guard_sample_statement(GuardSample *sample)
 	sample->cost = guard_plan_cost(sample->plan, sample->shadow.cursorOptions);
 	candidates = scanned_candidates(sample);
 	sample_scanned(sample, candidates);
-	if (!sample->drawn)
+	if (sample->due)
 		sample_silent(sample, silent_candidates(sample, candidates));
 
 	/*
 	 * Nothing new: it was due for a plan of another magnitude, and these
 	 * parameters have not made it.  Wait for those that do.
 	 */
-	if (!sample->drawn &&
+	if (sample->due &&
 		(sample->unfinished || (sample->known && !sample->sampled)))
 		guard_clock_rewind(key);
 	guard_allowance_spend(GetCurrentTimestamp(),

@@ -80,8 +80,10 @@ typedef struct GuardSeen
 typedef struct GuardSample
 {
 	GuardShadow shadow;
-	PlannedStmt *plan;			/* the real one */
+	PlannedStmt *plan;			/* the real one, or that without "gone" */
 	List	   *scans;			/* what it scans */
+	List	   *gone;			/* OIDs: as if these indexes were gone */
+	double		plan_cost;		/* all of the real one's */
 	GuardSeen	seen;
 	int64		queryid;
 	uint32		own_settings;	/* planned under settings of somebody's own */
@@ -89,7 +91,8 @@ typedef struct GuardSample
 	int64		pairs;			/* ... and those of its pairs */
 	int64		now;			/* seconds */
 	double		cost;			/* the plan's */
-	bool		drawn;			/* by lot: whatever clocks say */
+	bool		drawn;			/* by lot: whatever clocks say of its pairs, */
+	bool		due;			/* or because its own clock says so */
 	bool		sampled;		/* at least one pair */
 	bool		known;			/* at least one pair that was sampled before */
 	bool		generic;
@@ -107,10 +110,10 @@ extern void guard_sample_statement(GuardSample *sample);
 
 /*
  * A hash of the usable indexes of an index's table, as the catalogs have them
- * now; unless "before" is 0, without those that guard saw being created since.
- * Takes no lock.
+ * now, but for some that are taken to be gone; unless "before" is 0, without those
+ * that guard saw being created since.  Takes no lock.
  */
-extern uint32 guard_sample_indexes(Oid index, TimestampTz before);
+extern uint32 guard_sample_indexes(Oid index, TimestampTz before, List *gone);
 
 /*
  * The time that this session has had a processor, in nanoseconds, and how many

@@ -72,8 +72,10 @@ typedef struct Lost
 static bool
 same_pair(const void *slot, const void *sought)
 {
-	return ((const GuardSlot *) slot)->queryid ==
-		((const GuardSlot *) sought)->queryid;
+	const WhatIfSlot *a = slot;
+	const WhatIfSlot *b = sought;
+
+	return a->head.queryid == b->head.queryid && a->record.ahead == b->record.ahead;
 }
 
 static GuardSlots records =
@@ -262,11 +264,12 @@ choose_place(GuardSet *set, const WhatIfSlot *fresh)
 	foreach_slot(WhatIfSlot, slot, set)
 	{
 		/* A free slot was planned in the year 2000. */
-		if ((!OidIsValid(slot->head.database) || slot->record.own_settings) &&
+		if ((!OidIsValid(slot->head.database) || slot->record.own_settings ||
+			 slot->record.ahead) &&
 			(spare == NULL || slot->head.last < spare->head.last))
 			spare = slot;
 	}
-	if (spare == NULL && !fresh->record.own_settings)
+	if (spare == NULL && !fresh->record.own_settings && !fresh->record.ahead)
 		return (WhatIfSlot *) guard_slots_make_room(&records, set, &fresh->head);
 	return spare;
 }
@@ -282,7 +285,7 @@ put_new(GuardSet *set, const WhatIfSlot *fresh, uint32 now)
 
 	if (place == NULL)
 		return NULL;
-	if (OidIsValid(place->head.database))
+	if (OidIsValid(place->head.database) && !place->record.ahead)
 		lose_pair(lost, place, now);
 	guard_slots_put(&records, place, fresh);
 	find_lost(lost, place, now);
@@ -397,9 +400,43 @@ guard_whatif_table_put(const GuardWhatIf *record)
 		note_class(place, record, record->cost_with, record->scanned, now);
 	pg_atomic_clear_flag(&set->busy);
 	if (place != NULL && OidIsValid(record->takeover) && !record->seqscan &&
-		record->role == GUARD_WHATIF_SCAN && !record->own_settings)
+		record->role == GUARD_WHATIF_SCAN && !record->own_settings && !record->ahead)
 		note_moved(record, now);
 	return place != NULL;
+}
+
+/*
+ * Was it planned ahead for all parameters of which the pair's own record knows?
+ */
+static bool
+knows_all(const WhatIfSlot *ahead, const WhatIfSlot *own, uint32 now)
+{
+	if (is_recent(own->worst[FORMERLY].at, now))
+		return false;
+	for (int i = 0; i < GUARD_MAGNITUDES; i++)
+	{
+		if (is_recent(own->worst[i].at, now) &&
+			(own->worst[i].rows & ~ahead->worst[i].rows) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Is it of no use, or, planned ahead, less than what the pair's own record knows?
+ */
+static bool
+tells_nothing(const WhatIfSlot *slot, const WhatIfSlot *slots, int count, uint32 now)
+{
+	if (slot->vanished)
+		return true;
+	for (const WhatIfSlot *own = slots; slot->record.ahead && own < slots + count; own++)
+	{
+		if (own->head.queryid == slot->head.queryid && !own->record.ahead &&
+			!knows_all(slot, own, now))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -419,7 +456,7 @@ guard_whatif_table_read(Oid index)
 	{
 		GuardWhatIf *record;
 
-		if (slot->vanished)
+		if (tells_nothing(slot, slots, count, now))
 			continue;
 		record = palloc(sizeof(*record));
 		*record = slot->record;
@@ -452,7 +489,7 @@ guard_whatif_table_forget(Oid database, Oid index)
 				(OidIsValid(index) && slot->head.object != index &&
 				 slot->record.takeover != index))
 				continue;
-			if (database == MyDatabaseId)
+			if (database == MyDatabaseId && !slot->record.ahead)
 				guard_clock_rewind(guard_clock_key(slot->head.queryid,
 												   InvalidOid));
 			if (OidIsValid(index) && slot->head.object != index)

@@ -95,7 +95,7 @@ static void note_seen(RelOptInfo *rel, Oid heap);
 static PlannedStmt *plan_and_sample(Query *parse, const char *query_string,
 									int cursorOptions,
 									ParamListInfo boundParams, int64 queryid,
-									uint32 own_settings, bool asked, bool drawn);
+									uint32 own_settings, bool asked, bool due, bool drawn);
 
 static inline bool
 is_on(void)
@@ -280,11 +280,11 @@ plan(Query *parse, const char *query_string, int cursorOptions,
 							  now_in_seconds());
 	}
 	due |= asked;
-	drawn = !due && guard_lot_falls(statement);
+	drawn = guard_lot_falls(statement);
 	if (unlikely(due || drawn) && may_be_sampled(es) &&
 		(own != 0 || guard_settings_own() == 0))
 		return plan_and_sample(parse, query_string, cursorOptions, boundParams,
-							   queryid, own, asked, drawn);
+							   queryid, own, asked, due, drawn);
 	seen_indexes = 0;
 	result = guard_compat_next_planner(parse, query_string, cursorOptions,
 									   boundParams, es);
@@ -354,7 +354,7 @@ note_seen(RelOptInfo *rel, Oid heap)
 static PlannedStmt *
 plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 				ParamListInfo boundParams, int64 queryid, uint32 own_settings,
-				bool asked, bool drawn)
+				bool asked, bool due, bool drawn)
 {
 	GuardSample sample = {0};
 	GuardSeen  *outer = seen;
@@ -373,6 +373,7 @@ plan_and_sample(Query *parse, const char *query_string, int cursorOptions,
 	sample.queryid = queryid;
 	sample.own_settings = own_settings;
 	sample.drawn = drawn;
+	sample.due = due;
 	sample.statement = id_of_statement(queryid, own_settings);
 	sample.now = now_in_seconds();
 	sample.seen.context = context;
@@ -468,24 +469,58 @@ guard_whatif_executed(QueryDesc *queryDesc, int64 queryid, bool published)
  */
 
 /*
+ * A pair may have two records, one of them planned ahead: the other one, or NULL.
+ */
+static GuardWhatIf *
+other_of_pair(const GuardWhatIf *record, List *records)
+{
+	foreach_ptr(GuardWhatIf, other, records)
+	{
+		if (other->queryid == record->queryid && other->ahead != record->ahead)
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * Are there the usable indexes with which it was planned, or more of them?
+ */
+static bool
+is_still_so(const GuardWhatIf *record, Oid index, uint32 indexes)
+{
+	return record->indexes == indexes ||
+		record->indexes == guard_sample_indexes(index, record->at, NIL);
+}
+
+/*
  * The records of an index.  What was sampled when its table had other usable
  * indexes answers nothing, unless there are only more of them now: nothing costs
- * more than it did because of these.
+ * more than it did because of these.  What was planned ahead is not there before
+ * it is so, and not where the statement has been planned since.
  */
 static List *
 read_records(Oid index)
 {
 	List	   *records = guard_whatif_table_read(index);
-	uint32		indexes = records == NIL ? 0 : guard_sample_indexes(index, 0);
+	uint32		indexes = records == NIL ? 0 : guard_sample_indexes(index, 0, NIL);
+	List	   *result = NIL;
 
 	foreach_ptr(GuardWhatIf, record, records)
 	{
+		const GuardWhatIf *other = other_of_pair(record, records);
+		const GuardWhatIf *ahead = record->ahead ? record : other;
+		const GuardWhatIf *own = record->ahead ? other : record;
+
+		if (record != (ahead != NULL && (own == NULL || own->indexes != indexes) &&
+					   is_still_so(ahead, index, indexes) ? ahead : own))
+			continue;
+		result = lappend(result, record);
 		if (record->indexes == indexes)
 			continue;
-		record->answers &= record->indexes == guard_sample_indexes(index, record->at);
+		record->answers &= is_still_so(record, index, indexes);
 		record->found_ratio = record->found_extra = 0;
 	}
-	return records;
+	return result;
 }
 
 List *

@@ -29,6 +29,11 @@
  * then on a record answers nothing until every magnitude that it knew has been
  * planned again.
  *
+ * What an index is good for that takes over from another one, or is its twin,
+ * would be known only some time after that has gone.  So where a statement
+ * would cost the same with it, it is planned without both at once: ahead.  That
+ * says nothing until the other one is gone.
+ *
  * Copyright (c) 2026, the guard authors
  *
  *-------------------------------------------------------------------------
@@ -106,6 +111,8 @@ typedef struct GuardWhatIf
 	bool		together;		/* one that is not scanned: what makes the
 								 * difference are several, any of which will
 								 * do */
+	bool		ahead;			/* as if what it would take over from were
+								 * gone: "indexes" are without that */
 	bool		generic;		/* planned without knowing its parameters */
 	double		planning_ms;	/* what the real planning took of a processor */
 } GuardWhatIf;
