@@ -74,6 +74,7 @@ SCRIPTS = 128                   # pgbench takes no more
 SCRIPT_BYTES = 60000            # it reads a script in quadratic time
 TRIAL_SECONDS = 6               # for the variants of one statement
 MAKE_SECONDS = 300              # for those of all, where there are very many
+QUEUED = 250                    # ms that a call waits for a connection, where the pool is full and not pgbench late
 TICKETS = 1000000               # a script draws one of so many
 NUMBERS = {'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision', 'oid'}
 WHOLE = {'smallint', 'integer', 'bigint', 'oid'}
@@ -223,6 +224,9 @@ def fresh(value, of_type):
         return str(dice.randrange(10 ** 9, 2 * 10 ** 9))
     if of_type == 'smallint':
         return str(dice.randrange(-32768, -1))
+    if of_type.startswith('timestamp'):
+        at = number_of(value, of_type)
+        return value if at is None else value_of(at + dice.random(), of_type)
     if re.match(r'text|character|citext|name', of_type):
         return ('%x%s' % (dice.getrandbits(48), (value or '')[12:]))[:max(1, len(value or 'x' * 12))]
     return value
@@ -284,23 +288,25 @@ class Relation:
                 UNION ALL SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE contype = 'c' AND conrelid = %s) x (e)""", (oid, oid))[0][0]))
         self.constants = {quoted_one or bare for quoted_one, bare in self.constants}
         self.predicates = {index: (predicate, [quoted_one or bare for quoted_one, bare in re.findall(r"'((?:[^']|'')*)'|\b(-?\d+)\b", predicate)]) for index, predicate in ask(db, """
-            SELECT indexrelid::regclass::text, pg_get_expr(indpred, indrelid) FROM pg_index WHERE indrelid = %s AND indpred IS NOT NULL""", (oid,))}
-        self.predicates = {index.rpartition('.')[2].strip('"'): found for index, found in self.predicates.items() if found[1]}
+            SELECT c.relname, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = %s AND i.indpred IS NOT NULL""", (oid,))}
+        self.predicates = {index: found for index, found in self.predicates.items() if found[1]}
+        # columns that are unique only together, and those that refer to another table
+        self.keys = [tuple(row[0]) for row in ask(db, """
+            SELECT (SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts)
+            FROM pg_index i WHERE i.indrelid = %s AND i.indisunique AND i.indnkeyatts > 1 AND i.indexprs IS NULL""", (oid,))]
+        self.references = {row[0] for row in ask(db, """
+            SELECT a.attname FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) WHERE c.conrelid = %s AND c.contype = 'f'""", (oid,))}
         self.common_there = common_there
         self.read(db, tuples, bounds)
         self.by = {}
 
     def read(self, db, tuples, bounds):
         """The rows, with the bucket of the histogram that each value is in, in its own collation."""
-        some = ''
-        if tuples > 10 * self.SAMPLE:
-            # all pages of what is very large are too many
-            some = ' TABLESAMPLE %s (%f)' % ('SYSTEM' if tuples > 2000000 else 'BERNOULLI', min(100, 100.0 * 4 * self.SAMPLE / tuples))
         names = list(self.columns)
-        ranked = [name for name in names if bounds.get(name)]
+        ranked = [name for name in names if bounds.get(name) and self.is_ranked(db, name, bounds[name])]
         wanted = ['t.%s::text' % quoted(name) for name in names] + ['width_bucket(t.%s, %%s::%s[])' % (quoted(name), self.columns[name][0]) for name in ranked]
         try:
-            rows = ask(db, 'SELECT %s FROM %s t%s ORDER BY random() LIMIT %d' % (', '.join(wanted) or '1', self.name.replace('%', '%%'), some, self.SAMPLE),
+            rows = ask(db, 'SELECT %s FROM %s t%s ORDER BY random() LIMIT %d' % (', '.join(wanted) or '1', self.name.replace('%', '%%'), sample_of(tuples), self.SAMPLE),
                        tuple(bounds[name] for name in ranked))
         except psycopg2.Error as error:
             raise Problem(str(error).splitlines()[0]) from None
@@ -309,6 +315,13 @@ class Relation:
         self.tenths = [{name: min(9, 10 * (bucket - 1) // buckets[name]) if bucket and bucket <= buckets[name] + 1 else None
                         for name, bucket in zip(ranked, row[len(names):])} for row in rows]
         self.sorted = {}
+
+    def is_ranked(self, db, name, bounds):
+        """Has PostgreSQL buckets for values of this type?  Not for arrays, which are no elements of an array."""
+        try:
+            return bool(ask(db, 'SELECT width_bucket(NULL::%s, %%s::%s[])' % ((self.columns[name][0],) * 2), (bounds,)))
+        except psycopg2.Error:
+            return False
 
     def place(self, n, column):
         """Where a row's value lies, in the words of a position."""
@@ -381,6 +394,55 @@ def within(value, of_type, operator):
     return value
 
 
+class Expressions:
+    """What staging's indexes have besides columns: what a statement compares with one may be any value of it; and the lexemes of texts."""
+
+    def __init__(self, db):
+        self.db, self.known = db, {}
+        # by table and index: the expression, and the relation as it is written
+        self.found = [dict(zip(('schema', 'table', 'index', 'expression', 'relation', 'tuples', 'search'), row)) for row in ask(db, """
+            SELECT n.nspname, t.relname, c.relname, pg_get_indexdef(i.indexrelid, k::int, true), format('%I.%I', n.nspname, t.relname), greatest(t.reltuples, 0)::float8,
+                   COALESCE(a.atttypid = 'tsvector'::regtype, pg_get_indexdef(i.indexrelid, k::int, true) ~* 'to_tsvector')
+            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace,
+                 generate_series(1, i.indnkeyatts) k LEFT JOIN LATERAL (SELECT atttypid FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[k - 1] AND attnum > 0) a ON true
+            WHERE i.indisvalid AND NOT t.relispartition AND (i.indkey[k - 1] = 0 OR a.atttypid = 'tsvector'::regtype)""")]
+
+    def values(self, one):
+        """A sample of what it is in staging's rows, as text."""
+        key = (one['relation'], one['expression'])
+        if key not in self.known:
+            what = 'unnest(tsvector_to_array(%s))' % one['expression'] if one['search'] else '(%s)::text' % one['expression']
+            try:
+                self.known[key] = [row[0] for row in ask(self.db, 'SELECT v FROM (SELECT %s AS v FROM %s%s) s WHERE v IS NOT NULL ORDER BY random() LIMIT 5000' % (
+                    what, one['relation'], sample_of(one['tuples'])))]
+            except psycopg2.Error:
+                self.known[key] = []
+        return self.known[key]
+
+    def of(self, entry):
+        """Those of the relations of a statement."""
+        return [one for one in self.found if any(r['name'] == one['table'] and r.get('schema', one['schema']) == one['schema'] for r in entry.get('relations', []))]
+
+
+def sample_of(tuples):
+    """Of a large table, for a FROM: all pages of what is very large are too many."""
+    return ' TABLESAMPLE %s (%f)' % ('SYSTEM' if tuples > 2000000 else 'BERNOULLI', min(100, 100.0 * 4 * Relation.SAMPLE / tuples)) if tuples > 10 * Relation.SAMPLE else ''
+
+
+CONSTANT = re.compile(r"\$([0-9]+)|'((?:[^']|'')*)'|(?<![\w.])([0-9]+(?:\.[0-9]+)?)")
+
+
+def bare(words):
+    """An expression without what PostgreSQL writes otherwise than people: casts, parentheses, qualifiers; constants and parameters are ?."""
+    words = re.sub(r'\bcast\s*\((\?) as [\w ]+\)', r'\1', CONSTANT.sub('?', words.lower()))
+    words = re.sub(r'::"?\w+"?( (varying|precision|with(out)? time zone))?(\([0-9?,]+\))?(\[\])?', '', words)
+    return re.sub(r'[\s"()]|\b\w+\.(?=\w)', '', words)
+
+
+# What compares an expression with parameters: the operator, what the other side may be wrapped in, and further ones of a list.
+COMPARED = re.compile(r'(=any|notin|in|(?:not)?i?like|between|[=<>~!@&|*#-]+)(\w*\[?)\?((?:,\?)*)')
+
+
 INTERVALS = ('1 minute', '1 hour', '1 day', '7 days', '30 days', '365 days')
 ROUND = (1, 2, 3, 5, 10, 20, 25, 50, 100, 200, 500, 1000)
 PLAIN = {'boolean': 'true', 'text': 'x', 'date': '2020-01-01', 'uuid': '00000000-0000-4000-8000-000000000000', 'json': '{}', 'jsonb': '{}'}
@@ -413,6 +475,27 @@ class Statement:
             if not relation.rows and any(p['role'] in ('compared', 'list') for p in mine):
                 raise Problem('%s has no rows in staging' % relation.name)
             self.relations.append((relation, mine))
+        self.sources = self.sources_of(staging.expressions)
+
+    def sources_of(self, expressions):
+        """What tells of parameters that are compared with no column, by number: the values of an indexed expression, and the constants in it."""
+        found, text = {}, bare(self.text)
+        numbers = [int(m.group(1)) if m.group(1) else 0 for m in CONSTANT.finditer(self.text)]
+        for one in expressions.of(self.entry):
+            expression = bare(one['expression'])
+            constants = [m.group(3) if m.group(2) is None else m.group(2) for m in CONSTANT.finditer(one['expression'])]
+            for at in (m.start() for m in re.finditer(re.escape(expression), text)):
+                inside = text[:at].count('?')
+                rest = COMPARED.match(text, at + len(expression))
+                found.update((number, [constant]) for number, constant in zip(numbers[inside:], constants) if rest and number)
+                if rest and not one['search']:
+                    listed = rest.group(3).count('?') if rest.group(1) in ('=any', 'in', 'notin') else rest.group(1) == 'between'
+                    mine = numbers[inside + len(constants):][:1 + listed]
+                    found.update((number, expressions.values(one)) for number in mine if number and expressions.values(one))
+            if one['search'] and '@@' in text and expressions.values(one):
+                found.update((n, {'text': expressions.values(one), 'regconfig': constants[:1]}[self.type_of(n)]) for n, p in self.parameters.items()
+                             if n not in found and p['role'] == 'other' and (self.type_of(n) == 'text' or self.type_of(n) == 'regconfig' and constants))
+        return found
 
     def type_of(self, number):
         if self.types is not None:
@@ -433,7 +516,7 @@ class Statement:
             self.draw_row(relation, mine, values)
             self.draw_ranges(relation, mine, values)
         for number in range(1, self.count + 1):
-            if number not in values:
+            if number not in values or number in self.sources:
                 values[number] = [self.guess(number)]
         for number in self.nulls():
             values[number] = [None]
@@ -467,6 +550,7 @@ class Statement:
                 source = relation.find({p['column']: place} if place else {})
             taken.add(p['column'])
             values[p['number']] = self.of_row(p, relation, source, place)
+        self.make_new(relation, [p for p in mine if p['role'] == 'inserted'], values)
         # what production's partial index is for may be what the statement asks for; whether it is, its plan tells
         partial = [relation.predicates[i['name']] for i in self.entry.get('indexes', []) if i['name'] in relation.predicates]
         if partial and dice.random() < 0.3:
@@ -474,6 +558,21 @@ class Statement:
             named = [p for p in mine if p['role'] in ('compared', 'list') and re.search(r'\b%s\b' % re.escape(p['column']), predicate)]
             for p, constant in zip(named, constants):
                 values[p['number']] = [constant]
+
+    def make_new(self, relation, inserted, values):
+        """What is unique only together: one column that no row has, or, where all of them refer to others, columns of several rows."""
+        columns = {p['column'] for p in inserted}
+        if 'on conflict' in self.text.lower() and dice.random() < 0.5:
+            return
+        for key in relation.keys:
+            if not columns.issuperset(key) or any(relation.columns[c][1] for c in key):
+                continue
+            free = [c for c in key if c not in relation.references and fresh('', relation.columns[c][0]) != '']
+            for p in inserted:
+                if free and p['column'] == free[-1]:
+                    values[p['number']] = [fresh(values[p['number']][0], relation.columns[p['column']][0])]
+                elif not free and p['column'] in key and relation.rows:
+                    values[p['number']] = [dice.choice(relation.rows)[p['column']]]
 
     def of_row(self, p, relation, row, place):
         """The value, or values, of one parameter."""
@@ -561,6 +660,13 @@ class Statement:
         """What no column tells."""
         p, of_type = self.parameters.get(number, {}), self.type_of(number)
         role, position = p.get('role', 'other'), p.get('position', {})
+        if number in self.sources:
+            value = dice.choice(self.sources[number])
+            if of_type.endswith('[]'):
+                return '{%s}' % ','.join(json.dumps(v, ensure_ascii=False) for v in dice.choices(self.sources[number], k=max(1, round(between(position['list'])) if 'list' in position else 3)))
+            return pattern(value, p['operator'], between(position['prefix']) if 'prefix' in position else None) if '~' in p.get('operator', '') or 'like' in p.get('operator', '').lower() else value
+        if 'age' in position and of_type in TIMES:
+            return value_of(time.time() - between(position['age']), of_type)
         if 'value' in position:
             value = between(position['value'])
             return '%d seconds' % value if of_type == 'interval' else '%d' % value
@@ -575,7 +681,9 @@ class Statement:
             return dice.choice(('hour', 'day', 'month'))
         self.guessed.add('$%d, %s' % (number, of_type))
         if of_type in NUMBERS:
-            return '1'
+            return str(number)
+        if of_type == 'regconfig':
+            return ask(self.db, 'SELECT get_current_ts_config()::text')[0][0]
         if of_type.startswith('timestamp'):
             return time.strftime('%Y-%m-%d %H:%M:%S')
         return '{}' if of_type.endswith('[]') else PLAIN.get(of_type)
@@ -596,18 +704,42 @@ class Statement:
 
 # ---- variants, as production's calls are on average
 
+INSERT = re.compile(r'\s*insert\s+into\s+((?:(?:"[^"]+"|[\w$]+)\s*\.\s*)?(?:"[^"]+"|[\w$]+))(?:\s+as\s+\w+)?\s+values\s*\(', re.I)
+INSERTED = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\$([0-9]+)|[(),]|\b(?:on|returning)\b""", re.I)
+
+
+def name_inserted(db, entry):
+    """INSERT INTO t VALUES (...) names no columns: those of staging's table, in their order."""
+    found = INSERT.match(entry['text'])
+    columns = found and ask(db, """SELECT n.nspname, c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+                                   WHERE c.oid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum""", (found.group(1),))
+    depth, nth, parameters = 1, 0, {p['number']: p for p in entry['parameters']}
+    for token in INSERTED.finditer(entry['text'], found.end()) if columns else ():
+        if token.group(1) and nth < len(columns) and parameters.get(int(token.group(1)), {}).get('role') == 'other':
+            parameters[int(token.group(1))].update(zip(('role', 'schema', 'table', 'column'), ('inserted',) + columns[nth]))
+        if not depth and token.group(0).lower() in ('on', 'returning'):
+            break
+        if not depth:
+            nth = 0
+        nth += depth == 1 and token.group(0) == ','
+        depth += {'(': 1, ')': -1}.get(token.group(0), 0)
+
+
 class Staging:
     """What make knows of the database that the load is for."""
 
     def __init__(self, db, profile):
         self.db, self.known, self.wanted = db, {}, {}
         for entry in profile['statements']:
+            name_inserted(db, entry)
             for p in entry['parameters']:
                 if 'table' in p and 'column' in p:
                     self.wanted.setdefault((p.get('schema'), p['table']), set()).add(p['column'])
         self.common = {(r['schema'], r['name']): {column: (facts.get('with_children') or facts.get('own', {})).get('common', []) for column, facts in r.get('columns', {}).items()}
                        for r in profile['relations']}
         self.unsafe = {row[0] for row in ask(db, VOLATILE)}
+        self.expressions = Expressions(db)
+        self.whole = dict(ask(db, "SELECT c.relname, r.relname FROM pg_class c JOIN pg_class r ON r.oid = pg_partition_root(c.oid) WHERE c.relispartition AND c.relkind IN ('i', 'I')"))
 
     def relation(self, schema, table):
         """Read once."""
@@ -624,12 +756,15 @@ class Staging:
 class Variant:
     """A statement with values of staging: what it returns there, and the indexes in its plan."""
 
-    def __init__(self, statement, values):
+    def __init__(self, staging, statement, values):
         self.values, self.text = values, statement.filled(values)
         plan = planned(statement.db, self.text)
         self.plan = plan['Plan']
         self.query_id = plan.get('Query Identifier')
-        self.indexes = {node['Index Name'] for node in nodes(self.plan) if 'Index Name' in node}
+        # as production names them: of a partition, the index of the whole table
+        there = {i['name'] for i in statement.entry.get('indexes', [])}
+        self.indexes = {index if index in there else staging.whole.get(index, index)
+                        for node in nodes(self.plan) for index in [node.get('Index Name')] + node.get('Conflict Arbiter Indexes', []) if index}
         self.writes = any(node['Node Type'] in ('ModifyTable', 'LockRows') for node in nodes(self.plan))
         self.rows, self.weight = 0, 1.0
         self.estimate = max(self.plan['Plan Rows'], *(child['Plan Rows'] for child in self.plan.get('Plans', [])[:1] * 2)) if self.writes else self.plan['Plan Rows']
@@ -705,10 +840,10 @@ def tried(staging, statement, wanted, seconds):
         if len(found) == wanted * 3 // 2 or (found and time.monotonic() - began > seconds) or (n >= 20 and len(found) < n / 10):
             break
         try:
-            variant = Variant(statement, statement.draw())
+            variant = Variant(staging, statement, statement.draw())
             if statement.wide and n % 4 != 3:
                 # where any width is possible, those that the planner thinks like production's
-                variant = min([variant] + [Variant(statement, statement.draw()) for _ in range(3)],
+                variant = min([variant] + [Variant(staging, statement, statement.draw()) for _ in range(3)],
                               key=lambda v: v.far(v.estimate, statement.rows, cost_there(statement.entry)))
             if not n:
                 # what views and defaults call stands in the plan only
@@ -1048,12 +1183,15 @@ def say_differences(load):
 
 COUNTED = """SELECT s.queryid::text, sum(s.calls)::float8, sum(s.total_exec_time), sum(s.rows)::float8, sum(s.shared_blks_read)::float8
              FROM %s.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database() AND s.queryid IS NOT NULL AND s.toplevel GROUP BY 1"""
-SCANS = "SELECT indexrelname, sum(idx_scan)::float8 FROM pg_stat_user_indexes GROUP BY 1"
+# a partition's index counts for the one of the whole table, too
+SCANS = """SELECT n.name, sum(s.idx_scan)::float8 FROM pg_stat_user_indexes s,
+           LATERAL (SELECT s.indexrelname UNION SELECT relname FROM pg_class WHERE oid = pg_partition_root(s.indexrelid)) n (name) GROUP BY 1"""
 # a parallel worker is no connection
 BUSY = """SELECT count(*) FILTER (WHERE state = 'active'), count(*) FILTER (WHERE wait_event_type = 'Lock')
           FROM pg_stat_activity WHERE application_name = 'guard_load pgbench' AND backend_type = 'client backend'"""
 ENOUGH = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'guard_load pgbench' AND usename = current_user"""
-INDEXES = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+# names as profiles and plans have them: unquoted
+INDEXES = """SELECT n.nspname || '.' || c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
              JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_' AND i.indisvalid"""
 ROOM = """SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - count(*)::int - 2
           FROM pg_stat_activity WHERE backend_type = 'client backend'"""
@@ -1355,9 +1493,9 @@ def per_call(statement, counted, more):
 
 
 def looks(ran):
-    """Each look, as (moment, was the pool full?): nine tenths of it were busy; or half, and most of what calls took was waiting for a
-    connection. That is how it looks where the clients want the cores that the server has filled: they answer it late."""
-    late = [(s['second'], s['latency'] and s['lag'] > s['latency'] / 2) for s in ran['samples']]
+    """Each look, as (moment, was the pool full?): nine tenths of it were busy; or half, and most of what calls took, and long, was waiting
+    for a connection. That is how it looks where the clients want the cores that the server has filled: they answer it late."""
+    late = [(s['second'], s['latency'] and s['lag'] > max(QUEUED, s['latency'] / 2)) for s in ran['samples']]
     n, found = 0, []
     for moment, busy, _ in ran['busy']:
         while n < len(late) - 1 and late[n][0] < moment:

@@ -112,6 +112,75 @@ my ($updates) = map { $file{$_} } grep { /sql$/ && $file{$_} =~ /UPDATE shop/ } 
 unlike($updates =~ s/^BEGIN\\;UPDATE .*\\;ROLLBACK;$//mgr, qr/UPDATE/, 'writes are rolled back in one message');
 is($staging->value("SELECT count(*) || ' ' || count(*) FILTER (WHERE state LIKE 'prod%') FROM shop.log, shop.users"), '0 0', 'to make a load changes nothing');
 
+# ---- what is compared with no column, and what is unique only together: another schema, on either side
+
+my $odd = <<'END';
+CREATE SCHEMA "Odd";
+CREATE TABLE "Odd"."Things" ("Id" int PRIMARY KEY, email text, doc jsonb, title text, tags text[], made timestamp);
+CREATE INDEX "Things_lower" ON "Odd"."Things" (lower(email));
+CREATE INDEX "Things_kind" ON "Odd"."Things" ((doc ->> 'kind'));
+CREATE INDEX "Things_day" ON "Odd"."Things" (date_trunc('day', made));
+CREATE INDEX "Things_words" ON "Odd"."Things" USING gin (to_tsvector('english', coalesce(title, '')));
+CREATE TABLE "Odd".labels (id int PRIMARY KEY);
+CREATE TABLE "Odd".labelled (thing int REFERENCES "Odd"."Things", label int REFERENCES "Odd".labels, PRIMARY KEY (thing, label));
+CREATE TABLE "Odd".lines (thing int REFERENCES "Odd"."Things", no int, PRIMARY KEY (thing, no));
+CREATE TABLE "Odd".seen (at timestamptz, kind text) PARTITION BY RANGE (at);
+CREATE TABLE "Odd".seen_old PARTITION OF "Odd".seen FOR VALUES FROM (MINVALUE) TO ('2020-01-01');
+CREATE TABLE "Odd".seen_new PARTITION OF "Odd".seen FOR VALUES FROM ('2020-01-01') TO (MAXVALUE);
+CREATE INDEX seen_kind ON "Odd".seen (kind);
+END
+my $odd_fill = q{INSERT INTO "Odd"."Things" SELECT i, 'Me' || i, jsonb_build_object('other', 1, 'kind', 'k' || i % 900), 'word' || i % 700, ARRAY['t' || i % 9, 'u' || i % 99], now() - i * interval '1 hour'
+	FROM generate_series(1, 10000) i;
+INSERT INTO "Odd".labels SELECT generate_series(1, 200);
+INSERT INTO "Odd".labelled SELECT i, i % 200 + 1 FROM generate_series(1, 10000) i;
+INSERT INTO "Odd".lines SELECT i, 1 FROM generate_series(1, 10000) i;
+INSERT INTO "Odd".seen SELECT now() - i * interval '1 minute', 'k' || i % 500 FROM generate_series(1, 5000) i;
+ANALYZE;};
+$node->safe_psql('postgres', "CREATE DATABASE $_") foreach 'odd', 'odd_staging';
+my $there = session($node, application_name => 'odd', dbname => 'odd');
+$there->ok('CREATE EXTENSION pg_stat_statements; CREATE EXTENSION guard');
+$there->ok("$odd$odd_fill");
+my $here = session($node, dbname => 'odd_staging');
+$here->ok("CREATE EXTENSION pg_stat_statements; $odd$odd_fill");
+$there->ok('SELECT pg_stat_statements_reset()');
+foreach my $i (1 .. 12)
+{
+	$there->ok(qq{SELECT "Id" FROM "Odd"."Things" WHERE lower(email) = lower('ME$i')});
+	$there->ok(qq{SELECT "Id" FROM "Odd"."Things" WHERE lower(email) IN ('me$i', 'me77')});
+	$there->ok(qq{SELECT "Id" FROM "Odd"."Things" t WHERE t.doc->>'kind' = 'k$i'});
+	$there->ok(qq{SELECT "Id" FROM "Odd"."Things" WHERE date_trunc('day', made) = date '2026-01-01' + $i});
+	$there->ok(qq{SELECT "Id" FROM "Odd"."Things" WHERE to_tsvector('english', coalesce(title, '')) @@ plainto_tsquery('english', 'word$i')});
+	$there->ok(qq{SELECT "Id" FROM "Odd"."Things" WHERE tags @> ARRAY['t$i'] AND "Id" = $i});
+	$there->ok(qq{INSERT INTO "Odd".labelled VALUES ($i, 150)});
+	$there->ok(qq{INSERT INTO "Odd".lines (thing, no) VALUES ($i, 2), ($i, 3)});
+	$there->ok(qq{INSERT INTO "Odd".lines VALUES ($i, 1) ON CONFLICT (thing, no) DO NOTHING});
+	$there->ok(qq{SELECT count(*) FROM "Odd".seen WHERE kind = 'k$i'});
+	$there->ok(qq{SELECT thing FROM "Odd".lines WHERE (thing, no) > (CAST($i AS int), CAST(0 AS int)) ORDER BY thing, no LIMIT 3});
+}
+append_to_file("$folder/odd.json", $there->value('SELECT guard.export_profile()'));
+($status, $out, $err) = guard_load('make', "$folder/odd.json", '--out', "$folder/odd", '--average', '-d', 'odd_staging');
+is($status, 0, 'make from the other schema: done') or diag($err);
+my $made_of = JSON::PP->new->decode(slurp_file("$folder/odd/load.json"));
+is_deeply([ map { $_->{text} } grep { $_->{why} !~ /pg_stat_statements/ } @{ $made_of->{left} } ], [], 'every statement runs there') or diag($out);
+is_deeply($made_of->{not_here}, [], 'names with capitals are found');
+foreach my $case (
+	[ qr/lower\(email\) = /,  'Things_lower',  'a function of a column' ],
+	[ qr/lower\(email\) IN/,  'Things_lower',  'and a list of its values' ],
+	[ qr/doc->>/,             'Things_kind',   'a member of a document, with the constant of the index' ],
+	[ qr/date_trunc/,         'Things_day',    'a function with a constant' ],
+	[ qr/to_tsvector/,        'Things_words',  'a text search' ],
+	[ qr/tags @>/,            'Things_pkey',   'an array beside it' ],
+	[ qr/ON CONFLICT/,        'lines_pkey',    'the arbiter of a conflict' ],
+	[ qr/FROM "Odd"\.seen/,   'seen_kind',     'an index of partitions, by its name' ],
+	[ qr/\(thing, no\) >/,    'lines_pkey',    'a comparison of rows' ])
+{
+	my ($text, $index, $what) = @$case;
+	my ($found) = grep { $_->{text} =~ $text } @{ $made_of->{statements} };
+
+	is_deeply([ map { int($_ * 100) } @{ $found->{indexes} }{$index} ], [100], $what) or diag(explain($found));
+	cmp_ok($found->{rows_here}, '>', 0, '... finds rows') if $text !~ /CONFLICT|date_trunc|tags/;
+}
+
 # ---- where production's values lay, there staging's lie, too
 
 my $profile = JSON::PP->new->decode(slurp_file("$folder/prod.json"));
@@ -238,13 +307,13 @@ is_deeply([ grep { $file{$_} =~ /prod(?!\.)(?!uction)[0-9: ]/ } sort keys %file 
 my $measured = slurp_file("$folder/load/run.json");
 sub pool_was
 {
-	my ($busy, $lag, $from) = @_;
+	my ($busy, $lag, $from, $latency) = @_;
 	my $run = JSON::PP->new->decode($measured);
 	my $phase = sub { $_[0] > ($from // 2) };
 
 	@$run{qw(pool connections migrated)} = (10, 10, 2);
 	$run->{busy} = [ map { [ $_ / 10, $phase->($_ / 10) ? $busy : 1, 0 ] } 1 .. 60 ];
-	$run->{samples} = [ map { { second => $_, rate => 10, latency => 100, lag => $phase->($_) ? $lag : 0, busy => $busy, locked => 0, waiting => 0, failed => 0 } } 1 .. 6 ];
+	$run->{samples} = [ map { { second => $_, rate => 10, latency => $latency // 1000, lag => $phase->($_) ? $lag : 0, busy => $busy, locked => 0, waiting => 0, failed => 0 } } 1 .. 6 ];
 	unlink "$folder/load/run.json";
 	append_to_file("$folder/load/run.json", JSON::PP->new->encode($run));
 	my ($done, $said, $error) = guard_load('compare', "$folder/load");
@@ -252,11 +321,12 @@ sub pool_was
 }
 is(pool_was(9, 0), 'full', 'nine of ten are busy');
 is(pool_was(8, 0), 'never full', 'eight are, and nobody waits');
-is(pool_was(5, 51), 'full', 'half are, and most of the time is waiting');
-is(pool_was(5, 49), 'never full', 'half are, and most of the time is the call');
-is(pool_was(4, 99), 'never full', 'fewer are: it is not the pool that calls wait for');
+is(pool_was(5, 510), 'full', 'half are, and most of the time is waiting');
+is(pool_was(5, 490), 'never full', 'half are, and most of the time is the call');
+is(pool_was(4, 990), 'never full', 'fewer are: it is not the pool that calls wait for');
 is(pool_was(9, 0, 0), 'full before', 'it was full before the migration');
-is(pool_was(5, 51, 0), 'full before', 'and so it was here');
+is(pool_was(5, 510, 0), 'full before', 'and so it was here');
+is(pool_was(5, 99, undef, 100), 'never full', 'calls wait, but not long: pgbench is late');
 
 # ---- Ctrl-C: nothing goes on, and what was measured is kept
 
