@@ -35,6 +35,27 @@ COMMIT;
 ALTER TABLE devs RENAME COLUMN serial TO x;
 \set VERBOSITY sqlstate
 ALTER TABLE devs RENAME COLUMN x TO serial;
+-- a name that was free meanwhile is taken by a column without the index: to refuse would keep statements failing
+SET client_min_messages = warning;
+CALL make('gadgets');
+RESET client_min_messages;
+CREATE INDEX gadgets_a ON gadgets (serial);
+CALL use('SELECT count(*) FROM gadgets WHERE serial = ''s17''');
+\set VERBOSITY terse
+ALTER TABLE gadgets RENAME COLUMN serial TO serial_v1;
+\set VERBOSITY sqlstate
+ALTER TABLE gadgets RENAME COLUMN serial_v2 TO serial;
+SELECT facts #>> '{facts,definition}' FROM guard.audit_log WHERE facts ->> 'alert' = 'lacking' AND object = 'public.gadgets';
+ALTER TABLE gadgets RENAME COLUMN serial TO serial_v2;
+ALTER TABLE gadgets ADD COLUMN serial text;
+ALTER TABLE gadgets DROP COLUMN serial;
+-- not where it has the index, nor where those who used it have found another name
+CREATE INDEX gadgets_b ON gadgets (serial_v2);
+ALTER TABLE gadgets RENAME COLUMN serial_v2 TO serial;
+ALTER TABLE gadgets RENAME COLUMN serial TO serial_v2;
+DROP INDEX gadgets_b;
+CALL use('SELECT count(*) FROM gadgets WHERE serial_v1 = ''s17''');
+ALTER TABLE gadgets RENAME COLUMN serial_v2 TO serial;
 -- with the index on the other one it is silent, and that one is heir
 CREATE INDEX devs_b ON devs (serial_v2);
 BEGIN;

@@ -926,6 +926,50 @@ add_places_taken(List *answers, Oid relation)
 	return answers;
 }
 
+static bool
+has_name(char **names, int nnames, const char *sought)
+{
+	for (int i = 0; i < nnames; i++)
+	{
+		if (names[i] != NULL && strcmp(names[i], sought) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Names that columns of it had, and none had before this transaction: another
+ * column has one of them.
+ */
+static List *
+add_columns_taken(List *answers, Oid relation)
+{
+	int			nwritten;
+	char	  **written = guard_before_columns(relation, &nwritten);
+
+	foreach_ptr(const GuardFormerColumns, former, guard_moved_former_columns(relation))
+	{
+		bool		taken = false;
+
+		for (int i = 0; i < former->nnames; i++)
+		{
+			AttrNumber	now = former->names[i] == NULL ||
+				has_name(written, nwritten, former->names[i]) ? InvalidAttrNumber :
+				get_attnum(relation, former->names[i]);
+
+			taken |= now != InvalidAttrNumber && now != i + 1;
+		}
+		if (taken)
+		{
+			GuardAnswer *answer = make_answer(relation, former->names, former->nnames, relation);
+
+			answer->until = former->until;
+			answers = lappend(answers, answer);
+		}
+	}
+	return answers;
+}
+
 List *
 guard_bearers_of_taken(Oid relation)
 {
@@ -937,7 +981,8 @@ guard_bearers_of_taken(Oid relation)
 
 	if (schema == NULL || name == NULL)
 		return NIL;
-	answers = add_places_taken(NIL, relation);
+	answers = add_places_taken(before != NULL ? add_columns_taken(NIL, relation) : NIL,
+							   relation);
 	if ((before != NULL && strcmp(before->schema, schema) == 0 &&
 		 strcmp(before->name, name) == 0) ||
 		OidIsValid(guard_before_named(schema, name)))

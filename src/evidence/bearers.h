@@ -82,7 +82,7 @@ extern List *guard_bearers_concerned(void);
 /*
  * The relation bears a name that nothing bore before this transaction, or has a
  * place among partitions that was free: it answers for those tables that had lost
- * it.  GuardAnswers.
+ * it; and for itself where the name of a column was free.  GuardAnswers.
  */
 extern List *guard_bearers_of_taken(Oid relation);
 

@@ -99,6 +99,17 @@ extern List *guard_moved_former_names(Oid table);
 /* Have columns of the table passed on their names? */
 extern bool guard_moved_any_columns(Oid table);
 
+/* The names that the columns of a table had before a transaction that is over. */
+typedef struct GuardFormerColumns
+{
+	TimestampTz until;
+	char	  **names;			/* number n at n - 1; NULL: there was none */
+	int			nnames;
+}			GuardFormerColumns;
+
+/* All that are known, a list of GuardFormerColumns *. */
+extern List *guard_moved_former_columns(Oid table);
+
 /*
  * What was asked of an index until then by names that other columns of its table
  * bear now: a list of GuardShape *, without that of the index itself.  "before":

@@ -433,6 +433,26 @@ guard_moved_any_columns(Oid table)
 }
 
 List *
+guard_moved_former_columns(Oid table)
+{
+	List	   *all = NIL;
+
+	foreach_ptr(const NotedMove, move, read_moves(table))
+	{
+		GuardFormerColumns *former;
+
+		if (move->how != HOW_COLUMNS || move->now)
+			continue;
+		former = palloc(sizeof(GuardFormerColumns));
+		former->until = move->at;
+		former->names = move->columns;
+		former->nnames = move->ncolumns;
+		all = lappend(all, former);
+	}
+	return all;
+}
+
+List *
 guard_moved_shapes(const GuardShape *shape, TimestampTz used, bool before)
 {
 	List	   *shapes = NIL;

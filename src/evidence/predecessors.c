@@ -185,6 +185,27 @@ take_present(GuardEvidence *evidence, Oid index, const GuardUnder *under)
 }
 
 /*
+ * Had the columns of this shape their names before this transaction?
+ */
+static bool
+was_called_so(const GuardShape *shape)
+{
+	int			n;
+	char	  **names = guard_before_any() && guard_before_relation(shape->table) != NULL ?
+		guard_before_columns(shape->table, &n) : NULL;
+
+	for (int i = 0; names != NULL && i < shape->nkeys; i++)
+	{
+		AttrNumber	attnum = shape->keys[i].attnum;
+
+		if (attnum > 0 && (attnum > n || names[attnum - 1] == NULL ||
+						   strcmp(names[attnum - 1], shape->keys[i].column) != 0))
+			return false;
+	}
+	return true;
+}
+
+/*
  * One that is there and works, on a column that has passed on its name.
  */
 static void
@@ -198,6 +219,7 @@ take_by_columns(GuardEvidence *evidence, Oid index)
 				guard_moved_shapes(shape, 0, evidence->asked.passes_on))
 	{
 		if (!serves(evidence, asked) ||
+			(evidence->asked.passes_on && !was_called_so(asked)) ||
 			!guard_gone_read(shape, NULL, evidence->server, &any_name, false, &use) ||
 			!has_use(&use))
 			continue;

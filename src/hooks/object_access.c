@@ -57,7 +57,7 @@ drop_relation(Oid relation, int dropflags)
  * name, and what belongs to an index is no name that traffic addresses.
  */
 static void
-note_touched(ObjectAccessType access, Oid classId, Oid objectId)
+note_touched(ObjectAccessType access, Oid classId, Oid objectId, int subId)
 {
 	if (guard_guc_mode == GUARD_MODE_OFF || IsBootstrapProcessingMode())
 		return;
@@ -66,7 +66,7 @@ note_touched(ObjectAccessType access, Oid classId, Oid objectId)
 	else if (classId == RewriteRelationId && access == OAT_POST_CREATE)
 		guard_before_touch(GUARD_TOUCHED_RULE, objectId);
 	else if (classId == InheritsRelationId ||
-			 (classId == RelationRelationId && access != OAT_POST_CREATE &&
+			 (classId == RelationRelationId && (access != OAT_POST_CREATE || subId > 0) &&
 			  guard_catalog_bears_name(objectId)))
 		guard_before_touch(GUARD_TOUCHED_RELATION, objectId);
 }
@@ -99,7 +99,7 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 			guard_capture_extension_goes();
 		guard_store_forget();
 	}
-	note_touched(access, classId, objectId);
+	note_touched(access, classId, objectId, subId);
 
 	/* ALTER SCHEMA ... RENAME alters none of its tables */
 	if (access == OAT_POST_ALTER && classId == NamespaceRelationId)

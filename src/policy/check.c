@@ -822,17 +822,20 @@ guard_check_passed_on(Oid table, List **told)
 }
 
 /*
- * Is what traffic asked of such an index lacking there?
+ * Is what traffic asked of such an index lacking there?  Not if that is a column's
+ * name, and it has found another one since.
  */
 static bool
-lacks(GuardJudgement *judgement, List *answers)
+lacks(GuardJudgement *judgement, GuardAnswer *answer)
 {
 	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 	{
 		GuardReplacement replacement;
 
 		if (verdict->decision == GUARD_BLOCK &&
-			!find_replacement(judgement, verdict, answers, &replacement) &&
+			(answer->until == 0 || verdict->use == NULL ||
+			 verdict->use->last <= answer->until) &&
+			!find_replacement(judgement, verdict, list_make1(answer), &replacement) &&
 			judgement->creation != NULL)
 			return true;
 	}
@@ -844,14 +847,14 @@ guard_check_taken(Oid relation)
 {
 	List	   *missed = NIL;
 
-	foreach_ptr(const GuardAnswer, answer, guard_bearers_of_taken(relation))
+	foreach_ptr(GuardAnswer, answer, guard_bearers_of_taken(relation))
 	{
 		foreach_oid(index, guard_catalog_indexes(answer->of))
 		{
-			List	   *answers = list_make1(unconstify(GuardAnswer *, answer));
-			GuardJudgement *judgement = judge_staying(index, answers, true);
+			GuardJudgement *judgement = judge_staying(index, list_make1(answer),
+													  answer->table != answer->of);
 
-			if (judgement != NULL && lacks(judgement, answers))
+			if (judgement != NULL && lacks(judgement, answer))
 				missed = lappend(missed, judgement);
 		}
 	}
