@@ -62,7 +62,13 @@ ALTER SYSTEM SET guard.whatif = off;
 SELECT pg_reload_conf();
 CALL use('SELECT count(name) FROM states WHERE id = 17', 'auth', 10);
 SELECT * FROM verdict('states_id_idx');
+-- but a plan of a moment ago speaks for what is executed now, even where each execution should be planned so
+ALTER SYSTEM SET guard.whatif_interval = 0;
+SELECT pg_reload_conf();
+CALL use('SELECT count(name) FROM states WHERE id > 0', 'auth', 1);
+SELECT predicted_time IS NOT NULL AS predicted FROM guard.index_statements('states_id_idx') ORDER BY uses DESC LIMIT 1;
 ALTER SYSTEM RESET guard.whatif;
+ALTER SYSTEM RESET guard.whatif_interval;
 SELECT pg_reload_conf();
 
 -- nobody reads it, but its uniqueness spares a join

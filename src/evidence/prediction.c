@@ -19,9 +19,12 @@
 
 /*
  * A shadow plan speaks for its statement for this many sampling intervals:
- * the statement may come at any time in one, and be put off in the next.
+ * the statement may come at any time in one, and be put off in the next.  And
+ * for some seconds where each execution is a sample, for none is when the time
+ * for them is used up.
  */
 #define PLAN_INTERVALS	3
+#define SHORTEST_INTERVAL	10
 
 /* So many of a statement's calls are as good as all. */
 #define NEARLY_ALL		0.9
@@ -36,7 +39,8 @@ static bool
 is_stale(const GuardWhatIf *pair, TimestampTz last)
 {
 	return last - pair->at >
-		(int64) guard_guc_whatif_interval * PLAN_INTERVALS * USECS_PER_SEC;
+		(int64) Max(guard_guc_whatif_interval, SHORTEST_INTERVAL) *
+		PLAN_INTERVALS * USECS_PER_SEC;
 }
 
 /*
