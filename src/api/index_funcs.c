@@ -133,6 +133,7 @@ put_table(List *indexes, const GuardServer *server,
 {
 	List	   *targets = NIL;
 
+	guard_shape_remember();
 	foreach_oid(index, indexes)
 	{
 		GuardTarget *target = get_rel_relispartition(index) ||
@@ -153,15 +154,19 @@ put_table(List *indexes, const GuardServer *server,
 void
 guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo)
 {
+	MemoryContext whole = AllocSetContextCreate(CurrentMemoryContext, "guard list",
+												ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(whole);
+	MemoryContext context = AllocSetContextCreate(whole, "guard check",
+												  ALLOCSET_DEFAULT_SIZES);
 	GuardServer *server = guard_server_read();
 	GuardRows  *tables = guard_query_server("SELECT array_agg(indexrelid ORDER BY indrelid, indexrelid)"
 											" FROM pg_index WHERE indexrelid >= $1"
 											" GROUP BY COALESCE(pg_partition_root(indrelid), indrelid)"
 											" ORDER BY COALESCE(pg_partition_root(indrelid), indrelid)",
 											P_OID(FirstNormalObjectId));
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "guard check",
-												  ALLOCSET_DEFAULT_SIZES);
 
+	guard_rows_remember_empty();
 	while (guard_rows_next(tables))
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
@@ -171,7 +176,8 @@ guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
-	guard_rows_end(tables);
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(whole);
 }
 
 /*

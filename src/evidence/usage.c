@@ -69,14 +69,12 @@ only_filled(const GuardEvidence *evidence, const GuardCapturedUse *use)
 static bool
 collect_captured(GuardEvidence *evidence, Oid relation, TimestampTz capture_since)
 {
-	GuardCaptureStatus status;
 	GuardCapturedUse use;
 	GuardFact  *fact;
 	TimestampTz lost;
 	bool		found;
 
-	guard_capture_status(&status);
-	if (!status.available)
+	if (!guard_capture_available())
 		return false;
 
 	fact = add_fact(evidence, GUARD_SOURCE_CAPTURE, relation);

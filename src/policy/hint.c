@@ -35,11 +35,9 @@ ask_owner(const GuardEvidence *evidence)
 static void
 append_where_to_look(StringInfo buf, const GuardVerdict *verdict, const char *name)
 {
-	GuardCaptureStatus status;
 	const char *remedy;
 
-	guard_capture_status(&status);
-	if (!status.available)
+	if (!guard_capture_available())
 	{
 		appendStringInfoString(buf, " To know who uses it, add guard to shared_preload_libraries.");
 		return;

@@ -14,6 +14,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_index.h"
+#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
 
@@ -38,16 +39,69 @@ make_key(int attnum, GuardParam key)
 	return skey;
 }
 
+/* A table that was asked for, and the command in which it was found empty. */
+typedef struct Asked
+{
+	NameData	name;			/* key */
+	CommandId	empty_at;
+}			Asked;
+
+static HTAB *asked = NULL;		/* NULL: that is not remembered */
+
+/*
+ * Remember what is empty; see store.h.
+ */
+void
+guard_rows_remember_empty(void)
+{
+	guard_hash_for_now(&asked, "guard empty tables", sizeof(NameData), sizeof(Asked));
+}
+
+/*
+ * What is remembered of a table; NULL: nothing is of any.
+ */
+static Asked *
+recall(const char *table)
+{
+	NameData	name;
+	Asked	   *known;
+	bool		found;
+
+	if (likely(asked == NULL))
+		return NULL;
+	namestrcpy(&name, table);
+	known = hash_search(asked, &name, HASH_ENTER, &found);
+	if (!found)
+		known->empty_at = InvalidCommandId;
+	return known;
+}
+
+/*
+ * Begin to read the table that is open, unless there is nothing in it: even to
+ * ask an index costs more than to see that.
+ */
+static void
+begin(GuardRows *rows, Oid index, Snapshot snapshot, int nkeys, ScanKey keys)
+{
+	rows->desc = RelationGetDescr(rows->rel);
+	if (RelationGetNumberOfBlocks(rows->rel) > 0)
+		rows->scan = systable_beginscan(rows->rel, index, OidIsValid(index),
+										snapshot, nkeys, keys);
+}
+
 /*
  * The rows of a table that "key" finds, NULL: all.
  */
 static GuardRows *
 open_table(const char *table, const char *index, ScanKey key)
 {
-	Oid			relid = guard_store_table(table);
+	Asked	   *known = recall(table);
+	Oid			relid;
 	Oid			indexid = InvalidOid;
 	GuardRows  *rows = palloc0(sizeof(GuardRows));
 
+	if (known != NULL && known->empty_at == GetCurrentCommandId(false))
+		return rows;
 	if (OidIsValid(guard_store_extension()) && !guard_store_matches())
 		return rows;
 	if (guard_identity_binds(table) && !guard_identity_is_home())
@@ -57,6 +111,7 @@ open_table(const char *table, const char *index, ScanKey key)
 	 * Conditionally: somebody's LOCK TABLE on one of our tables must not
 	 * freeze every DDL of the database.
 	 */
+	relid = guard_store_table(table);
 	if (!OidIsValid(relid) ||
 		!ConditionalLockRelationOid(relid, AccessShareLock))
 		return NULL;
@@ -66,11 +121,11 @@ open_table(const char *table, const char *index, ScanKey key)
 		UnlockRelationOid(relid, AccessShareLock);
 		return NULL;
 	}
-	rows->desc = RelationGetDescr(rows->rel);
 	if (index != NULL)
 		indexid = get_relname_relid(index, RelationGetNamespace(rows->rel));
-	rows->scan = systable_beginscan(rows->rel, indexid, OidIsValid(indexid),
-									NULL, key != NULL ? 1 : 0, key);
+	begin(rows, indexid, NULL, key != NULL ? 1 : 0, key);
+	if (known != NULL && rows->scan == NULL)
+		known->empty_at = GetCurrentCommandId(false);
 	return rows;
 }
 
@@ -117,9 +172,7 @@ guard_rows_of_catalog_params(Oid catalog, Oid index, Snapshot snapshot,
 		ReleaseSysCache(tuple);
 	}
 	rows->rel = table_open(catalog, AccessShareLock);
-	rows->desc = RelationGetDescr(rows->rel);
-	rows->scan = systable_beginscan(rows->rel, index, OidIsValid(index), snapshot,
-									nkeys, skeys);
+	begin(rows, index, snapshot, nkeys, skeys);
 	return rows;
 }
 
@@ -142,7 +195,8 @@ close_table(GuardRows *rows)
 {
 	if (rows->rel == NULL)
 		return;
-	systable_endscan(rows->scan);
+	if (rows->scan != NULL)
+		systable_endscan(rows->scan);
 	table_close(rows->rel, AccessShareLock);
 	if (rows->registered != NULL)
 		UnregisterSnapshot(rows->registered);
@@ -162,7 +216,7 @@ guard_rows_next(GuardRows *rows)
 		rows->tuple = rows->found->vals[rows->next++];
 	else if (rows->rel != NULL)
 	{
-		rows->tuple = systable_getnext(rows->scan);
+		rows->tuple = rows->scan != NULL ? systable_getnext(rows->scan) : NULL;
 		if (!HeapTupleIsValid(rows->tuple))
 			close_table(rows);
 	}

@@ -118,7 +118,7 @@ typedef struct GuardRows
 
 	/* of a table */
 	Relation	rel;			/* NULL: read to the end */
-	SysScanDesc scan;
+	SysScanDesc scan;			/* NULL: it is empty */
 	Snapshot	registered;		/* until then; NULL: none */
 } GuardRows;
 
@@ -142,6 +142,13 @@ extern GuardRows *guard_rows_of_table(const char *table);
  */
 extern GuardRows *guard_rows_by_key(const char *table, const char *index,
 									int attnum, GuardParam key);
+
+/*
+ * Until the current memory context is reset, a table of guard's that was found
+ * empty is taken to be so, unless this transaction has written something since:
+ * for statements that ask about many indexes.
+ */
+extern void guard_rows_remember_empty(void);
 
 /*
  * The same where nothing can be judged without the table: an error where it
@@ -1046,6 +1053,24 @@ guard_hash_make(const char *name, Size keysize, Size entrysize,
 	HASHCTL		info = {.keysize = keysize, .entrysize = entrysize, .hcxt = context};
 
 	return hash_create(name, 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static inline void
+guard_hash_is_over(void *table)
+{
+	*(HTAB **) table = NULL;
+}
+
+/* One in the current memory context; *table is NULL again when that is reset. */
+static inline void
+guard_hash_for_now(HTAB **table, const char *name, Size keysize, Size entrysize)
+{
+	MemoryContextCallback *over = palloc0(sizeof(MemoryContextCallback));
+
+	over->func = guard_hash_is_over;
+	over->arg = table;
+	*table = guard_hash_make(name, keysize, entrysize, CurrentMemoryContext);
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, over);
 }
 
 #endif							/* GUARD_STORE_H */

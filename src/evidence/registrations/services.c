@@ -186,13 +186,11 @@ known_services(bool registered)
 char *
 guard_services_nearest(const char *service, bool registered)
 {
-	GuardCaptureStatus status;
 	GuardRows  *rows;
 	List	   *candidates = NIL;
 	StringInfoData buf;
 
-	guard_capture_status(&status);
-	if (!status.available)
+	if (!guard_capture_available())
 		return NULL;
 	rows = known_services(registered);
 	while (guard_rows_next(rows))

@@ -444,6 +444,26 @@ read_shape(Oid index, bool definition)
 	return shape;
 }
 
+/* A shape that is remembered. */
+typedef struct Remembered
+{
+	Oid			index;			/* key */
+	GuardShape *shape;			/* NULL: it has vanished */
+} Remembered;
+
+static HTAB *remembered = NULL; /* NULL: none is */
+static MemoryContext remembering;
+
+/*
+ * Read each shape once; see shape.h.
+ */
+void
+guard_shape_remember(void)
+{
+	remembering = CurrentMemoryContext;
+	guard_hash_for_now(&remembered, "guard shapes", sizeof(Oid), sizeof(Remembered));
+}
+
 /*
  * The shape of an index, in the current memory context; NULL when it has
  * vanished.  Waits for no lock, and holds none afterwards that the caller did
@@ -452,7 +472,12 @@ read_shape(Oid index, bool definition)
 GuardShape *
 guard_shape_read(Oid index)
 {
-	return read_shape(index, true);
+	GuardShape *shape;
+
+	if (remembered == NULL)
+		return read_shape(index, true);
+	shape = guard_shape_read_to_compare(index);
+	return shape != NULL ? guard_shape_copy(shape) : NULL;
 }
 
 /*
@@ -462,7 +487,21 @@ guard_shape_read(Oid index)
 GuardShape *
 guard_shape_read_to_compare(Oid index)
 {
-	return read_shape(index, false);
+	Remembered *known;
+	MemoryContext old;
+	bool		found;
+
+	if (remembered == NULL)
+		return read_shape(index, false);
+	known = hash_search(remembered, &index, HASH_ENTER, &found);
+	if (!found)
+	{
+		known->shape = NULL;
+		old = MemoryContextSwitchTo(remembering);
+		known->shape = read_shape(index, false);
+		MemoryContextSwitchTo(old);
+	}
+	return known->shape;
 }
 
 static char *

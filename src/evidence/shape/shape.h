@@ -101,10 +101,16 @@ typedef enum GuardMatch
 
 /*
  * The shape of an index, in the current memory context; NULL when it has
- * vanished.
+ * vanished.  To be compared only, it is not to be changed, and has no definition.
  */
 extern GuardShape *guard_shape_read(Oid index);
 extern GuardShape *guard_shape_read_to_compare(Oid index);
+
+/*
+ * Until the current memory context is reset, each shape is read once, without its
+ * definition: for who asks about all indexes of a table, and shows none.
+ */
+extern void guard_shape_remember(void);
 
 /*
  * A deep copy into the current memory context.

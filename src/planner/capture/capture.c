@@ -328,9 +328,14 @@ void
 guard_capture_status(GuardCaptureStatus *status)
 {
 	memset(status, 0, sizeof(*status));
-	if (!guard_table_attached())
-		return;
-	guard_table_status(status);
+	if (guard_table_attached())
+		guard_table_status(status);
+}
+
+bool
+guard_capture_available(void)
+{
+	return guard_table_attached();
 }
 
 /*

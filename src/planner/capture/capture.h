@@ -253,6 +253,7 @@ extern bool guard_capture_in_explain(void);
  * services, or other_services > 0, does not mean that nobody else used it.
  * "unreadable" may be NULL, and is set where the services could not be read.
  */
+extern bool guard_capture_available(void);
 extern void guard_capture_status(GuardCaptureStatus *status);
 extern bool guard_capture_lookup(Oid relation, GuardCapturedUse *use);
 extern List *guard_capture_checks(Oid relation);
