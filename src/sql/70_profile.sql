@@ -533,138 +533,118 @@ REVOKE ALL ON FUNCTION guard.profile_kinds() FROM PUBLIC;
 -- which stay what they are, and are bent like the longest histogram of the
 -- domain ("ruler"): a bucket and a thousandth of it is all that is left of a
 -- value.  Times become seconds from the export, rounded to the finer of a
--- thousandth of their range and three digits.
-CREATE FUNCTION guard.profile_codes(of_type text, collation_name text,
-	vals text[], ruler text[], anchors text[], longest int, unit numeric,
-	exported timestamptz, OUT codes jsonb, OUT no_code text)
-RETURNS record
+-- thousandth of their range and three digits.  All domains of one family and
+-- collation can be done together; rulers are among their values.
+CREATE FUNCTION guard.profile_codes(collation_name text,
+	domains int[], types text[], longests int[], units numeric[],
+	domain_of_value int[], vals text[], domain_of_ruler int[], rulers text[],
+	domain_of_anchor int[], anchors text[], exported timestamptz,
+	OUT label int, OUT codes jsonb, OUT no_code text)
+RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET intervalstyle = postgres SET timezone = 'UTC' SET extra_float_digits = 1
-SET plan_cache_mode = force_generic_plan
 AS $function$
+#variable_conflict use_column
 DECLARE
 	kind record;
-	v text[];			-- values and anchors in their order
-	fixed boolean[];
-	x numeric[];		-- the numbers that stand for them
-	sorted_as text;
-	r numeric[];		-- the ruler
-	room boolean;
-	most numeric;
-	-- texts: what stands between two anchors, by the first of them
-	a int := 0;
-	z int;
-	froms int[] := '{}';
-	prefixes text[] := '{}';
-	widths int[] := '{}';
-	steps bigint[] := '{}';
-	prefix text;
-	width int;
-	step bigint;
+	query text;
 BEGIN
-	SELECT k.* INTO kind FROM guard.profile_kinds() k WHERE k.type = of_type;
-	sorted_as := COALESCE(kind.sorted_as, ' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"'));
-	EXECUTE format('SELECT array_agg(s.v), array_agg(s.f), array_agg(s.x), (SELECT array_agg(DISTINCT (%2$s)::numeric) FROM unnest($4) r (v))'
-				   ' FROM (SELECT u.v, u.f, (%2$s)::numeric AS x FROM (SELECT w.v, bool_or(w.f) AS f FROM (SELECT unnest($1) AS v, false AS f UNION ALL SELECT unnest($3), true) w'
-				   ' GROUP BY w.v) u ORDER BY u.v%1$s, u.v) s', sorted_as, COALESCE(kind.number, 'NULL'))
-	   INTO v, fixed, x, r USING vals, exported, anchors, CASE WHEN kind.family <> 'time' THEN ruler END;
-	IF kind.family = 'uuid' THEN
-		IF anchors <> '{}' THEN
-			no_code := 'a uuid in the schema';
-			RETURN;
-		END IF;
-		SELECT jsonb_object_agg(u.v, regexp_replace(lpad(to_hex(u.n * 1000000), 32, '0'), '(.{8})(.{4})(.{4})(.{4})', '\1-\2-\3-\4-')) INTO codes
-		  FROM unnest(v) WITH ORDINALITY u (v, n);
-	ELSIF kind.family = 'json' THEN
-		SELECT jsonb_object_agg(u.v, jsonb_build_object('v', u.n)) INTO codes FROM unnest(v) WITH ORDINALITY u (v, n);
+	SELECT k.* INTO kind FROM guard.profile_kinds() k WHERE k.type = types[1];
+	-- values and anchors in their order, the numbers that stand for them, and the gaps between anchors
+	query := $$
+		WITH /* guard_profile */ domain AS MATERIALIZED (
+			SELECT d.label, d.longest, d.unit, k.lowest, CASE WHEN d.longest > 0 THEN least(10::numeric ^ d.longest - d.unit, 10::numeric ^ 12) ELSE k.most END AS most
+			  FROM unnest($1, $3, $4, $5) d (label, type, longest, unit) JOIN guard.profile_kinds() k ON k.type = d.type
+		), numbered AS MATERIALIZED (
+			SELECT u.label, u.v, (%2$s)::numeric AS x, u.f, u.r, row_number() OVER (PARTITION BY u.label ORDER BY u.v%1$s, u.v) AS n
+			  FROM (SELECT w.label, w.v, bool_or(w.f) AS f, bool_or(w.r) AS r FROM (SELECT a.label, a.v, false AS f, false AS r FROM unnest($6, $7) a (label, v)
+					UNION ALL SELECT b.label, b.v, false, true FROM unnest($8, $9) b (label, v) UNION ALL SELECT c.label, c.v, true, false FROM unnest($10, $11) c (label, v)) w
+					GROUP BY w.label, w.v) u
+		), ruler AS MATERIALIZED (
+			SELECT r.label, r.x, row_number() OVER w AS b, lag(r.x) OVER w AS before, lead(r.x) OVER w AS next
+			  FROM (SELECT DISTINCT n.label, n.x FROM numbered n WHERE n.r AND n.x IS NOT NULL) r WINDOW w AS (PARTITION BY r.label ORDER BY r.x)
+		), placed AS MATERIALIZED (
+			SELECT s.label, s.n, s.v, s.x, s.f OR abs(s.x) = 1e15 AND %4$s AS f, CASE WHEN s.x IS NOT NULL THEN round(CASE
+					WHEN COALESCE(r.next, r.before) IS NULL THEN s.n::numeric
+					WHEN s.x = r.x THEN r.b - 1
+					WHEN s.x < r.x THEN greatest((s.x - r.x) / (r.next - r.x), -100)
+					WHEN r.next IS NULL THEN r.b - 1 + least((s.x - r.x) / (r.x - r.before), 100)
+					ELSE r.b - 1 + (s.x - r.x) / (r.next - r.x) END, 3) END AS at
+			  FROM (SELECT n.*, COALESCE(max(CASE WHEN n.r THEN n.x END) OVER (PARTITION BY n.label ORDER BY n.x), min(CASE WHEN n.r THEN n.x END) OVER (PARTITION BY n.label)) AS mark
+					  FROM numbered n) s LEFT JOIN ruler r ON r.label = s.label AND r.x = s.mark
+		), fixed AS MATERIALIZED (
+			SELECT p.label, p.n, p.v, p.x, p.at FROM placed p WHERE p.f
+		), gap AS MATERIALIZED (
+			SELECT f.label, f.n AS a, f.v AS a_v, f.x AS a_x, f.at AS a_at, lead(f.n) OVER w AS z, lead(f.v) OVER w AS z_v, lead(f.x) OVER w AS z_x, lead(f.at) OVER w AS z_at
+			  FROM (SELECT * FROM fixed UNION ALL SELECT d.label, 0, '', NULL, NULL FROM domain d) f WINDOW w AS (PARTITION BY f.label ORDER BY f.n)
+		), bounded AS MATERIALIZED (
+			SELECT g.*, d.longest, d.unit, d.lowest, d.most, p.n, p.v, p.x, p.at, p.n - p.a AS i, count(*) OVER w AS size, min(p.at) OVER w AS first_at, max(p.at) OVER w AS last_at
+			  FROM (SELECT p.*, COALESCE(max(CASE WHEN p.f THEN p.n END) OVER (PARTITION BY p.label ORDER BY p.n), 0) AS a FROM placed p) p
+			  JOIN gap g ON g.label = p.label AND g.a = p.a JOIN domain d ON d.label = p.label WHERE NOT p.f WINDOW w AS (PARTITION BY p.label, p.a)
+		)$$;
+	IF kind.family IN ('uuid', 'json') THEN
+		query := query || CASE kind.family WHEN 'uuid' THEN $$
+			SELECT n.label, CASE WHEN NOT bool_or(n.f) THEN jsonb_object_agg(n.v, regexp_replace(lpad(to_hex(n.n * 1000000), 32, '0'), '(.{8})(.{4})(.{4})(.{4})', '\1-\2-\3-\4-')) END,
+				   CASE WHEN bool_or(n.f) THEN 'a uuid in the schema' END $$ ELSE $$
+			SELECT n.label, jsonb_object_agg(n.v, jsonb_build_object('v', n.n)), NULL::text $$ END || 'FROM numbered n GROUP BY n.label';
 	ELSIF kind.number IS NOT NULL THEN
-		most := CASE WHEN longest > 0 THEN least(10::numeric ^ longest - unit, 10::numeric ^ 12) ELSE kind.most END;
-		WITH /* guard_profile */ placed AS MATERIALIZED (
-			SELECT s.n, s.v, s.x, s.f OR abs(s.x) = 1e15 AND kind.family = 'time' AS f, round(CASE
-					WHEN cardinality(r) < 2 OR r IS NULL THEN s.n::numeric
-					WHEN s.b = 0 THEN greatest((s.x - r[1]) / (r[2] - r[1]), -100)
-					WHEN s.b = cardinality(r) THEN s.b - 1 + least((s.x - r[s.b]) / (r[s.b] - r[s.b - 1]), 100)
-					ELSE s.b - 1 + (s.x - r[s.b]) / (r[s.b + 1] - r[s.b]) END, 3) AS at
-			  FROM (SELECT u.*, CASE WHEN cardinality(r) > 1 THEN width_bucket(u.x, r) END AS b FROM unnest(v, x, fixed) WITH ORDINALITY u (v, x, f, n)) s
-		), outside AS (		-- the slope between the first two anchors goes on beyond them
-			SELECT (q.x - p.x) / (q.at - p.at) AS slope FROM placed p JOIN placed q ON q.f AND q.at > p.at
-			 WHERE p.n = (SELECT min(n) FROM placed WHERE f) ORDER BY q.n LIMIT 1
-		), bounded AS (
-			SELECT p.*, COALESCE(max(CASE WHEN p.f THEN p.n END) OVER (ORDER BY p.n), 0) AS a,
-				   min(CASE WHEN p.f THEN p.n END) OVER (ORDER BY p.n ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS z,
-				   (SELECT max(m.x) - min(m.x) FROM placed m WHERE abs(m.x) < 1e15) AS span FROM placed p
+		query := query || $$, outside AS (		-- the slope between the first two anchors goes on beyond them
+			SELECT DISTINCT ON (q.label) q.label, (q.x - p.x) / (q.at - p.at) AS slope
+			  FROM (SELECT DISTINCT ON (f.label) f.* FROM fixed f ORDER BY f.label, f.n) p JOIN fixed q ON q.label = p.label AND q.at > p.at ORDER BY q.label, q.n
+		), reach AS (
+			SELECT p.label, max(p.x) - min(p.x) AS span FROM placed p WHERE abs(p.x) < 1e15 GROUP BY p.label
 		), segment AS (
-			SELECT b.*, b.n - b.a AS i, count(*) OVER w AS size, min(b.at) OVER w AS first_at, max(b.at) OVER w AS last_at, lo.at AS a_at, hi.at AS z_at,
-				   CASE WHEN b.a > 0 THEN lo.x WHEN kind.family = 'time' OR b.z > 0 THEN greatest(kind.lowest, -most) ELSE 0 END AS low,
-				   CASE WHEN b.z > 0 THEN hi.x ELSE most END AS high
-			  FROM bounded b LEFT JOIN placed lo ON lo.n = b.a LEFT JOIN placed hi ON hi.n = b.z WHERE NOT b.f WINDOW w AS (PARTITION BY b.a)
+			SELECT b.*, r.span, o.slope AS outside, CASE WHEN b.a > 0 THEN b.a_x WHEN %4$s OR b.z > 0 THEN greatest(b.lowest, -b.most) ELSE 0 END AS low,
+				   CASE WHEN b.z > 0 THEN b.z_x ELSE b.most END AS high
+			  FROM bounded b LEFT JOIN reach r USING (label) LEFT JOIN outside o USING (label)
 		), sloped AS (
 			SELECT s.*, CASE WHEN s.z_at > s.a_at THEN (s.high - s.low) / (s.z_at - s.a_at)
-					ELSE least(COALESCE((SELECT slope FROM outside), 1000000), (s.high - s.low) / (s.last_at - s.first_at + 2
+					ELSE least(COALESCE(s.outside, 1000000), (s.high - s.low) / (s.last_at - s.first_at + 2
 						+ COALESCE(s.first_at - s.a_at, s.z_at - s.last_at, 0))) END AS slope,
-				   greatest(least(s.span / 1000, 10::numeric ^ (length(floor(abs(s.x))::text) - 3)), unit) AS grid,
-				   CASE WHEN unit > 1 THEN extract(epoch FROM exported) ELSE 0 END AS origin		-- days are whole ones
+				   greatest(least(s.span / 1000, 10::numeric ^ (length(floor(abs(s.x))::text) - 3)), s.unit) AS grid,
+				   CASE WHEN s.unit > 1 THEN extract(epoch FROM $2) ELSE 0 END AS origin		-- days are whole ones
 			  FROM segment s
 		), raw AS (
-			SELECT s.*, CASE WHEN kind.family = 'time' THEN round((round(s.x / s.grid) * s.grid + s.origin) / unit) * unit - s.origin
+			SELECT s.*, CASE WHEN %4$s THEN round((round(s.x / s.grid) * s.grid + s.origin) / s.unit) * s.unit - s.origin
 					ELSE floor(CASE WHEN s.a > 0 THEN s.low + s.slope * (s.at - s.a_at) WHEN s.z > 0 THEN s.high - s.slope * (s.z_at - s.at)
-									ELSE s.slope * (s.at - s.first_at + 1) END / unit) * unit END AS code
+									ELSE s.slope * (s.at - s.first_at + 1) END / s.unit) * s.unit END AS code
 			  FROM sloped s
 		), apart AS (		-- each at least a unit above the last, and below what is still to come
-			SELECT w.v, w.high - w.low >= unit * (w.size + 1) AS room, least(CASE WHEN kind.family <> 'time' OR w.z > 0 THEN w.high - unit * (w.size + 1 - w.i) END,
-					w.i * unit + greatest(w.low, max(w.code - w.i * unit) OVER (PARTITION BY w.a ORDER BY w.n))) AS code
+			SELECT w.label, w.v, w.high - w.low >= w.unit * (w.size + 1) AS room, least(CASE WHEN NOT %4$s OR w.z > 0 THEN w.high - w.unit * (w.size + 1 - w.i) END,
+					w.i * w.unit + greatest(w.low, max(w.code - w.i * w.unit) OVER (PARTITION BY w.label, w.a ORDER BY w.n))) AS code
 			  FROM raw w
+		), code AS (
+			SELECT p.label, p.v, bool_and(p.room) OVER (PARTITION BY p.label) AS room, trim_scale(p.code)::text AS c FROM apart p
 		)
-		SELECT jsonb_object_agg(c.v, c.code), bool_and(c.room) INTO codes, room FROM (
-			SELECT p.v, p.room, trim_scale(p.code)::text AS code FROM apart p
-			UNION ALL SELECT p.v, true, CASE WHEN kind.family <> 'time' OR abs(p.x) = 1e15 THEN p.v ELSE trim_scale(p.x)::text END FROM placed p WHERE p.f) c;
-		IF NOT room THEN
-			codes := NULL;
-			no_code := 'no room between constants of the schema';
-		ELSIF kind.code <> 'c' THEN
-			EXECUTE format('SELECT jsonb_object_agg(e.v, CASE WHEN e.v = ANY ($2) THEN e.c ELSE %s END) FROM jsonb_each_text($1) e (v, c)', kind.code)
-			   INTO codes USING codes, anchors;
-		END IF;
+		SELECT e.label, CASE WHEN bool_and(e.room) THEN jsonb_object_agg(e.v, e.c) END, CASE WHEN NOT bool_and(e.room) THEN 'no room between constants of the schema' END
+		  FROM (SELECT k.label, k.v, k.room, CASE WHEN k.room THEN %3$s END AS c FROM code k
+				UNION ALL SELECT f.label, f.v, true, CASE WHEN NOT %4$s OR abs(f.x) = 1e15 THEN f.v ELSE trim_scale(f.x)::text END FROM fixed f) e GROUP BY e.label $$;
 	ELSE
 		-- texts: digits behind a prefix that has its place between two anchors
-		WHILE a <= cardinality(v) LOOP
-			z := a + 1;
-			WHILE z <= cardinality(v) AND NOT fixed[z] LOOP
-				z := z + 1;
-			END LOOP;
-			IF z > a + 1 THEN
-				room := false;
-				FOREACH prefix IN ARRAY CASE WHEN a = 0 AND z > cardinality(v) THEN ARRAY['v', ''] WHEN a = 0 THEN ARRAY['0', '-', '!', 'A', '']
-					ELSE ARRAY[v[a], v[a] || '0', v[a] || ' ', v[a] || '!', v[a] || '-', v[a] || '_'] END LOOP
-					width := least(longest - length(prefix), 9);
-					CONTINUE WHEN width < 1;
-					step := least(1000000, floor(10::numeric ^ width / (z - a)))::bigint;
-					CONTINUE WHEN step < 1;
-					EXECUTE format('SELECT ($1 = '''' OR $1 < $2 %1$s) AND ($4 OR $3 < $5 %1$s)', sorted_as)
-					   INTO room USING CASE WHEN a > 0 THEN v[a] ELSE '' END, prefix || lpad(step::text, width, '0'),
-						prefix || lpad((step * (z - a - 1))::text, width, '0'), z > cardinality(v), CASE WHEN z <= cardinality(v) THEN v[z] ELSE '' END;
-					EXIT WHEN room;
-				END LOOP;
-				IF NOT room THEN
-					no_code := 'no room for codes';
-					RETURN;
-				END IF;
-				froms := froms || a;
-				prefixes := prefixes || prefix;
-				widths := widths || width;
-				steps := steps || step;
-			END IF;
-			a := z;
-		END LOOP;
-		SELECT jsonb_object_agg(u.v, CASE WHEN u.f THEN u.v ELSE p.prefix || lpad((p.step * (u.n - u.a))::text, p.width, '0') END) INTO codes
-		  FROM (SELECT w.v, w.f, w.n, COALESCE(max(CASE WHEN w.f THEN w.n END) OVER (ORDER BY w.n), 0) AS a FROM unnest(v, fixed) WITH ORDINALITY w (v, f, n)) u
-		  LEFT JOIN unnest(froms, prefixes, widths, steps) p (a, prefix, width, step) ON p.a = u.a;
+		query := query || $$, prefixed AS MATERIALIZED (
+			SELECT g.label, g.a, p.* FROM (SELECT DISTINCT b.label, b.a, b.a_v, b.z, b.z_v, b.size, b.longest FROM bounded b) g LEFT JOIN LATERAL (
+				SELECT u.prefix, w.width, s.step
+				  FROM unnest(CASE WHEN g.a = 0 AND g.z IS NULL THEN ARRAY['v', ''] WHEN g.a = 0 THEN ARRAY['0', '-', '!', 'A', '']
+						ELSE ARRAY[g.a_v, g.a_v || '0', g.a_v || ' ', g.a_v || '!', g.a_v || '-', g.a_v || '_'] END) WITH ORDINALITY u (prefix, n),
+					   LATERAL (SELECT least(g.longest - length(u.prefix), 9) AS width) w,
+					   LATERAL (SELECT CASE WHEN w.width > 0 THEN least(1000000, floor(10::numeric ^ w.width / (g.size + 1)))::bigint END AS step) s
+				 WHERE s.step > 0 AND (g.a_v = '' OR g.a_v < u.prefix || lpad(s.step::text, w.width, '0')%1$s)
+				   AND (g.z IS NULL OR u.prefix || lpad((s.step * g.size)::text, w.width, '0') < g.z_v%1$s)
+				 ORDER BY u.n LIMIT 1) p ON true
+		)
+		SELECT e.label, CASE WHEN bool_and(e.c IS NOT NULL) THEN jsonb_object_agg(e.v, e.c) END, CASE WHEN NOT bool_and(e.c IS NOT NULL) THEN 'no room for codes' END
+		  FROM (SELECT b.label, b.v, p.prefix || lpad((p.step * b.i)::text, p.width, '0') AS c FROM bounded b JOIN prefixed p ON p.label = b.label AND p.a = b.a
+				UNION ALL SELECT f.label, f.v, f.v FROM fixed f) e GROUP BY e.label $$;
 	END IF;
+	RETURN QUERY EXECUTE format(query, COALESCE(kind.sorted_as, ' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"')), COALESCE(kind.number, 'NULL'),
+			COALESCE(kind.code, 'c'), CASE kind.family WHEN 'time' THEN 'true' ELSE 'false' END)
+		USING domains, exported, types, longests, units, domain_of_value, vals, CASE WHEN kind.family <> 'time' THEN domain_of_ruler END, CASE WHEN kind.family <> 'time' THEN rulers END,
+			domain_of_anchor, anchors;
 END
 $function$;
-COMMENT ON FUNCTION guard.profile_codes(text, text, text[], text[], text[], int, numeric, timestamptz) IS
+COMMENT ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], int[], text[], int[], text[], timestamptz) IS
 'A code for each value of the statistics of columns that belong together: for guard.export_profile().';
-REVOKE ALL ON FUNCTION guard.profile_codes(text, text, text[], text[], text[], int, numeric, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], int[], text[], int[], text[], timestamptz) FROM PUBLIC;
 
 -- The end of a column that an index knows better than the statistics: what
 -- get_actual_variable_range() would read while planning.  The lock on the
@@ -932,7 +912,7 @@ BEGIN
 		END IF;
 	END LOOP;
 
-	-- codes, domain by domain
+	-- codes, many domains at a time
 	FOR found IN
 		WITH node AS MATERIALIZED (
 			SELECT u.*, c.relname, s.nspname, t.attname
@@ -949,9 +929,9 @@ BEGIN
 			SELECT d.label, d.rel, d.att, d.family, d.low, d.high, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
 			  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
 		), own AS (
-			SELECT s.label, array_agg(DISTINCT v.v) AS vals
+			SELECT DISTINCT s.label, v.v
 			  FROM statistic s, LATERAL (SELECT unnest(s.common) UNION ALL SELECT unnest(s.bounds) UNION ALL SELECT s.low UNION ALL SELECT s.high) v (v)
-			 WHERE v.v IS NOT NULL AND NOT (s.family IN ('number', 'interval') AND v.v ~* '^(nan|-?infinity)$') GROUP BY s.label
+			 WHERE v.v IS NOT NULL AND NOT (s.family IN ('number', 'interval') AND v.v ~* '^(nan|-?infinity)$')
 		), expression AS MATERIALIZED (
 			SELECT k.conrelid AS rel, pg_get_expr(k.conbin, k.conrelid) AS e FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.conrelid <> ALL (locked)
 			UNION ALL
@@ -959,14 +939,15 @@ BEGIN
 			UNION ALL
 			SELECT c.oid, pg_get_partition_constraintdef(c.oid) FROM pg_class c WHERE c.relispartition AND c.relkind IN ('r', 'p') AND locked = '{}'
 		), anchor AS (
-			SELECT d.label, array_agg(DISTINCT l.l) AS anchors
+			SELECT DISTINCT d.label, l.l AS v
 			  FROM node d JOIN expression x ON x.rel = d.rel AND strpos(x.e, quote_ident(d.attname)) > 0 JOIN guard.profile_kinds() k ON k.type = d.type,
 				   LATERAL (SELECT COALESCE(replace(m.m[1], '''''', ''''), m.m[2])
 							  FROM regexp_matches(x.e, '''((?:[^'']|'''')*)''|(?<![\w.$"])(-?\d+(?:\.\d+)?)(?![\w.])', 'g') m) l (l)
 			 WHERE l.l ~ k.literal
-			 GROUP BY d.label
 		), ruler AS (
-			SELECT DISTINCT ON (s.label) s.label, s.bounds AS ruler FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
+			SELECT r.label, v.v
+			  FROM (SELECT DISTINCT ON (s.label) s.label, s.family, s.bounds FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC) r,
+				   unnest(r.bounds) v (v) WHERE r.family NOT IN ('number', 'interval') OR v.v !~* '^(nan|-?infinity)$'
 		), marked AS (		-- what each value's pattern marks are
 			SELECT m.label, jsonb_object_agg(m.v, m.marks) AS marks
 			  FROM (SELECT s.label, u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
@@ -974,26 +955,38 @@ BEGIN
 					  JOIN jsonb_to_recordset(patterns) p (rel oid, att int2, mark text, matches int[]) ON p.rel = s.rel AND p.att = s.att,
 						   unnest(p.matches) n (n), LATERAL (SELECT CASE WHEN n.n <= 100 THEN s.common[n.n] ELSE s.bounds[n.n - 100] END) u (v)
 					 WHERE u.v IS NOT NULL GROUP BY s.label, u.v) m GROUP BY m.label
+		), part AS MATERIALIZED (	-- so many that they fit into memory
+			SELECT k.*, k.label / 500 AS part FROM kind k WHERE k.label IN (SELECT o.label FROM own o)
 		)
-		SELECT o.label, o.vals, COALESCE(r.ruler, '{}') AS ruler, COALESCE(h.anchors, '{}') AS anchors, k.family, k.type, k.coll, k.longest, k.unit, m.marks
-		  FROM own o JOIN kind k USING (label) LEFT JOIN ruler r USING (label) LEFT JOIN anchor h USING (label) LEFT JOIN marked m USING (label)
+		SELECT d.*, o.of AS value_of, o.vals, COALESCE(r.of, '{}') AS ruler_of, COALESCE(r.vals, '{}') AS rulers, COALESCE(h.of, '{}') AS anchor_of, COALESCE(h.vals, '{}') AS anchors
+		  FROM (SELECT p.family, p.coll, p.part, array_agg(p.label) AS domains, array_agg(p.type) AS types, array_agg(p.longest) AS longests, array_agg(p.unit) AS units,
+					   COALESCE(jsonb_object_agg(p.label, m.marks) FILTER (WHERE m.marks IS NOT NULL), '{}') AS marks
+				  FROM part p LEFT JOIN marked m USING (label) GROUP BY p.family, p.coll, p.part) d
+		  JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM own x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) o USING (family, coll, part)
+		  LEFT JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM ruler x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) r USING (family, coll, part)
+		  LEFT JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM anchor x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) h USING (family, coll, part)
 	LOOP
+		-- set where they are, which is not done with what takes more than a glance
 		IF literals = 'all' THEN
-			SELECT jsonb_object_agg(v, v) AS codes, NULL AS no_code INTO outcome FROM unnest(found.vals) v;
-		ELSE
-			SELECT COALESCE(c.codes || m.codes, c.codes) AS codes, c.no_code INTO outcome
-			  FROM guard.profile_codes(found.type, found.coll, found.vals,
-					ARRAY(SELECT r FROM unnest(found.ruler) r WHERE found.family NOT IN ('number', 'interval') OR r !~* '^(nan|-?infinity)$'),
-					found.anchors, found.longest, found.unit, exported) c
+			FOR outcome IN SELECT u.label, jsonb_object_agg(u.v, u.v) AS codes FROM unnest(found.value_of, found.vals) u (label, v) GROUP BY u.label LOOP
+				coded[outcome.label] := outcome.codes;
+			END LOOP;
+			CONTINUE;
+		END IF;
+		FOR outcome IN
+			SELECT c.label, COALESCE(c.codes || m.codes, c.codes) AS codes, c.no_code
+			  FROM guard.profile_codes(found.coll, found.domains, found.types, found.longests, found.units, found.value_of, found.vals,
+					found.ruler_of, found.rulers, found.anchor_of, found.anchors, exported) c
 			  LEFT JOIN LATERAL (
 				SELECT jsonb_object_agg(m.v, CASE found.family WHEN 'text' THEN (c.codes ->> m.v) || m.marks
 						ELSE ((c.codes ->> m.v)::jsonb || (SELECT jsonb_object_agg('~' || k, 1) FROM regexp_split_to_table(substr(m.marks, 2), '~') k))::text END) AS codes
-				  FROM jsonb_each_text(found.marks) m (v, marks)
-				 WHERE m.v <> ALL (found.anchors) AND (found.family = 'json' OR length(c.codes ->> m.v) + length(m.marks) <= found.longest)) m ON true;
-		END IF;
-		-- set where they are, which is not done with what takes more than a glance
-		coded[found.label] := outcome.codes;
-		uncoded[found.label] := outcome.no_code;
+				  FROM jsonb_each_text(found.marks -> c.label::text) m (v, marks)
+				 WHERE NOT EXISTS (SELECT FROM unnest(found.anchor_of, found.anchors) a (label, v) WHERE a.label = c.label AND a.v = m.v)
+				   AND (found.family = 'json' OR length(c.codes ->> m.v) + length(m.marks) <= found.longests[array_position(found.domains, c.label)])) m ON true
+		LOOP
+			coded[outcome.label] := outcome.codes;
+			uncoded[outcome.label] := outcome.no_code;
+		END LOOP;
 	END LOOP;
 
 	-- relations with what the planner knows of them: sizes as it sees them, from the file

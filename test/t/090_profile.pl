@@ -177,10 +177,15 @@ foreach my $case (
 {
 	my ($type, $anchor, @values) = @$case;
 	my $list = sub { return 'ARRAY[' . join(', ', map { "'$_'" } @_) . ']::text[]' };
-	my $sorted = $s->value("SELECT string_agg(c.c, ' ' ORDER BY c.c::$type) FROM (SELECT e.value AS c FROM guard.profile_codes('$type', '', " . $list->(reverse @values) . ', ' . $list->(@values[ 0, -1 ])
-		  . ', ' . $list->($anchor || ()) . ", 0, (SELECT unit FROM guard.profile_kinds() WHERE type = '$type'), now()) p, jsonb_each_text(p.codes) e) c");
-	my $placed = $s->value("SELECT string_agg(p.codes ->> v.v, ' ' ORDER BY v.n) FROM unnest(" . $list->(@values) . ") WITH ORDINALITY v (v, n), guard.profile_codes('$type', '', " . $list->(reverse @values) . ', '
-		  . $list->(@values[ 0, -1 ]) . ', ' . $list->($anchor || ()) . ", 0, (SELECT unit FROM guard.profile_kinds() WHERE type = '$type'), now()) p");
+	my $codes = sub {	# of one domain, and of another one beside it
+		my @in = @_;
+		return "guard.profile_codes('', ARRAY[7, 8], ARRAY['$type', '$type'], ARRAY[0, 0], (SELECT ARRAY[unit, unit] FROM guard.profile_kinds() WHERE type = '$type'), "
+		  . join(', ', map { my @v = @$_; (scalar(@v) ? 'ARRAY[' . join(', ', (7) x @v, (8) x @v) . ']' : "'{}'") => $list->(@v, @v) } @in) . ', now())';
+	};
+	my $answer = $codes->([ reverse @values ], [ @values[ 0, -1 ] ], [ $anchor || () ]);
+	my $sorted = $s->value("SELECT string_agg(c.c, ' ' ORDER BY c.c::$type) FROM (SELECT e.value AS c FROM $answer p, jsonb_each_text(p.codes) e WHERE p.label = 7) c");
+	my $placed = $s->value("SELECT string_agg(p.codes ->> v.v, ' ' ORDER BY v.n) FROM unnest(" . $list->(@values) . ") WITH ORDINALITY v (v, n), $answer p WHERE p.label = 7");
+	is($s->value("SELECT count(DISTINCT p.codes) FROM $answer p WHERE p.codes IS NOT NULL"), 1, "$type: domains do not mind each other");
 	ok(defined $sorted, "$type: there are codes");
 	is($sorted, $placed, '... which keep the order');
 	like($sorted, qr/(^| )\Q$anchor\E( |\z)/, '... and the constant') if $anchor;
