@@ -277,7 +277,7 @@ function review_row(name, kind,    r, v, w) {
 	printf "  %-66s %9.1f %9.1f\n", name, median(v, reviewed[kind]), median(w, reviewed[kind])
 }
 function review() {
-	printf "\nguard_review of 2,000 statements: milliseconds of processor time (without the server) and in all, medians\n\n"
+	printf "\nguard_review of 2,000 statements: milliseconds of processor time (with the server) and in all, medians\n\n"
 	printf "  %-66s %9s %9s\n", "", "processor", "in all"
 	review_row("1,000 tables are created, and an index on each", "plain")
 	review_row("1,000 indexes are created, each before another is dropped, of 2,000 tables", "swaps")

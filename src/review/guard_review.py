@@ -729,7 +729,7 @@ def dump(options, work):
         program = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'guard_profile')
         if subprocess.run([program, '-d', options.source, path], check=False).returncode:
             raise Failure('guard_profile failed')
-        options.profiles.append(('from', path))
+        options.profiles.append((None, path))
     options.schema.insert(0, schema)
     options.roles += [role for role in roles if role != 'postgres']
 
@@ -741,7 +741,9 @@ def read_profiles(options):
             document = json.loads(read(path))
         except (OSError, ValueError) as error:
             raise Failure('%s: %s' % (path, error)) from None
-        documents.append((name, path, document if isinstance(document, dict) else {}))
+        document = document if isinstance(document, dict) else {}
+        # one of --from is called after its database
+        documents.append((name or document.get('server', {}).get('database') or 'from', path, document))
     return documents
 
 

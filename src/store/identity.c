@@ -544,18 +544,31 @@ correct(List *relations)
 	write_shapes(indexes);
 }
 
+static bool
+has_rows(const char *table)
+{
+	GuardRows  *rows = guard_rows_of_table(table);
+	bool		any = rows != NULL && guard_rows_next(rows);
+
+	if (rows != NULL)
+		guard_rows_end(rows);
+	return any;
+}
+
 /*
- * What hangs on objects that are gone goes as well, where it is not evidence.
+ * What hangs on objects that are gone goes as well, where it is not evidence.  NIL:
+ * on any of them.
  */
 static void
 forget_hanging(List *relations)
 {
 	for (int i = 0; i < lengthof(memories); i++)
 	{
-		if (memories[i].forget != NULL && guard_query_may_write(memories[i].table))
+		if (memories[i].forget != NULL && has_rows(memories[i].table) &&
+			guard_query_may_write(memories[i].table))
 			guard_query_execute(psprintf("DELETE FROM guard.%s WHERE %s AND object IN (SELECT o.id FROM guard.object o"
-										 " WHERE o.gone_at IS NOT NULL AND ($1 = '{}' OR o.table_oid = ANY ($1) OR o.index_oid = ANY ($1)))",
-										 memories[i].table, memories[i].forget),
+										 " WHERE o.gone_at IS NOT NULL%s)", memories[i].table, memories[i].forget,
+										 relations == NIL ? "" : " AND (o.table_oid = ANY ($1) OR o.index_oid = ANY ($1))"),
 								P_OIDS(relations));
 	}
 }

@@ -115,6 +115,7 @@ file('broken.json', '{"format": "guard/profile/1"}');
 ($status, $out, $err) = review('--profile=broken.json', 'base/1.sql');
 is($status, 2, 'a document that is no profile');
 like($err, qr/broken.json could not be imported: ERROR:  this is no profile/, 'is told');
+like(answer("--from=$connection", 'migrations/1_harmful.sql')->{rows}[0]{detail}, qr/\(shop, /, 'a profile of its own is called after the database');
 is_deeply(rows(answer("--from=$connection", 'migrations/2_harmless.sql')), [ map { s/:.*/$&/r } @{ rows($harmless) } ], 'all of it from a live database');
 ($status, $out, $err) = review('--server=/nowhere', 'base/1.sql');
 like("$status $err", qr/^2 guard_review: no PostgreSQL server is installed here in \/nowhere/, 'no server');
