@@ -99,3 +99,13 @@ SELECT bool_and(cost_without < cost + 10), max(instead::text) FROM guard.what_if
 SELECT bool_and(cost_without < cost + 10), max(instead::text) FROM guard.what_if('days_page_at');
 SELECT * FROM verdict('visits_page_at');
 SELECT * FROM verdict('days_page_at');
+
+-- one statement costs more by a share, and next to nothing, another one more than that, and by no share: neither suffers
+CREATE TABLE mixed AS SELECT g AS id, hashint4(g) & 63 AS a, hashint4(-g) & 4095 AS b, CASE WHEN g = 77 THEN 'only' WHEN g % 5 = 1 THEN 'held' ELSE 'done' END AS s, repeat('x', 60) AS pad FROM generate_series(1, 10000) g;
+CREATE INDEX mixed_s_b ON mixed (s, b);
+CREATE INDEX mixed_s_a ON mixed (s, a);
+CALL vacuum('mixed');
+CALL use('SELECT count(*) FROM mixed WHERE s = ''only'' AND a = (SELECT hashint4(77) & 63)', times => 3);
+CALL use('SELECT id FROM mixed WHERE s = ''held'' ORDER BY pad LIMIT 10', times => 3);
+SELECT cost_without > 1.1 * cost, cost_without > cost + 10 FROM guard.what_if('mixed_s_a') ORDER BY cost;
+SELECT * FROM verdict('mixed_s_a');

@@ -141,6 +141,17 @@ has_moved(const GuardCapturedStatement *statement, Oid successor)
 }
 
 /*
+ * How much more it costs matters where that is more than a share of what it costs.
+ */
+static void
+add_worst(double ratio, double extra, double *worst_ratio, double *worst_extra)
+{
+	*worst_ratio = Max(*worst_ratio, ratio);
+	if (ratio > guard_guc_harmless_cost_ratio)
+		*worst_extra = Max(*worst_extra, extra);
+}
+
+/*
  * One statement's plan without the index.  One that takes another index is
  * believed only if that one stays: the verdict leans on it, and it is asked for
  * again before COMMIT.  False: it does not answer.
@@ -150,11 +161,13 @@ add_outlook(GuardEvidence *evidence, const GuardCapturedStatement *statement,
 			const GuardOutlook *outlook, const GuardFellows *fellows)
 {
 	GuardPlans *plans = &evidence->plans;
+	double		ratio = outlook->answers && outlook->cost_with > 0 ?
+		outlook->cost_without / outlook->cost_with : 1;
 
-	plans->worst_ratio = Max(plans->worst_ratio, outlook->worst_ratio);
-	plans->worst_extra = Max(plans->worst_extra, outlook->worst_extra);
-	plans->found_ratio = Max(plans->found_ratio, outlook->found_ratio);
-	plans->found_extra = Max(plans->found_extra, outlook->found_extra);
+	add_worst(Max(outlook->worst_ratio, ratio), outlook->worst_extra,
+			  &plans->worst_ratio, &plans->worst_extra);
+	add_worst(outlook->found_ratio, outlook->found_extra,
+			  &plans->found_ratio, &plans->found_extra);
 	plans->added_load += outlook->calls * outlook->added / MS_PER_SEC;
 	if (outlook->mixed || !outlook->answers ||
 		(outlook->moved && !has_moved(statement, outlook->takeover)))
@@ -167,8 +180,6 @@ add_outlook(GuardEvidence *evidence, const GuardCapturedStatement *statement,
 			return false;
 		note_takeover(plans, candidate);
 	}
-	plans->worst_ratio = Max(plans->worst_ratio, outlook->cost_with > 0 ?
-							 outlook->cost_without / outlook->cost_with : 1);
 	plans->slower |= may_be_slower(outlook);
 	return true;
 }

@@ -237,7 +237,7 @@ guard_sentence_verdict(const GuardJudgement *judgement)
 			return guard_sentence_need(verdict);
 		case GUARD_REASON_HARMLESS:
 			if (verdict->notice)
-				return psprintf("without it its captured statements would cost at most %.1f units more each, %.2g %% of a processor together",
+				return psprintf("without it its captured statements would cost the same, or at most %.1f units more each, %.2g %% of a processor together",
 								evidence->plans.worst_extra,
 								100 * evidence->plans.added_load);
 			if (!evidence->heap_known || evidence->heap_blocks > GUARD_HARMLESS_BLOCKS)

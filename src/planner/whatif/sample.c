@@ -320,6 +320,18 @@ pair_key(GuardSample *sample, Oid index, double rows, GuardWhatIfRole role)
 }
 
 /*
+ * Does the index find ranges of blocks, and not rows?
+ */
+static bool
+finds_ranges(Oid index)
+{
+	FormData_pg_class form;
+
+	return OidIsValid(index) && guard_catalog_form(RELOID, index, &form) &&
+		form.relam == BRIN_AM_OID;
+}
+
+/*
  * How many rows a plan expects of a table, at most: what the whole returns need
  * not show it.
  */
@@ -330,7 +342,7 @@ estimate_of(List *scans, const Candidate *candidate)
 
 	foreach_ptr(GuardPlanScan, scan, scans)
 	{
-		if (list_member_oid(candidate->heaps, scan->heap))
+		if (list_member_oid(candidate->heaps, scan->heap) && !finds_ranges(scan->index))
 			rows = Max(rows, scan->rows);
 	}
 	return rows;
