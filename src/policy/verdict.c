@@ -981,6 +981,7 @@ guard_verdict_asks_again(const GuardVerdict *verdict, const GuardPolicy *policy)
 		if (fact->moved_now || fact->key_gone ||
 			(guard_verdict_use_counts(fact, policy) &&
 			 (verdict->reason == GUARD_REASON_PARTITION ||
+			  (verdict->reason == GUARD_REASON_HARMLESS && fact->way != GUARD_WAY_READ) ||
 			  (verdict->reason == GUARD_REASON_HARMLESS &&
 			   guard_evidence_of_another(verdict->evidence, fact) &&
 			   !is_small(verdict->evidence, &verdict->asked, policy)))))
@@ -1014,7 +1015,12 @@ guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
 		asked.parent_goes |= !left->parent;
 	}
 	else if (!left->needs)
-		return false;
+	{
+		if (!asked.whole_table || verdict->decision == GUARD_BLOCK)
+			return false;
+		asked.whole_table = false;
+		asked.passes_on = true;
+	}
 	else if (guard_verdict_is_served(verdict, &left->replacement) ||
 			 (evidence->refilled && reasons[verdict->reason].by_use && left->small))
 		return true;
