@@ -56,6 +56,20 @@ ALTER TABLE gadgets RENAME COLUMN serial TO serial_v2;
 DROP INDEX gadgets_b;
 CALL use('SELECT count(*) FROM gadgets WHERE serial_v1 = ''s17''');
 ALTER TABLE gadgets RENAME COLUMN serial_v2 TO serial;
+-- the name goes to another column and comes back, and what it was used by is gone meanwhile
+CREATE INDEX gadgets_c ON gadgets (pad);
+CALL use('SELECT count(*) FROM gadgets WHERE pad = ''s17''');
+CREATE INDEX gadgets_d ON gadgets (serial);
+BEGIN;
+ALTER TABLE gadgets RENAME COLUMN pad TO pad_v1;
+ALTER TABLE gadgets RENAME COLUMN serial TO pad;
+COMMIT;
+DROP INDEX gadgets_c;
+BEGIN;
+ALTER TABLE gadgets RENAME COLUMN pad TO serial;
+ALTER TABLE gadgets RENAME COLUMN pad_v1 TO pad;
+COMMIT;
+:refusal
 -- with the index on the other one it is silent, and that one is heir
 CREATE INDEX devs_b ON devs (serial_v2);
 BEGIN;

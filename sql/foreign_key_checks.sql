@@ -136,3 +136,40 @@ ANALYZE boxes, lids;
 CALL use('DELETE FROM boxes WHERE id < 31', 'app');
 SELECT guard.snapshot();
 SELECT relation_name, segment_uses FROM guard.known_use WHERE foreign_key <> 0 AND relation_name = 'lids_box_idx';
+
+-- a key that goes and comes back on the column, or the table, that takes the name checks there
+CREATE TABLE makers (id int PRIMARY KEY);
+CREATE TABLE wheels (id int PRIMARY KEY, maker int CONSTRAINT wheels_maker REFERENCES makers ON DELETE CASCADE, maker_new bigint);
+INSERT INTO makers SELECT generate_series(1, 20000);
+INSERT INTO wheels SELECT i, i, i FROM generate_series(1, 20000) i;
+CREATE INDEX wheels_maker_idx ON wheels (maker);
+ANALYZE makers, wheels;
+CALL use('DELETE FROM makers WHERE id < 31', 'app');
+\set swap 'ALTER TABLE wheels DROP CONSTRAINT wheels_maker; ALTER TABLE wheels RENAME maker TO maker_old; ALTER TABLE wheels RENAME maker_new TO maker; ALTER TABLE wheels ADD CONSTRAINT wheels_maker FOREIGN KEY (maker) REFERENCES makers ON DELETE CASCADE NOT VALID;'
+BEGIN; :swap COMMIT;
+:refusal
+CREATE INDEX wheels_new_idx ON wheels (maker_new);
+BEGIN; :swap COMMIT;
+DROP INDEX wheels_maker_idx;
+SELECT count(guard.snapshot()) FROM generate_series(1, 2);
+DROP INDEX wheels_new_idx;
+:refusal
+-- and no more when it is gone
+ALTER TABLE wheels DROP CONSTRAINT wheels_maker;
+DROP INDEX wheels_new_idx;
+-- the same of a table
+CREATE TABLE tyres (id int PRIMARY KEY, maker int CONSTRAINT tyres_maker REFERENCES makers ON DELETE CASCADE);
+INSERT INTO tyres SELECT i, i FROM generate_series(1000, 20000) i;
+CREATE INDEX tyres_maker_idx ON tyres (maker);
+ANALYZE tyres;
+CALL use('DELETE FROM makers WHERE id BETWEEN 100 AND 130', 'app');
+BEGIN;
+CREATE TABLE tyres_2 (LIKE tyres INCLUDING INDEXES, CONSTRAINT tyres_2_maker FOREIGN KEY (maker) REFERENCES makers ON DELETE CASCADE);
+ALTER TABLE tyres RENAME TO tyres_old;
+ALTER TABLE tyres_2 RENAME TO tyres;
+COMMIT;
+DROP TABLE tyres_old;
+DROP INDEX tyres_2_maker_idx;
+:refusal
+ALTER TABLE tyres DROP CONSTRAINT tyres_2_maker;
+DROP INDEX tyres_2_maker_idx;

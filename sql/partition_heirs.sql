@@ -139,4 +139,44 @@ DROP INDEX t1b_email;
 DROP INDEX t1a_email;
 :refusal
 :indexes
+-- what is not partitioned takes the name, and the use of all that was below it
+CREATE TABLE merged (id int, email text);
+CREATE INDEX merged_email ON merged (email);
+CREATE TABLE g (id int, email text) PARTITION BY RANGE (id);
+CREATE TABLE g1 PARTITION OF g FOR VALUES FROM (0) TO (30000);
+CREATE TABLE g2 PARTITION OF g FOR VALUES FROM (30000) TO (60000);
+INSERT INTO g SELECT i, 's' || i FROM generate_series(1, 50000) i;
+INSERT INTO merged SELECT * FROM g;
+CREATE INDEX g_email ON g (email);
+CALL use('SELECT count(*) FROM g WHERE email = ''s17''');
+BEGIN;
+ALTER TABLE g RENAME TO g_old;
+ALTER TABLE merged RENAME TO g;
+COMMIT;
+DROP TABLE g_old;
+DROP INDEX merged_email;
+:refusal
+-- or was one of them itself
+CREATE TABLE f (id int, email text) PARTITION BY RANGE (id);
+CREATE TABLE f1 PARTITION OF f FOR VALUES FROM (0) TO (60000);
+INSERT INTO f SELECT i, 's' || i FROM generate_series(1, 50000) i;
+CREATE INDEX f_email ON f (email);
+CALL use('SELECT count(*) FROM f WHERE email = ''s17''');
+BEGIN;
+ALTER TABLE f DETACH PARTITION f1;
+ALTER TABLE f RENAME TO f_old;
+ALTER TABLE f1 RENAME TO f;
+COMMIT;
+DROP INDEX f1_email_idx;
+:refusal
+-- a place that was free is taken by what lacks the index of its own that the one before had
+CREATE TABLE e (id int, email text) PARTITION BY RANGE (id);
+CREATE TABLE e1 PARTITION OF e FOR VALUES FROM (0) TO (30000);
+CREATE TABLE e2 PARTITION OF e FOR VALUES FROM (30000) TO (60000);
+INSERT INTO e SELECT i, 's' || i FROM generate_series(1, 50000) i;
+CREATE INDEX e1_email ON e1 (email);
+CREATE INDEX e2_email ON e2 (email);
+CALL use('SELECT count(*) FROM e WHERE email = ''s17''');
+ALTER TABLE e DETACH PARTITION e1;
+CREATE TABLE e3 PARTITION OF e FOR VALUES FROM (0) TO (30000);
 \set ECHO none

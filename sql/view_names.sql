@@ -297,4 +297,42 @@ CALL use('SELECT count(*) FROM nv WHERE email = ''s17''');
 CALL use('SELECT count(*) FROM n1 WHERE email = ''s17''');
 BEGIN; DROP VIEW nv; DROP INDEX n1_email; COMMIT;
 :refusal
+
+-- a view takes the name that the table had, and nobody has come since: its use goes by that, wherever it leads
+\set make 'CREATE TABLE plain (id int PRIMARY KEY, email text, pad text); INSERT INTO plain SELECT i, ''e'' || i, repeat(''x'', 50) FROM generate_series(1, 5000) i; CREATE INDEX plain_email ON plain (email); ANALYZE plain; CALL use(''SELECT count(*) FROM plain WHERE email = ''''e17'''''');'
+:make
+BEGIN;
+ALTER TABLE plain RENAME TO plain_base;
+CREATE VIEW plain AS SELECT * FROM plain_base;
+COMMIT;
+BEGIN;
+CREATE TABLE plain_new (LIKE plain_base);
+CREATE OR REPLACE VIEW plain AS SELECT * FROM plain_new;
+COMMIT;
+:refusal
+BEGIN;
+DROP VIEW plain;
+CREATE TABLE plain (LIKE plain_base);
+COMMIT;
+:refusal
+BEGIN;
+ALTER VIEW plain RENAME COLUMN email TO x;
+ALTER VIEW plain RENAME COLUMN pad TO email;
+COMMIT;
+:refusal
+-- by the name of its own that the table has now nobody asks
+BEGIN;
+CREATE TABLE plain_new (LIKE plain_base);
+ALTER TABLE plain_base RENAME TO plain_old;
+ALTER TABLE plain_new RENAME TO plain_base;
+COMMIT;
+DROP TABLE plain_base;
+-- with the index it is silent, what showed the rows before may go, and the other one has its use
+BEGIN;
+CREATE TABLE plain_new (LIKE plain_old INCLUDING INDEXES);
+CREATE OR REPLACE VIEW plain AS SELECT * FROM plain_new;
+COMMIT;
+DROP TABLE plain_old;
+DROP INDEX plain_new_email_idx;
+:refusal
 \set ECHO none

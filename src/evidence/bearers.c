@@ -88,12 +88,8 @@ shown_columns(const Query *query, int rtindex, int *nshown)
 	return shown;
 }
 
-/*
- * Look through a view, and whatever view that shows, as they are now or were before
- * this transaction.  False: that cannot be done.
- */
-static bool
-look_through(GuardAnswer *answer, Oid view, bool now)
+bool
+guard_bearers_look_through(GuardAnswer *answer, Oid view, bool now)
 {
 	answer->view = view;
 	answer->table = view;
@@ -256,10 +252,10 @@ guard_bearers_gone(Oid view)
 		guard_before_relation(view) == NULL;
 }
 
-static bool
-led(Oid view, Oid table)
+bool
+guard_bearers_led(Oid view, Oid table)
 {
-	return shows_any(view, lineage_of(NIL, table, false), false);
+	return OidIsValid(view) && shows_any(view, lineage_of(NIL, table, false), false);
 }
 
 /* ---- names ---- */
@@ -325,7 +321,7 @@ add_bearer(GuardBearers *bearers, GuardAnswer *answer, char kind)
 {
 	Oid			bearer = answer->view;
 
-	if (kind == RELKIND_VIEW && !look_through(answer, bearer, true))
+	if (kind == RELKIND_VIEW && !guard_bearers_look_through(answer, bearer, true))
 		bearers->unknown = guard_catalog_name(bearer);
 	else
 		add_answer(bearers, answer);
@@ -391,7 +387,7 @@ add_places(GuardBearers *bearers, List *lineage, char **written, int nwritten,
 	GuardAnswer *answer = make_answer(table, written, nwritten, bearer);
 	List	   *heirs;
 
-	if (kind == RELKIND_VIEW && !look_through(answer, bearer, true))
+	if (kind == RELKIND_VIEW && !guard_bearers_look_through(answer, bearer, true))
 	{
 		bearers->unknown = guard_catalog_name(bearer);
 		return true;
@@ -509,7 +505,7 @@ shows_otherwise(Oid view, Oid bearer)
 	int			nnames;
 	char	  **names = guard_before_columns(view, &nnames);
 
-	if (!look_through(&was, view, false) || !look_through(&now, bearer, true) ||
+	if (!guard_bearers_look_through(&was, view, false) || !guard_bearers_look_through(&now, bearer, true) ||
 		was.table != now.table)
 		return false;
 	for (int i = 0; i < Min(nnames, was.nshown); i++)
@@ -536,10 +532,10 @@ answer_by_view(Oid view, Oid table, List *lineage, Oid bearer, char kind)
 	List	   *now;
 
 	answer->by_view = view;
-	if (look_through(&was, view, false) && list_member_oid(lineage, was.table))
+	if (guard_bearers_look_through(&was, view, false) && list_member_oid(lineage, was.table))
 	{
 		write_by_view(answer, view, &was);
-		if (kind == RELKIND_VIEW && !look_through(answer, bearer, true))
+		if (kind == RELKIND_VIEW && !guard_bearers_look_through(answer, bearer, true))
 			answer->table = InvalidOid;
 		return answer;
 	}
@@ -679,10 +675,10 @@ static bool
 led_lately(Oid view, Oid table)
 {
 	if (!guard_before_any() || !guard_bearers_gone(view))
-		return guard_before_is_touched(view) && led(view, table);
+		return guard_before_is_touched(view) && guard_bearers_led(view, table);
 	foreach_oid(touched, touched_views())
 	{
-		if (led(touched, table))
+		if (guard_bearers_led(touched, table))
 			return true;
 	}
 	return false;
@@ -899,7 +895,7 @@ add_taken(List *answers, Oid table, Oid relation)
 		guard_before_relation(table) == NULL)
 		return answers;
 	answer->written = guard_before_columns(table, &answer->nwritten);
-	return get_rel_relkind(relation) != RELKIND_VIEW || look_through(answer, relation, true) ?
+	return get_rel_relkind(relation) != RELKIND_VIEW || guard_bearers_look_through(answer, relation, true) ?
 		lappend(answers, answer) : answers;
 }
 
@@ -915,7 +911,10 @@ add_places_taken(List *answers, Oid relation)
 	{
 		GuardBefore *was = list_member_oid(before, parent) ? NULL : guard_before_relation(parent);
 
-		foreach_oid(left, was == NULL ? NIL :
+		/* not free, where another one goes: that is judged by its own use */
+		foreach_oid(left, was == NULL ||
+					list_difference_oid(guard_before_children(parent),
+										guard_catalog_children(parent)) != NIL ? NIL :
 					guard_moved_left(was->schema, was->name,
 									 list_make2_oid(parent, relation), false))
 		{

@@ -32,6 +32,12 @@ typedef struct GuardBearers
 								 * name; NULL: none does */
 } GuardBearers;
 
+/*
+ * Look through a view, and whatever view that shows, as they are now or were before
+ * this transaction.  False: that cannot be done.
+ */
+extern bool guard_bearers_look_through(GuardAnswer *answer, Oid view, bool now);
+
 /* In the current memory context. */
 extern GuardBearers *guard_bearers_find(Oid table);
 
@@ -40,6 +46,9 @@ extern GuardBearers *guard_bearers_find(Oid table);
  * it is known that none does where there is none: it may have been made anew.
  */
 extern bool guard_bearers_leads(Oid view, Oid table);
+
+/* Did a view lead there before this transaction?  InvalidOid: none does. */
+extern bool guard_bearers_led(Oid view, Oid table);
 
 /* The views that lead to a table, now or before this transaction: OIDs. */
 extern List *guard_bearers_views(Oid table, bool before);

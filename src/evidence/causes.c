@@ -95,6 +95,12 @@ columns_of(const GuardShape *shape)
 	return fkey;
 }
 
+bool
+guard_causes_has(const GuardShape *shape, uint64 fkey)
+{
+	return fkey == GUARD_FKEY_ANY || (fkey & ~columns_of(shape)) == 0;
+}
+
 char *
 guard_causes_keys(const GuardShape *shape, uint64 fkey, List *going)
 {
@@ -195,16 +201,26 @@ guard_causes_collect(GuardEvidence *evidence)
 		collect_of(evidence, top);
 }
 
-bool
-guard_causes_compared(const GuardShape *shape, uint64 fkey, const GuardAnswer *answer)
+/*
+ * The keys that check by these columns of the shape, where that is asked for now.
+ */
+static char *
+keys_there(const GuardShape *shape, uint64 fkey, const GuardAnswer *answer)
 {
 	GuardShape *asked = guard_shape_copy(shape);
 
-	return (answer->of == InvalidOid ||
-			guard_shape_translate(shape, answer, &asked) == GUARD_TRANSLATED) &&
-		guard_causes_keys(asked, asked->table == shape->table &&
-						  columns_of(asked) == columns_of(shape) ? fkey :
-						  GUARD_FKEY_ANY, NIL) != NULL;
+	if (answer->of != InvalidOid &&
+		guard_shape_translate(shape, answer, &asked) != GUARD_TRANSLATED)
+		return NULL;
+	return guard_causes_keys(asked, asked->table == shape->table &&
+							 columns_of(asked) == columns_of(shape) ? fkey :
+							 GUARD_FKEY_ANY, NIL);
+}
+
+bool
+guard_causes_compared(const GuardShape *shape, uint64 fkey, const GuardAnswer *answer)
+{
+	return keys_there(shape, fkey, answer) != NULL;
 }
 
 /*
@@ -222,7 +238,12 @@ guard_causes_refresh(const GuardEvidence *evidence, List *answers)
 			continue;
 		fact->key_gone = true;
 		foreach_ptr(const GuardAnswer, answer, answers)
-			fact->key_gone &= !guard_causes_compared(evidence->shape, fact->fkey, answer);
+		{
+			char	   *keys = keys_there(evidence->shape, fact->fkey, answer);
+
+			fact->key_gone &= keys == NULL;
+			fact->keys = keys != NULL ? keys : fact->keys;
+		}
 		gone |= fact->key_gone;
 	}
 	return gone;

@@ -119,6 +119,9 @@ typedef struct GuardFact
 	const char *moved_from;		/* the name that the table bore then; NULL:
 								 * the one that it bears, or that is not known */
 	const struct GuardNames *names; /* by which it came; NULL: not known */
+	Oid			own_view;		/* the view that had, before this transaction,
+								 * the name by which it came as the table's
+								 * own; InvalidOid: that is the table's still */
 	bool		former_name;	/* inherited: under a name that the table has
 								 * lost */
 	GuardShape *shape;			/* inherited: the one that this use asks for;
@@ -195,8 +198,10 @@ typedef struct GuardPlans
 								 * they would take then, which must stay */
 	bool		complete;		/* these are all its captured uses */
 	double		worst_ratio;	/* cost without / cost with, the worst of them */
-	double		worst_extra;	/* and how much more cost that is of a call;
-								 * infinite where a table is read instead */
+	double		worst_extra;	/* and how much more cost that is of a call,
+								 * of those that cost more than practically
+								 * the same; infinite where a table is read
+								 * instead */
 	double		found_ratio;	/* the same, as far as they were planned with
 								 * the indexes that there are now; 0: none was */
 	double		found_extra;
@@ -457,6 +462,7 @@ extern bool guard_usage_bypasses_executor(Oid index, bool subscribed);
  * (GuardAnswer *)?  True: some are.
  */
 extern char *guard_causes_keys(const GuardShape *shape, uint64 fkey, List *going);
+extern bool guard_causes_has(const GuardShape *shape, uint64 fkey); /* columns */
 extern void guard_causes_fill(const GuardEvidence *evidence, GuardFact *fact);
 extern GuardFact *guard_causes_add(GuardEvidence *evidence, GuardSource source,
 								   uint64 fkey);

@@ -47,6 +47,10 @@
 #define DEPARTED_SCANS		18
 #define DEPARTED_SINCE		19
 
+/* DEPARTED_WAY: a GuardWay, of reads none, or all checks of foreign keys. */
+#define NO_WAY				GUARD_WAYS
+#define WAY_CHECKS			(GUARD_WAYS + 1)
+
 /* ----------------------------------------------------------------
  *		Its use
  * ----------------------------------------------------------------
@@ -176,7 +180,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	{
 		use->idle |= guard_evidence_covers(fact, use->origin);
 
-		if (fact->seen == GUARD_SEEN_USED && !fact->key_gone && !fact->installation &&
+		if (fact->seen == GUARD_SEEN_USED && !fact->installation &&
 			(under == NULL || came_under(past, fact, under)))
 		{
 			if (fact->profile != NULL)
@@ -404,6 +408,13 @@ read_row(const GuardRows *rows)
 	dated->who = guard_rows_text(rows, DEPARTED_SERVICES);
 	dated->way = guard_rows_oid(rows, DEPARTED_WAY);
 	read_profiles(departed, &row->use);
+	if (dated->way == WAY_CHECKS)
+	{
+		dated->way = GUARD_WAY_READ;
+		dated->fkey = GUARD_FKEY_ANY;
+		row->use.checks = *dated;
+		memset(dated, 0, sizeof(*dated));
+	}
 	row->use.idle = dated->way != GUARD_WAY_READ;
 	row->use.origin = origin_of(departed->created_at);
 	undated->count = guard_rows_int(rows, DEPARTED_SCANS);
@@ -452,13 +463,10 @@ guard_gone_rows(Oid table, const char *schema, const char *name)
 static void
 insert_row(const GuardDeparted *departed, const GuardPastUse *use)
 {
-	GuardFact	all = use->dated;
-	const GuardFact *dated = &all;
+	const GuardFact *dated = &use->dated;
 	const char *schema = NameStr(departed->schema);
 	const char *table = NameStr(departed->table_name);
 
-	if (use->checks.count > 0)
-		merge(&use->checks, &all);
 	guard_query_execute("INSERT INTO guard.departed VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
 						P_OID(departed->index), P_OID(departed->table),
 						P_INT8(guard_departed_key(schema, table)),
@@ -482,7 +490,8 @@ insert_row(const GuardDeparted *departed, const GuardPastUse *use)
 static bool
 write_gone(const GuardDeparted *departed, const GuardServer *server)
 {
-	const GuardPastUse nothing = {.dated.way = GUARD_WAYS, .undated.pause = -1};
+	const GuardPastUse nothing = {.dated.way = NO_WAY, .undated.pause = -1};
+	GuardPastUse checks = nothing;
 	GuardShape *shape = guard_shape_from_text(departed->shape, departed->table);
 	GuardPastUse use;
 
@@ -497,7 +506,11 @@ write_gone(const GuardDeparted *departed, const GuardServer *server)
 						NameStr(departed->name))));
 	guard_query_execute("DELETE FROM guard.departed WHERE index_oid = $1",
 						P_OID(departed->index));
-	if (!use.idle)
+	checks.dated = use.checks;
+	checks.dated.way = WAY_CHECKS;
+	if (use.checks.count > 0)
+		insert_row(departed, &checks);
+	if (use.dated.count > 0 || use.undated.count > 0 || (!use.idle && use.checks.count == 0))
 		insert_row(departed, &use);
 	else if (departed->by_plan != NULL)
 		insert_row(departed, &nothing);

@@ -21,7 +21,8 @@ typedef struct GuardPastUse
 {
 	GuardFact	dated;			/* count 0: none */
 	GuardFact	undated;
-	GuardFact	checks;			/* foreign keys that are there; not dated's */
+	GuardFact	checks;			/* foreign keys', which may be gone; not
+								 * dated's */
 	GuardFact	counted;		/* of these, what the server's counters say */
 	List	   *needed;			/* of GuardFact *: in other ways than read */
 	List	   *profiled;		/* of GuardFact *: on other servers */
@@ -132,5 +133,12 @@ extern List *guard_moved_from(const char *schema, const char *name, bool view,
  */
 extern List *guard_moved_left(const char *schema, const char *name, List *lineage,
 							  bool before);
+
+/*
+ * The same of all places that were left before this table took the name, with
+ * "before" not in this transaction.
+ */
+extern List *guard_moved_left_before(const char *schema, const char *name, Oid table,
+									 bool before);
 
 #endif							/* GUARD_GONE_H */

@@ -193,9 +193,27 @@ before_move(const GuardFact *fact, const NotedMove *move,
 }
 
 /*
+ * Does the name of what the table left lead to it now, on its own?
+ */
+static bool
+stands_for_parent(List *moves, Oid table)
+{
+	foreach_ptr(const NotedMove, move, moves)
+	{
+		Oid			bearer = move->how != HOW_LEFT ? InvalidOid :
+			table_by_name(move->old_schema, move->old_name);
+
+		if (OidIsValid(bearer) && (bearer == table || guard_bearers_leads(bearer, table)))
+			return true;
+	}
+	return false;
+}
+
+/*
  * Was it a partition or child until this DETACH, and for long enough that its
  * use came through the parent?  One that was attached only lately brought its
- * use along, and one that is attached again has not left.
+ * use along, and one that is attached again, or has the parent's name, has not
+ * left.
  */
 static bool
 ended_membership(List *moves, int which, const GuardEvidence *evidence)
@@ -203,7 +221,8 @@ ended_membership(List *moves, int which, const GuardEvidence *evidence)
 	const NotedMove *move = list_nth(moves, which);
 
 	if (move->how != HOW_DETACHED || evidence->roles.is_inheritance_child ||
-		(evidence->roles.is_partition && !move->along))
+		(evidence->roles.is_partition && !move->along) ||
+		stands_for_parent(moves, evidence->shape->table))
 		return false;
 	for (int i = which - 1; i >= 0; i--)
 	{
@@ -301,8 +320,10 @@ serves(GuardShape *shape, Oid heir, Oid *twin)
 	GuardReplacement successor;
 
 	answer.written = guard_catalog_columns(answer.of, &answer.nwritten);
+	if (get_rel_relkind(heir) == RELKIND_VIEW && !guard_bearers_look_through(&answer, heir, true))
+		return false;
 	(void) guard_shape_translate(shape, &answer, &asked);
-	guard_replacement_find(asked, heir, NULL, false, &successor);
+	guard_replacement_find(asked, answer.table, NULL, false, &successor);
 	if (successor.match == GUARD_MATCH_NONE || !successor.usable)
 		return false;
 	*twin = successor.match == GUARD_MATCH_TWIN ? successor.index : InvalidOid;
@@ -378,16 +399,19 @@ same_columns(const GuardShape *a, const GuardShape *b)
 
 /*
  * What was asked of an index of the table by the names that its columns had
- * before the move, as a shape by those which they have now; NULL where that is the
- * same index, or where nobody can ask for it any more.
+ * before the move, as a shape by those which they have now, or had before this
+ * transaction; NULL where that is the same index, or where nobody can ask for it
+ * any more.
  */
 static GuardShape *
-asked_before(const NotedMove *move, const GuardShape *shape)
+asked_before(const NotedMove *move, const GuardShape *shape, bool before)
 {
 	GuardAnswer answer = {.table = shape->table, .view = shape->table, .of = shape->table,
 	.written = move->columns, .nwritten = move->ncolumns};
 	GuardShape *asked;
 
+	if (before && guard_before_any() && guard_before_relation(shape->table) != NULL)
+		answer.borne = guard_before_columns(shape->table, &answer.nborne);
 	if (guard_shape_translate(shape, &answer, &asked) != GUARD_TRANSLATED ||
 		same_columns(shape, asked))
 		return NULL;
@@ -408,7 +432,7 @@ pass_by_columns(GuardFact *fact, List *moves, const GuardEvidence *evidence)
 
 		if (move->how != HOW_COLUMNS || !before_move(fact, move, evidence))
 			continue;
-		asked = asked_before(move, evidence->shape);
+		asked = asked_before(move, evidence->shape, false);
 		if (asked == NULL)
 			return;
 		guard_replacement_find(asked, asked->table, NULL, false, &successor);
@@ -461,7 +485,7 @@ guard_moved_shapes(const GuardShape *shape, TimestampTz used, bool before)
 	{
 		GuardShape *asked = move->how == HOW_COLUMNS && used <= move->at &&
 			!(before && move->now) ?
-			asked_before(move, shape) : NULL;
+			asked_before(move, shape, before) : NULL;
 
 		if (asked != NULL)
 			shapes = lappend(shapes, asked);
@@ -502,7 +526,8 @@ of_former_name(const GuardFact *fact, List *moves, const GuardEvidence *evidence
 	}
 	if (place != NULL)
 		return !has_again(place, table, true);
-	return joined && name != NULL && !has_again(name, table, true);
+	return joined && name != NULL && !has_again(name, table, true) &&
+		!guard_bearers_led(guard_before_named(name->old_schema, name->old_name), table);
 }
 
 /*
@@ -533,21 +558,24 @@ moves_of(const GuardEvidence *evidence)
 static void
 end_by_move(GuardEvidence *evidence, List *moves, GuardFact *fact, int *named)
 {
+	bool		former = evidence->target != NULL && evidence->target->former;
 	int			which;
 	GuardMove	move;
+	Oid			view;
 	bool		quiet;
 
 	if (fact->seen != GUARD_SEEN_USED || fact->by_column)
 		return;
 	which = find_move(fact, moves, evidence);
 	fact->moved_away = evidence->asked.passes_on &&
-		of_former_name(fact, moves, evidence) !=
-		(evidence->target != NULL && evidence->target->former);
+		of_former_name(fact, moves, evidence) != former;
 	if (which < 0)
 		return;
 	describe_move(evidence, moves, which, &move);
 	fact->moved_from = psprintf("%s.%s", move.old_schema, move.old_name);
-	if (fact->moved_away)
+	view = guard_before_named(move.old_schema, move.old_name);
+	fact->own_view = guard_bearers_led(view, evidence->shape->table) ? view : InvalidOid;
+	if (fact->moved_away || former)
 		return;
 	quiet = evidence->as_of - move.at >=
 		(int64) guard_guc_quiet_period * USECS_PER_SEC;
@@ -657,6 +685,7 @@ guard_moved_former_names(Oid table)
 typedef struct LeftPlace
 {
 	Oid			table;
+	TimestampTz at;
 	List	   *place;
 	List	   *beside;
 } LeftPlace;
@@ -684,6 +713,7 @@ read_left(const char *schema, const char *name, int64 key)
 			strcmp(guard_rows_text(rows, MOVED_OLD_NAME), name) != 0)
 			continue;
 		left->table = guard_rows_oid(rows, MOVED_TABLE_OID);
+		left->at = guard_rows_time(rows, MOVED_AT);
 		left->place = guard_places_from(guard_rows_list(rows, MOVED_COLUMNS));
 		left->beside = guard_rows_list(rows, MOVED_BESIDE);
 		places = lappend(places, left);
@@ -756,6 +786,26 @@ guard_moved_left(const char *schema, const char *name, List *lineage, bool befor
 	MemoryContextSwitchTo(old);
 	tables = list_copy(tables);
 	MemoryContextDelete(context);
+	return tables;
+}
+
+List *
+guard_moved_left_before(const char *schema, const char *name, Oid table, bool before)
+{
+	GuardObject *object = guard_identity_of(table);
+	TimestampTz since = object != NULL ? object->created_at : 0;
+	List	   *tables = NIL;
+
+	foreach_ptr(const NotedMove, move, read_moves(table))
+	{
+		if (move->how == HOW_RENAMED && !(before && move->now))
+			since = Max(since, move->at);
+	}
+	foreach_ptr(const LeftPlace, left, left_below(schema, name))
+	{
+		if (left->at <= since && left->table != table)
+			tables = list_append_unique_oid(tables, left->table);
+	}
 	return tables;
 }
 

@@ -65,7 +65,8 @@ add_fact(GuardEvidence *evidence, const GuardFact *use, Oid index, GuardShape *s
 	fact->inherited_at = at;
 	fact->shape = shape;
 	fact->of_index = index;
-	if (fact->fkey != 0 && shape->table != evidence->shape->table)
+	if (fact->fkey != 0 && (shape->table != evidence->shape->table ||
+							!guard_causes_has(shape, fact->fkey)))
 		fact->fkey = GUARD_FKEY_ANY;
 	guard_causes_fill(evidence, fact);
 	evidence->facts = lappend(evidence->facts, fact);
@@ -185,27 +186,6 @@ take_present(GuardEvidence *evidence, Oid index, const GuardUnder *under)
 }
 
 /*
- * Had the columns of this shape their names before this transaction?
- */
-static bool
-was_called_so(const GuardShape *shape)
-{
-	int			n;
-	char	  **names = guard_before_any() && guard_before_relation(shape->table) != NULL ?
-		guard_before_columns(shape->table, &n) : NULL;
-
-	for (int i = 0; names != NULL && i < shape->nkeys; i++)
-	{
-		AttrNumber	attnum = shape->keys[i].attnum;
-
-		if (attnum > 0 && (attnum > n || names[attnum - 1] == NULL ||
-						   strcmp(names[attnum - 1], shape->keys[i].column) != 0))
-			return false;
-	}
-	return true;
-}
-
-/*
  * One that is there and works, on a column that has passed on its name.
  */
 static void
@@ -219,7 +199,6 @@ take_by_columns(GuardEvidence *evidence, Oid index)
 				guard_moved_shapes(shape, 0, evidence->asked.passes_on))
 	{
 		if (!serves(evidence, asked) ||
-			(evidence->asked.passes_on && !was_called_so(asked)) ||
 			!guard_gone_read(shape, NULL, evidence->server, &any_name, false, &use) ||
 			!has_use(&use))
 			continue;
@@ -460,6 +439,20 @@ take_all_gone(GuardEvidence *evidence, Oid table, const char *schema, const char
 }
 
 /*
+ * What the indexes of other tables were used for when this name, or a view of that
+ * name, led there.
+ */
+static void
+take_under(GuardEvidence *evidence, List *tables, Oid view, const char *schema,
+		   const char *name)
+{
+	GuardUnder	under = {view, psprintf("%s.%s", schema, name)};
+
+	foreach_oid(other, list_delete_oid(tables, evidence->shape->table))
+		take_indexes(evidence, other, &under);
+}
+
+/*
  * All that was used under this name, which the table bears, or what it is a
  * partition of, or a view that leads to it.
  */
@@ -467,13 +460,11 @@ static void
 take_named(GuardEvidence *evidence, const char *schema, const char *name, Oid view)
 {
 	Oid			table = evidence->shape->table;
-	GuardUnder	under = {view, psprintf("%s.%s", schema, name)};
 	List	   *unseen;
 	List	   *others = guard_moved_from(schema, name, OidIsValid(view), &unseen);
 
 	take_all_gone(evidence, OidIsValid(view) ? InvalidOid : table, schema, name, 0);
-	foreach_oid(other, list_delete_oid(others, table))
-		take_indexes(evidence, other, &under);
+	take_under(evidence, others, view, schema, name);
 	foreach_oid(other, list_delete_oid(unseen, table))
 		take_indexes(evidence, other, NULL);
 }
@@ -500,13 +491,18 @@ lineage_of(Oid table, bool before)
 }
 
 /*
- * All that was used, below what has or had the name, in the place of the last of the lineage.
+ * All that was used, below what has or had the name, in the place of the last of the lineage;
+ * in any where this is not partitioned and has taken the name.
  */
 static void
 take_place(GuardEvidence *evidence, const char *schema, const char *name, List *lineage,
 		   bool before)
 {
-	foreach_oid(left, guard_moved_left(schema, name, lineage, before))
+	List	   *all = list_length(lineage) > 1 ?
+		guard_moved_left(schema, name, lineage, before) :
+		guard_moved_left_before(schema, name, linitial_oid(lineage), before);
+
+	foreach_oid(left, all)
 	{
 		take_indexes(evidence, left, NULL);
 		take_all_gone(evidence, left, "", "", 0);
@@ -532,6 +528,9 @@ take_lineage(GuardEvidence *evidence, List *upwards, bool before, bool only_plac
 		lineage = lcons_oid(table, lineage);
 		if (!only_places)
 			take_named(evidence, schema, name, InvalidOid);
+		if (!only_places && list_length(lineage) == 1 &&
+			get_rel_relkind(table) == RELKIND_RELATION)
+			take_place(evidence, schema, name, lineage, before);
 		only_places |= was != NULL ? was->bound == NULL : !get_rel_relispartition(table);
 		if (list_length(lineage) == 1)
 			continue;
@@ -557,9 +556,14 @@ take_by_views(GuardEvidence *evidence, List *tables)
 			GuardBefore *was = before ? guard_before_relation(view) : NULL;
 			int			known = list_length(evidence->facts);
 
-			take_named(evidence, was != NULL ? was->schema :
-					   get_namespace_name(get_rel_namespace(view)),
-					   was != NULL ? was->name : get_rel_name(view), view);
+			char	   *schema = was != NULL ? was->schema :
+				get_namespace_name(get_rel_namespace(view));
+			char	   *name = was != NULL ? was->name : get_rel_name(view);
+			List	   *unseen;
+
+			take_named(evidence, schema, name, view);
+			take_under(evidence, guard_moved_from(schema, name, false, &unseen),
+					   InvalidOid, schema, name);
 			for (int i = known; i < list_length(evidence->facts); i++)
 			{
 				GuardFact  *fact = list_nth(evidence->facts, i);

@@ -362,7 +362,7 @@ use_came_by(const GuardFact *fact, Oid view, const GuardPolicy *policy)
 		return CAME_NOT;
 	if (names == NULL)
 		return CAME_UNKNOWN;
-	by.last = OidIsValid(view) ? 0 : names->own;
+	by.last = view == fact->own_view ? names->own : 0;
 	for (int i = 0; i < GUARD_CAPTURE_VIEWS; i++)
 	{
 		if (OidIsValid(view) &&
@@ -727,12 +727,14 @@ is_missed(GuardJudgement *judgement, const GuardBearers *bearers, List **told)
 		List	   *answers;
 
 		pass_on(verdict->evidence, true);
+		if (bearers->answers != NIL)
+			(void) guard_causes_refresh(verdict->evidence, bearers->answers);
 		verdict->asked.unreplaced = !find_like_takeovers(verdict->evidence,
 														 bearers->answers, NULL);
 		*verdict = guard_verdict_decide(verdict->evidence, &verdict->asked, &policy);
 		answers = find_asked(verdict, bearers, &unknown);
 		if (verdict->decision != GUARD_BLOCK ||
-			stays_small(verdict->evidence, answers) ||
+			(verdict->need == NULL && stays_small(verdict->evidence, answers)) ||
 			(bearers->not_borne && verdict->use == NULL))
 			verdict->decision = GUARD_ALLOW;
 		else if (!needs_are_served(judgement, verdict, answers))

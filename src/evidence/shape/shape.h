@@ -170,8 +170,11 @@ typedef struct GuardAnswer
 								 * n at n - 1, NULL: not at all */
 	int			nwritten;
 	char	  **names;			/* as the table calls them itself; NULL: so */
-	TimestampTz until;			/* these were the names until then; 0: they
-								 * are still what traffic writes */
+	char	  **borne;			/* what the columns of "view" are called, if
+								 * not as now: number n at n - 1 */
+	int			nborne;
+	TimestampTz until;			/* "written" were the names until then; 0:
+								 * they are still what traffic writes */
 	Oid			by_view;		/* it is asked by those who came by this view;
 								 * InvalidOid: by the name of "of" */
 	bool		by_any;			/* by everybody who came, however that was */

@@ -32,6 +32,22 @@ typedef struct Translation
 } Translation;
 
 /*
+ * The column of that name, as it is or was.
+ */
+static AttrNumber
+column_called(const GuardAnswer *answer, const char *name)
+{
+	if (answer->borne == NULL)
+		return get_attnum(answer->view, name);
+	for (int i = 0; i < answer->nborne; i++)
+	{
+		if (answer->borne[i] != NULL && strcmp(answer->borne[i], name) == 0)
+			return i + 1;
+	}
+	return InvalidAttrNumber;
+}
+
+/*
  * The column that answers for the one which is written like this.
  */
 static AttrNumber
@@ -39,7 +55,7 @@ answering(Translation *work, const char *written)
 {
 	const GuardAnswer *answer = work->answer;
 	AttrNumber	column = written == NULL ? InvalidAttrNumber :
-		get_attnum(answer->view, written);
+		column_called(answer, written);
 
 	if (column <= 0)
 	{
