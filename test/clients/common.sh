@@ -14,7 +14,7 @@ sql() { psql -qAtX -v ON_ERROR_STOP=1 -d "$name" -c "$1"; }
 # wait_until QUERY: ask until the answer is true.
 wait_until() {
 	local i answer
-	for ((i = 0; i < 1200; i++)); do
+	for ((i = 0; i < 6000; i++)); do
 		answer=$(sql "$1") || return 1
 		[ "$answer" != t ] || return 0
 		sleep 0.05
