@@ -175,7 +175,8 @@ sub close
 	my ($self) = @_;
 
 	return unless $self->{socket};
-	$self->_message('X', '');
+	# whom a crash has ended already is closed
+	eval { $self->_message('X', '') };
 	CORE::close($self->{socket});
 	delete $self->{socket};
 }
