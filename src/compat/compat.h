@@ -242,6 +242,20 @@ typedef void (*guard_compat_indexlist_type) (RelOptInfo *rel, Oid heap,
 extern void guard_compat_hook_indexlist(guard_compat_indexlist_type filter);
 
 /*
+ * What ExecutorRun_hook is called with, and passes on; 18 left out whether
+ * that is the only call.
+ */
+#if PG_VERSION_NUM >= 180000
+#define GUARD_COMPAT_RUN_PARAMETERS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define GUARD_COMPAT_RUN_ARGUMENTS queryDesc, direction, count
+#else
+#define GUARD_COMPAT_RUN_PARAMETERS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool once
+#define GUARD_COMPAT_RUN_ARGUMENTS queryDesc, direction, count, once
+#endif
+
+/*
  * 19 tells the planner for which EXPLAIN it plans, if for one.  The hook is
  * called with that, or NULL; "next" is what it is to call in turn, "standard"
  * PostgreSQL's own planner.

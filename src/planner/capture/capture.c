@@ -16,12 +16,14 @@
  *		file.c		keeps all that over a clean restart
  *		service.c	tells whom the session works for
  *
- * Two hooks do.  ExecutorEnd is where everything is known.  ExecutorRun and
- * ExecutorFinish need not be hooked, because nobody here has to know how deep
+ * ExecutorEnd is where everything is known.  Nobody here has to know how deep
  * statements are nested: each is noted under its own query identifier, and is
- * published when it ends.  ExecutorStart serves only statements without an
- * identifier: DECLARE CURSOR and CREATE TABLE AS before 18
- * (doc/internals/postgresql.md 4.3).
+ * published when it ends.  But those that end in an error have needed their
+ * indexes as well, and have no ExecutorEnd, nor has a cursor that is open at
+ * ROLLBACK: so ExecutorRun and ExecutorFinish note what an error cuts off, and
+ * ExecutorRun what a cursor has used when it was first fetched from.
+ * ExecutorStart serves only statements without an identifier: DECLARE CURSOR
+ * and CREATE TABLE AS before 18 (doc/internals/postgresql.md 4.3).
  *
  * The time of a use is the start of the statement, or of the transaction if
  * that is later: it is for the asking, where looking at the clock is not.  So
@@ -31,8 +33,7 @@
  * What is not seen: COPY to or from a table, which bypasses the executor, as
  * do foreign key checks on PostgreSQL 19 (doc/internals/postgresql.md 4.2) and
  * the apply workers of logical replication (doc/internals/postgresql.md 2.8);
- * and statements that end in an error, or in the ROLLBACK of an open cursor,
- * since these never come to an end that could be hooked.
+ * and statements in which the whole session ends.
  *
  * Nothing is noted without preloading, because a session that had not loaded
  * the library could not be told from one that used nothing.
@@ -45,6 +46,8 @@
 
 #include "access/parallel.h"
 #include "storage/ipc.h"
+#include "tcop/pquery.h"
+#include "utils/portal.h"
 
 #include "planner/capture/capture.h"
 #include "planner/capture/departed.h"
@@ -70,6 +73,18 @@ typedef struct NamelessStatement
 static NamelessStatement nameless[NAMELESS];
 static int	next_nameless = 0;
 
+/* Cursors that have been noted, but have not ended; of this transaction. */
+#define CURSORS		16
+
+typedef struct Cursor
+{
+	QueryDesc  *queryDesc;
+	GuardRun	run;
+} Cursor;
+
+static Cursor cursors[CURSORS];
+static int	ncursors = 0;		/* ever; the last ones are known */
+
 static int	explain_depth = 0;
 
 /* The check that runs, and what forgets it however it ends; NULL: none does. */
@@ -81,10 +96,14 @@ static GuardXactList extension_goes = GUARD_XACT_LIST_INIT(extension_goes);
 static bool counted_off = false;	/* is this session among those off? */
 
 static ExecutorStart_hook_type prev_ExecutorStart = NULL;
+static ExecutorRun_hook_type prev_ExecutorRun = NULL;
+static ExecutorFinish_hook_type prev_ExecutorFinish = NULL;
 static ExecutorEnd_hook_type prev_ExecutorEnd = NULL;
 
 static void switched(bool on);
 static void capture_ExecutorStart(QueryDesc *queryDesc, int eflags);
+static void capture_ExecutorRun(GUARD_COMPAT_RUN_PARAMETERS);
+static void capture_ExecutorFinish(QueryDesc *queryDesc);
 static void capture_ExecutorEnd(QueryDesc *queryDesc);
 static void capture_xact_end(GuardXactPhase phase);
 
@@ -111,6 +130,10 @@ guard_capture_init(void)
 	guard_commands_init();
 	prev_ExecutorStart = ExecutorStart_hook;
 	ExecutorStart_hook = capture_ExecutorStart;
+	prev_ExecutorRun = ExecutorRun_hook;
+	ExecutorRun_hook = capture_ExecutorRun;
+	prev_ExecutorFinish = ExecutorFinish_hook;
+	ExecutorFinish_hook = capture_ExecutorFinish;
 	prev_ExecutorEnd = ExecutorEnd_hook;
 	ExecutorEnd_hook = capture_ExecutorEnd;
 }
@@ -176,14 +199,21 @@ switched(bool on)
  * ----------------------------------------------------------------
  */
 
-void
-guard_capture_enter_explain(void)
+/* To be told of the end of transactions, from the first that matters on. */
+static void
+follow_transactions(void)
 {
 	static bool registered = false;
 
 	if (!registered)
 		guard_xact_register(GUARD_XACT_OVER, capture_xact_end);
 	registered = true;
+}
+
+void
+guard_capture_enter_explain(void)
+{
+	follow_transactions();
 	explain_depth++;
 }
 
@@ -207,6 +237,7 @@ static void
 capture_xact_end(GuardXactPhase phase)
 {
 	explain_depth = 0;
+	ncursors = 0;
 }
 
 /* ----------------------------------------------------------------
@@ -272,33 +303,176 @@ find_nameless(QueryDesc *queryDesc)
 	return 0;
 }
 
+/* The place of a cursor that has been noted; NULL: it has not. */
+static Cursor *
+find_cursor(QueryDesc *queryDesc)
+{
+	for (int i = 1; i <= Min(ncursors, CURSORS); i++)
+	{
+		Cursor	   *cursor = &cursors[(ncursors - i) % CURSORS];
+
+		if (cursor->queryDesc == queryDesc)
+			return cursor;
+	}
+	return NULL;
+}
+
+/*
+ * EXPLAIN executes nothing; workers' nodes are in the leader's plan.
+ */
+static bool
+executes(QueryDesc *queryDesc)
+{
+	return queryDesc->planstate != NULL &&
+		!(queryDesc->estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) &&
+		!IsParallelWorker();
+}
+
+/*
+ * Note what an execution has used so far, the run being new or one that has
+ * been noted before.  True: something was published.
+ */
+static bool
+note_uses(QueryDesc *queryDesc, int64 queryid, GuardRun *run)
+{
+	TimestampTz at = GetCurrentStatementStartTimestamp();
+	TimestampTz transaction = GetCurrentTransactionStartTimestamp();
+
+	guard_pending_begin(Max(at, transaction), queryid, run);
+	guard_walk_execution(queryDesc, explain_depth > 0, queryDesc == check);
+	return guard_pending_end();
+}
+
+static int64
+queryid_of(QueryDesc *queryDesc)
+{
+	int64		queryid = (int64) queryDesc->plannedstmt->queryId;
+
+	return likely(queryid != 0) ? queryid : find_nameless(queryDesc);
+}
+
 /*
  * Note what an execution used, now that it has come to its end.
  */
 static void
 note_execution(QueryDesc *queryDesc)
 {
-	int64		queryid = (int64) queryDesc->plannedstmt->queryId;
-	TimestampTz at = GetCurrentStatementStartTimestamp();
-	TimestampTz transaction = GetCurrentTransactionStartTimestamp();
+	GuardRun	run = {0};
+	int64		queryid;
 	bool		published;
 
-	/* EXPLAIN executes nothing; workers' nodes are in the leader's plan. */
-	if (queryDesc->planstate == NULL ||
-		(queryDesc->estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) ||
-		IsParallelWorker() || !guard_store_is_here())
+	if (!executes(queryDesc) || !guard_store_is_here())
 		return;
+	if (unlikely(ncursors > 0))
+	{
+		Cursor	   *cursor = find_cursor(queryDesc);
 
-	if (unlikely(queryid == 0))
-		queryid = find_nameless(queryDesc);
-	guard_pending_begin(Max(at, transaction), queryid);
-	guard_walk_execution(queryDesc, explain_depth > 0, queryDesc == check);
-	published = guard_pending_end();
+		if (cursor != NULL)
+			run = cursor->run;
+	}
+	queryid = queryid_of(queryDesc);
+	published = note_uses(queryDesc, queryid, &run);
 	if (explain_depth > 0)
 		return;
 	guard_whatif_executed(queryDesc, queryid, published);
 	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST))
 		guard_speed_learn(queryDesc, queryid);
+}
+
+/*
+ * The same where an error ends it: nothing is looked up any more.
+ */
+static void
+note_cut_off(QueryDesc *queryDesc)
+{
+	GuardRun	run = {0};
+
+	if (!is_on() && !counted_off)
+		count_off(queryDesc);
+	else if (is_on() && guard_store_known && executes(queryDesc) &&
+			 find_cursor(queryDesc) == NULL)
+		(void) note_uses(queryDesc, queryid_of(queryDesc), &run);
+}
+
+/*
+ * May more be fetched from it?  EXECUTE makes a portal of its own, too, but
+ * shows it to nobody.
+ */
+static inline bool
+is_cursor(Portal portal, QueryDesc *queryDesc)
+{
+	return portal != NULL && portal->name[0] != '\0' && portal->visible &&
+		portal->queryDesc == queryDesc;
+}
+
+/*
+ * The same for a cursor, which may never come to an end, when rows have been
+ * fetched from it for the first time.
+ */
+static void
+note_cursor(QueryDesc *queryDesc)
+{
+	Cursor	   *cursor = &cursors[ncursors % CURSORS];
+
+	if (!is_on() || !executes(queryDesc) || !guard_store_is_here() ||
+		find_cursor(queryDesc) != NULL)
+		return;
+	follow_transactions();
+	cursor->queryDesc = queryDesc;
+	memset(&cursor->run, 0, sizeof(cursor->run));
+	(void) note_uses(queryDesc, queryid_of(queryDesc), &cursor->run);
+	ncursors++;
+}
+
+static void
+capture_ExecutorRun(GUARD_COMPAT_RUN_PARAMETERS)
+{
+	PG_TRY();
+	{
+		if (prev_ExecutorRun)
+			prev_ExecutorRun(GUARD_COMPAT_RUN_ARGUMENTS);
+		else
+			standard_ExecutorRun(GUARD_COMPAT_RUN_ARGUMENTS);
+	}
+	PG_CATCH();
+	{
+		note_cut_off(queryDesc);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (unlikely(is_cursor(ActivePortal, queryDesc)))
+		note_cursor(queryDesc);
+}
+
+static inline void
+finish(QueryDesc *queryDesc)
+{
+	if (prev_ExecutorFinish)
+		prev_ExecutorFinish(queryDesc);
+	else
+		standard_ExecutorFinish(queryDesc);
+}
+
+/* Triggers are run here, where something was written. */
+static void
+capture_ExecutorFinish(QueryDesc *queryDesc)
+{
+	if (likely(queryDesc->operation == CMD_SELECT &&
+			   !queryDesc->plannedstmt->hasModifyingCTE))
+	{
+		finish(queryDesc);
+		return;
+	}
+	PG_TRY();
+	{
+		finish(queryDesc);
+	}
+	PG_CATCH();
+	{
+		note_cut_off(queryDesc);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
 static void

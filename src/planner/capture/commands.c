@@ -76,9 +76,10 @@ static void
 note_command(const PlannedStmt *pstmt)
 {
 	Node	   *parsetree = pstmt->utilityStmt;
+	GuardRun	run = {0};
 
 	guard_pending_begin(GetCurrentStatementStartTimestamp(),
-						(int64) pstmt->queryId);
+						(int64) pstmt->queryId, &run);
 	if (IsA(parsetree, ConstraintsSetStmt))
 		note_named((ConstraintsSetStmt *) parsetree);
 	else

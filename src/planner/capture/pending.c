@@ -97,7 +97,8 @@ static uint32 generation = 0;	/* counts the changes of service */
 static TimestampTz moment;
 static int64 queryid;
 static uint64 run;				/* which of this session's runs of it */
-static uint32 statement = 0;
+static uint32 statement = 0;	/* its number, of so many: */
+static uint32 statements = 0;
 static Oid	views[GUARD_CAPTURE_VIEWS]; /* that it goes through, ... */
 static int	nviews = 0;			/* ... so many, or more than fit */
 static bool in_statement = false;	/* between its begin and its end */
@@ -144,15 +145,21 @@ is_urgent(const PendingPair *pair)
  */
 
 /*
- * A statement has ended; what follows, up to guard_pending_end(), is of it.
+ * What follows, up to guard_pending_end(), is of a statement: of a run that is
+ * new and gets its number, or of one that has been here before.
  */
 void
-guard_pending_begin(TimestampTz at, int64 id)
+guard_pending_begin(TimestampTz at, int64 id, GuardRun *of)
 {
+	if (of->number == 0)
+	{
+		of->number = ++statements;
+		of->run = guard_runs_add(id);
+	}
 	moment = at;
 	queryid = id;
-	statement++;
-	run = guard_runs_add(id);
+	statement = of->number;
+	run = of->run;
 	nviews = 0;
 	in_statement = true;
 	follow_client();
@@ -192,15 +199,45 @@ add_views(GuardUseBatch *batch)
 	}
 }
 
+/* One use more. */
+static void
+add_use(PendingPair *pair)
+{
+	GuardUseBatch *batch = &pair->batch;
+
+	pair->statement = statement;
+	pair->flags = 0;
+	if (batch->count++ == 0)
+	{
+		batch->first = moment;
+		batch->userid = GetUserId();
+		batch->login = GetSessionUserId();
+		batch->own_settings = guard_settings_own();
+		pair->first_run = run;
+	}
+	else
+	{
+		batch->longest = Max(batch->longest, moment - batch->last);
+		if (run > pair->run)
+			batch->longest_run = Max(batch->longest_run, run - pair->run - 1);
+	}
+	if (batch->transaction != GetCurrentTransactionStartTimestamp())
+		batch->transactions++;
+	batch->transaction = GetCurrentTransactionStartTimestamp();
+	batch->last = moment;
+	pair->run = run;
+}
+
 /*
- * The statement used a relation.  However often it says so, it is one use.
+ * The statement used a relation.  However often it says so, it is one use;
+ * where that has been published meanwhile, only what it did besides is news.
  */
 void
 guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 {
 	PendingPair *pair = find_pair(relation, owner, fkey);
 	GuardUseBatch *batch;
-	int			news = flags;
+	int			news;
 
 	if (unlikely(pair == NULL))
 		return;
@@ -211,32 +248,12 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 		publish_whole(pair);
 
 	batch = &pair->batch;
-	if (pair->statement == statement && batch->count > 0)
-		news &= ~pair->flags;
-	else
-	{
-		pair->statement = statement;
-		pair->flags = 0;
-		if (batch->count++ == 0)
-		{
-			batch->first = moment;
-			batch->userid = GetUserId();
-			batch->login = GetSessionUserId();
-			batch->own_settings = guard_settings_own();
-			pair->first_run = run;
-		}
-		else
-		{
-			batch->longest = Max(batch->longest, moment - batch->last);
-			if (run > pair->run)
-				batch->longest_run = Max(batch->longest_run, run - pair->run - 1);
-		}
-		if (batch->transaction != GetCurrentTransactionStartTimestamp())
-			batch->transactions++;
-		batch->transaction = GetCurrentTransactionStartTimestamp();
-		batch->last = moment;
-		pair->run = run;
-	}
+	if (likely(pair->statement != statement) ||
+		(batch->count == 0 && (flags & ~pair->flags) != 0))
+		add_use(pair);
+	else if (batch->count == 0)
+		return;
+	news = flags & ~pair->flags;
 	pair->flags |= flags;
 	batch->member = (flags & GUARD_USE_MEMBER) != 0;
 	batch->named |= (flags & GUARD_USE_NAMED) != 0;

@@ -183,12 +183,19 @@ typedef struct GuardOwnUse
 	TimestampTz last;
 } GuardOwnUse;
 
+/* Which of this session's runs of statements, and of this one: 0 is none yet. */
+typedef struct GuardRun
+{
+	uint32		number;
+	uint64		run;
+} GuardRun;
+
 /*
  * One executed statement: begin, any number of uses, end.  "now" is the time
- * of all of them.  by_view(): the statement goes through a view, whatever it uses
- * after that.
+ * of all of them.  What begins again with the same run is no further use.
+ * by_view(): the statement goes through a view, whatever it uses after that.
  */
-extern void guard_pending_begin(TimestampTz now, int64 queryid);
+extern void guard_pending_begin(TimestampTz now, int64 queryid, GuardRun *of);
 extern void guard_pending_by_view(Oid view);
 extern void guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey);
 extern void guard_pending_excuse(Oid relation, Oid owner, int64 executions);
