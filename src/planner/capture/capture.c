@@ -82,6 +82,22 @@ typedef struct Cursor
 	GuardRun	run;
 } Cursor;
 
+/*
+ * Statements that have ended well in this session a moment ago: that one is cut
+ * off now would be no news, so nothing is set up to notice.  By the last bits
+ * of their identifiers.
+ */
+#define ENDED		64
+#define A_MOMENT	(10 * USECS_PER_SEC)
+
+typedef struct Ended
+{
+	int64		queryid;
+	TimestampTz at;
+} Ended;
+
+static Ended ended[ENDED];
+
 static Cursor cursors[CURSORS];
 static int	ncursors = 0;		/* ever; the last ones are known */
 
@@ -374,6 +390,8 @@ note_execution(QueryDesc *queryDesc)
 	published = note_uses(queryDesc, queryid, &run);
 	if (explain_depth > 0)
 		return;
+	ended[queryid & (ENDED - 1)].queryid = queryid;
+	ended[queryid & (ENDED - 1)].at = GetCurrentStatementStartTimestamp();
 	guard_whatif_executed(queryDesc, queryid, published);
 	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST))
 		guard_speed_learn(queryDesc, queryid);
@@ -424,15 +442,33 @@ note_cursor(QueryDesc *queryDesc)
 	ncursors++;
 }
 
-static void
-capture_ExecutorRun(GUARD_COMPAT_RUN_PARAMETERS)
+/* Has the same ended well a moment ago? */
+static inline bool
+is_no_news(QueryDesc *queryDesc)
+{
+	int64		queryid = (int64) queryDesc->plannedstmt->queryId;
+	const Ended *one = &ended[queryid & (ENDED - 1)];
+
+	return one->queryid == queryid && queryid != 0 &&
+		GetCurrentStatementStartTimestamp() - one->at < A_MOMENT;
+}
+
+static inline void
+run_on(GUARD_COMPAT_RUN_PARAMETERS)
+{
+	if (prev_ExecutorRun)
+		prev_ExecutorRun(GUARD_COMPAT_RUN_ARGUMENTS);
+	else
+		standard_ExecutorRun(GUARD_COMPAT_RUN_ARGUMENTS);
+}
+
+/* Apart, since what may catch errors needs much of the stack. */
+static pg_noinline void
+run_watched(GUARD_COMPAT_RUN_PARAMETERS)
 {
 	PG_TRY();
 	{
-		if (prev_ExecutorRun)
-			prev_ExecutorRun(GUARD_COMPAT_RUN_ARGUMENTS);
-		else
-			standard_ExecutorRun(GUARD_COMPAT_RUN_ARGUMENTS);
+		run_on(GUARD_COMPAT_RUN_ARGUMENTS);
 	}
 	PG_CATCH();
 	{
@@ -440,6 +476,15 @@ capture_ExecutorRun(GUARD_COMPAT_RUN_PARAMETERS)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+}
+
+static void
+capture_ExecutorRun(GUARD_COMPAT_RUN_PARAMETERS)
+{
+	if (likely(is_no_news(queryDesc)))
+		run_on(GUARD_COMPAT_RUN_ARGUMENTS);
+	else
+		run_watched(GUARD_COMPAT_RUN_ARGUMENTS);
 	if (unlikely(is_cursor(ActivePortal, queryDesc)))
 		note_cursor(queryDesc);
 }
@@ -453,16 +498,9 @@ finish(QueryDesc *queryDesc)
 		standard_ExecutorFinish(queryDesc);
 }
 
-/* Triggers are run here, where something was written. */
-static void
-capture_ExecutorFinish(QueryDesc *queryDesc)
+static pg_noinline void
+finish_watched(QueryDesc *queryDesc)
 {
-	if (likely(queryDesc->operation == CMD_SELECT &&
-			   !queryDesc->plannedstmt->hasModifyingCTE))
-	{
-		finish(queryDesc);
-		return;
-	}
 	PG_TRY();
 	{
 		finish(queryDesc);
@@ -473,6 +511,17 @@ capture_ExecutorFinish(QueryDesc *queryDesc)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+}
+
+/* Triggers are run here, where something was written. */
+static void
+capture_ExecutorFinish(QueryDesc *queryDesc)
+{
+	if (likely((queryDesc->operation == CMD_SELECT &&
+				!queryDesc->plannedstmt->hasModifyingCTE) || is_no_news(queryDesc)))
+		finish(queryDesc);
+	else
+		finish_watched(queryDesc);
 }
 
 static void
