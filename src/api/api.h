@@ -68,11 +68,15 @@ extern List *guard_api_targets(Oid object);
 extern GuardTarget *guard_api_target(Oid index);
 
 /*
- * Judge every index that is nobody's partition and that the caller may see,
- * and hand each judgement to "put".  It lives until that returns.
+ * Hand all indexes of each table and its partitions to "put": a list of OIDs.  What
+ * that leaves behind in the current memory context is freed when it returns.
  */
-typedef void (*guard_api_put) (GuardJudgement *judgement, ReturnSetInfo *rsinfo);
-extern void guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo);
+typedef void (*guard_api_put) (List *indexes, const GuardServer *server,
+							   ReturnSetInfo *rsinfo);
+extern void guard_api_each_table(guard_api_put put, ReturnSetInfo *rsinfo);
+
+/* the services of guard.dependencies, as JSON; NULL: there are none */
+extern char *guard_api_services(const GuardJudgement *judgement);
 
 /* ---- results ---- */
 

@@ -23,7 +23,6 @@ PG_FUNCTION_INFO_V1(guard_sql_remove_dependency);
 PG_FUNCTION_INFO_V1(guard_sql_report_deployment);
 PG_FUNCTION_INFO_V1(guard_sql_service_uses);
 PG_FUNCTION_INFO_V1(guard_sql_may_deploy);
-PG_FUNCTION_INFO_V1(guard_sql_dependencies);
 
 /* ---- arguments ---- */
 
@@ -279,7 +278,7 @@ guard_sql_service_uses(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* ---- guard.dependencies ---- */
+/* ---- guard.dependencies, which is SQL ---- */
 
 /* What is known of one service and one index, its partitions' included. */
 typedef struct ServiceRow
@@ -352,51 +351,56 @@ add_discovered(List **rows, const GuardEvidence *evidence)
 }
 
 static void
-put_service(ReturnSetInfo *rsinfo, const GuardJudgement *judgement,
-			const ServiceRow *row)
+put_service(StringInfo json, const ServiceRow *row)
 {
 	static const GuardDependency none = {0};
 	const GuardDependency *dependency = row->dependency ? row->dependency : &none;
 	bool		registered = row->dependency != NULL;
-	bool		seen = row->uses > 0;
 
-	guard_api_row(rsinfo, P_TEXT(judgement->shape->schema),
-				  P_TEXT(judgement->shape->table_name),
-				  P_TEXT(judgement->shape->name),
-				  P_TEXT(row->service), P_BOOL(registered),
-				  P_TEXT(dependency->from_version),
-				  P_TEXT(dependency->until_version),
-				  P_TEXT(dependency->deployed),
-				  P_NULL_IF(!registered, P_BOOL(row->needed)),
-				  P_NULL_IF(!seen, P_TEXTS(row->versions)),
-				  P_NULL_IF(!seen, P_TIME(row->first)),
-				  P_NULL_IF(!seen, P_TIME(row->last)),
-				  P_NULL_IF(!seen, P_INT8(row->uses)),
-				  P_TEXT(dependency->note), P_NAME(dependency->registered_by),
-				  P_TIME(dependency->registered_at),
-				  P_OID(judgement->target->index));
+	guard_json_object(json, NULL);
+	guard_json_text(json, "service", row->service);
+	guard_json_bool(json, "registered", registered);
+	guard_json_text(json, "from_version", dependency->from_version);
+	guard_json_text(json, "until_version", dependency->until_version);
+	guard_json_text(json, "deployed_version", dependency->deployed);
+	if (registered)
+		guard_json_bool(json, "needed", row->needed);
+	if (row->uses > 0)
+	{
+		guard_json_array(json, "versions_seen");
+		foreach_ptr(const char, version, row->versions)
+			guard_json_text(json, NULL, version);
+		guard_json_end_array(json);
+		guard_json_time(json, "first_use", row->first);
+		guard_json_time(json, "last_use", row->last);
+		guard_json_int(json, "uses", row->uses);
+	}
+	guard_json_text(json, "note", dependency->note);
+	guard_json_text(json, "registered_by", dependency->registered_by);
+	guard_json_time(json, "registered_at", dependency->registered_at);
+	guard_json_end_object(json);
 }
 
-static void
-put_services(GuardJudgement *judgement, ReturnSetInfo *rsinfo)
+/*
+ * The services that need an index, as registered, or use it, as captured, side by
+ * side: JSON that guard.dependencies makes rows of; NULL: there are none.
+ */
+char *
+guard_api_services(const GuardJudgement *judgement)
 {
 	List	   *rows = NIL;
+	StringInfoData json;
 
 	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 		add_registered(&rows, verdict->evidence);
 	foreach_ptr(GuardVerdict, verdict, judgement->verdicts)
 		add_discovered(&rows, verdict->evidence);
+	if (rows == NIL)
+		return NULL;
+	initStringInfo(&json);
+	guard_json_array(&json, NULL);
 	foreach_ptr(ServiceRow, row, rows)
-		put_service(rsinfo, judgement, row);
-}
-
-/*
- * The view guard.dependencies: registered and discovered side by side.
- */
-Datum
-guard_sql_dependencies(PG_FUNCTION_ARGS)
-{
-	InitMaterializedSRF(fcinfo, 0);
-	guard_api_each_index(put_services, (ReturnSetInfo *) fcinfo->resultinfo);
-	return (Datum) 0;
+		put_service(&json, row);
+	guard_json_end_array(&json);
+	return json.data;
 }

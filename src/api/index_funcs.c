@@ -2,7 +2,7 @@
  *
  * index_funcs.c
  *	  The views guard.indexes and guard.index_facts: what a DBA may drop, and
- *	  what not.
+ *	  what not; and of guard.dependencies what is known.
  *
  * Indexes are judged table by table, since those that serve in place of each
  * other are on one table: the rows with verdict "allow" can be dropped all
@@ -120,7 +120,8 @@ put_index(GuardJudgement *judgement, ReturnSetInfo *rsinfo)
 				  P_NULL_IF(size < 0, P_INT8(size)),
 				  P_TEXT(services), P_BOOL(evidence->protection.found),
 				  P_BOOL(guard_hide_is_hidden(judgement->target->index)),
-				  P_OID(judgement->target->index));
+				  P_OID(judgement->target->index),
+				  P_JSONB(guard_api_services(judgement)));
 }
 
 /*
@@ -128,12 +129,10 @@ put_index(GuardJudgement *judgement, ReturnSetInfo *rsinfo)
  * each other.  Those of a partition's index go with its parent's.
  */
 static void
-put_table(List *indexes, const GuardServer *server,
-		  guard_api_put put, ReturnSetInfo *rsinfo)
+put_table(List *indexes, const GuardServer *server, ReturnSetInfo *rsinfo)
 {
 	List	   *targets = NIL;
 
-	guard_shape_remember();
 	foreach_oid(index, indexes)
 	{
 		GuardTarget *target = get_rel_relispartition(index) ||
@@ -144,15 +143,15 @@ put_table(List *indexes, const GuardServer *server,
 			targets = lappend(targets, target);
 	}
 	foreach_ptr(GuardJudgement, judgement, guard_check_drop_list(targets, server))
-		put(judgement, rsinfo);
+		put_index(judgement, rsinfo);
 }
 
 /*
- * Judge every index, table by table, partitions along with what they are
- * partitions of.
+ * All indexes, table by table, partitions along with what they are partitions
+ * of.
  */
 void
-guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo)
+guard_api_each_table(guard_api_put put, ReturnSetInfo *rsinfo)
 {
 	MemoryContext whole = AllocSetContextCreate(CurrentMemoryContext, "guard list",
 												ALLOCSET_DEFAULT_SIZES);
@@ -172,7 +171,8 @@ guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo)
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		CHECK_FOR_INTERRUPTS();
-		put_table(guard_rows_list(tables, 1), server, put, rsinfo);
+		guard_shape_remember();
+		put(guard_rows_list(tables, 1), server, rsinfo);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
@@ -181,12 +181,12 @@ guard_api_each_index(guard_api_put put, ReturnSetInfo *rsinfo)
 }
 
 /*
- * The rows of both views: every index that the caller may see.
+ * The rows of three views: every index that the caller may see.
  */
 Datum
 guard_sql_indexes(PG_FUNCTION_ARGS)
 {
 	InitMaterializedSRF(fcinfo, 0);
-	guard_api_each_index(put_index, (ReturnSetInfo *) fcinfo->resultinfo);
+	guard_api_each_table(put_table, (ReturnSetInfo *) fcinfo->resultinfo);
 	return (Datum) 0;
 }

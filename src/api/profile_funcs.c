@@ -75,43 +75,43 @@ guard_sql_index_height(PG_FUNCTION_ARGS)
 }
 
 /*
- * guard.captured_evidence(): what is known of the use of each index that is not
- * partitioned itself, and of its table, were it to go.
+ * Of those of a table that are not partitioned themselves.
  */
-Datum
-guard_sql_captured_evidence(PG_FUNCTION_ARGS)
+static void
+put_evidence(List *indexes, const GuardServer *server, ReturnSetInfo *rsinfo)
 {
-	GuardRows  *rows;
-	GuardServer *server;
-	MemoryContext context;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "guard evidence",
+												  ALLOCSET_DEFAULT_SIZES);
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (!guard_api_may_see_texts())
-		return (Datum) 0;
-	server = guard_server_read();
-	rows = guard_query_server("SELECT i.indexrelid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-							  " WHERE c.relkind = 'i' AND i.indexrelid >= $1", P_OID(FirstNormalObjectId));
-	context = AllocSetContextCreate(CurrentMemoryContext, "guard evidence", ALLOCSET_DEFAULT_SIZES);
-	while (guard_rows_next(rows))
+	foreach_oid(index, indexes)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
-		Oid			index = guard_rows_oid(rows, 1);
-		GuardTarget *target = guard_targets_make(index, GUARD_ROUTE_INDEX, NULL);
+		GuardTarget *target = get_rel_relkind(index) == RELKIND_INDEX ?
+			guard_targets_make(index, GUARD_ROUTE_INDEX, NULL) : NULL;
 		GuardEvidence *evidence = NULL;
 
-		CHECK_FOR_INTERRUPTS();
 		if (target != NULL)
 		{
 			target->table_goes = true;
 			evidence = guard_evidence_collect(target, index, NULL, server);
 		}
 		if (evidence != NULL)
-			guard_api_row((ReturnSetInfo *) fcinfo->resultinfo, P_OID(index),
-						  P_JSONB(guard_facts_for_profile(evidence)));
+			guard_api_row(rsinfo, P_OID(index), P_JSONB(guard_facts_for_profile(evidence)));
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
-	guard_rows_end(rows);
+}
+
+/*
+ * guard.captured_evidence(): what is known of the use of each index that is not
+ * partitioned itself, and of its table, were it to go.
+ */
+Datum
+guard_sql_captured_evidence(PG_FUNCTION_ARGS)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	if (guard_api_may_see_texts())
+		guard_api_each_table(put_evidence, (ReturnSetInfo *) fcinfo->resultinfo);
 	return (Datum) 0;
 }
 

@@ -33,7 +33,7 @@ CREATE FUNCTION guard.indexes(
 	OUT last_use timestamptz, OUT scans_per_day double precision,
 	OUT predicted_connections double precision,
 	OUT size_bytes bigint, OUT services text, OUT protected boolean,
-	OUT hidden boolean, OUT index regclass)
+	OUT hidden boolean, OUT index regclass, OUT dependencies jsonb)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'guard_sql_indexes';
@@ -58,7 +58,8 @@ SELECT i.table_schema, i.table_name, i.index_name, i.verdict, i.reason, i.detail
 				   AND (t.verdict <> 'allow' OR y.indisprimary OR y.indexrelid < x.indexrelid)
 				   AND pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(y.indexrelid), '^.*? USING ', '') =
 					   pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(x.indexrelid), '^.*? USING ', ''))
-			THEN 'uniqueness' END AS enforces
+			THEN 'uniqueness' END AS enforces,
+	   i.dependencies
   FROM i LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = i.index
   LEFT JOIN LATERAL (
 		SELECT pg_catalog.max(COALESCE(h.peak, GREATEST(h.scans, h.uses))) AS hour_peak
@@ -66,7 +67,7 @@ SELECT i.table_schema, i.table_name, i.index_name, i.verdict, i.reason, i.detail
 		 WHERE k.relation_oid = i.index::pg_catalog.oid
 		   AND h.hour > pg_catalog.clock_timestamp() - interval '35 days') p ON true;
 COMMENT ON VIEW guard.index_facts IS
-'Every index that the caller may ask about, with the verdict if it were dropped by name now: all that is known, in exact figures, for programs; guard.indexes is the same for eyes. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. hour_peak is the most scans in an hour of the last 35 days, null where history has none. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it, created_at where guard did not see it being created. enforces says what would be lost besides speed, null: nothing that no twin enforces as well.';
+'Every index that the caller may ask about, with the verdict if it were dropped by name now: all that is known, in exact figures, for programs; guard.indexes is the same for eyes. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. hour_peak is the most scans in an hour of the last 35 days, null where history has none. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it, created_at where guard did not see it being created. enforces says what would be lost besides speed, null: nothing that no twin enforces as well. dependencies is what guard.dependencies has of it, as JSON, null: nothing.';
 GRANT SELECT ON guard.index_facts TO PUBLIC;
 -- example: SELECT index, verdict, size_bytes FROM guard.index_facts WHERE verdict = 'allow' ORDER BY size_bytes DESC;
 

@@ -216,20 +216,12 @@ REVOKE ALL ON FUNCTION guard.add_dependency(regclass, text, text, text, text),
 	guard.report_deployment(text, text),
 	guard.may_deploy(text, text) FROM PUBLIC;
 
-CREATE FUNCTION guard.dependencies(
-	OUT table_schema text, OUT table_name text, OUT index_name text,
-	OUT service text, OUT registered boolean, OUT from_version text, OUT until_version text,
-	OUT deployed_version text, OUT needed boolean, OUT versions_seen text[],
-	OUT first_use timestamptz, OUT last_use timestamptz, OUT uses bigint,
-	OUT note text, OUT registered_by name, OUT registered_at timestamptz,
-	OUT index regclass)
-RETURNS SETOF record
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'guard_sql_dependencies';
-COMMENT ON FUNCTION guard.dependencies() IS
-'See the view guard.dependencies.';
-
-CREATE VIEW guard.dependencies WITH (security_barrier) AS SELECT * FROM guard.dependencies();
+CREATE VIEW guard.dependencies WITH (security_barrier) AS
+	SELECT i.table_schema, i.table_name, i.index_name, d.service, d.registered, d.from_version, d.until_version, d.deployed_version,
+		   d.needed, d.versions_seen, d.first_use, d.last_use, d.uses, d.note, d.registered_by, d.registered_at, i.index
+	  FROM guard.indexes() i, LATERAL pg_catalog.jsonb_to_recordset(i.dependencies) d (service text, registered boolean, from_version text,
+		   until_version text, deployed_version text, needed boolean, versions_seen text[], first_use timestamptz, last_use timestamptz,
+		   uses bigint, note text, registered_by name, registered_at timestamptz);
 COMMENT ON VIEW guard.dependencies IS
 'Which services need an index, as registered, and which use it, as captured, of every index that the caller may ask about. needed is null where nothing was registered, versions_seen, first_use, last_use and uses where nothing was captured.';
 -- example: SELECT index_name, service, until_version, deployed_version, needed, versions_seen, last_use FROM guard.dependencies;

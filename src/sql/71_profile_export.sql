@@ -207,12 +207,7 @@ BEGIN
 		(SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_object('rel', p.relation, 'att', p."column", 'mark', p.mark, 'matches', p.matches)), '[]') FROM guard.profile_patterns() p));
 
 	-- what is known of each index
-	WITH service AS (
-		SELECT d.table_schema, d.index_name, jsonb_agg(jsonb_strip_nulls(jsonb_build_object('service', d.service, 'registered', NULLIF(d.registered, false),
-				   'from_version', d.from_version, 'until_version', d.until_version, 'needed', d.needed, 'note', d.note, 'versions_seen', to_jsonb(d.versions_seen),
-				   'first_use', to_jsonb(d.first_use), 'last_use', to_jsonb(d.last_use), 'uses', d.uses)) ORDER BY d.service COLLATE "C") AS services
-		  FROM guard.dependencies d GROUP BY d.table_schema, d.index_name
-	), known AS (
+	WITH known AS (
 		SELECT f.table_schema, f.index_name, jsonb_strip_nulls(jsonb_build_object('verdict', f.verdict, 'reason', f.reason,
 				   'redundant_with', f.redundant_with, 'keep_instead', f.keep_instead, 'last_use', to_jsonb(f.last_use),
 				   'scans_per_day', guard.profile_digits(f.scans_per_day, 4), 'scans_in_busiest_hour', f.hour_peak,
@@ -220,10 +215,11 @@ BEGIN
 				   'first_use', to_jsonb(h.first_use), 'uses', h.uses, 'days_with_use', h.days, 'longest_pause', extract(epoch FROM h.longest_pause)::bigint,
 				   'protected', (SELECT jsonb_build_object('reason', p.reason, 'by', p.protected_by) FROM guard.protections p
 								  WHERE p.table_schema = f.table_schema AND p.table_name = f.table_name AND p.index_name = f.index_name LIMIT 1),
-				   'services', s.services)) AS facts
+				   'services', (
+						SELECT jsonb_agg(d - '{deployed_version,registered_by,registered_at}'::text[] - CASE d ->> 'registered' WHEN 'false' THEN 'registered' ELSE '' END
+								ORDER BY d ->> 'service' COLLATE "C") FROM jsonb_array_elements(f.dependencies) d))) AS facts
 		  FROM guard.index_facts f
 		  LEFT JOIN guard.use_history h ON h.relation = f.index
-		  LEFT JOIN service s ON s.table_schema = f.table_schema AND s.index_name = f.index_name
 	), evidence AS MATERIALIZED (
 		SELECT n.nspname, c.relname, t.relname AS table_name, e.evidence
 		  FROM guard.captured_evidence() e JOIN pg_index x ON x.indexrelid = e.index JOIN pg_class c ON c.oid = x.indexrelid
