@@ -534,10 +534,10 @@ REVOKE ALL ON FUNCTION guard.profile_kinds() FROM PUBLIC;
 -- domain ("ruler"): a bucket and a thousandth of it is all that is left of a
 -- value.  Times become seconds from the export, rounded to the finer of a
 -- thousandth of their range and three digits.  All domains of one family and
--- collation can be done together; rulers are among their values.
+-- collation can be done together.
 CREATE FUNCTION guard.profile_codes(collation_name text,
 	domains int[], types text[], longests int[], units numeric[],
-	domain_of_value int[], vals text[], domain_of_ruler int[], rulers text[],
+	domain_of_value int[], vals text[], of_ruler boolean[],
 	domain_of_anchor int[], anchors text[], exported timestamptz,
 	OUT label int, OUT codes jsonb, OUT no_code text)
 RETURNS SETOF record
@@ -557,12 +557,11 @@ BEGIN
 			  FROM unnest($1, $3, $4, $5) d (label, type, longest, unit) JOIN guard.profile_kinds() k ON k.type = d.type
 		), numbered AS MATERIALIZED (
 			SELECT u.label, u.v, (%2$s)::numeric AS x, u.f, u.r, row_number() OVER (PARTITION BY u.label ORDER BY u.v%1$s, u.v) AS n
-			  FROM (SELECT w.label, w.v, bool_or(w.f) AS f, bool_or(w.r) AS r FROM (SELECT a.label, a.v, false AS f, false AS r FROM unnest($6, $7) a (label, v)
-					UNION ALL SELECT b.label, b.v, false, true FROM unnest($8, $9) b (label, v) UNION ALL SELECT c.label, c.v, true, false FROM unnest($10, $11) c (label, v)) w
-					GROUP BY w.label, w.v) u
+			  FROM (SELECT w.label, w.v, bool_or(w.f) AS f, bool_or(w.r) AS r FROM (SELECT a.label, a.v, false AS f, a.r FROM unnest($6, $7, $8) a (label, v, r)
+					UNION ALL SELECT b.label, b.v, true, false FROM unnest($9, $10) b (label, v)) w GROUP BY w.label, w.v) u
 		), ruler AS MATERIALIZED (
 			SELECT r.label, r.x, row_number() OVER w AS b, lag(r.x) OVER w AS before, lead(r.x) OVER w AS next
-			  FROM (SELECT DISTINCT n.label, n.x FROM numbered n WHERE n.r AND n.x IS NOT NULL) r WINDOW w AS (PARTITION BY r.label ORDER BY r.x)
+			  FROM (SELECT DISTINCT n.label, n.x FROM numbered n WHERE n.r AND n.x IS NOT NULL AND NOT %4$s) r WINDOW w AS (PARTITION BY r.label ORDER BY r.x)
 		), placed AS MATERIALIZED (
 			SELECT s.label, s.n, s.v, s.x, s.f OR abs(s.x) = 1e15 AND %4$s AS f, CASE WHEN s.x IS NOT NULL THEN round(CASE
 					WHEN COALESCE(r.next, r.before) IS NULL THEN s.n::numeric
@@ -638,13 +637,12 @@ BEGIN
 	END IF;
 	RETURN QUERY EXECUTE format(query, COALESCE(kind.sorted_as, ' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"')), COALESCE(kind.number, 'NULL'),
 			COALESCE(kind.code, 'c'), CASE kind.family WHEN 'time' THEN 'true' ELSE 'false' END)
-		USING domains, exported, types, longests, units, domain_of_value, vals, CASE WHEN kind.family <> 'time' THEN domain_of_ruler END, CASE WHEN kind.family <> 'time' THEN rulers END,
-			domain_of_anchor, anchors;
+		USING domains, exported, types, longests, units, domain_of_value, vals, of_ruler, domain_of_anchor, anchors;
 END
 $function$;
-COMMENT ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], int[], text[], int[], text[], timestamptz) IS
+COMMENT ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], boolean[], int[], text[], timestamptz) IS
 'A code for each value of the statistics of columns that belong together: for guard.export_profile().';
-REVOKE ALL ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], int[], text[], int[], text[], timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], boolean[], int[], text[], timestamptz) FROM PUBLIC;
 
 -- The end of a column that an index knows better than the statistics: what
 -- get_actual_variable_range() would read while planning.  The lock on the
@@ -686,6 +684,7 @@ SET enable_nestloop = off SET enable_mergejoin = off SET jit = off SET work_mem 
 AS $function$
 DECLARE
 	exported constant timestamptz := date_trunc('second', transaction_timestamp());
+	no_figures constant text[] := '{NaN,Infinity,-Infinity,infinity,-infinity}';
 	locked oid[];
 	missing jsonb := '[]';
 	server jsonb;
@@ -795,7 +794,7 @@ BEGIN
 		 WHERE (r ->> 'name' IN (SELECT c.relname::text FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
 								  WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND x.nspname !~ '^(pg_|information_schema$|guard$)')) IS TRUE));
 	-- whose column a parameter or a join means, where the text alone does not say it
-	WITH named AS (
+	WITH named AS MATERIALIZED (
 		SELECT s.n, r.r ->> 'name' AS name, r.i, (
 				SELECT c.oid FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
 				 WHERE c.relname = r.r ->> 'name' AND c.relkind IN ('r', 'p', 'm') AND (r.r ->> 'schema' IS NULL OR x.nspname = r.r ->> 'schema') AND x.nspname !~ '^pg_'
@@ -928,10 +927,13 @@ BEGIN
 		), statistic AS MATERIALIZED (
 			SELECT d.label, d.rel, d.att, d.family, d.low, d.high, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
 			  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
+		), ruler AS (
+			SELECT DISTINCT ON (s.label) s.label, s.rel, s.att, s.inherited FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
 		), own AS (
-			SELECT DISTINCT s.label, v.v
-			  FROM statistic s, LATERAL (SELECT unnest(s.common) UNION ALL SELECT unnest(s.bounds) UNION ALL SELECT s.low UNION ALL SELECT s.high) v (v)
-			 WHERE v.v IS NOT NULL AND NOT (s.family IN ('number', 'interval') AND v.v ~* '^(nan|-?infinity)$')
+			SELECT s.label, v.v, v.bound AND r.label IS NOT NULL AS of_ruler
+			  FROM statistic s LEFT JOIN ruler r USING (label, rel, att, inherited),
+				   LATERAL (SELECT unnest(s.common), false UNION ALL SELECT unnest(s.bounds), true UNION ALL SELECT s.low, false UNION ALL SELECT s.high, false) v (v, bound)
+			 WHERE v.v IS NOT NULL AND NOT (s.family IN ('number', 'interval') AND v.v = ANY (no_figures))
 		), expression AS MATERIALIZED (
 			SELECT k.conrelid AS rel, pg_get_expr(k.conbin, k.conrelid) AS e FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.conrelid <> ALL (locked)
 			UNION ALL
@@ -944,10 +946,6 @@ BEGIN
 				   LATERAL (SELECT COALESCE(replace(m.m[1], '''''', ''''), m.m[2])
 							  FROM regexp_matches(x.e, '''((?:[^'']|'''')*)''|(?<![\w.$"])(-?\d+(?:\.\d+)?)(?![\w.])', 'g') m) l (l)
 			 WHERE l.l ~ k.literal
-		), ruler AS (
-			SELECT r.label, v.v
-			  FROM (SELECT DISTINCT ON (s.label) s.label, s.family, s.bounds FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC) r,
-				   unnest(r.bounds) v (v) WHERE r.family NOT IN ('number', 'interval') OR v.v !~* '^(nan|-?infinity)$'
 		), marked AS (		-- what each value's pattern marks are
 			SELECT m.label, jsonb_object_agg(m.v, m.marks) AS marks
 			  FROM (SELECT s.label, u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
@@ -958,12 +956,11 @@ BEGIN
 		), part AS MATERIALIZED (	-- so many that they fit into memory
 			SELECT k.*, k.label / 500 AS part FROM kind k WHERE k.label IN (SELECT o.label FROM own o)
 		)
-		SELECT d.*, o.of AS value_of, o.vals, COALESCE(r.of, '{}') AS ruler_of, COALESCE(r.vals, '{}') AS rulers, COALESCE(h.of, '{}') AS anchor_of, COALESCE(h.vals, '{}') AS anchors
+		SELECT d.*, o.of AS value_of, o.vals, o.of_ruler, COALESCE(h.of, '{}') AS anchor_of, COALESCE(h.vals, '{}') AS anchors
 		  FROM (SELECT p.family, p.coll, p.part, array_agg(p.label) AS domains, array_agg(p.type) AS types, array_agg(p.longest) AS longests, array_agg(p.unit) AS units,
 					   COALESCE(jsonb_object_agg(p.label, m.marks) FILTER (WHERE m.marks IS NOT NULL), '{}') AS marks
 				  FROM part p LEFT JOIN marked m USING (label) GROUP BY p.family, p.coll, p.part) d
-		  JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM own x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) o USING (family, coll, part)
-		  LEFT JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM ruler x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) r USING (family, coll, part)
+		  JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals, array_agg(x.of_ruler) AS of_ruler FROM own x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) o USING (family, coll, part)
 		  LEFT JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM anchor x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) h USING (family, coll, part)
 	LOOP
 		-- set where they are, which is not done with what takes more than a glance
@@ -976,7 +973,7 @@ BEGIN
 		FOR outcome IN
 			SELECT c.label, COALESCE(c.codes || m.codes, c.codes) AS codes, c.no_code
 			  FROM guard.profile_codes(found.coll, found.domains, found.types, found.longests, found.units, found.value_of, found.vals,
-					found.ruler_of, found.rulers, found.anchor_of, found.anchors, exported) c
+					found.of_ruler, found.anchor_of, found.anchors, exported) c
 			  LEFT JOIN LATERAL (
 				SELECT jsonb_object_agg(m.v, CASE found.family WHEN 'text' THEN (c.codes ->> m.v) || m.marks
 						ELSE ((c.codes ->> m.v)::jsonb || (SELECT jsonb_object_agg('~' || k, 1) FROM regexp_split_to_table(substr(m.marks, 2), '~') k))::text END) AS codes
@@ -1014,9 +1011,9 @@ BEGIN
 				   'element_counts', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.elem_count_histogram) WITH ORDINALITY f (f, n)),
 				   'no_code', CASE WHEN d.family = '' THEN 'type ' || d.type ELSE d.no_code END)) ||
 			   CASE WHEN d.family <> '' AND d.no_code IS NULL THEN jsonb_strip_nulls(jsonb_build_object(
-				   'common', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family IN ('number', 'interval') AND v.v ~* '^(nan|-?infinity)$' THEN v.v ELSE d.codes ->> v.v END
+				   'common', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v ELSE d.codes ->> v.v END
 							  FROM unnest(p.common) WITH ORDINALITY v (v, n)) v (n, code)),
-				   'histogram', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family IN ('number', 'interval') AND v.v ~* '^(nan|-?infinity)$' THEN v.v
+				   'histogram', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v
 										WHEN p.inherited THEN d.codes ->> v.v
 										WHEN v.n = 1 THEN d.codes ->> COALESCE(d.low, v.v)
 										WHEN v.n = cardinality(p.bounds) THEN d.codes ->> COALESCE(d.high, v.v) ELSE d.codes ->> v.v END

@@ -299,5 +299,5 @@ COMMENT ON FUNCTION guard.export_profile(text) IS
 -- example: SELECT guard.export_profile() -> 'server' ->> 'version';
 REVOKE ALL ON FUNCTION guard.export_profile(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION guard.export_profile(text), guard.profile_document(text, text, boolean, jsonb), guard.profile_ends(oid, name),
-	guard.profile_kinds(), guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], int[], text[], int[], text[], timestamptz),
+	guard.profile_kinds(), guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], boolean[], int[], text[], timestamptz),
 	guard.profile_digits(double precision, int), guard.profile_scan(text), guard.profile_positions(jsonb), guard.profile_typed(text, jsonb), guard.profile_patterns() TO pg_read_all_stats;

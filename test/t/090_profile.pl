@@ -177,12 +177,12 @@ foreach my $case (
 {
 	my ($type, $anchor, @values) = @$case;
 	my $list = sub { return 'ARRAY[' . join(', ', map { "'$_'" } @_) . ']::text[]' };
-	my $codes = sub {	# of one domain, and of another one beside it
-		my @in = @_;
-		return "guard.profile_codes('', ARRAY[7, 8], ARRAY['$type', '$type'], ARRAY[0, 0], (SELECT ARRAY[unit, unit] FROM guard.profile_kinds() WHERE type = '$type'), "
-		  . join(', ', map { my @v = @$_; (scalar(@v) ? 'ARRAY[' . join(', ', (7) x @v, (8) x @v) . ']' : "'{}'") => $list->(@v, @v) } @in) . ', now())';
-	};
-	my $answer = $codes->([ reverse @values ], [ @values[ 0, -1 ] ], [ $anchor || () ]);
+	# of this domain, and of the same as another one beside it
+	my $twice = sub { my @v = @_; return @v ? 'ARRAY[' . join(', ', (7) x @v, (8) x @v) . ']' : "'{}'" };
+	my @both = (@values, reverse @values);
+	my $answer = "guard.profile_codes('', ARRAY[7, 8], ARRAY['$type', '$type'], ARRAY[0, 0], (SELECT ARRAY[unit, unit] FROM guard.profile_kinds() WHERE type = '$type'), "
+	  . join(', ', $twice->(@values), $list->(@both), 'ARRAY[' . join(', ', map { $_ eq $values[0] || $_ eq $values[-1] ? 'true' : 'false' } @both) . ']',
+		$twice->($anchor || ()), $list->(($anchor || ()) x 2), 'now()') . ')';
 	my $sorted = $s->value("SELECT string_agg(c.c, ' ' ORDER BY c.c::$type) FROM (SELECT e.value AS c FROM $answer p, jsonb_each_text(p.codes) e WHERE p.label = 7) c");
 	my $placed = $s->value("SELECT string_agg(p.codes ->> v.v, ' ' ORDER BY v.n) FROM unnest(" . $list->(@values) . ") WITH ORDINALITY v (v, n), $answer p WHERE p.label = 7");
 	is($s->value("SELECT count(DISTINCT p.codes) FROM $answer p WHERE p.codes IS NOT NULL"), 1, "$type: domains do not mind each other");
