@@ -467,12 +467,11 @@ COMMENT ON FUNCTION guard.profile_scan(text) IS
 REVOKE ALL ON FUNCTION guard.profile_scan(text) FROM PUBLIC;
 
 CREATE FUNCTION guard.profile_digits(x double precision, digits int) RETURNS numeric
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT /* guard_profile */ CASE WHEN x = 0 OR x <> x OR x IN ('Infinity', '-Infinity') THEN 0
-				ELSE trim_scale(round(x::numeric, greatest(digits - 1 - floor(log(abs(x)))::int, 0))) END
-$$;
+LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE		-- so that it becomes part of the query
+BEGIN ATOMIC
+	SELECT CASE WHEN x = 0 OR x <> x OR x IN ('Infinity', '-Infinity') THEN 0
+				ELSE trim_scale(round(x::numeric, greatest(digits - 1 - floor(log(abs(x)))::int, 0))) END;
+END;
 COMMENT ON FUNCTION guard.profile_digits(double precision, int) IS
 'A number to so many significant digits: for guard.export_profile().';
 REVOKE ALL ON FUNCTION guard.profile_digits(double precision, int) FROM PUBLIC;
