@@ -70,6 +70,39 @@ ALTER TABLE gadgets RENAME COLUMN pad TO serial;
 ALTER TABLE gadgets RENAME COLUMN pad_v1 TO pad;
 COMMIT;
 :refusal
+-- a table has taken the name of another one before, or its index has a twin's use
+SET client_min_messages = warning;
+CALL make('things');
+CALL make('things_2');
+RESET client_min_messages;
+CREATE INDEX things_a ON things (serial);
+CREATE INDEX things_b ON things_2 (serial);
+CALL use('SELECT count(*) FROM things WHERE serial = ''s17''');
+BEGIN;
+ALTER TABLE things RENAME TO things_old;
+ALTER TABLE things_2 RENAME TO things;
+COMMIT;
+DROP TABLE things_old;
+\set swap 'ALTER TABLE things RENAME COLUMN serial TO serial_v1; ALTER TABLE things RENAME COLUMN serial_v2 TO serial;'
+BEGIN; :swap COMMIT;
+:refusal
+CREATE INDEX things_c ON things (serial);
+DROP INDEX things_b;
+BEGIN; :swap COMMIT;
+:refusal
+CREATE INDEX things_d ON things (serial_v2);
+BEGIN; :swap COMMIT;
+DROP INDEX things_c;
+-- and it is known by the name that it was used by, on another table, too
+BEGIN;
+CREATE TABLE things_3 (LIKE things);
+CREATE INDEX things_e ON things_3 (serial);
+ALTER TABLE things RENAME TO things_old;
+ALTER TABLE things_3 RENAME TO things;
+COMMIT;
+DROP TABLE things_old;
+DROP INDEX things_e;
+:refusal
 -- with the index on the other one it is silent, and that one is heir
 CREATE INDEX devs_b ON devs (serial_v2);
 BEGIN;

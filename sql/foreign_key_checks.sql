@@ -151,6 +151,7 @@ BEGIN; :swap COMMIT;
 CREATE INDEX wheels_new_idx ON wheels (maker_new);
 BEGIN; :swap COMMIT;
 DROP INDEX wheels_maker_idx;
+SELECT verdict, reason FROM guard.check('wheels_new_idx');
 SELECT count(guard.snapshot()) FROM generate_series(1, 2);
 DROP INDEX wheels_new_idx;
 :refusal

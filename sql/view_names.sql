@@ -335,4 +335,23 @@ COMMIT;
 DROP TABLE plain_old;
 DROP INDEX plain_new_email_idx;
 :refusal
+-- what the view calls a column is what is asked for, whatever the tables below call it
+SET guard.mode = off;
+DROP VIEW plain;
+DROP TABLE plain_new;
+RESET guard.mode;
+:make
+BEGIN;
+ALTER TABLE plain RENAME TO plain_base;
+ALTER TABLE plain_base RENAME COLUMN email TO mail;
+CREATE VIEW plain AS SELECT id, mail AS email FROM plain_base;
+COMMIT;
+BEGIN;
+CREATE TABLE plain_new (id int, post text);
+CREATE INDEX plain_new_post ON plain_new (post);
+CREATE OR REPLACE VIEW plain AS SELECT id, post AS email FROM plain_new;
+COMMIT;
+DROP TABLE plain_base;
+DROP INDEX plain_new_post;
+:refusal
 \set ECHO none

@@ -261,10 +261,12 @@ set_names(GuardDeparted *departed, const GuardShape *shape, TimestampTz used,
 }
 
 static GuardDeparted *
-describe(const GuardShape *shape, TimestampTz used, const GuardNames *names)
+describe(const GuardShape *described, TimestampTz used, const GuardNames *names)
 {
 	GuardDeparted *departed = palloc0(sizeof(GuardDeparted));
+	GuardShape *shape = guard_shape_copy(described);
 
+	guard_moved_call(shape, used);
 	departed->index = shape->index;
 	departed->table = shape->table;
 	departed->at = GetCurrentTimestamp();

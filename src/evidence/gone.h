@@ -97,6 +97,9 @@ typedef struct GuardFormerName
 /* The names that a table has lost: a list of GuardFormerName *. */
 extern List *guard_moved_former_names(Oid table);
 
+/* Call the columns of a shape by the names that they had when it was used. */
+extern void guard_moved_call(GuardShape *shape, TimestampTz used);
+
 /* Have columns of the table passed on their names? */
 extern bool guard_moved_any_columns(Oid table);
 

@@ -309,20 +309,48 @@ find_move(const GuardFact *fact, List *moves, const GuardEvidence *evidence)
 	return -1;
 }
 
+/* An index that was used when the columns of its table had these names. */
+typedef struct Former
+{
+	GuardShape *shape;
+	char	  **columns;
+	int			ncolumns;
+}			Former;
+
+/*
+ * The index in these terms.
+ */
+static Former
+as_used(GuardShape *shape, List *moves, TimestampTz used)
+{
+	Former		former = {.shape = shape};
+
+	foreach_ptr(const NotedMove, move, moves)
+	{
+		if (move->how != HOW_COLUMNS || move->along || used > move->at)
+			continue;
+		former.columns = move->columns;
+		former.ncolumns = move->ncolumns;
+		return former;
+	}
+	former.columns = guard_catalog_columns(shape->table, &former.ncolumns);
+	return former;
+}
+
 /*
  * Does the other table serve in place of this index?
  */
 static bool
-serves(GuardShape *shape, Oid heir, Oid *twin)
+serves(const Former * former, Oid heir, Oid *twin)
 {
-	GuardAnswer answer = {.of = shape->table, .table = heir, .view = heir};
-	GuardShape *asked = shape;
+	GuardAnswer answer = {.of = former->shape->table, .table = heir, .view = heir,
+	.written = former->columns, .nwritten = former->ncolumns};
+	GuardShape *asked = former->shape;
 	GuardReplacement successor;
 
-	answer.written = guard_catalog_columns(answer.of, &answer.nwritten);
 	if (get_rel_relkind(heir) == RELKIND_VIEW && !guard_bearers_look_through(&answer, heir, true))
 		return false;
-	(void) guard_shape_translate(shape, &answer, &asked);
+	(void) guard_shape_translate(former->shape, &answer, &asked);
 	guard_replacement_find(asked, answer.table, NULL, false, &successor);
 	if (successor.match == GUARD_MATCH_NONE || !successor.usable)
 		return false;
@@ -335,21 +363,21 @@ serves(GuardShape *shape, Oid heir, Oid *twin)
  * its last?
  */
 static bool
-serve_in_place(GuardShape *shape, List *lineage, List *place)
+serve_in_place(const Former * former, List *lineage, List *place)
 {
 	List	   *children = guard_catalog_children(llast_oid(lineage));
 	bool		any = false;
 	Oid			twin;
 
 	if (children == NIL)
-		return serves(shape, llast_oid(lineage), &twin);
+		return serves(former, llast_oid(lineage), &twin);
 	foreach_oid(child, children)
 	{
 		List	   *down = lappend_oid(list_copy(lineage), child);
 
 		if (!guard_places_meet(down, guard_places_read(down, true), place))
 			continue;
-		if (!serve_in_place(shape, down, place))
+		if (!serve_in_place(former, down, place))
 			return false;
 		any = true;
 	}
@@ -357,14 +385,15 @@ serve_in_place(GuardShape *shape, List *lineage, List *place)
 }
 
 /*
- * One move in the words of the evidence.  A DETACH that came later ended what
- * came before this move as well.
+ * One move in the words of the evidence, for a use of that time.  A DETACH that
+ * came later ended what came before this move as well.
  */
 static void
-describe_move(GuardEvidence *evidence, List *moves, int which,
+describe_move(GuardEvidence *evidence, List *moves, int which, TimestampTz used,
 			  GuardMove *result)
 {
 	const NotedMove *move = list_nth(moves, which);
+	Former		former = as_used(evidence->shape, moves, used != 0 ? used : move->at);
 	Oid			heir = table_by_name(move->old_schema, move->old_name);
 
 	memset(result, 0, sizeof(*result));
@@ -379,8 +408,8 @@ describe_move(GuardEvidence *evidence, List *moves, int which,
 		return;
 
 	result->heir_table = psprintf("%s.%s", move->old_schema, move->old_name);
-	result->served = serves(evidence->shape, heir, &result->twin) ||
-		(move->how == HOW_RETAINED && serve_in_place(evidence->shape, list_make1_oid(heir), move->place));
+	result->served = serves(&former, heir, &result->twin) ||
+		(move->how == HOW_RETAINED && serve_in_place(&former, list_make1_oid(heir), move->place));
 }
 
 /* ---- columns ---- */
@@ -441,6 +470,18 @@ pass_by_columns(GuardFact *fact, List *moves, const GuardEvidence *evidence)
 			return;
 		fact->moved_away = fact->by_column = true;
 		fact->moved_now = move->now;
+		return;
+	}
+}
+
+void
+guard_moved_call(GuardShape *shape, TimestampTz used)
+{
+	foreach_ptr(const NotedMove, move, read_moves(shape->table))
+	{
+		if (move->how != HOW_COLUMNS || used == 0 || used > move->at)
+			continue;
+		(void) guard_shape_call(shape, move->columns, move->ncolumns);
 		return;
 	}
 }
@@ -571,7 +612,7 @@ end_by_move(GuardEvidence *evidence, List *moves, GuardFact *fact, int *named)
 		of_former_name(fact, moves, evidence) != former;
 	if (which < 0)
 		return;
-	describe_move(evidence, moves, which, &move);
+	describe_move(evidence, moves, which, fact->last, &move);
 	fact->moved_from = psprintf("%s.%s", move.old_schema, move.old_name);
 	view = guard_before_named(move.old_schema, move.old_name);
 	fact->own_view = guard_bearers_led(view, evidence->shape->table) ? view : InvalidOid;
@@ -621,7 +662,7 @@ guard_moved_collect(GuardEvidence *evidence)
 	}
 	if (last < 0)
 		return;
-	describe_move(evidence, moves, last, &evidence->move);
+	describe_move(evidence, moves, last, 0, &evidence->move);
 
 	/* who bears that name matters only where it ended a use */
 	evidence->move.served = false;

@@ -66,7 +66,7 @@ add_fact(GuardEvidence *evidence, const GuardFact *use, Oid index, GuardShape *s
 	fact->shape = shape;
 	fact->of_index = index;
 	if (fact->fkey != 0 && (shape->table != evidence->shape->table ||
-							!guard_causes_has(shape, fact->fkey)))
+							!guard_causes_has(evidence->shape, fact->fkey)))
 		fact->fkey = GUARD_FKEY_ANY;
 	guard_causes_fill(evidence, fact);
 	evidence->facts = lappend(evidence->facts, fact);
@@ -541,6 +541,30 @@ take_lineage(GuardEvidence *evidence, List *upwards, bool before, bool only_plac
 }
 
 /*
+ * Who comes by a view asks for what the view calls its columns.
+ */
+static void
+stand_for_view(GuardEvidence *evidence, Oid view, bool before)
+{
+	GuardShape *shape = guard_shape_copy(evidence->shape);
+	GuardAnswer answer = {0};
+	int			n;
+	char	  **called = before && guard_before_relation(view) != NULL ?
+		guard_before_columns(view, &n) : guard_catalog_columns(view, &n);
+	char	   *names[MaxHeapAttributeNumber] = {0};
+
+	if (!guard_bearers_look_through(&answer, view, !before) || answer.table != shape->table)
+		return;
+	for (int i = 0; i < Min(n, answer.nshown); i++)
+	{
+		if (answer.shown[i] > 0)
+			names[answer.shown[i] - 1] = called[i];
+	}
+	if (guard_shape_call(shape, names, lengthof(names)))
+		evidence->stands_for = lappend(evidence->stands_for, shape);
+}
+
+/*
  * All that was used by views that lead to one of these tables, and led to another
  * one then.
  */
@@ -555,15 +579,17 @@ take_by_views(GuardEvidence *evidence, List *tables)
 		{
 			GuardBefore *was = before ? guard_before_relation(view) : NULL;
 			int			known = list_length(evidence->facts);
-
+			List	   *stands_for = list_copy(evidence->stands_for);
 			char	   *schema = was != NULL ? was->schema :
 				get_namespace_name(get_rel_namespace(view));
 			char	   *name = was != NULL ? was->name : get_rel_name(view);
 			List	   *unseen;
 
+			stand_for_view(evidence, view, before);
 			take_named(evidence, schema, name, view);
 			take_under(evidence, guard_moved_from(schema, name, false, &unseen),
 					   InvalidOid, schema, name);
+			evidence->stands_for = stands_for;
 			for (int i = known; i < list_length(evidence->facts); i++)
 			{
 				GuardFact  *fact = list_nth(evidence->facts, i);
@@ -575,6 +601,21 @@ take_by_views(GuardEvidence *evidence, List *tables)
 			}
 		}
 	}
+}
+
+/*
+ * Its columns had other names before this transaction: what was used by these is
+ * its own.
+ */
+static void
+stand_for_itself(GuardEvidence *evidence)
+{
+	GuardShape *shape = guard_shape_copy(evidence->shape);
+	int			n;
+	char	  **names = guard_before_columns(shape->table, &n);
+
+	if (guard_shape_call(shape, names, n))
+		evidence->stands_for = lappend(evidence->stands_for, shape);
 }
 
 /*
@@ -593,6 +634,8 @@ guard_predecessors_collect(GuardEvidence *evidence)
 	bool		passed = evidence->asked.passes_on && before != NIL;
 	int			named;
 
+	if (passed && guard_before_relation(evidence->index) != NULL)
+		stand_for_itself(evidence);
 	take_lineage(evidence, passed ? before : lineage, passed, false);
 	take_by_views(evidence, passed ? before : lineage);
 	if (!passed && !equal(before, lineage))

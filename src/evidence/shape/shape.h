@@ -180,6 +180,12 @@ typedef struct GuardAnswer
 	bool		by_any;			/* by everybody who came, however that was */
 } GuardAnswer;
 
+/*
+ * Call the columns of a shape by these names, of all columns of its table: number n
+ * at n - 1.  False: they have them.  What expressions and predicates call them stays.
+ */
+extern bool guard_shape_call(GuardShape *shape, char **names, int nnames);
+
 /* What became of a shape. */
 typedef enum GuardTranslated
 {

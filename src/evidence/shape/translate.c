@@ -182,6 +182,20 @@ translate_included(Translation *work, GuardShape *shape)
 }
 
 static bool
+equal_names(List *a, List *b)
+{
+	ListCell   *la;
+	ListCell   *lb;
+
+	forboth(la, a, lb, b)
+	{
+		if (strcmp(lfirst(la), lfirst(lb)) != 0)
+			return false;
+	}
+	return list_length(a) == list_length(b);
+}
+
+static bool
 has_tree(const GuardShape *shape)
 {
 	for (int i = 0; i < shape->nkeys; i++)
@@ -226,6 +240,37 @@ guard_shape_translate(const GuardShape *shape, const GuardAnswer *answer,
 		renew_texts(copy);
 	*result = copy;
 	return GUARD_TRANSLATED;
+}
+
+bool
+guard_shape_call(GuardShape *shape, char **names, int nnames)
+{
+	bool		changed = false;
+	int			n = 0;
+	List	   *included = NIL;
+
+	for (int i = 0; i < shape->nkeys; i++)
+	{
+		AttrNumber	column = shape->keys[i].attnum;
+
+		if (column <= 0 || column > nnames || names[column - 1] == NULL ||
+			strcmp(names[column - 1], shape->keys[i].column) == 0)
+			continue;
+		shape->keys[i].column = names[column - 1];
+		changed = true;
+	}
+	foreach_ptr(char, name, shape->included)
+	{
+		int			column = n < list_length(shape->included_columns) ?
+			list_nth_int(shape->included_columns, n) : 0;
+
+		n++;
+		included = lappend(included, column > 0 && column <= nnames && names[column - 1] != NULL ?
+						   names[column - 1] : name);
+	}
+	changed |= !equal_names(shape->included, included);
+	shape->included = included;
+	return changed;
 }
 
 bool
