@@ -61,11 +61,10 @@ SELECT i.table_schema, i.table_name, i.index_name, i.verdict, i.reason, i.detail
 			THEN 'uniqueness' END AS enforces,
 	   i.dependencies
   FROM i LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = i.index
-  LEFT JOIN LATERAL (
-		SELECT pg_catalog.max(COALESCE(h.peak, GREATEST(h.scans, h.uses))) AS hour_peak
+  LEFT JOIN (
+		SELECT k.relation_oid, pg_catalog.max(COALESCE(h.peak, GREATEST(h.scans, h.uses))) AS hour_peak
 		  FROM guard.home, guard.known_use k JOIN guard.hourly_use h ON h.relation_id = k.id
-		 WHERE k.relation_oid = i.index::pg_catalog.oid
-		   AND h.hour > pg_catalog.clock_timestamp() - interval '35 days') p ON true;
+		 WHERE h.hour > pg_catalog.clock_timestamp() - interval '35 days' GROUP BY k.relation_oid) p ON p.relation_oid = i.index::pg_catalog.oid;
 COMMENT ON VIEW guard.index_facts IS
 'Every index that the caller may ask about, with the verdict if it were dropped by name now: all that is known, in exact figures, for programs; guard.indexes is the same for eyes. What has verdict allow can go all together: of indexes that serve in place of each other one stays, and the others name it in keep_instead. hour_peak is the most scans in an hour of the last 35 days, null where history has none. redundant_with serves in its place, used or not. last_use is null where it is not known, size_bytes where the index is locked, predicted_connections (what its statements would keep busy without it, by estimate) where no statement was planned without it, created_at where guard did not see it being created. enforces says what would be lost besides speed, null: nothing that no twin enforces as well. dependencies is what guard.dependencies has of it, as JSON, null: nothing.';
 GRANT SELECT ON guard.index_facts TO PUBLIC;
