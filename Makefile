@@ -124,7 +124,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(if $(WERROR)
 TEMP_CONFIG = $(CURDIR)/test/guard.conf
 SERVER_OPTS = --temp-config=$(TEMP_CONFIG) --no-locale --encoding=UTF8
 REGRESS := $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
-REGRESS_OPTS = --temp-instance=$(CURDIR)/tmp_check_regress $(SERVER_OPTS)
+REGRESS_OPTS = --temp-instance=$(CURDIR)/tmp_check_regress $(SERVER_OPTS) --temp-config=$(CURDIR)/test/sql.conf
 ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --temp-instance=$(CURDIR)/tmp_check_iso $(SERVER_OPTS) --inputdir=$(srcdir)/test/isolation
 # Who names one Perl test on the command line does not want the pgTAP ones, nor the other way round; TAP_TESTS= wants neither.
