@@ -63,3 +63,6 @@ CALL use('BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT a FROM held WHERE a < 100
 SELECT sum(uses) = 20 AS once_each FROM guard.index_statements('held_idx');
 CALL use('DO ''DECLARE r record; BEGIN FOR r IN SELECT a FROM whole WHERE a < 400 LOOP NULL; END LOOP; END''', times => 20);
 SELECT sum(uses) = 20 AS once_each FROM guard.index_statements('whole_idx');
+-- each of several in one transaction, whose memory is used again
+CALL use('DO ''DECLARE r record; BEGIN FOR i IN 1 .. 20 LOOP FOR r IN SELECT a FROM whole WHERE a < 400 LOOP NULL; END LOOP; END LOOP; END''');
+SELECT sum(uses) = 40 AS once_each FROM guard.index_statements('whole_idx');

@@ -279,6 +279,30 @@ note_check(QueryDesc *queryDesc)
 	MemoryContextRegisterResetCallback(queryDesc->estate->es_query_cxt, &check_over);
 }
 
+/* The place of a cursor that has been noted; NULL: it has not. */
+static Cursor *
+find_cursor(QueryDesc *queryDesc)
+{
+	for (int i = 1; i <= Min(ncursors, CURSORS); i++)
+	{
+		Cursor	   *cursor = &cursors[(ncursors - i) % CURSORS];
+
+		if (cursor->queryDesc == queryDesc)
+			return cursor;
+	}
+	return NULL;
+}
+
+/* Another execution begins there. */
+static void
+forget_cursor(QueryDesc *queryDesc)
+{
+	Cursor	   *cursor = find_cursor(queryDesc);
+
+	if (cursor != NULL)
+		cursor->queryDesc = NULL;
+}
+
 /*
  * Remember what the client sent, for a statement without an identifier: when
  * it ends, as a cursor does at COMMIT, the client has long sent another.
@@ -286,6 +310,10 @@ note_check(QueryDesc *queryDesc)
 static void
 capture_ExecutorStart(QueryDesc *queryDesc, int eflags)
 {
+	/* A cursor that stood here in memory has gone. */
+	if (unlikely(ncursors > 0))
+		forget_cursor(queryDesc);
+
 	if (unlikely(queryDesc->plannedstmt->queryId == 0) && is_on())
 	{
 		nameless[next_nameless].queryDesc = queryDesc;
@@ -317,20 +345,6 @@ find_nameless(QueryDesc *queryDesc)
 			return entry->queryid;
 	}
 	return 0;
-}
-
-/* The place of a cursor that has been noted; NULL: it has not. */
-static Cursor *
-find_cursor(QueryDesc *queryDesc)
-{
-	for (int i = 1; i <= Min(ncursors, CURSORS); i++)
-	{
-		Cursor	   *cursor = &cursors[(ncursors - i) % CURSORS];
-
-		if (cursor->queryDesc == queryDesc)
-			return cursor;
-	}
-	return NULL;
 }
 
 /*
