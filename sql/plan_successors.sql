@@ -5,18 +5,6 @@
 \set begin :srcdir /sql/include/begin.psql
 \i :begin
 CREATE EXTENSION guard;
--- with the server's own settings, for plans under others say nothing
-CREATE PROCEDURE tools.plainly(statement text) LANGUAGE plpgsql AS $$
-DECLARE
-	session int;
-BEGIN
-	PERFORM dblink_connect('plain', split_part(connection('web'), ' options=', 1));
-	SELECT pid INTO session FROM dblink('plain', 'SELECT pg_backend_pid()') AS t (pid int);
-	PERFORM FROM dblink('plain', statement) AS t (result text);
-	PERFORM dblink_disconnect('plain');
-	CALL wait_for_end(session);
-END
-$$;
 CREATE TABLE t (id int, a int, b int, pad text);
 INSERT INTO t SELECT g, g % 1000, g % 997, repeat('x', 60) FROM generate_series(1, 20000) g;
 CREATE INDEX t_id_a ON t (id, a);
