@@ -97,7 +97,7 @@ hand_over_unwritten(GuardXactPhase phase)
 {
 	dlist_iter	iter;
 
-	if (likely(unwritten_context == NULL))
+	if (unwritten_context == NULL)
 		return;
 	dlist_foreach(iter, &unwritten.items)
 	{

@@ -459,10 +459,9 @@ guard_ring_take(uint64 after)
 	if (!attach(false))
 		return NULL;
 	if (!watching_commit)
-	{
 		guard_xact_register(GUARD_XACT_COMMITTED | GUARD_XACT_ABORTED, at_end);
-		watching_commit = true;
-	}
+	watching_commit = true;
+	guard_xact_follow();
 	LWLockAcquire(ring->lock, LW_EXCLUSIVE);
 	foreach_message(message)
 	{

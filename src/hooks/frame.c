@@ -38,6 +38,7 @@ guard_frame_push(CommandTag tag, bool by_trigger)
 	frame->lock_timeout = LockTimeout;
 	frame->outer = top_frame;
 	top_frame = frame;
+	guard_xact_follow();
 	return frame;
 }
 

@@ -72,16 +72,8 @@ note_touched(ObjectAccessType access, Oid classId, Oid objectId, int subId)
 }
 
 static void
-object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
-			  void *arg)
+look_at(ObjectAccessType access, Oid classId, Oid objectId, int subId, void *arg)
 {
-	if (prev_object_access)
-		prev_object_access(access, classId, objectId, subId, arg);
-
-	/* Most calls are for the execution of a function, or a search by name. */
-	if (likely(access != OAT_DROP && access != OAT_POST_CREATE &&
-			   access != OAT_POST_ALTER && access != OAT_TRUNCATE))
-		return;
 	if (access == OAT_TRUNCATE)
 	{
 		if (guard_guc_mode != GUARD_MODE_OFF && guard_store_present())
@@ -122,6 +114,20 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 		guard_backstop_alters(objectId);
 	else
 		guard_backstop_creates(objectId);
+}
+
+/*
+ * Most calls are for the execution of a function, or a search by name.
+ */
+static void
+object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
+			  void *arg)
+{
+	if (unlikely(prev_object_access != NULL))
+		prev_object_access(access, classId, objectId, subId, arg);
+	if (unlikely(access == OAT_DROP || access == OAT_POST_CREATE ||
+				 access == OAT_POST_ALTER || access == OAT_TRUNCATE))
+		look_at(access, classId, objectId, subId, arg);
 }
 
 void

@@ -65,6 +65,7 @@ get_context(void)
 		transaction_context = AllocSetContextCreate(TopMemoryContext,
 													"guard transaction",
 													ALLOCSET_SMALL_SIZES);
+	guard_xact_follow();
 	return transaction_context;
 }
 
@@ -368,10 +369,6 @@ before_commit(bool last)
 static void
 at_phase(GuardXactPhase phase)
 {
-	/* The usual transaction: nothing dropped, no DDL open. */
-	if (likely(transaction_context == NULL && guard_frame_top() == NULL &&
-			   !guard_before_any()))
-		return;
 	switch (phase)
 	{
 		case GUARD_XACT_ENDING:
@@ -389,6 +386,8 @@ at_phase(GuardXactPhase phase)
 			clean_up(false);
 			break;
 	}
+	if (guard_frame_top() != NULL)
+		guard_xact_follow();
 }
 
 void

@@ -99,6 +99,7 @@ guard_unjudged_note(Oid index)
 		unjudged_context = AllocSetContextCreate(TopMemoryContext,
 												 "guard unjudged drops",
 												 ALLOCSET_SMALL_SIZES);
+	guard_xact_follow();
 	old = MemoryContextSwitchTo(unjudged_context);
 	if (guard_xact_may_begin())
 		(void) guard_store_try("note a drop", do_note, &index);
@@ -180,12 +181,14 @@ forget(bool committed)
 		MemoryContextDelete(unjudged_context);
 		unjudged_context = NULL;
 	}
+	else
+		guard_xact_follow();
 }
 
 static void
 at_end(GuardXactPhase phase)
 {
-	if (likely(unjudged_context == NULL))
+	if (unjudged_context == NULL)
 		return;
 	if (phase == GUARD_XACT_ENDING)
 		write_down();

@@ -52,6 +52,7 @@ void
 guard_softdrop_want_at_commit(void)
 {
 	began = true;
+	guard_xact_follow();
 }
 
 void

@@ -777,11 +777,17 @@ extern void guard_xact_init(void);
 
 /*
  * Have "callback" called at the phases whose bits are set, after those who
- * registered before, until the session ends.  Callbacks of the last three may
- * neither fail nor look into a catalog.
+ * registered before, in every transaction that is followed, until the session
+ * ends.  Callbacks of the last three may neither fail nor look into a catalog.
  */
 typedef void (*guard_xact_callback) (GuardXactPhase phase);
 extern void guard_xact_register(int phases, guard_xact_callback callback);
+
+/*
+ * This transaction is to be followed: whoever keeps anything for its end says
+ * so.  Said in a callback of one of the last three, it is about the next one.
+ */
+extern void guard_xact_follow(void);
 
 /*
  * Have "callback" called when a subtransaction was rolled back.
@@ -834,7 +840,7 @@ typedef struct GuardXactList
 
 /*
  * The item belongs to the current subtransaction from now on: passed on where
- * that ends well, dropped where it does not.
+ * that ends well, dropped where it does not.  The transaction is followed.
  */
 extern void guard_xact_list_add(GuardXactList *list, GuardXactItem *item);
 

@@ -127,12 +127,14 @@ void
 guard_visits_note_present(void)
 {
 	tell_present = true;
+	guard_xact_follow();
 }
 
 void
 guard_visits_note_databases(void)
 {
 	tell_databases = true;
+	guard_xact_follow();
 }
 
 /*
@@ -146,7 +148,13 @@ tell_launcher(GuardXactPhase phase)
 {
 	if (guard_visits == NULL)
 		return;
-	if (unlikely(tell_present))
+	if (phase != GUARD_XACT_COMMITTED)
+	{
+		if (tell_present || tell_databases)
+			guard_xact_follow();
+		return;
+	}
+	if (tell_present)
 	{
 		GuardVisitSlot *slot = guard_visits_slot_here(true);
 
@@ -154,7 +162,7 @@ tell_launcher(GuardXactPhase phase)
 		if (slot != NULL && slot->state != GUARD_DATABASE_WITH)
 			guard_visits_want();
 	}
-	if (unlikely(tell_databases))
+	if (tell_databases)
 	{
 		tell_databases = false;
 		pg_atomic_write_u32(&guard_visits->relist, 1);
@@ -169,7 +177,7 @@ void
 guard_visits_init(void)
 {
 	if (guard_visits_table_register())
-		guard_xact_register(GUARD_XACT_COMMITTED, tell_launcher);
+		guard_xact_register(GUARD_XACT_OVER, tell_launcher);
 }
 
 /* ----------------------------------------------------------------

@@ -40,6 +40,9 @@
  * callback while callbacks run could make the server pass over it, so another
  * one stays where it is; whichever hears first of COMMIT does the work.
  *
+ * Nearly all transactions end without anything for us to do.  So nobody is
+ * told of a transaction that nobody follows.
+ *
  * Copyright (c) 2026, the guard authors
  *
  *-------------------------------------------------------------------------
@@ -62,18 +65,19 @@ static int	ncallbacks = 0;
 static guard_xact_subabort at_subabort = NULL;
 static GuardXactList *lists = NULL;
 
-/*
- * How far this transaction has come: those of the phase "ending" have been
- * called; its block has got the word to end, or may have; callbacks are being
- * called, or have been; so have those of the phase "last".
- */
-static uint64 number = 0;
-static bool told_ending = false;
-static bool ended_block = false;
-static bool committing = false;
-static bool told_last = false;
+/* How far this transaction has come. */
+typedef enum Stage
+{
+	RUNS,
+	TOLD_ENDING,				/* those of the phase "ending" have been called */
+	COMMITS,					/* callbacks are being called */
+	TOLD_LAST					/* and those of the phase "last" have been */
+} Stage;
 
-static void at_xact_first(XactEvent event, void *arg);
+static Stage stage = RUNS;
+static uint64 number = 0;
+static bool ended_block = false;	/* it has got the word to end, or may have */
+static bool followed = false;	/* those who registered want to be told */
 
 /*
  * Is a statement of the client's being executed by the unnamed portal, which
@@ -113,16 +117,10 @@ tell(GuardXactPhase phase)
 	}
 }
 
-/*
- * Once in a transaction, at the last moment for that.
- */
-static void
-tell_ending(void)
+void
+guard_xact_follow(void)
 {
-	if (told_ending)
-		return;
-	told_ending = true;
-	tell(GUARD_XACT_ENDING);
+	followed = true;
 }
 
 /*
@@ -134,7 +132,12 @@ guard_xact_commit_arrives(void)
 	if (!IsTransactionState() || !IsTransactionBlock())
 		return;
 	ended_block = false;
-	tell_ending();
+	if (stage < TOLD_ENDING)
+	{
+		stage = TOLD_ENDING;
+		if (followed)
+			tell(GUARD_XACT_ENDING);
+	}
 	ended_block = true;
 }
 
@@ -147,30 +150,33 @@ guard_xact_number(void)
 bool
 guard_xact_may_begin(void)
 {
-	if (!IsTransactionState() || IsInParallelMode() || IsParallelWorker() || told_last)
+	if (!IsTransactionState() || IsInParallelMode() || IsParallelWorker() || stage == TOLD_LAST)
 		return false;
 	return !IsTransactionBlock() ||
 		(!ended_block && MyBackendType != B_BG_WORKER);
 }
 
-void
-guard_xact_go_first(void)
+static pg_noinline void
+tell_before_commit(void)
 {
-	if (committing)
+	bool		told = stage == TOLD_ENDING;
+
+	if (stage >= COMMITS)
 		return;
-	UnregisterXactCallback(at_xact_first, NULL);
-	RegisterXactCallback(at_xact_first, NULL);
+	stage = COMMITS;
+	if (!told)
+		tell(GUARD_XACT_ENDING);
+	stage = TOLD_LAST;
+	tell(GUARD_XACT_LAST);
 }
 
-static void
+static inline void
 before_commit(void)
 {
-	if (committing)
-		return;
-	committing = true;
-	tell_ending();
-	told_last = true;
-	tell(GUARD_XACT_LAST);
+	if (unlikely(followed))
+		tell_before_commit();
+	else
+		stage = TOLD_LAST;
 }
 
 static void
@@ -180,12 +186,29 @@ at_xact_first(XactEvent event, void *arg)
 		before_commit();
 }
 
-static void
+void
+guard_xact_go_first(void)
+{
+	if (stage >= COMMITS)
+		return;
+	UnregisterXactCallback(at_xact_first, NULL);
+	RegisterXactCallback(at_xact_first, NULL);
+}
+
+/*
+ * Who has not done with it follows the next one, too.
+ */
+static inline void
 over(GuardXactPhase phase)
 {
-	told_ending = ended_block = committing = told_last = false;
+	stage = RUNS;
+	ended_block = false;
 	number++;
-	tell(phase);
+	if (unlikely(followed))
+	{
+		followed = false;
+		tell(phase);
+	}
 }
 
 static void
@@ -222,6 +245,7 @@ guard_xact_list_add(GuardXactList *list, GuardXactItem *item)
 		list->next = lists;
 		lists = list;
 	}
+	guard_xact_follow();
 	item->subid = GetCurrentSubTransactionId();
 	dlist_push_tail(&list->items, &item->node);
 }
@@ -264,7 +288,6 @@ void
 guard_xact_init(void)
 {
 	RegisterXactCallback(at_xact, NULL);
-	RegisterXactCallback(at_xact_first, NULL);
 	RegisterSubXactCallback(at_subxact, NULL);
 	ended_block = IsTransactionState() && IsTransactionBlock() &&
 		!client_statement_runs();

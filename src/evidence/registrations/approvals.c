@@ -308,7 +308,7 @@ at_phase(GuardXactPhase phase)
 {
 	dlist_iter	iter;
 
-	if (likely(guard_xact_list_empty(&claims)))
+	if (guard_xact_list_empty(&claims))
 		return;
 	if (phase != GUARD_XACT_ENDING)
 	{

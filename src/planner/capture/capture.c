@@ -129,6 +129,7 @@ static void capture_xact_end(GuardXactPhase phase);
 void
 guard_capture_init(void)
 {
+	guard_xact_register(GUARD_XACT_OVER, capture_xact_end);
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 
@@ -215,21 +216,10 @@ switched(bool on)
  * ----------------------------------------------------------------
  */
 
-/* To be told of the end of transactions, from the first that matters on. */
-static void
-follow_transactions(void)
-{
-	static bool registered = false;
-
-	if (!registered)
-		guard_xact_register(GUARD_XACT_OVER, capture_xact_end);
-	registered = true;
-}
-
 void
 guard_capture_enter_explain(void)
 {
-	follow_transactions();
+	guard_xact_follow();
 	explain_depth++;
 }
 
@@ -254,6 +244,14 @@ capture_xact_end(GuardXactPhase phase)
 {
 	explain_depth = 0;
 	ncursors = 0;
+	if (guard_xact_list_empty(&extension_goes))
+		return;
+	guard_xact_list_clear(&extension_goes);
+	if (phase == GUARD_XACT_COMMITTED)
+	{
+		guard_shares_release();
+		guard_departed_forget_database(MyDatabaseId);
+	}
 }
 
 /* ----------------------------------------------------------------
@@ -365,10 +363,7 @@ executes(QueryDesc *queryDesc)
 static bool
 note_uses(QueryDesc *queryDesc, int64 queryid, GuardRun *run)
 {
-	TimestampTz at = GetCurrentStatementStartTimestamp();
-	TimestampTz transaction = GetCurrentTransactionStartTimestamp();
-
-	guard_pending_begin(Max(at, transaction), queryid, run);
+	guard_pending_begin(queryid, run);
 	guard_walk_execution(queryDesc, explain_depth > 0, queryDesc == check);
 	return guard_pending_end();
 }
@@ -449,7 +444,7 @@ note_cursor(QueryDesc *queryDesc)
 	if (!is_on() || !executes(queryDesc) || !guard_store_is_here() ||
 		find_cursor(queryDesc) != NULL)
 		return;
-	follow_transactions();
+	guard_xact_follow();
 	cursor->queryDesc = queryDesc;
 	memset(&cursor->run, 0, sizeof(cursor->run));
 	(void) note_uses(queryDesc, queryid_of(queryDesc), &cursor->run);
@@ -844,33 +839,13 @@ guard_capture_forget(Oid relation, bool statements)
 	guard_whatif_forget(relation);
 }
 
-/*
- * Callback of store/xact.
- */
-static void
-release_share(GuardXactPhase phase)
-{
-	if (likely(guard_xact_list_empty(&extension_goes)))
-		return;
-	guard_xact_list_clear(&extension_goes);
-	if (phase == GUARD_XACT_COMMITTED)
-	{
-		guard_shares_release();
-		guard_departed_forget_database(MyDatabaseId);
-	}
-}
-
 void
 guard_capture_extension_goes(void)
 {
-	static bool registered = false;
 	static GuardXactItem item;
 
 	if (!guard_table_attached() || !guard_xact_list_empty(&extension_goes))
 		return;
-	if (!registered)
-		guard_xact_register(GUARD_XACT_OVER, release_share);
-	registered = true;
 	guard_xact_list_add(&extension_goes, &item);
 }
 

@@ -78,8 +78,7 @@ note_command(const PlannedStmt *pstmt)
 	Node	   *parsetree = pstmt->utilityStmt;
 	GuardRun	run = {0};
 
-	guard_pending_begin(GetCurrentStatementStartTimestamp(),
-						(int64) pstmt->queryId, &run);
+	guard_pending_begin((int64) pstmt->queryId, &run);
 	if (IsA(parsetree, ConstraintsSetStmt))
 		note_named((ConstraintsSetStmt *) parsetree);
 	else

@@ -90,11 +90,14 @@ static GuardOwnUse owns[OWNS];
 static bool any_own = false;
 
 static uint64 session = 0;
-static GuardService service;	/* for whom this session works */
+static GuardService service;	/* for whom this session works, ... */
+static Oid	login = InvalidOid; /* ... who connected, ... */
+static Oid	role = InvalidOid;	/* ... and as whom it works */
 static uint32 generation = 0;	/* counts the changes of service */
 
 /* the statement at hand */
-static TimestampTz moment;
+static TimestampTz transaction; /* when the one it is in began */
+static TimestampTz moment;		/* when it began itself, if that was later */
 static int64 queryid;
 static uint64 run;				/* which of this session's runs of it */
 static uint32 statement = 0;	/* its number, of so many: */
@@ -149,14 +152,15 @@ is_urgent(const PendingPair *pair)
  * new and gets its number, or of one that has been here before.
  */
 void
-guard_pending_begin(TimestampTz at, int64 id, GuardRun *of)
+guard_pending_begin(int64 id, GuardRun *of)
 {
 	if (of->number == 0)
 	{
 		of->number = ++statements;
 		of->run = guard_runs_add(id);
 	}
-	moment = at;
+	transaction = GetCurrentTransactionStartTimestamp();
+	moment = Max(GetCurrentStatementStartTimestamp(), transaction);
 	queryid = id;
 	statement = of->number;
 	run = of->run;
@@ -181,7 +185,7 @@ guard_pending_by_view(Oid view)
 /*
  * The batch has come by the views that the statement goes through, too.
  */
-static void
+static pg_noinline void
 add_views(GuardUseBatch *batch)
 {
 	batch->more_views |= nviews > GUARD_CAPTURE_VIEWS;
@@ -199,31 +203,35 @@ add_views(GuardUseBatch *batch)
 	}
 }
 
+/* The first use of a batch. */
+static pg_noinline void
+begin_batch(PendingPair *pair)
+{
+	GuardUseBatch *batch = &pair->batch;
+
+	batch->first = batch->last = moment;
+	batch->userid = GetUserId();
+	batch->login = GetSessionUserId();
+	batch->own_settings = guard_settings_own();
+	pair->first_run = pair->run = run;
+}
+
 /* One use more. */
-static void
+static inline void
 add_use(PendingPair *pair)
 {
 	GuardUseBatch *batch = &pair->batch;
 
 	pair->statement = statement;
 	pair->flags = 0;
-	if (batch->count++ == 0)
-	{
-		batch->first = moment;
-		batch->userid = GetUserId();
-		batch->login = GetSessionUserId();
-		batch->own_settings = guard_settings_own();
-		pair->first_run = run;
-	}
-	else
-	{
-		batch->longest = Max(batch->longest, moment - batch->last);
-		if (run > pair->run)
-			batch->longest_run = Max(batch->longest_run, run - pair->run - 1);
-	}
-	if (batch->transaction != GetCurrentTransactionStartTimestamp())
+	if (unlikely(batch->count++ == 0))
+		begin_batch(pair);
+	batch->longest = Max(batch->longest, moment - batch->last);
+	if (likely(run > pair->run))
+		batch->longest_run = Max(batch->longest_run, run - pair->run - 1);
+	if (batch->transaction != transaction)
 		batch->transactions++;
-	batch->transaction = GetCurrentTransactionStartTimestamp();
+	batch->transaction = transaction;
 	batch->last = moment;
 	pair->run = run;
 }
@@ -322,18 +330,11 @@ guard_pending_session(void)
  * its pid and start time tell it from other sessions, 0 is "nobody".  What
  * cannot be published now will be told as nobody's.
  */
-static void
-follow_client(void)
+static pg_noinline void
+change_client(bool renamed, const GuardService *next)
 {
-	static Oid	login = InvalidOid;
-	static Oid	role = InvalidOid;
 	static uint64 clients = 0;
-	GuardService next;
-	bool		renamed = guard_service_renamed(&next);
 
-	if (likely(!renamed && login == GetSessionUserId() &&
-			   role == GetOuterUserId()))
-		return;
 	if (session == 0)
 		before_shmem_exit(flush_at_exit, (Datum) 0);
 	guard_pending_flush(false);
@@ -348,10 +349,21 @@ follow_client(void)
 	session = hash_bytes_uint32_extended((uint32) MyProcPid,
 										 (uint64) MyStartTimestamp +
 										 clients++) | 1;
-	if (!renamed || guard_service_same(&service, &next))
+	if (!renamed || guard_service_same(&service, next))
 		return;
-	service = next;
+	service = *next;
 	generation++;
+}
+
+static inline void
+follow_client(void)
+{
+	GuardService next;
+	bool		renamed = guard_service_renamed(&next);
+
+	if (unlikely(renamed || login != GetSessionUserId() ||
+				 role != GetOuterUserId()))
+		change_client(renamed, &next);
 }
 
 static void
@@ -373,24 +385,40 @@ pair_place(Oid relation)
 		(32 - PAIR_BITS);
 }
 
+static inline bool
+is_pair(const PendingPair *pair, Oid relation, uint64 fkey)
+{
+	return pair->batch.relation == relation &&
+		pair->batch.queryid == queryid && pair->batch.fkey == fkey;
+}
+
+/* Not at once. */
+static pg_noinline PendingPair *
+search_pair(Oid relation, Oid owner, uint64 fkey)
+{
+	uint32		place = pair_place(relation);
+
+	for (uint32 i = 1; i < WINDOW; i++)
+	{
+		PendingPair *pair = &pairs[(place + i) & (PAIRS - 1)];
+
+		if (is_pair(pair, relation, fkey))
+			return pair;
+	}
+	return new_pair(relation, owner, fkey);
+}
+
 /*
  * The entry for a relation and the statement at hand, or NULL if no place can
  * be had for it.
  */
-static PendingPair *
+static inline PendingPair *
 find_pair(Oid relation, Oid owner, uint64 fkey)
 {
-	uint32		place = pair_place(relation);
+	PendingPair *pair = &pairs[pair_place(relation)];
 
-	for (uint32 i = 0; i < WINDOW; i++)
-	{
-		PendingPair *pair = &pairs[(place + i) & (PAIRS - 1)];
-
-		if (pair->batch.relation == relation &&
-			pair->batch.queryid == queryid && pair->batch.fkey == fkey)
-			return pair;
-	}
-	return new_pair(relation, owner, fkey);
+	return likely(is_pair(pair, relation, fkey)) ? pair :
+		search_pair(relation, owner, fkey);
 }
 
 /*
@@ -465,7 +493,7 @@ note_dirty(PendingPair *pair)
  * new use joins the old batch, and its pause appears longer than it was: an
  * error on the safe side.
  */
-static void
+static pg_noinline void
 publish_whole(PendingPair *pair)
 {
 	int16		place = (int16) (pair - pairs);

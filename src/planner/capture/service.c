@@ -353,6 +353,9 @@ session_name(void)
 	return "postgres";
 }
 
+/* The name that was folded last; at first, what PostgreSQL lets nobody set. */
+static char seen[GUARD_SERVICE_LEN] = "\n";
+
 /*
  * See service.h.  Called for every statement: the usual answer is "no", after
  * one comparison of strings.  Their addresses would not do, since a new value
@@ -361,15 +364,10 @@ session_name(void)
 bool
 guard_service_renamed(GuardService *service)
 {
-	static char seen[GUARD_SERVICE_LEN] = "";
-	static bool known = false;
-	const char *name = application_name ? application_name : "";
-
-	if (likely(known && strcmp(seen, name) == 0))
+	if (likely(strcmp(seen, application_name) == 0))
 		return false;
-	known = true;
-	strlcpy(seen, name, sizeof(seen));
-	guard_service_fold(name, session_name(), service);
+	strlcpy(seen, application_name, sizeof(seen));
+	guard_service_fold(application_name, session_name(), service);
 	return true;
 }
 

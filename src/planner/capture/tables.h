@@ -191,11 +191,12 @@ typedef struct GuardRun
 } GuardRun;
 
 /*
- * One executed statement: begin, any number of uses, end.  "now" is the time
- * of all of them.  What begins again with the same run is no further use.
+ * One executed statement: begin, any number of uses, end.  The time of all of
+ * them is that of its start, or of its transaction's if that is later.  What
+ * begins again with the same run is no further use.
  * by_view(): the statement goes through a view, whatever it uses after that.
  */
-extern void guard_pending_begin(TimestampTz now, int64 queryid, GuardRun *of);
+extern void guard_pending_begin(int64 queryid, GuardRun *of);
 extern void guard_pending_by_view(Oid view);
 extern void guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey);
 extern void guard_pending_excuse(Oid relation, Oid owner, int64 executions);

@@ -178,7 +178,7 @@ naming(Index rtindex, WalkState *walk)
 /*
  * A node used a relation; a bitmap's is below the scan to which it belongs.
  */
-static inline void
+static pg_attribute_always_inline void
 note_use(Relation rel, PlanState *node, PlanState *scan, int flags, WalkState *walk)
 {
 	if (rel == NULL || !is_ours(rel))
@@ -228,6 +228,21 @@ walk_bitmap(PlanState *node, PlanState *scan, int flags, WalkState *walk)
  *		Appends
  * ----------------------------------------------------------------
  */
+
+/* What a scan reads: the index where there is one, or the table. */
+static inline Relation
+scanned(PlanState *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_IndexScanState:
+			return ((IndexScanState *) node)->iss_RelationDesc;
+		case T_IndexOnlyScanState:
+			return ((IndexOnlyScanState *) node)->ioss_RelationDesc;
+		default:
+			return ((ScanState *) node)->ss_currentRelation;
+	}
+}
 
 /*
  * Has a scan begun, as far as the leader knows?
@@ -409,26 +424,17 @@ walk_node(PlanState *node, int flags, WalkState *walk)
 		switch (nodeTag(node))
 		{
 			case T_IndexScanState:
-				if (workers || has_begun(node))
-					note_use(((IndexScanState *) node)->iss_RelationDesc,
-							 node, node, flags, walk);
-				return;
 			case T_IndexOnlyScanState:
-				if (workers || has_begun(node))
-					note_use(((IndexOnlyScanState *) node)->ioss_RelationDesc,
-							 node, node, flags, walk);
-				return;
-			case T_BitmapHeapScanState:
-				if (workers || has_begun(node))
-					walk_bitmap(outerPlanState(node), node, flags, walk);
-				return;
 			case T_SeqScanState:
 			case T_SampleScanState:
 			case T_TidScanState:
 			case T_TidRangeScanState:
 				if (workers || has_begun(node))
-					note_use(((ScanState *) node)->ss_currentRelation,
-							 node, node, flags, walk);
+					note_use(scanned(node), node, node, flags, walk);
+				return;
+			case T_BitmapHeapScanState:
+				if (workers || has_begun(node))
+					walk_bitmap(outerPlanState(node), node, flags, walk);
 				return;
 			case T_AppendState:
 				walk_append((AppendState *) node, flags, walk);

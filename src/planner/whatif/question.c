@@ -110,7 +110,7 @@ typedef struct Alike
 
 static Questions *shared = NULL;
 static WaitingAnswer waiting[WAITING];
-static int	nwaiting = 0;
+int			guard_question_count = 0;
 static Plannings plannings[QUESTIONS];
 
 /* While one of ours is planned: what may be seen, and what is like it. */
@@ -445,7 +445,7 @@ keep_answer(const WaitingAnswer *answer)
 {
 	static int	next = 0;
 
-	for (int i = 0; i < nwaiting; i++)
+	for (int i = 0; i < guard_question_count; i++)
 	{
 		if (waiting[i].queryid == answer->queryid &&
 			waiting[i].role == answer->role &&
@@ -455,8 +455,8 @@ keep_answer(const WaitingAnswer *answer)
 			return;
 		}
 	}
-	if (nwaiting < WAITING)
-		waiting[nwaiting++] = *answer;
+	if (guard_question_count < WAITING)
+		waiting[guard_question_count++] = *answer;
 	else
 	{
 		waiting[next] = *answer;
@@ -542,11 +542,11 @@ tell(const WaitingAnswer *answer, double milliseconds)
 void
 guard_question_executed(QueryDesc *queryDesc, int64 queryid)
 {
-	for (int i = nwaiting - 1; i >= 0; i--)
+	for (int i = guard_question_count - 1; i >= 0; i--)
 	{
 		if (waiting[i].queryid == queryid && waiting[i].role == GetUserId() &&
 			tell(&waiting[i], guard_compat_execution_time(queryDesc)))
-			waiting[i] = waiting[--nwaiting];
+			waiting[i] = waiting[--guard_question_count];
 	}
 }
 

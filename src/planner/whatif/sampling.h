@@ -157,6 +157,9 @@ extern bool guard_tryout_scan(GuardShadow *shadow, PlannedStmt *plan, Scan *scan
 
 /* ---- waiting.c ---- */
 
+/* Called at start. */
+extern void guard_waiting_init(void);
+
 /*
  * Keep a record until the plan from which it comes has been executed.  "clocks"
  * are the statement's and the pair's: let run down if it never is.

@@ -63,16 +63,20 @@ end_transaction(GuardXactPhase phase)
 		throw_away(guard_waiting_count - 1);
 }
 
+/* Called at start. */
+void
+guard_waiting_init(void)
+{
+	guard_xact_register(GUARD_XACT_OVER, end_transaction);
+}
+
 void
 guard_waiting_add(const GuardWhatIf *record, double plan_cost,
 				  const uint64 clocks[2])
 {
-	static bool registered = false;
 	Waiting    *place;
 
-	if (!registered)
-		guard_xact_register(GUARD_XACT_OVER, end_transaction);
-	registered = true;
+	guard_xact_follow();
 	if (guard_waiting_count == PLACES)
 		throw_away(0);
 	place = &waiting[guard_waiting_count++];

@@ -114,6 +114,7 @@ guard_whatif_init(void)
 		return;
 	guard_whatif_table_init();
 	guard_positions_init();
+	guard_waiting_init();
 	guard_indexlist_register(note_seen);
 	guard_compat_hook_planner(whatif_planner);
 }
@@ -451,16 +452,25 @@ replan_cached(QueryDesc *queryDesc, int64 queryid)
 	ResetPlanCache();
 }
 
+/* Nearly never is there anybody who waits for it. */
+static pg_noinline void
+tell_of_executed(QueryDesc *queryDesc, int64 queryid, bool published)
+{
+	if (guard_waiting_count > 0)
+		guard_waiting_executed(queryDesc, queryid);
+	if (guard_question_count > 0)
+		guard_question_executed(queryDesc, queryid);
+	if (published)
+		replan_cached(queryDesc, queryid);
+}
+
 void
 guard_whatif_executed(QueryDesc *queryDesc, int64 queryid, bool published)
 {
-	if (unlikely(guard_waiting_count > 0))
-		guard_waiting_executed(queryDesc, queryid);
-	guard_question_executed(queryDesc, queryid);
 	if (is_on())
 		guard_positions_executed(queryDesc, queryid);
-	if (unlikely(published))
-		replan_cached(queryDesc, queryid);
+	if (unlikely(guard_waiting_count > 0 || guard_question_count > 0 || published))
+		tell_of_executed(queryDesc, queryid, published);
 }
 
 /* ----------------------------------------------------------------
