@@ -71,7 +71,7 @@ note_touched(ObjectAccessType access, Oid classId, Oid objectId, int subId)
 		guard_before_touch(GUARD_TOUCHED_RELATION, objectId);
 }
 
-static void
+static pg_noinline void
 look_at(ObjectAccessType access, Oid classId, Oid objectId, int subId, void *arg)
 {
 	if (access == OAT_TRUNCATE)
@@ -125,9 +125,9 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 {
 	if (unlikely(prev_object_access != NULL))
 		prev_object_access(access, classId, objectId, subId, arg);
-	if (unlikely(access == OAT_DROP || access == OAT_POST_CREATE ||
-				 access == OAT_POST_ALTER || access == OAT_TRUNCATE))
-		look_at(access, classId, objectId, subId, arg);
+	if (likely(access == OAT_FUNCTION_EXECUTE || access == OAT_NAMESPACE_SEARCH))
+		return;
+	look_at(access, classId, objectId, subId, arg);
 }
 
 void

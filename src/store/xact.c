@@ -107,7 +107,7 @@ guard_xact_register_subabort(guard_xact_subabort callback)
 	at_subabort = callback;
 }
 
-static void
+static pg_noinline void
 tell(GuardXactPhase phase)
 {
 	for (int i = 0; i < ncallbacks; i++)
@@ -214,24 +214,14 @@ over(GuardXactPhase phase)
 static void
 at_xact(XactEvent event, void *arg)
 {
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			before_commit();
-			break;
-		case XACT_EVENT_COMMIT:
-			over(GUARD_XACT_COMMITTED);
-			break;
-		case XACT_EVENT_PREPARE:
-			over(GUARD_XACT_PREPARED);
-			break;
-		case XACT_EVENT_ABORT:
-			over(GUARD_XACT_ABORTED);
-			break;
-		default:
-			break;
-	}
+	if (event == XACT_EVENT_COMMIT)
+		over(GUARD_XACT_COMMITTED);
+	else if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		before_commit();
+	else if (event == XACT_EVENT_PREPARE)
+		over(GUARD_XACT_PREPARED);
+	else if (event == XACT_EVENT_ABORT)
+		over(GUARD_XACT_ABORTED);
 }
 
 /* ---- lists ---- */

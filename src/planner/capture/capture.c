@@ -292,7 +292,7 @@ find_cursor(QueryDesc *queryDesc)
 }
 
 /* Another execution begins there. */
-static void
+static pg_noinline void
 forget_cursor(QueryDesc *queryDesc)
 {
 	Cursor	   *cursor = find_cursor(queryDesc);
@@ -305,6 +305,14 @@ forget_cursor(QueryDesc *queryDesc)
  * Remember what the client sent, for a statement without an identifier: when
  * it ends, as a cursor does at COMMIT, the client has long sent another.
  */
+static pg_noinline void
+note_nameless(QueryDesc *queryDesc)
+{
+	nameless[next_nameless].queryDesc = queryDesc;
+	nameless[next_nameless].queryid = (int64) pgstat_get_my_query_id();
+	next_nameless = (next_nameless + 1) % NAMELESS;
+}
+
 static void
 capture_ExecutorStart(QueryDesc *queryDesc, int eflags)
 {
@@ -313,11 +321,7 @@ capture_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		forget_cursor(queryDesc);
 
 	if (unlikely(queryDesc->plannedstmt->queryId == 0) && is_on())
-	{
-		nameless[next_nameless].queryDesc = queryDesc;
-		nameless[next_nameless].queryid = (int64) pgstat_get_my_query_id();
-		next_nameless = (next_nameless + 1) % NAMELESS;
-	}
+		note_nameless(queryDesc);
 
 	if (prev_ExecutorStart)
 		prev_ExecutorStart(queryDesc, eflags);
@@ -376,32 +380,43 @@ queryid_of(QueryDesc *queryDesc)
 	return likely(queryid != 0) ? queryid : find_nameless(queryDesc);
 }
 
+/* An execution has come to its end: note what it used besides what is known. */
+static pg_noinline bool
+note_rest(QueryDesc *queryDesc, int64 queryid)
+{
+	Cursor	   *cursor = ncursors > 0 ? find_cursor(queryDesc) : NULL;
+	GuardRun	run = {0};
+
+	if (cursor != NULL)
+		run = cursor->run;
+	return note_uses(queryDesc, queryid, &run);
+}
+
 /*
  * Note what an execution used, now that it has come to its end.
  */
 static void
 note_execution(QueryDesc *queryDesc)
 {
-	GuardRun	run = {0};
 	int64		queryid;
+	Relation	lone;
 	bool		published;
 
 	if (!executes(queryDesc) || !guard_store_is_here())
 		return;
-	if (unlikely(ncursors > 0))
-	{
-		Cursor	   *cursor = find_cursor(queryDesc);
-
-		if (cursor != NULL)
-			run = cursor->run;
-	}
 	queryid = queryid_of(queryDesc);
-	published = note_uses(queryDesc, queryid, &run);
-	if (explain_depth > 0)
-		return;
-	ended[queryid & (ENDED - 1)].queryid = queryid;
-	ended[queryid & (ENDED - 1)].at = GetCurrentStatementStartTimestamp();
-	guard_whatif_executed(queryDesc, queryid, published);
+	lone = explain_depth > 0 || ncursors > 0 || queryDesc == check ? NULL :
+		guard_walk_lone(queryDesc);
+	if (lone != NULL)
+		published = guard_pending_lone(queryid, lone);
+	else
+	{
+		published = note_rest(queryDesc, queryid);
+		if (explain_depth > 0)
+			return;
+	}
+	if (guard_whatif_listens() || unlikely(published))
+		guard_whatif_executed(queryDesc, queryid, published);
 	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST))
 		guard_speed_learn(queryDesc, queryid);
 }
@@ -436,7 +451,7 @@ is_cursor(Portal portal, QueryDesc *queryDesc)
  * The same for a cursor, which may never come to an end, when rows have been
  * fetched from it for the first time.
  */
-static void
+static pg_noinline void
 note_cursor(QueryDesc *queryDesc)
 {
 	Cursor	   *cursor = &cursors[ncursors % CURSORS];
@@ -462,6 +477,26 @@ is_no_news(QueryDesc *queryDesc)
 		GetCurrentStatementStartTimestamp() - one->at < A_MOMENT;
 }
 
+/* That is about to be the case. */
+static void
+note_ended(QueryDesc *queryDesc)
+{
+	int64		queryid = (int64) queryDesc->plannedstmt->queryId;
+
+	if (explain_depth > 0 || !is_on())
+		return;
+	ended[queryid & (ENDED - 1)].queryid = queryid;
+	ended[queryid & (ENDED - 1)].at = GetCurrentStatementStartTimestamp();
+}
+
+/* Are there triggers to run when it has written its rows? */
+static inline bool
+may_still_fail(QueryDesc *queryDesc)
+{
+	return queryDesc->operation != CMD_SELECT ||
+		queryDesc->plannedstmt->hasModifyingCTE;
+}
+
 static inline void
 run_on(GUARD_COMPAT_RUN_PARAMETERS)
 {
@@ -478,6 +513,8 @@ run_watched(GUARD_COMPAT_RUN_PARAMETERS)
 	PG_TRY();
 	{
 		run_on(GUARD_COMPAT_RUN_ARGUMENTS);
+		if (count == 0 && !may_still_fail(queryDesc))
+			note_ended(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -513,6 +550,7 @@ finish_watched(QueryDesc *queryDesc)
 	PG_TRY();
 	{
 		finish(queryDesc);
+		note_ended(queryDesc);
 	}
 	PG_CATCH();
 	{
@@ -526,8 +564,7 @@ finish_watched(QueryDesc *queryDesc)
 static void
 capture_ExecutorFinish(QueryDesc *queryDesc)
 {
-	if (likely((queryDesc->operation == CMD_SELECT &&
-				!queryDesc->plannedstmt->hasModifyingCTE) || is_no_news(queryDesc)))
+	if (likely(!may_still_fail(queryDesc) || is_no_news(queryDesc)))
 		finish(queryDesc);
 	else
 		finish_watched(queryDesc);

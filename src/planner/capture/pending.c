@@ -151,8 +151,8 @@ is_urgent(const PendingPair *pair)
  * What follows, up to guard_pending_end(), is of a statement: of a run that is
  * new and gets its number, or of one that has been here before.
  */
-void
-guard_pending_begin(int64 id, GuardRun *of)
+static pg_attribute_always_inline void
+begin(int64 id, GuardRun *of)
 {
 	if (of->number == 0)
 	{
@@ -240,8 +240,8 @@ add_use(PendingPair *pair)
  * The statement used a relation.  However often it says so, it is one use;
  * where that has been published meanwhile, only what it did besides is news.
  */
-void
-guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
+static pg_attribute_always_inline void
+use(Oid relation, Oid owner, int flags, uint64 fkey)
 {
 	PendingPair *pair = find_pair(relation, owner, fkey);
 	GuardUseBatch *batch;
@@ -273,7 +273,9 @@ guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
 		batch->writes++;
 
 	note_dirty(pair);
-	if (is_urgent(pair))
+
+	/* Later ones of a batch are told of as soon as its first one is. */
+	if (unlikely(batch->count == 1) && is_urgent(pair))
 		urgent = true;
 }
 
@@ -295,8 +297,8 @@ guard_pending_excuse(Oid relation, Oid owner, int64 executions)
  * That was all of the statement: publish what must or may be published now.
  * True: something was.
  */
-bool
-guard_pending_end(void)
+static inline bool
+end(void)
 {
 	bool		publish = urgent ||
 		(ndirty > 0 && has_passed(last_flush, moment, FLUSH_INTERVAL));
@@ -308,6 +310,35 @@ guard_pending_end(void)
 		guard_pending_flush(true);
 	in_statement = false;
 	return publish;
+}
+
+void
+guard_pending_begin(int64 id, GuardRun *of)
+{
+	begin(id, of);
+}
+
+void
+guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey)
+{
+	use(relation, owner, flags, fkey);
+}
+
+bool
+guard_pending_end(void)
+{
+	return end();
+}
+
+bool
+guard_pending_lone(int64 id, Relation rel)
+{
+	GuardRun	of = {0};
+
+	begin(id, &of);
+	use(RelationGetRelid(rel), rel->rd_rel->relowner,
+		GUARD_USE_AIMED | GUARD_USE_NAMED | guard_capture_membership(rel), 0);
+	return end();
 }
 
 /* ----------------------------------------------------------------
@@ -331,9 +362,10 @@ guard_pending_session(void)
  * cannot be published now will be told as nobody's.
  */
 static pg_noinline void
-change_client(bool renamed, const GuardService *next)
+change_client(void)
 {
 	static uint64 clients = 0;
+	GuardService next = service;
 
 	if (session == 0)
 		before_shmem_exit(flush_at_exit, (Datum) 0);
@@ -349,21 +381,21 @@ change_client(bool renamed, const GuardService *next)
 	session = hash_bytes_uint32_extended((uint32) MyProcPid,
 										 (uint64) MyStartTimestamp +
 										 clients++) | 1;
-	if (!renamed || guard_service_same(&service, next))
+	if (guard_service_renamed())
+		guard_service_follow(&next);
+	if (guard_service_same(&service, &next))
 		return;
-	service = *next;
+	service = next;
 	generation++;
+	urgent = ndirty > 0;
 }
 
 static inline void
 follow_client(void)
 {
-	GuardService next;
-	bool		renamed = guard_service_renamed(&next);
-
-	if (unlikely(renamed || login != GetSessionUserId() ||
+	if (unlikely(guard_service_renamed() || login != GetSessionUserId() ||
 				 role != GetOuterUserId()))
-		change_client(renamed, &next);
+		change_client();
 }
 
 static void

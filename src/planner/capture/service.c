@@ -58,6 +58,8 @@ static const char *const driver_names[] = {
 /* The letters Kubernetes makes its random suffixes of. */
 #define POD_LETTERS "bcdfghjklmnpqrstvwxz2456789"
 
+char		guard_service_seen[GUARD_SERVICE_LEN] = "\n";
+
 static bool
 is_blank(const char *s)
 {
@@ -353,22 +355,11 @@ session_name(void)
 	return "postgres";
 }
 
-/* The name that was folded last; at first, what PostgreSQL lets nobody set. */
-static char seen[GUARD_SERVICE_LEN] = "\n";
-
-/*
- * See service.h.  Called for every statement: the usual answer is "no", after
- * one comparison of strings.  Their addresses would not do, since a new value
- * may take the place of the old one.
- */
-bool
-guard_service_renamed(GuardService *service)
+void
+guard_service_follow(GuardService *service)
 {
-	if (likely(strcmp(seen, application_name) == 0))
-		return false;
-	strlcpy(seen, application_name, sizeof(seen));
+	strlcpy(guard_service_seen, application_name, GUARD_SERVICE_LEN);
 	guard_service_fold(application_name, session_name(), service);
-	return true;
 }
 
 bool

@@ -28,13 +28,26 @@ typedef struct GuardService
 extern void guard_service_fold(const char *name, const char *fallback,
 							   GuardService *service);
 
+/* The name that was folded last; at first, one that PostgreSQL lets nobody set. */
+extern char guard_service_seen[GUARD_SERVICE_LEN];
+
 /*
- * Has application_name changed since this was asked last?  Then *service is
- * the one that this session works for now, be it the same, and it is up to the
- * caller to install it when everything done under the old name has been
- * accounted for.
+ * Has application_name changed since it was folded?  Asked for every statement:
+ * the usual answer is "no", after one comparison of strings.  Their addresses
+ * would not do, since a new value may take the place of the old one.
  */
-extern bool guard_service_renamed(GuardService *service);
+static inline bool
+guard_service_renamed(void)
+{
+	return strcmp(guard_service_seen, application_name) != 0;
+}
+
+/*
+ * Fold it: *service is the one that this session works for now, be it the same,
+ * and it is up to the caller to install it when everything done under the old
+ * name has been accounted for.
+ */
+extern void guard_service_follow(GuardService *service);
 
 /* Are these one service, in one version? */
 extern bool guard_service_same(const GuardService *a, const GuardService *b);

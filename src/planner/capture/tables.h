@@ -149,6 +149,9 @@ typedef enum GuardPublished
  * ANALYZE, "check" if a foreign key ran it.  And: has it opened anything of which the use would be noted?
  */
 extern void guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check);
+
+/* Has all that was executed been one scan?  What that has used; NULL: no. */
+extern Relation guard_walk_lone(QueryDesc *queryDesc);
 extern bool guard_walk_touches(QueryDesc *queryDesc);
 
 /* ---- runs.c ---- */
@@ -170,6 +173,13 @@ extern uint64 guard_runs_tell(int64 queryid, uint64 *mine);
 #define GUARD_USE_WRITE		0x02
 #define GUARD_USE_MEMBER	0x04	/* an index of a partition */
 #define GUARD_USE_NAMED		0x08	/* by its own name */
+
+static inline int
+guard_capture_membership(Relation rel)
+{
+	return rel->rd_rel->relispartition &&
+		rel->rd_rel->relkind == RELKIND_INDEX ? GUARD_USE_MEMBER : 0;
+}
 
 /* What this session has published of its own, to be left out for itself. */
 typedef struct GuardOwnUse
@@ -201,6 +211,9 @@ extern void guard_pending_by_view(Oid view);
 extern void guard_pending_use(Oid relation, Oid owner, int flags, uint64 fkey);
 extern void guard_pending_excuse(Oid relation, Oid owner, int64 executions);
 extern bool guard_pending_end(void);
+
+/* All of it for a run that aimed at one relation by its name. */
+extern bool guard_pending_lone(int64 queryid, Relation rel);
 
 /*
  * Publish what is pending.  "patient" tries for some milliseconds: for the end

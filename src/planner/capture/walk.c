@@ -84,13 +84,6 @@ is_ours(Relation rel)
 		rel->rd_rel->relnamespace != guard_store_schema;
 }
 
-static inline int
-membership(Relation rel)
-{
-	return rel->rd_rel->relispartition &&
-		rel->rd_rel->relkind == RELKIND_INDEX ? GUARD_USE_MEMBER : 0;
-}
-
 static bool
 add_column(Node *node, void *fkey)
 {
@@ -186,7 +179,7 @@ note_use(Relation rel, PlanState *node, PlanState *scan, int flags, WalkState *w
 	if (likely(!walk->excused))
 		guard_pending_use(RelationGetRelid(rel), rel->rd_rel->relowner,
 						  ((flags & WALK_AIMED) && !walk->check ? GUARD_USE_AIMED : 0) |
-						  membership(rel) |
+						  guard_capture_membership(rel) |
 						  naming(((Scan *) scan->plan)->scanrelid, walk),
 						  cause_of(scan, walk));
 	else
@@ -712,6 +705,25 @@ guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check)
 	if (walk.estate->es_opened_result_relations != NIL &&
 		walk.estate->es_finished && !excused)
 		note_targets(&walk);
+}
+
+/*
+ * What most statements are that are executed most often.
+ */
+Relation
+guard_walk_lone(QueryDesc *queryDesc)
+{
+	PlanState  *node = queryDesc->planstate;
+	EState	   *estate = queryDesc->estate;
+	Relation	rel;
+
+	if (!(IsA(node, IndexScanState) || IsA(node, IndexOnlyScanState)) ||
+		queryDesc->plannedstmt->invalItems != NIL ||
+		estate->es_subplanstates != NIL ||
+		estate->es_opened_result_relations != NIL || !has_begun(node))
+		return NULL;
+	rel = scanned(node);
+	return is_ours(rel) ? rel : NULL;
 }
 
 /*

@@ -68,9 +68,6 @@ extern bool guard_question_any(void);
  */
 extern void guard_question_executed(struct QueryDesc *queryDesc, int64 queryid);
 
-/* How many of this session's wait. */
-extern int	guard_question_count;
-
 /* Is one about this statement? */
 extern bool guard_question_concerns(int64 queryid);
 

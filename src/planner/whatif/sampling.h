@@ -167,9 +167,6 @@ extern void guard_waiting_init(void);
 extern void guard_waiting_add(const GuardWhatIf *record, double plan_cost,
 							  const uint64 clocks[2]);
 
-/* How many wait. */
-extern int	guard_waiting_count;
-
 /*
  * This execution of a statement comes to its end: publish what waited for it.
  */

@@ -154,6 +154,17 @@ extern void guard_whatif_status(GuardWhatIfStatus *status);
 extern void guard_whatif_executed(struct QueryDesc *queryDesc, int64 queryid,
 								  bool published);
 
+/* How many records and answers wait for an execution in this session. */
+extern int	guard_waiting_count;
+extern int	guard_question_count;
+
+/* Is there anything to do where nothing was published? */
+static inline bool
+guard_whatif_listens(void)
+{
+	return guard_guc_whatif || guard_waiting_count > 0 || guard_question_count > 0;
+}
+
 /*
  * The index is gone: forget its pairs, and those in which it took over.  A
  * table's OID does no harm.
