@@ -69,10 +69,11 @@ static GuardXactList *lists = NULL;
 typedef enum Stage
 {
 	RUNS,
-	TOLD_ENDING,				/* those of the phase "ending" have been called */
+	TOLD_ENDING,				/* those of the phase "ending" have been
+								 * called */
 	COMMITS,					/* callbacks are being called */
 	TOLD_LAST					/* and those of the phase "last" have been */
-} Stage;
+}			Stage;
 
 static Stage stage = RUNS;
 static uint64 number = 0;
