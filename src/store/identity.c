@@ -707,10 +707,11 @@ find_or_add(Oid relation)
 pg_uuid_t *
 guard_identity_ensure(Oid relation)
 {
+	bool		home = guard_identity_is_home();
 	GuardObject *object = find_or_add(relation);
 
-	/* Another session is about to make the copy of a database its own. */
-	if (object == NULL && !guard_identity_is_home())
+	/* Another session was about to make the copy of a database its own. */
+	if (object == NULL && !home)
 	{
 		(void) guard_query_server("SELECT 1 FROM guard.installation FOR SHARE");
 		object = find_or_add(relation);
