@@ -710,8 +710,6 @@ DECLARE
 	lows text[];
 	highs text[];
 	label int[];				-- the first column of its domain
-	coded jsonb[];				-- by domain
-	uncoded text[];
 	a int;
 	b int;
 BEGIN
@@ -899,8 +897,6 @@ BEGIN
 	-- all subscripts, and one too many: what is assigned to one of an empty array would be its first
 	lows := array_fill(NULL::text, ARRAY[cardinality(label) + 1]);
 	highs := lows;
-	uncoded := lows;
-	coded := array_fill(NULL::jsonb, ARRAY[cardinality(label) + 1]);
 	FOR i IN 1 .. cardinality(label) LOOP
 		label[i] := label[label[i]];	-- the first of all: its own is done already
 		IF leads[i] THEN
@@ -910,116 +906,97 @@ BEGIN
 		END IF;
 	END LOOP;
 
-	-- codes, many domains at a time
-	FOR found IN
-		WITH node AS MATERIALIZED (
-			SELECT u.*, c.relname, s.nspname, t.attname
-			  FROM unnest(rels, atts, families, types, colls, longests, units, label, lows, highs)
-				   WITH ORDINALITY u (rel, att, family, type, coll, longest, unit, label, low, high, n)
-			  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
-		), seen AS MATERIALIZED (
-			SELECT p.schemaname, p.tablename, p.attname, p.inherited, p.most_common_vals, p.histogram_bounds FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
-		), kind AS (
-			SELECT d.label, min(d.family) AS family, min(d.coll) AS coll, COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit,
-				   (array_agg(d.type ORDER BY k.most, d.type))[1] AS type		-- which has the least room
-			  FROM node d LEFT JOIN guard.profile_kinds() k ON k.type = d.type GROUP BY d.label
-		), statistic AS MATERIALIZED (
-			SELECT d.label, d.rel, d.att, d.family, d.low, d.high, p.inherited, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
-			  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname WHERE d.family NOT IN ('', 'same')
-		), ruler AS (
-			SELECT DISTINCT ON (s.label) s.label, s.rel, s.att, s.inherited FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
-		), own AS (
-			SELECT s.label, v.v, v.bound AND r.label IS NOT NULL AS of_ruler
-			  FROM statistic s LEFT JOIN ruler r USING (label, rel, att, inherited),
-				   LATERAL (SELECT unnest(s.common), false UNION ALL SELECT unnest(s.bounds), true UNION ALL SELECT s.low, false UNION ALL SELECT s.high, false) v (v, bound)
-			 WHERE v.v IS NOT NULL AND NOT (s.family IN ('number', 'interval') AND v.v = ANY (no_figures))
-		), expression AS MATERIALIZED (
-			SELECT k.conrelid AS rel, pg_get_expr(k.conbin, k.conrelid) AS e FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.conrelid <> ALL (locked)
-			UNION ALL
-			SELECT i.indrelid, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i WHERE i.indpred IS NOT NULL AND i.indrelid <> ALL (locked)
-			UNION ALL
-			SELECT c.oid, pg_get_partition_constraintdef(c.oid) FROM pg_class c WHERE c.relispartition AND c.relkind IN ('r', 'p') AND locked = '{}'
-		), anchor AS (
-			SELECT DISTINCT d.label, l.l AS v
-			  FROM node d JOIN expression x ON x.rel = d.rel AND strpos(x.e, quote_ident(d.attname)) > 0 JOIN guard.profile_kinds() k ON k.type = d.type,
-				   LATERAL (SELECT COALESCE(replace(m.m[1], '''''', ''''), m.m[2])
-							  FROM regexp_matches(x.e, '''((?:[^'']|'''')*)''|(?<![\w.$"])(-?\d+(?:\.\d+)?)(?![\w.])', 'g') m) l (l)
-			 WHERE l.l ~ k.literal
-		), marked AS (		-- what each value's pattern marks are
-			SELECT m.label, jsonb_object_agg(m.v, m.marks) AS marks
-			  FROM (SELECT s.label, u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
-					  FROM (SELECT DISTINCT ON (s.rel, s.att) s.* FROM statistic s WHERE s.family IN ('text', 'json') ORDER BY s.rel, s.att, s.inherited DESC) s
-					  JOIN jsonb_to_recordset(patterns) p (rel oid, att int2, mark text, matches int[]) ON p.rel = s.rel AND p.att = s.att,
-						   unnest(p.matches) n (n), LATERAL (SELECT CASE WHEN n.n <= 100 THEN s.common[n.n] ELSE s.bounds[n.n - 100] END) u (v)
-					 WHERE u.v IS NOT NULL GROUP BY s.label, u.v) m GROUP BY m.label
-		), part AS MATERIALIZED (	-- so many that they fit into memory
-			SELECT k.*, k.label / 500 AS part FROM kind k WHERE k.label IN (SELECT o.label FROM own o)
-		)
-		SELECT d.*, o.of AS value_of, o.vals, o.of_ruler, COALESCE(h.of, '{}') AS anchor_of, COALESCE(h.vals, '{}') AS anchors
-		  FROM (SELECT p.family, p.coll, p.part, array_agg(p.label) AS domains, array_agg(p.type) AS types, array_agg(p.longest) AS longests, array_agg(p.unit) AS units,
-					   COALESCE(jsonb_object_agg(p.label, m.marks) FILTER (WHERE m.marks IS NOT NULL), '{}') AS marks
-				  FROM part p LEFT JOIN marked m USING (label) GROUP BY p.family, p.coll, p.part) d
-		  JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals, array_agg(x.of_ruler) AS of_ruler FROM own x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) o USING (family, coll, part)
-		  LEFT JOIN (SELECT p.family, p.coll, p.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM anchor x JOIN part p USING (label) GROUP BY p.family, p.coll, p.part) h USING (family, coll, part)
-	LOOP
-		-- set where they are, which is not done with what takes more than a glance
-		IF literals = 'all' THEN
-			FOR outcome IN SELECT u.label, jsonb_object_agg(u.v, u.v) AS codes FROM unnest(found.value_of, found.vals) u (label, v) GROUP BY u.label LOOP
-				coded[outcome.label] := outcome.codes;
-			END LOOP;
-			CONTINUE;
-		END IF;
-		FOR outcome IN
-			SELECT c.label, COALESCE(c.codes || m.codes, c.codes) AS codes, c.no_code
-			  FROM guard.profile_codes(found.coll, found.domains, found.types, found.longests, found.units, found.value_of, found.vals,
-					found.of_ruler, found.anchor_of, found.anchors, exported) c
-			  LEFT JOIN LATERAL (
-				SELECT jsonb_object_agg(m.v, CASE found.family WHEN 'text' THEN (c.codes ->> m.v) || m.marks
-						ELSE ((c.codes ->> m.v)::jsonb || (SELECT jsonb_object_agg('~' || k, 1) FROM regexp_split_to_table(substr(m.marks, 2), '~') k))::text END) AS codes
-				  FROM jsonb_each_text(found.marks -> c.label::text) m (v, marks)
-				 WHERE NOT EXISTS (SELECT FROM unnest(found.anchor_of, found.anchors) a (label, v) WHERE a.label = c.label AND a.v = m.v)
-				   AND (found.family = 'json' OR length(c.codes ->> m.v) + length(m.marks) <= found.longests[array_position(found.domains, c.label)])) m ON true
-		LOOP
-			coded[outcome.label] := outcome.codes;
-			uncoded[outcome.label] := outcome.no_code;
-		END LOOP;
-	END LOOP;
-
-	-- relations with what the planner knows of them: sizes as it sees them, from the file
+	-- relations with what the planner knows of them: sizes as it sees them, from the file; and codes, of many domains at a time
 	WITH node AS MATERIALIZED (
-		-- joined rather than subscripted: to find an element of an array is to pass over those before it
-		SELECT u.*, c.relname, s.nspname, t.attname, d.codes, d.no_code
-		  FROM unnest(rels, atts, families, types, label, lows, highs) WITH ORDINALITY u (rel, att, family, type, label, low, high, n)
-		  JOIN unnest(coded, uncoded) WITH ORDINALITY d (codes, no_code, n) ON d.n = u.label
+		SELECT u.*, c.relname, s.nspname, t.attname
+		  FROM unnest(rels, atts, families, types, colls, longests, units, label, lows, highs)
+			   WITH ORDINALITY u (rel, att, family, type, coll, longest, unit, label, low, high, n)
 		  JOIN pg_class c ON c.oid = u.rel JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute t ON t.attrelid = u.rel AND t.attnum = u.att
 	), seen AS MATERIALIZED (
 		-- as texts, once
 		SELECT p.schemaname, p.tablename, p.attname, p.inherited, p.null_frac, p.avg_width, p.n_distinct, p.correlation, p.most_common_freqs, p.most_common_elem_freqs,
 			   p.elem_count_histogram, p.most_common_elems::text::text[] AS elements, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
 		  FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
-	), statistic AS (
-		SELECT d.rel, d.attname, d.type, p.inherited, jsonb_strip_nulls(jsonb_build_object('null_fraction', guard.profile_digits(p.null_frac, 4),
-				   'width', p.avg_width, 'distinct', guard.profile_digits(p.n_distinct, 4), 'correlation', guard.profile_digits(p.correlation, 4),
-				   'frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.most_common_freqs) WITH ORDINALITY f (f, n)),
+	), statistic AS MATERIALIZED (
+		SELECT d.label, d.rel, d.att, d.family, d.type, d.low, d.high, p.*
+		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname
+	), domain AS MATERIALIZED (	-- in parts that fit into memory
+		SELECT d.label, d.label / 500 AS part, min(d.family) AS family, min(d.coll) AS coll, COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit,
+			   (array_agg(d.type ORDER BY k.most, d.type))[1] AS type		-- which has the least room
+		  FROM node d LEFT JOIN guard.profile_kinds() k ON k.type = d.type
+		 WHERE d.family NOT IN ('', 'same') AND d.label IN (SELECT s.label FROM statistic s WHERE num_nonnulls(s.common, s.bounds, s.low, s.high) > 0)
+		 GROUP BY d.label
+	), ruler AS (
+		SELECT DISTINCT ON (s.label) s.label, s.rel, s.att, s.inherited FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
+	), own AS (
+		SELECT d.family, d.coll, d.part, d.label, v.v, v.bound AND r.label IS NOT NULL AS of_ruler
+		  FROM statistic s JOIN domain d USING (label) LEFT JOIN ruler r USING (label, rel, att, inherited),
+			   LATERAL (SELECT unnest(s.common || s.low || s.high), false UNION ALL SELECT unnest(s.bounds), true) v (v, bound)
+		 WHERE v.v IS NOT NULL AND NOT (s.family IN ('number', 'interval') AND v.v = ANY (no_figures))
+	), expression AS MATERIALIZED (
+		SELECT k.conrelid AS rel, pg_get_expr(k.conbin, k.conrelid) AS e FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.conrelid <> ALL (locked)
+		UNION ALL
+		SELECT i.indrelid, pg_get_expr(i.indpred, i.indrelid) FROM pg_index i WHERE i.indpred IS NOT NULL AND i.indrelid <> ALL (locked)
+		UNION ALL
+		SELECT c.oid, pg_get_partition_constraintdef(c.oid) FROM pg_class c WHERE c.relispartition AND c.relkind IN ('r', 'p') AND locked = '{}'
+	), anchor AS (
+		SELECT DISTINCT d.label, l.l AS v
+		  FROM node d JOIN expression x ON x.rel = d.rel AND strpos(x.e, quote_ident(d.attname)) > 0 JOIN guard.profile_kinds() k ON k.type = d.type,
+			   LATERAL (SELECT COALESCE(replace(m.m[1], '''''', ''''), m.m[2])
+						  FROM regexp_matches(x.e, '''((?:[^'']|'''')*)''|(?<![\w.$"])(-?\d+(?:\.\d+)?)(?![\w.])', 'g') m) l (l)
+		 WHERE l.l ~ k.literal
+	), marked AS (		-- what each value's pattern marks are
+		SELECT m.label, jsonb_object_agg(m.v, m.marks) AS marks
+		  FROM (SELECT s.label, u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
+				  FROM (SELECT DISTINCT ON (s.rel, s.att) s.* FROM statistic s WHERE s.family IN ('text', 'json') ORDER BY s.rel, s.att, s.inherited DESC) s
+				  JOIN jsonb_to_recordset(patterns) p (rel oid, att int2, mark text, matches int[]) ON p.rel = s.rel AND p.att = s.att,
+					   unnest(p.matches) n (n), LATERAL (SELECT CASE WHEN n.n <= 100 THEN s.common[n.n] ELSE s.bounds[n.n - 100] END) u (v)
+				 WHERE u.v IS NOT NULL GROUP BY s.label, u.v) m GROUP BY m.label
+	), part AS (
+		SELECT d.*, o.of AS value_of, o.vals, o.of_ruler, COALESCE(h.of, '{}') AS anchor_of, COALESCE(h.vals, '{}') AS anchors
+		  FROM (SELECT d.family, d.coll, d.part, array_agg(d.label) AS domains, array_agg(d.type) AS types, array_agg(d.longest) AS longests, array_agg(d.unit) AS units,
+					   COALESCE(jsonb_object_agg(d.label, m.marks) FILTER (WHERE m.marks IS NOT NULL), '{}') AS marks
+				  FROM domain d LEFT JOIN marked m USING (label) GROUP BY d.family, d.coll, d.part) d
+		  JOIN (SELECT x.family, x.coll, x.part, array_agg(x.label) AS of, array_agg(x.v) AS vals, array_agg(x.of_ruler) AS of_ruler FROM own x GROUP BY x.family, x.coll, x.part) o
+			USING (family, coll, part)
+		  LEFT JOIN (SELECT d.family, d.coll, d.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM anchor x JOIN domain d USING (label) GROUP BY d.family, d.coll, d.part) h
+			USING (family, coll, part)
+	), coded AS MATERIALIZED (
+		SELECT c.label, COALESCE(c.codes || m.codes, c.codes) AS codes, c.no_code
+		  FROM part p, LATERAL guard.profile_codes(p.coll, p.domains, p.types, p.longests, p.units, p.value_of, p.vals, p.of_ruler, p.anchor_of, p.anchors, exported) c
+		  LEFT JOIN LATERAL (
+			SELECT jsonb_object_agg(m.v, CASE p.family WHEN 'text' THEN (c.codes ->> m.v) || m.marks
+					ELSE ((c.codes ->> m.v)::jsonb || (SELECT jsonb_object_agg('~' || k, 1) FROM regexp_split_to_table(substr(m.marks, 2), '~') k))::text END) AS codes
+			  FROM jsonb_each_text(p.marks -> c.label::text) m (v, marks)
+			 WHERE NOT EXISTS (SELECT FROM unnest(p.anchor_of, p.anchors) a (label, v) WHERE a.label = c.label AND a.v = m.v)
+			   AND (p.family = 'json' OR length(c.codes ->> m.v) + length(m.marks) <= p.longests[array_position(p.domains, c.label)])) m ON true
+		 WHERE literals <> 'all'
+		UNION ALL
+		SELECT o.label, jsonb_object_agg(o.v, o.v), NULL FROM own o WHERE literals = 'all' GROUP BY o.label
+	), fact AS (
+		SELECT s.rel, s.attname, s.type, s.inherited, (
+				SELECT jsonb_object_agg(f.name, f.fact) FILTER (WHERE f.fact IS NOT NULL) FROM (VALUES ('null_fraction', to_jsonb(guard.profile_digits(s.null_frac, 4))),
+				   ('width', to_jsonb(s.avg_width)), ('distinct', to_jsonb(guard.profile_digits(s.n_distinct, 4))), ('correlation', to_jsonb(guard.profile_digits(s.correlation, 4))),
+				   ('frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(s.most_common_freqs) WITH ORDINALITY f (f, n))),
 				   -- elements are there in their order
-				   'elements', CASE WHEN literals = 'all' OR d.type = 'tsvector' OR k.family IN ('number', 'text', 'same', 'uuid') THEN (
+				   ('elements', CASE WHEN literals = 'all' OR s.type = 'tsvector' OR k.family IN ('number', 'text', 'same', 'uuid') THEN (
 						SELECT jsonb_agg(CASE WHEN literals = 'all' OR k.family = 'same' THEN e.e WHEN k.family = 'number' THEN (e.n * 10)::text
 											WHEN k.family = 'uuid' THEN lpad(to_hex(e.n * 10), 32, '0') ELSE 'e' || lpad((e.n * 10)::text, 6, '0') END ORDER BY e.n)
-						  FROM unnest(p.elements) WITH ORDINALITY e (e, n)) END,
-				   'element_frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.most_common_elem_freqs) WITH ORDINALITY f (f, n)),
-				   'element_counts', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(p.elem_count_histogram) WITH ORDINALITY f (f, n)),
-				   'no_code', CASE WHEN d.family = '' THEN 'type ' || d.type ELSE d.no_code END)) ||
-			   CASE WHEN d.family <> '' AND d.no_code IS NULL THEN jsonb_strip_nulls(jsonb_build_object(
-				   'common', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v ELSE d.codes ->> v.v END
-							  FROM unnest(p.common) WITH ORDINALITY v (v, n)) v (n, code)),
-				   'histogram', (SELECT jsonb_agg(v.code ORDER BY v.n) FROM (SELECT v.n, CASE WHEN d.family = 'same' OR d.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v
-										WHEN p.inherited THEN d.codes ->> v.v
-										WHEN v.n = 1 THEN d.codes ->> COALESCE(d.low, v.v)
-										WHEN v.n = cardinality(p.bounds) THEN d.codes ->> COALESCE(d.high, v.v) ELSE d.codes ->> v.v END
-							  FROM unnest(p.bounds) WITH ORDINALITY v (v, n)) v (n, code)),
-				   'ends_from_index', CASE WHEN NOT p.inherited AND d.low IS NOT NULL AND p.bounds IS NOT NULL THEN true END)) ELSE '{}' END AS facts
-		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname
-		  LEFT JOIN guard.profile_kinds() k ON d.type LIKE '%[]' AND k.type = left(d.type, -2)
+						  FROM unnest(s.elements) WITH ORDINALITY e (e, n)) END),
+				   ('element_frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(s.most_common_elem_freqs) WITH ORDINALITY f (f, n))),
+				   ('element_counts', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(s.elem_count_histogram) WITH ORDINALITY f (f, n))),
+				   ('no_code', to_jsonb(CASE WHEN s.family = '' THEN 'type ' || s.type ELSE c.no_code END)),
+				   ('common', CASE WHEN s.family <> '' AND c.no_code IS NULL THEN (
+						SELECT jsonb_agg(CASE WHEN s.family = 'same' OR s.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v ELSE c.codes ->> v.v END ORDER BY v.n)
+						  FROM unnest(s.common) WITH ORDINALITY v (v, n)) END),
+				   ('histogram', CASE WHEN s.family <> '' AND c.no_code IS NULL THEN (
+						SELECT jsonb_agg(CASE WHEN s.family = 'same' OR s.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v
+											WHEN s.inherited THEN c.codes ->> v.v
+											WHEN v.n = 1 THEN c.codes ->> COALESCE(s.low, v.v)
+											WHEN v.n = cardinality(s.bounds) THEN c.codes ->> COALESCE(s.high, v.v) ELSE c.codes ->> v.v END ORDER BY v.n)
+						  FROM unnest(s.bounds) WITH ORDINALITY v (v, n)) END),
+				   ('ends_from_index', CASE WHEN s.family <> '' AND c.no_code IS NULL AND NOT s.inherited AND s.low IS NOT NULL AND s.bounds IS NOT NULL THEN to_jsonb(true) END)) f (name, fact)) AS facts
+		  FROM statistic s LEFT JOIN coded c USING (label) LEFT JOIN guard.profile_kinds() k ON s.type LIKE '%[]' AND k.type = left(s.type, -2)
 	), other AS MATERIALIZED (
 		SELECT c.oid, s.nspname, c.relname, a.attname, a.atttypid
 		  FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
@@ -1030,9 +1007,9 @@ BEGIN
 				   'correlation', guard.profile_digits(p.correlation, 4), 'no_code', 'no statement names it')) AS facts
 		  FROM other c JOIN seen p ON p.schemaname = c.nspname AND p.tablename = c.relname AND p.attname = c.attname
 	), columns AS (
-		SELECT s.rel, jsonb_object_agg(s.attname, s.facts) AS columns FROM (
+		SELECT s.rel, jsonb_build_object('columns', jsonb_object_agg(s.attname, s.facts)) AS columns FROM (
 			SELECT s.rel, s.attname, jsonb_build_object('type', min(s.type)) || jsonb_object_agg(CASE WHEN s.inherited THEN 'with_children' ELSE 'own' END, s.facts) AS facts
-			  FROM (SELECT * FROM statistic UNION ALL SELECT * FROM beside) s GROUP BY s.rel, s.attname) s GROUP BY s.rel
+			  FROM (SELECT * FROM fact UNION ALL SELECT * FROM beside) s GROUP BY s.rel, s.attname) s GROUP BY s.rel
 	), file AS MATERIALIZED (
 		SELECT c.oid, c.relam, c.relkind, n.nspname, c.relname, c.reltuples, c.relpages, c.relallvisible, c.oid = ANY (locked) AS is_locked,
 			   CASE WHEN c.oid = ANY (locked) OR c.relkind IN ('p', 'I') THEN c.relpages::bigint
@@ -1044,17 +1021,17 @@ BEGIN
 			   -- an index's first page has none
 			   'tuples', CASE WHEN f.relpages > 0 AND f.reltuples >= 0 THEN guard.profile_digits(CASE WHEN f.relkind = 'i' AND f.relpages > 1
 					THEN f.reltuples::float8 / (f.relpages - 1) * greatest(f.pages - 1, 0) ELSE f.reltuples::float8 / f.relpages * f.pages END, 4) END,
-			   'locked', NULLIF(f.is_locked, false), 'columns', f.columns)) AS facts
+			   'locked', NULLIF(f.is_locked, false))) AS facts
 		  FROM file f
 	)
 	SELECT COALESCE(jsonb_agg(s.facts || jsonb_strip_nulls(jsonb_build_object('kind', CASE s.relkind WHEN 'p' THEN 'partitioned table' WHEN 'm' THEN 'materialized view' ELSE 'table' END,
-				'parents', h.parents))
+				'parents', h.parents)) || COALESCE(s.columns, '{}')
 				ORDER BY s.nspname COLLATE "C", s.relname COLLATE "C") FILTER (WHERE s.relkind NOT IN ('i', 'I')), '[]'),
 		   COALESCE(jsonb_agg(s.facts || jsonb_strip_nulls(jsonb_build_object('table', jsonb_build_object('schema', t.nspname, 'name', t.relname), 'method', m.amname,
 				'definition', CASE WHEN s.oid = ANY (locked) OR i.indrelid = ANY (locked) THEN NULL ELSE pg_get_indexdef(s.oid) END,
 				'unique', NULLIF(i.indisunique, false), 'primary', NULLIF(i.indisprimary, false), 'valid', i.indisvalid,
 				'replica_identity', NULLIF(i.indisreplident, false),
-				'constraint', k.conname, 'parent', h.parents -> 0, 'scans', pg_stat_get_numscans(s.oid)))
+				'constraint', k.conname, 'parent', h.parents -> 0, 'scans', pg_stat_get_numscans(s.oid))) || COALESCE(s.columns, '{}')
 				ORDER BY s.nspname COLLATE "C", s.relname COLLATE "C") FILTER (WHERE s.relkind IN ('i', 'I')), '[]')
 	  INTO relations, indexes
 	  FROM sized s LEFT JOIN pg_index i ON i.indexrelid = s.oid LEFT JOIN file t ON t.oid = i.indrelid LEFT JOIN pg_am m ON m.oid = s.relam
