@@ -494,7 +494,7 @@ BEGIN
 		('oid', 1, 0, 2147483647), ('numeric', 0.000001, -2147483647, 2147483647), ('real', 0.000001, -2147483647, 2147483647), ('double precision', 0.000001, -2147483647, 2147483647))
 	SELECT f.type, 'number', '::numeric', 'v::numeric', 'c', f.unit, f.lowest, f.most, true, '^-?\d+(\.\d+)?$' FROM figure f
 	UNION ALL
-	SELECT t.type, 'time', '::timestamptz', 'CASE WHEN isfinite(v::timestamptz) THEN extract(epoch FROM v::timestamptz - $2) WHEN v::timestamptz > $2 THEN 1e15 ELSE -1e15 END', NULL,
+	SELECT t.type, 'time', '::timestamptz', 'CASE v WHEN ''infinity'' THEN 1e15 WHEN ''-infinity'' THEN -1e15 ELSE extract(epoch FROM v::timestamptz - $2) END', NULL,
 		   t.unit, -1e14, 1e14, true, '^\d{4}-\d\d-\d\d([ T][\d:.+-]+)?$'
 	  FROM (VALUES ('date', 86400), ('timestamp without time zone', 0.000001), ('timestamp with time zone', 0.000001)) t (type, unit)
 	UNION ALL
@@ -547,38 +547,38 @@ AS $function$
 DECLARE
 	kind record;
 	query text;
+	sorted text;
 BEGIN
 	SELECT k.* INTO kind FROM guard.profile_kinds() k WHERE k.type = types[1];
-	-- values and anchors in their order, the numbers that stand for them, and the gaps between anchors
+	-- values and anchors in their order, the numbers that stand for them, and the gaps between anchors; what a gap has in common is found once
 	query := $$
 		WITH /* guard_profile */ domain AS MATERIALIZED (
 			SELECT d.label, d.longest, d.unit, k.lowest, CASE WHEN d.longest > 0 THEN least(10::numeric ^ d.longest - d.unit, 10::numeric ^ 12) ELSE k.most END AS most
 			  FROM unnest($1, $3, $4, $5) d (label, type, longest, unit) JOIN guard.profile_kinds() k ON k.type = d.type
-		), numbered AS MATERIALIZED (
-			SELECT u.label, u.v, (%2$s)::numeric AS x, u.f, u.r, row_number() OVER (PARTITION BY u.label ORDER BY u.v%1$s, u.v) AS n
-			  FROM (SELECT w.label, w.v, bool_or(w.f) AS f, bool_or(w.r) AS r FROM (SELECT a.label, a.v, false AS f, a.r FROM unnest($6, $7, $8) a (label, v, r)
-					UNION ALL SELECT b.label, b.v, true, false FROM unnest($9, $10) b (label, v)) w GROUP BY w.label, w.v) u
+		), numbered AS MATERIALIZED (		-- how many anchors and marks of the ruler there are up to each
+			SELECT x.*, row_number() OVER w AS n, count(*) FILTER (WHERE x.f) OVER w AS gap, %5$s AS mark
+			  FROM (SELECT u.label, u.v, u.x, u.f OR abs(u.x) = 1e15 AND %4$s AS f, u.r AND u.x IS NOT NULL AND NOT %4$s AS r
+					  FROM (SELECT w.label, w.v, (%2$s)::numeric AS x, bool_or(w.f) AS f, bool_or(w.r) AS r FROM (SELECT a.label, a.v, false AS f, a.r FROM unnest($6, $7, $8) a (label, v, r)
+							UNION ALL SELECT b.label, b.v, true, false FROM unnest($9, $10) b (label, v)) w GROUP BY w.label, w.v) u) x WINDOW w AS (PARTITION BY x.label ORDER BY %6$s, x.v)
 		), ruler AS MATERIALIZED (
-			SELECT r.label, r.x, row_number() OVER w AS b, lag(r.x) OVER w AS before, lead(r.x) OVER w AS next
-			  FROM (SELECT DISTINCT n.label, n.x FROM numbered n WHERE n.r AND n.x IS NOT NULL AND NOT %4$s) r WINDOW w AS (PARTITION BY r.label ORDER BY r.x)
+			SELECT r.*, row_number() OVER w AS b, lag(r.x) OVER w AS before, lead(r.x) OVER w AS next
+			  FROM (SELECT DISTINCT ON (n.label, n.mark) n.label, n.mark, n.x FROM numbered n WHERE n.r ORDER BY n.label, n.mark) r WINDOW w AS (PARTITION BY r.label ORDER BY r.mark)
 		), placed AS MATERIALIZED (
-			SELECT s.label, s.n, s.v, s.x, s.f OR abs(s.x) = 1e15 AND %4$s AS f, CASE WHEN s.x IS NOT NULL THEN round(CASE
+			SELECT s.label, s.gap, s.n, s.v, s.x, s.f, CASE WHEN s.x IS NOT NULL THEN round(CASE
 					WHEN COALESCE(r.next, r.before) IS NULL THEN s.n::numeric
 					WHEN s.x = r.x THEN r.b - 1
 					WHEN s.x < r.x THEN greatest((s.x - r.x) / (r.next - r.x), -100)
 					WHEN r.next IS NULL THEN r.b - 1 + least((s.x - r.x) / (r.x - r.before), 100)
 					ELSE r.b - 1 + (s.x - r.x) / (r.next - r.x) END, 3) END AS at
-			  FROM (SELECT n.*, COALESCE(max(CASE WHEN n.r THEN n.x END) OVER (PARTITION BY n.label ORDER BY n.x), min(CASE WHEN n.r THEN n.x END) OVER (PARTITION BY n.label)) AS mark
-					  FROM numbered n) s LEFT JOIN ruler r ON r.label = s.label AND r.x = s.mark
+			  FROM numbered s LEFT JOIN (SELECT r.*, r.mark AS up_to FROM ruler r UNION ALL SELECT r.*, 0 FROM ruler r WHERE r.b = 1) r ON r.label = s.label AND r.up_to = s.mark
 		), fixed AS MATERIALIZED (
-			SELECT p.label, p.n, p.v, p.x, p.at FROM placed p WHERE p.f
+			SELECT p.label, p.gap, p.n, p.v, p.x, p.at FROM placed p WHERE p.f
 		), gap AS MATERIALIZED (
-			SELECT f.label, f.n AS a, f.v AS a_v, f.x AS a_x, f.at AS a_at, lead(f.n) OVER w AS z, lead(f.v) OVER w AS z_v, lead(f.x) OVER w AS z_x, lead(f.at) OVER w AS z_at
-			  FROM (SELECT * FROM fixed UNION ALL SELECT d.label, 0, '', NULL, NULL FROM domain d) f WINDOW w AS (PARTITION BY f.label ORDER BY f.n)
-		), bounded AS MATERIALIZED (
-			SELECT g.*, d.longest, d.unit, d.lowest, d.most, p.n, p.v, p.x, p.at, p.n - p.a AS i, count(*) OVER w AS size, min(p.at) OVER w AS first_at, max(p.at) OVER w AS last_at
-			  FROM (SELECT p.*, COALESCE(max(CASE WHEN p.f THEN p.n END) OVER (PARTITION BY p.label ORDER BY p.n), 0) AS a FROM placed p) p
-			  JOIN gap g ON g.label = p.label AND g.a = p.a JOIN domain d ON d.label = p.label WHERE NOT p.f WINDOW w AS (PARTITION BY p.label, p.a)
+			SELECT g.*, d.longest, d.unit, d.lowest, d.most, b.size, b.first_at, b.last_at
+			  FROM (SELECT f.label, f.gap, f.n AS a, f.v AS a_v, f.x AS a_x, f.at AS a_at, lead(f.n) OVER w AS z, lead(f.v) OVER w AS z_v, lead(f.x) OVER w AS z_x, lead(f.at) OVER w AS z_at
+					  FROM (SELECT * FROM fixed UNION ALL SELECT d.label, 0, 0, '', NULL, NULL FROM domain d) f WINDOW w AS (PARTITION BY f.label ORDER BY f.n)) g
+			  JOIN (SELECT p.label, p.gap, count(*) AS size, min(p.at) AS first_at, max(p.at) AS last_at FROM placed p WHERE NOT p.f GROUP BY p.label, p.gap) b USING (label, gap)
+			  JOIN domain d USING (label)
 		)$$;
 	IF kind.family IN ('uuid', 'json') THEN
 		query := query || CASE kind.family WHEN 'uuid' THEN $$
@@ -590,29 +590,27 @@ BEGIN
 			SELECT DISTINCT ON (q.label) q.label, (q.x - p.x) / (q.at - p.at) AS slope
 			  FROM (SELECT DISTINCT ON (f.label) f.* FROM fixed f ORDER BY f.label, f.n) p JOIN fixed q ON q.label = p.label AND q.at > p.at ORDER BY q.label, q.n
 		), reach AS (
-			SELECT p.label, max(p.x) - min(p.x) AS span FROM placed p WHERE abs(p.x) < 1e15 GROUP BY p.label
+			SELECT p.label, max(p.x) - min(p.x) AS span FROM placed p WHERE %4$s AND abs(p.x) < 1e15 GROUP BY p.label
 		), segment AS (
-			SELECT b.*, r.span, o.slope AS outside, CASE WHEN b.a > 0 THEN b.a_x WHEN %4$s OR b.z > 0 THEN greatest(b.lowest, -b.most) ELSE 0 END AS low,
-				   CASE WHEN b.z > 0 THEN b.z_x ELSE b.most END AS high
-			  FROM bounded b LEFT JOIN reach r USING (label) LEFT JOIN outside o USING (label)
-		), sloped AS (
+			SELECT g.*, r.span, o.slope AS outside, CASE WHEN g.a > 0 THEN g.a_x WHEN %4$s OR g.z > 0 THEN greatest(g.lowest, -g.most) ELSE 0 END AS low,
+				   CASE WHEN g.z > 0 THEN g.z_x ELSE g.most END AS high
+			  FROM gap g LEFT JOIN reach r USING (label) LEFT JOIN outside o USING (label)
+		), sloped AS MATERIALIZED (
 			SELECT s.*, CASE WHEN s.z_at > s.a_at THEN (s.high - s.low) / (s.z_at - s.a_at)
 					ELSE least(COALESCE(s.outside, 1000000), (s.high - s.low) / (s.last_at - s.first_at + 2
 						+ COALESCE(s.first_at - s.a_at, s.z_at - s.last_at, 0))) END AS slope,
-				   greatest(least(s.span / 1000, 10::numeric ^ (length(floor(abs(s.x))::text) - 3)), s.unit) AS grid,
-				   CASE WHEN s.unit > 1 THEN extract(epoch FROM $2) ELSE 0 END AS origin		-- days are whole ones
+				   CASE WHEN s.unit > 1 THEN extract(epoch FROM $2) ELSE 0 END AS origin,		-- days are whole ones
+				   bool_and(s.high - s.low >= s.unit * (s.size + 1)) OVER (PARTITION BY s.label) AS room
 			  FROM segment s
 		), raw AS (
-			SELECT s.*, CASE WHEN %4$s THEN round((round(s.x / s.grid) * s.grid + s.origin) / s.unit) * s.unit - s.origin
-					ELSE floor(CASE WHEN s.a > 0 THEN s.low + s.slope * (s.at - s.a_at) WHEN s.z > 0 THEN s.high - s.slope * (s.z_at - s.at)
-									ELSE s.slope * (s.at - s.first_at + 1) END / s.unit) * s.unit END AS code
-			  FROM sloped s
-		), apart AS (		-- each at least a unit above the last, and below what is still to come
-			SELECT w.label, w.v, w.high - w.low >= w.unit * (w.size + 1) AS room, least(CASE WHEN NOT %4$s OR w.z > 0 THEN w.high - w.unit * (w.size + 1 - w.i) END,
-					w.i * w.unit + greatest(w.low, max(w.code - w.i * w.unit) OVER (PARTITION BY w.label, w.a ORDER BY w.n))) AS code
+			SELECT p.label, p.gap, p.n, p.v, p.n - s.a AS i, s.z, s.size, s.low, s.high, s.unit, s.room, CASE WHEN %4$s THEN round((round(p.x / g.grid) * g.grid + s.origin) / s.unit) * s.unit - s.origin
+					ELSE floor(CASE WHEN s.a > 0 THEN s.low + s.slope * (p.at - s.a_at) WHEN s.z > 0 THEN s.high - s.slope * (s.z_at - p.at)
+									ELSE s.slope * (p.at - s.first_at + 1) END / s.unit) * s.unit END AS code
+			  FROM placed p JOIN sloped s USING (label, gap), LATERAL (SELECT greatest(least(s.span / 1000, 10::numeric ^ (length(floor(abs(p.x))::text) - 3)), s.unit) AS grid) g WHERE NOT p.f
+		), code AS (		-- each at least a unit above the last, and below what is still to come
+			SELECT w.label, w.v, w.room, trim_scale(least(CASE WHEN NOT %4$s OR w.z > 0 THEN w.high - w.unit * (w.size + 1 - w.i) END,
+					w.i * w.unit + greatest(w.low, max(w.code - w.i * w.unit) OVER (PARTITION BY w.label, w.gap ORDER BY w.n))))::text AS c
 			  FROM raw w
-		), code AS (
-			SELECT p.label, p.v, bool_and(p.room) OVER (PARTITION BY p.label) AS room, trim_scale(p.code)::text AS c FROM apart p
 		)
 		SELECT e.label, CASE WHEN bool_and(e.room) THEN jsonb_object_agg(e.v, e.c) END, CASE WHEN NOT bool_and(e.room) THEN 'no room between constants of the schema' END
 		  FROM (SELECT k.label, k.v, k.room, CASE WHEN k.room THEN %3$s END AS c FROM code k
@@ -620,7 +618,7 @@ BEGIN
 	ELSE
 		-- texts: digits behind a prefix that has its place between two anchors
 		query := query || $$, prefixed AS MATERIALIZED (
-			SELECT g.label, g.a, p.* FROM (SELECT DISTINCT b.label, b.a, b.a_v, b.z, b.z_v, b.size, b.longest FROM bounded b) g LEFT JOIN LATERAL (
+			SELECT g.label, g.gap, g.a, p.* FROM gap g LEFT JOIN LATERAL (
 				SELECT u.prefix, w.width, s.step
 				  FROM unnest(CASE WHEN g.a = 0 AND g.z IS NULL THEN ARRAY['v', ''] WHEN g.a = 0 THEN ARRAY['0', '-', '!', 'A', '']
 						ELSE ARRAY[g.a_v, g.a_v || '0', g.a_v || ' ', g.a_v || '!', g.a_v || '-', g.a_v || '_'] END) WITH ORDINALITY u (prefix, n),
@@ -631,11 +629,13 @@ BEGIN
 				 ORDER BY u.n LIMIT 1) p ON true
 		)
 		SELECT e.label, CASE WHEN bool_and(e.c IS NOT NULL) THEN jsonb_object_agg(e.v, e.c) END, CASE WHEN NOT bool_and(e.c IS NOT NULL) THEN 'no room for codes' END
-		  FROM (SELECT b.label, b.v, p.prefix || lpad((p.step * b.i)::text, p.width, '0') AS c FROM bounded b JOIN prefixed p ON p.label = b.label AND p.a = b.a
+		  FROM (SELECT b.label, b.v, p.prefix || lpad((p.step * (b.n - p.a))::text, p.width, '0') AS c FROM placed b JOIN prefixed p USING (label, gap) WHERE NOT b.f
 				UNION ALL SELECT f.label, f.v, f.v FROM fixed f) e GROUP BY e.label $$;
 	END IF;
-	RETURN QUERY EXECUTE format(query, COALESCE(kind.sorted_as, ' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"')), COALESCE(kind.number, 'NULL'),
-			COALESCE(kind.code, 'c'), CASE kind.family WHEN 'time' THEN 'true' ELSE 'false' END)
+	sorted := COALESCE(kind.sorted_as, ' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"'));
+	RETURN QUERY EXECUTE format(query, sorted, COALESCE(kind.number, 'NULL'), COALESCE(kind.code, 'c'), CASE kind.family WHEN 'time' THEN 'true' ELSE 'false' END,
+			CASE WHEN kind.number IS NULL THEN '0' ELSE 'count(*) FILTER (WHERE x.r) OVER (PARTITION BY x.label ORDER BY x.x)' END,
+			CASE WHEN kind.family IN ('number', 'time') THEN 'x.x' ELSE 'x.v' || sorted END)		-- numbers are in the order of their values, and there already
 		USING domains, exported, types, longests, units, domain_of_value, vals, of_ruler, domain_of_anchor, anchors;
 END
 $function$;
@@ -921,10 +921,11 @@ BEGIN
 		SELECT d.label, d.rel, d.att, d.family, d.type, d.low, d.high, p.*
 		  FROM node d JOIN seen p ON p.schemaname = d.nspname AND p.tablename = d.relname AND p.attname = d.attname
 	), domain AS MATERIALIZED (	-- in parts that fit into memory
-		SELECT d.label, d.label / 500 AS part, min(d.family) AS family, min(d.coll) AS coll, COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit,
+		SELECT d.label, sum(min(s.size)) OVER (PARTITION BY min(d.family), min(d.coll) ORDER BY d.label)::int / 100000 AS part, min(d.family) AS family, min(d.coll) AS coll, COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit,
 			   (array_agg(d.type ORDER BY k.most, d.type))[1] AS type		-- which has the least room
 		  FROM node d LEFT JOIN guard.profile_kinds() k ON k.type = d.type
-		 WHERE d.family NOT IN ('', 'same') AND d.label IN (SELECT s.label FROM statistic s WHERE num_nonnulls(s.common, s.bounds, s.low, s.high) > 0)
+		  JOIN (SELECT s.label, sum(COALESCE(cardinality(s.common || s.bounds), 0) + num_nonnulls(s.low, s.high)) AS size FROM statistic s GROUP BY s.label) s ON s.label = d.label
+		 WHERE d.family NOT IN ('', 'same') AND s.size > 0
 		 GROUP BY d.label
 	), ruler AS (
 		SELECT DISTINCT ON (s.label) s.label, s.rel, s.att, s.inherited FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
