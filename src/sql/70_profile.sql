@@ -66,6 +66,7 @@ DECLARE
 	columns text[] := '{}';			-- INSERT INTO ... (these)
 	nth int := 0;
 	inserted text[] := '{}';		-- by token: into which
+	equals boolean := false;		-- are there columns that equal each other?
 BEGIN
 	parameters := '[]';
 	relations := '[]';
@@ -78,7 +79,10 @@ BEGIN
 	-- tokens; a dollar-quoted string and a nested comment end where no regular expression finds it
 	WHILE rest <> '' LOOP
 		SELECT array_agg(m.m[1]) INTO part FROM regexp_matches(rest COLLATE "C", pattern, 'g') m;
-		SELECT min(u.n) INTO opened FROM unnest(part) WITH ORDINALITY u (token, n) WHERE u.token = '/*' OR u.token ~ '^\$[^0-9]';
+		opened := NULL;
+		IF rest ~ '/\*|\$(?![0-9])' THEN
+			SELECT min(u.n) INTO opened FROM unnest(part) WITH ORDINALITY u (token, n) WHERE u.token = '/*' OR u.token ~ '^\$[^0-9]';
+		END IF;
 		IF opened IS NULL THEN
 			rest := '';
 		ELSE
@@ -448,18 +452,22 @@ BEGIN
 			'table', of_table ->> 'name', 'schema', of_table ->> 'schema', 'list', listed, 'type', of_type)));
 	END LOOP;
 
-	SELECT COALESCE(jsonb_agg(u.p ORDER BY u.n) FILTER (WHERE u.p IS NOT NULL), '[]') INTO parameters FROM unnest(known) WITH ORDINALITY u (p, n);
-	SELECT string_agg(CASE WHEN u.blank AND u.n > 1 THEN ' ' ELSE '' END || u.shown, '' ORDER BY u.n) INTO prepared
-	  FROM unnest(shown[:n], blank[:n]) WITH ORDINALITY u (shown, blank, n);
+	parameters := to_jsonb(array_remove(known, NULL));
+	FOR i IN 2 .. n LOOP
+		shown[i] := CASE WHEN blank[i] THEN ' ' ELSE '' END || shown[i];
+		equals := equals OR t[i] = '=' AND k[i - 1] IN ('word', 'quoted') AND k[i + 1] IN ('word', 'quoted');
+	END LOOP;
+	prepared := array_to_string(shown[:n], '');
 	-- a.x = b.y, x = y
-	SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_array(
+	IF equals THEN
+		SELECT COALESCE(jsonb_agg(DISTINCT jsonb_build_array(
 			   COALESCE(CASE WHEN t[i - 2] = '.' THEN relations -> (aliases ->> t[i - 3])::int END, '{}') || jsonb_build_object('column', t[i - 1]),
 			   COALESCE(CASE WHEN t[i + 2] = '.' THEN relations -> (aliases ->> t[i + 1])::int END, '{}') || jsonb_build_object('column', t[CASE WHEN t[i + 2] = '.' THEN i + 3 ELSE i + 1 END]))), '[]')
-	  INTO joined FROM generate_series(2, n - 1) i
-	 WHERE t[i] = '=' AND k[i - 1] IN ('word', 'quoted') AND k[i + 1] IN ('word', 'quoted')
-	   AND (CASE WHEN t[i - 2] = '.' THEN aliases ? t[i - 3] ELSE true END) AND COALESCE(t[i + 2], '') <> '('
-	   AND (CASE WHEN t[i + 2] = '.' THEN aliases ? t[i + 1] AND COALESCE(t[i + 4], '') <> '(' ELSE true END);
-	names := ARRAY(SELECT DISTINCT u COLLATE "C" FROM unnest(names) u ORDER BY 1);
+		  INTO joined FROM generate_series(2, n - 1) i
+		 WHERE t[i] = '=' AND k[i - 1] IN ('word', 'quoted') AND k[i + 1] IN ('word', 'quoted')
+		   AND (CASE WHEN t[i - 2] = '.' THEN aliases ? t[i - 3] ELSE true END) AND COALESCE(t[i + 2], '') <> '('
+		   AND (CASE WHEN t[i + 2] = '.' THEN aliases ? t[i + 1] AND COALESCE(t[i + 4], '') <> '(' ELSE true END);
+	END IF;
 END
 $function$;
 COMMENT ON FUNCTION guard.profile_scan(text) IS
@@ -643,33 +651,32 @@ COMMENT ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], i
 'A code for each value of the statistics of columns that belong together: for guard.export_profile().';
 REVOKE ALL ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], boolean[], int[], text[], timestamptz) FROM PUBLIC;
 
--- The end of a column that an index knows better than the statistics: what
+-- The ends of columns that an index knows better than the statistics: what
 -- get_actual_variable_range() would read while planning.  The lock on the
 -- table goes with the subtransaction; a table that is locked is left alone.
 -- An EXPLAIN is nobody's use of the index, and this is none.
-CREATE FUNCTION guard.profile_ends(relation oid, column_name name, OUT low text, OUT high text)
-RETURNS record
+CREATE FUNCTION guard.profile_ends(relation oid, column_names name[], OUT ends jsonb)
+RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '10ms' SET row_security = off SET constraint_exclusion = off
 SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET extra_float_digits = 1 SET enable_seqscan = off SET enable_bitmapscan = off
 AS $function$
 BEGIN
-	EXECUTE format('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT set_config(''profile.low'', to_jsonb(min(%1$I)::text)::text, true),'
-				   ' set_config(''profile.high'', to_jsonb(max(%1$I)::text)::text, true) FROM ONLY %2$s', column_name, relation::regclass);
-	low := NULLIF(current_setting('profile.low'), '')::jsonb #>> '{}';
-	high := NULLIF(current_setting('profile.high'), '')::jsonb #>> '{}';
+	EXECUTE (SELECT format('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT set_config(''profile.ends'', jsonb_build_array(%s)::text, true)',
+						   string_agg(format('(SELECT min(%1$I)::text FROM ONLY %2$s), (SELECT max(%1$I)::text FROM ONLY %2$s)', c.name, relation::regclass), ', ' ORDER BY c.n))
+			   FROM unnest(column_names) WITH ORDINALITY c (name, n));
+	ends := current_setting('profile.ends');
 	RAISE EXCEPTION USING ERRCODE = 'GDEND';
 EXCEPTION
 	WHEN SQLSTATE 'GDEND' THEN
 		RETURN;
 	WHEN lock_not_available OR insufficient_privilege OR undefined_table OR undefined_column THEN
-		low := NULL;
-		high := NULL;
+		ends := NULL;
 END
 $function$;
-COMMENT ON FUNCTION guard.profile_ends(oid, name) IS
-'The ends of an indexed column, null where the table is locked: for guard.export_profile().';
-REVOKE ALL ON FUNCTION guard.profile_ends(oid, name) FROM PUBLIC;
+COMMENT ON FUNCTION guard.profile_ends(oid, name[]) IS
+'The ends of indexed columns of a table, lowest and highest of each, null where the table is locked: for guard.export_profile().';
+REVOKE ALL ON FUNCTION guard.profile_ends(oid, name[]) FROM PUBLIC;
 
 -- "patterns": which values of a column's statistics each known pattern matches,
 -- and the mark by which their codes show it.
@@ -837,7 +844,7 @@ BEGIN
 			   CASE WHEN t.oid = 'numeric'::regtype AND m.typmod > 4 THEN 10::numeric ^ - ((m.typmod - 4) & 2047)
 					WHEN t.oid IN ('timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype) AND m.typmod BETWEEN 0 AND 6 THEN 10::numeric ^ - m.typmod
 					ELSE COALESCE(k.unit, 1) END AS unit,
-			   read_ends AND COALESCE(k.ends, false) AND c.relkind = 'r' AND c.oid <> ALL (locked) AND a.attname = ANY (names) AND (c.relispartition OR c.relname = ANY (named)) AND (c.oid, a.attnum) IN (
+			   read_ends AND COALESCE(k.ends, false) AND c.relkind = 'r' AND c.oid <> ALL (locked) AND a.attname = ANY (names) AND (c.relispartition OR c.relname = ANY (named)) AND has_column_privilege(c.oid, a.attnum, 'SELECT') AND (c.oid, a.attnum) IN (
 					SELECT i.indrelid, i.indkey[0] FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam
 					 WHERE i.indisvalid AND i.indpred IS NULL AND am.amname = 'btree')
 			   -- to plan with these would be to run what somebody wrote
@@ -894,17 +901,15 @@ BEGIN
 		END LOOP;
 		label[greatest(a, b)] := least(a, b);
 	END LOOP;
-	-- all subscripts, and one too many: what is assigned to one of an empty array would be its first
-	lows := array_fill(NULL::text, ARRAY[cardinality(label) + 1]);
-	highs := lows;
 	FOR i IN 1 .. cardinality(label) LOOP
 		label[i] := label[label[i]];	-- the first of all: its own is done already
-		IF leads[i] THEN
-			SELECT e.* INTO outcome FROM pg_attribute t, guard.profile_ends(t.attrelid, t.attname) e WHERE t.attrelid = rels[i] AND t.attnum = atts[i];
-			lows[i] := outcome.low;
-			highs[i] := outcome.high;
-		END IF;
 	END LOOP;
+	SELECT array_agg(e.low ORDER BY u.n), array_agg(e.high ORDER BY u.n) INTO lows, highs
+	  FROM unnest(rels) WITH ORDINALITY u (rel, n) LEFT JOIN (
+		SELECT p.n, e.ends ->> (p.i * 2 - 2)::int AS low, e.ends ->> (p.i * 2 - 1)::int AS high
+		  FROM (SELECT l.rel, array_agg(l.n) AS places, array_agg(t.attname) AS names
+				  FROM unnest(rels, atts, leads) WITH ORDINALITY l (rel, att, leads, n) JOIN pg_attribute t ON t.attrelid = l.rel AND t.attnum = l.att WHERE l.leads GROUP BY l.rel) t,
+			   LATERAL guard.profile_ends(t.rel, t.names) e, unnest(t.places) WITH ORDINALITY p (n, i)) e ON e.n = u.n;
 
 	-- relations with what the planner knows of them: sizes as it sees them, from the file; and codes, of many domains at a time
 	WITH node AS MATERIALIZED (

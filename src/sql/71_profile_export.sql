@@ -298,6 +298,6 @@ COMMENT ON FUNCTION guard.export_profile(text) IS
 'What this server knows, as one document (format guard/profile/1, doc/profile.md): relations with their sizes and statistics, indexes with their use, statements with their rates. No value of the data is in it: codes stand in their place; with literals => ''all'', for superusers, the values of the statistics. Takes no lock that waits: of what is locked it has what the catalogs say. For members of pg_read_all_stats; who is not one of pg_read_all_data as well gets statistics of his own tables only, and the member missing says so. Raises 22023 for other literals, 42501 where they are not for the caller.';
 -- example: SELECT guard.export_profile() -> 'server' ->> 'version';
 REVOKE ALL ON FUNCTION guard.export_profile(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION guard.export_profile(text), guard.profile_document(text, text, boolean, jsonb), guard.profile_ends(oid, name),
+GRANT EXECUTE ON FUNCTION guard.export_profile(text), guard.profile_document(text, text, boolean, jsonb), guard.profile_ends(oid, name[]),
 	guard.profile_kinds(), guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], boolean[], int[], text[], timestamptz),
 	guard.profile_digits(double precision, int), guard.profile_scan(text), guard.profile_positions(jsonb), guard.profile_typed(text, jsonb), guard.profile_patterns() TO pg_read_all_stats;
