@@ -572,7 +572,7 @@ BEGIN
 			SELECT r.*, row_number() OVER w AS b, lag(r.x) OVER w AS before, lead(r.x) OVER w AS next
 			  FROM (SELECT DISTINCT ON (n.label, n.mark) n.label, n.mark, n.x FROM numbered n WHERE n.r ORDER BY n.label, n.mark) r WINDOW w AS (PARTITION BY r.label ORDER BY r.mark)
 		), placed AS MATERIALIZED (
-			SELECT s.label, s.gap, s.n, s.v, s.x, s.f, CASE WHEN s.x IS NOT NULL THEN round(CASE
+			SELECT s.label, s.gap, s.n, s.v, s.x, s.f, CASE WHEN s.x IS NOT NULL AND NOT %4$s THEN round(CASE
 					WHEN COALESCE(r.next, r.before) IS NULL THEN s.n::numeric
 					WHEN s.x = r.x THEN r.b - 1
 					WHEN s.x < r.x THEN greatest((s.x - r.x) / (r.next - r.x), -100)
@@ -598,9 +598,9 @@ BEGIN
 			SELECT DISTINCT ON (q.label) q.label, (q.x - p.x) / (q.at - p.at) AS slope
 			  FROM (SELECT DISTINCT ON (f.label) f.* FROM fixed f ORDER BY f.label, f.n) p JOIN fixed q ON q.label = p.label AND q.at > p.at ORDER BY q.label, q.n
 		), reach AS (
-			SELECT p.label, max(p.x) - min(p.x) AS span FROM placed p WHERE %4$s AND abs(p.x) < 1e15 GROUP BY p.label
+			SELECT p.label, (max(p.x) - min(p.x)) / 1000 AS step FROM placed p WHERE %4$s AND abs(p.x) < 1e15 GROUP BY p.label
 		), segment AS (
-			SELECT g.*, r.span, o.slope AS outside, CASE WHEN g.a > 0 THEN g.a_x WHEN %4$s OR g.z > 0 THEN greatest(g.lowest, -g.most) ELSE 0 END AS low,
+			SELECT g.*, r.step, o.slope AS outside, CASE WHEN g.a > 0 THEN g.a_x WHEN %4$s OR g.z > 0 THEN greatest(g.lowest, -g.most) ELSE 0 END AS low,
 				   CASE WHEN g.z > 0 THEN g.z_x ELSE g.most END AS high
 			  FROM gap g LEFT JOIN reach r USING (label) LEFT JOIN outside o USING (label)
 		), sloped AS MATERIALIZED (
@@ -614,7 +614,7 @@ BEGIN
 			SELECT p.label, p.gap, p.n, p.v, p.n - s.a AS i, s.z, s.size, s.low, s.high, s.unit, s.room, CASE WHEN %4$s THEN round((round(p.x / g.grid) * g.grid + s.origin) / s.unit) * s.unit - s.origin
 					ELSE floor(CASE WHEN s.a > 0 THEN s.low + s.slope * (p.at - s.a_at) WHEN s.z > 0 THEN s.high - s.slope * (s.z_at - p.at)
 									ELSE s.slope * (p.at - s.first_at + 1) END / s.unit) * s.unit END AS code
-			  FROM placed p JOIN sloped s USING (label, gap), LATERAL (SELECT greatest(least(s.span / 1000, 10::numeric ^ (length(floor(abs(p.x))::text) - 3)), s.unit) AS grid) g WHERE NOT p.f
+			  FROM placed p JOIN sloped s USING (label, gap), LATERAL (SELECT greatest(least(s.step, ('1e' || length(floor(abs(p.x))::text) - 3)::numeric), s.unit) AS grid) g WHERE NOT p.f
 		), code AS (		-- each at least a unit above the last, and below what is still to come
 			SELECT w.label, w.v, w.room, trim_scale(least(CASE WHEN NOT %4$s OR w.z > 0 THEN w.high - w.unit * (w.size + 1 - w.i) END,
 					w.i * w.unit + greatest(w.low, max(w.code - w.i * w.unit) OVER (PARTITION BY w.label, w.gap ORDER BY w.n))))::text AS c

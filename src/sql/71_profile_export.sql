@@ -221,7 +221,7 @@ BEGIN
 		  FROM guard.index_facts f
 		  LEFT JOIN guard.use_history h ON h.relation = f.index
 	), evidence AS MATERIALIZED (
-		SELECT n.nspname, c.relname, t.relname AS table_name, e.evidence
+		SELECT n.nspname, c.relname, t.relname AS table_name, e.evidence, x.indexrelid::bigint = min(x.indexrelid::bigint) OVER (PARTITION BY x.indrelid) AS first
 		  FROM guard.captured_evidence() e JOIN pg_index x ON x.indexrelid = e.index JOIN pg_class c ON c.oid = x.indexrelid
 		  JOIN pg_class t ON t.oid = x.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
 	), seen AS (
@@ -231,7 +231,7 @@ BEGIN
 			   jsonb_strip_nulls(CASE WHEN w.of_table THEN jsonb_build_object('aimed_at', e.evidence -> 'aimed_at', 'last_write', e.evidence -> 'last_write',
 										'attached', e.evidence -> 'attached', 'detached', e.evidence -> 'detached')
 									  ELSE jsonb_build_object('what_if', e.evidence -> 'what_if', 'load_without', e.evidence -> 'load_without') END) AS evidence, w.of_table
-		  FROM evidence e, (VALUES (false), (true)) w (of_table)
+		  FROM evidence e, (VALUES (false), (true)) w (of_table) WHERE e.first OR NOT w.of_table
 	), protected AS (
 		SELECT p.table_schema, p.table_name, p.index_name, jsonb_build_object('reason', p.reason, 'by', p.protected_by) AS facts FROM guard.protections p
 	)
@@ -242,11 +242,9 @@ BEGIN
 			  LEFT JOIN seen s ON s.nspname = i.e ->> 'schema' AND s.relname = i.e ->> 'name' AND NOT s.of_table),
 		   (SELECT COALESCE(jsonb_agg(r.e || jsonb_strip_nulls(jsonb_build_object('evidence', s.evidence, 'protected', p.facts)) ORDER BY r.n), '[]')
 			  FROM jsonb_array_elements(document -> 'relations') WITH ORDINALITY r (e, n)
-			  LEFT JOIN (SELECT DISTINCT ON (s.nspname, s.table_name) s.* FROM seen s WHERE s.of_table ORDER BY s.nspname, s.table_name) s
-				ON s.nspname = r.e ->> 'schema' AND s.table_name = r.e ->> 'name'
+			  LEFT JOIN seen s ON s.nspname = r.e ->> 'schema' AND s.table_name = r.e ->> 'name' AND s.of_table
 			  LEFT JOIN protected p ON p.table_schema = r.e ->> 'schema' AND p.table_name = r.e ->> 'name' AND p.index_name IS NULL)
 	  INTO facts, tables;
-	document := document || jsonb_build_object('indexes', facts, 'relations', tables);
 
 	-- and of each statement: indexes that it uses, what it would cost without, and its peak hour
 	WITH captured AS MATERIALIZED (
@@ -280,12 +278,12 @@ BEGIN
 	)
 	SELECT COALESCE(jsonb_agg(s.e || jsonb_strip_nulls(jsonb_build_object('indexes', u.indexes, 'peak', p.peak)) ORDER BY s.n), '[]') INTO used
 	  FROM statement s LEFT JOIN used_by u USING (n) LEFT JOIN in_peak p USING (n);
-	document := jsonb_set(document, '{statements}', guard.profile_positions(used));
+	document := document - '{indexes,relations,statements}'::text[];
 
 	IF pg_is_in_recovery() THEN
 		document := document || jsonb_build_object('node', guard.node_report());
 	END IF;
-	RETURN document || jsonb_build_object('guard', jsonb_strip_nulls(jsonb_build_object(
+	RETURN document || jsonb_build_object('indexes', facts, 'relations', tables, 'statements', guard.profile_positions(used), 'guard', jsonb_strip_nulls(jsonb_build_object(
 		'mode', current_setting('guard.mode'),
 		'min_evidence_age', extract(epoch FROM current_setting('guard.min_evidence_age')::interval)::bigint,
 		'evidence', (SELECT COALESCE(jsonb_agg(to_jsonb(e) ORDER BY e.source COLLATE "C", e.since), '[]') FROM guard.evidence_spans e),
