@@ -544,7 +544,7 @@ REVOKE ALL ON FUNCTION guard.profile_kinds() FROM PUBLIC;
 -- collation can be done together.
 CREATE FUNCTION guard.profile_codes(collation_name text,
 	domains int[], types text[], longests int[], units numeric[],
-	domain_of_value int[], vals text[], of_ruler boolean[],
+	domain_of_list int[], lists text[], of_ruler boolean[],		-- arrays of values, as texts
 	domain_of_anchor int[], anchors text[], exported timestamptz,
 	OUT label int, OUT codes jsonb, OUT no_code text)
 RETURNS SETOF record
@@ -566,8 +566,8 @@ BEGIN
 		), numbered AS MATERIALIZED (		-- how many anchors and marks of the ruler there are up to each
 			SELECT x.*, row_number() OVER w AS n, count(*) FILTER (WHERE x.f) OVER w AS gap, %5$s AS mark
 			  FROM (SELECT u.label, u.v, u.x, u.f OR abs(u.x) = 1e15 AND %4$s AS f, u.r AND u.x IS NOT NULL AND NOT %4$s AS r
-					  FROM (SELECT w.label, w.v, (%2$s)::numeric AS x, bool_or(w.f) AS f, bool_or(w.r) AS r FROM (SELECT a.label, a.v, false AS f, a.r FROM unnest($6, $7, $8) a (label, v, r)
-							UNION ALL SELECT b.label, b.v, true, false FROM unnest($9, $10) b (label, v)) w GROUP BY w.label, w.v) u) x WINDOW w AS (PARTITION BY x.label ORDER BY %6$s, x.v)
+					  FROM (SELECT w.label, w.v, (%2$s)::numeric AS x, bool_or(w.f) AS f, bool_or(w.r) AS r FROM (SELECT a.label, unnest(a.list::text[]) AS v, false AS f, a.r FROM unnest($6, $7, $8) a (label, list, r)
+							UNION ALL SELECT b.label, b.v, true, false FROM unnest($9, $10) b (label, v)) w WHERE w.v IS NOT NULL AND w.v <> ALL (%7$L::text[]) GROUP BY w.label, w.v) u) x WINDOW w AS (PARTITION BY x.label ORDER BY %6$s, x.v)
 		), ruler AS MATERIALIZED (
 			SELECT r.*, row_number() OVER w AS b, lag(r.x) OVER w AS before, lead(r.x) OVER w AS next
 			  FROM (SELECT DISTINCT ON (n.label, n.mark) n.label, n.mark, n.x FROM numbered n WHERE n.r ORDER BY n.label, n.mark) r WINDOW w AS (PARTITION BY r.label ORDER BY r.mark)
@@ -643,8 +643,9 @@ BEGIN
 	sorted := COALESCE(kind.sorted_as, ' COLLATE ' || COALESCE(NULLIF(collation_name, ''), '"default"'));
 	RETURN QUERY EXECUTE format(query, sorted, COALESCE(kind.number, 'NULL'), COALESCE(kind.code, 'c'), CASE kind.family WHEN 'time' THEN 'true' ELSE 'false' END,
 			CASE WHEN kind.number IS NULL THEN '0' ELSE 'count(*) FILTER (WHERE x.r) OVER (PARTITION BY x.label ORDER BY x.x)' END,
-			CASE WHEN kind.family IN ('number', 'time') THEN 'x.x' ELSE 'x.v' || sorted END)		-- numbers are in the order of their values, and there already
-		USING domains, exported, types, longests, units, domain_of_value, vals, of_ruler, domain_of_anchor, anchors;
+			CASE WHEN kind.family IN ('number', 'time') THEN 'x.x' ELSE 'x.v' || sorted END,		-- numbers are in the order of their values, and there already
+			CASE WHEN kind.family IN ('number', 'interval') THEN '{NaN,Infinity,-Infinity,infinity,-infinity}' ELSE '{}' END)
+		USING domains, exported, types, longests, units, domain_of_list, lists, of_ruler, domain_of_anchor, anchors;
 END
 $function$;
 COMMENT ON FUNCTION guard.profile_codes(text, int[], text[], int[], numeric[], int[], text[], boolean[], int[], text[], timestamptz) IS
@@ -920,7 +921,8 @@ BEGIN
 	), seen AS MATERIALIZED (
 		-- as texts, once
 		SELECT p.schemaname, p.tablename, p.attname, p.inherited, p.null_frac, p.avg_width, p.n_distinct, p.correlation, p.most_common_freqs, p.most_common_elem_freqs,
-			   p.elem_count_histogram, p.most_common_elems::text::text[] AS elements, p.most_common_vals::text::text[] AS common, p.histogram_bounds::text::text[] AS bounds
+			   p.elem_count_histogram, p.most_common_elems::text::text[] AS elements, p.most_common_vals::text AS common, p.histogram_bounds::text AS bounds,
+			   COALESCE(cardinality(p.most_common_vals), 0) AS commons, COALESCE(cardinality(p.histogram_bounds), 0) AS buckets
 		  FROM pg_stats p WHERE p.schemaname <> 'pg_catalog'
 	), statistic AS MATERIALIZED (
 		SELECT d.label, d.rel, d.att, d.family, d.type, d.low, d.high, p.*
@@ -929,16 +931,15 @@ BEGIN
 		SELECT d.label, sum(min(s.size)) OVER (PARTITION BY min(d.family), min(d.coll) ORDER BY d.label)::int / 100000 AS part, min(d.family) AS family, min(d.coll) AS coll, COALESCE(min(NULLIF(d.longest, 0)), 0) AS longest, max(d.unit) AS unit,
 			   (array_agg(d.type ORDER BY k.most, d.type))[1] AS type		-- which has the least room
 		  FROM node d LEFT JOIN guard.profile_kinds() k ON k.type = d.type
-		  JOIN (SELECT s.label, sum(COALESCE(cardinality(s.common || s.bounds), 0) + num_nonnulls(s.low, s.high)) AS size FROM statistic s GROUP BY s.label) s ON s.label = d.label
+		  JOIN (SELECT s.label, sum(s.commons + s.buckets + num_nonnulls(s.low, s.high)) AS size FROM statistic s GROUP BY s.label) s ON s.label = d.label
 		 WHERE d.family NOT IN ('', 'same') AND s.size > 0
 		 GROUP BY d.label
 	), ruler AS (
-		SELECT DISTINCT ON (s.label) s.label, s.rel, s.att, s.inherited FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, cardinality(s.bounds) DESC, s.inherited DESC
+		SELECT DISTINCT ON (s.label) s.label, s.rel, s.att, s.inherited FROM statistic s WHERE s.bounds IS NOT NULL ORDER BY s.label, s.buckets DESC, s.inherited DESC
 	), own AS (
-		SELECT d.family, d.coll, d.part, d.label, v.v, v.bound AND r.label IS NOT NULL AS of_ruler
+		SELECT d.family, d.coll, d.part, d.label, l.list, l.of_ruler
 		  FROM statistic s JOIN domain d USING (label) LEFT JOIN ruler r USING (label, rel, att, inherited),
-			   LATERAL (SELECT unnest(s.common || s.low || s.high), false UNION ALL SELECT unnest(s.bounds), true) v (v, bound)
-		 WHERE v.v IS NOT NULL AND NOT (s.family IN ('number', 'interval') AND v.v = ANY (no_figures))
+			   LATERAL (VALUES (s.common, false), (s.bounds, r.label IS NOT NULL), (ARRAY[s.low, s.high]::text, false)) l (list, of_ruler) WHERE l.list IS NOT NULL
 	), expression AS MATERIALIZED (
 		SELECT k.conrelid AS rel, pg_get_expr(k.conbin, k.conrelid) AS e FROM pg_constraint k WHERE k.contype = 'c' AND k.conrelid <> 0 AND k.conrelid <> ALL (locked)
 		UNION ALL
@@ -954,22 +955,22 @@ BEGIN
 	), marked AS (		-- what each value's pattern marks are
 		SELECT m.label, jsonb_object_agg(m.v, m.marks) AS marks
 		  FROM (SELECT s.label, u.v, string_agg(DISTINCT p.mark, '' ORDER BY p.mark) AS marks
-				  FROM (SELECT DISTINCT ON (s.rel, s.att) s.* FROM statistic s WHERE s.family IN ('text', 'json') ORDER BY s.rel, s.att, s.inherited DESC) s
+				  FROM (SELECT DISTINCT ON (s.rel, s.att) s.label, s.rel, s.att, s.common::text[] AS common, s.bounds::text[] AS bounds FROM statistic s WHERE s.family IN ('text', 'json') ORDER BY s.rel, s.att, s.inherited DESC) s
 				  JOIN jsonb_to_recordset(patterns) p (rel oid, att int2, mark text, matches int[]) ON p.rel = s.rel AND p.att = s.att,
 					   unnest(p.matches) n (n), LATERAL (SELECT CASE WHEN n.n <= 100 THEN s.common[n.n] ELSE s.bounds[n.n - 100] END) u (v)
 				 WHERE u.v IS NOT NULL GROUP BY s.label, u.v) m GROUP BY m.label
 	), part AS (
-		SELECT d.*, o.of AS value_of, o.vals, o.of_ruler, COALESCE(h.of, '{}') AS anchor_of, COALESCE(h.vals, '{}') AS anchors
+		SELECT d.*, o.of AS list_of, o.lists, o.of_ruler, COALESCE(h.of, '{}') AS anchor_of, COALESCE(h.vals, '{}') AS anchors
 		  FROM (SELECT d.family, d.coll, d.part, array_agg(d.label) AS domains, array_agg(d.type) AS types, array_agg(d.longest) AS longests, array_agg(d.unit) AS units,
 					   COALESCE(jsonb_object_agg(d.label, m.marks) FILTER (WHERE m.marks IS NOT NULL), '{}') AS marks
 				  FROM domain d LEFT JOIN marked m USING (label) GROUP BY d.family, d.coll, d.part) d
-		  JOIN (SELECT x.family, x.coll, x.part, array_agg(x.label) AS of, array_agg(x.v) AS vals, array_agg(x.of_ruler) AS of_ruler FROM own x GROUP BY x.family, x.coll, x.part) o
+		  JOIN (SELECT x.family, x.coll, x.part, array_agg(x.label) AS of, array_agg(x.list) AS lists, array_agg(x.of_ruler) AS of_ruler FROM own x GROUP BY x.family, x.coll, x.part) o
 			USING (family, coll, part)
 		  LEFT JOIN (SELECT d.family, d.coll, d.part, array_agg(x.label) AS of, array_agg(x.v) AS vals FROM anchor x JOIN domain d USING (label) GROUP BY d.family, d.coll, d.part) h
 			USING (family, coll, part)
 	), coded AS MATERIALIZED (
 		SELECT c.label, COALESCE(c.codes || m.codes, c.codes) AS codes, c.no_code
-		  FROM part p, LATERAL guard.profile_codes(p.coll, p.domains, p.types, p.longests, p.units, p.value_of, p.vals, p.of_ruler, p.anchor_of, p.anchors, exported) c
+		  FROM part p, LATERAL guard.profile_codes(p.coll, p.domains, p.types, p.longests, p.units, p.list_of, p.lists, p.of_ruler, p.anchor_of, p.anchors, exported) c
 		  LEFT JOIN LATERAL (
 			SELECT jsonb_object_agg(m.v, CASE p.family WHEN 'text' THEN (c.codes ->> m.v) || m.marks
 					ELSE ((c.codes ->> m.v)::jsonb || (SELECT jsonb_object_agg('~' || k, 1) FROM regexp_split_to_table(substr(m.marks, 2), '~') k))::text END) AS codes
@@ -978,7 +979,7 @@ BEGIN
 			   AND (p.family = 'json' OR length(c.codes ->> m.v) + length(m.marks) <= p.longests[array_position(p.domains, c.label)])) m ON true
 		 WHERE literals <> 'all'
 		UNION ALL
-		SELECT o.label, jsonb_object_agg(o.v, o.v), NULL FROM own o WHERE literals = 'all' GROUP BY o.label
+		SELECT o.label, jsonb_object_agg(v, v) FILTER (WHERE v IS NOT NULL), NULL FROM own o, unnest(o.list::text[]) v WHERE literals = 'all' GROUP BY o.label
 	), fact AS (
 		SELECT s.rel, s.attname, s.type, s.inherited, (
 				SELECT jsonb_object_agg(f.name, f.fact) FILTER (WHERE f.fact IS NOT NULL) FROM (VALUES ('null_fraction', to_jsonb(guard.profile_digits(s.null_frac, 4))),
@@ -994,13 +995,13 @@ BEGIN
 				   ('no_code', to_jsonb(CASE WHEN s.family = '' THEN 'type ' || s.type ELSE c.no_code END)),
 				   ('common', CASE WHEN s.family <> '' AND c.no_code IS NULL THEN (
 						SELECT jsonb_agg(CASE WHEN s.family = 'same' OR s.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v ELSE c.codes ->> v.v END ORDER BY v.n)
-						  FROM unnest(s.common) WITH ORDINALITY v (v, n)) END),
+						  FROM unnest(s.common::text[]) WITH ORDINALITY v (v, n)) END),
 				   ('histogram', CASE WHEN s.family <> '' AND c.no_code IS NULL THEN (
 						SELECT jsonb_agg(CASE WHEN s.family = 'same' OR s.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v
 											WHEN s.inherited THEN c.codes ->> v.v
 											WHEN v.n = 1 THEN c.codes ->> COALESCE(s.low, v.v)
-											WHEN v.n = cardinality(s.bounds) THEN c.codes ->> COALESCE(s.high, v.v) ELSE c.codes ->> v.v END ORDER BY v.n)
-						  FROM unnest(s.bounds) WITH ORDINALITY v (v, n)) END),
+											WHEN v.n = s.buckets THEN c.codes ->> COALESCE(s.high, v.v) ELSE c.codes ->> v.v END ORDER BY v.n)
+						  FROM unnest(s.bounds::text[]) WITH ORDINALITY v (v, n)) END),
 				   ('ends_from_index', CASE WHEN s.family <> '' AND c.no_code IS NULL AND NOT s.inherited AND s.low IS NOT NULL AND s.bounds IS NOT NULL THEN to_jsonb(true) END)) f (name, fact)) AS facts
 		  FROM statistic s LEFT JOIN coded c USING (label) LEFT JOIN guard.profile_kinds() k ON s.type LIKE '%[]' AND k.type = left(s.type, -2)
 	), other AS MATERIALIZED (

@@ -129,7 +129,7 @@ LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET enable_nestloop = off
 BEGIN ATOMIC
 	WITH known AS MATERIALIZED (
-		SELECT c.*, (SELECT sum(u) FROM unnest(c.common || c.deciles) u) + c.nowhere AS placed FROM guard.captured_parameters() c
+		SELECT c.* FROM guard.captured_parameters() c
 	), statement AS (
 		SELECT s.s, s.n FROM jsonb_array_elements(statements) WITH ORDINALITY s (s, n)
 	), chosen AS (
@@ -155,7 +155,7 @@ BEGIN ATOMIC
 				   (SELECT jsonb_agg(guard.profile_digits(q.q, 2) ORDER BY q.n) FROM unnest(
 						(SELECT percentile_disc(ARRAY(SELECT i / greatest(least(cardinality(c.marks) - 1, 20.0), 1) FROM generate_series(0, least(cardinality(c.marks) - 1, 20)) i))
 								WITHIN GROUP (ORDER BY m) FROM unnest(c.marks) m)) WITH ORDINALITY q (q, n))) ELSE '{}' END AS position
-		  FROM chosen c LEFT JOIN guard.profile_patterns() m ON m.queryid = c.queryid AND m.number = c.number LEFT JOIN pg_operator o ON o.oid = c.operator
+		  FROM (SELECT c.*, (SELECT sum(u) FROM unnest(c.common || c.deciles) u) + c.nowhere AS placed FROM chosen c) c LEFT JOIN guard.profile_patterns() m ON m.queryid = c.queryid AND m.number = c.number LEFT JOIN pg_operator o ON o.oid = c.operator
 		  LEFT JOIN pg_attribute a ON a.attrelid = c.relation AND a.attnum = c.column LEFT JOIN pg_type y ON y.oid = COALESCE(a.atttypid, 'text'::regtype)
 		 WHERE c.number > 0 AND c.samples > 0
 	), parameter AS (

@@ -177,11 +177,12 @@ foreach my $case (
 {
 	my ($type, $anchor, @values) = @$case;
 	my $list = sub { return 'ARRAY[' . join(', ', map { "'$_'" } @_) . ']::text[]' };
+	my @lists = map { '{"' . s/(["\\])/\\$1/gr . '"}' } @values, reverse @values;		# of a value each
 	# of this domain, and of the same as another one beside it
 	my $twice = sub { my @v = @_; return @v ? 'ARRAY[' . join(', ', (7) x @v, (8) x @v) . ']' : "'{}'" };
 	my @both = (@values, reverse @values);
 	my $answer = "guard.profile_codes('', ARRAY[7, 8], ARRAY['$type', '$type'], ARRAY[0, 0], (SELECT ARRAY[unit, unit] FROM guard.profile_kinds() WHERE type = '$type'), "
-	  . join(', ', $twice->(@values), $list->(@both), 'ARRAY[' . join(', ', map { $_ eq $values[0] || $_ eq $values[-1] ? 'true' : 'false' } @both) . ']',
+	  . join(', ', $twice->(@values), $list->(@lists), 'ARRAY[' . join(', ', map { $_ eq $values[0] || $_ eq $values[-1] ? 'true' : 'false' } @both) . ']',
 		$twice->($anchor || ()), $list->(($anchor || ()) x 2), 'now()') . ')';
 	my $sorted = $s->value("SELECT string_agg(c.c, ' ' ORDER BY c.c::$type) FROM (SELECT e.value AS c FROM $answer p, jsonb_each_text(p.codes) e WHERE p.label = 7) c");
 	my $placed = $s->value("SELECT string_agg(p.codes ->> v.v, ' ' ORDER BY v.n) FROM unnest(" . $list->(@values) . ") WITH ORDINALITY v (v, n), $answer p WHERE p.label = 7");
