@@ -103,6 +103,9 @@ DECLARE
 	parts text[] := string_to_array(query, '"');		-- every second one is within quotes
 	p record;
 BEGIN
+	IF query !~* '\marray\M' AND NOT parameters @> '[{"role": "other", "seen": true}]' THEN
+		RETURN (query);
+	END IF;
 	FOR p IN
 		-- 18 shows of ARRAY[1, 2] one element, and what was seen is all of it
 		SELECT x.number, CASE WHEN a.a THEN replace(x.type, '[]', '') ELSE x.type END AS type
@@ -129,7 +132,7 @@ LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET enable_nestloop = off
 BEGIN ATOMIC
 	WITH known AS MATERIALIZED (
-		SELECT c.* FROM guard.captured_parameters() c
+		SELECT c.*, (SELECT sum(u) FROM unnest(c.common || c.deciles) u) + c.nowhere AS placed FROM guard.captured_parameters() c
 	), statement AS (
 		SELECT s.s, s.n FROM jsonb_array_elements(statements) WITH ORDINALITY s (s, n)
 	), chosen AS (
@@ -155,7 +158,7 @@ BEGIN ATOMIC
 				   (SELECT jsonb_agg(guard.profile_digits(q.q, 2) ORDER BY q.n) FROM unnest(
 						(SELECT percentile_disc(ARRAY(SELECT i / greatest(least(cardinality(c.marks) - 1, 20.0), 1) FROM generate_series(0, least(cardinality(c.marks) - 1, 20)) i))
 								WITHIN GROUP (ORDER BY m) FROM unnest(c.marks) m)) WITH ORDINALITY q (q, n))) ELSE '{}' END AS position
-		  FROM (SELECT c.*, (SELECT sum(u) FROM unnest(c.common || c.deciles) u) + c.nowhere AS placed FROM chosen c) c LEFT JOIN guard.profile_patterns() m ON m.queryid = c.queryid AND m.number = c.number LEFT JOIN pg_operator o ON o.oid = c.operator
+		  FROM chosen c LEFT JOIN guard.profile_patterns() m ON m.queryid = c.queryid AND m.number = c.number LEFT JOIN pg_operator o ON o.oid = c.operator
 		  LEFT JOIN pg_attribute a ON a.attrelid = c.relation AND a.attnum = c.column LEFT JOIN pg_type y ON y.oid = COALESCE(a.atttypid, 'text'::regtype)
 		 WHERE c.number > 0 AND c.samples > 0
 	), parameter AS (
