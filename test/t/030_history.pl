@@ -48,6 +48,12 @@ unlike(status(), qr/gaps/, 'no gaps in the beginning');
 is($s->value("SELECT count(*) FROM guard.known_use WHERE relation_name LIKE '%idx'"), 0, 'where nothing happened nothing is written');
 is(seen('idle_a_idx', 'history'), '', 'history says nothing that capture does not say itself');
 
+$user = session($node, 'loader');
+$user->ok('CREATE TABLE filled (a int); INSERT INTO filled SELECT generate_series(1, 1000)');
+$user->close;
+snapshot('of what was filled');
+is($s->value("SELECT count(*) FROM guard.known_use WHERE relation_name = 'filled'"), 0, 'filled, and never read: nobody\'s traffic');
+
 $user = session($node, 'auth');
 $user->ok("SELECT c FROM used WHERE a = $_") foreach 1 .. 60;
 $user->ok('SELECT c FROM twin WHERE a = 1');

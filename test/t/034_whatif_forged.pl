@@ -50,6 +50,17 @@ foreach my $try (
 	$user->close;
 }
 
+# A plan that is kept passes from role to role in a session.
+{
+	my $user = session($node, 'roles');
+
+	$user->ok($_) foreach 'BEGIN', q{PREPARE kept AS SELECT id FROM users WHERE email = 'u1'}, 'SET ROLE stranger', 'SAVEPOINT refused';
+	failed($user->query('EXECUTE kept'), '42501', qr/permission denied/, 'planned by one role: refused');
+	$user->ok($_) foreach 'ROLLBACK TO refused', 'SET ROLE app', 'EXECUTE kept', 'COMMIT';
+	is(records(), 0, 'planned by one role, executed by another: no record');
+	$user->close;
+}
+
 # ---- the honest record
 {
 	my $app = user('app');

@@ -38,18 +38,26 @@ sub sum_of
 	$session->ok("SELECT sum(length(c)) FROM $name WHERE a = $a");
 }
 
-# Small tenants only, until capture has told of it.
+# A session has made uses: go on until capture has told of them.
+sub wait_until_known
+{
+	my ($name, $session, $uses) = @_;
+	my $known = "SELECT coalesce(sum(uses), 0) FROM guard.index_statements('${name}_a_idx')";
+
+	until ($s->value($known) >= $uses)
+	{
+		$session->ok('SELECT 1');
+		usleep(50_000);
+	}
+}
+
+# Small tenants only.
 sub use_it
 {
 	my ($name, $session) = @_;
-	my $known = "SELECT coalesce(sum(uses), 0) FROM guard.index_statements('${name}_a_idx')";
 
 	sum_of($session // $auth, $name, $small->()) foreach 1 .. 100;
-	until ($s->value($known) >= 100)
-	{
-		($session // $auth)->ok('SELECT 1');
-		usleep(50_000);
-	}
+	wait_until_known($name, $session // $auth, 100);
 }
 
 sub state_of
@@ -133,11 +141,7 @@ my $pool = session($node, 'pool');
 $s->ok('ALTER DATABASE postgres RESET plan_cache_mode');
 $pool->ok('PREPARE look (int) AS SELECT sum(length(c)) FROM generic WHERE a = $1');
 $pool->ok('EXECUTE look (' . $small->() . ')') foreach 1 .. 100;
-until ($s->value("SELECT coalesce(sum(uses), 0) FROM guard.index_statements('generic_a_idx')") >= 100)
-{
-	$pool->ok('SELECT 1');
-	usleep(50_000);
-}
+wait_until_known('generic', $pool, 100);
 $s->ok('DROP INDEX generic_a_idx');
 wait_for_state('generic', 'hidden');
 meanwhile(sub { $pool->ok('EXECUTE look (' . $small->() . ')') }, sub { state_of('generic') eq 'restored' });
@@ -197,6 +201,21 @@ meanwhile(
 like(reason_of('own'), qr/; whether the planner would use the index is not known/, 'then figures decide, and large tenants alone are slower');
 ok(!log_has(qr/index public\.own_a_idx stays hidden/), 'and nothing is said to stay');
 
+# ---- a function that a user wrote is not called once more to find that out
+
+make_tenants('called');
+$s->ok('CREATE SEQUENCE calls');
+$s->ok(q{CREATE FUNCTION counted(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM nextval(''calls''); RETURN $1; END'});
+my $executed = 0;
+my $call = sub { $executed++; sum_of($auth, 'called', 'counted(' . $small->() . ')') };
+$call->() foreach 1 .. 100;
+wait_until_known('called', $auth, 100);
+$s->ok('DROP INDEX called_a_idx');
+wait_for_state('called', 'hidden');
+meanwhile($call, sub { state_of('called') eq 'restored' });
+like(reason_of('called'), qr/; whether the planner would use the index is not known/, 'what calls it answers nothing');
+is($s->value('SELECT last_value FROM calls'), $executed, 'and it was called when its statements were planned, and no more');
+
 # ---- nobody can say
 
 set_for_all('guard.whatif', 'off');
@@ -212,11 +231,7 @@ like(reason_of('silent'), qr/; whether the planner would use the index is not kn
 make_tenants('rows');
 my $write = sub { $_[0]->ok("UPDATE rows SET b = b + 1 WHERE a = $_[1]") };
 $write->($auth, $small->()) foreach 1 .. 60;
-until ($s->value("SELECT coalesce(sum(uses), 0) FROM guard.index_statements('rows_a_idx')") >= 60)
-{
-	$auth->ok('SELECT 1');
-	usleep(50_000);
-}
+wait_until_known('rows', $auth, 60);
 $s->ok('BEGIN; DROP INDEX rows_a_idx; CREATE INDEX rows_b_idx ON rows (a); COMMIT');
 wait_for_state('rows', 'hidden');
 my $holder = session($node, 'batch');
