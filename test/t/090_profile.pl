@@ -214,6 +214,11 @@ is_deeply([ map { $_->{what} } @{ $document->{missing} } ], ['statistics'], 'who
 ok(!grep({ $_->{columns} } @{ $document->{relations} }), 'and gets none');
 ok(@{ $document->{statements} } > 0 && @{ $document->{indexes} } > 0, 'but the rest');
 failed($monitor->query("SELECT guard.export_profile('all')"), '42501', qr/values of the data/, 'literals are for superusers');
+$s->ok('GRANT SELECT (a_bigint) ON canary TO monitor');
+$document = export($monitor, 'monitor, a column');
+($table) = grep { $_->{name} eq 'canary' } @{ $document->{relations} };
+is_deeply([ sort keys %{ $table->{columns} } ], ['a_bigint'], 'who may read one column gets that one');
+ok($table->{columns}{a_bigint}{own}{ends_from_index}, '... and its ends, though not those of others');
 $document = export(session($node, user => 'reader'), 'reader');
 is_deeply($document->{missing}, [], 'pg_read_all_data lacks nothing');
 ok((grep { $_->{columns}{a_text}{own}{histogram} } @{ $document->{relations} }), 'and has statistics');
