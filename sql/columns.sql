@@ -113,6 +113,13 @@ COMMIT;
 DROP INDEX devs_a;
 DROP INDEX devs_b;
 :refusal
+-- which it is for whoever named the column, not for the column
+BEGIN;
+ALTER TABLE devs RENAME COLUMN serial TO x;
+ALTER TABLE devs RENAME COLUMN serial_v2 TO serial;
+ALTER TABLE devs RENAME COLUMN x TO serial_v2;
+COMMIT;
+:refusal
 -- expressions and predicates follow
 CALL use('SELECT count(*) FROM devs WHERE lower(serial_v2) = ''s17'' AND serial_v2 <> ''''');
 BEGIN;

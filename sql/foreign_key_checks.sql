@@ -158,6 +158,20 @@ DROP INDEX wheels_new_idx;
 -- and no more when it is gone
 ALTER TABLE wheels DROP CONSTRAINT wheels_maker;
 DROP INDEX wheels_new_idx;
+-- a key follows its column, whatever takes the name of that
+CREATE TABLE spokes (id int PRIMARY KEY, maker int CONSTRAINT spokes_maker REFERENCES makers ON DELETE CASCADE);
+INSERT INTO spokes SELECT i, i FROM generate_series(1000, 20000) i;
+CREATE INDEX spokes_maker_idx ON spokes (maker);
+ANALYZE spokes;
+CALL use('DELETE FROM makers WHERE id BETWEEN 900 AND 930', 'app');
+\set follow 'DROP INDEX spokes_maker_idx; ALTER TABLE spokes RENAME maker TO maker_old; ALTER TABLE spokes ADD maker bigint;'
+BEGIN; :follow CREATE INDEX spokes_new_idx ON spokes (maker); COMMIT;
+:refusal
+BEGIN; :follow CREATE INDEX spokes_new_idx ON spokes (maker_old); COMMIT;
+SELECT verdict, reason FROM guard.check('spokes_new_idx');
+SET guard.mode = off;
+DROP TABLE spokes;
+RESET guard.mode;
 -- the same of a table
 CREATE TABLE tyres (id int PRIMARY KEY, maker int CONSTRAINT tyres_maker REFERENCES makers ON DELETE CASCADE);
 INSERT INTO tyres SELECT i, i FROM generate_series(1000, 20000) i;

@@ -67,12 +67,27 @@ same_text(const char *a, const char *b)
 }
 
 /*
+ * Is there still a column of this number?
+ */
+static bool
+column_stays(Oid table, AttrNumber attnum)
+{
+	HeapTuple	tuple = SearchSysCacheAttNum(table, attnum);
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	ReleaseSysCache(tuple);
+	return true;
+}
+
+/*
  * Are both keys on the same column, or the same expression?
  *
- * Columns go by name.  A column that was renamed is known by its number
- * instead, but only if nothing else bears its old name now: queries that still
- * use that name would find the other column.  Expressions go by deparsed text;
- * where one of them could not be deparsed, another session has locked the
+ * On another table columns go by name.  On the same one they go by number, as
+ * what follows a column under any name does: the check of a foreign key; what
+ * statements write is translated into numbers before (translate.c).  In place of
+ * a column that was dropped stands what has its name.  Expressions go by deparsed
+ * text; where one of them could not be deparsed, another session has locked the
  * table, so ours has not altered it, and the trees can be compared.
  */
 static bool
@@ -91,11 +106,10 @@ same_subject(const GuardShape *gone, const GuardShapeKey *key,
 		return same_table && equal(key->expression, candidate->expression);
 	}
 
-	if (strcmp(key->column, candidate->column) == 0)
-		return true;
+	if (same_table && column_stays(gone->table, key->attnum))
+		return key->attnum == candidate->attnum;
 
-	return same_table && key->attnum == candidate->attnum &&
-		get_attnum(other->table, key->column) == InvalidAttrNumber;
+	return strcmp(key->column, candidate->column) == 0;
 }
 
 /*
