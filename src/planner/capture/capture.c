@@ -415,7 +415,7 @@ note_execution(QueryDesc *queryDesc)
 		if (explain_depth > 0)
 			return;
 	}
-	if (guard_whatif_listens() || unlikely(published))
+	if (unlikely(guard_whatif_listens(queryid) || published))
 		guard_whatif_executed(queryDesc, queryid, published);
 	if (unlikely(queryDesc->plannedstmt->planTree->total_cost >= GUARD_SPEED_MIN_COST))
 		guard_speed_learn(queryDesc, queryid);

@@ -271,18 +271,41 @@ guard_clock_rewind(uint64 key)
  */
 
 /*
- * Is a planning of this statement drawn?  The statement's time in microseconds
- * is as good as a random number, and costs nothing.
+ * The statement's time in microseconds is as good as a random number, and costs
+ * nothing.
+ */
+static inline uint32
+draw(void)
+{
+	return (uint32) ((uint64) GetCurrentStatementStartTimestamp() *
+					 UINT64CONST(0x9E3779B97F4A7C15) >> 32);
+}
+
+static inline uint32
+halved(int64 queryid)
+{
+	uint32		drawn = pg_atomic_read_u32(&lots[(uint32) queryid & bucket_mask]);
+
+	return Min(drawn / LOTS_PER_CHANCE, MAX_HALVED);
+}
+
+/*
+ * Is a planning of this statement drawn?
  */
 bool
 guard_lot_falls(int64 queryid)
 {
-	uint32		drawn = pg_atomic_read_u32(&lots[(uint32) queryid & bucket_mask]);
-	uint64		chance = (uint64) GetCurrentStatementStartTimestamp() *
-		UINT64CONST(0x9E3779B97F4A7C15);
+	return draw() >> (32 - MAX_HALVED) < (uint32) 1 << (MAX_HALVED - halved(queryid));
+}
 
-	return chance >> (64 - MAX_HALVED) <
-		UINT64CONST(1) << (MAX_HALVED - Min(drawn / LOTS_PER_CHANCE, MAX_HALVED));
+/*
+ * The same where to ask each time costs too much: how many executions are passed
+ * over before one is drawn; by chance, and on average as many as its chance says.
+ */
+uint32
+guard_lot_wait(int64 queryid)
+{
+	return (uint32) ((uint64) draw() * (((uint64) 2 << halved(queryid)) - 1) >> 32);
 }
 
 /*

@@ -118,6 +118,7 @@ static GuardSlots positions =
 };
 
 static AtHand at_hand;
+GuardTurn	guard_positions_turns[GUARD_TURNS];
 
 /* Called at start. */
 void
@@ -782,6 +783,7 @@ guard_positions_plan(GuardSample *sample)
 	for (int i = 0; i < at_hand.count; i++)
 		at_hand.seen[i].node = NULL;
 	at_hand.queryid = sample->queryid;
+	guard_positions_turns[sample->queryid & (GUARD_TURNS - 1)].left = 0;
 }
 
 /* ----------------------------------------------------------------
@@ -965,13 +967,16 @@ guard_positions_executed(QueryDesc *queryDesc, int64 queryid)
 	MemoryContext context;
 	MemoryContext old;
 	int64		started;
+	GuardTurn  *turn = &guard_positions_turns[queryid & (GUARD_TURNS - 1)];
 
 	/* variables of a function are no parameters that a text shows */
 	if (params != NULL && (params->paramFetch != NULL || params->numParams == 0))
 		params = NULL;
-	if (positions.shared == NULL || queryid == 0 || !queryDesc->already_executed ||
-		(likely(at_hand.queryid != queryid) && (params == NULL || likely(!guard_lot_falls(queryid)))) ||
-		!guard_shadow_possible() || !guard_work_has_room())
+	if (positions.shared == NULL || queryid == 0 || !queryDesc->already_executed)
+		return;
+	turn->queryid = queryid;
+	turn->left = guard_lot_wait(queryid);
+	if ((at_hand.queryid != queryid && params == NULL) || !guard_shadow_possible() || !guard_work_has_room())
 		return;
 	if (at_hand.queryid != queryid)
 	{

@@ -207,6 +207,7 @@ extern void guard_clock_rewind(uint64 key);
  * something new about it.
  */
 extern bool guard_lot_falls(int64 queryid);
+extern uint32 guard_lot_wait(int64 queryid);	/* or: after how many more? */
 extern void guard_lot_drawn(int64 queryid);
 extern void guard_lot_again(int64 queryid);
 

@@ -158,11 +158,34 @@ extern void guard_whatif_executed(struct QueryDesc *queryDesc, int64 queryid,
 extern int	guard_waiting_count;
 extern int	guard_question_count;
 
-/* Is there anything to do where nothing was published? */
-static inline bool
-guard_whatif_listens(void)
+/*
+ * Executions of a statement in this session that are passed over before one tells
+ * where its values lie; by the last bits of their identifiers.
+ */
+#define GUARD_TURNS		64
+
+typedef struct GuardTurn
 {
-	return guard_guc_whatif || guard_waiting_count > 0 || guard_question_count > 0;
+	int64		queryid;
+	uint32		left;
+} GuardTurn;
+
+extern GuardTurn guard_positions_turns[GUARD_TURNS];
+
+/*
+ * Is there anything to do where nothing was published?  To be asked once for an
+ * execution.
+ */
+static inline bool
+guard_whatif_listens(int64 queryid)
+{
+	GuardTurn  *turn = &guard_positions_turns[queryid & (GUARD_TURNS - 1)];
+
+	if (likely(turn->queryid == queryid && turn->left > 0))
+		turn->left--;
+	else if (guard_guc_whatif)
+		return true;
+	return guard_waiting_count > 0 || guard_question_count > 0;
 }
 
 /*
