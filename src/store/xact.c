@@ -66,16 +66,16 @@ static guard_xact_subabort at_subabort = NULL;
 static GuardXactList *lists = NULL;
 
 /* How far this transaction has come. */
-typedef enum Stage
+typedef enum XactStage
 {
 	RUNS,
 	TOLD_ENDING,				/* those of the phase "ending" have been
 								 * called */
 	COMMITS,					/* callbacks are being called */
 	TOLD_LAST					/* and those of the phase "last" have been */
-}			Stage;
+} XactStage;
 
-static Stage stage = RUNS;
+static XactStage stage = RUNS;
 static uint64 number = 0;
 static bool ended_block = false;	/* it has got the word to end, or may have */
 static bool followed = false;	/* those who registered want to be told */

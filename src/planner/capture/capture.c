@@ -380,7 +380,9 @@ queryid_of(QueryDesc *queryDesc)
 	return likely(queryid != 0) ? queryid : find_nameless(queryDesc);
 }
 
-/* An execution has come to its end: note what it used besides what is known. */
+/*
+ * Whatever its plan looks like; of a cursor, what has not been noted yet.
+ */
 static pg_noinline bool
 note_rest(QueryDesc *queryDesc, int64 queryid)
 {
@@ -477,7 +479,10 @@ is_no_news(QueryDesc *queryDesc)
 		GetCurrentStatementStartTimestamp() - one->at < A_MOMENT;
 }
 
-/* That is about to be the case. */
+/*
+ * From now on an error of the same is no news.  Noted where errors are watched
+ * for, and not at every ExecutorEnd: the usual execution is not watched.
+ */
 static void
 note_ended(QueryDesc *queryDesc)
 {
@@ -489,7 +494,7 @@ note_ended(QueryDesc *queryDesc)
 	ended[queryid & (ENDED - 1)].at = GetCurrentStatementStartTimestamp();
 }
 
-/* Are there triggers to run when it has written its rows? */
+/* Has it, when its rows are there, triggers to run, which may raise an error? */
 static inline bool
 may_still_fail(QueryDesc *queryDesc)
 {

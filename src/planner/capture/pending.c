@@ -312,6 +312,10 @@ end(void)
 	return publish;
 }
 
+/*
+ * These three for others, one by one, and all of them at once, which saves the
+ * usual execution the calls.
+ */
 void
 guard_pending_begin(int64 id, GuardRun *of)
 {
@@ -424,7 +428,7 @@ is_pair(const PendingPair *pair, Oid relation, uint64 fkey)
 		pair->batch.queryid == queryid && pair->batch.fkey == fkey;
 }
 
-/* Not at once. */
+/* In the places behind that of its hash. */
 static pg_noinline PendingPair *
 search_pair(Oid relation, Oid owner, uint64 fkey)
 {

@@ -58,6 +58,7 @@ static const char *const driver_names[] = {
 /* The letters Kubernetes makes its random suffixes of. */
 #define POD_LETTERS "bcdfghjklmnpqrstvwxz2456789"
 
+/* See service.h. */
 char		guard_service_seen[GUARD_SERVICE_LEN] = "\n";
 
 static bool

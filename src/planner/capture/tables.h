@@ -146,12 +146,17 @@ typedef enum GuardPublished
 
 /*
  * Note everything that this execution used; "excused" if it was run by EXPLAIN
- * ANALYZE, "check" if a foreign key ran it.  And: has it opened anything of which the use would be noted?
+ * ANALYZE, "check" if a foreign key ran it.
  */
 extern void guard_walk_execution(QueryDesc *queryDesc, bool excused, bool check);
 
-/* Has all that was executed been one scan?  What that has used; NULL: no. */
+/*
+ * The index where this execution was a scan of that, by the table's own name and
+ * without views, and nothing besides; NULL: it was more, or nothing of ours.
+ */
 extern Relation guard_walk_lone(QueryDesc *queryDesc);
+
+/* Has it opened anything of which the use would be noted? */
 extern bool guard_walk_touches(QueryDesc *queryDesc);
 
 /* ---- runs.c ---- */

@@ -168,7 +168,7 @@ typedef struct GuardTurn
 {
 	int64		queryid;
 	uint32		left;
-}			GuardTurn;
+} GuardTurn;
 
 extern GuardTurn guard_positions_turns[GUARD_TURNS];
 
