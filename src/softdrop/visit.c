@@ -510,13 +510,16 @@ prepare(Visit *visit)
 	{
 		MemoryContext old = MemoryContextSwitchTo(visit->context);
 
+		/* Before the list: what is committed in between is on it. */
+		bool		prepared = is_one_prepared();
+
 		visit->ids = guard_softdrop_list_due(now, &visit->hidden, &visit->next);
 		if (visit->ids != NIL)
 		{
 			visit->server = guard_server_read();
 			visit->samples = guard_watch_samples();
 		}
-		if (is_one_prepared())
+		if (prepared)
 			come_again(visit, now + PREPARED_INTERVAL, false);
 		MemoryContextSwitchTo(old);
 	}
