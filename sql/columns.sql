@@ -224,3 +224,8 @@ BEGIN; CREATE TABLE fresh (id int, site int); ALTER TABLE visits RENAME TO stale
 :refusal
 BEGIN; CREATE TABLE fresh (id int, site int); CREATE INDEX ON fresh (site); ALTER TABLE visits RENAME TO stale; ALTER TABLE fresh RENAME TO visits; COMMIT;
 DROP TABLE stale;
+-- nothing has the first column any more: who named it fails
+SET guard.mode = off;
+:prepare
+RESET guard.mode;
+BEGIN; CREATE TABLE fresh (id int, kind int); ALTER TABLE visits RENAME TO stale; ALTER TABLE fresh RENAME TO visits; COMMIT;

@@ -88,6 +88,52 @@ shown_columns(const Query *query, int rtindex, int *nshown)
 	return shown;
 }
 
+/* What a view asks its relation for. */
+typedef struct Reading
+{
+	int			rtindex;
+	Bitmapset  *columns;
+} Reading;
+
+static bool
+find_read(Node *node, void *arg)
+{
+	Reading    *reading = arg;
+
+	if (node == NULL || IsA(node, Query))
+		return false;
+	if (!IsA(node, Var))
+		return expression_tree_walker(node, find_read, arg);
+	if (((Var *) node)->varno == reading->rtindex && ((Var *) node)->varattno > 0)
+		reading->columns = bms_add_member(reading->columns, ((Var *) node)->varattno);
+	return false;
+}
+
+/*
+ * The columns of the relation which the view reads for its conditions, and for what
+ * it computes, and of those that it shows the ones which the view over it so reads.
+ */
+static Bitmapset *
+columns_read(const Query *query, int rtindex, const AttrNumber *shown, int nshown,
+			 const Bitmapset *above)
+{
+	Reading		reading = {.rtindex = rtindex};
+	int			column = -1;
+
+	(void) find_read(query->jointree->quals, &reading);
+	foreach_ptr(TargetEntry, entry, query->targetList)
+	{
+		if (!IsA(entry->expr, Var))
+			(void) find_read((Node *) entry->expr, &reading);
+	}
+	while ((column = bms_next_member(above, column)) >= 0)
+	{
+		if (column <= nshown && shown[column - 1] > 0)
+			reading.columns = bms_add_member(reading.columns, shown[column - 1]);
+	}
+	return reading.columns;
+}
+
 bool
 guard_bearers_look_through(GuardAnswer *answer, Oid view, bool now)
 {
@@ -104,6 +150,7 @@ guard_bearers_look_through(GuardAnswer *answer, Oid view, bool now)
 		if (entry == NULL)
 			return false;
 		shown = shown_columns(query, rtindex, &nshown);
+		answer->read = columns_read(query, rtindex, shown, nshown, answer->read);
 		for (int i = 0; depth > 0 && i < answer->nshown; i++)
 		{
 			AttrNumber	column = answer->shown[i];
@@ -464,33 +511,44 @@ touched_views(void)
 }
 
 /*
+ * A column of the table that is called so is written like this.
+ */
+static void
+write_column(GuardAnswer *answer, const char *column, char *written, bool hidden)
+{
+	for (int i = 0; i < answer->nwritten && column != NULL; i++)
+	{
+		if (answer->names[i] == NULL || strcmp(answer->names[i], column) != 0 ||
+			(hidden && answer->written[i] != NULL))
+			continue;
+		answer->written[i] = written;
+		if (hidden)
+			answer->hidden = bms_add_member(answer->hidden, i + 1);
+	}
+}
+
+/*
  * The columns of the table as those write them who come by a view, which showed
- * it, or what it was a partition of, as "was".
+ * it, or what it was a partition of, as "was"; and as the view does itself.
  */
 static void
 write_by_view(GuardAnswer *answer, Oid view, const GuardAnswer *was)
 {
 	int			nnames;
 	int			nshown;
-	int			nown;
+	int			column = -1;
 	char	  **names = guard_before_columns(view, &nnames);
 	char	  **shown = guard_before_columns(was->table, &nshown);
-	char	  **own = guard_before_columns(answer->of, &nown);
 
-	answer->nwritten = nown;
-	answer->names = own;
-	answer->written = palloc0(sizeof(char *) * (nown + 1));
+	answer->names = guard_before_columns(answer->of, &answer->nwritten);
+	answer->written = palloc0(sizeof(char *) * (answer->nwritten + 1));
 	for (int i = 0; i < Min(was->nshown, nnames); i++)
 	{
-		const char *column = was->shown[i] > 0 && was->shown[i] <= nshown ?
-			shown[was->shown[i] - 1] : NULL;
-
-		for (int j = 0; j < nown && column != NULL; j++)
-		{
-			if (own[j] != NULL && strcmp(own[j], column) == 0)
-				answer->written[j] = names[i];
-		}
+		if (was->shown[i] > 0 && was->shown[i] <= nshown)
+			write_column(answer, shown[was->shown[i] - 1], names[i], false);
 	}
+	while ((column = bms_next_member(was->read, column)) >= 0)
+		write_column(answer, shown[column - 1], shown[column - 1], true);
 }
 
 /*

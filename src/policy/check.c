@@ -458,6 +458,19 @@ lost_its_views(const GuardVerdict *verdict, const GuardBearers *bearers)
 }
 
 /*
+ * Can it be told what is asked for there?  Not where a view computes it.
+ */
+static bool
+can_tell(const GuardVerdict *verdict, const GuardAnswer *answer)
+{
+	GuardShape *asked;
+
+	return OidIsValid(answer->table) &&
+		(verdict->need != NULL ||
+		 guard_shape_translate(verdict->evidence->shape, answer, &asked) != GUARD_TRANSLATED_UNKNOWN);
+}
+
+/*
  * Those bearers that are asked for this index: itself by what follows its table under
  * any name, and where nobody else is.  *unknown is set to the name of a
  * view that may be, and of which it cannot be told what it needs instead.
@@ -472,14 +485,18 @@ find_asked(const GuardVerdict *verdict, const GuardBearers *bearers, char **unkn
 	*unknown = by_name ? bearers->unknown : NULL;
 	foreach_ptr(GuardAnswer, answer, bearers->answers)
 	{
-		if (by_name || answer->by_any || is_compared(verdict, answer))
+		if (!by_name && !answer->by_any && !is_compared(verdict, answer))
+			continue;
+		if (can_tell(verdict, answer))
 			asked = lappend(asked, answer);
+		else
+			*unknown = guard_catalog_name(answer->view);
 	}
 	foreach_ptr(GuardAnswer, answer, bearers->by_views)
 	{
 		Came		came = came_by(verdict, answer->by_view);
 
-		if (came == CAME && OidIsValid(answer->table))
+		if (came == CAME && can_tell(verdict, answer))
 			asked = lappend(asked, answer);
 		else if (came != CAME_NOT)
 			*unknown = guard_catalog_name(answer->view);

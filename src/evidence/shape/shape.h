@@ -170,6 +170,10 @@ typedef struct GuardAnswer
 								 * n at n - 1, NULL: not at all */
 	int			nwritten;
 	char	  **names;			/* as the table calls them itself; NULL: so */
+	Bitmapset  *hidden;			/* those columns that a view does not show,
+								 * but reads: it is what writes them */
+	Bitmapset  *read;			/* of a view: columns of "table" for which it
+								 * asks itself, in conditions or to compute */
 	char	  **borne;			/* what the columns of "view" are called, if
 								 * not as now: number n at n - 1 */
 	int			nborne;
@@ -192,7 +196,8 @@ typedef enum GuardTranslated
 	GUARD_TRANSLATED,
 	GUARD_TRANSLATED_NOT_BORNE, /* a column's name is nobody's any more: its
 								 * statements fail */
-	GUARD_TRANSLATED_UNKNOWN	/* a view computes it */
+	GUARD_TRANSLATED_UNKNOWN	/* a view computes it, or asks no more for the
+								 * first column */
 } GuardTranslated;
 
 /*

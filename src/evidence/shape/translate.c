@@ -28,6 +28,8 @@ typedef struct Translation
 	const GuardAnswer *answer;
 	bool		own;			/* the shape is one of the table asked about */
 	bool		moved;			/* a column has another number */
+	bool		unread;			/* nobody asks for a column any more: the view
+								 * did, and not they who come by it */
 	GuardTranslated outcome;
 } Translation;
 
@@ -48,21 +50,27 @@ column_called(const GuardAnswer *answer, const char *name)
 }
 
 /*
- * The column that answers for the one which is written like this.
+ * The column that answers for the one which is written like this, "by_view": by the
+ * view itself.
  */
 static AttrNumber
-answering(Translation *work, const char *written)
+answering(Translation *work, const char *written, bool by_view)
 {
 	const GuardAnswer *answer = work->answer;
 	AttrNumber	column = written == NULL ? InvalidAttrNumber :
-		column_called(answer, written);
+		by_view ? get_attnum(answer->table, written) : column_called(answer, written);
 
+	if (by_view && (column <= 0 || !bms_is_member(column, answer->read)))
+	{
+		work->unread = true;
+		return InvalidAttrNumber;
+	}
 	if (column <= 0)
 	{
 		work->outcome = GUARD_TRANSLATED_NOT_BORNE;
 		return InvalidAttrNumber;
 	}
-	if (answer->view == answer->table)
+	if (answer->view == answer->table || by_view)
 		return column;
 	column = column <= answer->nshown ? answer->shown[column - 1] : InvalidAttrNumber;
 	if (column <= 0 && work->outcome == GUARD_TRANSLATED)
@@ -71,19 +79,17 @@ answering(Translation *work, const char *written)
 }
 
 /*
- * How does traffic write the column that has this name in the table asked about?
+ * Which column of the table asked about has this name there?
  */
-static const char *
-as_written(const GuardAnswer *answer, const char *name)
+static AttrNumber
+number_of(const GuardAnswer *answer, const char *name)
 {
-	if (answer->names == NULL)
-		return name;
-	for (int i = 0; i < answer->nwritten; i++)
+	for (int i = 0; i < answer->nwritten && answer->names != NULL; i++)
 	{
 		if (answer->names[i] != NULL && strcmp(answer->names[i], name) == 0)
-			return answer->written[i];
+			return i + 1;
 	}
-	return NULL;
+	return InvalidAttrNumber;
 }
 
 /*
@@ -94,10 +100,15 @@ static AttrNumber
 answering_for(Translation *work, AttrNumber column, const char *name)
 {
 	const GuardAnswer *answer = work->answer;
+	bool		own = work->own && column > 0;
+	AttrNumber	asked = own ? column : number_of(answer, name);
+	AttrNumber	now;
 
-	AttrNumber	now = !work->own || column <= 0 ? answering(work, as_written(answer, name)) :
-		answering(work, column <= answer->nwritten ? answer->written[column - 1] : NULL);
-
+	if (!own && answer->names == NULL)
+		now = answering(work, name, false);
+	else
+		now = answering(work, asked > 0 && asked <= answer->nwritten ? answer->written[asked - 1] : NULL,
+						bms_is_member(asked, answer->hidden));
 	work->moved |= now != column;
 	return now;
 }
@@ -117,7 +128,7 @@ turn(Node *node, Translation *work)
 		/* by which it is deparsed */
 		var->varnosyn = var->varno;
 		var->varattnosyn = var->varattno;
-		if (var->varattno <= 0 && work->outcome == GUARD_TRANSLATED)
+		if (var->varattno <= 0 && !work->unread && work->outcome == GUARD_TRANSLATED)
 			work->outcome = GUARD_TRANSLATED_UNKNOWN;
 		return (Node *) var;
 	}
@@ -138,6 +149,30 @@ translate_key(Translation *work, GuardShapeKey *key)
 }
 
 /*
+ * Conditions which nobody makes any more are not asked for.
+ */
+static void
+translate_predicate(Translation *work, GuardShape *shape)
+{
+	List	   *conditions = NIL;
+
+	foreach_ptr(Node, condition, shape->predicate)
+	{
+		Node	   *turned = turn(condition, work);
+
+		if (!work->unread)
+			conditions = lappend(conditions, turned);
+		work->unread = false;
+	}
+	if (conditions == NIL && shape->predicate != NIL)
+	{
+		shape->has_predicate = false;
+		shape->predicate_text = NULL;
+	}
+	shape->predicate = conditions;
+}
+
+/*
  * Statements that name a column which nobody bears any more fail; the others ask
  * for what comes before it in the index.
  */
@@ -147,7 +182,13 @@ translate_keys(Translation *work, GuardShape *shape)
 	for (int i = 0; i < shape->nkeys; i++)
 	{
 		translate_key(work, &shape->keys[i]);
-		if (work->outcome != GUARD_TRANSLATED_NOT_BORNE || i == 0 || shape->exclusion)
+		if (work->unread)
+			work->outcome = i == 0 || shape->exclusion ? GUARD_TRANSLATED_UNKNOWN :
+				GUARD_TRANSLATED_NOT_BORNE;
+		work->unread = false;
+		if (i == 0 && work->outcome != GUARD_TRANSLATED)
+			return;
+		if (work->outcome != GUARD_TRANSLATED_NOT_BORNE || shape->exclusion)
 			continue;
 		work->outcome = GUARD_TRANSLATED;
 		work->moved = true;
@@ -169,8 +210,9 @@ translate_included(Translation *work, GuardShape *shape)
 
 		i++;
 		column = answering_for(work, column, name);
-		if (work->outcome == GUARD_TRANSLATED_NOT_BORNE)
+		if (work->unread || work->outcome == GUARD_TRANSLATED_NOT_BORNE)
 		{
+			work->unread = false;
 			work->outcome = GUARD_TRANSLATED;
 			continue;
 		}
@@ -224,12 +266,13 @@ guard_shape_translate(const GuardShape *shape, const GuardAnswer *answer,
 					  GuardShape **result)
 {
 	GuardShape *copy = guard_shape_copy(shape);
-	Translation work = {answer, shape->table == answer->of, false, GUARD_TRANSLATED};
+	Translation work = {.answer = answer, .own = shape->table == answer->of};
 
 	translate_keys(&work, copy);
-	translate_included(&work, copy);
+	if (work.outcome == GUARD_TRANSLATED)
+		translate_included(&work, copy);
 	if (work.own)
-		copy->predicate = (List *) turn((Node *) copy->predicate, &work);
+		translate_predicate(&work, copy);
 	if (work.outcome != GUARD_TRANSLATED)
 		return work.outcome;
 
