@@ -268,6 +268,7 @@ typedef struct GuardEvidence
 								 * was there to see it; 0: of none */
 	List	   *stands_for;		/* of GuardShape *: what went for its sake, as
 								 * plans said */
+	List	   *gone;			/* of GuardDeparted *: what went of its table */
 	GuardMove	move;
 	struct GuardObject *made;	/* its table, which is new, and by whom; NULL:
 								 * it is not new */

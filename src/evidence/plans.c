@@ -23,6 +23,8 @@
 
 #include "evidence/evidence.h"
 #include "evidence/prediction.h"
+#include "planner/capture/departed.h"
+#include "planner/hide/hide.h"
 #include "store/store.h"
 
 /* A statement that gets slower by less than both of these does not suffer. */
@@ -80,20 +82,6 @@ note_growth(const GuardEvidence *evidence, List *pairs)
 }
 
 /*
- * Can this index take over?  Then it stays, and queries may use it now.  Where
- * the whole table goes, one like it may be on the table that takes its name.
- */
-static bool
-can_take_over(const GuardEvidence *evidence, Oid takeover,
-			  const GuardFellows *fellows, GuardReplacement *replacement)
-{
-	if (!OidIsValid(takeover) || takeover == evidence->index ||
-		(guard_fellows_have(fellows, takeover) && !evidence->asked.whole_table))
-		return false;
-	return guard_replacement_by_plan(evidence->shape, takeover, replacement);
-}
-
-/*
  * Do the captured statements account for all captured uses?  The table of
  * statements may lose some, and may lag behind the index's own record.
  */
@@ -105,6 +93,58 @@ accounts_for_all(List *statements, int64 uses)
 	foreach_ptr(GuardCapturedStatement, statement, statements)
 		count += statement->count;
 	return uses >= 0 && count >= uses;
+}
+
+/*
+ * Did the statement use this index, or may it have?  Capture has its record as long
+ * as its departure is noted.
+ */
+static bool
+may_have_used(int64 queryid, const GuardDeparted *departed)
+{
+	int64		uses;
+	List	   *statements = guard_capture_statements(list_make1_oid(departed->index), &uses);
+
+	foreach_ptr(const GuardCapturedStatement, statement, statements)
+	{
+		if (statement->queryid == queryid)
+			return true;
+	}
+	return departed->scans > 0 ||
+		(uses < 0 ? !guard_departed_have(departed->index) : !accounts_for_all(statements, uses));
+}
+
+/*
+ * A statement that used, maybe with other parameters, an index that is gone or
+ * cannot be scanned any more since it was planned is planned otherwise now.
+ */
+static void
+note_gone(const GuardEvidence *evidence, List *pairs)
+{
+	foreach_ptr(GuardWhatIf, pair, pairs)
+	{
+		if (!pair->fewer || !pair->answers)
+			continue;
+		foreach_oid(index, guard_catalog_indexes(evidence->shape->table))
+			pair->answers &= !guard_hide_is_hidden(index);
+		foreach_ptr(const GuardDeparted, departed, evidence->gone)
+			pair->answers &= departed->at < pair->at || departed->index == pair->index ||
+			!may_have_used(pair->queryid, departed);
+	}
+}
+
+/*
+ * Can this index take over?  Then it stays, and queries may use it now.  Where
+ * the whole table goes, one like it may be on the table that takes its name.
+ */
+static bool
+can_take_over(const GuardEvidence *evidence, Oid takeover,
+			  const GuardFellows *fellows, GuardReplacement *replacement)
+{
+	if (!OidIsValid(takeover) || takeover == evidence->index ||
+		(guard_fellows_have(fellows, takeover) && !evidence->asked.whole_table))
+		return false;
+	return guard_replacement_by_plan(evidence->shape, takeover, replacement);
 }
 
 static void
@@ -203,6 +243,7 @@ typedef struct Looked
 {
 	GuardEvidence *evidence;
 	List	   *pairs;
+	List	   *former;			/* of what it has taken the place of */
 	List	   *statements;		/* of GuardCapturedStatement * */
 	List	   *answered;
 }			Looked;
@@ -230,7 +271,7 @@ is_of_another(const GuardEvidence *evidence, const GuardCapturedStatement *state
 		foreach_ptr(const GuardWhatIf, pair, index == evidence->index ? NIL : guard_whatif_lookup(index))
 		{
 			if (pair->queryid == statement->queryid && pair->answers &&
-				pair->role == GUARD_WHATIF_SCAN)
+				!pair->fewer && pair->role == GUARD_WHATIF_SCAN)
 				return true;
 		}
 	}
@@ -244,12 +285,14 @@ static bool
 look_at(Looked * looked, GuardCapturedStatement *statement, bool own)
 {
 	GuardEvidence *evidence = looked->evidence;
+	GuardTimes *times = evidence->server->times;
 	GuardOutlook outlook;
 
 	if (has_statement(looked->statements, statement))
 		return has_statement(looked->answered, statement);
 	looked->statements = lappend(looked->statements, statement);
-	if (guard_outlook_read(&outlook, statement, looked->pairs, evidence->server->times) ?
+	if (guard_outlook_read(&outlook, statement, looked->pairs, times) ||
+		guard_outlook_read(&outlook, statement, looked->former, times) ?
 		!add_outlook(evidence, statement, &outlook, evidence->fellows) :
 		(own || !is_of_another(evidence, statement)))
 		return false;
@@ -262,14 +305,18 @@ look_at(Looked * looked, GuardCapturedStatement *statement, bool own)
  * used what it has taken the place of.
  */
 static void
-collect_own(GuardEvidence *evidence, List *pairs, List *statements, int64 uses)
+collect_own(GuardEvidence *evidence, List *pairs, List *former, List *statements,
+			int64 uses)
 {
-	Looked		looked = {.evidence = evidence, .pairs = pairs};
+	Looked		looked = {.evidence = evidence, .pairs = pairs, .former = former};
 	TimestampTz oldest = evidence->as_of -
 		(int64) guard_guc_lookback * USECS_PER_SEC;
 	int			own;
 
 	note_growth(evidence, pairs);
+	note_growth(evidence, former);
+	note_gone(evidence, pairs);
+	note_gone(evidence, former);
 	foreach_ptr(GuardCapturedStatement, statement, statements)
 	{
 		if (statement->last < oldest || is_over(evidence, statement))
@@ -304,16 +351,42 @@ collect_own(GuardEvidence *evidence, List *pairs, List *statements, int64 uses)
 	evidence->plans.inherited = list_length(looked.answered) - own;
 }
 
+/*
+ * What is known of indexes of its table whose use it has taken over.
+ */
+static List *
+former_pairs(const GuardEvidence *evidence)
+{
+	List	   *indexes = NIL;
+	List	   *pairs = NIL;
+
+	foreach_ptr(const GuardFact, fact, evidence->facts)
+	{
+		if (OidIsValid(fact->of_index) && fact->profile == NULL)
+			indexes = list_append_unique_oid(indexes, fact->of_index);
+	}
+	foreach_oid(index, indexes)
+	{
+		foreach_ptr(GuardWhatIf, pair, guard_whatif_lookup_gone(index, evidence->index))
+		{
+			if (pair->heap == evidence->shape->table)
+				pairs = lappend(pairs, pair);
+		}
+	}
+	return pairs;
+}
+
 void
 guard_plans_collect(GuardEvidence *evidence)
 {
 	List	   *pairs = guard_whatif_lookup(evidence->index);
+	List	   *former = former_pairs(evidence);
 	int64		uses;
 	List	   *statements = guard_capture_statements(list_make1_oid(evidence->index), &uses);
 	GuardPlans *plans = &evidence->plans;
 
-	if (pairs != NIL)
-		collect_own(evidence, pairs, statements, uses);
+	if (pairs != NIL || former != NIL)
+		collect_own(evidence, pairs, former, statements, uses);
 	guard_profile_plans(evidence);
 
 	/*

@@ -419,6 +419,11 @@ take_all_gone(GuardEvidence *evidence, Oid table, const char *schema, const char
 	foreach_ptr(GuardGoneRow, row, rows)
 		all = lappend(all, &row->departed);
 	stand_for(evidence, all);
+	foreach_ptr(GuardDeparted, departed, all)
+	{
+		if (departed->table == evidence->shape->table)
+			evidence->gone = lappend(evidence->gone, departed);
+	}
 	foreach_ptr(const GuardGoneRow, row, rows)
 	{
 		if (counts_from(evidence, &row->departed, until, &from))

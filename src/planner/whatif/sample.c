@@ -197,6 +197,16 @@ find_takeover(GuardSample *sample, Candidate *candidate, List *scans,
 		record->takeover = guard_without_topmost(same);
 }
 
+static void
+rely_on(List *scans, GuardRelied *relied)
+{
+	foreach_ptr(GuardPlanScan, scan, scans)
+	{
+		if (OidIsValid(scan->index))
+			guard_relied_add(relied, guard_without_topmost(scan->index));
+	}
+}
+
 /*
  * How many of the rows that an index finds one after the other are not where the
  * one before was?  By the order of its first column, as the planner has it.
@@ -472,6 +482,8 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 	}
 	else if (record.role == GUARD_WHATIF_SCAN)
 	{
+		rely_on(sample->scans, &record.relied);
+		rely_on(scans, &record.relied);
 		find_takeover(sample, candidate, scans, &record);
 		compare_efforts(sample, candidate, shadow, &record);
 		record.fetches = fetches_under_limit(sample, candidate, scans, shadow);

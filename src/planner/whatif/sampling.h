@@ -181,6 +181,22 @@ extern void guard_clock_init(void);
 /* Is shared memory there? */
 extern bool guard_whatif_table_attached(void);
 
+/*
+ * Note one more index.
+ */
+static inline void
+guard_relied_add(GuardRelied *relied, Oid index)
+{
+	for (int i = 0; i < Min(relied->count, GUARD_RELIED); i++)
+	{
+		if (relied->indexes[i] == index)
+			return;
+	}
+	if (relied->count < GUARD_RELIED)
+		relied->indexes[relied->count] = index;
+	relied->count = Min(relied->count + 1, GUARD_RELIED + 1);
+}
+
 /* While a user's statement is planned: never wait, never raise. */
 extern bool guard_whatif_table_put(const GuardWhatIf *record);
 

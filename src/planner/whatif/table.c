@@ -48,6 +48,7 @@ typedef struct WhatIfSlot
 	bool		vanished;		/* what took over is gone: only the worst
 								 * ratios are left */
 	GuardWhatIf record;
+	GuardRelied relied;			/* whatever the parameters */
 	Worst		worst[WORSTS];
 } WhatIfSlot;
 
@@ -164,6 +165,7 @@ void_worsts(WhatIfSlot *slot, uint32 now)
 		worst->stale = worst->rows;
 		worst->stale_at = now;
 	}
+	slot->relied.count = 0;
 }
 
 /*
@@ -324,6 +326,9 @@ note_class(WhatIfSlot *slot, const GuardWhatIf *record, double cost, double scan
 	add_worst(worst, (float) ratio_of(record), (float) extra_of(record), now);
 	worst->rows |= rows;
 	worst->stale &= ~rows;
+	for (int i = 0; i < Min(record->relied.count, GUARD_RELIED); i++)
+		guard_relied_add(&slot->relied, record->relied.indexes[i]);
+	slot->relied.count = Max(slot->relied.count, record->relied.count);
 }
 
 /*
@@ -460,6 +465,9 @@ guard_whatif_table_read(Oid index)
 			continue;
 		record = palloc(sizeof(*record));
 		*record = slot->record;
+		record->relied = slot->relied;
+		if (is_recent(slot->worst[FORMERLY].at, now))
+			record->relied.count = GUARD_RELIED + 1;
 		(void) worst_of(slot, FORMERLY, now, &record->found_ratio,
 						&record->found_extra);
 		record->answers = worst_of(slot, WORSTS, now, &record->worst_ratio,

@@ -65,6 +65,7 @@
 #include "planner/capture/capture.h"
 #include "planner/capture/marks.h"
 #include "planner/capture/speed.h"
+#include "planner/hide/hide.h"
 #include "planner/planas/planas.h"
 #include "planner/planner.h"
 #include "planner/whatif/positions.h"
@@ -503,13 +504,44 @@ is_still_so(const GuardWhatIf *record, Oid index, uint32 indexes)
 }
 
 /*
- * The records of an index.  What was sampled when its table had other usable
- * indexes answers nothing, unless there are only more of them now: nothing costs
- * more than it did because of these.  What was planned ahead is not there before
- * it is so, and not where the statement has been planned since.
+ * Are there usable indexes, other than the heir, that are younger?  They may do what
+ * would have cost more.
+ */
+static bool
+has_younger(const GuardWhatIf *record, Oid heir)
+{
+	List	   *gone = list_make1_oid(heir);
+
+	return guard_sample_indexes(heir, record->at, gone) != guard_sample_indexes(heir, 0, gone);
+}
+
+/*
+ * Can all that its plans scan beside the index still be scanned, if the heir went,
+ * which may be the index itself?  Then what else went changes none of them.
+ */
+static bool
+is_as_possible(const GuardWhatIf *record, Oid heir)
+{
+	for (int i = 0; i < Min(record->relied.count, GUARD_RELIED); i++)
+	{
+		Oid			relied = record->relied.indexes[i];
+
+		if (relied != record->index &&
+			(relied == heir || !guard_catalog_is_valid(relied) || guard_hide_is_hidden(relied)))
+			return false;
+	}
+	return record->role == GUARD_WHATIF_SCAN && record->relied.count <= GUARD_RELIED;
+}
+
+/*
+ * The records of an index, as if its heir, or it itself, were to go now.  What was
+ * sampled when its table had other usable indexes answers nothing, unless there
+ * are only more of them now, for nothing costs more than it did because of these,
+ * or none of those that went is in these plans.  What was planned ahead is not there
+ * before it is so, and not where the statement has been planned since.
  */
 static List *
-read_records(Oid index)
+read_records(Oid index, Oid heir)
 {
 	List	   *records = guard_whatif_table_read(index);
 	uint32		indexes = records == NIL ? 0 : guard_sample_indexes(index, 0, NIL);
@@ -527,8 +559,10 @@ read_records(Oid index)
 		result = lappend(result, record);
 		if (record->indexes == indexes)
 			continue;
-		record->answers &= is_still_so(record, index, indexes);
-		record->found_ratio = record->found_extra = 0;
+		record->fewer = !is_still_so(record, index, indexes);
+		record->answers &= !record->fewer || (!record->ahead && is_as_possible(record, heir));
+		if (has_younger(record, heir))
+			record->found_ratio = record->found_extra = 0;
 	}
 	return result;
 }
@@ -541,11 +575,17 @@ guard_whatif_lookup(Oid index)
 
 	if (!guard_whatif_table_attached())
 		return NIL;
-	result = read_records(index);
+	result = read_records(index, index);
 	top = guard_without_topmost(index);
 	if (top != index)
-		result = list_concat(result, read_records(top));
+		result = list_concat(result, read_records(top, top));
 	return result;
+}
+
+List *
+guard_whatif_lookup_gone(Oid index, Oid heir)
+{
+	return guard_whatif_table_attached() ? read_records(index, heir) : NIL;
 }
 
 void

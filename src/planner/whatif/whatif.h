@@ -27,7 +27,8 @@
  * That is kept for every magnitude over guard.lookback, also where the record
  * itself is lost meanwhile, until the usable indexes of the table change.  From
  * then on a record answers nothing until every magnitude that it knew has been
- * planned again.
+ * planned again.  But what went or was built again since, and neither plan nor
+ * any other of the statement has ever scanned, changes nothing.
  *
  * What an index is good for that takes over from another one, or is its twin,
  * would be known only some time after that has gone.  So where a statement
@@ -56,6 +57,17 @@ typedef enum GuardWhatIfRole
 	GUARD_WHATIF_ESTIMATE		/* it does not, but would be estimated
 								 * otherwise: the index has an expression */
 } GuardWhatIfRole;
+
+/*
+ * Indexes that plans scan, the topmost of partitions; more than there is room
+ * for: not known.
+ */
+#define GUARD_RELIED	8
+typedef struct GuardRelied
+{
+	int			count;
+	Oid			indexes[GUARD_RELIED];
+} GuardRelied;
 
 /*
  * One pair, as it was planned last.  Costs are the planner's, for as much of
@@ -95,6 +107,9 @@ typedef struct GuardWhatIf
 								 * to end instead */
 	uint32		indexes;		/* the usable indexes of the index's table:
 								 * guard_sample_indexes() */
+	GuardRelied relied;			/* what the plans with and without it scan;
+								 * when read: all of those with other
+								 * parameters */
 	uint32		own_settings;	/* planned under settings of somebody's own:
 								 * guard_settings_own() */
 	double		worst_ratio;	/* when read: cost_without / cost_with at its
@@ -102,12 +117,14 @@ typedef struct GuardWhatIf
 								 * within guard.lookback */
 	double		worst_extra;	/* and how much more cost that was; infinite
 								 * where the table would be read instead */
-	double		found_ratio;	/* the same, of plans that were made with the
+	double		found_ratio;	/* the same, of plans that were made with all
 								 * indexes that the table has now; 0: of none */
 	double		found_extra;
 	bool		answers;		/* when read: may speak for a drop, too; under
 								 * settings of somebody's own, of those who
 								 * have the same */
+	bool		fewer;			/* and only where the statement has not used
+								 * any index that is gone since */
 	bool		together;		/* one that is not scanned: what makes the
 								 * difference are several, any of which will
 								 * do */
@@ -144,6 +161,9 @@ extern void guard_whatif_init(void);
  * index itself and, for one of a partition, of the index it goes with.
  */
 extern List *guard_whatif_lookup(Oid index);
+
+/* The same of one that is gone, as if its heir were to go now. */
+extern List *guard_whatif_lookup_gone(Oid index, Oid heir);
 extern void guard_whatif_status(GuardWhatIfStatus *status);
 
 /*
