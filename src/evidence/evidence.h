@@ -365,6 +365,7 @@ typedef struct GuardServer
 	TimestampTz capture_since;	/* this database watched by capture, unbroken,
 								 * since; 0: it is not */
 	int			busy_connections;	/* at work on a statement now */
+	int			cores;			/* processors that are there now */
 	const struct GuardEpochs *epochs;	/* see history.h */
 	List	   *profiles;		/* of GuardProfile * */
 	List	   *nodes;			/* of GuardNode * */

@@ -16,6 +16,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "storage/procarray.h"
@@ -212,6 +214,7 @@ guard_server_read(void)
 	server->capture_since = epochs->capture != NULL && !RecoveryInProgress() ?
 		epochs->capture->since : guard_server_capture_since();
 	server->busy_connections = busy_connections();
+	server->cores = sysconf(_SC_NPROCESSORS_ONLN);
 	guard_nodes_read(server);
 	server->profiles = guard_profile_read();
 	server->times = guard_times_create();

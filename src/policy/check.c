@@ -13,8 +13,6 @@
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
 #include "catalog/pg_inherits.h"
 
 #include "evidence/bearers.h"
@@ -208,7 +206,7 @@ guard_check_load(GuardLoad *load, List *members, const GuardFact *use,
 	int			free;
 
 	guard_load_read(load, members, server->times);
-	load->cores = sysconf(_SC_NPROCESSORS_ONLN);
+	load->cores = server->cores;
 	load->pool = guard_server_limit(use, &free);
 	load->busy = server->busy_connections;
 }
