@@ -696,6 +696,7 @@ DECLARE
 	missing jsonb := '[]';
 	server jsonb;
 	source text;				-- pg_stat_statements
+	newer text[];				-- its columns since 17, and 19
 	since timestamptz;
 	evictions bigint;
 	statements jsonb := '[]';
@@ -749,7 +750,10 @@ BEGIN
 	path := string_to_array(replace(replace(server ->> 'search_path', ' ', ''), '"', ''), ',');
 
 	-- statements
-	SELECT format('%I.pg_stat_statements', x.nspname) INTO source FROM pg_extension e JOIN pg_namespace x ON x.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements';
+	SELECT format('%I.pg_stat_statements', x.nspname), ARRAY[CASE WHEN 'stats_since' = ANY (p.proargnames) THEN 's.stats_since' ELSE 'NULL' END,
+		   CASE WHEN 'generic_plan_calls' = ANY (p.proargnames) THEN 's.generic_plan_calls' ELSE 'NULL' END]
+	  INTO source, newer FROM pg_extension e JOIN pg_namespace x ON x.oid = e.extnamespace
+	  LEFT JOIN pg_proc p ON p.pronamespace = x.oid AND p.proname = e.extname WHERE e.extname = 'pg_stat_statements';
 	IF source IS NULL OR current_setting('pg_stat_statements.max', true) IS NULL THEN
 		missing := missing || jsonb_build_object('what', 'statements', 'why', 'pg_stat_statements is not installed here, or not preloaded');
 	ELSE
@@ -758,14 +762,13 @@ BEGIN
 			EXECUTE format($$
 				WITH entry AS (
 					SELECT s.query, s.queryid, s.calls, s.total_exec_time, s.stddev_exec_time, s.mean_exec_time, s.rows, s.shared_blks_read,
-						   to_jsonb(s) ->> 'stats_since' AS since, s.toplevel, CASE WHEN $2 THEN s.plans END AS plans,
-						   (to_jsonb(s) ->> 'generic_plan_calls')::bigint AS generic	-- of 19
-					  FROM %s(true) s WHERE s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND s.calls > 0
+						   %2$s::timestamptz AS since, s.toplevel, CASE WHEN $2 THEN s.plans END AS plans, %3$s::bigint AS generic
+					  FROM %1$s(true) s WHERE s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND s.calls > 0
 					   AND (s.toplevel OR s.query !~ '/\* guard_profile \*/')	-- nor what the export asks itself
 				), merged AS (
 					SELECT e.query, array_agg(DISTINCT e.queryid) AS ids, sum(e.calls) AS calls, sum(e.total_exec_time) AS total, sum(e.rows) AS rows,
 						   sum(e.shared_blks_read) AS blocks, sum(e.calls * (e.stddev_exec_time ^ 2 + e.mean_exec_time ^ 2)) AS squares,
-						   min(e.since::timestamptz) AS since, sum(e.calls) FILTER (WHERE NOT e.toplevel) AS nested,
+						   min(e.since) AS since, sum(e.calls) FILTER (WHERE NOT e.toplevel) AS nested,
 						   COALESCE(sum(e.generic), sum(e.calls) - sum(e.plans)) AS generic
 					  FROM entry e GROUP BY e.query
 				)
@@ -780,7 +783,8 @@ BEGIN
 						   'nested', guard.profile_digits((m.nested / m.calls)::float8, 4),
 						   'generic', guard.profile_digits(NULLIF(greatest(m.generic / m.calls, 0), 0)::float8, 4),
 						   'relations', p.relations, 'names', to_jsonb(p.names), 'joined', p.joined))), '[]')
-				  FROM merged m, LATERAL guard.profile_scan(m.query) p WHERE p.left_out IS DISTINCT FROM 'not a query' $$, source) INTO statements USING since, COALESCE(current_setting('pg_stat_statements.track_planning', true)::boolean, false), clock_timestamp();
+				  FROM merged m, LATERAL guard.profile_scan(m.query) p WHERE p.left_out IS DISTINCT FROM 'not a query' $$,
+				source, newer[1], newer[2]) INTO statements USING since, COALESCE(current_setting('pg_stat_statements.track_planning', true)::boolean, false), clock_timestamp();
 		EXCEPTION
 			-- other people's bytes need be no characters here
 			WHEN character_not_in_repertoire OR untranslatable_character OR insufficient_privilege OR undefined_function THEN
@@ -980,27 +984,26 @@ BEGIN
 		 WHERE literals <> 'all'
 		UNION ALL
 		SELECT o.label, jsonb_object_agg(v, v) FILTER (WHERE v IS NOT NULL), NULL FROM own o, unnest(o.list::text[]) v WHERE literals = 'all' GROUP BY o.label
-	), fact AS (
+	), fact AS (		-- the elements of an array come in its order
 		SELECT s.rel, s.attname, s.type, s.inherited, (
 				SELECT jsonb_object_agg(f.name, f.fact) FILTER (WHERE f.fact IS NOT NULL) FROM (VALUES ('null_fraction', to_jsonb(guard.profile_digits(s.null_frac, 4))),
 				   ('width', to_jsonb(s.avg_width)), ('distinct', to_jsonb(guard.profile_digits(s.n_distinct, 4))), ('correlation', to_jsonb(guard.profile_digits(s.correlation, 4))),
-				   ('frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(s.most_common_freqs) WITH ORDINALITY f (f, n))),
+				   ('frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4)) FROM unnest(s.most_common_freqs) f)),
 				   -- elements are there in their order
 				   ('elements', CASE WHEN literals = 'all' OR s.type = 'tsvector' OR k.family IN ('number', 'text', 'same', 'uuid') THEN (
 						SELECT jsonb_agg(CASE WHEN literals = 'all' OR k.family = 'same' THEN e.e WHEN k.family = 'number' THEN (e.n * 10)::text
 											WHEN k.family = 'uuid' THEN lpad(to_hex(e.n * 10), 32, '0') ELSE 'e' || lpad((e.n * 10)::text, 6, '0') END ORDER BY e.n)
 						  FROM unnest(s.elements) WITH ORDINALITY e (e, n)) END),
-				   ('element_frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(s.most_common_elem_freqs) WITH ORDINALITY f (f, n))),
-				   ('element_counts', (SELECT jsonb_agg(guard.profile_digits(f, 4) ORDER BY n) FROM unnest(s.elem_count_histogram) WITH ORDINALITY f (f, n))),
+				   ('element_frequencies', (SELECT jsonb_agg(guard.profile_digits(f, 4)) FROM unnest(s.most_common_elem_freqs) f)),
+				   ('element_counts', (SELECT jsonb_agg(guard.profile_digits(f, 4)) FROM unnest(s.elem_count_histogram) f)),
 				   ('no_code', to_jsonb(CASE WHEN s.family = '' THEN 'type ' || s.type ELSE c.no_code END)),
 				   ('common', CASE WHEN s.family <> '' AND c.no_code IS NULL THEN (
-						SELECT jsonb_agg(CASE WHEN s.family = 'same' OR s.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v ELSE c.codes ->> v.v END ORDER BY v.n)
-						  FROM unnest(s.common::text[]) WITH ORDINALITY v (v, n)) END),
+						SELECT jsonb_agg(COALESCE(c.codes ->> v, CASE WHEN s.family = 'same' OR s.family IN ('number', 'interval') AND v = ANY (no_figures) THEN v END))
+						  FROM unnest(s.common::text[]) v) END),
 				   ('histogram', CASE WHEN s.family <> '' AND c.no_code IS NULL THEN (
-						SELECT jsonb_agg(CASE WHEN s.family = 'same' OR s.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v
-											WHEN s.inherited THEN c.codes ->> v.v
-											WHEN v.n = 1 THEN c.codes ->> COALESCE(s.low, v.v)
-											WHEN v.n = s.buckets THEN c.codes ->> COALESCE(s.high, v.v) ELSE c.codes ->> v.v END ORDER BY v.n)
+						SELECT jsonb_agg(COALESCE(CASE WHEN s.inherited OR v.n > 1 AND v.n < s.buckets THEN c.codes ->> v.v END,
+											CASE WHEN s.family = 'same' OR s.family IN ('number', 'interval') AND v.v = ANY (no_figures) THEN v.v
+											WHEN NOT s.inherited THEN c.codes ->> COALESCE(CASE v.n WHEN 1 THEN s.low WHEN s.buckets THEN s.high END, v.v) END))
 						  FROM unnest(s.bounds::text[]) WITH ORDINALITY v (v, n)) END),
 				   ('ends_from_index', CASE WHEN s.family <> '' AND c.no_code IS NULL AND NOT s.inherited AND s.low IS NOT NULL AND s.bounds IS NOT NULL THEN to_jsonb(true) END)) f (name, fact)) AS facts
 		  FROM statistic s LEFT JOIN coded c USING (label) LEFT JOIN guard.profile_kinds() k ON s.type LIKE '%[]' AND k.type = left(s.type, -2)
