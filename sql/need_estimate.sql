@@ -48,3 +48,20 @@ DROP INDEX bills_large_pad;
 DROP INDEX bills_large;
 :refusal
 :indexes
+
+-- An index without an expression holds none, however many rows another plan takes out of the table at a time: all that a bitmap finds,
+-- before the rest of the condition; those of one value after the other.  Nor is one with an expression needed where it has an estimate for nothing.
+CREATE TABLE visits AS SELECT i AS id, i % 1000 AS user_id, i % 5000 AS kind, repeat('x', 100) AS pad FROM generate_series(1, 20000) i ORDER BY md5(i::text);
+CREATE INDEX visits_id ON visits (id);
+CREATE INDEX visits_shifted ON visits ((id + 0));
+CALL vacuum('visits');
+CALL plainly('SELECT count(pad) FROM visits WHERE id > 12000 AND kind = 5');
+SELECT role, seq_scan, cost_without < cost * 1.1 AS nearly_the_same FROM guard.what_if('visits_id');
+CALL plainly('SELECT count(pad) FROM visits WHERE id + 0 > 12000 AND kind = 5');
+SELECT role, seq_scan, cost_without < cost * 1.1 AS nearly_the_same FROM guard.what_if('visits_shifted');
+CREATE TABLE calls AS TABLE visits;
+CREATE INDEX calls_user ON calls (user_id, kind);
+CREATE INDEX calls_open ON calls (id, user_id) WHERE kind < 100;
+CALL vacuum('calls');
+CALL plainly('SELECT x.id FROM calls x WHERE x.kind IN (4000, 4001) AND EXISTS (SELECT FROM calls y WHERE y.user_id = x.id AND y.kind < 100)');
+SELECT role, seq_scan, cost_without < cost * 1.1 AS nearly_the_same FROM guard.what_if('calls_open');

@@ -359,14 +359,26 @@ estimate_of(List *scans, const Candidate *candidate)
 }
 
 /*
- * Is the plan without it no dearer only because it expects fewer rows?  Then its cost
- * says nothing: the index has the statistics of its expression.
+ * Is the plan without it no dearer only because fewer rows of a table are expected to
+ * meet all conditions?  Then its cost says nothing: the index has the statistics of its
+ * expression.  Both plans came to the tables in the same order.
  */
 static bool
-expects_too_few(const GuardWhatIf *record, double rows_with, double rows_without)
+expects_too_few(const GuardSample *sample, GuardWhatIf *record)
 {
-	return rows_with > Max(rows_without, 1) * TOO_FEW &&
-		record->cost_without <= record->cost_with * guard_guc_harmless_cost_ratio;
+	ListCell   *lc;
+	ListCell   *ls;
+
+	if (record->cost_without > record->cost_with * guard_guc_harmless_cost_ratio)
+		return false;
+	forboth(lc, sample->seen.tables, ls, sample->shadow.tables)
+	{
+		record->rows_with = ((RelOptInfo *) lfirst(lc))->rows;
+		record->rows_without = ((RelOptInfo *) lfirst(ls))->rows;
+		if (record->rows_with > Max(record->rows_without, 1) * TOO_FEW)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -449,8 +461,6 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 {
 	int			options = sample->shadow.cursorOptions;
 	List	   *scans = guard_plan_scans(shadow);
-	double		rows_with = estimate_of(sample->scans, candidate);
-	double		rows_without = estimate_of(scans, candidate);
 	GuardWhatIf record = {0};
 	uint64		clocks[2];
 
@@ -463,8 +473,6 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 	record.role = candidate->role;
 	record.cost_with = guard_plan_cost(sample->plan, options);
 	record.cost_without = guard_plan_cost(shadow, options);
-	record.rows_with = sample->plan->planTree->plan_rows;
-	record.rows_without = shadow->planTree->plan_rows;
 	record.scanned = candidate->rows;
 	record.indexes = guard_sample_indexes(record.index, 0, sample->gone);
 	record.ahead = sample->gone != NIL;
@@ -472,15 +480,19 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 	record.generic = sample->generic;
 	record.together = together;
 	record.planning_ms = sample->planning_ms;
-	if (candidate->role == GUARD_WHATIF_SCAN &&
-		expects_too_few(&record, rows_with, rows_without))
-		record.role = GUARD_WHATIF_ESTIMATE;
-	if (record.role == GUARD_WHATIF_ESTIMATE)
+	if (candidate->role == GUARD_WHATIF_ESTIMATE)
 	{
-		record.rows_with = rows_with;
-		record.rows_without = rows_without;
+		record.rows_with = estimate_of(sample->scans, candidate);
+		record.rows_without = estimate_of(scans, candidate);
 	}
-	else if (record.role == GUARD_WHATIF_SCAN)
+	else if (candidate->role == GUARD_WHATIF_SCAN && expects_too_few(sample, &record))
+		record.role = GUARD_WHATIF_ESTIMATE;
+	else
+	{
+		record.rows_with = sample->plan->planTree->plan_rows;
+		record.rows_without = shadow->planTree->plan_rows;
+	}
+	if (record.role == GUARD_WHATIF_SCAN)
 	{
 		rely_on(sample->scans, &record.relied);
 		rely_on(scans, &record.relied);
