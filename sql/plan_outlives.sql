@@ -108,3 +108,22 @@ DROP INDEX o_b;
 SELECT * FROM verdict('o_grp');
 REINDEX INDEX CONCURRENTLY o_grp;
 SELECT * FROM verdict('o_grp');
+
+-- Of an index that one partition has and one that all of them have a statement uses now this, now that: what is known of the plans with
+-- the one is of the indexes of another table than what is known of the other.
+CREATE TABLE parts (d int, grp int, b int, pad text) PARTITION BY RANGE (d);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20);
+INSERT INTO parts SELECT g % 20, g % 100, g, repeat('x', 60) FROM generate_series(1, 40000) g;
+CREATE INDEX parts_other ON parts (grp DESC, d);
+CREATE INDEX parts_b ON parts (b);
+CREATE INDEX parts_2_used ON parts_2 (grp, d);
+VACUUM (FREEZE, ANALYZE) parts;
+CALL plainly('SELECT pad FROM parts WHERE d >= 10 AND grp = 15 AND b < 1000000');
+SELECT instead FROM guard.what_if('parts_2_used');
+SELECT * FROM verdict('parts_2_used');
+CALL plainly('SELECT pad FROM parts WHERE d >= 10 AND grp = 15 AND b < 5');
+CALL plainly('SELECT pad FROM parts WHERE d >= 10 AND grp = 15 AND b < 6');
+SELECT instead FROM guard.what_if('parts_b');
+SELECT instead FROM guard.what_if('parts_2_used');
+SELECT * FROM verdict('parts_2_used');

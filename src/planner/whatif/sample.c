@@ -497,6 +497,7 @@ record_pair(GuardSample *sample, Candidate *candidate, PlannedStmt *shadow,
 		rely_on(sample->scans, &record.relied);
 		rely_on(scans, &record.relied);
 		find_takeover(sample, candidate, scans, &record);
+		record.takeover_indexes = guard_sample_indexes(record.takeover, 0, NIL);
 		compare_efforts(sample, candidate, shadow, &record);
 		record.fetches = fetches_under_limit(sample, candidate, scans, shadow);
 	}

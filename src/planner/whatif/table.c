@@ -360,6 +360,7 @@ note_moved(const GuardWhatIf *record, uint32 now)
 	WhatIfSlot *slot;
 
 	moved.record.index = record->takeover;
+	moved.record.indexes = record->takeover_indexes;
 	moved.record.takeover = record->index;
 	moved.record.cost_without = record->cost_with;
 	moved.record.rows_without = record->rows_with;
@@ -370,7 +371,7 @@ note_moved(const GuardWhatIf *record, uint32 now)
 	if (slot != NULL && slot->record.role == GUARD_WHATIF_SCAN &&
 		is_known(slot, record->cost_without, record->takeover_rows, now))
 	{
-		if (slot->record.indexes != record->indexes || slot->record.moved)
+		if (slot->record.indexes != moved.record.indexes || slot->record.moved)
 			put_again(slot, &moved, now);
 		note_class(slot, &moved.record, record->cost_without, record->takeover_rows, now);
 	}

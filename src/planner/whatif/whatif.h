@@ -107,6 +107,8 @@ typedef struct GuardWhatIf
 								 * to end instead */
 	uint32		indexes;		/* the usable indexes of the index's table:
 								 * guard_sample_indexes() */
+	uint32		takeover_indexes;	/* and of what takes over, which may be of
+									 * a partition, or of all */
 	GuardRelied relied;			/* what the plans with and without it scan;
 								 * when read: all of those with other
 								 * parameters */
