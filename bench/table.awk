@@ -26,6 +26,8 @@ $1 == "scale"             { scale[$2, $3] = $4; parts["scale"] }
 $1 == "lists_size"        { list_indexes = $2; list_rows = $3; parts["lists"] }
 $1 == "lists"             { list_all[++lists] = $2; list_cpu[lists] = $3; sub(/^lists [^ ]* [^ ]* /, ""); list_name[lists] = $0 }
 $1 == "export"            { export_all[++exports] = $2; export_cpu[exports] = $3; export_bytes = $4; export_gzipped = $5; parts["export"] }
+$1 == "stages"            { stages[$2] = $3; parts["stages"] }
+$1 == "stages_drops"      { stage_drops = $2 }
 $1 == "history_known"     { known_bytes = $2; known_rows = $3 }
 $1 == "history_hours"     { hour_bytes = $2; hour_rows = $3 }
 
@@ -316,6 +318,16 @@ function export() {
 	aim("compressed (aim: below 10 MB)", export_gzipped / 1000000, 10, "%7.1f MB")
 }
 
+function stages_part() {
+	printf "\n%s indexes of one owner dropped in stages, and two of another's\n\n", commas(stage_drops)
+	printf "  %-76s %7.1f ms\n", "a DROP INDEX that becomes a drop in stages, by the clock, mean", 1000 * stages["drop"] / stage_drops
+	printf "  %-76s %7.1f s\n", "until all are hidden, once nobody needs them", stages["hidden"]
+	printf "  %-76s %7.1f s\n", "until all have their names back, asked for in one statement", stages["all"]
+	aim("until the other's is back that was asked for after them (aim: below 5 s)", stages["one"], 5, "%7.1f s ")
+	if (stages["watch"] == "missed") printf "  %-76s %s\n", "the other's whose traffic came back", "MISSED"
+	else aim("until the other's is back whose traffic came back (aim: below 5 s)", stages["watch"], 5, "%7.1f s ")
+}
+
 END {
 	protocols[1] = "prepared"
 	protocols[2] = "simple"
@@ -329,6 +341,7 @@ END {
 	if ("review" in parts) review()
 	if ("lists" in parts) lists_part()
 	if ("export" in parts) export()
+	if ("stages" in parts) stages_part()
 	if ("hiding" in parts) hide()
 	if ("watch" in parts) watch()
 }
