@@ -33,3 +33,14 @@ CREATE UNIQUE INDEX teams_more ON teams (id, kind);
 DROP INDEX teams_id;
 :refusal
 :indexes
+-- what is built again goes on proving it, and so does one that has taken its place
+REINDEX INDEX CONCURRENTLY teams_id;
+DROP INDEX teams_id;
+:refusal
+CREATE UNIQUE INDEX teams_twin ON teams (id);
+DROP INDEX teams_id;
+-- what is not unique is no twin of that
+CREATE INDEX teams_plain ON teams (id);
+DROP INDEX teams_twin;
+:refusal
+:indexes

@@ -288,6 +288,8 @@ typedef struct GuardEvidence
 								 * more than its siblings are */
 	bool		unread;			/* a record of its use could not be read: that
 								 * none was seen means nothing */
+	List	   *as_unique;		/* of Oid: whose place it has taken, and whose
+								 * uniqueness it has */
 	bool		proves;			/* the planner relies on its uniqueness */
 	bool		aimed_at;		/* statements aim at this partition clearly
 								 * more than at its siblings */

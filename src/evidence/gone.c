@@ -166,6 +166,7 @@ guard_gone_read(GuardShape *shape, const GuardDeparted *departed,
 	guard_evidence_collect_size(past);
 	guard_youth_collect(past);
 	guard_usage_collect(past);
+	guard_proves_collect_reliance(past, true);
 	guard_history_collect(past);
 	guard_profile_collect(past);
 	(void) guard_nodes_collect_uses(past);

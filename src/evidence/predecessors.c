@@ -114,6 +114,8 @@ inherit(GuardEvidence *evidence, const GuardPastUse *use, Oid index, GuardShape 
 		psprintf("as index %s, which it replaced",
 				 quote_qualified_identifier(schema, name));
 
+	if (guard_shape_enforces(shape, evidence->shape))
+		evidence->as_unique = list_append_unique_oid(evidence->as_unique, index);
 	/* What replaces it may not be itself. */
 	shape->index = evidence->index;
 	if (use->unread)

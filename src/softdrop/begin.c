@@ -86,7 +86,11 @@ count_open(Oid owner)
 	/* where they cannot be counted, there is no room for another */
 	if (!ConditionalLockRelationOid(guard_store_table("soft_drop"), AccessShareLock))
 		return MAX_OPEN;
-	/* no join: unanalysed, it reads the table once for each table of the owner */
+
+	/*
+	 * no join: unanalysed, it reads the table once for each table of the
+	 * owner
+	 */
 	return guard_query_int("SELECT count(*) FROM guard.soft_drop s"
 						   " WHERE s.state IN ('waiting', 'hidden') AND s.due_at IS NOT NULL"
 						   " AND (SELECT t.relowner FROM pg_class t WHERE t.oid = s.table_oid) = $1",

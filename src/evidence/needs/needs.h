@@ -108,6 +108,12 @@ extern void guard_needs_add_reliance(GuardEvidence *evidence,
 									 const GuardNeedKind *kind,
 									 const GuardWhatIf *pair);
 
+/*
+ * That its uniqueness spares statements a join, as its own plans say, as use;
+ * with "any", also where that of another one did as well.
+ */
+extern void guard_proves_collect_reliance(GuardEvidence *evidence, bool any);
+
 /* The name of an index's constraint, that of the table named; NULL: none. */
 extern char *guard_needs_constraint(Oid index);
 

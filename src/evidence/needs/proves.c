@@ -15,26 +15,45 @@
 
 #include "evidence/needs/needs.h"
 
+static bool
+is_relied_on(const GuardWhatIf *pair)
+{
+	return pair->role == GUARD_WHATIF_PROOF &&
+		pair->worst_ratio > guard_guc_harmless_cost_ratio;
+}
+
+void
+guard_proves_collect_reliance(GuardEvidence *evidence, bool any)
+{
+	foreach_ptr(GuardWhatIf, pair, guard_whatif_lookup(evidence->index))
+	{
+		if (is_relied_on(pair) && (any || !pair->together))
+			guard_needs_add_reliance(evidence, &guard_need_proves, pair);
+	}
+}
+
+/*
+ * What is known of an index holds for the one that has taken its place.
+ */
 static void
 collect(GuardEvidence *evidence, const GuardNeedKind *kind)
 {
 	TimestampTz oldest = evidence->as_of -
 		(int64) guard_guc_lookback * USECS_PER_SEC;
+	List	   *pairs = guard_whatif_lookup(evidence->index);
 	bool		found = false;
 
-	foreach_ptr(GuardWhatIf, pair, guard_whatif_lookup(evidence->index))
+	guard_proves_collect_reliance(evidence, false);
+	foreach_oid(former, evidence->as_unique)
+		pairs = list_concat(pairs, guard_whatif_lookup_gone(former, evidence->index));
+	foreach_ptr(GuardWhatIf, pair, pairs)
 	{
-		if (pair->role != GUARD_WHATIF_PROOF ||
-			pair->worst_ratio <= guard_guc_harmless_cost_ratio)
+		if (!is_relied_on(pair) || pair->at < oldest)
 			continue;
-		if (!pair->together)
-			guard_needs_add_reliance(evidence, kind, pair);
-		else if (pair->at >= oldest && !found)
-		{
+		if (pair->together && !found)
 			guard_needs_add(evidence, kind, NULL);
-			found = true;
-		}
-		evidence->proves |= pair->at >= oldest;
+		found |= pair->together;
+		evidence->proves = true;
 	}
 }
 
