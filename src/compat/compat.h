@@ -105,6 +105,20 @@ guard_compat_beginscan_tidrange(Relation rel, Snapshot snapshot,
 }
 
 /*
+ * What the columns of an entry are that stands for others: a join, and from 18 on
+ * ("Introduce an RTE for the grouping step", 247dea89f) GROUP BY.  NIL: it does not.
+ */
+static inline List *
+guard_compat_stands_for(const RangeTblEntry *entry)
+{
+#if PG_VERSION_NUM >= 180000
+	if (entry->rtekind == RTE_GROUP)
+		return entry->groupexprs;
+#endif
+	return entry->rtekind == RTE_JOIN ? entry->joinaliasvars : NIL;
+}
+
+/*
  * The pages that it has asked for, if somebody asked for them to be counted; 0
  * otherwise.
  */

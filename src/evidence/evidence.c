@@ -233,7 +233,7 @@ collect_replacement(GuardEvidence *evidence)
 	(void) guard_predecessors_find_replacement(evidence,
 											   guard_bearers_itself(evidence->shape->table),
 											   evidence->fellows,
-											   evidence->proves || evidence->unread ||
+											   evidence->proves || evidence->untried || evidence->unread ||
 											   guard_evidence_enforces_unnamed(evidence, &evidence->asked),
 											   &evidence->replacement, &lacking);
 	if (evidence->replacement.match != GUARD_MATCH_NONE)

@@ -291,6 +291,7 @@ typedef struct GuardEvidence
 	List	   *as_unique;		/* of Oid: whose place it has taken, and whose
 								 * uniqueness it has */
 	bool		proves;			/* the planner relies on its uniqueness */
+	bool		untried;		/* or may: that could not be tried out */
 	bool		aimed_at;		/* statements aim at this partition clearly
 								 * more than at its siblings */
 

@@ -371,7 +371,7 @@ put_plans(StringInfo buf, const GuardEvidence *evidence)
 {
 	const GuardPlans *plans = &evidence->plans;
 
-	if (plans->statements == 0 && !evidence->proves)
+	if (plans->statements == 0 && !evidence->proves && !evidence->untried)
 		return;
 	guard_json_object(buf, "what_if");
 	guard_json_int(buf, "statements", plans->statements);
@@ -384,6 +384,7 @@ put_plans(StringInfo buf, const GuardEvidence *evidence)
 	put_finite(buf, "added_load", plans->added_load);
 	put_flag(buf, "slower", plans->slower);
 	put_flag(buf, "proves", evidence->proves);
+	put_flag(buf, "untried", evidence->untried);
 	guard_json_array(buf, "takeovers");
 	foreach_ptr(const GuardReplacement, takeover, plans->takeovers)
 	{

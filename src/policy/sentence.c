@@ -165,6 +165,8 @@ observed_clause(const GuardVerdict *verdict, bool guard_speaks)
 	}
 	if (verdict->evidence->unread)
 		return pstrdup("not all of its use could be recorded, or read");
+	if (verdict->evidence->untried)
+		return pstrdup("statements may rest on its uniqueness, and could not be planned without it");
 	if (verdict->observed <= 0)
 		return pstrdup("nothing is known of its use");
 	return psprintf("no use was seen, but only for the last %s",

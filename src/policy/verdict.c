@@ -409,7 +409,7 @@ plans_answer(const GuardEvidence *evidence, const GuardCase *asked,
 	if (plans->statements + plans->inherited == 0 ||
 		plans->planned < plans->statements ||
 		!plans->complete || plans->slower || asked->whole_table ||
-		evidence->unread ||
+		evidence->unread || evidence->untried ||
 		(asked->unreplaced && (plans->takeovers != NIL ||
 							   evidence->replacement.match == GUARD_MATCH_PLAN)) ||
 		(plans->worst_ratio > policy->harmless_cost_ratio &&
@@ -702,7 +702,7 @@ decide_by_role(const GuardEvidence *evidence, const GuardCase *asked,
 	else
 		return false;
 
-	verdict->needs_unique = evidence->proves ||
+	verdict->needs_unique = evidence->proves || evidence->untried ||
 		guard_evidence_enforces_unnamed(evidence, asked);
 	if (verdict->reason == GUARD_REASON_DEPENDENCY)
 		verdict->dependency = dependency;
@@ -732,9 +732,10 @@ decide_by_use(const GuardEvidence *evidence, const GuardCase *asked,
 	if ((use = find_use(evidence, policy, false)) != NULL)
 	{
 		verdict = decide_hot(GUARD_REASON_HOT, evidence, asked, policy);
-		verdict.needs_unique = evidence->proves;
+		verdict.needs_unique = evidence->proves || evidence->untried;
 	}
-	else if ((use = find_unwatched(evidence, policy)) != NULL || evidence->unread)
+	else if ((use = find_unwatched(evidence, policy)) != NULL || evidence->unread ||
+			 (evidence->untried && !asked->whole_table))
 		verdict = decide_unknown(GUARD_REASON_UNKNOWN, evidence, asked, policy);
 	else if ((use = find_use(evidence, policy, true)) != NULL)
 	{

@@ -324,6 +324,9 @@ static Case cases[] = {
 	{"the same, unknown_action = block", {BIG, .asked.named = false}, {VALID, .unique = true}, {NOT_SEEN(100)}, .unknown_action = GUARD_UNKNOWN_BLOCK, BLOCK(CONSTRAINT)},
 	{"exclusion constraint goes by cascade", {HUGE, .asked.named = false}, {VALID, .exclusion = true}, {NOT_SEEN(100)}, BLOCK(CONSTRAINT)},
 	{"unused unique constraint, dropped by name", {HUGE, .asked.named = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
+	{"the same, which may be a proof", {HUGE, .asked.named = true, .untried = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, BLOCK(UNKNOWN)},
+	{"the same on a small table", {BIG, .asked.named = true, .untried = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(UNKNOWN), .warning = true},
+	{"the same, and its table goes", {HUGE, .asked.named = true, .asked.whole_table = true, .untried = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(CONSTRAINT)},
 	{"unused unique index goes with its table", {HUGE, .asked.whole_table = true}, {VALID, .unique = true}, {NOT_SEEN(100)}, ALLOW(COLD)},
 	{"used unique constraint, dropped by name", {BIG, .asked.named = true}, {VALID, .unique = true}, {HOT}, BLOCK(HOT)},
 

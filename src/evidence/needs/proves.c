@@ -43,9 +43,13 @@ collect(GuardEvidence *evidence, const GuardNeedKind *kind)
 	List	   *pairs = guard_whatif_lookup(evidence->index);
 	bool		found = false;
 
+	evidence->untried = guard_whatif_untried(evidence->index);
 	guard_proves_collect_reliance(evidence, false);
 	foreach_oid(former, evidence->as_unique)
+	{
+		evidence->untried |= guard_whatif_untried(former);
 		pairs = list_concat(pairs, guard_whatif_lookup_gone(former, evidence->index));
+	}
 	foreach_ptr(GuardWhatIf, pair, pairs)
 	{
 		if (!is_relied_on(pair) || pair->at < oldest)

@@ -526,6 +526,7 @@ plan_without(GuardSample *sample, List *indexes)
 	if (!sample->trusted)
 		return NULL;
 	plan = guard_shadow_plan(&sample->shadow, indexes);
+	sample->failed |= plan == NULL;
 	guard_whatif_count(plan ? GUARD_COUNT_SHADOW_PLANS : GUARD_COUNT_FAILED);
 	return plan;
 }
@@ -637,6 +638,41 @@ plan_differently(GuardSample *sample, List *candidates)
 }
 
 /*
+ * These it was not planned without: any that may be a proof is unknown until it is.
+ */
+static void
+leave_untried(GuardSample *sample, List *candidates)
+{
+	foreach_ptr(Candidate, candidate, candidates)
+	{
+		GuardWhatIf record = {.index = candidate->index,
+			.heap = linitial_oid(candidate->heaps),
+			.queryid = sample->queryid,
+			.userid = GetUserId(),
+			.at = GetCurrentTimestamp(),
+			.role = candidate->role,
+			.own_settings = sample->own_settings,
+		.untried = true};
+		uint64		clocks[2] = {0, 0};
+
+		/* that it was tried once, with these indexes, is good enough */
+		if (!guard_clock_known(guard_clock_key(sample->pairs, candidate->index)) &&
+			guard_proof_possible(&sample->shadow, candidate->index))
+			guard_waiting_add(&record, sample->plan->planTree->total_cost, clocks);
+	}
+}
+
+/*
+ * It makes no difference that these are there.
+ */
+static void
+note_tried(GuardSample *sample, List *candidates)
+{
+	foreach_ptr(Candidate, candidate, sample->own_settings != 0 ? NIL : candidates)
+		guard_whatif_table_tried(candidate->index, sample->queryid);
+}
+
+/*
  * Usually none of them matters, and one plan shows it.  Where it takes several
  * of them to make a difference, each will do in place of the others.
  */
@@ -647,8 +683,13 @@ sample_silent(GuardSample *sample, List *candidates)
 	List	   *rest = NIL;
 	bool		any;
 
-	if (candidates == NIL || !has_time(sample))
+	if (candidates == NIL)
 		return;
+	if (!sample->trusted || !has_time(sample))
+	{
+		leave_untried(sample, candidates);
+		return;
+	}
 	if (list_length(candidates) > 1)
 		all = plan_differently(sample, candidates);
 	any = all != NULL || list_length(candidates) == 1;
@@ -657,22 +698,33 @@ sample_silent(GuardSample *sample, List *candidates)
 		PlannedStmt *shadow;
 
 		if (any && !has_time(sample))
+		{
+			leave_untried(sample, list_copy_tail(candidates, foreach_current_index(candidate)));
 			return;
-		if (!claim_pair(sample, candidate) || !any)
+		}
+		if (!claim_pair(sample, candidate))
 			continue;
+		if (!any)
+		{
+			rest = lappend(rest, candidate);
+			continue;
+		}
 		shadow = plan_differently(sample, list_make1(candidate));
 		if (shadow != NULL)
 			(void) record_pair(sample, candidate, shadow, false);
 		else
 			rest = lappend(rest, candidate);
 	}
-	if (list_length(rest) < 2 || !has_time(sample))
-		return;
-	if (list_length(rest) < list_length(candidates))
+	if (any && list_length(rest) > 1 && has_time(sample) &&
+		list_length(rest) < list_length(candidates))
 		all = plan_differently(sample, rest);
-	foreach_ptr(Candidate, candidate, rest)
+	if (sample->failed || sample->unfinished)
+		leave_untried(sample, rest);
+	else if (all == NULL || list_length(rest) < 2)
+		note_tried(sample, rest);
+	else
 	{
-		if (all != NULL)
+		foreach_ptr(Candidate, candidate, rest)
 			(void) record_pair(sample, candidate, all, true);
 	}
 }
@@ -696,12 +748,14 @@ claim_statement(GuardSample *sample, uint64 key)
 	{
 		if (guard_clock_claim(key, sample->now, Max(at + OFF_FOR, 1)))
 			guard_whatif_count(GUARD_COUNT_TOO_SLOW);
+		sample->put_off = true;
 		return false;
 	}
 	if (!guard_allowance_left(GetCurrentTimestamp()))
 	{
 		if (guard_clock_claim(key, sample->now, Max(at + POSTPONED_FOR, 1)))
 			guard_whatif_count(GUARD_COUNT_POSTPONED);
+		sample->put_off = true;
 		return false;
 	}
 	return guard_clock_claim(key, sample->now, sample->now);
@@ -711,11 +765,17 @@ void
 guard_sample_statement(GuardSample *sample)
 {
 	uint64		key = guard_clock_key(sample->statement, InvalidOid);
+	bool		claimed = claim_statement(sample, key);
 	List	   *candidates;
 
-	if (!claim_statement(sample, key))
+	if (!claimed && !sample->put_off)
 		return;
 	sample->scans = guard_plan_scans(sample->plan);
+	if (!claimed)
+	{
+		leave_untried(sample, silent_candidates(sample, scanned_candidates(sample)));
+		return;
+	}
 	sample->plan_cost = sample->plan->planTree->total_cost;
 	sample->shadow.relations = sample->seen.relations;
 	sample->trusted = guard_trust_query(sample->shadow.query,

@@ -100,6 +100,8 @@ typedef struct GuardSample
 	double		planning_ms;
 	int64		started;		/* sampling, after the real planning */
 	bool		unfinished;		/* left something for the next time */
+	bool		put_off;		/* it has to wait */
+	bool		failed;			/* a plan could not be made */
 } GuardSample;
 
 /*
@@ -155,6 +157,14 @@ extern bool guard_trust_query(Query *query, List *relations);
 extern bool guard_tryout_scan(GuardShadow *shadow, PlannedStmt *plan, Scan *scan,
 							  double *table, double *row);
 
+/* ---- proof.c ---- */
+
+/*
+ * May the plan of this statement rest on the uniqueness of an index that it does
+ * not scan?
+ */
+extern bool guard_proof_possible(GuardShadow *shadow, Oid index);
+
 /* ---- waiting.c ---- */
 
 /* Called at start. */
@@ -199,9 +209,11 @@ guard_relied_add(GuardRelied *relied, Oid index)
 
 /* While a user's statement is planned: never wait, never raise. */
 extern bool guard_whatif_table_put(const GuardWhatIf *record);
+extern void guard_whatif_table_tried(Oid index, int64 queryid);
 
 /* Called from SQL and DDL: may wait for a moment. */
 extern List *guard_whatif_table_read(Oid index);
+extern bool guard_whatif_table_untried(Oid index);
 extern void guard_whatif_table_forget(Oid database, Oid index);
 
 /*

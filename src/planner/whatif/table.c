@@ -253,6 +253,15 @@ find_lost(const Lost *all, WhatIfSlot *slot, uint32 now)
 }
 
 /*
+ * Does it at most speak against a drop, or of what is not there yet?
+ */
+static inline bool
+answers_nothing(const GuardWhatIf *record)
+{
+	return record->own_settings || record->ahead || record->untried;
+}
+
+/*
  * Whose place does a new pair take?  A free one, that of the least recent pair
  * that answers nothing, or of whoever has most of the set; a record that
  * answers nothing itself does not take the place of one that does.  NULL:
@@ -266,12 +275,11 @@ choose_place(GuardSet *set, const WhatIfSlot *fresh)
 	foreach_slot(WhatIfSlot, slot, set)
 	{
 		/* A free slot was planned in the year 2000. */
-		if ((!OidIsValid(slot->head.database) || slot->record.own_settings ||
-			 slot->record.ahead) &&
+		if ((!OidIsValid(slot->head.database) || answers_nothing(&slot->record)) &&
 			(spare == NULL || slot->head.last < spare->head.last))
 			spare = slot;
 	}
-	if (spare == NULL && !fresh->record.own_settings && !fresh->record.ahead)
+	if (spare == NULL && !answers_nothing(&fresh->record))
 		return (WhatIfSlot *) guard_slots_make_room(&records, set, &fresh->head);
 	return spare;
 }
@@ -287,7 +295,7 @@ put_new(GuardSet *set, const WhatIfSlot *fresh, uint32 now)
 
 	if (place == NULL)
 		return NULL;
-	if (OidIsValid(place->head.database) && !place->record.ahead)
+	if (OidIsValid(place->head.database) && !place->record.ahead && !place->record.untried)
 		lose_pair(lost, place, now);
 	guard_slots_put(&records, place, fresh);
 	find_lost(lost, place, now);
@@ -302,9 +310,12 @@ put_again(WhatIfSlot *place, const WhatIfSlot *fresh, uint32 now)
 {
 	bool		others = place->record.indexes != fresh->record.indexes;
 
+	if (fresh->record.untried && !place->record.untried)
+		return;
 	if (others)
 		void_worsts(place, now);
-	if (!others && fresh->record.own_settings && !place->record.own_settings)
+	if (!others && fresh->record.own_settings && !place->record.own_settings &&
+		!place->record.untried)
 		return;
 	place->head = fresh->head;
 	place->vanished = false;
@@ -402,7 +413,7 @@ guard_whatif_table_put(const GuardWhatIf *record)
 		place = put_new(set, &fresh, now);
 	else
 		put_again(place, &fresh, now);
-	if (place != NULL)
+	if (place != NULL && !record->untried)
 		note_class(place, record, record->cost_with, record->scanned, now);
 	pg_atomic_clear_flag(&set->busy);
 	if (place != NULL && OidIsValid(record->takeover) && !record->seqscan &&
@@ -434,7 +445,7 @@ knows_all(const WhatIfSlot *ahead, const WhatIfSlot *own, uint32 now)
 static bool
 tells_nothing(const WhatIfSlot *slot, const WhatIfSlot *slots, int count, uint32 now)
 {
-	if (slot->vanished)
+	if (slot->vanished || slot->record.untried)
 		return true;
 	for (const WhatIfSlot *own = slots; slot->record.ahead && own < slots + count; own++)
 	{
@@ -476,6 +487,43 @@ guard_whatif_table_read(Oid index)
 		result = lappend(result, record);
 	}
 	return result;
+}
+
+/*
+ * Is there a statement that may rest on the index, and was not planned without it?
+ * Also where that cannot be read.
+ */
+bool
+guard_whatif_table_untried(Oid index)
+{
+	WhatIfSlot	slots[GUARD_SET_SLOTS];
+	int			count = guard_slots_read(&records, index, slots);
+	uint32		now = seconds_of(GetCurrentTimestamp());
+
+	for (int i = 0; i < count; i++)
+	{
+		if (slots[i].record.untried && is_recent(seconds_of(slots[i].record.at), now))
+			return true;
+	}
+	return count < 0;
+}
+
+/*
+ * The statement was planned without the index, and that makes no difference.
+ */
+void
+guard_whatif_table_tried(Oid index, int64 queryid)
+{
+	GuardSet   *set = guard_slots_set(&records, MyDatabaseId, index);
+	WhatIfSlot	sought = {.head = {.database = MyDatabaseId, .object = index, .queryid = queryid}};
+	WhatIfSlot *slot;
+
+	if (!guard_flag_try(&set->busy))
+		return;
+	slot = guard_slots_find(&records, set, &sought);
+	if (slot != NULL && slot->record.untried)
+		guard_slots_clear(&records, slot);
+	pg_atomic_clear_flag(&set->busy);
 }
 
 /*

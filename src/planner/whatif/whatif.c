@@ -8,6 +8,7 @@
  *
  *		sample.c	decides without which indexes, and compares
  *		trust.c		tells whose code planning may call
+ *		proof.c		tells whether an index that is not scanned may matter
  *		shadow.c	plans without leaving a trace
  *		plan.c		reads what a plan scans and costs
  *		clock.c		tells when a statement is due, and what is left
@@ -586,6 +587,14 @@ List *
 guard_whatif_lookup_gone(Oid index, Oid heir)
 {
 	return guard_whatif_table_attached() ? read_records(index, heir) : NIL;
+}
+
+bool
+guard_whatif_untried(Oid index)
+{
+	return guard_whatif_table_attached() &&
+		(guard_whatif_table_untried(index) ||
+		 guard_whatif_table_untried(guard_without_topmost(index)));
 }
 
 void

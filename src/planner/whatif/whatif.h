@@ -133,6 +133,8 @@ typedef struct GuardWhatIf
 	bool		ahead;			/* as if what it would take over from were
 								 * gone: "indexes" are without that */
 	bool		generic;		/* planned without knowing its parameters */
+	bool		untried;		/* it was not planned without the index, which
+								 * may be a proof: nothing else is known */
 	double		planning_ms;	/* what the real planning took of a processor */
 } GuardWhatIf;
 
@@ -166,6 +168,13 @@ extern List *guard_whatif_lookup(Oid index);
 
 /* The same of one that is gone, as if its heir were to go now. */
 extern List *guard_whatif_lookup_gone(Oid index, Oid heir);
+
+/*
+ * Are there statements that may rest on its uniqueness, and have not been planned
+ * without it in guard.lookback?
+ */
+extern bool guard_whatif_untried(Oid index);
+
 extern void guard_whatif_status(GuardWhatIfStatus *status);
 
 /*
