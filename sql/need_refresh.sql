@@ -52,3 +52,60 @@ DROP MATERIALIZED VIEW few;
 CREATE MATERIALIZED VIEW few AS SELECT id % 5 AS k, count(*) AS n FROM cs GROUP BY 1;
 CREATE UNIQUE INDEX ON few (k);
 COMMIT;
+
+-- one of two that would do, where the view is made anew or another one takes its name
+\set made 'CREATE MATERIALIZED VIEW two AS SELECT tag, count(*) AS n, repeat(\'x\', 50) AS pad FROM cs GROUP BY tag;'
+:made
+CREATE UNIQUE INDEX two_tag ON two (tag);
+CREATE UNIQUE INDEX two_tag_n ON two (tag, n);
+CALL use('REFRESH MATERIALIZED VIEW CONCURRENTLY two');
+BEGIN;
+DROP MATERIALIZED VIEW two;
+:made
+CREATE INDEX two_new ON two (tag);
+COMMIT;
+:refusal
+BEGIN;
+DROP MATERIALIZED VIEW two;
+:made
+CREATE UNIQUE INDEX two_new ON two (tag);
+COMMIT;
+DROP INDEX two_new;
+:refusal
+CREATE UNIQUE INDEX two_tag_n ON two (tag, n);
+CALL use('REFRESH MATERIALIZED VIEW CONCURRENTLY two');
+CREATE MATERIALIZED VIEW next AS SELECT * FROM two;
+CREATE UNIQUE INDEX next_tag ON next (tag);
+BEGIN;
+ALTER MATERIALIZED VIEW two RENAME TO two_old;
+ALTER MATERIALIZED VIEW next RENAME TO two;
+COMMIT;
+-- not where it is read as well
+CREATE UNIQUE INDEX two_n ON two (n, tag);
+CALL use('SELECT count(pad) FROM two WHERE n = 4');
+CALL use('REFRESH MATERIALIZED VIEW CONCURRENTLY two');
+BEGIN;
+DROP MATERIALIZED VIEW two;
+:made
+CREATE UNIQUE INDEX two_last ON two (tag);
+COMMIT;
+:refusal
+-- a view of few rows, and what plans take for a proof
+DROP INDEX few_k_idx;
+:refusal
+CREATE UNIQUE INDEX few_k_n ON few (k, n);
+CALL plainly('REFRESH MATERIALIZED VIEW CONCURRENTLY few');
+BEGIN;
+DROP MATERIALIZED VIEW few;
+CREATE MATERIALIZED VIEW few AS SELECT id % 5 AS k, count(*) AS n FROM cs GROUP BY 1;
+CREATE UNIQUE INDEX few_new ON few (k);
+COMMIT;
+CREATE MATERIALIZED VIEW proof AS SELECT tag, count(*) AS n FROM cs GROUP BY tag;
+CREATE UNIQUE INDEX proof_tag ON proof (tag);
+CREATE UNIQUE INDEX proof_tag_n ON proof (tag, n);
+CALL plainly('REFRESH MATERIALIZED VIEW CONCURRENTLY proof');
+BEGIN;
+DROP MATERIALIZED VIEW proof;
+CREATE MATERIALIZED VIEW proof AS SELECT tag, count(*) AS n FROM cs GROUP BY tag;
+CREATE UNIQUE INDEX proof_new ON proof (tag);
+COMMIT;

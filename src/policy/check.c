@@ -748,6 +748,12 @@ is_missed(GuardJudgement *judgement, const GuardBearers *bearers, List **told)
 														 bearers->answers, NULL);
 		*verdict = guard_verdict_decide(verdict->evidence, &verdict->asked, &policy);
 		answers = find_asked(verdict, bearers, &unknown);
+		if (verdict->need != NULL && answers != NIL &&
+			needs_are_served(judgement, verdict, answers))
+		{
+			verdict->asked.needs_served = true;
+			*verdict = guard_verdict_decide(verdict->evidence, &verdict->asked, &policy);
+		}
 		if (verdict->decision != GUARD_BLOCK ||
 			(verdict->need == NULL && stays_small(verdict->evidence, answers)) ||
 			(bearers->not_borne && verdict->use == NULL))

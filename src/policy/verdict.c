@@ -1029,6 +1029,7 @@ guard_verdict_made_up(GuardVerdict *verdict, const GuardLeft *left,
 	{
 		asked.whole_table = false;
 		asked.passes_on = true;
+		asked.needs_served = true;
 		asked.unreplaced = !left->takeovers;
 	}
 	else if (leant || verdict->need != NULL)

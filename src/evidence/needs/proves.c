@@ -62,13 +62,13 @@ collect(GuardEvidence *evidence, const GuardNeedKind *kind)
 }
 
 /*
- * Where any of several will do.
+ * Where any of several will do: one of fewer columns proves more.
  */
 static bool
 serves(const GuardEvidence *evidence, const GuardNeed *need,
 	   const GuardShape *other)
 {
-	return guard_shape_enforces(evidence->shape, other);
+	return guard_shape_forbids(evidence->shape, other);
 }
 
 static char *
