@@ -175,6 +175,7 @@ extern List *guard_whatif_lookup_gone(Oid index, Oid heir);
  */
 extern bool guard_whatif_untried(Oid index);
 
+/* For guard.status. */
 extern void guard_whatif_status(GuardWhatIfStatus *status);
 
 /*
