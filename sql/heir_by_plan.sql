@@ -87,3 +87,26 @@ ROLLBACK;
 SELECT * FROM verdict('y');
 DROP INDEX y_1;
 SELECT * FROM verdict('y');
+-- one that serves its own statements, and has taken over others: a third serves the former by plan; the latter, of whom sessions with settings of their own say nothing, by its structure
+CREATE TABLE m (id int, a int, pad text);
+INSERT INTO m SELECT g, g % 1000, repeat('x', 60) FROM generate_series(1, 20000) g;
+CREATE INDEX m_a ON m (a) WITH (deduplicate_items = off);
+CREATE INDEX m_desc ON m (a DESC) WITH (deduplicate_items = off);
+CREATE INDEX m_both ON m (a, id DESC);
+CALL vacuum('m');
+CALL plainly('SELECT pad FROM m WHERE a = 5');
+CALL use('SELECT pad FROM m ORDER BY a DESC LIMIT 3');
+DROP INDEX m_desc;
+DROP INDEX m_both;
+SELECT * FROM verdict('m');
+-- not where that goes as well
+CREATE TABLE n (id int, a int, pad text);
+INSERT INTO n TABLE m;
+CREATE INDEX n_a ON n (a) WITH (deduplicate_items = off);
+CREATE INDEX n_desc ON n (a DESC) WITH (deduplicate_items = off);
+CREATE INDEX n_both ON n (a, id DESC);
+CALL vacuum('n');
+CALL plainly('SELECT pad FROM n WHERE a = 5');
+CALL use('SELECT pad FROM n ORDER BY a DESC LIMIT 3');
+DROP INDEX n_desc;
+DROP INDEX n_both, n_a;

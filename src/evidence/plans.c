@@ -301,6 +301,27 @@ look_at(Looked * looked, GuardCapturedStatement *statement, bool own)
 }
 
 /*
+ * Does another index have the structure by which this use came?  It answers where
+ * no plan does, and must stay as one that a plan takes must.
+ */
+static bool
+has_structure(GuardEvidence *evidence, const GuardFact *fact)
+{
+	GuardReplacement *candidate = palloc(sizeof(GuardReplacement));
+	GuardReplacement found = {0};
+
+	if (fact->shape == NULL || fact->shape->table != evidence->shape->table)
+		return false;
+	guard_replacement_find(fact->shape, fact->shape->table, evidence->fellows,
+						   evidence->proves, &found);
+	if (found.match < GUARD_MATCH_SERVES || !found.usable ||
+		!can_take_over(evidence, found.index, evidence->fellows, candidate))
+		return false;
+	note_takeover(&evidence->plans, candidate);
+	return true;
+}
+
+/*
  * What shadow plans of this server say of its own statements, and of those that
  * used what it has taken the place of.
  */
@@ -346,7 +367,8 @@ collect_own(GuardEvidence *evidence, List *pairs, List *former, List *statements
 			if (statement->last >= oldest && !is_over(evidence, statement))
 				fact->answered &= look_at(&looked, statement, false);
 		}
-		fact->answered &= count >= fact->count;
+		fact->answered = (fact->answered && count >= fact->count) ||
+			has_structure(evidence, fact);
 	}
 	evidence->plans.inherited = list_length(looked.answered) - own;
 }
