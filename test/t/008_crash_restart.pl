@@ -43,10 +43,23 @@ my $known = 'SELECT services::text FROM guard.index_statements(\'few_a_idx\')';
 my $saved = $node->data_dir . '/pg_stat/guard.stat';
 my ($since_before, $known_before) = ($s->value($since), $s->value($known));
 
+# also what no scan shows: that it spares a join, and may spare one
+$s->ok('CREATE TABLE spared AS SELECT i AS id, i AS nr, i AS code FROM generate_series(1, 5000) i');
+$s->ok("CREATE UNIQUE INDEX spared_$_ ON spared ($_)") foreach qw(id nr code);
+$s->ok('CREATE FUNCTION untrusted(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$');
+$s->ok('VACUUM ANALYZE spared');
+$user = session($node, 'auth');
+$user->ok("SET guard.whatif_time_limit = '1h'");
+$user->ok('SELECT count(*) FROM few LEFT JOIN spared ON spared.id = few.b');
+$user->ok('SELECT count(*) FROM few LEFT JOIN spared ON spared.nr = few.b WHERE few.b > untrusted(7)');
+my %spared = (id => 'block hot', nr => 'allow unknown', code => 'allow constraint');
+is(verdict($s, "spared_$_"), $spared{$_}, "spared by $_: $spared{$_}") foreach sort keys %spared;
+
 again();
 $node->restart;
 $s = session($node);
 is(verdict($s, "${_}_a_idx"), 'block hot', "clean restart: $_ is hot") foreach qw(few many);
+is(verdict($s, "spared_$_"), $spared{$_}, "clean restart: spared by $_: $spared{$_}") foreach sort keys %spared;
 is($s->value($since), $since_before, 'clean restart: captured since as long as before');
 is($s->value($known), $known_before, 'clean restart: statements and services are known');
 refused($s->query('DROP INDEX few_a_idx'), qr/cannot drop index "public.few_a_idx": guard s\w+ auth use it once, last .* ago/, 'clean restart: who used it is still said');

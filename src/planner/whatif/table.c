@@ -79,12 +79,30 @@ same_pair(const void *slot, const void *sought)
 	return a->head.queryid == b->head.queryid && a->record.ahead == b->record.ahead;
 }
 
+static void restore(const void *slot);
+
 static GuardSlots records =
 {
 	.size = sizeof(WhatIfSlot),
 	.beside = sizeof(Lost),
-	.same = same_pair
+	.same = same_pair,
+	.restore = restore
 };
+
+/*
+ * What no scan shows is known by these records alone, and outlives a clean restart.
+ * What statements scan capture knows, and they are planned anew.
+ */
+static void
+restore(const void *saved)
+{
+	const WhatIfSlot *slot = saved;
+
+	if (slot->record.role != GUARD_WHATIF_SCAN && !slot->record.ahead)
+		(void) guard_slots_choose(&records,
+								  guard_slots_set(&records, slot->head.database, slot->head.object),
+								  saved);
+}
 
 /* Called at start. */
 void

@@ -15,8 +15,8 @@
  *				on its uniqueness, or only on its statistics (doc/internals/postgresql.md 2.7)
  *
  * The records are in fixed tables in capture's shared segment.  They may be
- * lost (least recent first, at most 32 per index, all of them when the server
- * stops): no record means "not known", never "no statement".
+ * lost (least recent first, at most 32 per index, when the server stops all but
+ * those of what is not scanned): no record means "not known", never "no statement".
  *
  * Whose evidence
  *
