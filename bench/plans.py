@@ -30,7 +30,7 @@ def quote(text):
 
 # ---- statements and their constants
 
-LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w.$])\d+(?:\.\d+)?(?![\w.])|\"[^\"]*\"|\w+|.", re.S)
+LITERAL = re.compile(r"'(?:[^']|'')*'|(?:(?<=[<>=] )-)?(?<![\w.$])\d+(?:\.\d+)?(?![\w.])|\"[^\"]*\"|\w+|.", re.S)
 
 
 def literals(text):
@@ -40,7 +40,7 @@ def literals(text):
         token = m[0]
         if token.isspace():
             continue
-        if token[0] == "'" or token[0].isdigit():
+        if token[0] == "'" or token.lstrip('-')[:1].isdigit():
             place = token.isdigit() and re.search(r'\bby\s+(?:[\w.]+(?:\s+(?:asc|desc))?\s*,\s*)*$', text[:m.start()], re.I)
             if not place:
                 found.append(token)
@@ -205,8 +205,8 @@ def coded(text, given, parameters, columns, exported, why):
 
 
 def plain(text):
-    """without the types that numbers have where pg_stat_statements shows them"""
-    return re.sub(r'CAST\((\$\d+) AS (integer|bigint|numeric|boolean)\)', r'\1', text)
+    """without the types that numbers have where pg_stat_statements shows them, and their signs, which it hides"""
+    return re.sub(r'(?:(?<=[<>=] )-)?CAST\((\$\d+) AS (integer|bigint|numeric|boolean)\)', r'\1', text)
 
 
 def squeezed(text):
