@@ -1120,7 +1120,9 @@ def list_indexes(database):
 
 def facts_before(database, documents):
     """What advice is made of: tables with traffic, tables with rows in production, indexes."""
-    busy = database.ask("SELECT DISTINCT pg_catalog.format('%I.%I', table_schema, table_name) FROM guard.index_facts WHERE last_use IS NOT NULL;")
+    # a server of our own knows no traffic but what a profile tells
+    busy = database.ask("SELECT DISTINCT pg_catalog.format('%I.%I', table_schema, table_name) FROM guard.index_facts WHERE last_use IS NOT NULL;"
+                        if documents or not database.private else '')
     filled = {}
     for _, _, document in documents:
         for relation in document.get('relations', []):
