@@ -314,13 +314,14 @@ sub play_script
 	return;
 }
 
-# What guard knows of the plans without an index.
+# What guard knows of the plans without an index, and how many it has not made.
 sub known
 {
 	my ($guarded, $index) = @_;
 	my $r = $guarded->query("SELECT w::text FROM guard.what_if('$index') w");
 
-	return join '', map { "\n  what-if $_->[0]" } @{ $r->{rows} // [] };
+	return join '', map { "\n  what-if $_->[0]" } @{ $r->{rows} // [] },
+		@{ $guarded->query("SELECT state FROM guard.status WHERE item = 'what-if time'")->{rows} // [] };
 }
 
 # Plays one scenario; returns what is wrong.
