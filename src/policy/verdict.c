@@ -982,7 +982,8 @@ guard_verdict_asks_again(const GuardVerdict *verdict, const GuardPolicy *policy)
 		if (fact->moved_now || fact->key_gone ||
 			(guard_verdict_use_counts(fact, policy) &&
 			 (verdict->reason == GUARD_REASON_PARTITION ||
-			  (verdict->reason == GUARD_REASON_HARMLESS && fact->way != GUARD_WAY_READ) ||
+			  (fact->way != GUARD_WAY_READ &&
+			   (verdict->reason == GUARD_REASON_HARMLESS || verdict->asked.whole_table)) ||
 			  (verdict->reason == GUARD_REASON_HARMLESS &&
 			   guard_evidence_of_another(verdict->evidence, fact) &&
 			   !is_small(verdict->evidence, &verdict->asked, policy)))))
