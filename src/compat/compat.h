@@ -17,6 +17,7 @@
 #include <limits.h>				/* LONG_MAX, for FETCH_ALL (19) */
 
 #include "access/tableam.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "executor/instrument.h"
@@ -341,7 +342,8 @@ extern char *guard_compat_explain_plan(PlannedStmt *plan, const char *text,
 
 /*
  * Have the executor ask for no rights on what a plan scans.  16 moved them out
- * of the range table (a61b1f74823c).
+ * of the range table (a61b1f74823c), and asserts that some are asked for; the
+ * bootstrap superuser has all, and there always is one.
  */
 static inline void
 guard_compat_waive_rights(PlannedStmt *plan)
@@ -350,7 +352,7 @@ guard_compat_waive_rights(PlannedStmt *plan)
 
 #if PG_VERSION_NUM >= 160000
 	foreach(lc, plan->permInfos)
-		lfirst_node(RTEPermissionInfo, lc)->requiredPerms = 0;
+		lfirst_node(RTEPermissionInfo, lc)->checkAsUser = BOOTSTRAP_SUPERUSERID;
 #else
 	foreach(lc, plan->rtable)
 		lfirst_node(RangeTblEntry, lc)->requiredPerms = 0;
