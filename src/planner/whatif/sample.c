@@ -293,6 +293,15 @@ size_of(Oid heap)
 	return blocks;
 }
 
+/*
+ * What nobody has told guard of yet, as of a hypertable's chunk, is new.
+ */
+static bool
+is_older(const GuardObject *object, TimestampTz than)
+{
+	return object != NULL && Max(object->created_at, object->first_seen) < than;
+}
+
 uint32
 guard_sample_indexes(Oid index, TimestampTz before, List *gone)
 {
@@ -306,10 +315,8 @@ guard_sample_indexes(Oid index, TimestampTz before, List *gone)
 	indexes = RelationGetIndexList(rel);
 	foreach_oid(each, indexes)
 	{
-		GuardObject *object = before != 0 ? guard_identity_of(each) : NULL;
-
 		if (get_index_isvalid(each) && !guard_hide_is_hidden(each) &&
-			(object == NULL || object->created_at < before) &&
+			(before == 0 || is_older(guard_identity_of(each), before)) &&
 			(gone == NIL || !list_member_oid(gone, guard_without_topmost(each))))
 			result ^= murmurhash32(each);
 	}

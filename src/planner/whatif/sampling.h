@@ -113,7 +113,7 @@ extern void guard_sample_statement(GuardSample *sample);
 /*
  * A hash of the usable indexes of an index's table, as the catalogs have them
  * now, but for some that are taken to be gone; unless "before" is 0, without those
- * that guard saw being created since.  Takes no lock.
+ * that guard has come to know since, or does not know yet.  Takes no lock.
  */
 extern uint32 guard_sample_indexes(Oid index, TimestampTz before, List *gone);
 
