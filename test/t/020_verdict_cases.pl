@@ -13,7 +13,7 @@ sub run_cases
 {
 	my ($cases, $source) = @_;
 
-	system('gcc', '-std=gnu11', '-Isrc', "-I$include", '-o', "$dir/$cases",
+	system('gcc', '-std=gnu11', '-O1', '-Isrc', "-I$include", '-o', "$dir/$cases",
 		"test/verdict/$cases.c", $source) == 0
 	  or die("could not build the table of $cases");
 	for my $line (split /\n/, `$dir/$cases`)

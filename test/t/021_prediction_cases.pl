@@ -9,7 +9,7 @@ use Test::More;
 chomp(my $include = `pg_config --includedir-server`);
 my $program = tempdir(CLEANUP => 1) . '/cases';
 
-system('gcc', '-std=gnu11', '-Isrc', "-I$include", '-o', $program,
+system('gcc', '-std=gnu11', '-O1', '-Isrc', "-I$include", '-o', $program,
 	'test/verdict/prediction.c', 'src/evidence/prediction_model.c') == 0
   or die('could not build the table of cases');
 

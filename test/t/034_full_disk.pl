@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $shim = PostgreSQL::Test::Utils::tempdir_short() . '/full.so';
-system('cc', '-shared', '-fPIC', '-O1', '-o', $shim, 'test/full_disk/full.c', '-ldl') == 0
+system('gcc', '-shared', '-fPIC', '-O1', '-o', $shim, 'test/full_disk/full.c', '-ldl') == 0
 	or plan skip_all => 'no C compiler makes a shared library here';
 
 my $flag = PostgreSQL::Test::Utils::tempdir_short() . '/full';
